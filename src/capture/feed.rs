@@ -1,0 +1,263 @@
+//! What gives the outputs of layers, and what looks at them.
+
+use std::time::Instant;
+
+use tch::Tensor;
+
+use super::{Progress, Timing};
+use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
+use crate::error::{Error, Result};
+use crate::torchscript::{Answer, Layer, Model, tensors};
+
+/// A prepared model, the layers wanted of it, and which of the inputs of a batch it takes.
+pub struct Subject {
+    /// The model, prepared for `layers`.
+    pub model: Model,
+    /// The layers, in the order in which they finish.
+    pub layers: Vec<Layer>,
+    /// Index of its preprocessing among those the batches are made for.
+    pub input: usize,
+}
+
+/// The data a run goes over.
+pub struct Source<'a> {
+    /// The samples.
+    pub dataset: &'a Dataset,
+    /// One preprocessing a model, or one for both.
+    pub preprocess: &'a [Preprocess],
+    /// Batch size, threads, what to do with unreadable files.
+    pub load: LoadOptions,
+}
+
+/// Why a layer has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// A NaN or an infinity in the features of this sample.
+    NotFinite(String),
+    /// The features of this sample are so large that their products leave float32.
+    Overflow(String),
+    /// The layer gives the same features for every sample.
+    Constant,
+    /// More than half of all pairs of samples are equal: the RBF kernel has no bandwidth.
+    NoSpread,
+    /// The estimator is not defined for so few samples: there are, it needs.
+    TooFew(usize, usize),
+}
+
+impl std::fmt::Display for Absence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFinite(name) => write!(f, "NaN or infinite for sample {name}"),
+            Self::Overflow(name) => {
+                write!(f, "too large for sample {name}: products leave the range of float32")
+            }
+            Self::Constant => f.write_str("constant: the same features for every sample"),
+            Self::NoSpread => {
+                f.write_str("the median distance of its samples is zero, so rbf has no bandwidth")
+            }
+            Self::TooFew(n, needs) => {
+                write!(f, "{n} samples, and the estimator needs at least {needs}")
+            }
+        }
+    }
+}
+
+impl Subject {
+    /// Checks that every layer gives one row a sample.
+    ///
+    /// # Errors
+    /// Names the layer that does not, with its shape.
+    pub fn check_rows(&self, samples: usize) -> Result<()> {
+        match self.layers.iter().find(|l| !l.has_samples_first(samples)) {
+            None => Ok(()),
+            Some(layer) => Err(self.layer_error(
+                layer,
+                format!("gave shape {:?} for {samples} samples: no row a sample", layer.shape),
+                "leave it out with --layers '!NAME'",
+            )),
+        }
+    }
+
+    fn layer_error(&self, layer: &Layer, problem: String, remedy: &str) -> Error {
+        Error::Layer {
+            layer: layer.name.clone(),
+            path: self.model.path().to_owned(),
+            problem,
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+/// What looks at the layers of the subjects, batch by batch.
+pub trait Consumer {
+    /// Whether this subject has to run at all.
+    fn wants(&self, subject: usize) -> bool;
+
+    /// A layer's output; it may be overwritten after the call.
+    ///
+    /// # Errors
+    /// The output cannot be worked with.
+    fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer>;
+
+    /// All subjects have run on a batch of so many samples.
+    ///
+    /// # Errors
+    /// The sums cannot be made.
+    fn batch_done(&mut self, samples: usize) -> Result<()>;
+}
+
+/// Which layer of which subject gave an output, for which samples.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Index of the model.
+    pub subject: usize,
+    /// Index of the layer among those of the model.
+    pub layer: usize,
+    /// Samples in the batch.
+    pub samples: usize,
+    /// Name of the sample in a row of the batch.
+    pub name: &'a dyn Fn(usize) -> String,
+}
+
+/// Something that gives the outputs of layers, batch by batch.
+pub trait Feed {
+    /// Shape of the output of every layer of every subject, the samples included.
+    fn shapes(&self) -> Vec<Vec<Vec<i64>>>;
+
+    /// Samples, at most.
+    fn samples(&self) -> usize;
+
+    /// Samples in a batch.
+    fn batch_size(&self) -> usize;
+
+    /// Gives everything once; returns how many samples there were.
+    ///
+    /// # Errors
+    /// The data cannot be read, a model does not run on it, or the consumer failed.
+    fn pass(
+        &mut self,
+        consumer: &mut dyn Consumer,
+        progress: &mut dyn Progress,
+        timing: &mut Timing,
+    ) -> Result<usize>;
+}
+
+/// Models that run over a data set.
+pub struct ModelFeed<'a> {
+    /// The models.
+    pub subjects: &'a mut [Subject],
+    /// The data.
+    pub source: Source<'a>,
+    /// What the first pass read.
+    pub summary: Option<Summary>,
+}
+
+impl Feed for ModelFeed<'_> {
+    fn shapes(&self) -> Vec<Vec<Vec<i64>>> {
+        let of = |s: &Subject| s.layers.iter().map(|l| l.shape.clone()).collect();
+        self.subjects.iter().map(of).collect()
+    }
+
+    fn samples(&self) -> usize {
+        self.source.dataset.len()
+    }
+
+    fn batch_size(&self) -> usize {
+        self.source.load.batch_size.min(self.samples())
+    }
+
+    fn pass(
+        &mut self,
+        consumer: &mut dyn Consumer,
+        progress: &mut dyn Progress,
+        timing: &mut Timing,
+    ) -> Result<usize> {
+        let mut batches = self.source.dataset.batches(self.source.preprocess, &self.source.load)?;
+        loop {
+            let waiting = Instant::now();
+            let Some(batch) = batches.next() else { break };
+            let batch = batch?;
+            timing.wait += waiting.elapsed().as_secs_f64();
+            self.run(&batch, consumer, timing)?;
+            let measuring = Instant::now();
+            consumer.batch_done(batch.len())?;
+            timing.measure += measuring.elapsed().as_secs_f64();
+            progress.advance(batch.len());
+        }
+        let summary = batches.summary();
+        timing.decode += summary.decode_seconds;
+        Ok(self.summary.get_or_insert(summary).samples)
+    }
+}
+
+impl ModelFeed<'_> {
+    fn run(
+        &mut self,
+        batch: &Batch,
+        consumer: &mut dyn Consumer,
+        timing: &mut Timing,
+    ) -> Result<()> {
+        let inputs = to_tensors(batch)?;
+        let dataset = self.source.dataset;
+        let name =
+            |row: usize| batch.indices.get(row).map_or_else(String::new, |&i| dataset.name(i));
+        for (i, subject) in self.subjects.iter_mut().enumerate() {
+            if consumer.wants(i) {
+                let at = Place { subject: i, layer: 0, samples: batch.len(), name: &name };
+                subject.run(&inputs[subject.input], at, consumer, timing)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Subject {
+    fn run(
+        &mut self,
+        input: &Tensor,
+        at: Place<'_>,
+        consumer: &mut dyn Consumer,
+        timing: &mut Timing,
+    ) -> Result<()> {
+        let running = Instant::now();
+        let mut in_taps = 0.0;
+        self.model.run(input, &mut |layer, output| {
+            let tapped = Instant::now();
+            let answer = consumer.layer(Place { layer, ..at }, output);
+            in_taps += tapped.elapsed().as_secs_f64();
+            answer
+        })?;
+        timing.measure += in_taps;
+        timing.forward += running.elapsed().as_secs_f64() - in_taps;
+        Ok(())
+    }
+}
+
+fn to_tensors(batch: &Batch) -> Result<Vec<Tensor>> {
+    batch.inputs.iter().map(|input| to_tensor(input)).collect()
+}
+
+/// The tensor a model takes: N×C×H×W for images, the rows as they are for other arrays.
+///
+/// # Errors
+/// The batch's shape does not fit its data.
+pub fn to_tensor(input: &InputBatch) -> Result<Tensor> {
+    match input.layout {
+        Layout::Nhwc => tensors::from_nhwc(&input.data, &input.shape),
+        Layout::Rows => tensors::from_rows(&input.data, &input.shape),
+    }
+}
+
+/// The first samples of the data as a model takes them, for finding its layers.
+///
+/// # Errors
+/// The data cannot be read.
+pub fn first_samples(source: &Source<'_>, count: usize) -> Result<Vec<Tensor>> {
+    let load =
+        LoadOptions { batch_size: count, ahead: 1, fingerprint: false, ..source.load.clone() };
+    let mut batches = source.dataset.batches(source.preprocess, &load)?;
+    match batches.next() {
+        Some(batch) => to_tensors(&batch?),
+        None => Err(Error::usage("the data holds no sample", "give --data a folder with images")),
+    }
+}

@@ -1,0 +1,96 @@
+//! Gram matrices over all samples, exact whatever the batch size.
+
+use tch::Tensor;
+
+use super::feed::{Absence, Consumer, Place};
+use super::plan::Part;
+use super::reduce::Reduce;
+use super::rows::{RowStore, first_not_finite};
+use crate::error::Result;
+use crate::linalg::PackedSymmetric;
+use crate::torchscript::Answer;
+
+/// The linear Gram matrix of one layer as it grows.
+#[derive(Default)]
+pub struct LayerGram {
+    /// The matrix.
+    pub gram: PackedSymmetric,
+    /// Squared norm of the centre that was subtracted from the features.
+    pub centre_norm: f64,
+    /// Why there is none.
+    pub absence: Option<Absence>,
+}
+
+/// One pass: the parts of layers kept in it, added to the Gram matrices.
+pub struct FullPass<'a> {
+    reduce: Reduce,
+    grams: &'a mut [Vec<LayerGram>],
+    parts: Vec<(Part, RowStore)>,
+    done: usize,
+}
+
+impl<'a> FullPass<'a> {
+    /// A pass over the given parts, which keeps up to `kept` rows of each.
+    pub fn new(
+        reduce: Reduce,
+        parts: &[Part],
+        kept: usize,
+        grams: &'a mut [Vec<LayerGram>],
+    ) -> Self {
+        let store = |p: &Part| RowStore::new(p.features.start, p.features.len(), kept);
+        let parts = parts.iter().map(|p| (p.clone(), store(p))).collect();
+        Self { reduce, grams, parts, done: 0 }
+    }
+
+    /// Adds what was subtracted in this pass to the layers' centres.
+    pub fn finish(self) {
+        for (part, store) in &self.parts {
+            self.grams[part.subject][part.layer].centre_norm += store.centre_norm();
+        }
+    }
+
+    fn is_last(&self, place: &Place<'_>) -> bool {
+        let of_subject = self.parts.iter().filter(|(p, _)| p.subject == place.subject);
+        of_subject.map(|(p, _)| p.layer).max() == Some(place.layer)
+    }
+}
+
+impl Consumer for FullPass<'_> {
+    fn wants(&self, subject: usize) -> bool {
+        self.parts.iter().any(|(p, _)| p.subject == subject)
+    }
+
+    fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
+        let target = &mut self.grams[at.subject][at.layer];
+        let here = |p: &Part| p.subject == at.subject && p.layer == at.layer;
+        for (part, store) in self.parts.iter_mut().filter(|(p, _)| here(p)) {
+            if target.absence.is_some() {
+                continue;
+            }
+            let rows = self.reduce.rows(output)?;
+            let block = store.extend(&rows)?;
+            if let Some(row) = block.first_not_finite() {
+                target.absence = Some(why_not_finite(&at, &rows, row));
+            } else if part.features.start == 0 {
+                target.gram.push_rows(block.products.view());
+            } else {
+                target.gram.add_rows(self.done, block.products.view());
+            }
+        }
+        Ok(if self.is_last(&at) { Answer::Stop } else { Answer::Keep })
+    }
+
+    fn batch_done(&mut self, samples: usize) -> Result<()> {
+        self.done += samples;
+        Ok(())
+    }
+}
+
+/// A row whose square is not finite: NaN, an infinity, or finite numbers too large to square.
+pub fn why_not_finite(at: &Place<'_>, rows: &Tensor, row: usize) -> Absence {
+    let positions = (rows.size()[0] as usize / at.samples.max(1)).max(1);
+    match first_not_finite(rows) {
+        Some(found) => Absence::NotFinite((at.name)(found / positions)),
+        None => Absence::Overflow((at.name)(row / positions)),
+    }
+}

@@ -1,0 +1,108 @@
+//! HSIC averaged over batches: memory independent of the number of samples.
+
+use tch::Tensor;
+
+use super::cka::settle;
+use super::feed::{Absence, Consumer, Place};
+use super::full::why_not_finite;
+use super::reduce::Reduce;
+use super::rows::batch_gram;
+use crate::error::Result;
+use crate::linalg::{Centring, PackedSymmetric};
+use crate::similarity::Kernel;
+use crate::similarity::cka::CONSTANT;
+use crate::stats::HsicSums;
+use crate::torchscript::Answer;
+
+/// What one layer has given so far.
+#[derive(Default)]
+struct LayerState {
+    gram: Option<PackedSymmetric>,
+    scatter: f64,
+    centre: f64,
+    absence: Option<Absence>,
+}
+
+/// Sums of HSIC over the batches.
+pub struct Minibatch {
+    reduce: Reduce,
+    kernel: Kernel,
+    layers: Vec<Vec<LayerState>>,
+    sums: HsicSums,
+    dropped: usize,
+}
+
+impl Minibatch {
+    /// For so many layers of each subject, one or two of them.
+    pub fn new(reduce: Reduce, kernel: Kernel, centring: Centring, counts: &[usize]) -> Self {
+        let layers = |&n: &usize| (0..n).map(|_| LayerState::default()).collect();
+        let last = counts.last().copied().unwrap_or(0);
+        Self {
+            reduce,
+            kernel,
+            layers: counts.iter().map(layers).collect(),
+            sums: HsicSums::new(centring, counts[0], last),
+            dropped: 0,
+        }
+    }
+
+    /// The sums, why layers have none, and how many samples were in batches too small to count.
+    pub fn finish(self) -> (HsicSums, Vec<Vec<Option<Absence>>>, usize) {
+        let absence = |state: LayerState| {
+            let constant = state.scatter <= CONSTANT * state.centre;
+            state.absence.or(constant.then_some(Absence::Constant))
+        };
+        let layers = self.layers.into_iter();
+        let absences = layers.map(|l| l.into_iter().map(absence).collect()).collect();
+        (self.sums, absences, self.dropped)
+    }
+
+    fn is_too_small(&self, samples: usize) -> bool {
+        samples < self.sums.least_samples()
+    }
+}
+
+impl Consumer for Minibatch {
+    fn wants(&self, _subject: usize) -> bool {
+        true
+    }
+
+    fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
+        let small = self.is_too_small(at.samples);
+        let state = &mut self.layers[at.subject][at.layer];
+        state.gram = None;
+        if small || state.absence.is_some() {
+            return Ok(Answer::Keep);
+        }
+        let rows = self.reduce.rows(output)?;
+        let (block, centre) = batch_gram(&rows)?;
+        if let Some(row) = block.first_not_finite() {
+            state.absence = Some(why_not_finite(&at, &rows, row));
+            return Ok(Answer::Keep);
+        }
+        let mut gram = PackedSymmetric::from_square(block.products.view());
+        let n = gram.order() as f64;
+        state.scatter += Centring::Double.of(&gram).scatter();
+        state.centre += n * centre;
+        match settle(&mut gram, self.kernel) {
+            Ok(()) => state.gram = Some(gram),
+            Err(absence) => state.absence = Some(absence),
+        }
+        Ok(Answer::Keep)
+    }
+
+    fn batch_done(&mut self, samples: usize) -> Result<()> {
+        if self.is_too_small(samples) {
+            self.dropped += samples;
+            return Ok(());
+        }
+        let take = |layers: &mut Vec<LayerState>| -> Vec<Option<PackedSymmetric>> {
+            layers.iter_mut().map(|l| l.gram.take()).collect()
+        };
+        let mut grams = self.layers.iter_mut().map(take);
+        let (a, b) = (grams.next().unwrap_or_default(), grams.next());
+        drop(grams);
+        self.sums.add(&a, b.as_deref());
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Running models over data and feeding what their layers give into accumulators.
+//!
+//! The engine of the commands: it takes loaded models, a data set and settings, and returns plain
+//! results. It never prints; progress goes through [`Progress`].
+
+pub mod cka;
+mod feed;
+mod full;
+mod minibatch;
+mod plan;
+mod reduce;
+mod rows;
+mod spatial;
+pub mod stored;
+
+pub use feed::{Absence, Feed, ModelFeed, Source, Subject, first_samples};
+pub use reduce::Reduce;
+
+/// Told how far a run has come.
+pub trait Progress {
+    /// A pass over so many images begins.
+    fn begin(&mut self, pass: usize, passes: usize, images: usize);
+    /// So many images more are done.
+    fn advance(&mut self, images: usize);
+    /// The passes are over.
+    fn end(&mut self);
+}
+
+/// No one is told.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&mut self, _: usize, _: usize, _: usize) {}
+    fn advance(&mut self, _: usize) {}
+    fn end(&mut self) {}
+}
+
+/// Where the time of a run went, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Timing {
+    /// Reading, decoding and resizing, summed over the threads that do it.
+    pub decode: f64,
+    /// Waiting for decoded images.
+    pub wait: f64,
+    /// In the networks, without the taps.
+    pub forward: f64,
+    /// In the taps and in the sums after them.
+    pub measure: f64,
+}

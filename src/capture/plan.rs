@@ -1,0 +1,153 @@
+//! Which layers' rows are kept in which pass, so that they fit into the memory allowed.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::linalg::PackedSymmetric;
+
+/// A range of a layer's features, kept in one pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub subject: usize,
+    pub layer: usize,
+    pub features: Range<usize>,
+}
+
+/// What the plan is made from.
+pub struct Needs<'a> {
+    /// Width of every layer of every subject.
+    pub widths: &'a [Vec<usize>],
+    /// Samples.
+    pub samples: usize,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Bytes allowed for Gram matrices and rows together.
+    pub memory: u64,
+}
+
+impl Needs<'_> {
+    /// Rows that have to be kept: all but those of the last batch.
+    pub fn kept_rows(&self) -> usize {
+        self.samples.saturating_sub(1) / self.batch.max(1) * self.batch
+    }
+
+    fn gram_bytes(&self) -> u64 {
+        let layers: usize = self.widths.iter().map(Vec::len).sum();
+        layers as u64 * PackedSymmetric::bytes(self.samples)
+    }
+
+    /// The passes: each keeps as much as fits, in the order of the layers.
+    ///
+    /// # Errors
+    /// The Gram matrices do not fit, or not even a feature's rows beside them.
+    pub fn passes(&self) -> Result<Vec<Vec<Part>>> {
+        let feature_bytes = (self.kept_rows() * size_of::<f32>()) as u64;
+        let room = self.memory.checked_sub(self.gram_bytes()).ok_or_else(|| self.too_large())?;
+        let features = match feature_bytes {
+            0 => usize::MAX,
+            bytes => (room / bytes) as usize,
+        };
+        // Fewer than this a pass would take hundreds of passes.
+        match features >= 256 || features >= self.widths.iter().flatten().sum() {
+            true => Ok(self.fill(features)),
+            false => Err(self.too_large()),
+        }
+    }
+
+    fn fill(&self, room: usize) -> Vec<Vec<Part>> {
+        let mut passes = vec![Vec::new()];
+        let mut left = room;
+        for (subject, widths) in self.widths.iter().enumerate() {
+            for (layer, &width) in widths.iter().enumerate() {
+                let mut start = 0;
+                while start < width {
+                    if left == 0 {
+                        passes.push(Vec::new());
+                        left = room;
+                    }
+                    let end = start + left.min(width - start);
+                    left -= end - start;
+                    if let Some(pass) = passes.last_mut() {
+                        pass.push(Part { subject, layer, features: start..end });
+                    }
+                    start = end;
+                }
+            }
+        }
+        passes
+    }
+
+    fn too_large(&self) -> Error {
+        let layers: usize = self.widths.iter().map(Vec::len).sum();
+        let problem = format!(
+            "the Gram matrices of {layers} layers over {} samples take {}, more than --memory {}",
+            self.samples,
+            bytes_text(self.gram_bytes()),
+            bytes_text(self.memory),
+        );
+        Error::usage(
+            problem,
+            "use --estimator minibatch, fewer samples with --limit, or more --memory",
+        )
+    }
+}
+
+/// A number of bytes as people write it.
+pub fn bytes_text(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let power = (0..UNITS.len() - 1).take_while(|p| bytes >> (10 * (p + 1)) > 0).count();
+    let value = bytes as f64 / (1u64 << (10 * power)) as f64;
+    let text = format!("{value:.1}");
+    format!("{} {}", text.trim_end_matches(".0"), UNITS[power])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(widths: &[Vec<usize>], samples: usize, memory: u64) -> Needs<'_> {
+        Needs { widths, samples, batch: 10, memory }
+    }
+
+    #[test]
+    fn one_batch_keeps_nothing() -> Result<()> {
+        let widths = [vec![1_000_000, 10]];
+        let needs = needs(&widths, 10, 2 * PackedSymmetric::bytes(10));
+        assert_eq!(needs.kept_rows(), 0);
+        assert_eq!(needs.passes()?.len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn every_feature_is_kept_once() -> Result<()> {
+        let widths = [vec![700, 300], vec![500]];
+        let room = 600 * 20 * 4;
+        let passes = needs(&widths, 30, 3 * PackedSymmetric::bytes(30) + room).passes()?;
+        assert_eq!(passes.len(), 3);
+        for (subject, layer, width) in [(0, 0, 700), (0, 1, 300), (1, 0, 500)] {
+            let mut end = 0;
+            for part in passes.iter().flatten() {
+                if (part.subject, part.layer) == (subject, layer) {
+                    assert_eq!(part.features.start, end);
+                    end = part.features.end;
+                }
+            }
+            assert_eq!(end, width);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_names_the_way_out() {
+        let widths = [vec![10; 20]];
+        let text = needs(&widths, 100_000, 1 << 30).passes().map_err(|e| e.to_string());
+        assert!(text.is_err_and(|t| t.contains("--estimator minibatch") && t.contains("--limit")));
+    }
+
+    #[test]
+    fn bytes_are_readable() {
+        assert_eq!(bytes_text(512), "512 B");
+        assert_eq!(bytes_text(4 << 30), "4 GiB");
+        assert_eq!(bytes_text(1_600_000), "1.5 MiB");
+    }
+}

@@ -1,0 +1,202 @@
+//! Groups of options that commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::capture::Reduce;
+use crate::data::{Channels, Crop, Interpolation, Preset, Range, Resize};
+use crate::torchscript::device::DeviceChoice;
+
+/// How much is said.
+#[derive(Args)]
+pub struct TalkArgs {
+    /// Print neither progress nor the table, only warnings and errors
+    #[arg(long, short, global = true, help_heading = "Messages")]
+    pub quiet: bool,
+    /// Print all that libtorch said of an error, and what was decided on the way
+    #[arg(long, short, global = true, conflicts_with = "quiet", help_heading = "Messages")]
+    pub verbose: bool,
+}
+
+/// Which samples.
+#[derive(Args)]
+pub struct DataArgs {
+    /// Images: a folder (sub-folders are classes), .npy, .npz, .safetensors, CIFAR-10 or MNIST files
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    pub data: Option<PathBuf>,
+    /// Use at most so many samples: the first ones, or random ones with --seed
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    pub limit: Option<usize>,
+    /// Seed of the random subset that --limit takes
+    #[arg(long, value_name = "SEED", requires = "limit", help_heading = "Data")]
+    pub seed: Option<u64>,
+    /// Samples in a batch
+    #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Data",
+          value_parser = positive)]
+    pub batch_size: usize,
+    /// Leave out files that cannot be decoded, and list them in the report
+    #[arg(long, help_heading = "Data")]
+    pub skip_unreadable: bool,
+    /// Threads that decode and resize [default: half of --threads, at least 1]
+    #[arg(long, value_name = "N", help_heading = "Data", value_parser = positive)]
+    pub workers: Option<usize>,
+}
+
+/// What is done to the samples, for both models.
+#[derive(Args)]
+pub struct PreprocessArgs {
+    /// Steps to begin from: imagenet, cifar10 or raw [default: imagenet for image folders, cifar10
+    /// for CIFAR-10 files, else raw]
+    #[arg(long, value_name = "PRESET", value_parser = preset, help_heading = "Preprocessing")]
+    pub preprocess: Option<Preset>,
+    /// Resize: the shorter side (256), HEIGHTxWIDTH, or none
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing")]
+    pub resize: Option<Resize>,
+    /// Filter of the resizing: nearest, box, bilinear, bicubic, lanczos, …
+    #[arg(long, value_name = "FILTER", help_heading = "Preprocessing")]
+    pub interpolation: Option<Interpolation>,
+    /// Crop the centre: a side (224), HEIGHTxWIDTH, or none
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing")]
+    pub crop: Option<Crop>,
+    /// Channels: rgb, grey, or keep
+    #[arg(long, value_name = "CHANNELS", help_heading = "Preprocessing")]
+    pub channels: Option<Channels>,
+    /// What bytes become: 0..1, -1..1 or 0..255
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Preprocessing")]
+    pub range: Option<Range>,
+    /// Subtract: one number, or one a channel (0.485,0.456,0.406)
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        help_heading = "Preprocessing"
+    )]
+    pub mean: Option<Vec<f64>>,
+    /// Divide by: one number, or one a channel (0.229,0.224,0.225)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Preprocessing")]
+    pub std: Option<Vec<f64>>,
+}
+
+/// What is done to the samples for B, where it is something else.
+#[derive(Args)]
+pub struct PreprocessBArgs {
+    /// Steps for B to begin from; those given for A then do not apply to B
+    #[arg(long, value_name = "PRESET", value_parser = preset, help_heading = "Preprocessing of B")]
+    pub preprocess_b: Option<Preset>,
+    /// As --resize, for B
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing of B")]
+    pub resize_b: Option<Resize>,
+    /// As --interpolation, for B
+    #[arg(long, value_name = "FILTER", help_heading = "Preprocessing of B")]
+    pub interpolation_b: Option<Interpolation>,
+    /// As --crop, for B
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing of B")]
+    pub crop_b: Option<Crop>,
+    /// As --channels, for B
+    #[arg(long, value_name = "CHANNELS", help_heading = "Preprocessing of B")]
+    pub channels_b: Option<Channels>,
+    /// As --range, for B
+    #[arg(
+        long,
+        value_name = "RANGE",
+        allow_hyphen_values = true,
+        help_heading = "Preprocessing of B"
+    )]
+    pub range_b: Option<Range>,
+    /// As --mean, for B
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        help_heading = "Preprocessing of B"
+    )]
+    pub mean_b: Option<Vec<f64>>,
+    /// As --std, for B
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Preprocessing of B")]
+    pub std_b: Option<Vec<f64>>,
+}
+
+/// How models are loaded and run.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Where to run: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Models")]
+    pub device: DeviceChoice,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "Models", value_parser = positive)]
+    pub threads: Option<usize>,
+    /// Run the modules as they were exported, neither frozen nor with batch norms folded
+    #[arg(long, help_heading = "Models")]
+    pub no_optimize: bool,
+    /// Load archives whose code reads or writes files or reaches other processes
+    #[arg(long, help_heading = "Models")]
+    pub trust_model: bool,
+}
+
+/// Which layers.
+#[derive(Args)]
+pub struct LayerArgs {
+    /// Layers by name or glob: 'layer?', 'layer4.*.bn*', '**' for all, '!PATTERN' to leave out;
+    /// may be repeated [default: all modules down to depth two]
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
+    pub layers: Vec<String>,
+}
+
+/// How features become rows.
+#[derive(Args)]
+pub struct ReduceArgs {
+    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means) or spatial
+    /// (each position a row)
+    #[arg(long, value_name = "HOW", default_value = "flatten", help_heading = "Measure")]
+    pub reduce: Reduce,
+}
+
+/// A whole number above zero.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("expected a whole number above zero".to_owned()),
+    }
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
+    text.parse().map_err(|e: crate::error::Error| e.to_string())
+}
+
+/// Bytes: `4GiB`, `512MiB`, or a plain number.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" | "kb" => 10,
+        "m" | "mib" | "mb" => 20,
+        "g" | "gib" | "gb" => 30,
+        "t" | "tib" | "tb" => 40,
+        unit => return Err(format!("unknown unit '{unit}': use KiB, MiB, GiB or TiB")),
+    };
+    match digits.trim().parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => {
+            Ok((number * (1u64 << shift) as f64) as u64)
+        }
+        _ => Err("expected a size such as 4GiB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(bytes("4GiB"), Ok(4 << 30));
+        assert_eq!(bytes("1.5k"), Ok(1536));
+        assert_eq!(bytes("10"), Ok(10));
+        for text in ["", "GiB", "-1", "4XB", "nan"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! `repsim cka`: how alike two networks are, layer by layer.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use ndarray::Array2;
+
+use super::args::{
+    self, DataArgs, LayerArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
+};
+use super::inputs;
+use super::output::{self, Messages};
+use super::{features, picture, settings};
+use crate::capture::cka::{self as engine, Estimator, Settings};
+use crate::capture::{Feed, ModelFeed, Source, first_samples};
+use crate::error::Result;
+use crate::report::cka::{CkaReport, CkaSettings, Side};
+use crate::report::{DataInput, Inputs, ModelInput, Warning, check_writable};
+use crate::similarity::{Bias, Kernel};
+use crate::torchscript::{Selection, device, libtorch_version};
+
+/// Options of `repsim cka`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// One or two TorchScript archives; one is compared with itself
+    #[arg(value_name = "MODEL", num_args = 1..=2, required_unless_present = "features")]
+    models: Vec<PathBuf>,
+    /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
+    /// array a layer, rows matched by index
+    #[arg(long, value_name = "FILE", num_args = 1..=2, conflicts_with_all = ["models", "data"])]
+    features: Vec<PathBuf>,
+    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
+    /// table on a terminal]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Draw the matrix: FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE")]
+    heatmap: Option<PathBuf>,
+    #[command(flatten)]
+    measure: MeasureArgs,
+    #[command(flatten)]
+    reduce: ReduceArgs,
+    #[command(flatten)]
+    layers: LayerArgs,
+    /// Layers of B, where they are others than those of A
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
+    layers_b: Vec<String>,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+    #[command(flatten)]
+    preprocess_b: PreprocessBArgs,
+    #[command(flatten)]
+    run: ModelArgs,
+}
+
+/// What is measured.
+#[derive(clap::Args)]
+struct MeasureArgs {
+    /// full: all samples in one Gram matrix, exact; minibatch: HSIC averaged over batches, memory
+    /// independent of the number of samples
+    #[arg(long, value_name = "HOW", default_value = "full", help_heading = "Measure")]
+    estimator: Estimator,
+    /// unbiased: HSIC₁ (Song et al. 2012), can be negative; biased: the plain definition, too high
+    /// where samples are few
+    #[arg(long, value_name = "WHICH", default_value = "unbiased", help_heading = "Measure")]
+    bias: Bias,
+    /// linear, rbf, or rbf:FRACTION of the median distance as bandwidth (rbf is rbf:0.5)
+    #[arg(long, value_name = "KERNEL", default_value = "linear", help_heading = "Measure")]
+    kernel: Kernel,
+    /// Memory for Gram matrices and kept features of the full estimator; where it does not
+    /// suffice, the models run several times
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Measure",
+          value_parser = args::bytes)]
+    memory: u64,
+}
+
+/// Compares the layers of two models, of one with itself, or of stored representations.
+///
+/// # Errors
+/// Anything that keeps the comparison from being made; nothing is written then.
+pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let started = Instant::now();
+    let settings = args.settings();
+    settings.check()?;
+    args.check_outputs()?;
+    let mut report = match args.features.is_empty() {
+        true => models(args, &settings, messages)?,
+        false => {
+            let threads = args.run.threads();
+            features::compare(&args.features, &settings, args.recorded("cpu"), threads, messages)?
+        }
+    };
+    for warning in &report.warnings {
+        messages.warning(warning);
+    }
+    if let Some(path) = &args.heatmap {
+        picture::heatmap(&report, path)?;
+    }
+    report.timing.total = started.elapsed().as_secs_f64();
+    show(args, &report, messages)
+}
+
+impl Args {
+    fn settings(&self) -> Settings {
+        Settings {
+            estimator: self.measure.estimator,
+            bias: self.measure.bias,
+            kernel: self.measure.kernel,
+            reduce: self.reduce.reduce,
+            memory: self.measure.memory,
+        }
+    }
+
+    fn check_outputs(&self) -> Result<()> {
+        if let Some(path) = self.output.as_deref().filter(|p| *p != "-") {
+            check_writable(path)?;
+        }
+        match &self.heatmap {
+            Some(path) => picture::check(path),
+            None => Ok(()),
+        }
+    }
+
+    fn patterns_b(&self) -> &[String] {
+        match self.layers_b.is_empty() {
+            true => &self.layers.layers,
+            false => &self.layers_b,
+        }
+    }
+
+    fn recorded(&self, device: &str) -> CkaSettings {
+        CkaSettings {
+            estimator: self.measure.estimator,
+            bias: self.measure.bias,
+            kernel: self.measure.kernel,
+            reduce: self.reduce.reduce,
+            batch_size: self.data.batch_size,
+            limit: self.data.limit,
+            seed: self.data.seed,
+            layers: self.layers.layers.clone(),
+            layers_b: self.patterns_b().to_vec(),
+            optimize: !self.run.no_optimize,
+            device: device.to_owned(),
+        }
+    }
+}
+
+fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaReport> {
+    let loading = Instant::now();
+    let selections = [Selection::new(&args.layers.layers)?, Selection::new(args.patterns_b())?];
+    let dataset = args.data.open()?;
+    let execution = args.run.execution()?;
+    let preprocess = preprocess(args, &dataset, messages)?;
+    let load = args.data.load_options(args.run.threads());
+    let source = Source { dataset: &dataset, preprocess: &preprocess, load };
+    let loaded = inputs::load_all(&args.models, &args.run)?;
+    let samples = first_samples(&source, 2)?;
+    let (mut subjects, mut records) = (Vec::new(), Vec::new());
+    for (i, model) in loaded.into_iter().enumerate() {
+        let input = i.min(preprocess.len() - 1);
+        let (subject, record) =
+            model.into_subject(&samples[input], &selections[i], &execution, input)?;
+        subjects.push(subject);
+        records.push(record);
+    }
+    let loading = loading.elapsed().as_secs_f64();
+    let mut warnings: Vec<Warning> =
+        subjects.iter().flat_map(|s| inputs::warnings(s, messages)).collect();
+    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    tell_passes(engine::passes_needed(&feed, settings)?, &feed, messages);
+    let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
+    let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
+    warnings.extend(skipped(&data.skipped));
+    let inputs = Inputs { models: records, data: Some(data), features: vec![] };
+    let sides = sides(&inputs.models, settings);
+    let recorded = args.recorded(&device::name(execution.device));
+    let version = libtorch_version();
+    let mut report = CkaReport::assemble(version, inputs, recorded, &sides, &outcome, warnings);
+    report.timing.load = loading;
+    Ok(report)
+}
+
+fn preprocess(
+    args: &Args,
+    dataset: &crate::data::Dataset,
+    messages: &Messages,
+) -> Result<Vec<crate::data::Preprocess>> {
+    let a = args.preprocess.steps(dataset)?;
+    let b = args.preprocess_b.steps(&a)?;
+    settings::tell_preset(&args.preprocess, &a, messages);
+    if args.models.len() == 1 || a.same_steps(&b) { Ok(vec![a]) } else { Ok(vec![a, b]) }
+}
+
+/// Names and widths of the layers of each model.
+fn sides(models: &[ModelInput], settings: &Settings) -> Vec<Side> {
+    let width = |l: &crate::report::LayerInfo| {
+        let mut shape = vec![1];
+        shape.extend(&l.shape);
+        (l.name.clone(), settings.reduce.width(&shape))
+    };
+    models.iter().map(|m| m.layers.iter().map(width).collect()).collect()
+}
+
+fn tell_passes(passes: usize, feed: &dyn Feed, messages: &Messages) {
+    if passes > 1 {
+        messages.note(&format!(
+            "the features of {} samples do not fit into --memory at once: the models run in \
+             {passes} passes (more --memory, --reduce gap or --estimator minibatch would save that)",
+            feed.samples()
+        ));
+    }
+}
+
+fn skipped(files: &[crate::data::Skipped]) -> Option<Warning> {
+    let first = files.first()?;
+    let text = format!(
+        "{} unreadable files were left out, the first {} ({})",
+        files.len(),
+        first.name,
+        first.reason
+    );
+    Some(Warning::new("skipped-files", &first.name, text))
+}
+
+fn show(args: &Args, report: &CkaReport, messages: &Messages) -> Result<()> {
+    match &args.output {
+        Some(path) => output::write_report(report, path)?,
+        None if !messages.shows_tables() => output::write_report(report, "-".as_ref())?,
+        None => messages.note("(-o FILE writes the whole report)"),
+    }
+    let to_stdout = args.output.as_deref() == Some("-".as_ref());
+    if messages.shows_tables() && !to_stdout {
+        output::print(&format!("{}\n", table(report)))?;
+    }
+    Ok(())
+}
+
+/// Each layer of A, its best match in B, and the value.
+fn table(report: &CkaReport) -> String {
+    let mut table = output::table(&["layer of A", "best match in B", "CKA", "same layer of B"]);
+    let results = &report.results;
+    for (i, (layer, best)) in results.layers_a.iter().zip(&results.best_matches).enumerate() {
+        let own = results.layers_b.iter().position(|name| name == layer);
+        let own = own.and_then(|j| results.cka[i][j].get());
+        table.add_row([
+            layer.clone(),
+            best.as_ref().map_or("-".to_owned(), |b| b.layer_b.clone()),
+            best.as_ref().map_or("-".to_owned(), |b| format!("{:.4}", b.cka)),
+            own.map_or("-".to_owned(), |v| format!("{v:.4}")),
+        ]);
+    }
+    output::align_right(&mut table, &[2, 3]);
+    table.to_string()
+}
+
+/// Values as an array, NaN for `null`.
+pub fn values(report: &CkaReport) -> Array2<f64> {
+    let (rows, columns) = (report.results.layers_a.len(), report.results.layers_b.len());
+    Array2::from_shape_fn((rows, columns), |(i, j)| {
+        report.results.cka[i][j].get().unwrap_or(f64::NAN)
+    })
+}

@@ -1,0 +1,77 @@
+//! `repsim cka --features`: stored representations without any model.
+
+use std::path::{Path, PathBuf};
+
+use super::output::Messages;
+use crate::capture::cka::{self as engine, Estimator, Settings};
+use crate::capture::stored::StoredFeed;
+use crate::data::features::{Feature, load_features};
+use crate::error::{Error, Result};
+use crate::report::cka::{CkaReport, CkaSettings, Side};
+use crate::report::{ArrayInfo, FeatureInput, Inputs, sha256_of_file};
+use crate::torchscript::{libtorch_version, native};
+
+/// Compares the arrays of one file with each other, or those of two.
+///
+/// # Errors
+/// A file cannot be read, or the numbers of rows differ.
+pub fn compare(
+    paths: &[PathBuf],
+    settings: &Settings,
+    recorded: CkaSettings,
+    threads: usize,
+    messages: &Messages,
+) -> Result<CkaReport> {
+    native::set_threads(threads);
+    let files = paths.iter().map(|p| Ok((p, load_features(p)?))).collect::<Result<Vec<_>>>()?;
+    check_rows(&files)?;
+    let features = files.iter().map(|(p, f)| record(p, f)).collect::<Result<_>>()?;
+    let sides: Vec<Side> = files.iter().map(|(_, f)| side(f, settings)).collect();
+    let arrays: Vec<Vec<_>> =
+        files.into_iter().map(|(_, f)| f.into_iter().map(|f| f.values).collect()).collect();
+    let batch_size = match settings.estimator {
+        Estimator::Full => usize::MAX,
+        Estimator::Minibatch => recorded.batch_size,
+    };
+    let mut feed = StoredFeed::new(&arrays, batch_size)?;
+    drop(arrays);
+    let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
+    let inputs = Inputs { features, ..Inputs::default() };
+    Ok(CkaReport::assemble(libtorch_version(), inputs, recorded, &sides, &outcome, vec![]))
+}
+
+fn check_rows(files: &[(&PathBuf, Vec<Feature>)]) -> Result<()> {
+    let all = files.iter().flat_map(|(path, f)| f.iter().map(move |f| (path, f)));
+    let mut all = all.map(|(path, f)| (format!("array {} of {}", f.name, path.display()), f));
+    let Some((first_name, first)) = all.next() else { return Ok(()) };
+    for (name, feature) in all {
+        if feature.values.shape()[0] != first.values.shape()[0] {
+            return Err(Error::Shape {
+                action: "match rows by index",
+                left_name: first_name,
+                left: first.values.shape().into(),
+                right_name: name,
+                right: feature.values.shape().into(),
+                remedy: "save the same samples in the same order on both sides".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn record(path: &Path, features: &[Feature]) -> Result<FeatureInput> {
+    let array = |f: &Feature| ArrayInfo { name: f.name.clone(), shape: f.values.shape().to_vec() };
+    Ok(FeatureInput {
+        path: path.display().to_string(),
+        sha256: sha256_of_file(path)?,
+        arrays: features.iter().map(array).collect(),
+    })
+}
+
+fn side(features: &[Feature], settings: &Settings) -> Side {
+    let width = |f: &Feature| {
+        let shape: Vec<i64> = f.values.shape().iter().map(|&s| s as i64).collect();
+        settings.reduce.width(&shape)
+    };
+    features.iter().map(|f| (f.name.clone(), width(f))).collect()
+}

@@ -1,0 +1,142 @@
+//! Models of a run: loaded side by side, their layers found and chosen.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tch::Tensor;
+
+use super::args::ModelArgs;
+use super::output::Messages;
+use crate::capture::Subject;
+use crate::error::{Error, Result};
+use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
+use crate::torchscript::{Execution, Layer, Model, Selection};
+
+/// A model as loaded, with the hash of its file.
+pub struct LoadedModel {
+    /// The model, not prepared yet.
+    pub model: Model,
+    sha256: String,
+}
+
+/// Loads models and hashes their files, all at once.
+///
+/// # Errors
+/// The first model that cannot be loaded.
+pub fn load_all(paths: &[PathBuf], args: &ModelArgs) -> Result<Vec<LoadedModel>> {
+    thread::scope(|scope| {
+        let loads: Vec<_> = paths
+            .iter()
+            .map(|path| {
+                let hash = scope.spawn(move || sha256_of_file(path));
+                let model = scope.spawn(move || Model::load(path, args.trust_model));
+                (model, hash)
+            })
+            .collect();
+        let mut loaded = Vec::new();
+        for (model, hash) in loads {
+            let model = model.join().map_err(|_| crashed())??;
+            loaded.push(LoadedModel { model, sha256: hash.join().map_err(|_| crashed())?? });
+        }
+        Ok(loaded)
+    })
+}
+
+fn crashed() -> Error {
+    Error::usage(
+        "a thread that loaded a model crashed",
+        "please report it with the command you ran",
+    )
+}
+
+impl LoadedModel {
+    /// Finds the layers by running the model on a few samples, chooses those wanted, and makes the
+    /// model ready to run.
+    ///
+    /// # Errors
+    /// The model does not run on the input, a pattern matches nothing, or a layer gives no rows.
+    pub fn into_subject(
+        mut self,
+        samples: &Tensor,
+        selection: &Selection,
+        execution: &Execution,
+        input: usize,
+    ) -> Result<(Subject, ModelInput)> {
+        let all = self.model.probe(samples)?;
+        let layers = choose(&self.model, &all, selection)?;
+        self.model.prepare(&layers, execution)?;
+        let record = self.record(&layers);
+        let subject = Subject { model: self.model, layers, input };
+        subject.check_rows(samples.size()[0] as usize)?;
+        Ok((subject, record))
+    }
+
+    /// What the report says of the model.
+    pub fn record(&self, layers: &[Layer]) -> ModelInput {
+        ModelInput {
+            path: self.model.path().display().to_string(),
+            sha256: self.sha256.clone(),
+            frozen: self.model.is_flat(),
+            untrusted_operators: self.model.untrusted_operators().to_vec(),
+            layers: layers.iter().map(info).collect(),
+        }
+    }
+}
+
+/// The layers wanted. A pattern that names a module without a tensor, or one that did not run, is
+/// told so instead of "no such layer".
+pub fn choose(model: &Model, all: &[Layer], selection: &Selection) -> Result<Vec<Layer>> {
+    for pattern in selection.patterns() {
+        if let Some((path, result)) = model.without_tensor().iter().find(|(p, _)| *p == pattern) {
+            let problem = format!("gives {result}, no tensor");
+            return Err(layer_error(model.path(), path, problem));
+        }
+        if let Some(path) = model.not_run(all).iter().find(|p| **p == pattern) {
+            return Err(layer_error(model.path(), path, "did not run for this input".to_owned()));
+        }
+    }
+    selection.choose(all, model.path())
+}
+
+fn layer_error(model: &Path, layer: &str, problem: String) -> Error {
+    Error::Layer {
+        layer: layer.to_owned(),
+        path: model.to_owned(),
+        problem,
+        remedy: "choose other layers with --layers; `repsim layers` lists them".to_owned(),
+    }
+}
+
+/// What the report says of a layer.
+pub fn info(layer: &Layer) -> LayerInfo {
+    LayerInfo {
+        name: layer.name.clone(),
+        type_name: layer.type_name.clone(),
+        kind: layer.kind.name().to_owned(),
+        shape: layer.sample_shape().to_vec(),
+        parameters: layer.parameters,
+        calls: layer.calls,
+    }
+}
+
+/// Warnings about a model that was prepared.
+pub fn warnings(subject: &Subject, messages: &Messages) -> Vec<Warning> {
+    let model = &subject.model;
+    let path = model.path().display().to_string();
+    let mut warnings = Vec::new();
+    if let Some(why) = model.optimization_note() {
+        let first = why.lines().next().unwrap_or_default();
+        messages.detail(why);
+        warnings.push(Warning::new(
+            "not-optimized",
+            &path,
+            format!("{path} runs as exported, more slowly: it could not be frozen ({first})"),
+        ));
+    }
+    if !model.untrusted_operators().is_empty() {
+        let operators = model.untrusted_operators().join(", ");
+        let text = format!("{path} was trusted although its code uses {operators}");
+        warnings.push(Warning::new("trusted-model", path, text));
+    }
+    warnings
+}

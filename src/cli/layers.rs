@@ -1,0 +1,157 @@
+//! `repsim layers`: what a model is made of.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tch::{Device, Kind, Tensor};
+
+use super::args::{LayerArgs, ModelArgs};
+use super::inputs::{self, LoadedModel};
+use super::output::{self, Messages};
+use crate::error::{Error, Result};
+use crate::report::layers::{LayersReport, LayersResults, LayersSettings, NoTensor};
+use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, check_writable};
+use crate::torchscript::{Layer, Selection, libtorch_version, native, shape_text};
+
+/// Options of `repsim layers`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A TorchScript archive
+    model: PathBuf,
+    /// Shape of one sample of the input: 3x224x224, or 16 for a vector
+    #[arg(long, value_name = "SHAPE", default_value = "3x224x224", value_parser = shape)]
+    input_size: Shape,
+    /// Print the report as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Write the report as JSON to a file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    layers: LayerArgs,
+    #[command(flatten)]
+    models: ModelArgs,
+}
+
+/// Sizes of one sample.
+#[derive(Debug, Clone)]
+struct Shape(Vec<i64>);
+
+fn shape(text: &str) -> Result<Shape, String> {
+    let sizes: Result<Vec<i64>, _> = text.split(['x', '×', ',']).map(str::parse).collect();
+    match sizes {
+        Ok(sizes) if sizes.iter().all(|s| (1..=1 << 20).contains(s)) => Ok(Shape(sizes)),
+        _ => Err("expected sizes such as 3x224x224".to_owned()),
+    }
+}
+
+/// Lists the layers of a model.
+///
+/// # Errors
+/// The model cannot be loaded or does not run on an input of this shape.
+pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let started = Instant::now();
+    if let Some(path) = &args.output {
+        check_writable(path)?;
+    }
+    native::set_threads(args.models.threads());
+    let patterns = match args.layers.layers.as_slice() {
+        [] => vec!["**".to_owned()],
+        patterns => patterns.to_vec(),
+    };
+    let selection = Selection::new(&patterns)?;
+    let mut loaded = inputs::load_all(std::slice::from_ref(&args.model), &args.models)?;
+    let mut loaded = loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
+    let load = started.elapsed().as_secs_f64();
+    let all = probe(&mut loaded, &args.input_size.0)?;
+    let layers = inputs::choose(&loaded.model, &all, &selection)?;
+    let mut report = report(args, &loaded, &all, &layers);
+    report.timing.load = load;
+    report.timing.total = started.elapsed().as_secs_f64();
+    report.timing.forward = report.timing.total - load;
+    show(args, &report, messages)
+}
+
+/// Runs the model on random samples: two, so that the axis of the samples can be told; one where
+/// the archive was traced for one.
+fn probe(loaded: &mut LoadedModel, shape: &[i64]) -> Result<Vec<Layer>> {
+    let sample = |count: i64| {
+        tch::manual_seed(0);
+        let mut whole = vec![count];
+        whole.extend(shape);
+        Tensor::rand(&whole, (Kind::Float, Device::Cpu))
+    };
+    let two = loaded.model.probe(&sample(2));
+    two.or_else(|error| loaded.model.probe(&sample(1)).map_err(|_| error))
+}
+
+fn report(args: &Args, loaded: &LoadedModel, all: &[Layer], layers: &[Layer]) -> LayersReport {
+    let record = loaded.record(layers);
+    let model = &loaded.model;
+    let no_tensor = |(name, returns): &(&str, &str)| NoTensor {
+        name: (*name).to_owned(),
+        returns: (*returns).to_owned(),
+    };
+    Report {
+        schema: SchemaId::current("layers"),
+        tool: Tool::current(libtorch_version()),
+        settings: LayersSettings {
+            input_size: args.input_size.0.clone(),
+            layers: args.layers.layers.clone(),
+        },
+        results: LayersResults {
+            layers: record.layers.clone(),
+            without_tensor: model.without_tensor().iter().map(no_tensor).collect(),
+            not_run: model.not_run(all).iter().map(|name| (*name).to_owned()).collect(),
+        },
+        inputs: Inputs { models: vec![record], ..Inputs::default() },
+        warnings: vec![],
+        timing: Timing { passes: 1, ..Timing::default() },
+    }
+}
+
+fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
+    if let Some(path) = &args.output {
+        output::write_report(report, path)?;
+    }
+    if args.json {
+        return output::write_report(report, "-".as_ref());
+    }
+    if args.output.as_deref() != Some("-".as_ref()) {
+        output::print(&format!("{}\n", table(&report.results.layers)))?;
+    }
+    remarks(report, messages);
+    Ok(())
+}
+
+fn table(layers: &[LayerInfo]) -> String {
+    let mut table = output::table(&["layer", "type", "kind", "output", "parameters", "runs"]);
+    for layer in layers {
+        table.add_row([
+            layer.name.clone(),
+            layer.type_name.clone(),
+            layer.kind.clone(),
+            shape_text(&layer.shape),
+            output::thousands(layer.parameters),
+            layer.calls.to_string(),
+        ]);
+    }
+    output::align_right(&mut table, &[4, 5]);
+    table.to_string()
+}
+
+fn remarks(report: &LayersReport, messages: &Messages) {
+    let results = &report.results;
+    if report.inputs.models.iter().any(|m| m.frozen) {
+        messages.note(
+            "No modules are left in this archive (it was frozen, or never had any): its layers are \
+             its operators, named by kind and order.",
+        );
+    }
+    for module in &results.without_tensor {
+        messages.note(&format!("{} gives {}: not listed", module.name, module.returns));
+    }
+    if !results.not_run.is_empty() {
+        messages.note(&format!("did not run for this input: {}", results.not_run.join(", ")));
+    }
+}

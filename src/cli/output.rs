@@ -1,0 +1,235 @@
+//! Messages, progress bars and tables.
+#![expect(clippy::print_stderr, reason = "this is where repsim speaks")]
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anstream::eprintln;
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::capture::Progress;
+use crate::error::{Error, Result};
+use crate::report::{Warning, write_atomically};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Says things to a person, on standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct Messages {
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Messages {
+    /// Says less with `quiet`, more with `verbose`.
+    pub fn new(quiet: bool, verbose: bool) -> Self {
+        Self { quiet, verbose }
+    }
+
+    /// Why the run could not be done; all that libtorch said only with `--verbose`.
+    pub fn error(self, error: &Error) {
+        eprintln!("{ERROR}error{ERROR:#}: {error}");
+        match error.detail() {
+            Some(detail) if self.verbose => eprintln!("{detail}"),
+            Some(detail) if detail.lines().count() > 1 => {
+                eprintln!("(--verbose shows all that libtorch said)");
+            }
+            _ => {}
+        }
+    }
+
+    /// A warning of the report.
+    pub fn warning(self, warning: &Warning) {
+        eprintln!("{WARNING}warning{WARNING:#}: {}", warning.text);
+    }
+
+    /// What was decided on the way; only with `--verbose`.
+    pub fn detail(self, text: &str) {
+        if self.verbose {
+            eprintln!("{text}");
+        }
+    }
+
+    /// What a person may want to know; not with `--quiet`.
+    pub fn note(self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Whether a table may be shown: somebody looks at standard output.
+    pub fn shows_tables(self) -> bool {
+        !self.quiet && std::io::stdout().is_terminal()
+    }
+
+    /// A progress bar, where somebody looks at standard error.
+    pub fn bar(self) -> Bar {
+        let shown = !self.quiet && std::io::stderr().is_terminal();
+        Bar { bar: None, shown }
+    }
+}
+
+/// A progress bar over the images of a pass.
+pub struct Bar {
+    bar: Option<ProgressBar>,
+    shown: bool,
+}
+
+impl Progress for Bar {
+    fn begin(&mut self, pass: usize, passes: usize, images: usize) {
+        self.end();
+        if !self.shown {
+            return;
+        }
+        let target = ProgressDrawTarget::stderr_with_hz(8);
+        let bar = ProgressBar::with_draw_target(Some(images as u64), target);
+        let style = "{msg}{bar:32} {pos}/{len} images  {per_sec}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style.with_key("per_sec", images_a_second));
+        }
+        if passes > 1 {
+            bar.set_message(format!("pass {pass}/{passes} "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        self.bar = Some(bar);
+    }
+
+    fn advance(&mut self, images: usize) {
+        if let Some(bar) = &self.bar {
+            bar.inc(images as u64);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn images_a_second(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
+    let _ = write!(out, "{:.1} images/s", state.per_sec());
+}
+
+/// Prints text to standard output.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn print(text: &str) -> Result<()> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| std::io::stdout().flush())
+        .map_err(|e| Error::io("write", "standard output", e))
+}
+
+/// Writes a report as JSON to a file, or to standard output for `-`.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_report<T: serde::Serialize>(report: &T, path: &Path) -> Result<()> {
+    let mut json = to_json(report)?;
+    json.push('\n');
+    match path == Path::new("-") {
+        true => print(&json),
+        false => write_atomically(path, json.as_bytes()),
+    }
+}
+
+/// Indented JSON, with arrays of numbers on one line.
+fn to_json<T: serde::Serialize>(report: &T) -> Result<String> {
+    let value = serde_json::to_value(report)
+        .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))?;
+    let mut text = String::new();
+    write_value(&value, 0, &mut text);
+    Ok(text)
+}
+
+fn write_value(value: &serde_json::Value, depth: usize, out: &mut String) {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            let items = map.iter().map(|(key, value)| {
+                let mut item = format!("{}: ", Value::String(key.clone()));
+                write_value(value, depth + 1, &mut item);
+                item
+            });
+            write_items(('{', '}'), items, depth, out);
+        }
+        Value::Array(items) if items.iter().any(|v| v.is_object() || v.is_array()) => {
+            let items = items.iter().map(|value| {
+                let mut item = String::new();
+                write_value(value, depth + 1, &mut item);
+                item
+            });
+            write_items(('[', ']'), items, depth, out);
+        }
+        flat => out.push_str(&flat.to_string()),
+    }
+}
+
+fn write_items(
+    (open, close): (char, char),
+    items: impl Iterator<Item = String>,
+    depth: usize,
+    out: &mut String,
+) {
+    let indent = "  ".repeat(depth + 1);
+    let lines: Vec<String> = items.map(|item| format!("{indent}{item}")).collect();
+    out.push(open);
+    out.push('\n');
+    out.push_str(&lines.join(",\n"));
+    out.push('\n');
+    out.push_str(&"  ".repeat(depth));
+    out.push(close);
+}
+
+/// A table with a header.
+pub fn table(header: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table
+}
+
+/// Aligns columns of numbers.
+pub fn align_right(table: &mut comfy_table::Table, columns: &[usize]) {
+    for &i in columns {
+        if let Some(column) = table.column_mut(i) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+    }
+}
+
+/// A number with its thousands apart: `11,689,512`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_apart() {
+        assert_eq!([0, 999, 1000, 11_689_512].map(thousands), ["0", "999", "1,000", "11,689,512"]);
+    }
+
+    #[test]
+    fn json_keeps_rows_on_a_line() {
+        let json = to_json(&serde_json::json!({"a": [[1, 2], [3, null]], "b": {}, "c": []}));
+        let expected =
+            "{\n  \"a\": [\n    [1,2],\n    [3,null]\n  ],\n  \"b\": {},\n  \"c\": []\n}";
+        assert_eq!(json.ok().as_deref(), Some(expected));
+    }
+}

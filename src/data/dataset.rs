@@ -1,0 +1,187 @@
+//! An opened data source and the samples chosen from it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::batches::{Batches, LoadOptions};
+use super::preprocess::{Preprocess, Preset};
+use super::source::{self, Form, Sample, Source, SourceKind};
+use crate::error::{Error, Result};
+
+/// An opened data source: names, labels and the number of samples are known, nothing is decoded.
+///
+/// A clone is cheap and shares the source. Positions of samples are those within this data set,
+/// after [`Dataset::subset`].
+#[derive(Clone)]
+pub struct Dataset {
+    path: PathBuf,
+    source: Arc<dyn Source>,
+    /// Index in the source of each sample, ascending.
+    chosen: Arc<[usize]>,
+    labels: Option<Arc<[usize]>>,
+}
+
+impl Dataset {
+    /// Opens a path: a folder of images, a `.npy`, `.npz` or `.safetensors` array, CIFAR-10's
+    /// binary files, or MNIST's idx files.
+    ///
+    /// # Errors
+    ///
+    /// A path that is not there or holds nothing of these; a file that is damaged; labels of
+    /// another length than the samples.
+    pub fn open(path: &Path) -> Result<Self> {
+        let source = source::open(path)?;
+        let chosen = (0..source.len()).collect();
+        let labels = source.labels().map(Arc::from);
+        Ok(Self { path: path.to_owned(), source, chosen, labels })
+    }
+
+    /// The path it was opened from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the path turned out to hold.
+    pub fn kind(&self) -> SourceKind {
+        self.source.kind()
+    }
+
+    /// Whether the samples are pictures (of bytes or floats), to which all preprocessing applies.
+    pub fn has_images(&self) -> bool {
+        self.source.form() != Form::Rows
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.chosen.len()
+    }
+
+    /// Whether there is no sample; an opened data set always has one.
+    pub fn is_empty(&self) -> bool {
+        self.chosen.is_empty()
+    }
+
+    /// Name of sample `i`: its path relative to the folder with `/`, or its index in the array.
+    ///
+    /// # Panics
+    ///
+    /// Where `i` is not below [`Dataset::len`].
+    pub fn name(&self, i: usize) -> String {
+        self.source.name(self.chosen[i])
+    }
+
+    /// The class of each sample, where the source knows it.
+    pub fn labels(&self) -> Option<&[usize]> {
+        self.labels.as_deref()
+    }
+
+    /// Names of the classes; empty where the source has none.
+    pub fn classes(&self) -> &[String] {
+        self.source.classes()
+    }
+
+    /// The first `limit` samples, or with a seed a random choice of `limit`.
+    ///
+    /// For the random choice each sample draws a 64-bit number from ChaCha8 seeded with `seed`, and
+    /// those with the smallest numbers stay, in the order of the data set. A larger limit with the
+    /// same seed keeps what a smaller one kept. A limit beyond the number of samples keeps all.
+    ///
+    /// # Errors
+    ///
+    /// A limit of zero.
+    pub fn subset(&self, limit: Option<usize>, seed: Option<u64>) -> Result<Self> {
+        let kept: Vec<usize> = match (limit, seed) {
+            (Some(0), _) => {
+                return Err(Error::usage("--limit 0 leaves no samples", "give 1 or more"));
+            }
+            (Some(limit), Some(seed)) => draw(self.len(), limit, seed),
+            (Some(limit), None) => (0..self.len().min(limit)).collect(),
+            (None, _) => return Ok(self.clone()),
+        };
+        let chosen = kept.iter().map(|&i| self.chosen[i]).collect();
+        let labels = self.labels.as_ref().map(|all| kept.iter().map(|&i| all[i]).collect());
+        Ok(Self { chosen, labels, ..self.clone() })
+    }
+
+    /// The preset that fits the kind of source: `imagenet` for folders, `cifar10` for CIFAR-10,
+    /// `raw` for others.
+    pub fn default_preset(&self) -> Preset {
+        match self.kind() {
+            SourceKind::ImageFolder => Preset::Imagenet,
+            SourceKind::Cifar10 => Preset::Cifar10,
+            _ => Preset::Raw,
+        }
+    }
+
+    /// Starts to read, decode and preprocess all samples, once for each preprocessing.
+    ///
+    /// The first sample is decoded before this returns, so that most mistakes show at once.
+    ///
+    /// # Errors
+    ///
+    /// Steps that do not fit the data, a batch size of zero, a first sample that cannot be decoded
+    /// (with [`LoadOptions::skip_unreadable`]: no sample that can).
+    pub fn batches(&self, preprocess: &[Preprocess], options: &LoadOptions) -> Result<Batches> {
+        Batches::start(self.clone(), preprocess, options)
+    }
+
+    /// What the samples are.
+    pub(super) fn form(&self) -> Form {
+        self.source.form()
+    }
+
+    /// Reads the stored bytes of sample `i`.
+    pub(super) fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<()> {
+        self.source.read(self.chosen[i], bytes)
+    }
+
+    /// Decodes the stored bytes of sample `i`.
+    pub(super) fn decode<'a>(
+        &'a self,
+        i: usize,
+        bytes: &'a [u8],
+        spare: &'a mut Vec<u8>,
+    ) -> Result<Sample<'a>> {
+        self.source.decode(self.chosen[i], bytes, spare)
+    }
+}
+
+/// A random choice of `count` of `0..len`, ascending.
+fn draw(len: usize, count: usize, seed: u64) -> Vec<usize> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut keyed: Vec<_> = (0..len).map(|i| (random.next_u64(), i)).collect();
+    keyed.sort_unstable();
+    keyed.truncate(count);
+    let mut kept: Vec<_> = keyed.into_iter().map(|(_, i)| i).collect();
+    kept.sort_unstable();
+    kept
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Dataset");
+        shown
+            .field("path", &self.path)
+            .field("kind", &self.kind())
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_sorted_nested_and_seeded() {
+        let (small, large) = (draw(100, 10, 7), draw(100, 40, 7));
+        assert!(small.is_sorted() && small.len() == 10);
+        assert!(small.iter().all(|i| large.contains(i)));
+        assert_ne!(small, draw(100, 10, 8));
+        assert_eq!(draw(3, 10, 1), [0, 1, 2]);
+    }
+}

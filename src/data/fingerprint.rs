@@ -1,0 +1,51 @@
+//! One hash that stands for the samples that were used.
+
+use std::fmt::Write;
+
+use sha2::{Digest as _, Sha256};
+
+/// The SHA-256 of a sample's bytes as stored.
+pub(super) type Digest = [u8; 32];
+
+/// Hashes a sample's bytes: the whole image file, or the row of the array or the record.
+pub(super) fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
+/// The fingerprint of samples: SHA-256 in hexadecimal over, for each sample in the order of the
+/// bytes of its name,
+///
+/// ```text
+/// name in UTF-8 ‖ one zero byte ‖ SHA-256 of the sample's bytes (32 bytes)
+/// ```
+///
+/// It does not depend on the order in which samples were read, on batches or on preprocessing.
+/// Names are relative to the folder; an array's samples are named by their index in decimal.
+pub(super) fn fingerprint(mut samples: Vec<(String, Digest)>) -> String {
+    samples.sort();
+    let mut hash = Sha256::new();
+    for (name, digest) in samples {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(digest);
+    }
+    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_does_not_matter_but_names_and_bytes_do() {
+        let sample = |name: &str, bytes: &[u8]| (name.to_owned(), digest(bytes));
+        let one = fingerprint(vec![sample("a", b"1"), sample("b", b"2")]);
+        assert_eq!(one, fingerprint(vec![sample("b", b"2"), sample("a", b"1")]));
+        assert_ne!(one, fingerprint(vec![sample("a", b"2"), sample("b", b"1")]));
+        assert_ne!(one, fingerprint(vec![sample("a", b"1"), sample("c", b"2")]));
+        assert_eq!(one.len(), 64);
+    }
+}

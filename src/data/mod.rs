@@ -1,0 +1,28 @@
+//! Data sources: image folders and arrays, decoded, preprocessed and batched on other threads.
+//!
+//! ```text
+//! path ──► Dataset ──► workers: read ─► hash ─► decode ─► preprocess ──► Batches ──► Batch
+//!          (nothing decoded yet)                                         (in order)
+//! ```
+//!
+//! [`Dataset::open`] tells what a path holds, [`Preprocess`] says what is done to each sample, and
+//! [`Dataset::batches`] runs both on worker threads a few batches ahead of whoever takes them. The
+//! same input gives the same bytes, whatever the number of workers. [`features`] reads stored
+//! representations, which need none of this.
+
+mod batches;
+mod dataset;
+mod dtype;
+pub mod features;
+mod fingerprint;
+mod loader;
+mod preprocess;
+pub mod resize;
+mod source;
+mod transform;
+
+pub use batches::{Batch, Batches, InputBatch, Layout, LoadOptions, Skipped, Summary};
+pub use dataset::Dataset;
+pub use preprocess::{Channels, Crop, Preprocess, Preset, Range, Resize};
+pub use resize::Interpolation;
+pub use source::SourceKind;

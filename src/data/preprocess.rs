@@ -1,0 +1,303 @@
+//! What is done to a sample before a network sees it, every step explicit.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::resize::Interpolation;
+use crate::error::{Error, Result};
+
+/// The longest side a picture may be resized or cropped to, in pixels.
+const LONGEST: usize = 1 << 15;
+
+/// The steps from a decoded sample to what a network takes, in this order:
+///
+/// ```text
+/// decode ─► channels ─► resize (8 bit, as Pillow) ─► centre crop ─► range ─► (x − mean) / std
+/// ```
+///
+/// The order and the rounding are torchvision's (`Resize`, `CenterCrop`, `ToTensor`, `Normalize`
+/// on PIL images). Float images are taken as they are: `range` does not apply to them. Rows that
+/// are no images accept no step at all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocess {
+    /// The preset these steps began from; it changes nothing itself.
+    pub preset: Preset,
+    /// How many channels a picture is given.
+    pub channels: Channels,
+    /// The size a picture is resized to.
+    pub resize: Resize,
+    /// How resizing weighs pixels.
+    pub interpolation: Interpolation,
+    /// The part that is kept after resizing.
+    pub crop: Crop,
+    /// What the bytes 0 to 255 become.
+    pub range: Range,
+    /// Subtracted from each channel: one value for all, one each, or none.
+    pub mean: Vec<f64>,
+    /// Divides each channel: one value for all, one each, or none.
+    pub std: Vec<f64>,
+}
+
+/// A named set of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Shorter side 256, bilinear; centre crop 224; ImageNet's mean and standard deviation.
+    Imagenet,
+    /// No resizing; CIFAR-10's mean and standard deviation.
+    Cifar10,
+    /// Bytes to 0…1 and nothing else.
+    Raw,
+}
+
+/// How many channels a picture is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    /// As many as the picture has (alpha is always dropped).
+    Keep,
+    /// One: Pillow's `L`, (19595·R + 38470·G + 7471·B + 32768) / 65536.
+    Grey,
+    /// Three: a grey picture is repeated.
+    Rgb,
+}
+
+/// The size a picture is resized to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// Not resized.
+    None,
+    /// The shorter side becomes this long, the other `⌊side · long / short⌋`.
+    ShorterSide(usize),
+    /// Exactly this size, whatever the proportions.
+    Exact {
+        /// Pixels.
+        height: usize,
+        /// Pixels.
+        width: usize,
+    },
+}
+
+/// The part of a picture that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Crop {
+    /// All of it.
+    None,
+    /// The centre; a picture that is smaller is padded with zeros.
+    Centre {
+        /// Pixels.
+        height: usize,
+        /// Pixels.
+        width: usize,
+    },
+}
+
+/// What the bytes 0 to 255 become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Range {
+    /// 0 to 1: `v / 255`.
+    #[serde(rename = "0..1")]
+    Unit,
+    /// −1 to 1: `2·(v / 255) − 1`.
+    #[serde(rename = "-1..1")]
+    Signed,
+    /// 0 to 255: `v`.
+    #[serde(rename = "0..255")]
+    Bytes,
+}
+
+impl Preprocess {
+    /// The steps a preset stands for.
+    pub fn preset(preset: Preset) -> Self {
+        let raw = Self {
+            preset,
+            channels: Channels::Keep,
+            resize: Resize::None,
+            interpolation: Interpolation::Bilinear,
+            crop: Crop::None,
+            range: Range::Unit,
+            mean: vec![],
+            std: vec![],
+        };
+        match preset {
+            Preset::Raw => raw,
+            Preset::Cifar10 => Self {
+                channels: Channels::Rgb,
+                mean: vec![0.4914, 0.4822, 0.4465],
+                std: vec![0.2470, 0.2435, 0.2616],
+                ..raw
+            },
+            Preset::Imagenet => Self {
+                channels: Channels::Rgb,
+                resize: Resize::ShorterSide(256),
+                crop: Crop::Centre { height: 224, width: 224 },
+                mean: vec![0.485, 0.456, 0.406],
+                std: vec![0.229, 0.224, 0.225],
+                ..raw
+            },
+        }
+    }
+
+    /// Whether two do the same, whatever presets they began from.
+    pub fn same_steps(&self, other: &Self) -> bool {
+        *self == Self { preset: self.preset, ..other.clone() }
+    }
+
+    /// The first step that only makes sense for an image, as its option is spelled.
+    pub(super) fn image_step(&self) -> Option<&'static str> {
+        let steps = [
+            (self.channels != Channels::Keep, "--channels"),
+            (self.resize != Resize::None, "--resize"),
+            (self.crop != Crop::None, "--crop"),
+            (!self.mean.is_empty(), "--mean"),
+            (!self.std.is_empty(), "--std"),
+        ];
+        steps.into_iter().find(|(set, _)| *set).map(|(_, option)| option)
+    }
+
+    /// Refuses sizes and values that mean nothing.
+    ///
+    /// # Errors
+    ///
+    /// A side of zero or beyond 32768 pixels, a mean that is not finite, a standard deviation that
+    /// is not above zero.
+    pub fn validate(&self) -> Result<()> {
+        let sides = [("--resize", self.resize.sides()), ("--crop", self.crop.sides())];
+        for (option, side) in sides.into_iter().flat_map(|(o, all)| all.map(|side| (o, side))) {
+            if !(1..=LONGEST).contains(&side) {
+                let remedy = format!("give 1 to {LONGEST} pixels");
+                return Err(Error::usage(format!("{option} asks for a side of {side}"), remedy));
+            }
+        }
+        if let Some(value) = self.mean.iter().find(|v| !v.is_finite()) {
+            return Err(Error::usage(format!("--mean holds {value}"), "give finite numbers"));
+        }
+        if let Some(value) = self.std.iter().find(|v| !(v.is_finite() && **v > 0.0)) {
+            return Err(Error::usage(format!("--std holds {value}"), "give numbers above zero"));
+        }
+        Ok(())
+    }
+}
+
+impl Resize {
+    /// Height and width after resizing a picture of `height` × `width`.
+    pub fn size(self, (height, width): (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::None => (height, width),
+            Self::Exact { height, width } => (height, width),
+            Self::ShorterSide(side) if width <= height => (side * height / width, side),
+            Self::ShorterSide(side) => (side, side * width / height),
+        }
+    }
+
+    fn sides(self) -> [usize; 2] {
+        self.size((1, 1)).into()
+    }
+}
+
+impl Crop {
+    /// Height and width after cropping a picture of `height` × `width`.
+    pub fn size(self, size: (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::None => size,
+            Self::Centre { height, width } => (height, width),
+        }
+    }
+
+    fn sides(self) -> [usize; 2] {
+        self.size((1, 1)).into()
+    }
+}
+
+/// `"256x224"` as height and width, `"256"` as one number.
+fn sides(text: &str) -> Option<(usize, Option<usize>)> {
+    match text.split_once('x') {
+        None => Some((text.parse().ok()?, None)),
+        Some((height, width)) => Some((height.parse().ok()?, Some(width.parse().ok()?))),
+    }
+}
+
+fn unknown(what: &str, text: &str, remedy: &str) -> Error {
+    Error::usage(format!("unknown {what} {text:?}"), remedy)
+}
+
+impl FromStr for Resize {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match sides(text) {
+            _ if text == "none" => Ok(Self::None),
+            Some((side, None)) => Ok(Self::ShorterSide(side)),
+            Some((height, Some(width))) => Ok(Self::Exact { height, width }),
+            None => {
+                Err(unknown("size", text, "give the shorter side (256), HEIGHTxWIDTH, or none"))
+            }
+        }
+    }
+}
+
+impl FromStr for Crop {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match sides(text) {
+            _ if text == "none" => Ok(Self::None),
+            Some((height, width)) => Ok(Self::Centre { height, width: width.unwrap_or(height) }),
+            None => Err(unknown("crop", text, "give one side (224), HEIGHTxWIDTH, or none")),
+        }
+    }
+}
+
+/// Names of an enum's values: `FromStr` and `Display` by one table.
+macro_rules! named {
+    ($type:ident, $what:literal, $($value:ident = $name:literal),+) => {
+        impl FromStr for $type {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                match text {
+                    $($name => Ok(Self::$value),)+
+                    _ => {
+                        let known = [$($name),+].join(", ");
+                        Err(unknown($what, text, &format!("give one of {known}")))
+                    }
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$value => $name),+ })
+            }
+        }
+    };
+}
+
+named!(Preset, "preset", Imagenet = "imagenet", Cifar10 = "cifar10", Raw = "raw");
+named!(Channels, "channels", Keep = "keep", Grey = "1", Rgb = "3");
+named!(Range, "range", Unit = "0..1", Signed = "-1..1", Bytes = "0..255");
+
+impl fmt::Display for Resize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::ShorterSide(side) => write!(f, "{side}"),
+            Self::Exact { height, width } => write!(f, "{height}x{width}"),
+        }
+    }
+}
+
+impl fmt::Display for Crop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Centre { height, width } => write!(f, "{height}x{width}"),
+        }
+    }
+}

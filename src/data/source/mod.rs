@@ -1,0 +1,102 @@
+//! Where samples come from: one trait, and a file for each kind of source.
+
+mod array;
+mod arrays;
+mod cifar;
+mod decode;
+mod folder;
+mod idx;
+mod npy;
+mod npz;
+mod open;
+mod safetensors;
+mod stored;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::dtype::Dtype;
+use super::resize::Picture;
+use crate::error::Result;
+
+pub(super) use arrays::arrays;
+pub(super) use open::open;
+pub(super) use stored::Stored;
+
+/// What kind of source a path turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A folder of image files.
+    ImageFolder,
+    /// One array in NumPy's `.npy`.
+    Npy,
+    /// One array of NumPy's `.npz`.
+    Npz,
+    /// One tensor of a `.safetensors` file.
+    Safetensors,
+    /// CIFAR-10's binary records.
+    Cifar10,
+    /// MNIST's idx files.
+    Idx,
+}
+
+/// What the samples of a source are, which decides the steps that make sense for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Pictures of bytes.
+    Pixels,
+    /// Pictures of floats.
+    Planes,
+    /// Anything else.
+    Rows,
+}
+
+/// One decoded sample.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sample<'a> {
+    /// A picture of bytes with one or three interleaved channels.
+    Pixels(Picture<'a, u8>),
+    /// A picture of floats, one plane a channel, as stored.
+    Planes { bytes: &'a [u8], dtype: Dtype, channels: usize, size: (usize, usize) },
+    /// A row of an array, as stored.
+    Row { bytes: &'a [u8], dtype: Dtype, shape: &'a [usize] },
+}
+
+/// A source of samples. Opening one reads names and labels, never a sample.
+pub(super) trait Source: Send + Sync {
+    /// What it is.
+    fn kind(&self) -> SourceKind;
+
+    /// What its samples are.
+    fn form(&self) -> Form;
+
+    /// Number of samples, at least one.
+    fn len(&self) -> usize;
+
+    /// Name of a sample: relative path with `/`, or its index.
+    fn name(&self, index: usize) -> String {
+        index.to_string()
+    }
+
+    /// The class of each sample.
+    fn labels(&self) -> Option<&[usize]> {
+        None
+    }
+
+    /// Names of the classes, where there are any.
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+
+    /// Reads a sample's bytes as stored; `bytes` is overwritten.
+    fn read(&self, index: usize, bytes: &mut Vec<u8>) -> Result<()>;
+
+    /// Decodes what `read` gave; `spare` is overwritten where decoding needs room.
+    fn decode<'a>(
+        &'a self,
+        index: usize,
+        bytes: &'a [u8],
+        spare: &'a mut Vec<u8>,
+    ) -> Result<Sample<'a>>;
+}

@@ -1,0 +1,148 @@
+//! NumPy's `.npy`: a header of text, then the elements.
+//!
+//! Source: NumPy, "A simple file format for NumPy arrays" (versions 1, 2 and 3).
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::arrays::Arrays;
+use super::stored::{Place, Stored, called, unknown_type};
+use crate::data::dtype::Dtype;
+use crate::error::{Error, Result};
+
+/// The most bytes a header may have.
+const LONGEST: usize = 1 << 20;
+
+/// What to do about a file that is no array.
+const REMEDY: &str = "write it again with numpy.save or numpy.savez";
+
+/// A `.npy` file as a file of one array without a name.
+pub(super) struct Npy {
+    names: [String; 1],
+    array: Stored,
+}
+
+impl Npy {
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let header = Header::read(&mut BufReader::new(&file), path, "")?;
+        let place = Place::File(Arc::new(file), header.length as u64);
+        Ok(Self { names: [String::new()], array: header.stored(path, "", place)? })
+    }
+}
+
+impl Arrays for Npy {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn array(&mut self, _: &str) -> Result<Stored> {
+        Ok(self.array.clone())
+    }
+}
+
+/// What a header says.
+pub(super) struct Header {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    /// Bytes from the start of the file to the first element.
+    pub length: usize,
+}
+
+impl Header {
+    /// Reads the header of array `name`; `path` and `name` are for messages.
+    pub fn read(reader: &mut impl Read, path: &Path, name: &str) -> Result<Self> {
+        let text = text(reader).ok_or_else(|| {
+            Error::file("load", path, format!("{} is not in NumPy's format", called(name)), REMEDY)
+        })?;
+        let (length, text) = text;
+        let broken = || {
+            let problem = format!("the header of {} cannot be understood", called(name));
+            Error::file("load", path, problem, REMEDY)
+        };
+        let descr = value(&text, "descr").ok_or_else(broken)?;
+        let dtype = dtype(descr).map_err(|found| unknown_type(path, name, &found))?;
+        if value(&text, "fortran_order").ok_or_else(broken)?.starts_with("True") {
+            let problem = format!("{} is in Fortran order", called(name));
+            return Err(Error::file("load", path, problem, "save numpy.ascontiguousarray of it"));
+        }
+        let shape = shape(value(&text, "shape").ok_or_else(broken)?).ok_or_else(broken)?;
+        Ok(Self { dtype, shape, length })
+    }
+
+    /// The array that follows this header.
+    pub fn stored(self, path: &Path, name: &str, place: Place) -> Result<Stored> {
+        let (dtype, shape) = (self.dtype, self.shape);
+        Stored { path: path.to_owned(), name: name.to_owned(), dtype, shape, place }.check()
+    }
+}
+
+/// The header's text and the number of bytes up to its end.
+fn text(reader: &mut impl Read) -> Option<(usize, String)> {
+    let mut start = [0; 8];
+    reader.read_exact(&mut start).ok()?;
+    let version = start.strip_prefix(b"\x93NUMPY")?[0];
+    let mut size = [0; 4];
+    let digits = if version == 1 { 2 } else { 4 };
+    reader.read_exact(&mut size[..digits]).ok()?;
+    let size = u32::from_le_bytes(size) as usize;
+    let mut text = vec![0; Some(size).filter(|&size| size <= LONGEST)?];
+    reader.read_exact(&mut text).ok()?;
+    Some((8 + digits + size, String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// What follows a key of the header's dictionary.
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("'{key}':"))?;
+    Some(rest.trim_start())
+}
+
+/// The element type of `'<f4'` and the like; what was found instead, in words.
+fn dtype(descr: &str) -> Result<Dtype, String> {
+    let Some(code) = descr.strip_prefix('\'').and_then(|rest| rest.split('\'').next()) else {
+        return Err("several fields to an element".to_owned());
+    };
+    let (order, kind) = code.split_at(usize::from(code.starts_with(['<', '>', '|', '='])));
+    let dtype = match kind {
+        "b1" => Dtype::Bool,
+        "u1" => Dtype::U8,
+        "i1" => Dtype::I8,
+        "u2" => Dtype::U16,
+        "i2" => Dtype::I16,
+        "u4" => Dtype::U32,
+        "i4" => Dtype::I32,
+        "u8" => Dtype::U64,
+        "i8" => Dtype::I64,
+        "f2" => Dtype::F16,
+        "f4" => Dtype::F32,
+        "f8" => Dtype::F64,
+        "O" => return Err("Python objects for elements".to_owned()),
+        _ => return Err(format!("elements of type {code}")),
+    };
+    if order == ">" { Err(format!("big-endian elements ({code})")) } else { Ok(dtype) }
+}
+
+/// The lengths in `(3, 4), …`.
+fn shape(text: &str) -> Option<Vec<usize>> {
+    let inner = text.strip_prefix('(')?.split(')').next()?;
+    let lengths = inner.split(',').map(str::trim).filter(|length| !length.is_empty());
+    lengths.map(|length| length.trim_end_matches('L').parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_taken_apart() {
+        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
+        assert_eq!(value(text, "descr").map(dtype), Some(Ok(Dtype::F32)));
+        assert_eq!(value(text, "shape").and_then(shape), Some(vec![3, 4]));
+        assert_eq!(shape("(5,)"), Some(vec![5]));
+        assert_eq!(shape("()"), Some(vec![]));
+        assert_eq!(dtype("'>f8'"), Err("big-endian elements (>f8)".to_owned()));
+        assert_eq!(dtype("'<c8'"), Err("elements of type <c8".to_owned()));
+    }
+}

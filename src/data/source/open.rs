@@ -1,0 +1,83 @@
+//! Telling what a path holds.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::array::ArraySource;
+use super::cifar::Cifar;
+use super::folder::{Folder, is_image};
+use super::{Source, SourceKind, arrays, idx};
+use crate::error::{Error, Result};
+
+/// What may be given as data, for messages.
+const ACCEPTED: &str = "give a folder of images, a .npy, .npz or .safetensors array, CIFAR-10 .bin \
+                        files or MNIST idx files";
+
+/// Opens a path as the source it holds.
+pub(in crate::data) fn open(path: &Path) -> Result<Arc<dyn Source>> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => open_folder(path),
+        Ok(_) => open_file(path),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::file("open", path, "there is no such file or folder", ACCEPTED))
+        }
+        Err(e) => Err(Error::io("open", path, e)),
+    }
+}
+
+fn open_file(path: &Path) -> Result<Arc<dyn Source>> {
+    let name = file_name(path);
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("npy") => ArraySource::open(SourceKind::Npy, path),
+        Some("npz") => ArraySource::open(SourceKind::Npz, path),
+        Some("safetensors") => ArraySource::open(SourceKind::Safetensors, path),
+        Some("bin") => Ok(Arc::new(Cifar::open(vec![path.to_owned()])?)),
+        _ if idx::is_idx(&name) => idx::open(path),
+        _ if is_image(&name) => {
+            let remedy = "give the folder that holds it";
+            Err(Error::file("open", path, "it is a single image", remedy))
+        }
+        Some(other) => {
+            Err(Error::file("open", path, format!("unknown kind of file .{other}"), ACCEPTED))
+        }
+        None => Err(Error::file("open", path, "unknown kind of file", ACCEPTED)),
+    }
+}
+
+/// Chooses by the names directly in the folder: idx files, CIFAR-10 batches, else images.
+fn open_folder(path: &Path) -> Result<Arc<dyn Source>> {
+    let mut names = vec![];
+    for entry in fs::read_dir(path).map_err(|e| Error::io("read", path, e))? {
+        let entry = entry.map_err(|e| Error::io("read", path, e))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    if names.iter().any(|name| idx::is_idx(name)) {
+        return idx::open_folder(path, &names);
+    }
+    if names.iter().any(|name| Cifar::is_batch(name)) {
+        return Ok(Arc::new(Cifar::open_folder(path, &names)?));
+    }
+    let folder = Folder::open(path)?;
+    match folder {
+        Some(folder) => Ok(Arc::new(folder)),
+        None => Err(empty(path, &names)),
+    }
+}
+
+/// A folder without images: says what was looked for, and points at an array that lies there.
+fn empty(path: &Path, names: &[String]) -> Error {
+    let problem = "it holds no images (.png, .jpg, .jpeg, .bmp or .webp, sub-folders included)";
+    let array = names.iter().find(|name| arrays::is_array(name));
+    match array {
+        Some(name) => Error::file("open", path, problem, format!("to use {name}, give its path")),
+        None => Error::file("open", path, problem, "give the folder that holds the images"),
+    }
+}
+
+/// The last part of a path, as text.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! The one error type of the library: every message says what was wrong, where, and what to do.
+//!
+//! Messages are one line, lower-case, and begin with what failed. What libtorch said beyond its
+//! first line is kept apart ([`Error::detail`]) for those who ask for it.
+
+use std::path::{Path, PathBuf};
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in repsim.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder could not be read, created or written.
+    #[error("failed to {action} {}: {}", path.display(), reason(source))]
+    Io {
+        /// What was tried: "read", "write", "create".
+        action: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
+    /// An input file is not what it has to be.
+    #[error("failed to {action} {}: {problem}; {remedy}", path.display())]
+    File {
+        /// What was tried: "decode", "load".
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+
+    /// Options or values that do not go together.
+    #[error("{problem}; {remedy}")]
+    Usage {
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+
+    /// Arrays whose shapes do not fit each other.
+    #[error(
+        "failed to {action}: {left_name} has shape {left:?} but {right_name} has {right:?}; {remedy}"
+    )]
+    Shape {
+        /// What was tried.
+        action: &'static str,
+        /// The first array.
+        left_name: String,
+        /// Its shape.
+        left: Box<[usize]>,
+        /// The second array.
+        right_name: String,
+        /// Its shape.
+        right: Box<[usize]>,
+        /// What to do about it.
+        remedy: String,
+    },
+
+    /// A model could not be loaded, or did not run on the input it was given.
+    #[error("failed to {action} {}: {problem}; {remedy}", path.display())]
+    Model {
+        /// What was tried: "load", "run".
+        action: &'static str,
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong: libtorch's first line, or our own words.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+        /// Everything libtorch said.
+        detail: String,
+    },
+
+    /// A layer that cannot give what was asked of it.
+    #[error("layer {layer} of {} {problem}; {remedy}", path.display())]
+    Layer {
+        /// The layer's dotted name.
+        layer: String,
+        /// The archive it belongs to.
+        path: PathBuf,
+        /// What is wrong with it: "did not run", "gave no tensor".
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+}
+
+impl Error {
+    /// An operating-system error with the path it belongs to.
+    pub fn io(action: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.as_ref().to_owned(), source }
+    }
+
+    /// An input file that is not what it has to be.
+    pub fn file(
+        action: &'static str,
+        path: impl AsRef<Path>,
+        problem: impl ToString,
+        remedy: impl ToString,
+    ) -> Self {
+        Self::File {
+            action,
+            path: path.as_ref().to_owned(),
+            problem: one_line(problem),
+            remedy: one_line(remedy),
+        }
+    }
+
+    /// Options or values that do not go together.
+    pub fn usage(problem: impl ToString, remedy: impl ToString) -> Self {
+        Self::Usage { problem: one_line(problem), remedy: one_line(remedy) }
+    }
+
+    /// Two arrays, each with its name and shape, that do not fit each other.
+    pub fn shape(
+        action: &'static str,
+        (left_name, left): (impl ToString, &[usize]),
+        (right_name, right): (impl ToString, &[usize]),
+        remedy: impl ToString,
+    ) -> Self {
+        Self::Shape {
+            action,
+            left_name: one_line(left_name),
+            left: left.into(),
+            right_name: one_line(right_name),
+            right: right.into(),
+            remedy: one_line(remedy),
+        }
+    }
+
+    /// What a library said at length, where the message shows its first line only.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Model { detail, .. } if !detail.is_empty() => Some(detail),
+            _ => None,
+        }
+    }
+}
+
+/// The operating system's words without Rust's "(os error N)".
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => "unknown error".to_owned(),
+    }
+}
+
+/// A message on one line, whatever the library behind it wrote.
+fn one_line(text: impl ToString) -> String {
+    text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_one_line_and_say_what_to_do() {
+        let e = Error::file("decode", "a/b.png", "unexpected\nend", "replace the file");
+        assert_eq!(e.to_string(), "failed to decode a/b.png: unexpected end; replace the file");
+    }
+
+    #[test]
+    fn io_errors_lose_their_number() {
+        let source = std::io::Error::from_raw_os_error(2);
+        let text = Error::io("read", "x", source).to_string();
+        assert_eq!(text, "failed to read x: no such file or directory");
+    }
+}

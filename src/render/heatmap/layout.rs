@@ -1,0 +1,240 @@
+//! Where everything lies: computed from the widths of the texts, so that nothing is cut off and
+//! nothing overlaps.
+
+use super::legend::Legend;
+use super::scale::Scale;
+use super::{Heatmap, legend};
+use crate::render::svg::Rect;
+use crate::render::text;
+
+/// White around the picture, and between its parts.
+pub(super) const MARGIN: f64 = 18.0;
+/// Font size of the title, and the height of a line of it.
+pub(super) const TITLE: (f64, f64) = (15.0, 20.0);
+/// Font size of the settings line, and the height of a line of it.
+pub(super) const SUBTITLE: (f64, f64) = (10.5, 15.0);
+/// Font size of the axes' titles, and the height of a line of it.
+pub(super) const AXIS: (f64, f64) = (12.0, 16.0);
+/// Font size of the colour bar's ticks and of the legend, and the height of a line of it.
+pub(super) const SMALL: (f64, f64) = (10.0, 17.0);
+/// From the frame to a label: a tick mark and a little air.
+pub(super) const TICK: f64 = 7.0;
+/// How far the colour bar's arrows reach out.
+pub(super) const ARROW: f64 = 9.0;
+
+/// The longest name in characters.
+const NAME: usize = 40;
+/// The least height of the colour bar, and its width.
+const BAR: (f64, f64) = (120.0, 14.0);
+/// The least width titles and legend may take before they are broken into lines.
+const COLUMN: f64 = 420.0;
+/// Between parts that belong together.
+pub(super) const GAP: f64 = 10.0;
+
+/// The positions of a heat map's parts.
+pub(super) struct Layout {
+    pub grid: Grid,
+    /// The lines of the title and of the settings.
+    pub header: (Vec<String>, Vec<String>),
+    /// The cells.
+    pub plot: Rect,
+    /// The colour bar without its arrows.
+    pub bar: Rect,
+    /// The middle of the row axis' title.
+    pub row_axis: (f64, f64),
+    /// The middle of the column axis' title.
+    pub column_axis: (f64, f64),
+    /// The middle of the colour bar's title.
+    pub scale_label: (f64, f64),
+    pub legend: Legend,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl Layout {
+    /// Lays out a heat map.
+    pub fn new(map: &Heatmap<'_>, scale: &Scale) -> Self {
+        let grid = Grid::new(map, scale);
+        let across = Across::new(map, scale, &grid);
+        let limit = (across.right - MARGIN).max(COLUMN);
+        let header = header(map, limit);
+        let down = Down::new(map, &grid, &across, header_height(&header));
+        let entries = legend::entries(map, scale, grid.value_size.is_some());
+        let area = Rect { x: across.plot, y: down.legend, width: limit, height: 0.0 };
+        let legend = Legend::new(entries, area);
+        let texts = header_width(&header).max(legend.right).max(down.column_axis.right());
+        let (width, height) = (across.right.max(texts), legend.bottom.max(down.bottom));
+        Self {
+            plot: down.plot,
+            bar: down.bar,
+            row_axis: (MARGIN + AXIS.1 / 2.0, down.row_axis),
+            column_axis: down.column_axis.centre(),
+            scale_label: (across.right - AXIS.1 / 2.0, down.scale_label),
+            header,
+            legend,
+            width: (width + MARGIN).ceil(),
+            height: (height + MARGIN).ceil(),
+            grid,
+        }
+    }
+
+    /// The rectangle of a cell; row 0 is at the bottom.
+    pub fn cell(&self, row: usize, column: usize) -> Rect {
+        let side = self.grid.cell;
+        let (x, y) = (column as f64 * side, (row + 1) as f64 * side);
+        Rect { x: self.plot.x + x, y: self.plot.bottom() - y, width: side, height: side }
+    }
+}
+
+/// The sizes that follow from the number of layers.
+pub(super) struct Grid {
+    /// Side of a cell.
+    pub cell: f64,
+    /// Font size of layer names.
+    pub label_size: f64,
+    /// Every how many layers are labelled.
+    pub label_step: usize,
+    /// Font size of the values in the cells, none where they have no room.
+    pub value_size: Option<f64>,
+    /// The matrix' width and height.
+    size: (f64, f64),
+}
+
+impl Grid {
+    fn new(map: &Heatmap<'_>, scale: &Scale) -> Self {
+        let (rows, columns) = map.values.dim();
+        let cell = cell_side(rows.max(columns));
+        Self {
+            cell,
+            label_size: (0.75 * cell).clamp(9.5, 11.0),
+            label_step: (12.0 / cell).ceil().max(1.0) as usize,
+            value_size: value_size(map, scale, cell),
+            size: (columns.max(1) as f64 * cell, rows.max(1) as f64 * cell),
+        }
+    }
+
+    /// Which of `count` layers are labelled.
+    pub fn labelled(&self, count: usize) -> impl Iterator<Item = usize> {
+        (0..count).step_by(self.label_step)
+    }
+
+    /// The name of a layer as its label shows it.
+    pub fn label(&self, names: &[String], index: usize) -> String {
+        text::shorten(super::name(names, index), NAME)
+    }
+
+    /// The room that `count` labels take, tick marks included.
+    fn labels(&self, names: &[String], count: usize) -> f64 {
+        let widths =
+            self.labelled(count).map(|i| text::width(&self.label(names, i), self.label_size));
+        widths.fold(0.0, f64::max) + TICK
+    }
+}
+
+/// The side of a cell where the longer axis has `count` layers.
+fn cell_side(count: usize) -> f64 {
+    let count = count.max(1) as f64;
+    if count <= 160.0 {
+        (720.0 / count).floor().clamp(13.0, 44.0)
+    } else {
+        (2080.0 / count).max(1.0)
+    }
+}
+
+/// The font size at which every value fits its cell, if that is legible.
+fn value_size(map: &Heatmap<'_>, scale: &Scale, cell: f64) -> Option<f64> {
+    if cell < 24.0 {
+        return None;
+    }
+    let widths = map.values.iter().map(|value| text::width(&scale.short(*value), 1.0));
+    let size = (cell - 5.0) / widths.fold(1.0, f64::max);
+    Some(size.min(0.3 * cell).min(11.0)).filter(|size| *size >= 7.0)
+}
+
+/// Horizontal positions.
+struct Across {
+    /// Left edge of the cells.
+    plot: f64,
+    /// Left edge of the colour bar.
+    bar: f64,
+    /// Where the colour bar and its texts end.
+    right: f64,
+}
+
+impl Across {
+    fn new(map: &Heatmap<'_>, scale: &Scale, grid: &Grid) -> Self {
+        let labels = grid.labels(map.rows, map.values.nrows());
+        let plot = MARGIN + axis_room(map.row_axis) + labels;
+        let bar = plot + grid.size.0 + MARGIN;
+        let ticks = scale.ticks();
+        let widest = ticks.iter().map(|(_, text)| text::width(text, SMALL.0)).fold(0.0, f64::max);
+        Self { plot, bar, right: bar + BAR.1 + TICK + widest + axis_room(map.scale_label) }
+    }
+}
+
+/// Vertical positions.
+struct Down {
+    plot: Rect,
+    bar: Rect,
+    row_axis: f64,
+    scale_label: f64,
+    column_axis: Rect,
+    legend: f64,
+    bottom: f64,
+}
+
+impl Down {
+    fn new(map: &Heatmap<'_>, grid: &Grid, across: &Across, header: f64) -> Self {
+        let (width, height) = grid.size;
+        let plot = Rect { x: across.plot, y: MARGIN + header, width, height };
+        let bar = Rect { x: across.bar, y: plot.y, width: BAR.1, height: height.max(BAR.0) };
+        let (row_axis, row_end) = upright(map.row_axis, plot);
+        let (scale_label, scale_end) = upright(map.scale_label, bar);
+        let bar_end = scale_end.max(bar.bottom() + ARROW);
+        let column_axis = column_axis(map, grid, across, plot, bar_end);
+        let legend = column_axis.bottom().max(bar_end) + GAP;
+        let bottom = row_end.max(legend - GAP);
+        Self { plot, bar, row_axis, scale_label, column_axis, legend, bottom }
+    }
+}
+
+/// The column axis' title: below the labels, and below the colour bar too where it would run into
+/// it. It leaves the row axis' title, which may be long, its own strip at the left.
+fn column_axis(map: &Heatmap<'_>, grid: &Grid, across: &Across, plot: Rect, bar_end: f64) -> Rect {
+    let width = text::width(map.column_axis, AXIS.0);
+    let left = MARGIN + axis_room(map.row_axis);
+    let x = (plot.centre().0 - width / 2.0).max(left);
+    let labels = plot.bottom() + grid.labels(map.columns, map.values.ncols()) + GAP;
+    let y = if x + width + GAP > across.bar { labels.max(bar_end + GAP) } else { labels };
+    Rect { x, y, width, height: if map.column_axis.is_empty() { 0.0 } else { AXIS.1 } }
+}
+
+/// The middle and the lower end of an upright title beside `part`, which begins no higher than
+/// `part` does.
+fn upright(title: &str, part: Rect) -> (f64, f64) {
+    let half = text::width(title, AXIS.0) / 2.0;
+    let middle = part.centre().1.max(part.y + half);
+    (middle, middle + half)
+}
+
+/// The room an upright title takes with the gap after it.
+fn axis_room(title: &str) -> f64 {
+    if title.is_empty() { 0.0 } else { AXIS.1 + GAP }
+}
+
+/// The title's and the settings' lines.
+fn header(map: &Heatmap<'_>, limit: f64) -> (Vec<String>, Vec<String>) {
+    (text::wrap(map.title, TITLE.0, limit), text::wrap(map.subtitle, SUBTITLE.0, limit))
+}
+
+fn header_height((title, subtitle): &(Vec<String>, Vec<String>)) -> f64 {
+    let lines = title.len() as f64 * TITLE.1 + subtitle.len() as f64 * SUBTITLE.1;
+    if lines > 0.0 { lines + GAP } else { 0.0 }
+}
+
+/// Where the longest line of the header ends.
+fn header_width((title, subtitle): &(Vec<String>, Vec<String>)) -> f64 {
+    let titles = title.iter().map(|line| text::width(line, TITLE.0));
+    let subtitles = subtitle.iter().map(|line| text::width(line, SUBTITLE.0));
+    MARGIN + titles.chain(subtitles).fold(0.0, f64::max)
+}

@@ -1,0 +1,116 @@
+//! SVG to PNG with an embedded font.
+
+use std::sync::{Arc, OnceLock};
+
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{self, fontdb};
+
+/// The only font pictures are drawn with; `fonts/README.md` says how it was made.
+const FONT: &[u8] = include_bytes!("fonts/DejaVuSans-subset.ttf");
+
+/// The longest side of a PNG in pixels: 20,000 × 20,000 take 1.6 GB.
+const MAX_SIDE: f32 = 20_000.0;
+
+/// Why a picture could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The SVG does not parse.
+    #[error("failed to read the drawing as SVG: {0}; write an .svg instead and report this")]
+    Svg(#[from] usvg::Error),
+    /// The picture is larger than a PNG can sensibly be.
+    #[error(
+        "failed to draw a PNG of {width} x {height} pixels: it is too large; \
+         write an .svg instead, or choose fewer layers"
+    )]
+    TooLarge {
+        /// Width in pixels.
+        width: f32,
+        /// Height in pixels.
+        height: f32,
+    },
+    /// The pixels could not be encoded.
+    #[error("failed to encode the picture as PNG: {0}; write an .svg instead and report this")]
+    Encode(String),
+}
+
+/// Draws `svg` at `scale` pixels a unit and encodes it as PNG.
+///
+/// # Errors
+///
+/// [`RenderError::Svg`] when `svg` does not parse, [`RenderError::TooLarge`] when a side would
+/// exceed 20,000 pixels.
+pub fn from_svg(svg: &str, scale: f32) -> Result<Vec<u8>, RenderError> {
+    let tree = parse(svg)?;
+    let size = tree.size();
+    let mut pixmap = blank((size.width() * scale).ceil(), (size.height() * scale).ceil())?;
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
+    pixmap.encode_png().map_err(|error| RenderError::Encode(error.to_string()))
+}
+
+/// Parses an SVG; its texts are laid out in the embedded font.
+pub(crate) fn parse(svg: &str) -> Result<usvg::Tree, usvg::Error> {
+    let options = usvg::Options {
+        fontdb: fonts(),
+        font_family: super::text::FAMILY.into(),
+        ..Default::default()
+    };
+    usvg::Tree::from_str(svg, &options)
+}
+
+/// An empty picture, or an error where it would be too large.
+fn blank(width: f32, height: f32) -> Result<Pixmap, RenderError> {
+    let too_large = || RenderError::TooLarge { width, height };
+    if width.max(height) > MAX_SIDE {
+        return Err(too_large());
+    }
+    Pixmap::new(width as u32, height as u32).ok_or_else(too_large)
+}
+
+/// The embedded font, loaded once.
+fn fonts() -> Arc<fontdb::Database> {
+    static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
+    FONTS.get_or_init(|| Arc::new(load_fonts())).clone()
+}
+
+/// A database of the embedded font alone, which stands for every generic family too.
+fn load_fonts() -> fontdb::Database {
+    let mut fonts = fontdb::Database::new();
+    fonts.load_font_data(FONT.to_vec());
+    fonts.set_sans_serif_family(super::text::FAMILY);
+    fonts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(side: u32) -> String {
+        format!(r#"<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}"/>"#)
+    }
+
+    #[test]
+    fn a_png_has_the_scaled_size() {
+        let png = from_svg(&square(7), 2.0).expect("drawn");
+        let pixmap = Pixmap::decode_png(&png).expect("decodes");
+        assert_eq!((pixmap.width(), pixmap.height()), (14, 14));
+    }
+
+    #[test]
+    fn the_embedded_font_has_its_name() {
+        let fonts = fonts();
+        let names: Vec<_> = fonts.faces().flat_map(|face| &face.families).collect();
+        assert_eq!(names.len(), 1);
+        assert_eq!(names[0].0, crate::render::text::FAMILY);
+    }
+
+    #[test]
+    fn what_is_no_svg_is_an_error() {
+        assert!(matches!(from_svg("<svg", 1.0), Err(RenderError::Svg(_))));
+    }
+
+    #[test]
+    fn a_giant_is_refused() {
+        let error = from_svg(&square(10_001), 2.0).expect_err("too large");
+        assert!(error.to_string().contains("20002 x 20002"), "{error}");
+    }
+}

@@ -1,0 +1,274 @@
+//! The report of `repsim cka`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::capture::Reduce;
+use crate::capture::cka::{Estimator, Outcome};
+use crate::similarity::{Bias, Kernel, cka};
+
+/// A comparison by CKA.
+pub type CkaReport = Report<CkaSettings, CkaResults>;
+
+/// All that changes a number of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CkaSettings {
+    /// Over which samples HSIC is taken.
+    pub estimator: Estimator,
+    /// Which estimator of HSIC.
+    pub bias: Bias,
+    /// Between samples.
+    pub kernel: Kernel,
+    /// From feature maps to rows.
+    pub reduce: Reduce,
+    /// Samples in a batch: changes the numbers of the minibatch estimator only.
+    pub batch_size: usize,
+    /// Most samples used.
+    pub limit: Option<usize>,
+    /// Seed of the random subset; without one the first samples are taken.
+    pub seed: Option<u64>,
+    /// Patterns of the layers of A; empty for the default, modules down to depth two.
+    pub layers: Vec<String>,
+    /// Patterns of the layers of B.
+    pub layers_b: Vec<String>,
+    /// Whether the models ran frozen, with batch norms folded.
+    pub optimize: bool,
+    /// Where they ran.
+    pub device: String,
+}
+
+/// What was found: a row a layer of A, a column a layer of B.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CkaResults {
+    /// Layers of A, in the order in which they finish.
+    pub layers_a: Vec<String>,
+    /// Layers of B; those of A where it was compared with itself.
+    pub layers_b: Vec<String>,
+    /// HSIC(a, b) / √(HSIC(a, a) · HSIC(b, b)).
+    pub cka: Vec<Vec<Number>>,
+    /// HSIC of each layer of A with each of B.
+    pub hsic_ab: Vec<Vec<Number>>,
+    /// HSIC of each layer of A with itself.
+    pub hsic_aa: Vec<Number>,
+    /// HSIC of each layer of B with itself.
+    pub hsic_bb: Vec<Number>,
+    /// Samples that count.
+    pub n: usize,
+    /// D, the number of features of each layer of A.
+    pub width_a: Vec<usize>,
+    /// D of each layer of B.
+    pub width_b: Vec<usize>,
+    /// The layer of B most like each layer of A.
+    pub best_matches: Vec<Option<BestMatch>>,
+    /// Why values are `null`.
+    pub nulls: Vec<Null>,
+}
+
+/// The layer of B most like a layer of A.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BestMatch {
+    /// Layer of A.
+    pub layer_a: String,
+    /// Layer of B; the first of equals.
+    pub layer_b: String,
+    /// Their CKA.
+    pub cka: f64,
+}
+
+/// Why a layer, or a pair of layers, has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Null {
+    /// Layer of A, if it is the reason or of the pair.
+    pub layer_a: Option<String>,
+    /// Layer of B, if it is the reason or of the pair.
+    pub layer_b: Option<String>,
+    /// What is wrong, with the sample where it is one.
+    pub reason: String,
+}
+
+/// Name and width D of each layer of a model.
+pub type Side = Vec<(String, usize)>;
+
+/// A share of noise in a biased value from which on it is warned of.
+const NOTABLE_BIAS: f64 = 0.1;
+
+impl CkaReport {
+    /// The report of a comparison. `sides` are the layers of A, and of B where there is one.
+    pub fn assemble(
+        libtorch: &str,
+        inputs: Inputs,
+        settings: CkaSettings,
+        sides: &[Side],
+        outcome: &Outcome,
+        mut warnings: Vec<Warning>,
+    ) -> Self {
+        let results = CkaResults::new(sides, outcome);
+        warnings.extend(results.null_warnings());
+        warnings.extend(apart_warning(&results, outcome));
+        warnings.extend(dropped_warning(outcome));
+        let batch = match settings.estimator {
+            Estimator::Full => results.n,
+            Estimator::Minibatch => results.n.min(settings.batch_size),
+        };
+        warnings.extend(bias_warning(&results, settings.bias, batch));
+        let timing = Timing {
+            decode: outcome.timing.decode,
+            wait: outcome.timing.wait,
+            forward: outcome.timing.forward,
+            measure: outcome.timing.measure,
+            passes: outcome.passes,
+            ..Timing::default()
+        };
+        let (schema, tool) = (SchemaId::current("cka"), Tool::current(libtorch));
+        Self { schema, tool, inputs, settings, results, warnings, timing }
+    }
+}
+
+impl CkaSettings {
+    /// One line for a picture.
+    pub fn summary(&self, n: usize) -> String {
+        let batch = match self.estimator {
+            Estimator::Full => String::new(),
+            Estimator::Minibatch => format!(" of {}", self.batch_size),
+        };
+        format!(
+            "{} kernel · {} HSIC · {}{batch} · {} · n = {n}",
+            self.kernel, self.bias, self.estimator, self.reduce
+        )
+    }
+}
+
+impl CkaResults {
+    fn new(sides: &[Side], outcome: &Outcome) -> Self {
+        let (a, b) = (&sides[0], &sides[sides.len() - 1]);
+        let why_a = &outcome.absences[0];
+        let why_b = &outcome.absences[outcome.absences.len() - 1];
+        let usable = |why: &[Option<_>]| why.iter().map(Option::is_none).collect::<Vec<bool>>();
+        let (usable_a, usable_b) = (usable(why_a), usable(why_b));
+        let table = &outcome.table;
+        let mut values = cka::matrix(table, &usable_a, &usable_b);
+        for &pair in &outcome.apart {
+            values[pair] = None;
+        }
+        let names = |side: &Side| side.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let (layers_a, layers_b) = (names(a), names(b));
+        let hsic = |i: usize, j: usize| values[(i, j)].map(|_| table.ab[(i, j)]);
+        let own = |values: &ndarray::Array1<f64>, usable: &[bool]| {
+            let pairs = values.iter().zip(usable);
+            pairs.map(|(v, ok)| Number::from(ok.then_some(*v))).collect()
+        };
+        Self {
+            best_matches: best_matches(&values, &layers_a, &layers_b),
+            cka: rows(a.len(), b.len(), |i, j| values[(i, j)]),
+            hsic_ab: rows(a.len(), b.len(), hsic),
+            hsic_aa: own(&table.aa, &usable_a),
+            hsic_bb: own(&table.bb, &usable_b),
+            n: outcome.samples,
+            width_a: a.iter().map(|(_, d)| *d).collect(),
+            width_b: b.iter().map(|(_, d)| *d).collect(),
+            nulls: nulls(sides, outcome),
+            layers_a,
+            layers_b,
+        }
+    }
+
+    /// Row and column of the best match of each row.
+    pub fn best_columns(&self) -> Vec<(usize, usize)> {
+        let place = |(i, best): (usize, &Option<BestMatch>)| {
+            let name = &best.as_ref()?.layer_b;
+            Some((i, self.layers_b.iter().position(|l| l == name)?))
+        };
+        self.best_matches.iter().enumerate().filter_map(place).collect()
+    }
+
+    fn null_warnings(&self) -> Vec<Warning> {
+        let single = |null: &&Null| null.layer_a.is_none() || null.layer_b.is_none();
+        let warn = |null: &Null| {
+            let (model, layer) = match (&null.layer_a, &null.layer_b) {
+                (Some(layer), _) => ("A", layer),
+                (None, Some(layer)) => ("B", layer),
+                (None, None) => return None,
+            };
+            let text = format!("layer {layer} of {model} has no values: {}", null.reason);
+            Some(Warning::new("null-layer", layer, text))
+        };
+        self.nulls.iter().filter(single).filter_map(warn).collect()
+    }
+}
+
+fn rows(
+    count: usize,
+    width: usize,
+    value: impl Fn(usize, usize) -> Option<f64>,
+) -> Vec<Vec<Number>> {
+    let row = |i| (0..width).map(|j| Number::from(value(i, j))).collect();
+    (0..count).map(row).collect()
+}
+
+fn best_matches(
+    values: &ndarray::Array2<Option<f64>>,
+    layers_a: &[String],
+    layers_b: &[String],
+) -> Vec<Option<BestMatch>> {
+    let matches = cka::best_matches(values).into_iter().zip(layers_a);
+    let named = |(best, layer): (Option<(usize, f64)>, &String)| {
+        let (j, cka) = best?;
+        Some(BestMatch { layer_a: layer.clone(), layer_b: layers_b[j].clone(), cka })
+    };
+    matches.map(named).collect()
+}
+
+fn nulls(sides: &[Side], outcome: &Outcome) -> Vec<Null> {
+    let mut nulls = Vec::new();
+    for (s, (side, absences)) in sides.iter().zip(&outcome.absences).enumerate() {
+        for ((name, _), why) in side.iter().zip(absences) {
+            let Some(why) = why else { continue };
+            let layer = |wanted: usize| (s == wanted).then(|| name.clone());
+            let (layer_a, layer_b) = (layer(0), layer(1));
+            nulls.push(Null { layer_a, layer_b, reason: why.to_string() });
+        }
+    }
+    let (a, b) = (&sides[0], &sides[sides.len() - 1]);
+    nulls.extend(outcome.apart.iter().map(|&(i, j)| Null {
+        layer_a: Some(a[i].0.clone()),
+        layer_b: Some(b[j].0.clone()),
+        reason: "their feature maps have different numbers of positions".to_owned(),
+    }));
+    nulls
+}
+
+fn apart_warning(results: &CkaResults, outcome: &Outcome) -> Option<Warning> {
+    let count = outcome.apart.len();
+    let all = results.layers_a.len() * results.layers_b.len();
+    let text = format!(
+        "{count} of {all} pairs of layers have no value: their feature maps have different numbers \
+         of positions, so --reduce spatial has no common rows (flatten and gap have)"
+    );
+    (count > 0).then(|| Warning::new("different-positions", "reduce", text))
+}
+
+fn dropped_warning(outcome: &Outcome) -> Option<Warning> {
+    let count = outcome.dropped;
+    let text = format!(
+        "the last {count} samples do not count: their batch is too small for the estimator"
+    );
+    (count > 0 && outcome.samples > 0).then(|| Warning::new("dropped-samples", "batch_size", text))
+}
+
+/// Biased CKA is far from zero even for noise where n is small against D.
+fn bias_warning(results: &CkaResults, bias: Bias, n: usize) -> Option<Warning> {
+    let widest = |widths: &[usize], names: &[String]| {
+        let best = widths.iter().zip(names).max_by_key(|(width, _)| **width);
+        best.map(|(width, name)| (*width, name.clone()))
+    };
+    let (a, name_a) = widest(&results.width_a, &results.layers_a)?;
+    let (b, name_b) = widest(&results.width_b, &results.layers_b)?;
+    let expected = cka::expected_of_noise(n, (a, b), bias);
+    let text = format!(
+        "biased CKA of unrelated features is about D/(n+D), not 0: with n = {n} it is {expected:.2} \
+         for {name_a} and {name_b} (D = {a} and {b}); use --bias unbiased or more samples"
+    );
+    let place = format!("{name_a} × {name_b}");
+    (expected > NOTABLE_BIAS).then(|| Warning::new("biased", place, text))
+}

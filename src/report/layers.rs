@@ -1,0 +1,38 @@
+//! The report of `repsim layers`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{LayerInfo, Report};
+
+/// A list of layers.
+pub type LayersReport = Report<LayersSettings, LayersResults>;
+
+/// How the layers were found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LayersSettings {
+    /// Shape of one sample of the input the model was run on.
+    pub input_size: Vec<i64>,
+    /// Patterns of the layers wanted; empty for all.
+    pub layers: Vec<String>,
+}
+
+/// The layers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LayersResults {
+    /// In the order in which they finish.
+    pub layers: Vec<LayerInfo>,
+    /// Modules that return no tensor, with the type they return.
+    pub without_tensor: Vec<NoTensor>,
+    /// Modules that did not run for this input.
+    pub not_run: Vec<String>,
+}
+
+/// A module that returns no tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NoTensor {
+    /// Dotted name.
+    pub name: String,
+    /// TorchScript type of what it returns.
+    pub returns: String,
+}

@@ -1,0 +1,113 @@
+//! Reports: versioned results with all that is needed to trust and repeat them.
+
+pub mod cka;
+pub mod layers;
+mod number;
+mod provenance;
+mod schema;
+mod write;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use number::Number;
+pub use provenance::{
+    ArrayInfo, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, sha256_of_file,
+};
+pub use schema::{NAMES, schema};
+pub use write::{check_writable, write_atomically};
+
+/// One run: what ran, on what, with which settings, and what it found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report<S, R> {
+    /// Which kind of report this is.
+    pub schema: SchemaId,
+    /// What made it.
+    pub tool: Tool,
+    /// What it was made from.
+    pub inputs: Inputs,
+    /// All that changes a number.
+    pub settings: S,
+    /// What was found: the same command gives the same bytes.
+    pub results: R,
+    /// What a reader has to know.
+    pub warnings: Vec<Warning>,
+    /// Where the time went, in seconds.
+    pub timing: Timing,
+}
+
+/// Name and version of a schema. The version changes when a field changes its meaning or goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SchemaId {
+    /// The command that makes such reports.
+    pub name: String,
+    /// From 1.
+    pub version: u32,
+}
+
+/// What made a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// `repsim`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The version of libtorch that ran the models.
+    pub libtorch: String,
+}
+
+/// A word of warning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Warning {
+    /// A stable name for scripts.
+    pub code: String,
+    /// What it means and what to do.
+    pub text: String,
+    /// Which layer, file or setting it is about.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
+impl Warning {
+    /// A warning with its code and place.
+    pub fn new(code: &str, place: impl ToString, text: impl ToString) -> Self {
+        Self { code: code.to_owned(), text: text.to_string(), place: place.to_string() }
+    }
+}
+
+/// Where the time of a run went, in seconds. The parts overlap: decoding runs on other threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timing {
+    /// From start to report.
+    pub total: f64,
+    /// Loading the models and making them ready.
+    pub load: f64,
+    /// Reading, decoding and resizing, summed over the threads that do it.
+    pub decode: f64,
+    /// Waiting for decoded images.
+    pub wait: f64,
+    /// In the networks.
+    pub forward: f64,
+    /// In the measure.
+    pub measure: f64,
+    /// How often the data was gone over.
+    pub passes: usize,
+}
+
+impl Tool {
+    /// This build, with the libtorch it runs on.
+    pub fn current(libtorch: &str) -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            libtorch: libtorch.to_owned(),
+        }
+    }
+}
+
+impl SchemaId {
+    /// The current version of a kind of report.
+    pub fn current(name: &str) -> Self {
+        Self { name: name.to_owned(), version: 1 }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a report was made from.
+
+use std::path::Path;
+
+use fs_err as fs;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::data::{Dataset, Preprocess, Skipped, SourceKind, Summary};
+use crate::error::{Error, Result};
+
+/// The inputs of a run; what it did not take is left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Inputs {
+    /// The models, in the order given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelInput>,
+    /// The samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataInput>,
+    /// Files of stored representations, in the order given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<FeatureInput>,
+}
+
+/// A TorchScript archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelInput {
+    /// Its path as given.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Whether it was frozen when it was exported, so that its layers are operators.
+    pub frozen: bool,
+    /// Operators that reach beyond the model, if it was trusted with them.
+    pub untrusted_operators: Vec<String>,
+    /// The layers looked at, in the order in which they finish.
+    pub layers: Vec<LayerInfo>,
+}
+
+/// One layer of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerInfo {
+    /// Dotted name, with `:2` and so on for later calls of the same module.
+    pub name: String,
+    /// Class of the module, or the operator.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// What it is: convolution, normalization, activation, ….
+    pub kind: String,
+    /// Shape of one sample's output.
+    pub shape: Vec<i64>,
+    /// Number of parameters, its children's included.
+    pub parameters: u64,
+    /// How often its module runs in a forward pass.
+    pub calls: usize,
+}
+
+/// A data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DataInput {
+    /// Its path as given.
+    pub path: String,
+    /// What the path holds.
+    pub kind: SourceKind,
+    /// Samples used.
+    pub count: usize,
+    /// SHA-256 over the sorted names of the samples used and their bytes as stored.
+    pub fingerprint: String,
+    /// Samples left out because they could not be read.
+    pub skipped: Vec<Skipped>,
+    /// What was done to the samples: one entry a model, or one for all.
+    pub preprocess: Vec<Preprocess>,
+}
+
+/// A file of stored representations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FeatureInput {
+    /// Its path as given.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Its arrays and their shapes.
+    pub arrays: Vec<ArrayInfo>,
+}
+
+/// One stored array.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ArrayInfo {
+    /// Its name.
+    pub name: String,
+    /// Its shape, the samples first.
+    pub shape: Vec<usize>,
+}
+
+impl Inputs {
+    /// Names of the models or feature files, for axes and tables.
+    pub fn names(&self) -> Vec<String> {
+        let models = self.models.iter().map(|m| &m.path);
+        let name = |path: &String| match Path::new(path).file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => path.clone(),
+        };
+        models.chain(self.features.iter().map(|f| &f.path)).map(name).collect()
+    }
+}
+
+impl DataInput {
+    /// What was read of a data set, and what was done to it.
+    pub fn new(dataset: &Dataset, summary: Option<Summary>, preprocess: &[Preprocess]) -> Self {
+        let (count, fingerprint, skipped) = match summary {
+            Some(read) => (read.samples, read.fingerprint, read.skipped),
+            None => (0, None, vec![]),
+        };
+        Self {
+            path: dataset.path().display().to_string(),
+            kind: dataset.kind(),
+            count,
+            fingerprint: fingerprint.unwrap_or_default(),
+            skipped,
+            preprocess: preprocess.to_vec(),
+        }
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    std::io::copy(&mut file, &mut HashWriter(&mut hasher))
+        .map_err(|e| Error::io("read", path, e))?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! The JSON Schemas of the reports, as checked in beside this file.
+
+use crate::error::{Error, Result};
+
+const SCHEMAS: &[(&str, &str)] = &[
+    ("cka", include_str!("schemas/cka.schema.json")),
+    ("layers", include_str!("schemas/layers.schema.json")),
+];
+
+/// The kinds of reports.
+pub const NAMES: [&str; 2] = ["cka", "layers"];
+
+/// The JSON Schema of a kind of report.
+///
+/// # Errors
+/// There is no such kind; the message names those there are.
+pub fn schema(name: &str) -> Result<&'static str> {
+    let found = SCHEMAS.iter().find(|(n, _)| *n == name).map(|(_, text)| *text);
+    found.ok_or_else(|| {
+        let problem = format!("there is no schema '{name}'");
+        Error::usage(problem, format!("the schemas are {}", NAMES.join(", ")))
+    })
+}

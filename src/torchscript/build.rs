@@ -1,0 +1,35 @@
+//! Compiles the C++ shim against the libtorch that `torch-sys` links, and tells the linker where
+//! the library lies.
+
+use std::path::PathBuf;
+
+fn main() {
+    let shim = PathBuf::from("src/torchscript/shim");
+    for file in ["shim.h", "graph.h", "graph.cpp", "safety.cpp", "shim.cpp"] {
+        println!("cargo:rerun-if-changed={}", shim.join(file).display());
+    }
+    println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
+    let libraries = PathBuf::from(
+        std::env::var_os("DEP_TCH_LIBTORCH_LIB")
+            .expect("torch-sys found no libtorch; run ./setup.sh first"),
+    );
+    compile(&shim, &libraries);
+    println!("cargo:rustc-env=REPSIM_LIBTORCH_LIB={}", libraries.display());
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        println!("cargo:rustc-link-arg=-Wl,--allow-shlib-undefined");
+    }
+}
+
+fn compile(shim: &std::path::Path, libraries: &std::path::Path) {
+    let include = libraries.with_file_name("include");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .warnings(false)
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .files(["graph.cpp", "safety.cpp", "shim.cpp"].map(|f| shim.join(f)))
+        .compile("repsim_shim");
+}

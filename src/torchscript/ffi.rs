@@ -1,0 +1,331 @@
+//! The boundary to the C++ shim.
+//!
+//! Tensors cross as `at::Tensor*`, the type behind [`tch::Tensor::as_ptr`]. Every call that can
+//! fail gives its message as a string; a hook that fails or panics stops the run, and its error
+//! comes back out of it.
+#![expect(unsafe_code, reason = "this is where C++ is called")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
+
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+#[repr(C)]
+struct Opaque {
+    _private: [u8; 0],
+}
+
+type RawHook = extern "C" fn(*mut c_void, i64, *mut C_tensor, *mut *mut C_tensor) -> c_int;
+
+const KEEP: c_int = 0;
+const REPLACE: c_int = 1;
+const STOP: c_int = 2;
+
+#[allow(improper_ctypes, reason = "C_tensor is opaque here and in torch-sys")]
+unsafe extern "C" {
+    fn repsim_free(text: *mut c_char);
+    fn repsim_kind_of_archive(path: *const c_char, error: *mut *mut c_char) -> *const c_char;
+    fn repsim_load(
+        path: *const c_char,
+        trust: c_int,
+        refused: *mut *mut c_char,
+        error: *mut *mut c_char,
+    ) -> *mut Opaque;
+    fn repsim_drop(model: *mut Opaque);
+    fn repsim_layer_count(model: *const Opaque) -> usize;
+    fn repsim_layer_text(model: *const Opaque, layer: usize, field: c_int) -> *const c_char;
+    fn repsim_layer_parameters(model: *const Opaque, layer: usize) -> i64;
+    fn repsim_layer_gives_tensor(model: *const Opaque, layer: usize) -> c_int;
+    fn repsim_is_flat(model: *const Opaque) -> c_int;
+    fn repsim_probe(
+        model: *mut Opaque,
+        input: *const C_tensor,
+        hook: RawHook,
+        context: *mut c_void,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn repsim_prepare(
+        model: *mut Opaque,
+        layers: *const i64,
+        count: usize,
+        optimize: c_int,
+        device: *const c_char,
+        note: *mut *mut c_char,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn repsim_run(
+        model: *mut Opaque,
+        input: *const C_tensor,
+        gradients: c_int,
+        hook: RawHook,
+        context: *mut c_void,
+        output: *mut *mut C_tensor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn repsim_libtorch_version() -> *const c_char;
+}
+
+/// What a hook asks for at a layer.
+pub enum Answer {
+    /// Go on with the layer's output.
+    Keep,
+    /// Go on with this tensor in its place.
+    Replace(Tensor),
+    /// Nothing more is wanted of this run.
+    Stop,
+}
+
+/// What a run failed with: words of libtorch, or the error of the hook.
+pub enum Failure<E> {
+    /// All that libtorch said.
+    Torch(String),
+    /// What the hook returned.
+    Hook(E),
+}
+
+/// What came of loading an archive.
+pub enum Loaded {
+    /// The model, and operators outside the trusted set (there by permission).
+    Model(Handle, Vec<String>),
+    /// The archive was not loaded because of these operators.
+    Refused(Vec<String>),
+}
+
+/// A layer as the graph shows it, before anything ran.
+pub struct RawLayer {
+    /// Dotted name of the module, or kind and order of an operator node.
+    pub path: String,
+    /// Class of the module, or the operator.
+    pub type_name: String,
+    /// TorchScript type of its result.
+    pub result: String,
+    /// Parameters, its children's included.
+    pub parameters: u64,
+    /// Whether the result is one tensor.
+    pub gives_tensor: bool,
+}
+
+/// A model of the shim.
+pub struct Handle(NonNull<Opaque>);
+
+// SAFETY: the shim keeps no thread-local state of a model; a handle is used by one thread at a
+// time because every call that changes it takes `&mut self`.
+unsafe impl Send for Handle {}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from `repsim_load` and is dropped once.
+        unsafe { repsim_drop(self.0.as_ptr()) }
+    }
+}
+
+/// Takes a message of the shim and frees it.
+fn take(text: *mut c_char) -> Option<String> {
+    let text = NonNull::new(text)?;
+    // SAFETY: a non-null message is a string the shim allocated; it is freed once, here.
+    unsafe {
+        let owned = CStr::from_ptr(text.as_ptr()).to_string_lossy().into_owned();
+        repsim_free(text.as_ptr());
+        Some(owned)
+    }
+}
+
+fn lines(text: Option<String>) -> Vec<String> {
+    text.unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+fn c_string(text: &str) -> Result<CString, String> {
+    CString::new(text).map_err(|_| "the name holds a zero byte".to_owned())
+}
+
+/// The version of the libtorch that is linked.
+pub fn libtorch_version() -> &'static str {
+    // SAFETY: a constant string of the shim.
+    unsafe { CStr::from_ptr(repsim_libtorch_version()) }.to_str().unwrap_or("unknown")
+}
+
+/// What kind of zip archive a file is ("torchscript", "pickle", "export", "unreadable"), and what
+/// the reader said if it failed.
+pub fn kind_of_archive(path: &str) -> (&'static str, Option<String>) {
+    let Ok(path) = c_string(path) else { return ("unreadable", None) };
+    let mut error = ptr::null_mut();
+    // SAFETY: the result is a constant string of the shim.
+    let kind = unsafe { CStr::from_ptr(repsim_kind_of_archive(path.as_ptr(), &mut error)) };
+    (kind.to_str().unwrap_or("unreadable"), take(error))
+}
+
+impl Handle {
+    /// Loads an archive on the CPU and taps all its layers.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn load(path: &str, trust: bool) -> Result<Loaded, String> {
+        let path = c_string(path)?;
+        let (mut refused, mut error) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the path outlives the call; both out-pointers are valid.
+        let model = unsafe { repsim_load(path.as_ptr(), trust.into(), &mut refused, &mut error) };
+        let refused = lines(take(refused));
+        match (NonNull::new(model), take(error)) {
+            (Some(model), _) => Ok(Loaded::Model(Self(model), refused)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(Loaded::Refused(refused)),
+        }
+    }
+
+    /// The layers in the order of the graph; their identifiers are their places here.
+    pub fn layers(&self) -> Vec<RawLayer> {
+        // SAFETY: the handle is valid.
+        let count = unsafe { repsim_layer_count(self.0.as_ptr()) };
+        (0..count).map(|i| self.layer(i)).collect()
+    }
+
+    fn layer(&self, i: usize) -> RawLayer {
+        RawLayer {
+            path: self.text(i, 0),
+            type_name: self.text(i, 1),
+            result: self.text(i, 2),
+            // SAFETY: the handle is valid and `i` is below the count.
+            parameters: unsafe { repsim_layer_parameters(self.0.as_ptr(), i) }.max(0) as u64,
+            // SAFETY: as above.
+            gives_tensor: unsafe { repsim_layer_gives_tensor(self.0.as_ptr(), i) } != 0,
+        }
+    }
+
+    fn text(&self, layer: usize, field: c_int) -> String {
+        // SAFETY: the handle is valid and `layer` is below the count; the string is the model's.
+        unsafe { CStr::from_ptr(repsim_layer_text(self.0.as_ptr(), layer, field)) }
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// Whether no modules are left in the archive: its layers are operator nodes.
+    pub fn is_flat(&self) -> bool {
+        // SAFETY: the handle is valid.
+        unsafe { repsim_is_flat(self.0.as_ptr()) != 0 }
+    }
+
+    /// Runs the model as it was loaded with every layer tapped.
+    ///
+    /// # Errors
+    /// What libtorch said, or the hook's error.
+    pub fn probe<E>(
+        &mut self,
+        input: &Tensor,
+        hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer, E>,
+    ) -> Result<(), Failure<E>> {
+        let model = self.0.as_ptr();
+        with_hook(hook, |raw, context, error| {
+            // SAFETY: handle and input are valid; the context outlives the call.
+            unsafe { repsim_probe(model, input.as_ptr(), raw, context, error) }
+        })
+    }
+
+    /// Keeps the taps of the layers given and makes the model ready to run on the device. Returns
+    /// why it could not be optimised, if so.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn prepare(
+        &mut self,
+        layers: &[i64],
+        optimize: bool,
+        device: &str,
+    ) -> Result<Option<String>, String> {
+        let device = c_string(device)?;
+        let (mut note, mut error) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the handle is valid, the slice outlives the call.
+        let failed = unsafe {
+            repsim_prepare(
+                self.0.as_ptr(),
+                layers.as_ptr(),
+                layers.len(),
+                optimize.into(),
+                device.as_ptr(),
+                &mut note,
+                &mut error,
+            )
+        };
+        let (note, error) = (take(note), take(error));
+        if failed == 0 { Ok(note) } else { Err(error.unwrap_or_default()) }
+    }
+
+    /// Runs the prepared model; the output is `None` where it is no tensor or the hook stopped.
+    ///
+    /// # Errors
+    /// What libtorch said, or the hook's error.
+    pub fn run<E>(
+        &mut self,
+        input: &Tensor,
+        gradients: bool,
+        hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer, E>,
+    ) -> Result<Option<Tensor>, Failure<E>> {
+        let model = self.0.as_ptr();
+        let mut output = ptr::null_mut();
+        with_hook(hook, |raw, context, error| {
+            // SAFETY: handle and input are valid; the context outlives the call.
+            unsafe {
+                let gradients = gradients.into();
+                repsim_run(model, input.as_ptr(), gradients, raw, context, &mut output, error)
+            }
+        })?;
+        // SAFETY: a non-null output is a new tensor that is ours.
+        Ok((!output.is_null()).then(|| unsafe { Tensor::from_ptr(output) }))
+    }
+}
+
+struct Context<'a, E> {
+    hook: &'a mut dyn FnMut(usize, &Tensor) -> Result<Answer, E>,
+    error: Option<E>,
+    panic: Option<Box<dyn std::any::Any + Send>>,
+}
+
+fn with_hook<E>(
+    hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer, E>,
+    run: impl FnOnce(RawHook, *mut c_void, *mut *mut c_char) -> c_int,
+) -> Result<(), Failure<E>> {
+    let mut context = Context { hook, error: None, panic: None };
+    let mut error = ptr::null_mut();
+    let status = run(trampoline::<E>, ptr::from_mut(&mut context).cast(), &mut error);
+    let said = take(error);
+    if let Some(panic) = context.panic {
+        resume_unwind(panic);
+    }
+    match context.error {
+        Some(error) => Err(Failure::Hook(error)),
+        None if status == 1 => Err(Failure::Torch(said.unwrap_or_default())),
+        None => Ok(()),
+    }
+}
+
+extern "C" fn trampoline<E>(
+    context: *mut c_void,
+    layer: i64,
+    output: *mut C_tensor,
+    replacement: *mut *mut C_tensor,
+) -> c_int {
+    // SAFETY: `context` is the `Context<E>` of `with_hook`, alive and not borrowed elsewhere.
+    let context = unsafe { &mut *context.cast::<Context<'_, E>>() };
+    // SAFETY: `output` is a live tensor; the clone shares its storage and is ours.
+    let output = unsafe { Tensor::clone_from_ptr(output) };
+    let answer = catch_unwind(AssertUnwindSafe(|| (context.hook)(layer as usize, &output)));
+    match answer {
+        Ok(Ok(Answer::Keep)) => KEEP,
+        Ok(Ok(Answer::Stop)) => STOP,
+        Ok(Ok(Answer::Replace(tensor))) => {
+            let mut tensor = std::mem::ManuallyDrop::new(tensor);
+            // SAFETY: the shim takes the tensor over and deletes it.
+            unsafe { *replacement = tensor.as_mut_ptr() };
+            REPLACE
+        }
+        Ok(Err(error)) => {
+            context.error = Some(error);
+            STOP
+        }
+        Err(panic) => {
+            context.panic = Some(panic);
+            STOP
+        }
+    }
+}

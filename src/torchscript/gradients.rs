@@ -1,0 +1,70 @@
+//! Gradients of a score with respect to the input and to inner activations.
+
+use tch::Tensor;
+
+use super::ffi::Answer;
+use super::model::Model;
+use crate::error::{Error, Result};
+
+/// A layer's output and the gradient of the score with respect to it, of the same shape.
+pub struct LayerGradient {
+    /// The output as the layer gave it, before any operator changed it in place.
+    pub activation: Tensor,
+    /// The gradient.
+    pub gradient: Tensor,
+}
+
+/// What [`Model::gradients`] returns.
+pub struct Gradients {
+    /// The model's output.
+    pub output: Tensor,
+    /// The gradient with respect to the input.
+    pub input: Tensor,
+    /// One a layer that was prepared, in that order.
+    pub layers: Vec<LayerGradient>,
+}
+
+impl Model {
+    /// Runs the prepared model forward and backward: ∂s/∂input and ∂s/∂activation for every layer
+    /// prepared, where `score` makes the scalar s of the model's output.
+    ///
+    /// # Errors
+    /// The model does not run on this input, returns no tensor, or the score does not depend on
+    /// the input through operators that can be differentiated.
+    pub fn gradients(
+        &mut self,
+        input: &Tensor,
+        score: impl FnOnce(&Tensor) -> Tensor,
+    ) -> Result<Gradients> {
+        let input = self.place(input).detach().set_requires_grad(true);
+        let mut kept: Vec<Option<Tensor>> = self.layers().iter().map(|_| None).collect();
+        let output = self.run_placed(&input, true, &mut |layer, output| {
+            kept[layer] = Some(output.shallow_clone());
+            // The clone goes on, so that operators in place leave the kept tensor as it is.
+            Ok(Answer::Replace(output.copy()))
+        })?;
+        let output = output.ok_or_else(|| self.no_gradient("it returns no tensor"))?;
+        let activations: Vec<Tensor> = kept.into_iter().flatten().collect();
+        let wanted: Vec<&Tensor> = activations.iter().chain([&input]).collect();
+        let mut gradients = Tensor::f_run_backward(&[score(&output)], &wanted, false, false)
+            .map_err(|e| self.no_gradient(&e.to_string()))?;
+        let input = gradients.pop().ok_or_else(|| self.no_gradient("autograd gave nothing"))?;
+        let pair = |(activation, gradient): (Tensor, Tensor)| LayerGradient {
+            activation: activation.detach(),
+            gradient,
+        };
+        let layers = activations.into_iter().zip(gradients).map(pair).collect();
+        Ok(Gradients { output: output.detach(), input, layers })
+    }
+
+    fn no_gradient(&self, said: &str) -> Error {
+        Error::Model {
+            action: "differentiate",
+            path: self.path().to_owned(),
+            problem: said.lines().next().unwrap_or("no reason given").to_owned(),
+            remedy: "the output has to depend on the input through differentiable operators"
+                .to_owned(),
+            detail: said.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Layers of a model: their names and kinds, and choosing them by glob patterns.
+
+use std::path::Path;
+
+use globset::{Glob, GlobBuilder, GlobMatcher};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// What a layer is, told from its class or operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A convolution, transposed ones included.
+    Convolution,
+    /// A batch, layer, group or instance norm.
+    Normalization,
+    /// A nonlinearity.
+    Activation,
+    /// A pooling layer.
+    Pooling,
+    /// A linear layer.
+    Linear,
+    /// An attention layer.
+    Attention,
+    /// An embedding.
+    Embedding,
+    /// Dropout or stochastic depth: the identity in evaluation.
+    Dropout,
+    /// A module made of others.
+    Block,
+    /// Any other operator of a frozen archive.
+    Operator,
+}
+
+/// Words in a class's or operator's name, in the order they are looked for.
+const WORDS: &[(&str, Kind)] = &[
+    ("dropout", Kind::Dropout),
+    ("stochasticdepth", Kind::Dropout),
+    ("attention", Kind::Attention),
+    ("embedding", Kind::Embedding),
+    ("norm", Kind::Normalization),
+    ("pool", Kind::Pooling),
+    ("relu", Kind::Activation),
+    ("elu", Kind::Activation),
+    ("silu", Kind::Activation),
+    ("swish", Kind::Activation),
+    ("sigmoid", Kind::Activation),
+    ("tanh", Kind::Activation),
+    ("mish", Kind::Activation),
+    ("softmax", Kind::Activation),
+    ("softplus", Kind::Activation),
+    ("linear", Kind::Linear),
+    ("addmm", Kind::Linear),
+    ("conv", Kind::Convolution),
+];
+
+impl Kind {
+    /// The kind of a class (`torch.nn` names, also inside longer ones) or operator.
+    pub(super) fn of(type_name: &str, operator: bool, has_children: bool) -> Self {
+        let name = type_name.to_lowercase();
+        let known = WORDS.iter().find(|(word, _)| name.contains(word)).map(|(_, kind)| *kind);
+        match known {
+            Some(kind) if !has_children || kind == Self::Attention => kind,
+            _ if operator => Self::Operator,
+            _ => Self::Block,
+        }
+    }
+
+    /// The word for it in tables and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Convolution => "convolution",
+            Self::Normalization => "normalization",
+            Self::Activation => "activation",
+            Self::Pooling => "pooling",
+            Self::Linear => "linear",
+            Self::Attention => "attention",
+            Self::Embedding => "embedding",
+            Self::Dropout => "dropout",
+            Self::Block => "block",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// One output of a module in a forward pass. A module called twice is two layers, `relu` and
+/// `relu:2`, as forward hooks would have seen it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Dotted name, with `:2` and so on for later calls.
+    pub name: String,
+    /// Class of the module, or the operator.
+    pub type_name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Shape of its output for the input it was probed with, the samples included.
+    pub shape: Vec<i64>,
+    /// Number of parameters, its children's included.
+    pub parameters: u64,
+    /// Which call of the module this is, from 1.
+    pub call: usize,
+    /// How often the module runs in a forward pass.
+    pub calls: usize,
+    /// The module's place in the graph.
+    pub(super) tap: usize,
+}
+
+impl Layer {
+    /// Number of parts of the dotted name: 2 for `layer1.0`.
+    pub fn depth(&self) -> usize {
+        self.name.split('.').count()
+    }
+
+    /// Whether the output holds one row a sample.
+    pub fn has_samples_first(&self, samples: usize) -> bool {
+        self.shape.first() == Some(&(samples as i64))
+    }
+
+    /// The shape of one sample's output.
+    pub fn sample_shape(&self) -> &[i64] {
+        self.shape.get(1..).unwrap_or(&[])
+    }
+}
+
+/// Which layers are wanted: glob patterns over dotted names.
+///
+/// `?` and `*` stay within one part of the name, `**` crosses the dots; `!pattern` takes layers
+/// away. Without any positive pattern it begins with the default: all modules down to depth two.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    patterns: Vec<Pattern>,
+}
+
+#[derive(Debug, Clone)]
+struct Pattern {
+    text: String,
+    negative: bool,
+    matcher: GlobMatcher,
+}
+
+/// Depth of the dotted names chosen by default.
+pub const DEFAULT_DEPTH: usize = 2;
+
+impl Selection {
+    /// Reads patterns; a leading `!` excludes.
+    ///
+    /// # Errors
+    /// A pattern that is no valid glob.
+    pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self> {
+        let patterns = patterns.iter().map(|p| Pattern::new(p.as_ref())).collect::<Result<_>>()?;
+        Ok(Self { patterns })
+    }
+
+    /// The patterns as they were written; empty for the default.
+    pub fn patterns(&self) -> Vec<&str> {
+        self.patterns.iter().map(|p| p.text.as_str()).collect()
+    }
+
+    /// The layers wanted, in the order of `layers`.
+    ///
+    /// # Errors
+    /// A pattern that matches no layer (the message names the closest), or nothing left over.
+    pub fn choose(&self, layers: &[Layer], model: &Path) -> Result<Vec<Layer>> {
+        self.check_each_matches(layers, model)?;
+        let chosen: Vec<Layer> = layers.iter().filter(|l| self.wants(l)).cloned().collect();
+        if chosen.is_empty() {
+            let problem = format!("no layer of {} is left to look at", model.display());
+            return Err(Error::usage(problem, "exclude less, or name layers with --layers"));
+        }
+        Ok(chosen)
+    }
+
+    fn wants(&self, layer: &Layer) -> bool {
+        let positive = self.patterns.iter().any(|p| !p.negative);
+        let mut wanted = !positive && layer.depth() <= DEFAULT_DEPTH;
+        for pattern in &self.patterns {
+            if pattern.matches(&layer.name) {
+                wanted = !pattern.negative;
+            }
+        }
+        wanted
+    }
+
+    fn check_each_matches(&self, layers: &[Layer], model: &Path) -> Result<()> {
+        for pattern in &self.patterns {
+            if !layers.iter().any(|l| pattern.matches(&l.name)) {
+                let problem = format!("'{}' matches no layer of {}", pattern.text, model.display());
+                return Err(Error::usage(problem, closest(&pattern.text, layers)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pattern {
+    fn new(text: &str) -> Result<Self> {
+        let (negative, glob) = match text.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let matcher = compile(glob).map_err(|e| {
+            let problem = format!("'{text}' is no layer pattern: {}", e.kind());
+            Error::usage(problem, "use names with ?, *, ** and [a-z], such as 'layer4.*.bn*'")
+        })?;
+        Ok(Self { text: text.to_owned(), negative, matcher: matcher.compile_matcher() })
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.matcher.is_match(name.replace('.', "/"))
+    }
+}
+
+fn compile(glob: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(&glob.replace('.', "/")).literal_separator(true).build()
+}
+
+/// A hint that names the layers whose names are most like `text`.
+fn closest(text: &str, layers: &[Layer]) -> String {
+    let mut scored: Vec<(f64, &str)> = layers
+        .iter()
+        .map(|l| (strsim::jaro_winkler(text.trim_start_matches('!'), &l.name), l.name.as_str()))
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names: Vec<&str> = scored.iter().take(3).map(|(_, name)| *name).collect();
+    format!("the closest are {}; `repsim layers` lists all {}", names.join(", "), layers.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(names: &[&str]) -> Vec<Layer> {
+        let layer = |(tap, name): (usize, &&str)| Layer {
+            name: (*name).to_owned(),
+            type_name: String::new(),
+            kind: Kind::Block,
+            shape: vec![2, 3],
+            parameters: 0,
+            call: 1,
+            calls: 1,
+            tap,
+        };
+        names.iter().enumerate().map(layer).collect()
+    }
+
+    fn chosen(patterns: &[&str]) -> Result<Vec<String>> {
+        let all = layers(&[
+            "conv1",
+            "layer1.0.bn1",
+            "layer1.0.relu",
+            "layer1.0.relu:2",
+            "layer1.0",
+            "layer1",
+            "layer4.1.bn2",
+            "layer4",
+            "fc",
+        ]);
+        let picked = Selection::new(patterns)?.choose(&all, Path::new("m.pt"))?;
+        Ok(picked.into_iter().map(|l| l.name).collect())
+    }
+
+    #[test]
+    fn default_is_depth_two() -> Result<()> {
+        assert_eq!(chosen(&[])?, ["conv1", "layer1.0", "layer1", "layer4", "fc"]);
+        Ok(())
+    }
+
+    #[test]
+    fn stars_stay_within_a_part() -> Result<()> {
+        assert_eq!(chosen(&["layer?"])?, ["layer1", "layer4"]);
+        assert_eq!(chosen(&["layer*.*.bn*"])?, ["layer1.0.bn1", "layer4.1.bn2"]);
+        assert_eq!(chosen(&["**"])?.len(), 9);
+        assert_eq!(chosen(&["layer1.**"])?.len(), 4);
+        assert_eq!(chosen(&["**.relu"])?, ["layer1.0.relu"]);
+        Ok(())
+    }
+
+    #[test]
+    fn exclusion_takes_away() -> Result<()> {
+        assert_eq!(chosen(&["!layer*"])?, ["conv1", "layer1.0", "fc"]);
+        assert_eq!(chosen(&["**", "!layer*.**", "!fc"])?, ["conv1", "layer1", "layer4"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_miss_names_the_closest() {
+        let text = chosen(&["layer1.0.bn3"]).map_err(|e| e.to_string());
+        let Err(text) = text else { panic!("matched {text:?}") };
+        assert!(text.contains("'layer1.0.bn3' matches no layer of m.pt"), "{text}");
+        assert!(text.contains("the closest are layer1.0.bn1"), "{text}");
+    }
+
+    #[test]
+    fn kinds_come_from_names() {
+        assert_eq!(Kind::of("BatchNorm2d", false, false), Kind::Normalization);
+        assert_eq!(Kind::of("Conv2dNormActivation", false, true), Kind::Block);
+        assert_eq!(Kind::of("AdaptiveAvgPool2d", false, false), Kind::Pooling);
+        assert_eq!(Kind::of("aten::conv2d", true, false), Kind::Convolution);
+        assert_eq!(Kind::of("aten::add", true, false), Kind::Operator);
+    }
+}

@@ -1,0 +1,35 @@
+//! TorchScript models: loading an archive, finding its layers, listening to them while it runs.
+//!
+//! A TorchScript module has no forward hooks. A small C++ shim inlines the calls of modules into
+//! the graph of `forward` and puts an operator of its own, a *tap*, behind each; the tap hands the
+//! layer's output to a hook of the current run, which may look at it or put another tensor in its
+//! place.
+//!
+//! ```no_run
+//! use repsim::torchscript::{Answer, Execution, Model};
+//! # fn main() -> repsim::error::Result<()> {
+//! let mut model = Model::load("resnet18.pt", false)?;
+//! let image = tch::Tensor::zeros([2, 3, 224, 224], tch::kind::FLOAT_CPU);
+//! let layers = model.probe(&image)?;
+//! model.prepare(&layers, &Execution::default())?;
+//! model.run(&image, &mut |layer, output| {
+//!     println!("{} {:?}", layers[layer].name, output.size());
+//!     Ok(Answer::Keep)
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod archive;
+pub mod device;
+mod ffi;
+mod gradients;
+mod layers;
+mod model;
+pub mod native;
+pub mod tensors;
+
+pub use ffi::{Answer, libtorch_version};
+pub use gradients::{Gradients, LayerGradient};
+pub use layers::{Kind, Layer, Selection};
+pub use model::{Execution, Model, shape_text};

@@ -1,0 +1,309 @@
+//! A TorchScript model that can be listened to.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use tch::{Device, Tensor};
+
+use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
+use super::layers::{Kind, Layer};
+use super::{archive, device};
+use crate::error::{Error, Result};
+
+/// How a model is to be run.
+#[derive(Debug, Clone, Copy)]
+pub struct Execution {
+    /// Freeze the module, fold batch norms into convolutions, run channels-last.
+    pub optimize: bool,
+    /// Where it runs.
+    pub device: Device,
+}
+
+impl Default for Execution {
+    fn default() -> Self {
+        Self { optimize: true, device: Device::Cpu }
+    }
+}
+
+/// A loaded TorchScript archive, in evaluation mode.
+pub struct Model {
+    path: PathBuf,
+    handle: Handle,
+    raw: Vec<RawLayer>,
+    untrusted: Vec<String>,
+    taps: Taps,
+    execution: Execution,
+    note: Option<String>,
+}
+
+/// The layers listened to, found by tap and number of the call.
+#[derive(Default)]
+pub(super) struct Taps {
+    index: HashMap<(usize, usize), usize>,
+    pub(super) layers: Vec<Layer>,
+}
+
+impl Model {
+    /// Loads an archive on the CPU.
+    ///
+    /// A TorchScript archive is a program. One with operators that reach files or other processes
+    /// is loaded only with `trust`.
+    ///
+    /// # Errors
+    /// The file is not a TorchScript archive (and what it is instead), holds operators that are
+    /// not trusted, or libtorch failed to load it.
+    pub fn load(path: impl AsRef<Path>, trust: bool) -> Result<Self> {
+        let path = path.as_ref();
+        archive::check(path)?;
+        match Handle::load(&path.to_string_lossy(), trust) {
+            Ok(Loaded::Model(handle, untrusted)) => Ok(Self::new(path, handle, untrusted)),
+            Ok(Loaded::Refused(operators)) => Err(Error::file(
+                "load",
+                path,
+                format!("its code uses {}, which reach beyond the model", operators.join(", ")),
+                "give --trust-model if you know where the file comes from",
+            )),
+            Err(said) => Err(load_error(path, said)),
+        }
+    }
+
+    fn new(path: &Path, handle: Handle, untrusted: Vec<String>) -> Self {
+        let raw = handle.layers();
+        let taps = Taps::default();
+        let execution = Execution::default();
+        Self { path: path.to_owned(), handle, raw, untrusted, taps, execution, note: None }
+    }
+
+    /// The file the model came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Operators of the archive that reach beyond the model; empty unless it was trusted.
+    pub fn untrusted_operators(&self) -> &[String] {
+        &self.untrusted
+    }
+
+    /// Whether the archive was frozen: it has no modules, and its layers are operator nodes.
+    pub fn is_flat(&self) -> bool {
+        self.handle.is_flat()
+    }
+
+    /// Why the model runs without optimisation although it was asked for.
+    pub fn optimization_note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Modules that return no tensor (a tuple, nothing), with the type they return.
+    pub fn without_tensor(&self) -> Vec<(&str, &str)> {
+        let silent = self.raw.iter().filter(|l| !l.gives_tensor);
+        silent.map(|l| (l.path.as_str(), l.result.as_str())).collect()
+    }
+
+    /// Modules of the graph that did not run when the given layers were found.
+    pub fn not_run(&self, layers: &[Layer]) -> Vec<&str> {
+        let ran: std::collections::HashSet<usize> = layers.iter().map(|l| l.tap).collect();
+        let idle = self.raw.iter().enumerate();
+        idle.filter(|(i, l)| l.gives_tensor && !ran.contains(i))
+            .map(|(_, l)| l.path.as_str())
+            .collect()
+    }
+
+    /// Runs the model once, as it was loaded, and returns all layers that ran, in the order in
+    /// which they finished. To be called before [`Model::prepare`].
+    ///
+    /// # Errors
+    /// The model does not run on this input.
+    pub fn probe(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
+        let mut calls: HashMap<usize, usize> = HashMap::new();
+        let mut seen: Vec<(usize, usize, Vec<i64>)> = Vec::new();
+        self.handle
+            .probe(input, &mut |tap, output| {
+                let call = calls.entry(tap).or_insert(0);
+                *call += 1;
+                seen.push((tap, *call, output.size()));
+                Ok(Answer::Keep)
+            })
+            .map_err(|failure| self.run_error(failure, input))?;
+        Ok(seen
+            .into_iter()
+            .map(|(tap, call, shape)| self.layer(tap, call, calls[&tap], shape))
+            .collect())
+    }
+
+    fn layer(&self, tap: usize, call: usize, calls: usize, shape: Vec<i64>) -> Layer {
+        let raw = &self.raw[tap];
+        let prefix = format!("{}.", raw.path);
+        let has_children = self.raw.iter().any(|l| l.path.starts_with(&prefix));
+        Layer {
+            name: if call == 1 { raw.path.clone() } else { format!("{}:{call}", raw.path) },
+            type_name: raw.type_name.clone(),
+            kind: Kind::of(&raw.type_name, self.is_flat(), has_children),
+            shape,
+            parameters: raw.parameters,
+            call,
+            calls,
+            tap,
+        }
+    }
+
+    /// Makes the model ready to run with taps behind the given layers only.
+    ///
+    /// # Errors
+    /// The device cannot hold the model.
+    pub fn prepare(&mut self, layers: &[Layer], execution: &Execution) -> Result<()> {
+        let mut taps: Vec<i64> = layers.iter().map(|l| l.tap as i64).collect();
+        taps.dedup();
+        let name = device::name(execution.device);
+        self.note = self.handle.prepare(&taps, execution.optimize, &name).map_err(|said| {
+            self.torch_error("prepare", said, format!("check that device {name} has memory left"))
+        })?;
+        self.execution = *execution;
+        self.taps = Taps::new(layers);
+        Ok(())
+    }
+
+    /// Runs the prepared model on a batch (on any device, in any memory layout) without recording
+    /// gradients. The hook is called with the index of the layer among those prepared, and with
+    /// its output: use it there, for later operators may overwrite it in place.
+    ///
+    /// Returns the model's output, or `None` where it is no tensor or the hook stopped the run.
+    ///
+    /// # Errors
+    /// The model does not run on this input, a layer did not run as often as when it was probed,
+    /// or the hook failed.
+    pub fn run(
+        &mut self,
+        input: &Tensor,
+        hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer>,
+    ) -> Result<Option<Tensor>> {
+        let input = self.place(input);
+        self.run_placed(&input, false, hook)
+    }
+
+    /// The input on the model's device and in the layout it runs fastest in.
+    pub(super) fn place(&self, input: &Tensor) -> Tensor {
+        let input = input.to_device(self.execution.device);
+        match self.execution.optimize && self.note.is_none() {
+            true => input,
+            false => input.contiguous(),
+        }
+    }
+
+    pub(super) fn run_placed(
+        &mut self,
+        input: &Tensor,
+        gradients: bool,
+        hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer>,
+    ) -> Result<Option<Tensor>> {
+        let taps = &self.taps;
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        let mut stopped = false;
+        let result = self.handle.run(input, gradients, &mut |tap, output| {
+            let call = counts.entry(tap).or_insert(0);
+            *call += 1;
+            let Some(&layer) = taps.index.get(&(tap, *call)) else { return Ok(Answer::Keep) };
+            let answer = hook(layer, output)?;
+            stopped |= matches!(answer, Answer::Stop);
+            Ok(answer)
+        });
+        let output = result.map_err(|failure| self.run_error(failure, input))?;
+        if !stopped {
+            self.check_counts(&counts)?;
+        }
+        Ok(output)
+    }
+
+    /// Each module must have run as often as it did when the layers were found.
+    fn check_counts(&self, counts: &HashMap<usize, usize>) -> Result<()> {
+        for layer in &self.taps.layers {
+            let (expected, ran) = (layer.calls, counts.get(&layer.tap).copied().unwrap_or(0));
+            if ran != expected {
+                return Err(Error::Layer {
+                    layer: layer.name.clone(),
+                    path: self.path.clone(),
+                    problem: format!("ran {ran} times for this batch but {expected} times before"),
+                    remedy: "leave it out with --layers '!NAME'; a layer has to run equally often \
+                             for every batch"
+                        .to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn layers(&self) -> &[Layer] {
+        &self.taps.layers
+    }
+
+    fn run_error(&self, failure: Failure<Error>, input: &Tensor) -> Error {
+        match failure {
+            Failure::Hook(error) => error,
+            Failure::Torch(said) => {
+                let remedy = format!(
+                    "it was given an input of shape {}; check what input the model expects \
+                     (--preprocess, --resize, --channels, or --input-size for `repsim layers`)",
+                    shape_text(&input.size())
+                );
+                self.torch_error("run", said, remedy)
+            }
+        }
+    }
+
+    fn torch_error(&self, action: &'static str, said: String, remedy: String) -> Error {
+        let problem = gist(&said);
+        Error::Model { action, path: self.path.clone(), problem, remedy, detail: said }
+    }
+}
+
+impl Taps {
+    fn new(layers: &[Layer]) -> Self {
+        let index = layers.iter().enumerate().map(|(i, l)| ((l.tap, l.call), i)).collect();
+        Self { index, layers: layers.to_vec() }
+    }
+}
+
+/// A shape as people write it: `64×3×224×224`.
+pub fn shape_text(shape: &[i64]) -> String {
+    let sizes: Vec<String> = shape.iter().map(i64::to_string).collect();
+    sizes.join("×")
+}
+
+fn load_error(path: &Path, said: String) -> Error {
+    let remedy = match said.contains("Unknown builtin op") {
+        true => "the archive needs an operator that libtorch does not have; export it without it",
+        false => "export it again, with a version of torch no newer than 2.13",
+    };
+    Error::Model {
+        action: "load",
+        path: path.to_owned(),
+        problem: gist(&said),
+        remedy: remedy.to_owned(),
+        detail: said,
+    }
+}
+
+/// The line of libtorch's message that says what happened: the last "…Error: …" of a traceback,
+/// or the first line.
+fn gist(said: &str) -> String {
+    let named = said.lines().rev().find_map(|line| {
+        let (name, text) = line.split_once(": ")?;
+        (name.ends_with("Error") && !name.contains(' ')).then_some(text)
+    });
+    let line = named.or_else(|| said.lines().find(|l| !l.trim().is_empty()));
+    line.unwrap_or("libtorch gave no reason").trim().trim_end_matches(['.', ';']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gist;
+
+    #[test]
+    fn the_gist_is_the_error_under_the_traceback() {
+        let said = "The following operation failed in the TorchScript interpreter.\n\
+                    Traceback of TorchScript (most recent call last):\nRuntimeError: bad shape\n";
+        assert_eq!(gist(said), "bad shape");
+        assert_eq!(gist("PytorchStreamReader failed.\nmore"), "PytorchStreamReader failed");
+        assert_eq!(gist(""), "libtorch gave no reason");
+    }
+}

@@ -1,0 +1,185 @@
+#include "graph.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/library.h>
+
+namespace repsim {
+
+using namespace torch::jit;
+
+namespace {
+
+thread_local const Hook* current_hook = nullptr;
+
+const Symbol& tap_kind() {
+  static const Symbol kind = Symbol::fromQualString("repsim::tap");
+  return kind;
+}
+
+at::Tensor tap_kernel(const at::Tensor& output, int64_t layer) {
+  return current_hook ? (*current_hook)(layer, output) : output;
+}
+
+// CONSERVATIVE: no pass may move or remove it. Composite: gradients go through what it returns.
+TORCH_LIBRARY(repsim, library) {
+  library.def(
+      torch::schema("tap(Tensor output, int layer) -> Tensor", c10::AliasAnalysisKind::CONSERVATIVE));
+  library.impl("tap", c10::DispatchKey::CompositeImplicitAutograd, TORCH_FN(tap_kernel));
+}
+
+// `forward`, or `forward1` and so on: how tracing names the second call of a module.
+bool is_forward(const std::string& method) {
+  static const std::string name = "forward";
+  return method.rfind(name, 0) == 0 &&
+         method.find_first_not_of("0123456789", name.size()) == std::string::npos;
+}
+
+bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*TensorType::get()); }
+
+int64_t count_parameters(const Module& module) {
+  int64_t count = 0;
+  for (const auto& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
+// `aten::relu_` is the operator `relu`: in place or not makes no other layer.
+std::string operator_name(const Node* node) {
+  std::string name = node->kind().toUnqualString();
+  while (name.size() > 1 && name.front() == '_') name.erase(0, 1);
+  while (name.size() > 1 && name.back() == '_') name.pop_back();
+  return name;
+}
+
+}  // namespace
+
+HookScope::HookScope(const Hook* hook) : previous_(current_hook) { current_hook = hook; }
+HookScope::~HookScope() { current_hook = previous_; }
+
+Tapper::Tapper(Graph& graph, const Module& root) : graph_(graph) {
+  submodules_.emplace(graph.inputs().at(0), Submodule{"", root});
+}
+
+void Tapper::run() {
+  walk(graph_.block());
+  if (!layers.empty()) return;
+  flat = true;
+  walk_operators(graph_.block());
+}
+
+void Tapper::walk(Block* block) {
+  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+    if (node->kind() == prim::GetAttr && submodules_.count(node->input())) {
+      note_submodule(node);
+    } else if (node->kind() == prim::CallMethod && submodules_.count(node->input(0))) {
+      node = inline_method(node);
+      continue;
+    } else if (node->kind() == prim::CallFunction) {
+      if (Node* first = inline_function(node)) {
+        node = first;
+        continue;
+      }
+    }
+    for (Block* inner : node->blocks()) walk(inner);
+    node = node->next();
+  }
+}
+
+void Tapper::note_submodule(Node* attribute) {
+  const Submodule parent = submodules_.at(attribute->input());
+  const std::string& name = attribute->s(attr::name);
+  const auto value = parent.module.attr(name);
+  if (!value.isModule()) return;
+  const auto path = parent.path.empty() ? name : parent.path + "." + name;
+  submodules_.emplace(attribute->output(), Submodule{path, Module(value.toModule())});
+}
+
+// Returns the node to go on from: the first one inlined, so that nested calls expand too.
+Node* Tapper::inline_method(Node* call) {
+  const Submodule callee = submodules_.at(call->input(0));
+  const std::string method = call->s(attr::name);
+  auto& function = toGraphFunction(callee.module.get_method(method).function());
+  function.ensure_defined();
+  Node* previous = call->prev();
+  Node* next = call->next();
+  const auto results = inlineCallTo(call, &function, /*use_graph=*/false);
+  if (is_forward(method) && results.size() == 1 && !callee.path.empty()) {
+    const int64_t layer = layer_of(callee, results[0]);
+    if (is_tensor(results[0])) tap(results[0], next, layer);
+  }
+  return previous->next();
+}
+
+Node* Tapper::inline_function(Node* call) {
+  const auto type = call->input(0)->type()->cast<FunctionType>();
+  auto* function = type ? tryToGraphFunction(*type->function()) : nullptr;
+  if (!function) return nullptr;
+  function->ensure_defined();
+  Node* previous = call->prev();
+  call->removeInput(0);
+  inlineCallTo(call, function, /*use_graph=*/false);
+  return previous->next();
+}
+
+void Tapper::walk_operators(Block* block) {
+  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+    Node* next = node->next();
+    for (Block* inner : node->blocks()) walk_operators(inner);
+    if (node->kind().is_aten() && node->outputs().size() == 1 && is_tensor(node->output())) {
+      const auto name = operator_name(node);
+      const auto path = name + "." + std::to_string(++operators_[name]);
+      layers.push_back({path, node->kind().toQualString(), node->output()->type()->str(), 0, true});
+      tap(node->output(), next, static_cast<int64_t>(layers.size()) - 1);
+    }
+    node = next;
+  }
+}
+
+int64_t Tapper::layer_of(const Submodule& submodule, const Value* result) {
+  const auto [found, is_new] =
+      by_path_.emplace(submodule.path, static_cast<int64_t>(layers.size()));
+  if (is_new) {
+    const auto name = submodule.module.type()->name();
+    layers.push_back({submodule.path, name ? name->name() : "Module", result->type()->annotation_str(),
+                      count_parameters(submodule.module), is_tensor(result)});
+  }
+  layers[found->second].gives_tensor |= is_tensor(result);
+  return found->second;
+}
+
+void Tapper::tap(Value* value, Node* before, int64_t layer) {
+  WithInsertPoint here(before);
+  Value* identifier = graph_.insertConstant(layer);
+  Node* node = graph_.create(tap_kind(), {value, identifier});
+  graph_.insertNode(node);
+  node->output()->setType(TensorType::get());
+  value->replaceAllUsesAfterNodeWith(node, node->output());
+}
+
+void keep_taps(Block* block, const std::vector<bool>& wanted) {
+  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+    Node* next = node->next();
+    for (Block* inner : node->blocks()) keep_taps(inner, wanted);
+    if (node->kind() == tap_kind() && !wanted.at(toIValue(node->input(1))->toInt())) {
+      node->output()->replaceAllUsesWith(node->input(0));
+      node->destroy();
+    }
+    node = next;
+  }
+}
+
+void weights_to_channels_last(Block* block) {
+  static const Symbol conv2d = Symbol::fromQualString("aten::conv2d");
+  static const Symbol convolution = Symbol::fromQualString("aten::_convolution");
+  for (Node* node : block->nodes()) {
+    for (Block* inner : node->blocks()) weights_to_channels_last(inner);
+    if (node->kind() != conv2d && node->kind() != convolution) continue;
+    Node* weight = node->input(1)->node();
+    if (weight->kind() != prim::Constant || !weight->hasAttribute(attr::value)) continue;
+    if (weight->kindOf(attr::value) != AttributeKind::t) continue;
+    const auto tensor = weight->t(attr::value);
+    if (tensor.dim() == 4) weight->t_(attr::value, tensor.contiguous(at::MemoryFormat::ChannelsLast));
+  }
+}
+
+}  // namespace repsim

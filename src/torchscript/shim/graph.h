@@ -1,0 +1,84 @@
+// Layers of a TorchScript graph: finding them by inlining, tapping them, thinning the taps out.
+#pragma once
+#include <torch/script.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace repsim {
+
+// Looks at a layer's output; what it returns takes the output's place.
+using Hook = std::function<at::Tensor(int64_t layer, const at::Tensor& output)>;
+
+// Thrown by a hook that wants no more of this run.
+struct Stop : std::exception {
+  const char* what() const noexcept override { return "stopped by the hook"; }
+};
+
+// Sets the hook of this thread's taps for as long as it lives.
+class HookScope {
+ public:
+  explicit HookScope(const Hook* hook);
+  ~HookScope();
+  HookScope(const HookScope&) = delete;
+  HookScope& operator=(const HookScope&) = delete;
+
+ private:
+  const Hook* previous_;
+};
+
+struct Layer {
+  std::string path;      // dotted name of the module, or kind and order of an operator
+  std::string type;      // the module's class, or the operator
+  std::string result;    // TorchScript type of what it returns
+  int64_t parameters;    // with those of its children
+  bool gives_tensor;
+};
+
+// Puts a tap behind every layer of a graph by inlining the calls of modules.
+class Tapper {
+ public:
+  Tapper(torch::jit::Graph& graph, const torch::jit::Module& root);
+
+  // Taps the modules; where there are none, the operator nodes.
+  void run();
+
+  std::vector<Layer> layers;
+  bool flat = false;
+
+ private:
+  struct Submodule {
+    std::string path;
+    torch::jit::Module module;
+  };
+
+  void walk(torch::jit::Block* block);
+  void note_submodule(torch::jit::Node* attribute);
+  torch::jit::Node* inline_method(torch::jit::Node* call);
+  torch::jit::Node* inline_function(torch::jit::Node* call);
+  void walk_operators(torch::jit::Block* block);
+  int64_t layer_of(const Submodule& submodule, const torch::jit::Value* result);
+  void tap(torch::jit::Value* value, torch::jit::Node* before, int64_t layer);
+
+  torch::jit::Graph& graph_;
+  std::unordered_map<torch::jit::Value*, Submodule> submodules_;
+  std::unordered_map<std::string, int64_t> by_path_;
+  std::unordered_map<std::string, int64_t> operators_;
+};
+
+// Removes the taps of all layers but those wanted.
+void keep_taps(torch::jit::Block* block, const std::vector<bool>& wanted);
+
+// Lays the weights of the convolutions in a frozen graph out channels-last.
+void weights_to_channels_last(torch::jit::Block* block);
+
+// The operators of a loaded module, in any of its methods, that are not in the trusted set.
+std::vector<std::string> untrusted_operators(const torch::jit::Module& module);
+
+// The same for the source text of an archive, before it is loaded: code that runs on loading.
+std::vector<std::string> untrusted_in_archive(const std::string& path);
+
+}  // namespace repsim

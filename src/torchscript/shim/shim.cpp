@@ -1,0 +1,207 @@
+#include "shim.h"
+
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
+#include <torch/version.h>
+
+#include <cstring>
+
+#include "graph.h"
+
+using namespace torch::jit;
+
+struct repsim_model {
+  Module module;
+  std::shared_ptr<Graph> tapped;                // every layer tapped, `self` as input 0
+  std::unique_ptr<GraphFunction> function;      // the one that runs
+  std::vector<repsim::Layer> layers;
+  bool flat = false;
+};
+
+namespace {
+
+char* copy_text(const std::string& text) {
+  char* copy = static_cast<char*>(std::malloc(text.size() + 1));
+  if (copy) std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
+}
+
+// Runs `body`; what it throws becomes a message and `failure`.
+template <typename Result, typename Body>
+Result guarded(char** error, Result failure, Body body) {
+  try {
+    return body();
+  } catch (const c10::Error& e) {
+    *error = copy_text(e.what_without_backtrace());
+  } catch (const std::exception& e) {
+    *error = copy_text(e.what());
+  } catch (...) {
+    *error = copy_text("unknown error in libtorch");
+  }
+  return failure;
+}
+
+// The simple executor: no profiling runs, no fusion, gradients by plain autograd.
+std::unique_ptr<GraphFunction> make_function(std::shared_ptr<Graph> graph) {
+  return std::make_unique<GraphFunction>(c10::QualifiedName("repsim_forward"), std::move(graph),
+                                         nullptr, ExecutorExecutionMode::SIMPLE);
+}
+
+// Hands the C hook's answer to the tap.
+repsim::Hook wrap(repsim_hook hook, void* context) {
+  return [=](int64_t layer, const at::Tensor& output) -> at::Tensor {
+    void* replacement = nullptr;
+    switch (hook(context, layer, const_cast<at::Tensor*>(&output), &replacement)) {
+      case REPSIM_REPLACE: {
+        std::unique_ptr<at::Tensor> owned(static_cast<at::Tensor*>(replacement));
+        return *owned;
+      }
+      case REPSIM_STOP: throw repsim::Stop();
+      default: return output;
+    }
+  };
+}
+
+IValue call(const repsim_model& model, GraphFunction& function, const at::Tensor& input,
+            const repsim::Hook& hook) {
+  Stack stack{model.module._ivalue(), input};
+  model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, {});
+  repsim::HookScope scope(&hook);
+  function.run(stack);
+  return stack.at(0);
+}
+
+// Freezes the module, lets libtorch fold batch norms, and runs the graph that results.
+std::string optimize(repsim_model& model) {
+  try {
+    Module frozen = freeze_module(model.module);
+    auto graph = toGraphFunction(frozen.get_method("forward").function()).graph();
+    OptimizeFrozenGraph(graph, /*optimize_numerics=*/true);
+    repsim::weights_to_channels_last(graph->block());
+    model.function = make_function(graph);
+    model.module = frozen;
+    return "";
+  } catch (const c10::Error& e) {
+    return e.what_without_backtrace();
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+}
+
+std::string join(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  return text;
+}
+
+}  // namespace
+
+extern "C" {
+
+void repsim_free(char* text) { std::free(text); }
+
+const char* repsim_kind_of_archive(const char* path, char** error) {
+  return guarded<const char*>(error, "unreadable", [&] {
+    caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
+    if (reader.hasRecord("constants.pkl")) return "torchscript";
+    if (reader.hasRecord("archive_format") || reader.hasRecord("models/model.json")) return "export";
+    return reader.hasRecord("data.pkl") ? "pickle" : "unreadable";
+  });
+}
+
+repsim_model* repsim_load(const char* path, int trust, char** refused, char** error) {
+  return guarded<repsim_model*>(error, nullptr, [&]() -> repsim_model* {
+    auto untrusted = repsim::untrusted_in_archive(path);
+    *refused = copy_text(join(untrusted));
+    if (!untrusted.empty() && !trust) return nullptr;
+    auto model = std::make_unique<repsim_model>();
+    model->module = torch::jit::load(std::string(path), at::kCPU);
+    model->module.eval();
+    untrusted = repsim::untrusted_operators(model->module);
+    std::free(*refused);
+    *refused = copy_text(join(untrusted));
+    if (!untrusted.empty() && !trust) return nullptr;
+    auto& forward = toGraphFunction(model->module.get_method("forward").function());
+    forward.ensure_defined();
+    model->tapped = forward.graph();
+    repsim::Tapper tapper(*model->tapped, model->module);
+    tapper.run();
+    model->tapped->lint();
+    model->layers = std::move(tapper.layers);
+    model->flat = tapper.flat;
+    return model.release();
+  });
+}
+
+void repsim_drop(repsim_model* model) { delete model; }
+
+size_t repsim_layer_count(const repsim_model* model) { return model->layers.size(); }
+
+const char* repsim_layer_text(const repsim_model* model, size_t layer, int field) {
+  const auto& it = model->layers.at(layer);
+  switch (field) {
+    case REPSIM_PATH: return it.path.c_str();
+    case REPSIM_TYPE: return it.type.c_str();
+    default: return it.result.c_str();
+  }
+}
+
+int64_t repsim_layer_parameters(const repsim_model* model, size_t layer) {
+  return model->layers.at(layer).parameters;
+}
+
+int repsim_layer_gives_tensor(const repsim_model* model, size_t layer) {
+  return model->layers.at(layer).gives_tensor;
+}
+
+int repsim_is_flat(const repsim_model* model) { return model->flat; }
+
+int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void* context,
+                 char** error) {
+  return guarded(error, 1, [&] {
+    torch::NoGradGuard no_grad;
+    const auto function = make_function(model->tapped->copy());
+    try {
+      call(*model, *function, *static_cast<const at::Tensor*>(input), wrap(hook, context));
+    } catch (const repsim::Stop&) {
+      return 2;
+    }
+    return 0;
+  });
+}
+
+int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int want_optimize,
+                   const char* device, char** note, char** error) {
+  return guarded(error, 1, [&] {
+    std::vector<bool> wanted(model->layers.size(), false);
+    for (size_t i = 0; i < count; i++) wanted.at(layers[i]) = true;
+    repsim::keep_taps(model->tapped->block(), wanted);
+    model->module.to(at::Device(std::string(device)));
+    const auto why_not = want_optimize ? optimize(*model) : std::string();
+    if (!why_not.empty()) *note = copy_text(why_not);
+    if (!model->function) model->function = make_function(model->tapped);
+    return 0;
+  });
+}
+
+int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,
+               void* context, void** output, char** error) {
+  *output = nullptr;
+  return guarded(error, 1, [&] {
+    torch::AutoGradMode mode(gradients != 0);
+    try {
+      const auto result = call(*model, *model->function, *static_cast<const at::Tensor*>(input),
+                               wrap(hook, context));
+      if (result.isTensor()) *output = new at::Tensor(result.toTensor());
+    } catch (const repsim::Stop&) {
+      return 2;
+    }
+    return 0;
+  });
+}
+
+const char* repsim_libtorch_version() { return TORCH_VERSION; }
+
+}  // extern "C"

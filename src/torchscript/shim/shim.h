@@ -1,0 +1,60 @@
+// C interface over torch::jit: load an archive, find its layers, run it with a hook at chosen
+// layers. Every function that can fail takes `char** error`; on failure it returns null or
+// nonzero and leaves a message there, to be freed with repsim_free. Nothing throws.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+
+typedef struct repsim_model repsim_model;
+
+// What a hook asks for at a layer: go on with the tensor, go on with another, stop the run.
+enum { REPSIM_KEEP = 0, REPSIM_REPLACE = 1, REPSIM_STOP = 2 };
+
+// Called at each tapped layer with its identifier and its output, a borrowed at::Tensor*. With
+// REPSIM_REPLACE the hook leaves a new at::Tensor* in `replacement`, which then belongs to the shim.
+typedef int (*repsim_hook)(void* context, int64_t layer, void* output, void** replacement);
+
+// What a text field of a layer holds.
+enum { REPSIM_PATH = 0, REPSIM_TYPE = 1, REPSIM_RESULT = 2 };
+
+void repsim_free(char* text);
+
+// Says what kind of file `path` is before anything of it runs: "torchscript", "pickle" (a zipped
+// torch.save), "export" (torch.export) or "unreadable"; never null.
+const char* repsim_kind_of_archive(const char* path, char** error);
+
+// Loads on the CPU, in evaluation mode, and puts a tap behind every layer. `refused` receives the
+// operators outside the trusted set, one a line (empty: none); unless `trust`, a model with such
+// operators is not loaded, and null is returned without an error.
+repsim_model* repsim_load(const char* path, int trust, char** refused, char** error);
+void repsim_drop(repsim_model* model);
+
+// The layers in the order of the graph. Their identifiers are 0..count.
+size_t repsim_layer_count(const repsim_model* model);
+const char* repsim_layer_text(const repsim_model* model, size_t layer, int field);
+int64_t repsim_layer_parameters(const repsim_model* model, size_t layer);
+int repsim_layer_gives_tensor(const repsim_model* model, size_t layer);
+// 1 if the archive has no modules left and its layers are operator nodes.
+int repsim_is_flat(const repsim_model* model);
+
+// Runs the model as it was loaded, on the CPU, with every layer tapped. Returns 0 if it ran.
+int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void* context,
+                 char** error);
+
+// Keeps the taps of the given layers only and makes the model ready to run on `device`
+// ("cpu", "cuda:0"). With `optimize` it is frozen, batch norms are folded and convolution weights
+// are laid out channels-last; `note` then says why where that was not possible.
+int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int optimize,
+                   const char* device, char** note, char** error);
+
+// Runs the prepared model. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. `output`
+// receives a new at::Tensor* or null where the model returned something else.
+int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,
+               void* context, void** output, char** error);
+
+// The version of the libtorch that is linked.
+const char* repsim_libtorch_version();
+
+}  // extern "C"

@@ -1,0 +1,76 @@
+//! Where tensors become arrays and arrays become tensors.
+
+use ndarray::{Array1, Array2, ArrayD};
+use tch::{Kind, Tensor};
+
+use crate::error::{Error, Result};
+
+/// A tensor over `data` of images laid out N×H×W×C, seen as N×C×H×W: channels-last in memory.
+///
+/// # Errors
+/// The shape does not have four sizes or does not fit the data.
+pub fn from_nhwc(data: &[f32], shape: &[usize]) -> Result<Tensor> {
+    let tensor = from_rows(data, shape)?;
+    tensor.f_permute([0, 3, 1, 2]).map_err(|e| torch_error("permute", &e))
+}
+
+/// A tensor of the given shape over `data`, which is copied.
+///
+/// # Errors
+/// The shape does not fit the data.
+pub fn from_rows(data: &[f32], shape: &[usize]) -> Result<Tensor> {
+    let shape: Vec<i64> = shape.iter().map(|&s| s as i64).collect();
+    Tensor::f_from_slice(data)
+        .and_then(|t| t.f_reshape(&shape))
+        .map_err(|e| torch_error("make a tensor", &e))
+}
+
+/// A float64 tensor with the shape and values of an array.
+///
+/// # Errors
+/// libtorch cannot hold it.
+pub fn from_array(array: &ArrayD<f64>) -> Result<Tensor> {
+    let shape: Vec<i64> = array.shape().iter().map(|&s| s as i64).collect();
+    let values = array.as_standard_layout();
+    Tensor::f_from_slice(values.as_slice().unwrap_or(&[]))
+        .and_then(|t| t.f_reshape(&shape))
+        .map_err(|e| torch_error("make a tensor", &e))
+}
+
+/// A matrix on the CPU in float64.
+///
+/// # Errors
+/// The tensor is not a matrix.
+pub fn to_matrix(tensor: &Tensor) -> Result<Array2<f64>> {
+    let (rows, columns) = tensor.size2().map_err(|e| torch_error("read a matrix", &e))?;
+    Array2::from_shape_vec((rows as usize, columns as usize), values(tensor)?)
+        .map_err(|e| Error::usage(format!("failed to read a matrix: {e}"), REPORT))
+}
+
+/// A vector on the CPU in float64.
+///
+/// # Errors
+/// The tensor cannot be converted.
+pub fn to_vector(tensor: &Tensor) -> Result<Array1<f64>> {
+    Ok(Array1::from_vec(values(tensor)?))
+}
+
+fn values(tensor: &Tensor) -> Result<Vec<f64>> {
+    let flat = tensor.to_device(tch::Device::Cpu).to_kind(Kind::Double).contiguous().view(-1);
+    let mut out = vec![0.0; flat.numel()];
+    flat.f_copy_data(&mut out, flat.numel()).map_err(|e| torch_error("copy a tensor", &e))?;
+    Ok(out)
+}
+
+const REPORT: &str = "this should not happen; please report it with the command you ran";
+
+/// What libtorch said of an operation of ours, on one line.
+pub fn torch_error(action: &str, error: &tch::TchError) -> Error {
+    let said = error.to_string();
+    let first = said.lines().next().unwrap_or("no reason given").to_owned();
+    let remedy = match first.contains("alloc") || first.contains("memory") {
+        true => "use a smaller --batch-size or --memory",
+        false => REPORT,
+    };
+    Error::usage(format!("failed to {action}: {first}"), remedy)
+}

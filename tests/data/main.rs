@@ -1,0 +1,13 @@
+//! Data sources, preprocessing and loading, from paths to batches.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod arrays;
+mod features;
+mod folders;
+mod loading;
+mod mistakes;
+mod pixels;
+mod records;
+mod resize;
+mod support;
