@@ -112,24 +112,44 @@ fn are_the_same_in_every_run() {
     }
 }
 
-/// Only some layers tapped, in another batch size than that of the probe, prepared anew.
+/// Only some layers tapped, in another batch size than that of the probe.
 #[test]
 fn of_some_layers_and_other_batches() {
+    for names in [["bn1", "layer3"], ["layer1.0.relu:2", "fc"]] {
+        for optimize in [true, false] {
+            check_some(names, &[optimize]);
+        }
+    }
+}
+
+/// A model can be prepared for other layers, and to run in another way, without loading it again.
+#[test]
+fn of_a_model_prepared_anew() {
+    check_some(["bn1", "layer3"], &[true, false, true]);
+    check_some(["layer1.0.relu:2", "fc"], &[false, true]);
+}
+
+/// Prepares each archive once for each way to run, for the layers named and, in between, for one
+/// other.
+fn check_some(names: [&str; 2], ways: &[bool]) {
     let golden = Golden::load("tiny_resnet");
     let input = golden.input();
     for archive in golden.archives() {
         let (mut model, all) = probed(archive, &input.narrow(0, 0, 2));
-        for names in [["bn1", "layer3"], ["layer1.0.relu:2", "fc"]] {
-            let chosen: Vec<_> = all.iter().filter(|l| names.contains(&l.name.as_str())).collect();
-            let chosen: Vec<_> = chosen.into_iter().cloned().collect();
-            for optimize in [true, false] {
-                model.prepare(&chosen, &execution(optimize)).unwrap();
-                let (found, _) = seen(&mut model, &chosen, &input);
-                assert_eq!(found.len(), 2);
-                for (name, values) in found {
-                    let expected = Seen::of_array(golden.array(&format!("layer/{name}")));
-                    values.assert_near(&expected, tolerances::of(optimize), &name);
-                }
+        let named = |names: &[&str]| {
+            all.iter().filter(|l| names.contains(&l.name.as_str())).cloned().collect::<Vec<_>>()
+        };
+        for (i, &optimize) in ways.iter().enumerate() {
+            if i > 0 {
+                model.prepare(&named(&["conv1"]), &execution(optimize)).unwrap();
+            }
+            let chosen = named(&names);
+            model.prepare(&chosen, &execution(optimize)).unwrap();
+            let (found, _) = seen(&mut model, &chosen, &input);
+            assert_eq!(found.len(), 2);
+            for (name, values) in found {
+                let expected = Seen::of_array(golden.array(&format!("layer/{name}")));
+                values.assert_near(&expected, tolerances::of(optimize), &name);
             }
         }
     }

@@ -55,7 +55,7 @@ fn vector(value: &Value) -> Array1<f64> {
 
 fn square(value: &Value) -> Array2<f64> {
     let rows: Vec<Array1<f64>> = value.as_array().unwrap().iter().map(vector).collect();
-    let views: Vec<_> = rows.iter().map(Array1::view).collect();
+    let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
     ndarray::stack(ndarray::Axis(0), &views).unwrap()
 }
 
