@@ -122,7 +122,8 @@ fn a_layer_that_is_not_there() {
     fails(&line, &["'9' matches no layer", "the closest are", "repsim layers"]);
     let resnet = "cka {tiny_resnet_scripted.pt} --data {tiny_resnet.npy}";
     fails(&format!("{resnet} --layers layer1.0.bn9"), &["the closest are layer1.0.bn"]);
-    fails(&format!("{resnet} --layers-b layr4"), &["'layr4'", "layer4"]);
+    let two = resnet.replace("--data", "{tiny_resnet_traced.pt} --data");
+    fails(&format!("{two} --layers-b layr4"), &["'layr4'", "layer4", "tiny_resnet_traced.pt"]);
     fails(&format!("{resnet} --layers **.nothing*"), &["'**.nothing*' matches no layer"]);
     fails(&format!("{resnet} --layers fc --layers !fc"), &["no layer of"]);
     fails(&format!("{resnet} --layers layer[1"), &["layer[1"]);
@@ -175,7 +176,6 @@ fn options_that_mean_nothing() {
     }
     for options in [
         "--limit 0",
-        "--limit -1",
         "--batch-size 0",
         "--workers 0",
         "--threads 0",
@@ -193,6 +193,7 @@ fn options_that_mean_nothing() {
         let option = options.split(' ').next().unwrap();
         fails(&format!("{MLP} {options}"), &[option]);
     }
+    fails(&format!("{MLP} --limit -1"), &["'-1'"]);
 }
 
 #[test]

@@ -77,8 +77,8 @@ fn say_what_they_were_made_from() {
 
 #[test]
 fn say_what_was_found_and_how() {
-    let line = "cka {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --layers layer? \
-                --layers-b fc --layers-b layer? --bias biased --kernel rbf:0.3 --batch-size 2";
+    let line = "cka {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy} \
+                --layers layer? --layers-b fc --layers-b layer? --bias biased --kernel rbf:0.3";
     let report = report(line);
     let results = &report["results"];
     assert_eq!(results["layers_a"], json!(["layer1", "layer2", "layer3", "layer4"]));
@@ -86,7 +86,10 @@ fn say_what_was_found_and_how() {
     assert_eq!((&settings["bias"], &settings["estimator"]), (&json!("biased"), &json!("full")));
     assert_eq!(settings["kernel"], json!({"name": "rbf", "fraction": 0.3}));
     assert_eq!(settings["layers"], json!(["layer?"]));
+    assert_eq!(settings["layers_b"], json!(["fc", "layer?"]));
+    assert_eq!(results["layers_b"], json!(["layer1", "layer2", "layer3", "layer4", "fc"]));
     assert_eq!(results["width_a"], json!([256, 96, 128, 40]));
+    assert_eq!(results["width_b"], json!([256, 96, 128, 40, 6]));
     assert_eq!(results["n"], 5);
     for key in ["hsic_ab", "hsic_aa", "hsic_bb", "best_matches", "nulls", "width_b"] {
         assert!(results[key].is_array(), "{key}");
