@@ -118,7 +118,8 @@ fn only_the_command_line_prints() {
 
 #[test]
 fn groups_of_imports_are_read() {
-    let code = "use crate::{a, b::{c, d}, e::f};\nuse crate::g::h; fn x() -> crate::i { $crate::j }";
+    let code =
+        "use crate::{a, b::{c, d}, e::f};\nuse crate::g::h; fn x() -> crate::i { $crate::j }";
     let named: Vec<String> = modules_named(code).into_iter().collect();
     assert_eq!(named, ["a", "b", "e", "g", "i", "j"]);
 }

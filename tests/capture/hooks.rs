@@ -120,13 +120,14 @@ fn a_stop_ends_the_run_without_an_output() {
 fn an_error_comes_back_as_it_was() {
     everywhere(|golden, model, layers, _| {
         let mut after = 0;
-        let failed = model.run(&golden.input(), &mut |layer, _| match layers[layer].name.as_str() {
-            "layer3" => Err(Error::usage("nothing to measure", "measure something")),
-            _ => {
-                after += usize::from(layer > 33);
-                Ok(Answer::Keep)
-            }
-        });
+        let failed =
+            model.run(&golden.input(), &mut |layer, _| match layers[layer].name.as_str() {
+                "layer3" => Err(Error::usage("nothing to measure", "measure something")),
+                _ => {
+                    after += usize::from(layer > 33);
+                    Ok(Answer::Keep)
+                }
+            });
         assert_eq!(failed.unwrap_err().to_string(), "nothing to measure; measure something");
         assert_eq!(after, 0, "layers ran after the failure");
         assert_works(golden, model, layers);

@@ -25,7 +25,8 @@ fn results(line: &str) -> String {
 
 #[test]
 fn two_runs_write_the_same_bytes() {
-    for options in ["", "--estimator minibatch --batch-size 16", "--reduce spatial", "--kernel rbf"] {
+    for options in ["", "--estimator minibatch --batch-size 16", "--reduce spatial", "--kernel rbf"]
+    {
         let line = format!("{TRAINED} {options}");
         assert_eq!(results(&line), results(&line), "{options}");
         let line = format!("{TINY} {options}");

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{assert_same_cka, done, matrix, path, pictures, repsim, report, words};
+use crate::support::{assert_same_cka, done, matrix, path, pictures, report, repsim, words};
 use crate::tolerances::SAME;
 
 const TINY: &str = "cka {tiny_resnet_scripted.pt} --preprocess raw --layers layer? --layers fc";
@@ -60,9 +60,8 @@ fn an_array_is_read_from_every_kind_of_file() {
 
 #[test]
 fn a_seed_takes_a_random_subset() {
-    let line = |options: &str| {
-        report(&format!("cka {{mlp.pt}} --data {{mlp.npy}} --limit 6 {options}"))
-    };
+    let line =
+        |options: &str| report(&format!("cka {{mlp.pt}} --data {{mlp.npy}} --limit 6 {options}"));
     let (first, one, two) = (line(""), line("--seed 1"), line("--seed 2"));
     assert_eq!(line("--seed 1")["results"], one["results"]);
     assert_ne!(one["results"], two["results"]);
@@ -82,8 +81,11 @@ fn a_limit_above_the_count_is_all() {
 #[test]
 fn each_model_can_have_its_own_preprocessing() {
     let folder = pictures(10);
-    let line = format!("{} --data {}", TINY.replace("cka", "cka {tiny_resnet_scripted.pt}"),
-        folder.path().display());
+    let line = format!(
+        "{} --data {}",
+        TINY.replace("cka", "cka {tiny_resnet_scripted.pt}"),
+        folder.path().display()
+    );
     let same = report(&line);
     let other = report(&format!("{line} --mean-b 0.5 --std-b 0.2"));
     assert_eq!(same["inputs"]["data"]["preprocess"].as_array().unwrap().len(), 1);
@@ -107,8 +109,10 @@ fn networks_with_branches_and_frozen_ones_run() {
 /// The frozen network's convolution is the plain one's batch norm.
 #[test]
 fn a_frozen_network_is_compared_with_its_origin() {
-    let report = report("cka {tiny_resnet_traced.pt} {frozen.pt} --data {tiny_resnet.npy} \
-                         --layers bn1 --layers layer4 --layers-b conv2d.1 --layers-b relu.9");
+    let report = report(
+        "cka {tiny_resnet_traced.pt} {frozen.pt} --data {tiny_resnet.npy} \
+                         --layers bn1 --layers layer4 --layers-b conv2d.1 --layers-b relu.9",
+    );
     for (i, row) in matrix(&report, "cka").iter().enumerate() {
         assert!((row[i] - 1.0).abs() < 1e-5, "{row:?}");
     }

@@ -15,7 +15,8 @@ fn warnings<'a>(report: &'a Value, code: &str) -> Vec<&'a Value> {
 
 #[test]
 fn a_nan_names_layer_and_sample() {
-    for options in ["", "--estimator minibatch", "--bias biased", "--reduce spatial", "--kernel rbf"]
+    for options in
+        ["", "--estimator minibatch", "--bias biased", "--reduce spatial", "--kernel rbf"]
     {
         let line = format!("cka {{nan_layer.pt}} --data {{nan_layer.npy}} {options}");
         let run = done(&line);
@@ -36,8 +37,10 @@ fn a_nan_names_layer_and_sample() {
 
 #[test]
 fn a_nan_in_b_names_b() {
-    let run = done("cka {constant_layer.pt} {nan_layer.pt} --data {nan_layer.npy} --layers head \
-                    --layers-b root");
+    let run = done(
+        "cka {constant_layer.pt} {nan_layer.pt} --data {nan_layer.npy} --layers head \
+                    --layers-b root",
+    );
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     let null = &report["results"]["nulls"][0];
     assert_eq!((&null["layer_a"], &null["layer_b"]), (&Value::Null, &json!("root")));
@@ -94,8 +97,10 @@ fn few_samples_against_many_features_warn_of_the_bias() {
 
 #[test]
 fn unequal_numbers_of_positions_have_no_value() {
-    let report = report("cka {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --reduce spatial \
-                         --layers layer1 --layers layer2 --layers layer3");
+    let report = report(
+        "cka {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --reduce spatial \
+                         --layers layer1 --layers layer2 --layers layer3",
+    );
     let expected = [[false, true, true], [true, false, false], [true, false, false]];
     let found: Vec<Vec<bool>> =
         matrix(&report, "cka").iter().map(|r| r.iter().map(|v| v.is_nan()).collect()).collect();

@@ -70,7 +70,10 @@ fn a_heat_map_can_hold_values_that_are_not_there() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["map.png", "map.svg"] {
         let file = folder.path().join(name);
-        done(&format!("cka {{nan_layer.pt}} --data {{nan_layer.npy}} --heatmap {}", file.display()));
+        done(&format!(
+            "cka {{nan_layer.pt}} --data {{nan_layer.npy}} --heatmap {}",
+            file.display()
+        ));
         assert!(file.exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{done, path, pictures, repsim, report};
+use crate::support::{done, path, pictures, report, repsim};
 
 fn schema(name: &str) -> Value {
     serde_json::from_str(&done(&format!("schema {name}")).stdout).unwrap()
@@ -102,9 +102,8 @@ fn say_what_was_found_and_how() {
 /// CKA is HSIC(a,b)/√(HSIC(a,a)·HSIC(b,b)) of the same report.
 #[test]
 fn hold_the_hsic_that_the_ratio_is_made_of() {
-    let report = report(
-        "cka {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}",
-    );
+    let report =
+        report("cka {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}");
     let results = &report["results"];
     let (aa, bb) = (&results["hsic_aa"], &results["hsic_bb"]);
     for i in 0..14 {

@@ -70,8 +70,7 @@ fn the_number_of_passes_is_known_beforehand() {
     let needed = |memory| passes_needed(&feed, &Settings { memory, ..settings() }).unwrap();
     assert_eq!(needed(memory_for(300, 10)), 6);
     assert_eq!(needed(4 << 30), 1);
-    let minibatch =
-        Settings { estimator: Estimator::Minibatch, memory: 1, ..settings() };
+    let minibatch = Settings { estimator: Estimator::Minibatch, memory: 1, ..settings() };
     assert_eq!(passes_needed(&feed, &minibatch).unwrap(), 1);
     assert_eq!(feed.samples(), SAMPLES);
 }
@@ -94,8 +93,7 @@ fn what_does_not_fit_names_the_ways_out() {
 fn a_minibatch_of_everything_is_the_full_estimate() {
     let networks = networks();
     for (full, minibatch) in full_settings().zip(minibatch_settings()) {
-        let (full, mini) =
-            (run(&networks, &full, SAMPLES), run(&networks, &minibatch, SAMPLES));
+        let (full, mini) = (run(&networks, &full, SAMPLES), run(&networks, &minibatch, SAMPLES));
         assert_near(&values(&mini), &values(&full), REORDERED, &format!("{minibatch:?}"));
     }
 }
@@ -110,7 +108,8 @@ fn a_last_batch_too_small_is_left_out_and_counted() {
         let dropped = if least > 3 { 3 } else { 0 };
         assert_eq!((found.samples, found.dropped), (SAMPLES - dropped, dropped), "{settings:?}");
         if dropped > 0 {
-            let first: Vec<Vec<ArrayD<f64>>> = networks.iter().map(|side| first(side, 57)).collect();
+            let first: Vec<Vec<ArrayD<f64>>> =
+                networks.iter().map(|side| first(side, 57)).collect();
             let expected = run(&first, &settings, 19);
             assert_near(&values(&found), &values(&expected), REORDERED, &format!("{settings:?}"));
         }

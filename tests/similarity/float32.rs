@@ -83,10 +83,8 @@ fn minibatch_hsic_is_that_of_float64() {
     for reduce in [Reduce::Flatten, Reduce::Spatial] {
         for bias in BIASES {
             let batch = |rows: ndarray::ArrayView2<'_, f64>| reference(&rows.to_owned(), bias);
-            let wanted =
-                doubles.axis_chunks_iter(Axis(0), 64).map(batch).sum::<f64>() / 4.0;
-            let settings =
-                Settings { estimator: Estimator::Minibatch, bias, reduce, ..settings() };
+            let wanted = doubles.axis_chunks_iter(Axis(0), 64).map(batch).sum::<f64>() / 4.0;
+            let settings = Settings { estimator: Estimator::Minibatch, bias, reduce, ..settings() };
             let found = run(&features, &settings, 64, true);
             let off = (found.table.aa[0] / wanted - 1.0).abs();
             assert!(off <= FLOAT32, "{bias}, {reduce}: off by {off:e}");

@@ -147,9 +147,8 @@ fn the_published_values_are_hit() {
 #[test]
 fn features_and_gram_matrices_give_the_same_hsic() {
     let listing = listing("pair.json");
-    let [x, y] = published_pair().map(|mut side| {
-        side.remove(0).into_dimensionality::<ndarray::Ix2>().unwrap()
-    });
+    let [x, y] = published_pair()
+        .map(|mut side| side.remove(0).into_dimensionality::<ndarray::Ix2>().unwrap());
     for entry in listing["results"].as_array().unwrap() {
         let (settings, batch) = settings_of(entry, 100);
         if batch < 100 || settings.kernel != Kernel::Linear {
