@@ -7,7 +7,7 @@ use crate::support::{assert_same_cka, done, matrix, report};
 use crate::tolerances::{OPTIMIZED, SAME, TWIN};
 
 const TRAINED: &str = "cka {models/fashion-seed0-scripted.pt} {models/fashion-seed1-traced.pt} \
-                       --data {images} --preprocess raw --channels rgb --mean 0.286 --std 0.353 \
+                       --data {images} --preprocess raw --channels 3 --mean 0.286 --std 0.353 \
                        --seed 3 --limit 70";
 const TINY: &str = "cka {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}";
 

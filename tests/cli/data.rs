@@ -96,6 +96,16 @@ fn each_model_can_have_its_own_preprocessing() {
     assert!(matrix(&other, "cka").iter().enumerate().any(|(i, row)| (row[i] - 1.0).abs() > 1e-3));
 }
 
+/// What the help names for `--channels` is understood, and is what the report says.
+#[test]
+fn channels_have_the_names_that_the_help_gives() {
+    let folder = pictures(6);
+    for name in ["rgb", "keep"] {
+        let line = format!("{TINY} --data {} --channels {name}", folder.path().display());
+        assert_eq!(report(&line)["inputs"]["data"]["preprocess"][0]["channels"], name);
+    }
+}
+
 /// As for a network whose input is no image, from start to end.
 #[test]
 fn networks_with_branches_and_frozen_ones_run() {

@@ -14,7 +14,7 @@ fn golden(model_b: &str, n: u64) -> (Value, String) {
         values.iter().map(Value::to_string).collect::<Vec<_>>().join(",")
     };
     let steps =
-        format!("--preprocess raw --channels rgb --mean {} --std {}", list("mean"), list("std"));
+        format!("--preprocess raw --channels 3 --mean {} --std {}", list("mean"), list("std"));
     let runs = json["runs"].as_array().unwrap();
     let run = runs.iter().find(|r| r["model_b"] == model_b && r["n"] == n).unwrap();
     (run.clone(), steps)

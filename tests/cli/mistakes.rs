@@ -67,8 +67,8 @@ fn an_archive_that_reaches_for_files() {
 
 #[test]
 fn an_input_of_the_wrong_shape() {
-    let parts = ["failed to run", "mlp.pt", "3×16×16"];
-    fails("cka {mlp.pt} --data {tiny_resnet.npy} --layers 0", &parts[..2]);
+    let parts = ["failed to run", "control_flow.pt", "2×16", "--preprocess"];
+    fails("cka {control_flow.pt} --data {mlp.npy}", &parts);
     fails("layers {mlp.pt}", &["failed to run", "3×224×224", "--input-size"]);
     fails("cka {tiny_resnet_scripted.pt} --data {mlp.npy}", &["failed to run", "2×16"]);
 }
