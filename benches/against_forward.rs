@@ -72,7 +72,14 @@ fn whole_command(a: &str, b: &str, data: &str, samples: usize) -> f64 {
     let options = std::env::var("REPSIM_OPTIONS").unwrap_or_default();
     let (samples, batch) = (samples.to_string(), BATCH.to_string());
     let mut words = vec!["repsim", "cka", a, b, "--data", data, "--limit", &samples];
-    words.extend(["--batch-size", &batch, "--preprocess", "imagenet", "-o", "/tmp/repsim-bench.json"]);
+    words.extend([
+        "--batch-size",
+        &batch,
+        "--preprocess",
+        "imagenet",
+        "-o",
+        "/tmp/repsim-bench.json",
+    ]);
     words.extend(options.split_whitespace());
     let started = Instant::now();
     repsim::cli::main(words.into_iter().map(Into::into));

@@ -101,7 +101,8 @@ impl Demo<'_> {
 
     fn layers(&self) -> Result<()> {
         let model = self.path(SEED_0.0);
-        let words = ["layers", &model, "--input-size", "3x32x32", "--layers", "*", "--layers", "*.*"];
+        let words =
+            ["layers", &model, "--input-size", "3x32x32", "--layers", "*", "--layers", "*.*"];
         layers::run(&self.parse(&words)?, self.messages)
     }
 
