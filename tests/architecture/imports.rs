@@ -1,0 +1,125 @@
+//! Every path that begins with `crate::` is one the module may take.
+
+use std::collections::BTreeSet;
+
+use crate::rules::{IMPURE, RULES, Rule};
+use crate::sources::{Source, all};
+
+fn rule_of(source: &Source) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.module == source.module())
+}
+
+/// The first parts of all paths that begin with `crate::`, those of `use crate::{a, b}` included.
+fn modules_named(code: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for (place, _) in code.match_indices("crate::") {
+        if code[..place].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[place + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => named.extend(heads_of_group(group)),
+            None => named.extend(identifier(rest)),
+        }
+    }
+    named
+}
+
+/// The first part of each item of a group, which begins after its `{`.
+fn heads_of_group(group: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut heads = vec![];
+    let mut item = String::new();
+    for letter in group.chars() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                heads.extend(identifier(item.trim()));
+                item.clear();
+            }
+            _ if depth == 0 => item.push(letter),
+            _ => {}
+        }
+    }
+    heads.extend(identifier(item.trim()));
+    heads
+}
+
+fn identifier(text: &str) -> Option<String> {
+    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    Some(word).filter(|word| !word.is_empty())
+}
+
+/// Number of parts of the module path of a file: 1 for `stats/mod.rs`, 2 for `stats/hsic.rs`.
+fn depth(source: &Source) -> usize {
+    let parts = source.path.split('/').count();
+    parts - usize::from(source.path.ends_with("/mod.rs"))
+}
+
+#[test]
+fn every_module_has_a_rule() {
+    let free = ["main", "lib"];
+    for source in all(&["rs"]) {
+        let known = free.contains(&source.module()) || rule_of(&source).is_some();
+        assert!(known, "tests/architecture/rules.rs has no rule for {}", source.path);
+    }
+}
+
+#[test]
+fn imports_go_downwards_only() {
+    for source in all(&["rs"]) {
+        let Some(rule) = rule_of(&source) else { continue };
+        for name in modules_named(&source.code()) {
+            let own = name == rule.module;
+            assert!(
+                own || rule.sees.contains(&name.as_str()),
+                "src/{} names crate::{name}, which {} must not see",
+                source.path,
+                rule.module
+            );
+        }
+    }
+}
+
+/// A chain of `super::` must not leave the top-level module, where the rules could not see it.
+#[test]
+fn super_stays_within_a_module() {
+    for source in all(&["rs"]).iter().filter(|source| rule_of(source).is_some()) {
+        let chain = "super::".repeat(depth(source));
+        let found = source.code().contains(&chain);
+        assert!(!found, "src/{} climbs to the crate with {chain}", source.path);
+    }
+}
+
+#[test]
+fn numerics_are_free_of_torch_files_and_printing() {
+    for source in all(&["rs"]) {
+        let Some(rule) = rule_of(&source).filter(|rule| rule.pure) else { continue };
+        for word in IMPURE {
+            let found = source.code().contains(word);
+            assert!(!found, "src/{} of {} uses {word}", source.path, rule.module);
+        }
+    }
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    for source in all(&["rs"]).iter().filter(|source| source.module() != "cli") {
+        if source.path == "torchscript/build.rs" {
+            continue;
+        }
+        for word in ["println!", "print!", "eprintln!", "eprint!", "std::process::exit"] {
+            assert!(!source.code().contains(word), "src/{} uses {word}", source.path);
+        }
+    }
+}
+
+#[test]
+fn groups_of_imports_are_read() {
+    let code =
+        "use crate::{a, b::{c, d}, e::f};\nuse crate::g::h; fn x() -> crate::i { $crate::j }";
+    let named: Vec<String> = modules_named(code).into_iter().collect();
+    assert_eq!(named, ["a", "b", "e", "g", "i", "j"]);
+}

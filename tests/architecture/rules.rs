@@ -1,0 +1,62 @@
+//! Which module may see which, and what it may use from outside.
+
+/// What a top-level module may use.
+pub struct Rule {
+    /// The module.
+    pub module: &'static str,
+    /// Modules of the crate that it may name besides itself.
+    pub sees: &'static [&'static str],
+    /// Whether it may use libtorch, clap, files or printing.
+    pub pure: bool,
+}
+
+const fn rule(module: &'static str, sees: &'static [&'static str]) -> Rule {
+    Rule { module, sees, pure: false }
+}
+
+const fn pure(module: &'static str, sees: &'static [&'static str]) -> Rule {
+    Rule { module, sees, pure: true }
+}
+
+/// Imports go downwards only.
+pub const RULES: &[Rule] = &[
+    pure("error", &[]),
+    pure("linalg", &["error", "stats", "similarity"]),
+    pure("stats", &["error", "linalg", "similarity"]),
+    pure("similarity", &["error", "linalg", "stats"]),
+    rule("torchscript", &["error"]),
+    rule("data", &["error"]),
+    rule("render", &[]),
+    rule("capture", &["error", "linalg", "stats", "similarity", "torchscript", "data"]),
+    rule("report", &["error", "similarity", "data", "capture"]),
+    rule(
+        "cli",
+        &[
+            "error",
+            "linalg",
+            "stats",
+            "similarity",
+            "torchscript",
+            "data",
+            "render",
+            "capture",
+            "report",
+        ],
+    ),
+];
+
+/// What a pure module names nowhere.
+pub const IMPURE: &[&str] = &[
+    "tch::",
+    "torch_sys",
+    "clap::",
+    "fs_err",
+    "std::fs",
+    "std::env",
+    "std::process",
+    "println!",
+    "print!",
+    "eprintln!",
+    "eprint!",
+    "indicatif",
+];

@@ -1,0 +1,53 @@
+//! The checked-in JSON Schemas are those of the types.
+//!
+//! `REPSIM_UPDATE_SCHEMAS=1 cargo test --release --test architecture` writes them anew.
+
+use std::fs;
+
+use repsim::report::cka::CkaReport;
+use repsim::report::layers::LayersReport;
+use schemars::{JsonSchema, schema_for};
+
+use crate::sources::folder;
+
+/// The schema of a type as it is checked in: indented, with a line break at the end.
+fn text_of<T: JsonSchema>() -> String {
+    let schema = serde_json::to_string_pretty(&schema_for!(T)).unwrap();
+    format!("{schema}\n")
+}
+
+#[track_caller]
+fn hold<T: JsonSchema>(name: &str) {
+    let path = folder().join(format!("report/schemas/{name}.schema.json"));
+    let made = text_of::<T>();
+    if std::env::var_os("REPSIM_UPDATE_SCHEMAS").is_some() {
+        fs::write(&path, &made).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap();
+    assert!(
+        found == made,
+        "{} is not what the types give: set REPSIM_UPDATE_SCHEMAS=1 and run this test once, then \
+         look at what changed",
+        path.display()
+    );
+}
+
+#[test]
+fn cka() {
+    hold::<CkaReport>("cka");
+}
+
+#[test]
+fn layers() {
+    hold::<LayersReport>("layers");
+}
+
+#[test]
+fn every_schema_that_can_be_printed_is_held() {
+    assert_eq!(repsim::report::NAMES, ["cka", "layers"]);
+    for name in repsim::report::NAMES {
+        let text = repsim::report::schema(name).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(schema["title"], "Report", "{name} is no schema of a report");
+    }
+}

@@ -1,0 +1,13 @@
+//! Listening to TorchScript models: what taps see against what forward hooks saw in Python.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
+
+mod archives;
+mod control;
+mod golden;
+mod gradients;
+mod hooks;
+mod layers;
+mod selection;
+mod tolerances;
+mod values;

@@ -1,0 +1,107 @@
+//! `repsim layers`.
+
+use serde_json::{Value, json};
+
+use crate::support::{done, report};
+
+fn names(report: &Value) -> Vec<&str> {
+    let layers = report["results"]["layers"].as_array().unwrap();
+    layers.iter().map(|l| l["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn lists_every_layer_of_scripted_and_traced_archives() {
+    for archive in ["tiny_resnet_scripted.pt", "tiny_resnet_traced.pt"] {
+        let report = report(&format!("layers {{{archive}}} --input-size 3x16x16 --json"));
+        assert_eq!(names(&report).len(), 47);
+        let expected = json!({
+            "name": "layer2.0.relu:2", "type": "ReLU", "kind": "activation", "shape": [6, 4, 4],
+            "parameters": 0, "calls": 2
+        });
+        let layers = report["results"]["layers"].as_array().unwrap();
+        assert!(layers.contains(&expected), "{layers:?}");
+        assert_eq!(report["results"]["not_run"], json!([]));
+        assert_eq!(report["settings"]["input_size"], json!([3, 16, 16]));
+    }
+}
+
+#[test]
+fn prints_a_table() {
+    let run = done("layers {tiny_resnet_scripted.pt} --input-size 3x16x16");
+    let header = run.stdout.lines().next().unwrap();
+    for word in ["layer", "type", "kind", "output", "parameters", "runs"] {
+        assert!(header.contains(word), "{header}");
+    }
+    let line = run.stdout.lines().find(|l| l.trim_start().starts_with("layer4 ")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words, ["layer4", "Sequential", "block", "10×2×2", "1,760", "1"]);
+    assert_eq!(run.stdout.lines().filter(|l| !l.trim().is_empty()).count(), 48);
+}
+
+#[test]
+fn takes_patterns() {
+    let line = "layers {tiny_resnet_scripted.pt} --input-size 3x16x16 --json --layers layer?";
+    assert_eq!(names(&report(line)), ["layer1", "layer2", "layer3", "layer4"]);
+    let report = report(&format!("{line} --layers !layer[34]"));
+    assert_eq!(names(&report), ["layer1", "layer2"]);
+}
+
+#[test]
+fn takes_inputs_that_are_no_images() {
+    let report = report("layers {mlp.pt} --input-size 16 --json");
+    assert_eq!(names(&report), ["0", "1", "2", "3", "4"]);
+    assert_eq!(report["results"]["layers"][2]["shape"], json!([8]));
+}
+
+#[test]
+fn says_what_is_not_listed_and_why() {
+    let line = "layers {control_flow.pt} --input-size 8";
+    let report = report(&format!("{line} --json"));
+    let results = &report["results"];
+    assert_eq!(results["without_tensor"][0]["name"], "halves");
+    let mut idle: Vec<&str> =
+        results["not_run"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+    idle.sort_unstable();
+    assert_eq!(idle, ["dark", "noise"]);
+    let said = done(line).stderr;
+    assert!(said.contains("halves gives") && said.contains("dark"), "{said}");
+}
+
+#[test]
+fn says_that_a_frozen_archive_has_operators() {
+    let line = "layers {frozen.pt} --input-size 3x16x16";
+    let report = report(&format!("{line} --json"));
+    assert_eq!(report["inputs"]["models"][0]["frozen"], true);
+    assert_eq!(names(&report)[..3], ["conv2d.1", "relu.1", "max_pool2d.1"]);
+    let said = done(line).stderr;
+    assert!(said.contains("No modules are left"), "{said}");
+}
+
+#[test]
+fn writes_a_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("layers.json");
+    let line = format!("layers {{mlp.pt}} --input-size 16 -o {}", file.display());
+    let run = done(&line);
+    assert!(run.stdout.contains("Linear"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(names(&serde_json::from_str(&text).unwrap()).len(), 5);
+}
+
+#[test]
+fn shows_what_a_trusted_archive_reaches_for() {
+    let report = report("layers {file_reader.pt} --input-size 4 --trust-model --json");
+    let operators = &report["inputs"]["models"][0]["untrusted_operators"];
+    assert_eq!(operators, &json!(["aten::from_file"]));
+}
+
+#[test]
+fn lists_the_example_models() {
+    for model in ["fashion-seed0-scripted.pt", "fashion-seed1-traced.pt"] {
+        let report = report(&format!("layers {{models/{model}}} --input-size 3x32x32 --json"));
+        assert_eq!(names(&report).last(), Some(&"fc"));
+        let layers = report["results"]["layers"].as_array().unwrap();
+        let layer4 = layers.iter().find(|l| l["name"] == "layer4").unwrap();
+        assert_eq!(layer4["shape"], json!([128, 4, 4]));
+    }
+}

@@ -1,0 +1,16 @@
+//! The command line end to end: what it prints and writes, what it finds on real models, and what
+//! it says of mistakes.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
+
+mod agreement;
+mod data;
+mod features;
+mod golden;
+mod layers;
+mod mistakes;
+mod nulls;
+mod output;
+mod reports;
+mod support;
+mod tolerances;
