@@ -49,9 +49,11 @@ impl<'a> FullPass<'a> {
         }
     }
 
-    fn is_last(&self, place: &Place<'_>) -> bool {
+    /// Whether nothing more is wanted of this run, though the model has more layers.
+    fn can_stop(&self, place: &Place<'_>) -> bool {
         let of_subject = self.parts.iter().filter(|(p, _)| p.subject == place.subject);
-        of_subject.map(|(p, _)| p.layer).max() == Some(place.layer)
+        let last = of_subject.map(|(p, _)| p.layer).max();
+        last == Some(place.layer) && place.layer + 1 < self.grams[place.subject].len()
     }
 }
 
@@ -77,7 +79,7 @@ impl Consumer for FullPass<'_> {
                 target.gram.add_rows(self.done, block.products.view());
             }
         }
-        Ok(if self.is_last(&at) { Answer::Stop } else { Answer::Keep })
+        Ok(if self.can_stop(&at) { Answer::Stop } else { Answer::Keep })
     }
 
     fn batch_done(&mut self, samples: usize) -> Result<()> {

@@ -6,7 +6,7 @@ use super::cka::settle;
 use super::feed::{Absence, Consumer, Place};
 use super::full::why_not_finite;
 use super::reduce::Reduce;
-use super::rows::batch_gram;
+use super::rows::{batch_gram, squared_norm};
 use crate::error::Result;
 use crate::linalg::{Centring, PackedSymmetric};
 use crate::similarity::Kernel;
@@ -19,7 +19,8 @@ use crate::torchscript::Answer;
 struct LayerState {
     gram: Option<PackedSymmetric>,
     scatter: f64,
-    centre: f64,
+    centre: Option<Tensor>,
+    samples: usize,
     absence: Option<Absence>,
 }
 
@@ -49,7 +50,8 @@ impl Minibatch {
     /// The sums, why layers have none, and how many samples were in batches too small to count.
     pub fn finish(self) -> (HsicSums, Vec<Vec<Option<Absence>>>, usize) {
         let absence = |state: LayerState| {
-            let constant = state.scatter <= CONSTANT * state.centre;
+            let centre = state.centre.as_ref().map_or(0.0, squared_norm);
+            let constant = state.scatter <= CONSTANT * centre * state.samples as f64;
             state.absence.or(constant.then_some(Absence::Constant))
         };
         let layers = self.layers.into_iter();
@@ -75,15 +77,14 @@ impl Consumer for Minibatch {
             return Ok(Answer::Keep);
         }
         let rows = self.reduce.rows(output)?;
-        let (block, centre) = batch_gram(&rows)?;
+        let block = batch_gram(&rows, &mut state.centre)?;
         if let Some(row) = block.first_not_finite() {
             state.absence = Some(why_not_finite(&at, &rows, row));
             return Ok(Answer::Keep);
         }
         let mut gram = PackedSymmetric::from_square(block.products.view());
-        let n = gram.order() as f64;
+        state.samples += gram.order();
         state.scatter += Centring::Double.of(&gram).scatter();
-        state.centre += n * centre;
         match settle(&mut gram, self.kernel) {
             Ok(()) => state.gram = Some(gram),
             Err(absence) => state.absence = Some(absence),

@@ -9,8 +9,8 @@ use tch::{Kind, Tensor};
 use crate::error::Result;
 use crate::torchscript::tensors;
 
-/// Numbers in a slice of columns: 2 MiB of float32.
-const SLICE: i64 = 1 << 19;
+/// Numbers in a slice of columns: 1 MiB of float32.
+const SLICE: i64 = 1 << 18;
 
 /// The part of a Gram matrix that a batch adds.
 pub struct Block {
@@ -18,19 +18,17 @@ pub struct Block {
     pub products: Array2<f64>,
 }
 
-/// The Gram matrix of one batch, its features centred by their mean over the batch.
-pub fn batch_gram(rows: &Tensor) -> Result<(Block, f64)> {
+/// The Gram matrix of one batch. `centre` is subtracted from the features: the mean of the first
+/// batch, set there and kept, so that later batches are read once.
+pub fn batch_gram(rows: &Tensor, centre: &mut Option<Tensor>) -> Result<Block> {
+    let centre = centre.get_or_insert_with(|| mean(rows));
     let (count, width) = size(rows);
     let mut sum = zeros(rows, count, count);
-    let mut centre_norm = Tensor::zeros([], (Kind::Double, rows.device()));
     for (start, length) in slices(width, count) {
-        let slice = rows.narrow(1, start, length);
-        let mean = slice.mean_dim([0i64].as_slice(), true, slice.kind());
-        let centred = &slice - &mean;
+        let centred = rows.narrow(1, start, length) - centre.narrow(1, start, length);
         sum += centred.mm(&centred.tr()).to_kind(Kind::Double);
-        centre_norm += squared_norm(&mean);
     }
-    Ok((Block { products: tensors::to_matrix(&sum)? }, centre_norm.double_value(&[])))
+    Ok(Block { products: tensors::to_matrix(&sum)? })
 }
 
 /// The rows of one layer (or of a range of its features) over all samples, centred by the mean of
@@ -59,7 +57,7 @@ impl RowStore {
 
     /// Squared norm of the centre that is subtracted.
     pub fn centre_norm(&self) -> f64 {
-        self.centre.as_ref().map_or(0.0, |c| squared_norm(c).double_value(&[]))
+        self.centre.as_ref().map_or(0.0, squared_norm)
     }
 
     /// Products of a batch's rows with all rows before and with themselves; keeps the rows.
@@ -117,8 +115,14 @@ fn zeros(like: &Tensor, rows: i64, columns: i64) -> Tensor {
     Tensor::zeros([rows, columns], (Kind::Double, like.device()))
 }
 
-fn squared_norm(vector: &Tensor) -> Tensor {
-    vector.to_kind(Kind::Double).square().sum(Kind::Double)
+/// Squared norm of a vector.
+pub fn squared_norm(vector: &Tensor) -> f64 {
+    vector.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])
+}
+
+/// The mean of the rows.
+pub fn mean(rows: &Tensor) -> Tensor {
+    rows.mean_dim([0i64].as_slice(), true, rows.kind())
 }
 
 /// Ranges of columns of about `SLICE` numbers each.
@@ -141,7 +145,9 @@ mod tests {
     fn a_store_gives_what_one_batch_gives() -> Result<()> {
         tch::manual_seed(1);
         let rows = Tensor::randn([10, 20_000], tch::kind::FLOAT_CPU) + 3.0;
-        let (whole, centre) = batch_gram(&rows)?;
+        let mut centre = None;
+        let whole = batch_gram(&rows, &mut centre)?;
+        let centre = centre.as_ref().map_or(0.0, squared_norm);
         let mut store = RowStore::new(0, 20_000, 10);
         let mut packed = PackedSymmetric::new();
         for (start, length) in [(0, 4), (4, 4), (8, 2)] {

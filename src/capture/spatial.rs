@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 use super::feed::{Absence, Consumer, Place};
 use super::full::why_not_finite;
 use super::reduce::Reduce;
+use super::rows::{mean, squared_norm};
 use crate::error::Result;
 use crate::linalg::Centring;
 use crate::similarity::cka::CONSTANT;
@@ -170,13 +171,8 @@ fn samples(layer: &LayerState) -> f64 {
 }
 
 fn constant_scale(layer: &LayerState) -> f64 {
-    let norm =
-        layer.centre.as_ref().map_or(0.0, |c| c.square().sum(Kind::Double).double_value(&[]));
+    let norm = layer.centre.as_ref().map_or(0.0, squared_norm);
     norm * layer.moments.samples() as f64
-}
-
-fn mean(rows: &Tensor) -> Tensor {
-    rows.mean_dim([0i64].as_slice(), true, rows.kind())
 }
 
 impl Consumer for Spatial {

@@ -59,7 +59,7 @@ pub struct PreprocessArgs {
     /// Crop the centre: a side (224), HEIGHTxWIDTH, or none
     #[arg(long, value_name = "SIZE", help_heading = "Preprocessing")]
     pub crop: Option<Crop>,
-    /// Channels: rgb, grey, or keep
+    /// Channels: 3 (grey is repeated), 1 (grey), or keep
     #[arg(long, value_name = "CHANNELS", help_heading = "Preprocessing")]
     pub channels: Option<Channels>,
     /// What bytes become: 0..1, -1..1 or 0..255

@@ -81,6 +81,15 @@ struct MeasureArgs {
 /// # Errors
 /// Anything that keeps the comparison from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let report = compare(args, messages)?;
+    show(args, &report, messages)
+}
+
+/// Makes the comparison and draws the picture asked for.
+///
+/// # Errors
+/// Anything that keeps the comparison from being made; nothing is written then.
+pub fn compare(args: &Args, messages: &Messages) -> Result<CkaReport> {
     let started = Instant::now();
     let settings = args.settings();
     settings.check()?;
@@ -99,7 +108,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         picture::heatmap(&report, path)?;
     }
     report.timing.total = started.elapsed().as_secs_f64();
-    show(args, &report, messages)
+    Ok(report)
 }
 
 impl Args {
@@ -224,7 +233,11 @@ fn skipped(files: &[crate::data::Skipped]) -> Option<Warning> {
     Some(Warning::new("skipped-files", &first.name, text))
 }
 
-fn show(args: &Args, report: &CkaReport, messages: &Messages) -> Result<()> {
+/// Writes the report where it was asked for, and a table where somebody looks.
+///
+/// # Errors
+/// It cannot be written.
+pub fn show(args: &Args, report: &CkaReport, messages: &Messages) -> Result<()> {
     match &args.output {
         Some(path) => output::write_report(report, path)?,
         None if !messages.shows_tables() => output::write_report(report, "-".as_ref())?,
@@ -238,7 +251,7 @@ fn show(args: &Args, report: &CkaReport, messages: &Messages) -> Result<()> {
 }
 
 /// Each layer of A, its best match in B, and the value.
-fn table(report: &CkaReport) -> String {
+pub fn table(report: &CkaReport) -> String {
     let mut table = output::table(&["layer of A", "best match in B", "CKA", "same layer of B"]);
     let results = &report.results;
     for (i, (layer, best)) in results.layers_a.iter().zip(&results.best_matches).enumerate() {

@@ -2,6 +2,7 @@
 
 mod args;
 mod cka;
+mod demo;
 mod features;
 mod inputs;
 mod layers;
@@ -40,6 +41,8 @@ enum Command {
     Layers(layers::Args),
     /// Compare all layers of two models, or of one with itself, by CKA
     Cka(cka::Args),
+    /// Try it: compare three small networks that come with repsim, on 500 images
+    Demo(demo::Args),
     /// Print the JSON Schema of a report
     Schema(schema::Args),
 }
@@ -54,6 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Layers(args) => layers::run(&args, &messages),
         Command::Cka(args) => cka::run(&args, &messages),
+        Command::Demo(args) => demo::run(&args, &messages),
         Command::Schema(args) => schema::run(&args),
     };
     match result {

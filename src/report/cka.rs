@@ -70,7 +70,7 @@ pub struct CkaResults {
 pub struct BestMatch {
     /// Layer of A.
     pub layer_a: String,
-    /// Layer of B; the first of equals.
+    /// Layer of B; of equals the one of the same name, else the first.
     pub layer_b: String,
     /// Their CKA.
     pub cka: f64,
@@ -89,6 +89,9 @@ pub struct Null {
 
 /// Name and width D of each layer of a model.
 pub type Side = Vec<(String, usize)>;
+
+/// Values this close are equal but for rounding.
+const TIE: f64 = 1e-9;
 
 /// A share of noise in a biased value from which on it is warned of.
 const NOTABLE_BIAS: f64 = 0.1;
@@ -206,17 +209,20 @@ fn rows(
     (0..count).map(row).collect()
 }
 
+/// The layer of the same name where it is as good as any: `layer1` gives what `layer1.1` gave.
 fn best_matches(
     values: &ndarray::Array2<Option<f64>>,
     layers_a: &[String],
     layers_b: &[String],
 ) -> Vec<Option<BestMatch>> {
-    let matches = cka::best_matches(values).into_iter().zip(layers_a);
-    let named = |(best, layer): (Option<(usize, f64)>, &String)| {
+    let named = |(i, best): (usize, Option<(usize, f64)>)| {
         let (j, cka) = best?;
-        Some(BestMatch { layer_a: layer.clone(), layer_b: layers_b[j].clone(), cka })
+        let own = layers_b.iter().position(|name| *name == layers_a[i]);
+        let j = own.filter(|&own| values[(i, own)].is_some_and(|v| v >= cka - TIE)).unwrap_or(j);
+        let cka = values[(i, j)].unwrap_or(cka);
+        Some(BestMatch { layer_a: layers_a[i].clone(), layer_b: layers_b[j].clone(), cka })
     };
-    matches.map(named).collect()
+    cka::best_matches(values).into_iter().enumerate().map(named).collect()
 }
 
 fn nulls(sides: &[Side], outcome: &Outcome) -> Vec<Null> {

@@ -14,6 +14,10 @@ fn main() {
             .expect("torch-sys found no libtorch; run ./setup.sh first"),
     );
     compile(&shim, &libraries);
+    // Before OpenBLAS in the order of symbols: libtorch's products must stay with its own BLAS and
+    // its own threads, or two pools of threads wait for each other's cores.
+    println!("cargo:rustc-link-search=native={}", libraries.display());
+    println!("cargo:rustc-link-lib=dylib=torch_cpu");
     println!("cargo:rustc-env=REPSIM_LIBTORCH_LIB={}", libraries.display());
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {

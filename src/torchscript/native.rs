@@ -15,15 +15,16 @@ pub fn keep_memory() {
     }
 }
 
-/// Sets how many threads libtorch and OpenBLAS compute with.
+/// Sets how many threads are computed with. They are libtorch's: OpenBLAS, which has a pool of its
+/// own and few and small products to do beside the networks, gets one, so that the two do not
+/// fight for the cores.
 pub fn set_threads(threads: usize) {
     unsafe extern "C" {
         fn openblas_set_num_threads(threads: c_int);
     }
-    let threads = threads.clamp(1, 1024);
-    tch::set_num_threads(threads as i32);
+    tch::set_num_threads(threads.clamp(1, 1024) as i32);
     // SAFETY: it takes any positive number.
-    unsafe { openblas_set_num_threads(threads as c_int) };
+    unsafe { openblas_set_num_threads(1) };
 }
 
 /// Opens a shared library for the life of the process, its symbols visible to all.

@@ -13,11 +13,6 @@ namespace repsim {
 // Looks at a layer's output; what it returns takes the output's place.
 using Hook = std::function<at::Tensor(int64_t layer, const at::Tensor& output)>;
 
-// Thrown by a hook that wants no more of this run.
-struct Stop : std::exception {
-  const char* what() const noexcept override { return "stopped by the hook"; }
-};
-
 // Sets the hook of this thread's taps for as long as it lives.
 class HookScope {
  public:

@@ -49,28 +49,41 @@ std::unique_ptr<GraphFunction> make_function(std::shared_ptr<Graph> graph) {
                                          nullptr, ExecutorExecutionMode::SIMPLE);
 }
 
-// Hands the C hook's answer to the tap.
-repsim::Hook wrap(repsim_hook hook, void* context) {
-  return [=](int64_t layer, const at::Tensor& output) -> at::Tensor {
+// One run of a hook given from outside.
+struct Listener {
+  repsim_hook hook;
+  void* context;
+  bool stopped = false;
+
+  at::Tensor operator()(int64_t layer, const at::Tensor& output) {
     void* replacement = nullptr;
     switch (hook(context, layer, const_cast<at::Tensor*>(&output), &replacement)) {
       case REPSIM_REPLACE: {
         std::unique_ptr<at::Tensor> owned(static_cast<at::Tensor*>(replacement));
         return *owned;
       }
-      case REPSIM_STOP: throw repsim::Stop();
+      case REPSIM_STOP: stopped = true; throw std::runtime_error("stopped by the hook");
       default: return output;
     }
-  };
-}
+  }
+};
 
-IValue call(const repsim_model& model, GraphFunction& function, const at::Tensor& input,
-            const repsim::Hook& hook) {
+// Runs the function; returns false if the hook stopped it. The interpreter wraps what a hook
+// throws into an exception of its own, so the listener tells.
+bool call(const repsim_model& model, GraphFunction& function, const at::Tensor& input,
+          Listener listener, IValue* result) {
   Stack stack{model.module._ivalue(), input};
   model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, {});
+  const repsim::Hook hook = std::ref(listener);
   repsim::HookScope scope(&hook);
-  function.run(stack);
-  return stack.at(0);
+  try {
+    function.run(stack);
+  } catch (...) {
+    if (listener.stopped) return false;
+    throw;
+  }
+  *result = stack.at(0);
+  return true;
 }
 
 // Freezes the module, lets libtorch fold batch norms, and runs the graph that results.
@@ -163,12 +176,9 @@ int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void*
   return guarded(error, 1, [&] {
     torch::NoGradGuard no_grad;
     const auto function = make_function(model->tapped->copy());
-    try {
-      call(*model, *function, *static_cast<const at::Tensor*>(input), wrap(hook, context));
-    } catch (const repsim::Stop&) {
-      return 2;
-    }
-    return 0;
+    IValue result;
+    const auto& tensor = *static_cast<const at::Tensor*>(input);
+    return call(*model, *function, tensor, {hook, context}, &result) ? 0 : 2;
   });
 }
 
@@ -191,13 +201,10 @@ int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hoo
   *output = nullptr;
   return guarded(error, 1, [&] {
     torch::AutoGradMode mode(gradients != 0);
-    try {
-      const auto result = call(*model, *model->function, *static_cast<const at::Tensor*>(input),
-                               wrap(hook, context));
-      if (result.isTensor()) *output = new at::Tensor(result.toTensor());
-    } catch (const repsim::Stop&) {
-      return 2;
-    }
+    IValue result;
+    const auto& tensor = *static_cast<const at::Tensor*>(input);
+    if (!call(*model, *model->function, tensor, {hook, context}, &result)) return 2;
+    if (result.isTensor()) *output = new at::Tensor(result.toTensor());
     return 0;
   });
 }

@@ -1,0 +1,114 @@
+//! Times of the parts: Gram matrices, sums of HSIC, resizing, and the whole on the example models.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ndarray::{Array2, ArrayD};
+use repsim::capture::cka::{Estimator, Settings, compare};
+use repsim::capture::stored::StoredFeed;
+use repsim::capture::{Reduce, Silent};
+use repsim::data::{Dataset, LoadOptions, Preprocess, Preset};
+use repsim::linalg::{Centring, PackedSymmetric, gram};
+use repsim::similarity::{Bias, Kernel};
+use repsim::stats::HsicSums;
+
+fn features(samples: usize, width: usize, seed: usize) -> Array2<f64> {
+    Array2::from_shape_fn((samples, width), |(i, j)| {
+        ((i * 2_654_435_761 + j * 40_503 + seed * 97) % 1009) as f64 / 1009.0
+    })
+}
+
+fn gram_matrix(c: &mut Criterion) {
+    let x = features(64, 50_176, 0).into_dyn();
+    let settings = settings(Estimator::Minibatch);
+    c.bench_function("one layer of 64 x 50176 through the minibatch estimator", |b| {
+        b.iter(|| through_engine(&x, 64, &settings));
+    });
+    let x = features(512, 512, 0);
+    c.bench_function("gram matrix of 512 x 512", |b| b.iter(|| gram(black_box(x.view()))));
+}
+
+fn through_engine(x: &ArrayD<f64>, batch: usize, settings: &Settings) -> f64 {
+    let feed = StoredFeed::new(&[vec![x.clone()]], batch);
+    let outcome = feed.and_then(|mut feed| compare(&mut feed, settings, &mut Silent));
+    outcome.map_or(f64::NAN, |o| o.table.aa[0])
+}
+
+fn settings(estimator: Estimator) -> Settings {
+    Settings {
+        estimator,
+        bias: Bias::Unbiased,
+        kernel: Kernel::Linear,
+        reduce: Reduce::Flatten,
+        memory: 4 << 30,
+    }
+}
+
+fn hsic_sums(c: &mut Criterion) {
+    let layers = |n: usize, count: usize| -> Vec<Option<PackedSymmetric>> {
+        (0..count).map(|s| Some(gram(features(n, 16, s).view()))).collect()
+    };
+    for (n, count) in [(64, 70), (1000, 20)] {
+        let (a, b) = (layers(n, count), layers(n, count));
+        c.bench_function(&format!("HSIC of {count} x {count} layers, n = {n}"), |bench| {
+            bench.iter(|| {
+                let mut sums = HsicSums::new(Centring::Unbiased, count, count);
+                sums.add(black_box(&a), Some(black_box(&b)));
+                sums.mean()
+            });
+        });
+    }
+}
+
+fn images(c: &mut Criterion) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/images");
+    let Ok(data) = Dataset::open(&folder).and_then(|d| d.subset(Some(64), None)) else { return };
+    let load = LoadOptions { workers: 1, ..LoadOptions::default() };
+    for preset in [Preset::Raw, Preset::Imagenet] {
+        let steps = [Preprocess::preset(preset)];
+        c.bench_function(&format!("decode and preprocess 64 small images, {preset}"), |b| {
+            b.iter(|| data.batches(&steps, &load).map(|all| all.filter(Result::is_ok).count()));
+        });
+    }
+}
+
+fn end_to_end(c: &mut Criterion) {
+    let path = |name: &str| format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"));
+    let words: Vec<std::ffi::OsString> = [
+        "repsim",
+        "cka",
+        &path("models/fashion-seed0-scripted.pt"),
+        &path("models/fashion-seed1-traced.pt"),
+        "--data",
+        &path("images"),
+        "--limit",
+        "128",
+        "--preprocess",
+        "raw",
+        "--channels",
+        "3",
+        "--output",
+        "/dev/null",
+        "--quiet",
+    ]
+    .map(Into::into)
+    .to_vec();
+    let mut group = c.benchmark_group("end to end");
+    group.sample_size(10);
+    group.bench_function("repsim cka of the example models, 128 images", |b| {
+        b.iter(|| repsim::cli::main(words.clone()));
+    });
+    group.finish();
+}
+
+fn parts(c: &mut Criterion) {
+    repsim::torchscript::native::keep_memory();
+    gram_matrix(c);
+    hsic_sums(c);
+    images(c);
+    end_to_end(c);
+}
+
+criterion_group!(benches, parts);
+criterion_main!(benches);

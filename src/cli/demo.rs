@@ -1,0 +1,181 @@
+//! `repsim demo`: the main commands on models and images that come with the binary.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::FromArgMatches;
+use include_dir::{Dir, include_dir};
+
+use super::output::{self, Messages};
+use super::{cka, layers};
+use crate::error::{Error, Result};
+use crate::report::cka::CkaReport;
+
+static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/images");
+
+/// Name and bytes of a model that comes with the binary.
+macro_rules! model {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/", $name)))
+    };
+}
+
+const SEED_0: (&str, &[u8]) = model!("fashion-seed0-scripted.pt");
+const SEED_1: (&str, &[u8]) = model!("fashion-seed1-traced.pt");
+const UNTRAINED: (&str, &[u8]) = model!("fashion-untrained-scripted.pt");
+
+/// How the networks were trained: bytes to 0…1, then Fashion-MNIST's mean and deviation.
+const PREPROCESSING: &[&str] =
+    &["--preprocess", "raw", "--channels", "3", "--mean", "0.2860", "--std", "0.3530"];
+
+/// Options of `repsim demo`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folder for the models, the images, the reports and the pictures
+    #[arg(long, value_name = "FOLDER", default_value = "repsim-demo")]
+    folder: PathBuf,
+}
+
+/// Lists the layers of a network and compares it with another seed and with an untrained one.
+///
+/// # Errors
+/// The folder cannot be written to, or what the commands say.
+pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let demo = Demo { folder: &args.folder, messages };
+    demo.unpack()?;
+    demo.say(INTRODUCTION)?;
+    demo.layers()?;
+    demo.say(SEEDS)?;
+    let seeds = demo.compare(SEED_1.0, "seeds")?;
+    demo.say(&reading(&seeds))?;
+    demo.say(CONTROL)?;
+    let control = demo.compare(UNTRAINED.0, "untrained")?;
+    demo.say(&contrast(&seeds, &control))?;
+    demo.say(&format!("{MEANING}\nEverything is in {}.", args.folder.display()))
+}
+
+const INTRODUCTION: &str = "\
+Three narrow ResNet-18 for Fashion-MNIST: two trained from different seeds (one exported by
+scripting, one by tracing), one never trained. First, what such a network is made of:
+";
+
+const SEEDS: &str = "
+Do two networks that differ only in their seed see alike? CKA of every layer of the one with every
+layer of the other, over 500 images:
+";
+
+const CONTROL: &str = "
+A control: the same network against one that was never trained.
+";
+
+const MEANING: &str = "
+What the numbers mean: CKA is 1 where two layers arrange the images in the same way, up to rotation
+and scale, and near 0 where the arrangements have nothing in common. It does not say that the
+networks use what they see alike, it is moved by few outliers, and early layers are alike even in
+untrained networks, because they still look like the image.
+";
+
+struct Demo<'a> {
+    folder: &'a Path,
+    messages: &'a Messages,
+}
+
+impl Demo<'_> {
+    fn unpack(&self) -> Result<()> {
+        let images = self.folder.join("images");
+        create(&images)?;
+        IMAGES.extract(&images).map_err(|e| Error::io("write", &images, e))?;
+        for (name, bytes) in [SEED_0, SEED_1, UNTRAINED] {
+            crate::report::write_atomically(&self.folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, text: &str) -> Result<()> {
+        output::print(&format!("{text}\n"))
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn layers(&self) -> Result<()> {
+        let model = self.path(SEED_0.0);
+        let words =
+            ["layers", &model, "--input-size", "3x32x32", "--layers", "*", "--layers", "*.*"];
+        layers::run(&self.parse(&words)?, self.messages)
+    }
+
+    fn compare(&self, other: &str, name: &str) -> Result<CkaReport> {
+        let (a, b, data) = (self.path(SEED_0.0), self.path(other), self.path("images"));
+        let report = self.path(&format!("{name}.json"));
+        let picture = self.path(&format!("{name}.png"));
+        let mut words = vec!["cka", &a, &b, "--data", &data];
+        words.extend(PREPROCESSING);
+        words.extend(["-o", &report, "--heatmap", &picture]);
+        let args: cka::Args = self.parse(&words)?;
+        let found = cka::compare(&args, self.messages)?;
+        cka::show(&args, &found, self.messages)?;
+        if !self.messages.shows_tables() {
+            self.say(&cka::table(&found))?;
+        }
+        Ok(found)
+    }
+
+    /// Prints a command and reads it as the shell would have given it.
+    fn parse<T: clap::Args + FromArgMatches>(&self, words: &[&str]) -> Result<T> {
+        self.say(&format!("$ repsim {}\n", words.join(" ")))?;
+        let command = T::augment_args(clap::Command::new("repsim"));
+        let matches = command.try_get_matches_from(words.iter().map(OsString::from));
+        matches
+            .and_then(|m| T::from_arg_matches(&m))
+            .map_err(|e| Error::usage(format!("failed to run the demo: {e}"), "please report this"))
+    }
+}
+
+fn create(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))
+}
+
+/// CKA of layers of the same name.
+fn diagonal(report: &CkaReport) -> Vec<(String, f64)> {
+    let results = &report.results;
+    let own = |(i, name): (usize, &String)| {
+        let j = results.layers_b.iter().position(|l| l == name)?;
+        Some((name.clone(), results.cka[i][j].get()?))
+    };
+    results.layers_a.iter().enumerate().filter_map(own).collect()
+}
+
+fn mean(values: &[(String, f64)]) -> f64 {
+    values.iter().map(|(_, v)| v).sum::<f64>() / values.len().max(1) as f64
+}
+
+fn reading(report: &CkaReport) -> String {
+    let own = diagonal(report);
+    let best = report.results.best_matches.iter().flatten();
+    let (_, rows) = (best.clone().count(), report.results.layers_a.len());
+    let same = best.filter(|b| is_same_stage(&b.layer_a, &b.layer_b)).count();
+    let least = own.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let least = least.map_or_else(String::new, |(name, v)| format!(", least in {name} ({v:.2})"));
+    format!(
+        "Layers of the same name agree with a mean CKA of {:.2}{least}; for {same} of {rows} layers \
+         the best\nmatch lies in the same stage of the other network.",
+        mean(&own)
+    )
+}
+
+/// Whether two layers belong to the same part of the network: `layer3.0` and `layer3.1`.
+fn is_same_stage(a: &str, b: &str) -> bool {
+    a.split('.').next() == b.split('.').next()
+}
+
+fn contrast(seeds: &CkaReport, control: &CkaReport) -> String {
+    format!(
+        "Trained against untrained, the mean over layers of the same name is {:.2}, where two seeds \
+         have {:.2}:\nthe agreement of the seeds is what training made of them, not the \
+         architecture.",
+        mean(&diagonal(control)),
+        mean(&diagonal(seeds))
+    )
+}
