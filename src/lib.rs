@@ -14,7 +14,7 @@
 //! * [`similarity`]: the measures, as formulas.
 //! * [`capture`]: the engine that runs models over data and feeds the accumulators.
 //! * [`report`]: versioned results with their provenance.
-//! * [`render`]: pictures.
+//! * [`render`]: heat maps as SVG and PNG.
 //! * [`cli`]: the command line, and the only code that prints.
 
 pub mod capture;

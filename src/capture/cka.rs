@@ -88,8 +88,16 @@ impl Settings {
     /// Checks that the settings go together.
     ///
     /// # Errors
-    /// `spatial` with a kernel other than the linear one.
-    pub fn check(&self) -> Result<()> {
+    /// `spatial` with a kernel other than the linear one; batches too small for the estimator.
+    pub fn check(&self, batch_size: usize) -> Result<()> {
+        let least = self.bias.least_samples();
+        if self.estimator == Estimator::Minibatch && batch_size < least {
+            let problem = format!(
+                "--batch-size {batch_size} is too small for the {} minibatch estimator",
+                self.bias
+            );
+            return Err(Error::usage(problem, format!("use a --batch-size of {least} or more")));
+        }
         match (self.reduce, self.kernel) {
             (Reduce::Spatial, Kernel::Rbf { .. }) => Err(Error::usage(
                 "--reduce spatial has no Gram matrix to apply an rbf kernel to",
@@ -110,7 +118,7 @@ pub fn compare(
     settings: &Settings,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
-    settings.check()?;
+    settings.check(feed.batch_size().max(settings.bias.least_samples()))?;
     match (settings.reduce, settings.estimator) {
         (Reduce::Spatial, _) => spatial(feed, settings, progress),
         (_, Estimator::Minibatch) => minibatch(feed, settings, progress),
@@ -134,10 +142,11 @@ fn full(feed: &mut dyn Feed, settings: &Settings, progress: &mut dyn Progress) -
     }
     progress.end();
     let measuring = std::time::Instant::now();
-    let (table, absences) = from_grams(grams, samples, settings);
+    let (table, absences, spreads) = from_grams(grams, samples, settings);
     timing.measure += measuring.elapsed().as_secs_f64();
     let passes = passes.len();
-    Ok(Outcome { table, absences, apart: vec![], samples, dropped: 0, passes, timing })
+    let outcome = Outcome { table, absences, apart: vec![], samples, dropped: 0, passes, timing };
+    Ok(outcome.judged(&spreads))
 }
 
 fn widths(feed: &dyn Feed, reduce: Reduce) -> Vec<Vec<usize>> {
@@ -163,12 +172,13 @@ pub fn passes_needed(feed: &dyn Feed, settings: &Settings) -> Result<usize> {
     }
 }
 
-/// HSIC of linear Gram matrices over the same samples: a list of layers a model.
-pub fn from_grams(
+/// HSIC of linear Gram matrices over the same samples, why layers have none, and what HSIC of each
+/// is held against: a list of layers a model.
+fn from_grams(
     grams: Vec<Vec<LayerGram>>,
     samples: usize,
     settings: &Settings,
-) -> (HsicTable, Vec<Vec<Option<Absence>>>) {
+) -> (HsicTable, Vec<Vec<Option<Absence>>>, Vec<Vec<f64>>) {
     let mut absences = Vec::new();
     let mut matrices: Vec<Vec<Option<PackedSymmetric>>> = Vec::new();
     for layers in grams {
@@ -181,7 +191,10 @@ pub fn from_grams(
     let last = counts.last().copied().unwrap_or(0);
     let mut sums = HsicSums::new(settings.bias.centring(), counts[0], last);
     sums.add(&matrices[0], matrices.get(1).map(Vec::as_slice));
-    (sums.mean(), absences)
+    let of = |layers: &Vec<Option<PackedSymmetric>>| {
+        layers.iter().map(|k| k.as_ref().map_or(0.0, spread)).collect()
+    };
+    (sums.mean(), absences, matrices.iter().map(of).collect())
 }
 
 fn usable(
@@ -205,6 +218,13 @@ fn usable(
     }
 }
 
+/// The mean squared distance of the samples from their centre, squared: the size that HSIC of a
+/// layer with itself has where its samples differ in few directions.
+pub(super) fn spread(gram: &PackedSymmetric) -> f64 {
+    let mean = Centring::Double.of(gram).scatter() / gram.order().max(1) as f64;
+    mean * mean
+}
+
 /// Applies the kernel to a linear Gram matrix.
 pub(super) fn settle(gram: &mut PackedSymmetric, kernel: Kernel) -> Result<(), Absence> {
     kernel.apply(gram).map_err(|_| Absence::NoSpread)
@@ -222,10 +242,10 @@ fn minibatch(
     progress.begin(1, 1, feed.samples());
     let samples = feed.pass(&mut consumer, progress, &mut timing)?;
     progress.end();
-    let (sums, absences, dropped) = consumer.finish();
+    let (sums, absences, spreads, dropped) = consumer.finish();
     let table = sums.mean();
     let outcome = Outcome { table, absences, apart: vec![], samples, dropped, passes: 1, timing };
-    Ok(outcome.with_enough_samples(settings.bias))
+    Ok(outcome.with_enough_samples(settings.bias).judged(&spreads))
 }
 
 fn spatial(
@@ -239,12 +259,32 @@ fn spatial(
     progress.begin(1, 1, feed.samples());
     let samples = feed.pass(&mut consumer, progress, &mut timing)?;
     progress.end();
-    let Finished { table, absences, apart, dropped } = consumer.finish();
+    let Finished { table, absences, spreads, apart, dropped } = consumer.finish();
     let outcome = Outcome { table, absences, apart, samples, dropped, passes: 1, timing };
-    Ok(outcome.with_enough_samples(settings.bias))
+    Ok(outcome.with_enough_samples(settings.bias).judged(&spreads))
 }
 
+/// Share of a layer's spread below which its HSIC with itself is rounding: float32 products of
+/// n samples are exact to about 10⁻⁷, and HSIC is their square.
+const ROUNDING: f64 = 1e-12;
+
 impl Outcome {
+    /// Takes the values from layers whose HSIC with itself says nothing.
+    fn judged(mut self, spreads: &[Vec<f64>]) -> Self {
+        let last = self.absences.len() - 1;
+        for (s, own) in [(0, &self.table.aa), (last, &self.table.bb)] {
+            for (i, why) in self.absences[s].iter_mut().enumerate() {
+                let found = match own[i] {
+                    value if !value.is_finite() => Absence::OutOfRange,
+                    value if value <= ROUNDING * spreads[s][i] => Absence::Singles,
+                    _ => continue,
+                };
+                why.get_or_insert(found);
+            }
+        }
+        self
+    }
+
     /// Takes the samples of batches too small off, and all values where none are left.
     fn with_enough_samples(mut self, bias: Bias) -> Self {
         let few = Absence::TooFew(self.samples, bias.least_samples());

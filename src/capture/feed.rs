@@ -1,5 +1,6 @@
 //! What gives the outputs of layers, and what looks at them.
 
+use std::path::Path;
 use std::time::Instant;
 
 use tch::Tensor;
@@ -7,7 +8,7 @@ use tch::Tensor;
 use super::{Progress, Timing};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
-use crate::torchscript::{Answer, Layer, Model, tensors};
+use crate::torchscript::{Answer, Layer, Model, shape_text, tensors};
 
 /// A prepared model, the layers wanted of it, and which of the inputs of a batch it takes.
 pub struct Subject {
@@ -40,6 +41,11 @@ pub enum Absence {
     Constant,
     /// More than half of all pairs of samples are equal: the RBF kernel has no bandwidth.
     NoSpread,
+    /// HSIC of the layer with itself is zero up to rounding: no two samples are more alike than any
+    /// other two.
+    Singles,
+    /// HSIC of the layer with itself leaves the range of float64.
+    OutOfRange,
     /// The estimator is not defined for so few samples: there are, it needs.
     TooFew(usize, usize),
 }
@@ -53,8 +59,12 @@ impl std::fmt::Display for Absence {
             }
             Self::Constant => f.write_str("constant: the same features for every sample"),
             Self::NoSpread => {
-                f.write_str("the median distance of its samples is zero, so rbf has no bandwidth")
+                f.write_str("the median distance of its samples (of a batch) is zero: no bandwidth")
             }
+            Self::Singles => f.write_str(
+                "no two samples are more alike than any others (only single samples stand out)",
+            ),
+            Self::OutOfRange => f.write_str("its values are too large: HSIC leaves float64"),
             Self::TooFew(n, needs) => {
                 write!(f, "{n} samples, and the estimator needs at least {needs}")
             }
@@ -68,7 +78,8 @@ impl Subject {
     /// # Errors
     /// Names the layer that does not, with its shape.
     pub fn check_rows(&self, samples: usize) -> Result<()> {
-        match self.layers.iter().find(|l| !l.has_samples_first(samples)) {
+        let usable = |l: &&Layer| l.has_samples_first(samples) && !l.shape.contains(&0);
+        match self.layers.iter().find(|l| !usable(l)) {
             None => Ok(()),
             Some(layer) => Err(self.layer_error(
                 layer,
@@ -172,6 +183,8 @@ impl Feed for ModelFeed<'_> {
         progress: &mut dyn Progress,
         timing: &mut Timing,
     ) -> Result<usize> {
+        // A model with randomness in its forward draws the same in every pass and every run.
+        tch::manual_seed(0);
         let mut batches = self.source.dataset.batches(self.source.preprocess, &self.source.load)?;
         loop {
             let waiting = Instant::now();
@@ -221,8 +234,11 @@ impl Subject {
     ) -> Result<()> {
         let running = Instant::now();
         let mut in_taps = 0.0;
-        self.model.run(input, &mut |layer, output| {
+        let Self { model, layers, .. } = self;
+        let path = model.path().to_owned();
+        model.run(input, &mut |layer, output| {
             let tapped = Instant::now();
+            check_shape(&layers[layer], output, at.samples, &path)?;
             let answer = consumer.layer(Place { layer, ..at }, output);
             in_taps += tapped.elapsed().as_secs_f64();
             answer
@@ -230,6 +246,27 @@ impl Subject {
         timing.measure += in_taps;
         timing.forward += running.elapsed().as_secs_f64() - in_taps;
         Ok(())
+    }
+}
+
+/// Every batch must give what the layer gave when it was found: a row a sample, of that shape.
+fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> Result<()> {
+    let shape = output.size();
+    let same = shape.split_first() == Some((&(samples as i64), layer.sample_shape()));
+    match same {
+        true => Ok(()),
+        false => Err(Error::Layer {
+            layer: layer.name.clone(),
+            path: path.to_owned(),
+            problem: format!(
+                "gave {} for {samples} samples, where its samples were {} before",
+                shape_text(&shape),
+                shape_text(layer.sample_shape())
+            ),
+            remedy:
+                "leave it out with --layers '!NAME'; a layer's shape must not depend on the data"
+                    .to_owned(),
+        }),
     }
 }
 

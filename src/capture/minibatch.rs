@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::cka::settle;
+use super::cka::{settle, spread};
 use super::feed::{Absence, Consumer, Place};
 use super::full::why_not_finite;
 use super::reduce::Reduce;
@@ -21,6 +21,7 @@ struct LayerState {
     scatter: f64,
     centre: Option<Tensor>,
     samples: usize,
+    spread: f64,
     absence: Option<Absence>,
 }
 
@@ -47,8 +48,11 @@ impl Minibatch {
         }
     }
 
-    /// The sums, why layers have none, and how many samples were in batches too small to count.
-    pub fn finish(self) -> (HsicSums, Vec<Vec<Option<Absence>>>, usize) {
+    /// The sums, why layers have none, what HSIC of a layer is held against, and how many samples
+    /// were in batches too small to count.
+    pub fn finish(self) -> (HsicSums, Vec<Vec<Option<Absence>>>, Vec<Vec<f64>>, usize) {
+        let spread = |state: &LayerState| state.spread / state.samples.max(1) as f64;
+        let spreads = self.layers.iter().map(|l| l.iter().map(spread).collect()).collect();
         let absence = |state: LayerState| {
             let centre = state.centre.as_ref().map_or(0.0, squared_norm);
             let constant = state.scatter <= CONSTANT * centre * state.samples as f64;
@@ -56,7 +60,7 @@ impl Minibatch {
         };
         let layers = self.layers.into_iter();
         let absences = layers.map(|l| l.into_iter().map(absence).collect()).collect();
-        (self.sums, absences, self.dropped)
+        (self.sums, absences, spreads, self.dropped)
     }
 
     fn is_too_small(&self, samples: usize) -> bool {
@@ -86,7 +90,10 @@ impl Consumer for Minibatch {
         state.samples += gram.order();
         state.scatter += Centring::Double.of(&gram).scatter();
         match settle(&mut gram, self.kernel) {
-            Ok(()) => state.gram = Some(gram),
+            Ok(()) => {
+                state.spread += gram.order() as f64 * spread(&gram);
+                state.gram = Some(gram);
+            }
             Err(absence) => state.absence = Some(absence),
         }
         Ok(Answer::Keep)

@@ -25,6 +25,9 @@ struct LayerState {
     rows: Option<Tensor>,
     absence: Option<Absence>,
     own: PairMoments,
+    /// Σ over batches of the scatter, of n·‖centre‖², of n·(scatter/n)².
+    totals: [f64; 3],
+    rows_seen: f64,
 }
 
 /// Moments of all pairs of layers that have the same number of positions.
@@ -44,6 +47,8 @@ pub struct Finished {
     pub table: HsicTable,
     /// Why layers have none.
     pub absences: Vec<Vec<Option<Absence>>>,
+    /// The mean squared spread of the rows, squared: what HSIC of a layer is held against.
+    pub spreads: Vec<Vec<f64>>,
     /// Pairs of layers whose numbers of positions differ.
     pub apart: Vec<(usize, usize)>,
     /// Samples in batches too small to count.
@@ -60,6 +65,8 @@ impl LayerState {
             rows: None,
             absence: None,
             own: PairMoments::new(width, width),
+            totals: [0.0; 3],
+            rows_seen: 0.0,
         }
     }
 
@@ -80,6 +87,24 @@ impl LayerState {
         Ok(true)
     }
 
+    fn add_totals(&mut self) {
+        let n = self.moments.samples() as f64;
+        let scatter = self.moments.scatter();
+        let centre = self.centre.as_ref().map_or(0.0, squared_norm);
+        let added = [scatter, n * centre, scatter * scatter / n.max(1.0)];
+        self.totals.iter_mut().zip(added).for_each(|(total, value)| *total += value);
+        self.rows_seen += n;
+    }
+
+    fn why_absent(&self) -> Option<Absence> {
+        let constant = self.totals[0] <= CONSTANT * self.totals[1];
+        self.absence.clone().or(constant.then_some(Absence::Constant))
+    }
+
+    fn spread(&self) -> f64 {
+        self.totals[2] / self.rows_seen.max(1.0)
+    }
+
     fn clear(&mut self) {
         self.centre = None;
         self.moments = LayerMoments::new(self.width);
@@ -98,7 +123,7 @@ impl Spatial {
         let mut pairs = Vec::new();
         for (i, x) in a.iter().enumerate() {
             for (j, y) in b.iter().enumerate() {
-                if x.positions == y.positions && (layers.len() == 2 || j <= i) {
+                if x.positions == y.positions && (layers.len() == 2 || i <= j) {
                     pairs.push((i, j, PairMoments::new(x.width, y.width)));
                 }
             }
@@ -121,9 +146,13 @@ impl Spatial {
         self.sums.aa *= scale;
         self.sums.bb *= scale;
         let apart = self.apart();
-        let absence = |l: &LayerState| l.absence.clone();
-        let absences = self.layers.iter().map(|l| l.iter().map(absence).collect()).collect();
-        Finished { table: self.sums, absences, apart, dropped: self.dropped }
+        let all = |of: fn(&LayerState) -> Option<Absence>| {
+            self.layers.iter().map(|l| l.iter().map(of).collect()).collect()
+        };
+        let absences = all(LayerState::why_absent);
+        let spreads =
+            self.layers.iter().map(|l| l.iter().map(LayerState::spread).collect()).collect();
+        Finished { table: self.sums, absences, spreads, apart, dropped: self.dropped }
     }
 
     fn apart(&self) -> Vec<(usize, usize)> {
@@ -149,9 +178,7 @@ impl Spatial {
         first.iter().zip(&mut self.sums.aa).for_each(|(l, s)| *s += self_hsic(l));
         last.iter().zip(&mut self.sums.bb).for_each(|(l, s)| *s += self_hsic(l));
         for layer in self.layers.iter_mut().flatten() {
-            if layer.moments.scatter() <= CONSTANT * constant_scale(layer) {
-                layer.absence.get_or_insert(Absence::Constant);
-            }
+            layer.add_totals();
         }
     }
 
@@ -168,11 +195,6 @@ impl Spatial {
 
 fn samples(layer: &LayerState) -> f64 {
     (layer.moments.samples() / layer.positions.max(1)) as f64
-}
-
-fn constant_scale(layer: &LayerState) -> f64 {
-    let norm = layer.centre.as_ref().map_or(0.0, squared_norm);
-    norm * layer.moments.samples() as f64
 }
 
 impl Consumer for Spatial {

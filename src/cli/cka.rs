@@ -13,9 +13,10 @@ use super::output::{self, Messages};
 use super::{features, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source, first_samples};
-use crate::error::Result;
-use crate::report::cka::{CkaReport, CkaSettings, Side};
-use crate::report::{DataInput, Inputs, ModelInput, Warning, check_writable};
+use crate::data::{Dataset, Preprocess};
+use crate::error::{Error, Result};
+use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
+use crate::report::{DataInput, Inputs, LayerInfo, ModelInput, Warning, check_writable};
 use crate::similarity::{Bias, Kernel};
 use crate::torchscript::{Selection, device, libtorch_version};
 
@@ -92,13 +93,22 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
 pub fn compare(args: &Args, messages: &Messages) -> Result<CkaReport> {
     let started = Instant::now();
     let settings = args.settings();
-    settings.check()?;
+    settings.check(args.data.batch_size)?;
+    args.check_together()?;
     args.check_outputs()?;
     let mut report = match args.features.is_empty() {
         true => models(args, &settings, messages)?,
         false => {
             let threads = args.run.threads();
-            features::compare(&args.features, &settings, args.recorded("cpu"), threads, messages)?
+            let selections = args.selections()?;
+            features::compare(
+                &args.features,
+                &settings,
+                args.recorded("cpu"),
+                &selections,
+                threads,
+                messages,
+            )?
         }
     };
     for warning in &report.warnings {
@@ -122,7 +132,35 @@ impl Args {
         }
     }
 
+    /// Refuses options that would be ignored.
+    fn check_together(&self) -> Result<()> {
+        let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
+        if self.models.len() == 1 && for_b {
+            let problem = "options for B were given, but there is one model only";
+            return Err(Error::usage(problem, "name a second model, or leave the -b options out"));
+        }
+        let of_data = self.data.any() || self.preprocess.any() || self.preprocess_b.any();
+        if !self.features.is_empty() && of_data {
+            let problem = "options for images were given, but --features has none";
+            return Err(Error::usage(problem, "leave out --limit, --preprocess and the like"));
+        }
+        Ok(())
+    }
+
+    /// Refuses outputs that cannot be written, are inputs, or are the same.
     fn check_outputs(&self) -> Result<()> {
+        let inputs = self.models.iter().chain(&self.features);
+        let outputs = [self.output.as_deref().filter(|p| *p != "-"), self.heatmap.as_deref()];
+        let mut taken: Vec<PathBuf> = inputs.filter_map(|p| p.canonicalize().ok()).collect();
+        for path in outputs.into_iter().flatten() {
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let whole = whole.canonicalize().unwrap_or(whole);
+            if taken.contains(&whole) && whole.extension().is_some() {
+                let problem = "it is an input, or named for another output too";
+                return Err(Error::file("write", path, problem, "give it another name"));
+            }
+            taken.push(whole);
+        }
         if let Some(path) = self.output.as_deref().filter(|p| *p != "-") {
             check_writable(path)?;
         }
@@ -130,6 +168,10 @@ impl Args {
             Some(path) => picture::check(path),
             None => Ok(()),
         }
+    }
+
+    fn selections(&self) -> Result<[Selection; 2]> {
+        Ok([Selection::new(&self.layers.layers)?, Selection::new(self.patterns_b())?])
     }
 
     fn patterns_b(&self) -> &[String] {
@@ -158,25 +200,29 @@ impl Args {
 
 fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaReport> {
     let loading = Instant::now();
-    let selections = [Selection::new(&args.layers.layers)?, Selection::new(args.patterns_b())?];
+    let selections = args.selections()?;
     let dataset = args.data.open()?;
     let execution = args.run.execution()?;
-    let preprocess = preprocess(args, &dataset, messages)?;
+    let preprocess = preprocess(args, &dataset)?;
     let load = args.data.load_options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let loaded = inputs::load_all(&args.models, &args.run)?;
     let samples = first_samples(&source, 2)?;
-    let (mut subjects, mut records) = (Vec::new(), Vec::new());
+    let (mut subjects, mut records, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     for (i, model) in loaded.into_iter().enumerate() {
         let input = i.min(preprocess.len() - 1);
-        let (subject, record) =
+        let (subject, record, said) =
             model.into_subject(&samples[input], &selections[i], &execution, input)?;
         subjects.push(subject);
         records.push(record);
+        warnings.extend(said);
     }
     let loading = loading.elapsed().as_secs_f64();
-    let mut warnings: Vec<Warning> =
-        subjects.iter().flat_map(|s| inputs::warnings(s, messages)).collect();
+    settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    for record in &records {
+        messages.detail(&format!("{}: {} layers", record.path, record.layers.len()));
+    }
+    messages.detail(&format!("ready after {loading:.2} s, on {}", device::name(execution.device)));
     let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
     tell_passes(engine::passes_needed(&feed, settings)?, &feed, messages);
     let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
@@ -191,25 +237,20 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     Ok(report)
 }
 
-fn preprocess(
-    args: &Args,
-    dataset: &crate::data::Dataset,
-    messages: &Messages,
-) -> Result<Vec<crate::data::Preprocess>> {
+fn preprocess(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
     let a = args.preprocess.steps(dataset)?;
     let b = args.preprocess_b.steps(&a)?;
-    settings::tell_preset(&args.preprocess, &a, messages);
     if args.models.len() == 1 || a.same_steps(&b) { Ok(vec![a]) } else { Ok(vec![a, b]) }
 }
 
 /// Names and widths of the layers of each model.
 fn sides(models: &[ModelInput], settings: &Settings) -> Vec<Side> {
-    let width = |l: &crate::report::LayerInfo| {
+    let layer = |l: &LayerInfo| {
         let mut shape = vec![1];
         shape.extend(&l.shape);
-        (l.name.clone(), settings.reduce.width(&shape))
+        SideLayer::new(&l.name, settings.reduce, &shape)
     };
-    models.iter().map(|m| m.layers.iter().map(width).collect()).collect()
+    models.iter().map(|m| m.layers.iter().map(layer).collect()).collect()
 }
 
 fn tell_passes(passes: usize, feed: &dyn Feed, messages: &Messages) {

@@ -153,8 +153,8 @@ fn mean(values: &[(String, f64)]) -> f64 {
 
 fn reading(report: &CkaReport) -> String {
     let own = diagonal(report);
+    let rows = report.results.layers_a.len();
     let best = report.results.best_matches.iter().flatten();
-    let (_, rows) = (best.clone().count(), report.results.layers_a.len());
     let same = best.filter(|b| is_same_stage(&b.layer_a, &b.layer_b)).count();
     let least = own.iter().min_by(|a, b| a.1.total_cmp(&b.1));
     let least = least.map_or_else(String::new, |(name, v)| format!(", least in {name} ({v:.2})"));

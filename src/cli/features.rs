@@ -7,9 +7,9 @@ use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::stored::StoredFeed;
 use crate::data::features::{Feature, load_features};
 use crate::error::{Error, Result};
-use crate::report::cka::{CkaReport, CkaSettings, Side};
+use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
 use crate::report::{ArrayInfo, FeatureInput, Inputs, sha256_of_file};
-use crate::torchscript::{libtorch_version, native};
+use crate::torchscript::{Selection, libtorch_version, native};
 
 /// Compares the arrays of one file with each other, or those of two.
 ///
@@ -19,11 +19,15 @@ pub fn compare(
     paths: &[PathBuf],
     settings: &Settings,
     recorded: CkaSettings,
+    selections: &[Selection; 2],
     threads: usize,
     messages: &Messages,
 ) -> Result<CkaReport> {
     native::set_threads(threads);
-    let files = paths.iter().map(|p| Ok((p, load_features(p)?))).collect::<Result<Vec<_>>>()?;
+    let load = |(path, wanted): (&'_ PathBuf, &Selection)| {
+        Ok((path.clone(), choose(load_features(path)?, wanted, path)?))
+    };
+    let files = paths.iter().zip(selections).map(load).collect::<Result<Vec<_>>>()?;
     check_rows(&files)?;
     let features = files.iter().map(|(p, f)| record(p, f)).collect::<Result<_>>()?;
     let sides: Vec<Side> = files.iter().map(|(_, f)| side(f, settings)).collect();
@@ -40,7 +44,18 @@ pub fn compare(
     Ok(CkaReport::assemble(libtorch_version(), inputs, recorded, &sides, &outcome, vec![]))
 }
 
-fn check_rows(files: &[(&PathBuf, Vec<Feature>)]) -> Result<()> {
+/// The arrays wanted: all, or those whose names the patterns choose.
+fn choose(features: Vec<Feature>, wanted: &Selection, path: &Path) -> Result<Vec<Feature>> {
+    if wanted.patterns().is_empty() {
+        return Ok(features);
+    }
+    let names: Vec<&str> = features.iter().map(|f| f.name.as_str()).collect();
+    let places = wanted.choose_names(&names, path)?;
+    let chosen = |(i, feature): (usize, Feature)| places.contains(&i).then_some(feature);
+    Ok(features.into_iter().enumerate().filter_map(chosen).collect())
+}
+
+fn check_rows(files: &[(PathBuf, Vec<Feature>)]) -> Result<()> {
     let all = files.iter().flat_map(|(path, f)| f.iter().map(move |f| (path, f)));
     let mut all = all.map(|(path, f)| (format!("array {} of {}", f.name, path.display()), f));
     let Some((first_name, first)) = all.next() else { return Ok(()) };
@@ -69,9 +84,9 @@ fn record(path: &Path, features: &[Feature]) -> Result<FeatureInput> {
 }
 
 fn side(features: &[Feature], settings: &Settings) -> Side {
-    let width = |f: &Feature| {
+    let layer = |f: &Feature| {
         let shape: Vec<i64> = f.values.shape().iter().map(|&s| s as i64).collect();
-        settings.reduce.width(&shape)
+        SideLayer::new(&f.name, settings.reduce, &shape)
     };
-    features.iter().map(|f| (f.name.clone(), width(f))).collect()
+    features.iter().map(layer).collect()
 }

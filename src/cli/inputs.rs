@@ -6,7 +6,6 @@ use std::thread;
 use tch::Tensor;
 
 use super::args::ModelArgs;
-use super::output::Messages;
 use crate::capture::Subject;
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
@@ -61,14 +60,16 @@ impl LoadedModel {
         selection: &Selection,
         execution: &Execution,
         input: usize,
-    ) -> Result<(Subject, ModelInput)> {
+    ) -> Result<(Subject, ModelInput, Vec<Warning>)> {
         let all = self.model.probe(samples)?;
         let layers = choose(&self.model, &all, selection)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
+        let mut warnings = unheard(&self.model, &all, selection);
+        warnings.extend(of_model(&self.model));
         let subject = Subject { model: self.model, layers, input };
         subject.check_rows(samples.size()[0] as usize)?;
-        Ok((subject, record))
+        Ok((subject, record, warnings))
     }
 
     /// What the report says of the model.
@@ -119,24 +120,35 @@ pub fn info(layer: &Layer) -> LayerInfo {
     }
 }
 
+/// Warns of modules that are wanted but gave nothing to look at.
+fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warning> {
+    let path = model.path().display();
+    let idle = model.not_run(all).into_iter().map(|name| (name, "did not run".to_owned()));
+    let silent = model.without_tensor().into_iter();
+    let silent = silent.map(|(name, result)| (name, format!("gives {result}, no tensor")));
+    idle.chain(silent)
+        .filter(|(name, _)| selection.wants(name))
+        .map(|(name, why)| {
+            let text = format!("{name} of {path} {why}: it is left out");
+            Warning::new("layer-left-out", name, text)
+        })
+        .collect()
+}
+
 /// Warnings about a model that was prepared.
-pub fn warnings(subject: &Subject, messages: &Messages) -> Vec<Warning> {
-    let model = &subject.model;
+fn of_model(model: &Model) -> Vec<Warning> {
     let path = model.path().display().to_string();
     let mut warnings = Vec::new();
     if let Some(why) = model.optimization_note() {
         let first = why.lines().next().unwrap_or_default();
-        messages.detail(why);
-        warnings.push(Warning::new(
-            "not-optimized",
-            &path,
-            format!("{path} runs as exported, more slowly: it could not be frozen ({first})"),
-        ));
+        let text =
+            format!("{path} runs as exported, more slowly: it could not be frozen ({first})");
+        warnings.push(Warning::new("not-optimized", &path, text));
     }
     if !model.untrusted_operators().is_empty() {
         let operators = model.untrusted_operators().join(", ");
         let text = format!("{path} was trusted although its code uses {operators}");
-        warnings.push(Warning::new("trusted-model", path, text));
+        warnings.push(Warning::new("trusted-model", &path, text));
     }
     warnings
 }

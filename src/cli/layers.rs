@@ -51,7 +51,7 @@ fn shape(text: &str) -> Result<Shape, String> {
 /// The model cannot be loaded or does not run on an input of this shape.
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     let started = Instant::now();
-    if let Some(path) = &args.output {
+    if let Some(path) = args.output.as_deref().filter(|p| *p != "-") {
         check_writable(path)?;
     }
     native::set_threads(args.models.threads());
@@ -114,10 +114,11 @@ fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
     if let Some(path) = &args.output {
         output::write_report(report, path)?;
     }
-    if args.json {
+    let written = args.output.as_deref() == Some("-".as_ref());
+    if args.json && !written {
         return output::write_report(report, "-".as_ref());
     }
-    if args.output.as_deref() != Some("-".as_ref()) {
+    if !written {
         output::print(&format!("{}\n", table(&report.results.layers)))?;
     }
     remarks(report, messages);

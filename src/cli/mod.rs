@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use output::Messages;
 
 /// Everything was done, or a check passed.
@@ -40,7 +40,7 @@ enum Command {
     /// List the layers of a TorchScript model
     Layers(layers::Args),
     /// Compare all layers of two models, or of one with itself, by CKA
-    Cka(cka::Args),
+    Cka(Box<cka::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
     Demo(demo::Args),
     /// Print the JSON Schema of a report
@@ -54,13 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
-    let result = match cli.command {
-        Command::Layers(args) => layers::run(&args, &messages),
-        Command::Cka(args) => cka::run(&args, &messages),
-        Command::Demo(args) => demo::run(&args, &messages),
-        Command::Schema(args) => schema::run(&args),
-    };
-    match result {
+    match guarded(|| run(cli.command, &messages)) {
         Ok(()) => ExitCode::from(DONE),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
         Err(error) => {
@@ -68,6 +62,33 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+fn run(command: Command, messages: &Messages) -> Result<()> {
+    match command {
+        Command::Layers(args) => layers::run(&args, messages),
+        Command::Cka(args) => cka::run(&args, messages),
+        Command::Demo(args) => demo::run(&args, messages),
+        Command::Schema(args) => schema::run(&args),
+    }
+}
+
+/// Runs a command; a panic in it (libtorch out of memory in an operation of ours) becomes an error
+/// of one line.
+fn guarded(command: impl FnOnce() -> Result<()>) -> Result<()> {
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command));
+    let _ = std::panic::take_hook();
+    result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
+        let said = text.split_once("Torch(\"").map_or(text, |(_, said)| said);
+        let first = said.split("\\n").next().unwrap_or(said);
+        Err(Error::usage(
+            format!("failed in the middle of the run: {first}"),
+            "try a smaller --batch-size or --memory; if that does not help, please report it",
+        ))
+    })
 }
 
 /// Help and version go to standard output; a wrong option is a run that could not be done.

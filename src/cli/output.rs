@@ -1,6 +1,4 @@
 //! Messages, progress bars and tables.
-#![expect(clippy::print_stderr, reason = "this is where repsim speaks")]
-
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -31,13 +29,13 @@ impl Messages {
 
     /// Why the run could not be done; all that libtorch said only with `--verbose`.
     pub fn error(self, error: &Error) {
-        eprintln!("{ERROR}error{ERROR:#}: {error}");
-        match error.detail() {
-            Some(detail) if self.verbose => eprintln!("{detail}"),
-            Some(detail) if detail.lines().count() > 1 => {
-                eprintln!("(--verbose shows all that libtorch said)");
+        let long = error.detail().filter(|detail| detail.lines().count() > 1);
+        match long {
+            Some(detail) if self.verbose => {
+                eprintln!("{ERROR}error{ERROR:#}: {error}\n{detail}");
             }
-            _ => {}
+            Some(_) => eprintln!("{ERROR}error{ERROR:#}: {error} (--verbose tells more)"),
+            None => eprintln!("{ERROR}error{ERROR:#}: {error}"),
         }
     }
 

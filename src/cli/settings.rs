@@ -10,6 +10,11 @@ use crate::torchscript::{Execution, native};
 const AHEAD: usize = 2;
 
 impl DataArgs {
+    /// Whether an option was given that only images have; the batch size is not one.
+    pub fn any(&self) -> bool {
+        self.limit.is_some() || self.seed.is_some() || self.skip_unreadable
+    }
+
     /// Opens the data set and takes the subset asked for.
     ///
     /// # Errors
@@ -34,6 +39,13 @@ impl DataArgs {
 }
 
 impl PreprocessArgs {
+    /// Whether any of the options was given.
+    pub fn any(&self) -> bool {
+        let sizes = self.resize.is_some() || self.crop.is_some() || self.interpolation.is_some();
+        let values = self.range.is_some() || self.mean.is_some() || self.std.is_some();
+        self.preprocess.is_some() || sizes || values || self.channels.is_some()
+    }
+
     /// The preset with the steps given on top.
     ///
     /// # Errors
@@ -54,6 +66,14 @@ impl PreprocessArgs {
 }
 
 impl PreprocessBArgs {
+    /// Whether any of the options was given.
+    pub fn any(&self) -> bool {
+        let sizes =
+            self.resize_b.is_some() || self.crop_b.is_some() || self.interpolation_b.is_some();
+        let values = self.range_b.is_some() || self.mean_b.is_some() || self.std_b.is_some();
+        self.preprocess_b.is_some() || sizes || values || self.channels_b.is_some()
+    }
+
     /// The steps for B: those for A, or its own preset, with its own on top.
     ///
     /// # Errors

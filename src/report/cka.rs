@@ -87,8 +87,24 @@ pub struct Null {
     pub reason: String,
 }
 
-/// Name and width D of each layer of a model.
-pub type Side = Vec<(String, usize)>;
+/// The layers of a model.
+pub type Side = Vec<SideLayer>;
+
+/// One layer as the report needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SideLayer {
+    name: String,
+    width: usize,
+    positions: usize,
+}
+
+impl SideLayer {
+    /// A layer whose output has this shape, the samples first.
+    pub fn new(name: &str, reduce: Reduce, shape: &[i64]) -> Self {
+        let (width, positions) = (reduce.width(shape), reduce.positions(shape));
+        Self { name: name.to_owned(), width, positions }
+    }
+}
 
 /// Values this close are equal but for rounding.
 const TIE: f64 = 1e-9;
@@ -114,7 +130,7 @@ impl CkaReport {
             Estimator::Full => results.n,
             Estimator::Minibatch => results.n.min(settings.batch_size),
         };
-        warnings.extend(bias_warning(&results, settings.bias, batch));
+        warnings.extend(bias_warning(sides, settings.bias, batch));
         let timing = Timing {
             decode: outcome.timing.decode,
             wait: outcome.timing.wait,
@@ -154,7 +170,7 @@ impl CkaResults {
         for &pair in &outcome.apart {
             values[pair] = None;
         }
-        let names = |side: &Side| side.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let names = |side: &Side| side.iter().map(|l| l.name.clone()).collect::<Vec<_>>();
         let (layers_a, layers_b) = (names(a), names(b));
         let hsic = |i: usize, j: usize| values[(i, j)].map(|_| table.ab[(i, j)]);
         let own = |values: &ndarray::Array1<f64>, usable: &[bool]| {
@@ -168,8 +184,8 @@ impl CkaResults {
             hsic_aa: own(&table.aa, &usable_a),
             hsic_bb: own(&table.bb, &usable_b),
             n: outcome.samples,
-            width_a: a.iter().map(|(_, d)| *d).collect(),
-            width_b: b.iter().map(|(_, d)| *d).collect(),
+            width_a: a.iter().map(|l| l.width).collect(),
+            width_b: b.iter().map(|l| l.width).collect(),
             nulls: nulls(sides, outcome),
             layers_a,
             layers_b,
@@ -185,19 +201,35 @@ impl CkaResults {
         self.best_matches.iter().enumerate().filter_map(place).collect()
     }
 
+    /// One warning a model and reason.
     fn null_warnings(&self) -> Vec<Warning> {
-        let single = |null: &&Null| null.layer_a.is_none() || null.layer_b.is_none();
-        let warn = |null: &Null| {
+        let mut groups: Vec<((&str, &str), Vec<&str>)> = Vec::new();
+        for null in &self.nulls {
             let (model, layer) = match (&null.layer_a, &null.layer_b) {
-                (Some(layer), _) => ("A", layer),
+                (Some(layer), None) => ("A", layer),
                 (None, Some(layer)) => ("B", layer),
-                (None, None) => return None,
+                _ => continue,
             };
-            let text = format!("layer {layer} of {model} has no values: {}", null.reason);
-            Some(Warning::new("null-layer", layer, text))
-        };
-        self.nulls.iter().filter(single).filter_map(warn).collect()
+            let key = (model, null.reason.as_str());
+            match groups.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, layers)) => layers.push(layer),
+                None => groups.push((key, vec![layer])),
+            }
+        }
+        groups.into_iter().map(|((model, why), layers)| null_warning(model, why, &layers)).collect()
     }
+}
+
+fn null_warning(model: &str, reason: &str, layers: &[&str]) -> Warning {
+    let text = match layers {
+        [layer] => format!("layer {layer} of {model} has no values: {reason}"),
+        [first, ..] => format!(
+            "{} layers of {model} have no values, {first} the first: {reason}",
+            layers.len()
+        ),
+        [] => String::new(),
+    };
+    Warning::new("null-layer", layers.join(", "), text)
 }
 
 fn rows(
@@ -228,17 +260,17 @@ fn best_matches(
 fn nulls(sides: &[Side], outcome: &Outcome) -> Vec<Null> {
     let mut nulls = Vec::new();
     for (s, (side, absences)) in sides.iter().zip(&outcome.absences).enumerate() {
-        for ((name, _), why) in side.iter().zip(absences) {
+        for (at, why) in side.iter().zip(absences) {
             let Some(why) = why else { continue };
-            let layer = |wanted: usize| (s == wanted).then(|| name.clone());
+            let layer = |wanted: usize| (s == wanted).then(|| at.name.clone());
             let (layer_a, layer_b) = (layer(0), layer(1));
             nulls.push(Null { layer_a, layer_b, reason: why.to_string() });
         }
     }
     let (a, b) = (&sides[0], &sides[sides.len() - 1]);
     nulls.extend(outcome.apart.iter().map(|&(i, j)| Null {
-        layer_a: Some(a[i].0.clone()),
-        layer_b: Some(b[j].0.clone()),
+        layer_a: Some(a[i].name.clone()),
+        layer_b: Some(b[j].name.clone()),
         reason: "their feature maps have different numbers of positions".to_owned(),
     }));
     nulls
@@ -263,18 +295,22 @@ fn dropped_warning(outcome: &Outcome) -> Option<Warning> {
 }
 
 /// Biased CKA is far from zero even for noise where n is small against D.
-fn bias_warning(results: &CkaResults, bias: Bias, n: usize) -> Option<Warning> {
-    let widest = |widths: &[usize], names: &[String]| {
-        let best = widths.iter().zip(names).max_by_key(|(width, _)| **width);
-        best.map(|(width, name)| (*width, name.clone()))
-    };
-    let (a, name_a) = widest(&results.width_a, &results.layers_a)?;
-    let (b, name_b) = widest(&results.width_b, &results.layers_b)?;
-    let expected = cka::expected_of_noise(n, (a, b), bias);
+fn bias_warning(sides: &[Side], bias: Bias, samples: usize) -> Option<Warning> {
+    let rows = |l: &SideLayer| samples * l.positions;
+    let share = |l: &SideLayer| cka::expected_of_noise(rows(l), (l.width, l.width), bias);
+    let worst = |side: &Side| side.iter().max_by(|x, y| share(x).total_cmp(&share(y))).cloned();
+    let (a, b) = (worst(&sides[0])?, worst(&sides[sides.len() - 1])?);
+    let expected = (share(&a) * share(&b)).sqrt();
     let text = format!(
-        "biased CKA of unrelated features is about D/(n+D), not 0: with n = {n} it is {expected:.2} \
-         for {name_a} and {name_b} (D = {a} and {b}); use --bias unbiased or more samples"
+        "biased CKA of unrelated features is about D/(n+D), not 0: it is {expected:.2} for {} of A \
+         (n = {}, D = {}) and {} of B (n = {}, D = {}); use --bias unbiased or more samples",
+        a.name,
+        rows(&a),
+        a.width,
+        b.name,
+        rows(&b),
+        b.width
     );
-    let place = format!("{name_a} × {name_b}");
+    let place = format!("{} × {}", a.name, b.name);
     (expected > NOTABLE_BIAS).then(|| Warning::new("biased", place, text))
 }

@@ -19,9 +19,9 @@ pub const CONSTANT: f64 = 1e-12;
 /// 0 for unrelated layers, above 1 in small minibatches.
 pub fn matrix(table: &HsicTable, usable_a: &[bool], usable_b: &[bool]) -> Array2<Option<f64>> {
     Array2::from_shape_fn(table.ab.dim(), |(i, j)| {
-        let product = table.aa[i] * table.bb[j];
-        let usable = usable_a[i] && usable_b[j] && product > 0.0;
-        usable.then(|| table.ab[(i, j)] / product.sqrt()).filter(|v| v.is_finite())
+        let scale = table.aa[i].sqrt() * table.bb[j].sqrt();
+        let usable = usable_a[i] && usable_b[j] && scale > 0.0 && scale.is_finite();
+        usable.then(|| table.ab[(i, j)] / scale).filter(|v| v.is_finite())
     })
 }
 

@@ -108,11 +108,6 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Number of parts of the dotted name: 2 for `layer1.0`.
-    pub fn depth(&self) -> usize {
-        self.name.split('.').count()
-    }
-
     /// Whether the output holds one row a sample.
     pub fn has_samples_first(&self, samples: usize) -> bool {
         self.shape.first() == Some(&(samples as i64))
@@ -163,35 +158,51 @@ impl Selection {
     /// # Errors
     /// A pattern that matches no layer (the message names the closest), or nothing left over.
     pub fn choose(&self, layers: &[Layer], model: &Path) -> Result<Vec<Layer>> {
-        self.check_each_matches(layers, model)?;
-        let chosen: Vec<Layer> = layers.iter().filter(|l| self.wants(l)).cloned().collect();
+        let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
+        let places = self.choose_names(&names, model)?;
+        Ok(places.into_iter().map(|i| layers[i].clone()).collect())
+    }
+
+    /// The places of the names wanted among those of `file`.
+    ///
+    /// # Errors
+    /// As [`Selection::choose`].
+    pub fn choose_names(&self, names: &[&str], file: &Path) -> Result<Vec<usize>> {
+        self.check_each_matches(names, file)?;
+        let chosen: Vec<usize> = (0..names.len()).filter(|&i| self.wants(names[i])).collect();
         if chosen.is_empty() {
-            let problem = format!("no layer of {} is left to look at", model.display());
+            let problem = format!("no layer of {} is left to look at", file.display());
             return Err(Error::usage(problem, "exclude less, or name layers with --layers"));
         }
         Ok(chosen)
     }
 
-    fn wants(&self, layer: &Layer) -> bool {
+    /// Whether a layer of this name is wanted.
+    pub fn wants(&self, name: &str) -> bool {
         let positive = self.patterns.iter().any(|p| !p.negative);
-        let mut wanted = !positive && layer.depth() <= DEFAULT_DEPTH;
+        let mut wanted = !positive && depth(name) <= DEFAULT_DEPTH;
         for pattern in &self.patterns {
-            if pattern.matches(&layer.name) {
+            if pattern.matches(name) {
                 wanted = !pattern.negative;
             }
         }
         wanted
     }
 
-    fn check_each_matches(&self, layers: &[Layer], model: &Path) -> Result<()> {
+    fn check_each_matches(&self, names: &[&str], file: &Path) -> Result<()> {
         for pattern in &self.patterns {
-            if !layers.iter().any(|l| pattern.matches(&l.name)) {
-                let problem = format!("'{}' matches no layer of {}", pattern.text, model.display());
-                return Err(Error::usage(problem, closest(&pattern.text, layers)));
+            if !names.iter().any(|name| pattern.matches(name)) {
+                let problem = format!("'{}' matches no layer of {}", pattern.text, file.display());
+                return Err(Error::usage(problem, closest(&pattern.text, names)));
             }
         }
         Ok(())
     }
+}
+
+/// Number of parts of a dotted name: 2 for `layer1.0`.
+fn depth(name: &str) -> usize {
+    name.split('.').count()
 }
 
 impl Pattern {
@@ -217,14 +228,13 @@ fn compile(glob: &str) -> Result<Glob, globset::Error> {
 }
 
 /// A hint that names the layers whose names are most like `text`.
-fn closest(text: &str, layers: &[Layer]) -> String {
-    let mut scored: Vec<(f64, &str)> = layers
-        .iter()
-        .map(|l| (strsim::jaro_winkler(text.trim_start_matches('!'), &l.name), l.name.as_str()))
-        .collect();
+fn closest(text: &str, names: &[&str]) -> String {
+    let wanted = text.trim_start_matches('!');
+    let mut scored: Vec<(f64, &str)> =
+        names.iter().map(|name| (strsim::jaro_winkler(wanted, name), *name)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let names: Vec<&str> = scored.iter().take(3).map(|(_, name)| *name).collect();
-    format!("the closest are {}; `repsim layers` lists all {}", names.join(", "), layers.len())
+    let best: Vec<&str> = scored.iter().take(3).map(|(_, name)| *name).collect();
+    format!("the closest are {}; there are {} (`repsim layers`)", best.join(", "), names.len())
 }
 
 #[cfg(test)]

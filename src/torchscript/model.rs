@@ -147,7 +147,8 @@ impl Model {
         }
     }
 
-    /// Makes the model ready to run with taps behind the given layers only.
+    /// Makes the model ready to run with taps behind the given layers only; to be called once, for
+    /// the other taps are gone afterwards.
     ///
     /// # Errors
     /// The device cannot hold the model.
@@ -240,6 +241,10 @@ impl Model {
         match failure {
             Failure::Hook(error) => error,
             Failure::Torch(said) => {
+                if gist(&said).contains("dtype") || gist(&said).contains("scalar type") {
+                    let remedy = "models take float32 here: export it in float32 (model.float())";
+                    return self.torch_error("run", said, remedy.to_owned());
+                }
                 let remedy = format!(
                     "it was given an input of shape {}; check what input the model expects \
                      (--preprocess, --resize, --channels, or --input-size for `repsim layers`)",

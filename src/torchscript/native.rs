@@ -3,15 +3,30 @@
 
 use std::ffi::{CStr, CString, c_int};
 
-/// Makes glibc keep freed memory. By default it maps and unmaps every large activation anew, and
-/// the page faults cost more than the arithmetic. To be called before anything else runs.
+/// Makes glibc keep freed memory and asks for huge pages. By default it maps and unmaps every
+/// large activation anew, and the page faults cost more than the arithmetic. To be called before
+/// anything else runs.
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt only sets parameters of the allocator; no other thread runs yet.
+    // SAFETY: mallopt only sets parameters of the allocator, and no other thread runs yet. The
+    // block is allocated and freed at once: with trimming off its addresses stay the heap's, and
+    // advice about addresses changes no content. Where it cannot be had, nothing is advised.
     unsafe {
         libc::mallopt(libc::M_MMAP_MAX, 0);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, c_int::MAX);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);
+        // As much address space as the system grants, so that the heap is marked as a whole.
+        for size in [16usize << 30, 8 << 30, 4 << 30, 2 << 30] {
+            let block = libc::malloc(size);
+            if block.is_null() {
+                continue;
+            }
+            libc::free(block);
+            const PAGE: usize = 1 << 21;
+            let first = (block as usize).next_multiple_of(PAGE);
+            libc::madvise(first as *mut libc::c_void, size - PAGE, libc::MADV_HUGEPAGE);
+            break;
+        }
     }
 }
 
