@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::feed::{Absence, Feed};
+use super::feed::{Absence, Absences, Feed, Spreads};
 use super::full::{FullPass, LayerGram};
 use super::minibatch::Minibatch;
 use super::plan::Needs;
@@ -71,7 +71,7 @@ pub struct Outcome {
     /// HSIC of all pairs of layers.
     pub table: HsicTable,
     /// Why layers have no value: a list a model.
-    pub absences: Vec<Vec<Option<Absence>>>,
+    pub absences: Absences,
     /// Pairs of layers that have no common rows.
     pub apart: Vec<(usize, usize)>,
     /// Samples that count.
@@ -178,7 +178,7 @@ fn from_grams(
     grams: Vec<Vec<LayerGram>>,
     samples: usize,
     settings: &Settings,
-) -> (HsicTable, Vec<Vec<Option<Absence>>>, Vec<Vec<f64>>) {
+) -> (HsicTable, Absences, Spreads) {
     let mut absences = Vec::new();
     let mut matrices: Vec<Vec<Option<PackedSymmetric>>> = Vec::new();
     for layers in grams {

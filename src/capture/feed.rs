@@ -50,6 +50,13 @@ pub enum Absence {
     TooFew(usize, usize),
 }
 
+/// Why layers have no value: a list of layers a model.
+pub type Absences = Vec<Vec<Option<Absence>>>;
+
+/// What HSIC of a layer with itself is held against, a list of layers a model: the mean squared
+/// distance of its rows from their centre, squared.
+pub type Spreads = Vec<Vec<f64>>;
+
 impl std::fmt::Display for Absence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::cka::{settle, spread};
-use super::feed::{Absence, Consumer, Place};
+use super::feed::{Absence, Absences, Consumer, Place, Spreads};
 use super::full::why_not_finite;
 use super::reduce::Reduce;
 use super::rows::{batch_gram, squared_norm};
@@ -50,7 +50,7 @@ impl Minibatch {
 
     /// The sums, why layers have none, what HSIC of a layer is held against, and how many samples
     /// were in batches too small to count.
-    pub fn finish(self) -> (HsicSums, Vec<Vec<Option<Absence>>>, Vec<Vec<f64>>, usize) {
+    pub fn finish(self) -> (HsicSums, Absences, Spreads, usize) {
         let spread = |state: &LayerState| state.spread / state.samples.max(1) as f64;
         let spreads = self.layers.iter().map(|l| l.iter().map(spread).collect()).collect();
         let absence = |state: LayerState| {

@@ -13,7 +13,7 @@ mod rows;
 mod spatial;
 pub mod stored;
 
-pub use feed::{Absence, Feed, ModelFeed, Source, Subject, first_samples};
+pub use feed::{Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, first_samples};
 pub use reduce::Reduce;
 
 /// Told how far a run has come.

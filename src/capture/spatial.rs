@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use tch::{Kind, Tensor};
 
-use super::feed::{Absence, Consumer, Place};
+use super::feed::{Absence, Absences, Consumer, Place, Spreads};
 use super::full::why_not_finite;
 use super::reduce::Reduce;
 use super::rows::{mean, squared_norm};
@@ -46,9 +46,9 @@ pub struct Finished {
     /// HSIC of all pairs; zero for those without common rows.
     pub table: HsicTable,
     /// Why layers have none.
-    pub absences: Vec<Vec<Option<Absence>>>,
+    pub absences: Absences,
     /// The mean squared spread of the rows, squared: what HSIC of a layer is held against.
-    pub spreads: Vec<Vec<f64>>,
+    pub spreads: Spreads,
     /// Pairs of layers whose numbers of positions differ.
     pub apart: Vec<(usize, usize)>,
     /// Samples in batches too small to count.

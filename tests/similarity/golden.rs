@@ -84,7 +84,7 @@ fn check(listing: &Value, subjects: &[Vec<ArrayD<f64>>]) -> usize {
     let mut checked = 0;
     for entry in listing["results"].as_array().unwrap() {
         let (settings, batch) = settings_of(entry, n);
-        if settings.check().is_err() {
+        if settings.check(64).is_err() {
             assert_refused(subjects, &settings);
             continue;
         }
