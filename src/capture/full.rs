@@ -88,11 +88,17 @@ impl Consumer for FullPass<'_> {
     }
 }
 
+/// The row with the largest number.
+fn largest(rows: &Tensor) -> Option<usize> {
+    let largest = rows.abs().amax([1i64].as_slice(), false).argmax(0, false);
+    usize::try_from(largest.int64_value(&[])).ok()
+}
+
 /// A row whose square is not finite: NaN, an infinity, or finite numbers too large to square.
 pub fn why_not_finite(at: &Place<'_>, rows: &Tensor, row: usize) -> Absence {
     let positions = (rows.size()[0] as usize / at.samples.max(1)).max(1);
     match first_not_finite(rows) {
         Some(found) => Absence::NotFinite((at.name)(found / positions)),
-        None => Absence::Overflow((at.name)(row / positions)),
+        None => Absence::Overflow((at.name)(largest(rows).unwrap_or(row) / positions)),
     }
 }

@@ -59,8 +59,8 @@ pub struct PreprocessArgs {
     /// Crop the centre: a side (224), HEIGHTxWIDTH, or none
     #[arg(long, value_name = "SIZE", help_heading = "Preprocessing")]
     pub crop: Option<Crop>,
-    /// Channels: 3 (grey is repeated), 1 (grey), or keep
-    #[arg(long, value_name = "CHANNELS", help_heading = "Preprocessing")]
+    /// Channels: rgb (grey is repeated), grey, or keep
+    #[arg(long, value_name = "CHANNELS", value_parser = channels, help_heading = "Preprocessing")]
     pub channels: Option<Channels>,
     /// What bytes become: 0..1, -1..1 or 0..255
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Preprocessing")]
@@ -95,7 +95,8 @@ pub struct PreprocessBArgs {
     #[arg(long, value_name = "SIZE", help_heading = "Preprocessing of B")]
     pub crop_b: Option<Crop>,
     /// As --channels, for B
-    #[arg(long, value_name = "CHANNELS", help_heading = "Preprocessing of B")]
+    #[arg(long, value_name = "CHANNELS", value_parser = channels,
+          help_heading = "Preprocessing of B")]
     pub channels_b: Option<Channels>,
     /// As --range, for B
     #[arg(
@@ -165,6 +166,15 @@ pub fn positive(text: &str) -> Result<usize, String> {
 
 fn preset(text: &str) -> Result<Preset, String> {
     text.parse().map_err(|e: crate::error::Error| e.to_string())
+}
+
+/// Channels by number or by name.
+fn channels(text: &str) -> Result<Channels, String> {
+    match text {
+        "rgb" => Ok(Channels::Rgb),
+        "grey" | "gray" => Ok(Channels::Grey),
+        _ => text.parse().map_err(|_| "expected rgb (or 3), grey (or 1), or keep".to_owned()),
+    }
 }
 
 /// Bytes: `4GiB`, `512MiB`, or a plain number.

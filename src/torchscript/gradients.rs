@@ -48,6 +48,9 @@ impl Model {
         let wanted: Vec<&Tensor> = activations.iter().chain([&input]).collect();
         let mut gradients = Tensor::f_run_backward(&[score(&output)], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
+        if gradients.iter().any(|g| !g.defined()) {
+            return Err(self.no_gradient("the score does not depend on the input"));
+        }
         let input = gradients.pop().ok_or_else(|| self.no_gradient("autograd gave nothing"))?;
         let pair = |(activation, gradient): (Tensor, Tensor)| LayerGradient {
             activation: activation.detach(),

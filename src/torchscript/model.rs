@@ -147,12 +147,16 @@ impl Model {
         }
     }
 
-    /// Makes the model ready to run with taps behind the given layers only; to be called once, for
-    /// the other taps are gone afterwards.
+    /// Makes the model ready to run with taps behind the given layers only. The other taps are gone
+    /// then: for other layers, load the archive again.
     ///
     /// # Errors
-    /// The device cannot hold the model.
+    /// The device cannot hold the model, or it has been prepared before.
     pub fn prepare(&mut self, layers: &[Layer], execution: &Execution) -> Result<()> {
+        if !self.taps.layers.is_empty() {
+            let problem = format!("{} has been prepared before", self.path.display());
+            return Err(Error::usage(problem, "load it again for other layers"));
+        }
         let mut taps: Vec<i64> = layers.iter().map(|l| l.tap as i64).collect();
         taps.dedup();
         let name = device::name(execution.device);

@@ -77,10 +77,10 @@ fn a_network_alone_is_compared_with_itself() {
         let twice = report(&format!("cka {a} {a} {data} {options}"));
         assert_same_cka(&once, &twice, SAME);
         let values = matrix(&once, "cka");
-        for i in 0..values.len() {
-            assert!((values[i][i] - 1.0).abs() < 1e-12, "{options}: {i} is {}", values[i][i]);
-            for j in 0..i {
-                let (one, other) = (values[i][j], values[j][i]);
+        for (i, row) in values.iter().enumerate() {
+            assert!((row[i] - 1.0).abs() < 1e-12, "{options}: {i} is {}", row[i]);
+            for (j, &one) in row.iter().enumerate().take(i) {
+                let other = values[j][i];
                 assert!((one - other).abs() < 1e-12 || one.is_nan() && other.is_nan());
             }
         }

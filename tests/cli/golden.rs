@@ -62,7 +62,8 @@ fn check_entry(run: &Value, steps: &str, entry: &Value) {
     for key in ["hsic_aa", "hsic_bb"] {
         let both = own(results, key);
         let ratios: Vec<f64> = both[0].iter().zip(&both[1]).map(|(f, w)| f / w).collect();
-        assert_near(&[ratios.clone()], &[vec![1.0; ratios.len()]], GOLDEN);
+        let ones = vec![1.0; ratios.len()];
+        assert_near(&[ratios], &[ones], GOLDEN);
     }
 }
 

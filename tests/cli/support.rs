@@ -34,7 +34,7 @@ pub fn repsim<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
 ///
 /// `{x.pt}` is `tests/golden/capture/x.pt`, `{models/x.pt}` and `{images}` are below `examples`.
 pub fn words(line: &str) -> Vec<String> {
-    line.split_whitespace().map(|word| word_of(word)).collect()
+    line.split_whitespace().map(word_of).collect()
 }
 
 fn word_of(word: &str) -> String {

@@ -192,7 +192,7 @@ fn reasons_are_sentences() {
         (Absence::NotFinite("a/b.png".to_owned()), "a/b.png"),
         (Absence::Overflow("7".to_owned()), "7"),
         (Absence::Constant, "constant"),
-        (Absence::NoSpread, "rbf"),
+        (Absence::NoSpread, "bandwidth"),
         (Absence::TooFew(3, 4), "at least 4"),
     ];
     for (why, part) in reasons {
