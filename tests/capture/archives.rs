@@ -109,12 +109,12 @@ fn operators_that_reach_files_are_refused() {
 
 #[test]
 fn a_trusted_archive_runs() {
-    let mut model = Model::load(path("file_reader.pt"), true).unwrap();
     let input = Tensor::ones([2, 4], tch::kind::FLOAT_CPU);
-    let layers = model.probe(&input).unwrap();
-    let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
-    assert_eq!(names, ["loader", "head"]);
     for optimize in [false, true] {
+        let mut model = Model::load(path("file_reader.pt"), true).unwrap();
+        let layers = model.probe(&input).unwrap();
+        let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
+        assert_eq!(names, ["loader", "head"]);
         model.prepare(&layers, &execution(optimize)).unwrap();
         let output = model.run(&input, &mut |_, _| Ok(Answer::Keep)).unwrap().unwrap();
         assert_eq!(output.size(), [2, 3]);
