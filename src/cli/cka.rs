@@ -135,9 +135,9 @@ impl Args {
     /// Refuses options that would be ignored.
     fn check_together(&self) -> Result<()> {
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
-        if self.models.len() == 1 && for_b {
-            let problem = "options for B were given, but there is one model only";
-            return Err(Error::usage(problem, "name a second model, or leave the -b options out"));
+        if self.models.len() + self.features.len() == 1 && for_b {
+            let problem = "options for B were given, but there is no B";
+            return Err(Error::usage(problem, "name a second one, or leave the -b options out"));
         }
         let of_data = self.data.any() || self.preprocess.any() || self.preprocess_b.any();
         if !self.features.is_empty() && of_data {
