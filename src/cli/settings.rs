@@ -1,5 +1,7 @@
 //! From options to settings of the engine.
 
+use std::thread::available_parallelism;
+
 use super::args::{DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
 use super::output::Messages;
 use crate::data::{Dataset, LoadOptions, Preprocess};
@@ -113,7 +115,7 @@ impl ModelArgs {
 
     /// Threads to compute with.
     pub fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(num_cpus::get)
+        self.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
     }
 }
 
