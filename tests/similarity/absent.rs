@@ -208,3 +208,23 @@ fn sound_layers_have_values() {
         assert_near(&once.t().to_owned(), &once, REORDERED, &format!("{settings:?}"));
     }
 }
+
+/// A layer that answers to one sample only has an unbiased HSIC of zero: what is left is rounding.
+#[test]
+fn one_sample_alone_is_no_similarity() {
+    let mut second = Array2::zeros(sound()[1].dim());
+    second[(3, 0)] = 2.0;
+    let unbiased = |s: &&Settings| s.bias == Bias::Unbiased && s.reduce == Reduce::Flatten;
+    for settings in everywhere().iter().filter(unbiased) {
+        assert_absent(&second, settings, 8, &Absence::Singles);
+    }
+}
+
+/// Values whose HSIC leaves float64 have a reason, not a wrong number.
+#[test]
+fn hsic_beyond_float64_is_told() {
+    let second = sound()[1].mapv(|v| v * 1e100);
+    for settings in everywhere().iter().filter(|s| s.reduce == Reduce::Flatten) {
+        assert_absent(&second, settings, 8, &Absence::OutOfRange);
+    }
+}
