@@ -21,6 +21,7 @@ pub mod capture;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod frechet;
 pub mod linalg;
 pub mod render;
 pub mod report;

@@ -5,8 +5,10 @@ use ndarray_linalg as _;
 
 mod centring;
 mod packed;
+mod psd;
 mod products;
 
 pub use centring::{CentredRows, Centring, centre_columns};
 pub use packed::PackedSymmetric;
+pub use psd::{Factor, Indefinite, RootTrace, Route};
 pub use products::gram;

@@ -2,6 +2,8 @@
 
 mod cross;
 mod hsic;
+mod moments;
 
 pub use cross::{LayerMoments, PairMoments, PairProducts};
+pub use moments::Moments;
 pub use hsic::{HsicSums, HsicTable, least_samples};

@@ -1,0 +1,15 @@
+//! How far apart two sets of features lie: the Fréchet distance and its relatives.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`Gaussian`] | the Fréchet distance (FID) with its parts and its error bound |
+//! | [`infinity`](mod@infinity) | FID∞: extrapolated to infinitely many samples |
+//! | [`kid`] | the kernel distance KID, unbiased |
+//! | [`prdc`] | precision, recall, density, coverage |
+
+mod gaussian;
+pub mod infinity;
+//KID
+//PRDC
+
+pub use gaussian::{Distance, Gaussian};
