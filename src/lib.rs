@@ -23,6 +23,7 @@ pub mod data;
 pub mod error;
 pub mod frechet;
 pub mod linalg;
+pub mod novelty;
 pub mod render;
 pub mod report;
 pub mod similarity;

@@ -4,6 +4,7 @@
 use ndarray_linalg as _;
 
 mod centring;
+pub mod distances;
 mod packed;
 mod psd;
 mod products;
