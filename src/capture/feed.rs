@@ -117,6 +117,15 @@ pub trait Consumer {
     /// The output cannot be worked with.
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer>;
 
+    /// What the model itself gave for a batch, after its layers; `None` where it is no tensor or
+    /// a layer stopped the run.
+    ///
+    /// # Errors
+    /// The output cannot be worked with.
+    fn output(&mut self, _at: Place<'_>, _output: Option<&Tensor>) -> Result<()> {
+        Ok(())
+    }
+
     /// All subjects have run on a batch of so many samples.
     ///
     /// # Errors
@@ -135,6 +144,8 @@ pub struct Place<'a> {
     pub samples: usize,
     /// Name of the sample in a row of the batch.
     pub name: &'a dyn Fn(usize) -> String,
+    /// Position in the data set of the sample in each row; empty for stored representations.
+    pub indices: &'a [usize],
 }
 
 /// Something that gives the outputs of layers, batch by batch.
@@ -223,7 +234,8 @@ impl ModelFeed<'_> {
             |row: usize| batch.indices.get(row).map_or_else(String::new, |&i| dataset.name(i));
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
-                let at = Place { subject: i, layer: 0, samples: batch.len(), name: &name };
+                let indices = &batch.indices;
+                let at = Place { subject: i, layer: 0, samples: batch.len(), name: &name, indices };
                 subject.run(&inputs[subject.input], at, consumer, timing)?;
             }
         }
@@ -243,7 +255,7 @@ impl Subject {
         let mut in_taps = 0.0;
         let Self { model, layers, .. } = self;
         let path = model.path().to_owned();
-        model.run(input, &mut |layer, output| {
+        let output = model.run(input, &mut |layer, output| {
             let tapped = Instant::now();
             check_shape(&layers[layer], output, at.samples, &path)?;
             let answer = consumer.layer(Place { layer, ..at }, output);
@@ -252,7 +264,7 @@ impl Subject {
         })?;
         timing.measure += in_taps;
         timing.forward += running.elapsed().as_secs_f64() - in_taps;
-        Ok(())
+        consumer.output(at, output.as_ref())
     }
 }
 

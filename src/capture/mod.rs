@@ -4,6 +4,7 @@
 //! results. It never prints; progress goes through [`Progress`].
 
 pub mod cka;
+pub mod extract;
 mod feed;
 mod full;
 mod minibatch;

@@ -69,7 +69,7 @@ impl StoredFeed {
             }
             for (layer, array) in layers.iter().enumerate() {
                 let rows = array.narrow(0, start as i64, count as i64);
-                let at = Place { subject, layer, samples: count, name: &name };
+                let at = Place { subject, layer, samples: count, name: &name, indices: &[] };
                 if matches!(consumer.layer(at, &rows)?, Answer::Stop) {
                     break;
                 }

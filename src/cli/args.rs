@@ -19,12 +19,19 @@ pub struct TalkArgs {
     pub verbose: bool,
 }
 
-/// Which samples.
+/// Which samples, of one data set.
 #[derive(Args)]
 pub struct DataArgs {
     /// Images: a folder (sub-folders are classes), .npy, .npz, .safetensors, CIFAR-10 or MNIST files
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub load: LoadArgs,
+}
+
+/// How samples are chosen and read.
+#[derive(Args)]
+pub struct LoadArgs {
     /// Use at most so many samples: the first ones, or random ones with --seed
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub limit: Option<usize>,
@@ -50,7 +57,8 @@ pub struct PreprocessArgs {
     /// for CIFAR-10 files, else raw]
     #[arg(long, value_name = "PRESET", value_parser = preset, help_heading = "Preprocessing")]
     pub preprocess: Option<Preset>,
-    /// Resize: the shorter side (256), HEIGHTxWIDTH, or none
+    /// Resize: the shorter side (256), HEIGHTxWIDTH, none, or as FID tools do: clean (clean-fid) or
+    /// legacy-pytorch (pytorch-fid), to 299x299 or, as clean:64, to another size
     #[arg(long, value_name = "SIZE", help_heading = "Preprocessing")]
     pub resize: Option<Resize>,
     /// Filter of the resizing: nearest, box, bilinear, bicubic, lanczos, …

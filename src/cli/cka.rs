@@ -93,7 +93,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
 pub fn compare(args: &Args, messages: &Messages) -> Result<CkaReport> {
     let started = Instant::now();
     let settings = args.settings();
-    settings.check(args.data.batch_size)?;
+    settings.check(args.data.load.batch_size)?;
     args.check_together()?;
     args.check_outputs()?;
     let mut report = match args.features.is_empty() {
@@ -139,7 +139,7 @@ impl Args {
             let problem = "options for B were given, but there is no B";
             return Err(Error::usage(problem, "name a second one, or leave the -b options out"));
         }
-        let of_data = self.data.any() || self.preprocess.any() || self.preprocess_b.any();
+        let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
         if !self.features.is_empty() && of_data {
             let problem = "options for images were given, but --features has none";
             return Err(Error::usage(problem, "leave out --limit, --preprocess and the like"));
@@ -187,9 +187,9 @@ impl Args {
             bias: self.measure.bias,
             kernel: self.measure.kernel,
             reduce: self.reduce.reduce,
-            batch_size: self.data.batch_size,
-            limit: self.data.limit,
-            seed: self.data.seed,
+            batch_size: self.data.load.batch_size,
+            limit: self.data.load.limit,
+            seed: self.data.load.seed,
             layers: self.layers.layers.clone(),
             layers_b: self.patterns_b().to_vec(),
             optimize: !self.run.no_optimize,
@@ -204,7 +204,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let dataset = args.data.open()?;
     let execution = args.run.execution()?;
     let preprocess = preprocess(args, &dataset)?;
-    let load = args.data.load_options(args.run.threads());
+    let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let loaded = inputs::load_all(&args.models, &args.run)?;
     let samples = first_samples(&source, 2)?;
@@ -228,7 +228,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(skipped(&data.skipped));
-    let inputs = Inputs { models: records, data: Some(data), features: vec![] };
+    let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let sides = sides(&inputs.models, settings);
     let recorded = args.recorded(&device::name(execution.device));
     let version = libtorch_version();

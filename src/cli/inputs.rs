@@ -72,6 +72,52 @@ impl LoadedModel {
         Ok((subject, record, warnings))
     }
 
+    /// Finds the one layer whose output are features: the layer named, else the input of the last
+    /// linear layer, or for an extractor for FID nothing but what it returns.
+    ///
+    /// # Errors
+    /// The model does not run on the input, has no such layer, or the layer gives no rows.
+    pub fn into_extractor(
+        mut self,
+        samples: &Tensor,
+        layer: Option<&str>,
+        execution: &Execution,
+    ) -> Result<(Subject, ModelInput, Vec<Warning>)> {
+        let returns_features = self.model.is_feature_extractor();
+        if returns_features {
+            self.model.ask_for_features();
+        }
+        let name = match layer {
+            None if returns_features => None,
+            None => Some(self.last_linear()?),
+            Some(name) => {
+                if name.ends_with(":input") {
+                    self.model.listen_to_last_linear()?;
+                }
+                Some(name.to_owned())
+            }
+        };
+        let all = self.model.probe(samples)?;
+        let layers = match name {
+            Some(name) => vec![one_layer(&self.model, &all, name)?],
+            None => vec![],
+        };
+        self.model.prepare(&layers, execution)?;
+        let record = self.record(&layers);
+        let warnings = of_model(&self.model);
+        let subject = Subject { model: self.model, layers, input: 0 };
+        subject.check_rows(samples.size()[0] as usize)?;
+        Ok((subject, record, warnings))
+    }
+
+    fn last_linear(&mut self) -> Result<String> {
+        self.model.listen_to_last_linear()?.ok_or_else(|| {
+            let problem = "it has no linear layer whose input could be taken";
+            let remedy = "name a layer with --layer; `repsim layers` lists them";
+            Error::file("find features in", self.model.path(), problem, remedy)
+        })
+    }
+
     /// What the report says of the model.
     pub fn record(&self, layers: &[Layer]) -> ModelInput {
         ModelInput {
@@ -97,6 +143,18 @@ pub fn choose(model: &Model, all: &[Layer], selection: &Selection) -> Result<Vec
         }
     }
     selection.choose(all, model.path())
+}
+
+/// The layer of a name, or the only one of a pattern.
+fn one_layer(model: &Model, all: &[Layer], name: String) -> Result<Layer> {
+    let mut layers = choose(model, all, &Selection::new(std::slice::from_ref(&name))?)?;
+    match (layers.pop(), layers.len()) {
+        (Some(layer), 0) => Ok(layer),
+        (_, more) => {
+            let problem = format!("'{name}' matches {} layers", more + 1);
+            Err(Error::usage(problem, "name one layer with --layer"))
+        }
+    }
 }
 
 fn layer_error(model: &Path, layer: &str, problem: String) -> Error {

@@ -1,15 +1,20 @@
 //! The command line: what may be given, what is run, and all that is printed.
 
 mod args;
+mod cache;
 mod cka;
 mod demo;
+mod extract;
 mod features;
+mod fid;
 mod inputs;
 mod layers;
 mod output;
 mod picture;
 mod schema;
+mod sets;
 mod settings;
+mod stats;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -21,8 +26,31 @@ use output::Messages;
 
 /// Everything was done, or a check passed.
 pub const DONE: u8 = 0;
+/// A check found drift.
+pub const DRIFT: u8 = 1;
 /// The run could not be done.
 pub const FAILED: u8 = 2;
+
+/// How a command ended that wrote what it had to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Everything was done.
+    Done,
+    /// A value is beyond what was allowed.
+    Drift,
+    /// A part of the run could not be done; it was told of.
+    Failed,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Done => DONE,
+            Status::Drift => DRIFT,
+            Status::Failed => FAILED,
+        })
+    }
+}
 
 /// Compare what neural networks represent.
 #[derive(Parser)]
@@ -41,6 +69,10 @@ enum Command {
     Layers(layers::Args),
     /// Compare all layers of two models, or of one with itself, by CKA
     Cka(Box<cka::Args>),
+    /// Measure how far image sets lie from a reference: FID, KID, precision and recall
+    Fid(Box<fid::Args>),
+    /// Write mean and covariance of features to a file that FID tools read
+    Stats(Box<stats::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
     Demo(demo::Args),
     /// Print the JSON Schema of a report
@@ -55,7 +87,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
     match guarded(|| run(cli.command, &messages)) {
-        Ok(()) => ExitCode::from(DONE),
+        Ok(status) => status.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
         Err(error) => {
             messages.error(&error);
@@ -64,18 +96,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command, messages: &Messages) -> Result<()> {
+fn run(command: Command, messages: &Messages) -> Result<Status> {
     match command {
-        Command::Layers(args) => layers::run(&args, messages),
-        Command::Cka(args) => cka::run(&args, messages),
-        Command::Demo(args) => demo::run(&args, messages),
-        Command::Schema(args) => schema::run(&args),
+        Command::Layers(args) => layers::run(&args, messages).map(done),
+        Command::Cka(args) => cka::run(&args, messages).map(done),
+        Command::Fid(args) => fid::run(&args, messages),
+        Command::Stats(args) => stats::run(&args, messages).map(done),
+        Command::Demo(args) => demo::run(&args, messages).map(done),
+        Command::Schema(args) => schema::run(&args).map(done),
     }
+}
+
+fn done((): ()) -> Status {
+    Status::Done
 }
 
 /// Runs a command; a panic in it (libtorch out of memory in an operation of ours) becomes an error
 /// of one line.
-fn guarded(command: impl FnOnce() -> Result<()>) -> Result<()> {
+fn guarded(command: impl FnOnce() -> Result<Status>) -> Result<Status> {
     std::panic::set_hook(Box::new(|_| {}));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command));
     let _ = std::panic::take_hook();

@@ -2,9 +2,9 @@
 
 use std::thread::available_parallelism;
 
-use super::args::{DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
+use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
 use super::output::Messages;
-use crate::data::{Dataset, LoadOptions, Preprocess};
+use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize};
 use crate::error::{Error, Result};
 use crate::torchscript::{Execution, native};
 
@@ -12,11 +12,6 @@ use crate::torchscript::{Execution, native};
 const AHEAD: usize = 2;
 
 impl DataArgs {
-    /// Whether an option was given that only images have; the batch size is not one.
-    pub fn any(&self) -> bool {
-        self.limit.is_some() || self.seed.is_some() || self.skip_unreadable
-    }
-
     /// Opens the data set and takes the subset asked for.
     ///
     /// # Errors
@@ -25,11 +20,18 @@ impl DataArgs {
         let path = self.data.as_deref().ok_or_else(|| {
             Error::usage("no data was given", "name a folder of images with --data FOLDER")
         })?;
-        Dataset::open(path)?.subset(self.limit, self.seed)
+        Dataset::open(path)?.subset(self.load.limit, self.load.seed)
+    }
+}
+
+impl LoadArgs {
+    /// Whether an option was given that only images have; the batch size is not one.
+    pub fn any(&self) -> bool {
+        self.limit.is_some() || self.seed.is_some() || self.skip_unreadable
     }
 
-    /// How it is read.
-    pub fn load_options(&self, threads: usize) -> LoadOptions {
+    /// How samples are read.
+    pub fn options(&self, threads: usize) -> LoadOptions {
         LoadOptions {
             batch_size: self.batch_size,
             workers: self.workers.unwrap_or((threads / 2).max(1)),
@@ -57,6 +59,7 @@ impl PreprocessArgs {
         let mut steps = Preprocess::preset(preset);
         set(&mut steps.resize, self.resize);
         set(&mut steps.interpolation, self.interpolation);
+        settle_fid_resize(&mut steps, (self.interpolation, ""), self.resize)?;
         set(&mut steps.crop, self.crop);
         set(&mut steps.channels, self.channels);
         set(&mut steps.range, self.range);
@@ -87,6 +90,7 @@ impl PreprocessBArgs {
         };
         set(&mut steps.resize, self.resize_b);
         set(&mut steps.interpolation, self.interpolation_b);
+        settle_fid_resize(&mut steps, (self.interpolation_b, "-b"), self.resize_b)?;
         set(&mut steps.crop, self.crop_b);
         set(&mut steps.channels, self.channels_b);
         set(&mut steps.range, self.range_b);
@@ -95,6 +99,24 @@ impl PreprocessBArgs {
         steps.validate()?;
         Ok(steps)
     }
+}
+
+/// A resizing of FID tools brings its own interpolation, and nothing is cropped after it unless that
+/// is asked for.
+fn settle_fid_resize(
+    steps: &mut Preprocess,
+    (interpolation, suffix): (Option<Interpolation>, &str),
+    given: Option<Resize>,
+) -> Result<()> {
+    if steps.resize.is_fid() && interpolation.is_some() {
+        let problem =
+            format!("--interpolation{suffix} does not go with --resize{suffix} {}", steps.resize);
+        return Err(Error::usage(problem, "leave it out: that resizing brings its own"));
+    }
+    if given.is_some_and(Resize::is_fid) {
+        steps.crop = Crop::None;
+    }
+    Ok(())
 }
 
 fn set<T>(target: &mut T, given: Option<T>) {

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::batches::{Batches, LoadOptions};
+use super::fingerprint::{digest, fingerprint};
 use super::preprocess::{Preprocess, Preset};
 use super::source::{self, Form, Sample, Source, SourceKind};
 use crate::error::{Error, Result};
@@ -53,6 +56,11 @@ impl Dataset {
     /// Whether the samples are pictures (of bytes or floats), to which all preprocessing applies.
     pub fn has_images(&self) -> bool {
         self.source.form() != Form::Rows
+    }
+
+    /// Whether the samples are pictures of bytes.
+    pub fn holds_bytes(&self) -> bool {
+        self.source.form() == Form::Pixels
     }
 
     /// Number of samples.
@@ -127,6 +135,44 @@ impl Dataset {
     /// (with [`LoadOptions::skip_unreadable`]: no sample that can).
     pub fn batches(&self, preprocess: &[Preprocess], options: &LoadOptions) -> Result<Batches> {
         Batches::start(self.clone(), preprocess, options)
+    }
+
+    /// Hashes every sample without decoding it, on that many threads (at least one).
+    ///
+    /// The text is that of [`Summary::fingerprint`](super::Summary::fingerprint) after a pass over
+    /// all samples of which none was left out.
+    ///
+    /// # Errors
+    ///
+    /// A sample that cannot be read: the first of them.
+    pub fn fingerprint(&self, workers: usize) -> Result<String> {
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(vec![]));
+        let work = || {
+            let (mut bytes, mut own) = (vec![], vec![]);
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                if i >= self.len() {
+                    break;
+                }
+                let hashed = self.read(i, &mut bytes).map(|()| (self.name(i), digest(&bytes)));
+                if hashed.is_err() {
+                    next.store(self.len(), Ordering::Relaxed);
+                }
+                own.push((i, hashed));
+            }
+            found.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
+        };
+        thread::scope(|scope| {
+            for _ in 1..workers.min(self.len()) {
+                let name = thread::Builder::new().name("repsim-hash".to_owned());
+                let _ = name.spawn_scoped(scope, work);
+            }
+            work();
+        });
+        let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.sort_unstable_by_key(|(i, _)| *i);
+        let samples: Result<_> = found.into_iter().map(|(_, hashed)| hashed).collect();
+        Ok(fingerprint(samples?))
     }
 
     /// What the samples are.

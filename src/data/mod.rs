@@ -8,7 +8,7 @@
 //! [`Dataset::open`] tells what a path holds, [`Preprocess`] says what is done to each sample, and
 //! [`Dataset::batches`] runs both on worker threads a few batches ahead of whoever takes them. The
 //! same input gives the same bytes, whatever the number of workers. [`features`] reads stored
-//! representations, which need none of this.
+//! representations, which need none of this, and [`statistics`] their means and covariances.
 
 mod batches;
 mod dataset;
@@ -19,6 +19,7 @@ mod loader;
 mod preprocess;
 pub mod resize;
 mod source;
+pub mod statistics;
 mod transform;
 
 pub use batches::{Batch, Batches, InputBatch, Layout, LoadOptions, Skipped, Summary};

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// The longest side a picture may be resized or cropped to, in pixels.
 const LONGEST: usize = 1 << 15;
 
+/// The side of the pictures that the FID Inception takes, in pixels.
+const INCEPTION: usize = 299;
+
 /// The steps from a decoded sample to what a network takes, in this order:
 ///
 /// ```text
@@ -19,7 +22,8 @@ const LONGEST: usize = 1 << 15;
 /// ```
 ///
 /// The order and the rounding are torchvision's (`Resize`, `CenterCrop`, `ToTensor`, `Normalize`
-/// on PIL images). Float images are taken as they are: `range` does not apply to them. Rows that
+/// on PIL images). [`Resize::Clean`] and [`Resize::LegacyPytorch`] do not round: `range`, `mean` and
+/// `std` then apply to floats, and `interpolation` to nothing. Float images are taken as they are: `range` does not apply to them. Rows that
 /// are no images accept no step at all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,7 +34,7 @@ pub struct Preprocess {
     pub channels: Channels,
     /// The size a picture is resized to.
     pub resize: Resize,
-    /// How resizing weighs pixels.
+    /// How resizing weighs pixels; `clean` and `legacy_pytorch` bring their own way instead.
     pub interpolation: Interpolation,
     /// The part that is kept after resizing.
     pub crop: Crop,
@@ -66,7 +70,17 @@ pub enum Channels {
     Rgb,
 }
 
-/// The size a picture is resized to.
+/// The size a picture is resized to, and how.
+///
+/// | option | filter | between passes | result | whose values |
+/// |---|---|---|---|---|
+/// | `256`, `256x224` | `--interpolation`, antialiased | bytes | bytes | Pillow's, torchvision's |
+/// | `clean` | bicubic, antialiased | floats | floats held to 0…255 | clean-fid's |
+/// | `legacy-pytorch` | bilinear, not antialiased | floats | floats | pytorch-fid's |
+///
+/// The last two are the ways in which tools resize for the Fréchet Inception distance (Parmar,
+/// Zhang and Zhu 2022, "On aliased resizing and surprising subtleties in GAN evaluation"). Float
+/// images are resized with the same filters but never rounded or held to a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resize {
@@ -76,6 +90,22 @@ pub enum Resize {
     ShorterSide(usize),
     /// Exactly this size, whatever the proportions.
     Exact {
+        /// Pixels.
+        height: usize,
+        /// Pixels.
+        width: usize,
+    },
+    /// Exactly this size as clean-fid does it: Pillow's antialiased bicubic on each channel as
+    /// float32 (mode `F`), held to 0…255, not rounded.
+    Clean {
+        /// Pixels.
+        height: usize,
+        /// Pixels.
+        width: usize,
+    },
+    /// Exactly this size as pytorch-fid does it inside the network: `torch.nn.functional.interpolate`
+    /// with `mode="bilinear", align_corners=False`, not antialiased, not rounded.
+    LegacyPytorch {
         /// Pixels.
         height: usize,
         /// Pixels.
@@ -145,8 +175,12 @@ impl Preprocess {
     }
 
     /// Whether two do the same, whatever presets they began from.
+    ///
+    /// An interpolation that the way of resizing does not look at makes no difference.
     pub fn same_steps(&self, other: &Self) -> bool {
-        *self == Self { preset: self.preset, ..other.clone() }
+        let fid = self.resize.is_fid();
+        let interpolation = if fid { self.interpolation } else { other.interpolation };
+        *self == Self { preset: self.preset, interpolation, ..other.clone() }
     }
 
     /// The first step that only makes sense for an image, as its option is spelled.
@@ -186,13 +220,39 @@ impl Preprocess {
 }
 
 impl Resize {
+    /// What clean-fid does: to the 299×299 pixels of FID's Inception.
+    pub const CLEAN: Self = Self::Clean { height: 299, width: 299 };
+
     /// Height and width after resizing a picture of `height` × `width`.
     pub fn size(self, (height, width): (usize, usize)) -> (usize, usize) {
         match self {
             Self::None => (height, width),
-            Self::Exact { height, width } => (height, width),
+            Self::Exact { height, width }
+            | Self::Clean { height, width }
+            | Self::LegacyPytorch { height, width } => (height, width),
             Self::ShorterSide(side) if width <= height => (side * height / width, side),
             Self::ShorterSide(side) => (side, side * width / height),
+        }
+    }
+
+    /// Whether it is one of the ways in which tools resize for the Fréchet Inception distance:
+    /// they give floats and take no interpolation.
+    pub fn is_fid(self) -> bool {
+        matches!(self, Self::Clean { .. } | Self::LegacyPytorch { .. })
+    }
+
+    /// `"clean"`, `"legacy-pytorch:64"`, `"clean:64x48"`; without a size that of the Inception.
+    fn fid(text: &str) -> Option<Self> {
+        let (way, size) =
+            text.split_once(':').map_or((text, None), |(way, size)| (way, Some(size)));
+        let (height, width) = match size {
+            None => (INCEPTION, INCEPTION),
+            Some(size) => sides(size).map(|(height, width)| (height, width.unwrap_or(height)))?,
+        };
+        match way {
+            "clean" => Some(Self::Clean { height, width }),
+            "legacy-pytorch" => Some(Self::LegacyPytorch { height, width }),
+            _ => None,
         }
     }
 
@@ -231,13 +291,17 @@ impl FromStr for Resize {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        match sides(text) {
+        match (sides(text), Self::fid(text)) {
             _ if text == "none" => Ok(Self::None),
-            Some((side, None)) => Ok(Self::ShorterSide(side)),
-            Some((height, Some(width))) => Ok(Self::Exact { height, width }),
-            None => {
-                Err(unknown("size", text, "give the shorter side (256), HEIGHTxWIDTH, or none"))
-            }
+            (Some((side, None)), _) => Ok(Self::ShorterSide(side)),
+            (Some((height, Some(width))), _) => Ok(Self::Exact { height, width }),
+            (None, Some(fid)) => Ok(fid),
+            (None, None) => Err(unknown(
+                "size",
+                text,
+                "give the shorter side (256), HEIGHTxWIDTH, none, or for FID clean or \
+                 legacy-pytorch (299x299; else clean:64, clean:HEIGHTxWIDTH)",
+            )),
         }
     }
 }
@@ -289,6 +353,14 @@ impl fmt::Display for Resize {
             Self::None => f.write_str("none"),
             Self::ShorterSide(side) => write!(f, "{side}"),
             Self::Exact { height, width } => write!(f, "{height}x{width}"),
+            Self::Clean { height: INCEPTION, width: INCEPTION } => f.write_str("clean"),
+            Self::Clean { height, width } => write!(f, "clean:{height}x{width}"),
+            Self::LegacyPytorch { height: INCEPTION, width: INCEPTION } => {
+                f.write_str("legacy-pytorch")
+            }
+            Self::LegacyPytorch { height, width } => {
+                write!(f, "legacy-pytorch:{height}x{width}")
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! From a decoded sample to the floats a network takes, written where they belong.
 
 use super::dtype::Dtype;
-use super::preprocess::{Channels, Preprocess, Range};
-use super::resize::{AxisCache, Interpolation, Picture, Target, Window, resize};
+use super::preprocess::{Channels, Preprocess, Range, Resize};
+use super::resize::{
+    AxisCache, Interpolation, Kernel, Picture, Target, Window, interpolate, resize,
+};
 use super::source::{Form, Sample};
 use crate::error::{Error, Result};
 
@@ -24,11 +26,16 @@ pub(super) struct Plan {
 pub(super) struct Scratch {
     axes: AxisCache,
     grey: Vec<u8>,
-    between: Vec<u8>,
-    resized: Vec<u8>,
     planes: Vec<f32>,
-    between_floats: Vec<f32>,
-    resized_floats: Vec<f32>,
+    bytes: Room<u8>,
+    floats: Room<f32>,
+}
+
+/// Room to resize to one type of value.
+#[derive(Debug, Default)]
+struct Room<T> {
+    between: Vec<T>,
+    resized: Vec<T>,
 }
 
 /// Where a picture's pixels go: its resized size, the part that is kept, and where that part
@@ -118,7 +125,7 @@ impl Plan {
     }
 
     fn apply_pixels(&self, picture: Picture<'_, u8>, scratch: &mut Scratch, out: &mut [f32]) {
-        let Scratch { axes, grey, between, resized, .. } = scratch;
+        let Scratch { axes, grey, bytes, floats, .. } = scratch;
         let channels = self.channels(picture.channels);
         let picture = match (picture.channels, channels) {
             (3, 1) => to_grey(picture, grey),
@@ -129,38 +136,40 @@ impl Plan {
             let zeros: Vec<f32> = (0..channels).map(|c| self.table(c)[0]).collect();
             out.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(&zeros));
         }
+        let tables = [0, 1, 2].map(|c| self.table(c));
+        let look_up = |c: usize, byte: u8| tables[c][usize::from(byte)];
         if geometry.resized == (picture.height, picture.width) {
-            return self.write(picture, &geometry, out, channels);
+            return write(picture, &geometry, (out, channels), look_up);
         }
-        resize(picture, &geometry.target(self.steps.interpolation), axes, between, resized);
-        let (height, width) = (geometry.rows.window.len(), geometry.columns.window.len());
-        let part = Picture { data: resized, height, width, channels: picture.channels };
-        self.write(part, &geometry.without_window(), out, channels);
+        let target = self.target(&geometry);
+        if self.steps.resize.is_fid() {
+            self.resize_floats(picture, &target, axes, floats);
+            let (range, normals) = (self.steps.range, [0, 1, 2].map(|c| self.normal(c)));
+            let value = |c: usize, value: f32| {
+                normalise(in_range(range, value.clamp(0.0, 255.0)), normals[c])
+            };
+            let part = geometry.part(&floats.resized, picture.channels);
+            return write(part, &geometry.without_window(), (out, channels), value);
+        }
+        resize(picture, &target, axes, &mut bytes.between, &mut bytes.resized);
+        let part = geometry.part(&bytes.resized, picture.channels);
+        write(part, &geometry.without_window(), (out, channels), look_up);
     }
 
-    /// Looks up the kept part of a picture, row by row.
-    fn write(
+    /// Resizes without rounding: as Pillow does floats, or as PyTorch does.
+    fn resize_floats<T: Copy + Into<f32>>(
         &self,
-        picture: Picture<'_, u8>,
-        geometry: &Geometry,
-        out: &mut [f32],
-        channels: usize,
-    ) {
-        let stored = picture.channels;
-        let (rows, columns) = (&geometry.rows, &geometry.columns);
-        let lines = picture.data.chunks_exact(picture.width * stored);
-        let lines = lines.skip(rows.window.start).take(rows.window.len());
-        let first = columns.before * channels;
-        for (line, out) in
-            lines.zip(out.chunks_exact_mut(columns.length * channels).skip(rows.before))
-        {
-            let line = &line[columns.window.start * stored..columns.window.end * stored];
-            let out = &mut out[first..first + columns.window.len() * channels];
-            match (stored, channels) {
-                (1, 1) => look_up(line, out, [self.table(0)]),
-                (1, 3) => repeat(line, out, [0, 1, 2].map(|c| self.table(c))),
-                _ => look_up(line, out, [0, 1, 2].map(|c| self.table(c))),
-            }
+        picture: Picture<'_, T>,
+        target: &Target,
+        axes: &mut AxisCache,
+        room: &mut Room<f32>,
+    ) where
+        f32: Kernel<T>,
+    {
+        let Room { between, resized } = room;
+        match self.steps.resize {
+            Resize::LegacyPytorch { .. } => interpolate(picture, target, between, resized),
+            _ => resize(picture, target, axes, between, resized),
         }
     }
 
@@ -172,11 +181,11 @@ impl Plan {
         scratch: &mut Scratch,
         out: &mut [f32],
     ) {
-        let Scratch { axes, planes, between_floats, resized_floats, .. } = scratch;
+        let Scratch { axes, planes, floats, .. } = scratch;
         planes.resize(channels * height * width, 0.0);
         dtype.narrow(stored, planes);
         let geometry = self.geometry((height, width));
-        let target = geometry.target(self.steps.interpolation);
+        let target = self.target(&geometry);
         let wanted = self.channels(channels);
         if geometry.pads() {
             let zeros: Vec<f32> = (0..wanted).map(|c| normalise(0.0, self.normal(c))).collect();
@@ -184,10 +193,10 @@ impl Plan {
         }
         for (c, plane) in planes.chunks_exact(height * width).enumerate() {
             let plane = Picture { data: plane, height, width, channels: 1 };
-            resize(plane, &target, axes, between_floats, resized_floats);
+            self.resize_floats(plane, &target, axes, floats);
             let copies = if wanted == channels { c..c + 1 } else { 0..wanted };
             for channel in copies {
-                self.interleave(resized_floats, &geometry, out, (channel, wanted));
+                self.interleave(&floats.resized, &geometry, out, (channel, wanted));
             }
         }
     }
@@ -220,6 +229,15 @@ impl Plan {
         Geometry { resized, rows, columns: Placement::centre(resized.1, width) }
     }
 
+    fn target(&self, geometry: &Geometry) -> Target {
+        let (rows, columns) = (geometry.rows.window.clone(), geometry.columns.window.clone());
+        let interpolation = match self.steps.resize {
+            Resize::Clean { .. } => Interpolation::Bicubic,
+            _ => self.steps.interpolation,
+        };
+        Target { size: geometry.resized, rows, columns, interpolation }
+    }
+
     fn table(&self, channel: usize) -> &[f32; 256] {
         &self.tables[channel % self.tables.len()]
     }
@@ -234,9 +252,10 @@ impl Geometry {
         [&self.rows, &self.columns].iter().any(|axis| axis.window.len() < axis.length)
     }
 
-    fn target(&self, interpolation: Interpolation) -> Target {
-        let (rows, columns) = (self.rows.window.clone(), self.columns.window.clone());
-        Target { size: self.resized, rows, columns, interpolation }
+    /// What is kept, where nothing else was made.
+    fn part<'a, T>(&self, data: &'a [T], channels: usize) -> Picture<'a, T> {
+        let (height, width) = (self.rows.window.len(), self.columns.window.len());
+        Picture { data, height, width, channels }
     }
 
     /// The same for a picture that holds nothing but what is kept.
@@ -278,29 +297,54 @@ fn normalise(value: f32, (mean, std): (f32, f32)) -> f32 {
     (value - mean) / std
 }
 
-/// What each byte becomes: `(range(v) − mean) / std` in float32, as torchvision computes it.
-fn table(range: Range, normal: (f32, f32)) -> [f32; 256] {
-    std::array::from_fn(|v| {
-        let byte = v as f32;
-        let value = match range {
-            Range::Unit => byte / 255.0,
-            Range::Signed => 2.0 * (byte / 255.0) - 1.0,
-            Range::Bytes => byte,
-        };
-        normalise(value, normal)
-    })
-}
-
-fn look_up<const C: usize>(line: &[u8], out: &mut [f32], tables: [&[f32; 256]; C]) {
-    let (pixels, values) = (line.as_chunks::<C>().0, out.as_chunks_mut::<C>().0);
-    for (out, pixel) in values.iter_mut().zip(pixels) {
-        *out = std::array::from_fn(|c| tables[c][usize::from(pixel[c])]);
+fn in_range(range: Range, value: f32) -> f32 {
+    match range {
+        Range::Unit => value / 255.0,
+        Range::Signed => 2.0 * (value / 255.0) - 1.0,
+        Range::Bytes => value,
     }
 }
 
-fn repeat<const C: usize>(line: &[u8], out: &mut [f32], tables: [&[f32; 256]; C]) {
-    for (out, &byte) in out.as_chunks_mut::<C>().0.iter_mut().zip(line) {
-        *out = tables.map(|table| table[usize::from(byte)]);
+/// What each byte becomes: `(range(v) − mean) / std` in float32, as torchvision computes it.
+fn table(range: Range, normal: (f32, f32)) -> [f32; 256] {
+    std::array::from_fn(|byte| normalise(in_range(range, byte as f32), normal))
+}
+
+/// Writes the kept part of a picture, row by row: `value` gives what a stored value becomes in each
+/// channel.
+fn write<T: Copy>(
+    picture: Picture<'_, T>,
+    geometry: &Geometry,
+    (out, channels): (&mut [f32], usize),
+    value: impl Fn(usize, T) -> f32,
+) {
+    let stored = picture.channels;
+    let (rows, columns) = (&geometry.rows, &geometry.columns);
+    let lines = picture.data.chunks_exact(picture.width * stored);
+    let lines = lines.skip(rows.window.start).take(rows.window.len());
+    let first = columns.before * channels;
+    for (line, out) in lines.zip(out.chunks_exact_mut(columns.length * channels).skip(rows.before))
+    {
+        let line = &line[columns.window.start * stored..columns.window.end * stored];
+        let out = &mut out[first..first + columns.window.len() * channels];
+        match (stored, channels) {
+            (1, 1) => convert::<1, T>(line, out, &value),
+            (1, 3) => repeat::<3, T>(line, out, &value),
+            _ => convert::<3, T>(line, out, &value),
+        }
+    }
+}
+
+fn convert<const C: usize, T: Copy>(line: &[T], out: &mut [f32], value: &impl Fn(usize, T) -> f32) {
+    let (pixels, values) = (line.as_chunks::<C>().0, out.as_chunks_mut::<C>().0);
+    for (out, pixel) in values.iter_mut().zip(pixels) {
+        *out = std::array::from_fn(|c| value(c, pixel[c]));
+    }
+}
+
+fn repeat<const C: usize, T: Copy>(line: &[T], out: &mut [f32], value: &impl Fn(usize, T) -> f32) {
+    for (out, &grey) in out.as_chunks_mut::<C>().0.iter_mut().zip(line) {
+        *out = std::array::from_fn(|c| value(c, grey));
     }
 }
 

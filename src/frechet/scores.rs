@@ -126,7 +126,8 @@ impl<'a> Scorer<'a> {
     pub fn new(reference: &'a FeatureSet, settings: &'a Settings) -> Result<Self> {
         let rows = || reference.rows.as_ref().map(|rows| rows.view());
         let of = |metric| rows().filter(|_| settings.wants(metric));
-        let kid = of(Metric::Kid).map(|rows| kid::Reference::new(rows, settings.kid)).transpose()?;
+        let kid =
+            of(Metric::Kid).map(|rows| kid::Reference::new(rows, settings.kid)).transpose()?;
         let mean = reference.gaussian.mean();
         let manifold = of(Metric::Prdc).map(|rows| Manifold::new(rows, mean, settings.k));
         Ok(Self { settings, reference, kid, manifold })

@@ -6,10 +6,10 @@ use ndarray_linalg as _;
 mod centring;
 pub mod distances;
 mod packed;
-mod psd;
 mod products;
+mod psd;
 
 pub use centring::{CentredRows, Centring, centre_columns};
 pub use packed::PackedSymmetric;
-pub use psd::{Factor, Indefinite, RootTrace, Route};
 pub use products::gram;
+pub use psd::{Factor, Indefinite, RootTrace, Route};

@@ -1,6 +1,7 @@
 //! Reports: versioned results with all that is needed to trust and repeat them.
 
 pub mod cka;
+pub mod fid;
 pub mod layers;
 mod number;
 mod provenance;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use number::Number;
 pub use provenance::{
-    ArrayInfo, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, sha256_of_file,
+    ArrayInfo, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput, StatisticsInput,
+    sha256_of_file,
 };
 pub use schema::{NAMES, schema};
 pub use write::{check_writable, write_atomically};
@@ -90,6 +92,9 @@ pub struct Timing {
     pub forward: f64,
     /// In the measure.
     pub measure: f64,
+    /// After the data, where that is told apart from the measure: factors and distances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f64>,
     /// How often the data was gone over.
     pub passes: usize,
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::data::statistics::Origin;
 use crate::data::{Dataset, Preprocess, Skipped, SourceKind, Summary};
 use crate::error::{Error, Result};
 
@@ -22,6 +23,34 @@ pub struct Inputs {
     /// Files of stored representations, in the order given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<FeatureInput>,
+    /// Sets that are held against each other: the reference first, then those that could be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<SetInput>,
+}
+
+/// A set of samples, in whichever form it was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SetInput {
+    /// Images.
+    Images(DataInput),
+    /// Stored features.
+    Features(FeatureInput),
+    /// Mean and covariance.
+    Statistics(StatisticsInput),
+}
+
+/// A file of mean and covariance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StatisticsInput {
+    /// Its path as given.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Samples, if it says.
+    pub n: Option<usize>,
+    /// How it was made, if it says.
+    pub origin: Option<Origin>,
 }
 
 /// A TorchScript archive.

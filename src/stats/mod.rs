@@ -5,5 +5,5 @@ mod hsic;
 mod moments;
 
 pub use cross::{LayerMoments, PairMoments, PairProducts};
-pub use moments::Moments;
 pub use hsic::{HsicSums, HsicTable, least_samples};
+pub use moments::Moments;

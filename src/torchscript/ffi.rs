@@ -39,6 +39,9 @@ unsafe extern "C" {
     fn repsim_layer_parameters(model: *const Opaque, layer: usize) -> i64;
     fn repsim_layer_gives_tensor(model: *const Opaque, layer: usize) -> c_int;
     fn repsim_is_flat(model: *const Opaque) -> c_int;
+    fn repsim_has_features_flag(model: *const Opaque) -> c_int;
+    fn repsim_set_features_flag(model: *mut Opaque);
+    fn repsim_tap_last_linear(model: *mut Opaque, error: *mut *mut c_char) -> i64;
     fn repsim_probe(
         model: *mut Opaque,
         input: *const C_tensor,
@@ -204,6 +207,32 @@ impl Handle {
     pub fn is_flat(&self) -> bool {
         // SAFETY: the handle is valid.
         unsafe { repsim_is_flat(self.0.as_ptr()) != 0 }
+    }
+
+    /// Whether `forward` has a flag `return_features`.
+    pub fn has_features_flag(&self) -> bool {
+        // SAFETY: the handle is valid.
+        unsafe { repsim_has_features_flag(self.0.as_ptr()) != 0 }
+    }
+
+    /// Sets that flag in every run from now on.
+    pub fn set_features_flag(&mut self) {
+        // SAFETY: the handle is valid and not used elsewhere.
+        unsafe { repsim_set_features_flag(self.0.as_ptr()) }
+    }
+
+    /// Adds a layer that is the input of the last linear layer; `None` where there is none.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn tap_last_linear(&mut self) -> Result<Option<RawLayer>, String> {
+        let mut error = ptr::null_mut();
+        // SAFETY: the handle is valid and not used elsewhere.
+        let layer = unsafe { repsim_tap_last_linear(self.0.as_ptr(), &mut error) };
+        match take(error) {
+            Some(error) => Err(error),
+            None => Ok(usize::try_from(layer).ok().map(|i| self.layer(i))),
+        }
     }
 
     /// Runs the model as it was loaded with every layer tapped.

@@ -109,6 +109,32 @@ impl Model {
             .collect()
     }
 
+    /// Whether `forward` follows the calling convention of FID's Inception: a flag
+    /// `return_features`, and images of bytes, 0 to 255.
+    pub fn is_feature_extractor(&self) -> bool {
+        self.handle.has_features_flag()
+    }
+
+    /// Sets `return_features` in every run from now on.
+    pub fn ask_for_features(&mut self) {
+        self.handle.set_features_flag();
+    }
+
+    /// Makes the input of the last linear layer a layer of its own, named `fc:input` after the
+    /// module; `None` where the graph has no linear layer. To be called before [`Model::probe`].
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn listen_to_last_linear(&mut self) -> Result<Option<String>> {
+        let found = self.handle.tap_last_linear();
+        let found = found.map_err(|said| {
+            self.torch_error("read the graph of", said, "name a layer with --layer".to_owned())
+        })?;
+        let name = found.as_ref().map(|layer| layer.path.clone());
+        self.raw.extend(found);
+        Ok(name)
+    }
+
     /// Runs the model once, as it was loaded, and returns all layers that ran, in the order in
     /// which they finished. To be called before [`Model::prepare`].
     ///

@@ -34,12 +34,24 @@ pub fn keep_memory() {
 /// own and few and small products to do beside the networks, gets one, so that the two do not
 /// fight for the cores.
 pub fn set_threads(threads: usize) {
+    tch::set_num_threads(threads.clamp(1, 1024) as i32);
+    set_blas_threads(1);
+}
+
+/// Runs linear algebra on so many threads of OpenBLAS, at a time when no network runs.
+pub fn with_blas_threads<T>(threads: usize, body: impl FnOnce() -> T) -> T {
+    set_blas_threads(threads);
+    let found = body();
+    set_blas_threads(1);
+    found
+}
+
+fn set_blas_threads(threads: usize) {
     unsafe extern "C" {
         fn openblas_set_num_threads(threads: c_int);
     }
-    tch::set_num_threads(threads.clamp(1, 1024) as i32);
     // SAFETY: it takes any positive number.
-    unsafe { openblas_set_num_threads(1) };
+    unsafe { openblas_set_num_threads(threads.clamp(1, 1024) as c_int) };
 }
 
 /// Opens a shared library for the life of the process, its symbols visible to all.

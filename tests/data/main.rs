@@ -4,10 +4,12 @@
 
 mod arrays;
 mod features;
+mod fid_resize;
 mod folders;
 mod loading;
 mod mistakes;
 mod pixels;
 mod records;
 mod resize;
+mod statistics;
 mod support;

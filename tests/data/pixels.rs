@@ -167,7 +167,9 @@ fn steps_are_read_from_an_options_text() {
     let message = "tall".parse::<Resize>().unwrap_err().to_string();
     assert_eq!(
         message,
-        r#"unknown size "tall"; give the shorter side (256), HEIGHTxWIDTH, or none"#
+        r#"unknown size "tall"; give the shorter side (256), HEIGHTxWIDTH, none, or for FID clean or "#
+            .to_owned()
+            + "legacy-pytorch (299x299; else clean:64, clean:HEIGHTxWIDTH)"
     );
     let message = "image".parse::<Preset>().unwrap_err().to_string();
     assert_eq!(message, r#"unknown preset "image"; give one of imagenet, cifar10, raw"#);

@@ -17,7 +17,7 @@ fn case(name: &str) -> Option<(String, Interpolation, usize, usize)> {
 fn bytes_are_pillows() {
     let all = goldens("resize.npz");
     let mut cache = AxisCache::default();
-    let (mut between, mut out, mut compared) = (vec![], vec![], 0);
+    let (mut between, mut out, mut compared) = (vec![], Vec::<u8>::new(), 0);
     for golden in &all {
         let Some((source, filter, height, width)) = case(&golden.name) else { continue };
         if source.ends_with("float") {
@@ -41,7 +41,7 @@ fn bytes_are_pillows() {
 fn floats_are_pillows() {
     let all = goldens("resize.npz");
     let mut cache = AxisCache::default();
-    let (mut between, mut out, mut compared) = (vec![], vec![], 0);
+    let (mut between, mut out, mut compared) = (vec![], Vec::<f32>::new(), 0);
     for golden in &all {
         let Some((source, filter, height, width)) = case(&golden.name) else { continue };
         if !source.ends_with("float") {
@@ -65,7 +65,7 @@ fn a_window_is_a_part_of_the_whole() {
     let data: Vec<u8> = (0..40 * 30 * 3).map(|i| (i * 37 % 251) as u8).collect();
     let picture = Picture { data: &data, height: 40, width: 30, channels: 3 };
     let mut cache = AxisCache::default();
-    let (mut between, mut whole, mut part) = (vec![], vec![], vec![]);
+    let (mut between, mut whole, mut part) = (vec![], vec![], Vec::<u8>::new());
     for filter in Interpolation::ALL {
         for (height, width) in [(20, 15), (18, 28), (40, 15), (20, 30), (40, 30), (55, 44)] {
             let target = Target::whole(height, width, filter);

@@ -10,7 +10,7 @@ const BLOCK: usize = 32;
 /// One half, to round by.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-impl Kernel for u8 {
+impl Kernel<u8> for u8 {
     fn horizontal(part: &Part<'_, u8>, axis: &Axis, wanted: (&Window, &Window), out: &mut Vec<u8>) {
         match part.channels {
             1 => along::<1>(part, axis, wanted, out),

@@ -1,4 +1,4 @@
-//! Resizing, byte for byte as Pillow does it.
+//! Resizing, byte for byte as Pillow does it, and once as PyTorch does it.
 //!
 //! Pillow's `Image.resize` is separable: each axis has its own weights, there is a pass for each
 //! axis that changes, and what lies between the passes is rounded to the picture's own type. The
@@ -7,8 +7,12 @@
 //! a byte one off). 8-bit pictures are summed in 22-bit fixed point, floats in float64. When an
 //! axis shrinks, the filter widens with it, which is what others call antialiasing.
 //!
+//! [`interpolate`] is PyTorch's bilinear interpolation, which does not widen the filter; the first
+//! FID tools resized with it.
+//!
 //! Source: Pillow 13, `src/libImaging/Resample.c` and (for nearest) `Geometry.c`.
 
+mod bilinear;
 mod bytes;
 mod coefficients;
 mod floats;
@@ -16,6 +20,7 @@ mod interpolation;
 mod nearest;
 mod passes;
 
+pub use bilinear::interpolate;
 pub use coefficients::{Axis, AxisCache};
 pub use interpolation::Interpolation;
 pub use passes::{Kernel, resize};

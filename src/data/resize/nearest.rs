@@ -27,15 +27,15 @@ fn table(input: usize, output: usize, window: &Window) -> Vec<usize> {
 }
 
 /// Copies the pixels at the given rows and columns.
-pub(super) fn pick<T: Copy>(
-    part: &Part<'_, T>,
+pub(super) fn pick<I: Copy, O: From<I>>(
+    part: &Part<'_, I>,
     rows: &[usize],
     columns: &[usize],
-    out: &mut Vec<T>,
+    out: &mut Vec<O>,
 ) {
     for &y in rows {
         for &x in columns {
-            out.extend_from_slice(part.row(y, &(x..x + 1)));
+            out.extend(part.row(y, &(x..x + 1)).iter().map(|&value| O::from(value)));
         }
     }
 }

@@ -19,7 +19,9 @@ use super::dtype::Dtype;
 use super::resize::Picture;
 use crate::error::Result;
 
-pub(super) use arrays::arrays;
+pub(super) use arrays::{Arrays, arrays};
+pub(super) use npy::encode;
+pub(super) use npz::{Npz, pack};
 pub(super) use open::open;
 pub(super) use stored::Stored;
 

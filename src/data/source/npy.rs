@@ -47,6 +47,8 @@ impl Arrays for Npy {
 pub(super) struct Header {
     dtype: Dtype,
     shape: Vec<usize>,
+    /// Whether the first axis is the fastest, not the last.
+    pub fortran: bool,
     /// Bytes from the start of the file to the first element.
     pub length: usize,
 }
@@ -64,19 +66,61 @@ impl Header {
         };
         let descr = value(&text, "descr").ok_or_else(broken)?;
         let dtype = dtype(descr).map_err(|found| unknown_type(path, name, &found))?;
-        if value(&text, "fortran_order").ok_or_else(broken)?.starts_with("True") {
+        let fortran = value(&text, "fortran_order").ok_or_else(broken)?.starts_with("True");
+        let shape = shape(value(&text, "shape").ok_or_else(broken)?).ok_or_else(broken)?;
+        Ok(Self { dtype, shape, fortran, length })
+    }
+
+    /// Bytes from the start of the file to its end; `None` where they cannot be counted.
+    pub fn end(&self) -> Option<usize> {
+        let bytes = self.shape.iter().try_fold(self.dtype.size(), |n, &d| n.checked_mul(d))?;
+        self.length.checked_add(bytes)
+    }
+
+    /// The array that follows this header; one in Fortran order is refused.
+    pub fn stored(self, path: &Path, name: &str, place: Place) -> Result<Stored> {
+        if self.fortran {
             let problem = format!("{} is in Fortran order", called(name));
             return Err(Error::file("load", path, problem, "save numpy.ascontiguousarray of it"));
         }
-        let shape = shape(value(&text, "shape").ok_or_else(broken)?).ok_or_else(broken)?;
-        Ok(Self { dtype, shape, length })
+        self.stored_in_any_order(path, name, place)
     }
 
-    /// The array that follows this header.
-    pub fn stored(self, path: &Path, name: &str, place: Place) -> Result<Stored> {
+    /// The array that follows this header, its elements in the order they have.
+    pub fn stored_in_any_order(self, path: &Path, name: &str, place: Place) -> Result<Stored> {
         let (dtype, shape) = (self.dtype, self.shape);
         Stored { path: path.to_owned(), name: name.to_owned(), dtype, shape, place }.check()
     }
+}
+
+/// The one string (`<U…` of shape `()`) that a `.npy` file holds; `None` where it holds anything else.
+pub(super) fn string(mut file: &[u8]) -> Option<String> {
+    let (_, header) = text(&mut file)?;
+    let length = value(&header, "descr")?.strip_prefix("'<U")?.split('\'').next()?;
+    let bytes = length.parse::<usize>().ok()?.checked_mul(4)?;
+    if !shape(value(&header, "shape")?)?.is_empty() {
+        return None;
+    }
+    let letters = file.get(..bytes)?.as_chunks::<4>().0.iter();
+    let letters: Option<String> = letters.map(|&l| char::from_u32(u32::from_le_bytes(l))).collect();
+    Some(letters?.trim_end_matches('\0').to_owned())
+}
+
+/// A `.npy` file of elements that are given as bytes, the last axis fastest.
+pub(in crate::data) fn encode(descr: &str, shape: &[usize], elements: &[u8]) -> Vec<u8> {
+    let lengths = match shape {
+        [one] => format!("{one},"),
+        all => all.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let dictionary =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({lengths}), }}");
+    // The start has 10 bytes, the header ends in a line break, and elements begin at a multiple of 64.
+    let size = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((size as u16).to_le_bytes());
+    file.extend(format!("{dictionary:<width$}\n", width = size - 1).bytes());
+    file.extend(elements);
+    file
 }
 
 /// The header's text and the number of bytes up to its end.
@@ -134,6 +178,19 @@ fn shape(text: &str) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strings_are_read_as_they_were_written() {
+        let letters = |text: &str| -> Vec<u8> {
+            text.chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect()
+        };
+        let file = encode("<U6", &[], &letters("σ {}\0\0"));
+        assert_eq!(file.len(), 128 + 24);
+        assert_eq!(string(&file), Some("σ {}".to_owned()));
+        assert_eq!(string(&file[..140]), None);
+        assert_eq!(string(&encode("<U2", &[1], &letters("ab"))), None);
+        assert_eq!(string(&encode("<i8", &[], &[0; 8])), None);
+    }
 
     #[test]
     fn headers_are_taken_apart() {

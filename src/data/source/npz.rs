@@ -1,24 +1,28 @@
 //! NumPy's `.npz`: a zip archive of `.npy` files.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zip::read::ZipArchive;
-use zip::result::ZipError;
-use zip::{CompressionMethod, read::ZipFile};
+use zip::result::{ZipError, ZipResult};
+use zip::write::{SimpleFileOptions, ZipWriter};
+use zip::{CompressionMethod, DateTime, read::ZipFile};
 
 use super::arrays::Arrays;
-use super::npy::Header;
-use super::stored::{Place, Stored};
+use super::npy::{Header, string};
+use super::stored::{Place, Stored, called};
 use crate::error::{Error, Result};
+
+/// The most bytes a string may have as stored.
+const LONGEST: u64 = 1 << 26;
 
 /// An open archive.
 ///
 /// Elements that were not compressed (`numpy.savez`) stay in the file and are read by rows;
 /// compressed ones are unpacked into memory when their array is asked for.
-pub(super) struct Npz {
+pub(in crate::data) struct Npz {
     path: PathBuf,
     file: Arc<File>,
     archive: ZipArchive<BufReader<File>>,
@@ -45,6 +49,46 @@ impl Npz {
         }
         Ok(Self { path: path.to_owned(), file: Arc::new(file), archive, names })
     }
+
+    /// Finds an array, and whether it is in Fortran order (the first axis fastest).
+    pub fn in_any_order(&mut self, name: &str) -> Result<(Stored, bool)> {
+        let (header, place) = self.find(name)?;
+        let fortran = header.fortran;
+        Ok((header.stored_in_any_order(&self.path, name, place)?, fortran))
+    }
+
+    /// Reads an array that is one string; `None` where it is anything else.
+    pub fn string(&mut self, name: &str) -> Result<Option<String>> {
+        let mut bytes = vec![];
+        let read = self.entry(name)?.take(LONGEST).read_to_end(&mut bytes);
+        read.map_err(|e| damaged(&self.path, &e.into()))?;
+        Ok(string(&bytes))
+    }
+
+    fn entry(&mut self, name: &str) -> Result<ZipFile<'_, BufReader<File>>> {
+        let entry = self.archive.by_name(&format!("{name}.npy"));
+        entry.map_err(|e| damaged(&self.path, &e))
+    }
+
+    /// The header of an array and where its elements are.
+    fn find(&mut self, name: &str) -> Result<(Header, Place)> {
+        let (path, file) = (self.path.clone(), Arc::clone(&self.file));
+        let mut entry = self.entry(name)?;
+        let start = entry.data_start();
+        if entry.compression() == CompressionMethod::Stored {
+            let header = Header::read(&mut entry, &path, name)?;
+            if header.end().is_none_or(|end| end as u64 > entry.size()) {
+                let problem = format!("{} is cut short", called(name));
+                return Err(Error::file("load", &path, problem, "write or copy the file again"));
+            }
+            let place = Place::File(file, start + header.length as u64);
+            return Ok((header, place));
+        }
+        let bytes = unpack(&mut entry).map_err(|e| damaged(&path, &e.into()))?;
+        let header = Header::read(&mut bytes.as_slice(), &path, name)?;
+        let place = Place::Memory(Arc::new(bytes), header.length);
+        Ok((header, place))
+    }
 }
 
 impl Arrays for Npz {
@@ -53,19 +97,23 @@ impl Arrays for Npz {
     }
 
     fn array(&mut self, name: &str) -> Result<Stored> {
-        let entry = self.archive.by_name(&format!("{name}.npy"));
-        let mut entry = entry.map_err(|e| damaged(&self.path, &e))?;
-        let start = entry.data_start();
-        if entry.compression() == CompressionMethod::Stored {
-            let header = Header::read(&mut entry, &self.path, name)?;
-            let place = Place::File(Arc::clone(&self.file), start + header.length as u64);
-            return header.stored(&self.path, name, place);
-        }
-        let bytes = unpack(&mut entry).map_err(|e| damaged(&self.path, &e.into()))?;
-        let header = Header::read(&mut bytes.as_slice(), &self.path, name)?;
-        let place = Place::Memory(Arc::new(bytes), header.length);
+        let (header, place) = self.find(name)?;
         header.stored(&self.path, name, place)
     }
+}
+
+/// An archive of named `.npy` files, not compressed; equal files give equal bytes.
+pub(in crate::data) fn pack(files: &[(&str, Vec<u8>)]) -> ZipResult<Vec<u8>> {
+    let mut archive = ZipWriter::new(Cursor::new(vec![]));
+    let plain = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default());
+    for (name, file) in files {
+        let large = u32::try_from(file.len()).is_err();
+        archive.start_file(format!("{name}.npy"), plain.large_file(large))?;
+        archive.write_all(file)?;
+    }
+    Ok(archive.finish()?.into_inner())
 }
 
 fn unpack(entry: &mut ZipFile<'_, BufReader<File>>) -> std::io::Result<Vec<u8>> {

@@ -156,6 +156,58 @@ void Tapper::tap(Value* value, Node* before, int64_t layer) {
   value->replaceAllUsesAfterNodeWith(node, node->output());
 }
 
+namespace {
+
+// The place of the features among the inputs of an operator that multiplies them with a weight.
+std::optional<size_t> features_input(const Node* node) {
+  static const Symbol linear = Symbol::fromQualString("aten::linear");
+  static const Symbol addmm = Symbol::fromQualString("aten::addmm");
+  if (node->kind() == linear) return 0;
+  if (node->kind() == addmm) return 1;
+  return std::nullopt;
+}
+
+// The last linear layer in the order in which they run, and how many there are.
+void find_last_linear(Block* block, Node*& last, int64_t& count) {
+  for (Node* node : block->nodes()) {
+    for (Block* inner : node->blocks()) find_last_linear(inner, last, count);
+    if (!features_input(node)) continue;
+    last = node;
+    count++;
+  }
+}
+
+// The dotted name of the module that a weight is an attribute of; empty for a constant.
+std::string owner_of(const Value* weight) {
+  static const Symbol transpose = Symbol::fromQualString("aten::t");
+  const Node* node = weight->node();
+  if (node->kind() == transpose) node = node->input(0)->node();
+  if (node->kind() != prim::GetAttr) return "";
+  std::string path;
+  for (node = node->input()->node(); node->kind() == prim::GetAttr; node = node->input()->node()) {
+    path = path.empty() ? node->s(attr::name) : node->s(attr::name) + "." + path;
+  }
+  return path;
+}
+
+}  // namespace
+
+std::optional<Layer> tap_last_linear(Graph& graph, int64_t layer) {
+  Node* last = nullptr;
+  int64_t count = 0;
+  find_last_linear(graph.block(), last, count);
+  if (!last) return std::nullopt;
+  const size_t place = *features_input(last);
+  auto path = owner_of(last->input(place + 1));
+  if (path.empty()) path = operator_name(last) + "." + std::to_string(count);
+  WithInsertPoint here(last);
+  Node* node = graph.create(tap_kind(), {last->input(place), graph.insertConstant(layer)});
+  graph.insertNode(node);
+  node->output()->setType(TensorType::get());
+  last->replaceInput(place, node->output());
+  return Layer{path + ":input", "input of a linear layer", "Tensor", 0, true};
+}
+
 void keep_taps(Block* block, const std::vector<bool>& wanted) {
   for (Node* node = *block->nodes().begin(); node != block->return_node();) {
     Node* next = node->next();

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -63,6 +64,9 @@ class Tapper {
   std::unordered_map<std::string, int64_t> by_path_;
   std::unordered_map<std::string, int64_t> operators_;
 };
+
+// Taps what goes into the last linear layer as layer number `layer`; nothing where there is none.
+std::optional<Layer> tap_last_linear(torch::jit::Graph& graph, int64_t layer);
 
 // Removes the taps of all layers but those wanted.
 void keep_taps(torch::jit::Block* block, const std::vector<bool>& wanted);

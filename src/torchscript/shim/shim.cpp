@@ -7,6 +7,7 @@
 #include <torch/version.h>
 
 #include <cstring>
+#include <unordered_map>
 
 #include "graph.h"
 
@@ -18,9 +19,12 @@ struct repsim_model {
   std::unique_ptr<GraphFunction> function;      // the one that runs
   std::vector<repsim::Layer> layers;
   bool flat = false;
+  bool features_flag = false;                   // whether `return_features` is set
 };
 
 namespace {
+
+constexpr const char* kFeaturesFlag = "return_features";
 
 char* copy_text(const std::string& text) {
   char* copy = static_cast<char*>(std::malloc(text.size() + 1));
@@ -73,7 +77,9 @@ struct Listener {
 bool call(const repsim_model& model, GraphFunction& function, const at::Tensor& input,
           Listener listener, IValue* result) {
   Stack stack{model.module._ivalue(), input};
-  model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, {});
+  std::unordered_map<std::string, IValue> flags;
+  if (model.features_flag) flags.emplace(kFeaturesFlag, true);
+  model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, flags);
   const repsim::Hook hook = std::ref(listener);
   repsim::HookScope scope(&hook);
   try {
@@ -170,6 +176,27 @@ int repsim_layer_gives_tensor(const repsim_model* model, size_t layer) {
 }
 
 int repsim_is_flat(const repsim_model* model) { return model->flat; }
+
+int repsim_has_features_flag(const repsim_model* model) {
+  const auto& schema = model->module.get_method("forward").function().getSchema();
+  for (const auto& argument : schema.arguments()) {
+    if (argument.name() == kFeaturesFlag) return argument.type()->kind() == c10::TypeKind::BoolType;
+  }
+  return 0;
+}
+
+void repsim_set_features_flag(repsim_model* model) { model->features_flag = true; }
+
+int64_t repsim_tap_last_linear(repsim_model* model, char** error) {
+  return guarded<int64_t>(error, -2, [&]() -> int64_t {
+    const auto layer = static_cast<int64_t>(model->layers.size());
+    auto found = repsim::tap_last_linear(*model->tapped, layer);
+    if (!found) return -1;
+    model->tapped->lint();
+    model->layers.push_back(std::move(*found));
+    return layer;
+  });
+}
 
 int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void* context,
                  char** error) {

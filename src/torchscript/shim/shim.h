@@ -39,6 +39,15 @@ int repsim_layer_gives_tensor(const repsim_model* model, size_t layer);
 // 1 if the archive has no modules left and its layers are operator nodes.
 int repsim_is_flat(const repsim_model* model);
 
+// 1 if `forward` has a flag `return_features`, as the extractors that FID is computed with.
+int repsim_has_features_flag(const repsim_model* model);
+// From now on every run sets that flag.
+void repsim_set_features_flag(repsim_model* model);
+
+// Adds a layer that is the input of the last linear layer of the graph. Returns its identifier, -1
+// where there is no linear layer, -2 on an error. To be called before the model is prepared.
+int64_t repsim_tap_last_linear(repsim_model* model, char** error);
+
 // Runs the model as it was loaded, on the CPU, with every layer tapped. Returns 0 if it ran.
 int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void* context,
                  char** error);

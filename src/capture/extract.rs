@@ -1,0 +1,210 @@
+//! The features of one layer over a data set, batch by batch.
+
+use ndarray::{Array2, ArrayView2};
+use tch::Tensor;
+
+use super::feed::{Consumer, Feed, ModelFeed, Place, Source, Subject};
+use super::reduce::Reduce;
+use super::rows::first_not_finite;
+use super::{Progress, Timing};
+use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
+use crate::error::{Error, Result};
+use crate::torchscript::{Answer, shape_text, tensors};
+
+/// A model of which one layer, or the output, gives features.
+pub struct Extractor {
+    subject: Subject,
+    reduce: Reduce,
+    width: usize,
+}
+
+/// The features of a batch.
+pub struct Piece<'a> {
+    /// A row a sample.
+    pub features: ArrayView2<'a, f64>,
+    /// Position of each sample in the data set.
+    pub indices: &'a [usize],
+    /// What the model gave, a row a sample, where that was asked for and is a matrix.
+    pub logits: Option<ArrayView2<'a, f64>>,
+}
+
+/// Takes the features of a batch.
+pub type Sink<'a> = dyn FnMut(Piece<'_>) -> Result<()> + 'a;
+
+/// A run over a data set.
+pub struct Pass<'a> {
+    /// The samples.
+    pub dataset: &'a Dataset,
+    /// What is done to them.
+    pub preprocess: &'a Preprocess,
+    /// Batch size, threads, what to do with unreadable files.
+    pub load: LoadOptions,
+    /// Whether the model's output is wanted beside the features.
+    pub logits: bool,
+}
+
+impl Extractor {
+    /// Takes the one layer of a prepared subject, or its output where it has none, reduced to a row
+    /// a sample. `sample` is an input to find the width of an output with.
+    ///
+    /// # Errors
+    /// The reduction gives more than a row a sample, or the output is no tensor with a row a sample.
+    pub fn new(mut subject: Subject, reduce: Reduce, sample: &Tensor) -> Result<Self> {
+        if reduce == Reduce::Spatial {
+            let problem = "--reduce spatial gives many rows a sample, and a distance takes one";
+            return Err(Error::usage(problem, "use --reduce gap or flatten"));
+        }
+        let shape = match subject.layers.first() {
+            Some(layer) => layer.shape.clone(),
+            None => output_shape(&mut subject, sample)?,
+        };
+        let width = reduce.width(&shape);
+        Ok(Self { subject, reduce, width })
+    }
+
+    /// D.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether the features are the model's output and not a layer's.
+    pub fn takes_output(&self) -> bool {
+        self.subject.layers.is_empty()
+    }
+
+    /// Runs the model over a data set and hands over the features of every batch.
+    ///
+    /// # Errors
+    /// The data cannot be read, the model does not run on it, features are not finite (which
+    /// sample), or the sink failed.
+    pub fn run(
+        &mut self,
+        pass: &Pass<'_>,
+        sink: &mut Sink<'_>,
+        progress: &mut dyn Progress,
+        timing: &mut Timing,
+    ) -> Result<Summary> {
+        let layer = self.subject.layers.first().map(|l| l.name.clone());
+        let mut consumer = Collector {
+            reduce: self.reduce,
+            layer,
+            wants_logits: pass.logits,
+            model: self.subject.model.path().display().to_string(),
+            batch: Batch::default(),
+            sink,
+        };
+        let source = Source {
+            dataset: pass.dataset,
+            preprocess: std::slice::from_ref(pass.preprocess),
+            load: pass.load.clone(),
+        };
+        let subjects = std::slice::from_mut(&mut self.subject);
+        let mut feed = ModelFeed { subjects, source, summary: None };
+        progress.begin(1, 1, feed.samples());
+        let done = feed.pass(&mut consumer, progress, timing);
+        progress.end();
+        done?;
+        feed.summary.ok_or_else(|| {
+            let path = pass.dataset.path();
+            Error::file("read", path, "it gave no samples", "give a folder with images")
+        })
+    }
+}
+
+/// Rows of features as numbers: an array of any rank, reduced as a layer's output is. Whole feature
+/// maps are flattened in the order C×H×W.
+///
+/// # Errors
+/// The array has no rows or libtorch cannot hold it.
+pub fn reduced(output: &Tensor, reduce: Reduce) -> Result<Array2<f64>> {
+    let rows = match reduce {
+        Reduce::Flatten => reduce.rows(&output.contiguous())?,
+        _ => reduce.rows(output)?,
+    };
+    tensors::to_matrix(&rows)
+}
+
+fn output_shape(subject: &mut Subject, sample: &Tensor) -> Result<Vec<i64>> {
+    let given = subject.model.run(sample, &mut |_, _| Ok(Answer::Keep))?;
+    let shape = given.map(|output| output.size()).unwrap_or_default();
+    match shape.first() == sample.size().first() && shape.len() >= 2 {
+        true => Ok(shape),
+        false => Err(Error::file(
+            "take the output of",
+            subject.model.path(),
+            format!("it has shape '{}': no row a sample", shape_text(&shape)),
+            "name a layer with --layer; `repsim layers` lists them",
+        )),
+    }
+}
+
+/// What a batch gave so far.
+#[derive(Default)]
+struct Batch {
+    features: Option<Array2<f64>>,
+    logits: Option<Array2<f64>>,
+    indices: Vec<usize>,
+}
+
+/// Collects what a batch gives and hands it over when it is complete.
+struct Collector<'a, 'b> {
+    reduce: Reduce,
+    layer: Option<String>,
+    wants_logits: bool,
+    model: String,
+    batch: Batch,
+    sink: &'a mut Sink<'b>,
+}
+
+impl Collector<'_, '_> {
+    fn take(&mut self, at: Place<'_>, output: &Tensor) -> Result<()> {
+        let features = reduced(output, self.reduce)?;
+        if !features.sum().is_finite() {
+            self.check_finite(at, output)?;
+        }
+        self.batch.features = Some(features);
+        Ok(())
+    }
+
+    fn check_finite(&self, at: Place<'_>, output: &Tensor) -> Result<()> {
+        let Some(row) = first_not_finite(&self.reduce.rows(output)?) else { return Ok(()) };
+        let what = match &self.layer {
+            Some(layer) => format!("layer {layer}"),
+            None => "the output".to_owned(),
+        };
+        Err(Error::usage(
+            format!("{what} of {} is NaN or infinite for sample {}", self.model, (at.name)(row)),
+            "look at that sample and at its preprocessing, or leave it out",
+        ))
+    }
+}
+
+impl Consumer for Collector<'_, '_> {
+    fn wants(&self, _: usize) -> bool {
+        true
+    }
+
+    fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
+        self.take(at, output)?;
+        Ok(if self.wants_logits { Answer::Keep } else { Answer::Stop })
+    }
+
+    fn output(&mut self, at: Place<'_>, output: Option<&Tensor>) -> Result<()> {
+        self.batch.indices = at.indices.to_vec();
+        match output {
+            Some(output) if self.layer.is_none() => self.take(at, output),
+            Some(output) if output.dim() == 2 => {
+                self.batch.logits = Some(tensors::to_matrix(output)?);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn batch_done(&mut self, _: usize) -> Result<()> {
+        let Batch { features, logits, indices } = std::mem::take(&mut self.batch);
+        let features = features.unwrap_or_default();
+        let logits = logits.as_ref().map(|l| l.view());
+        (self.sink)(Piece { features: features.view(), indices: &indices, logits })
+    }
+}

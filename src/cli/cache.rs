@@ -1,0 +1,60 @@
+//! Statistics kept from one run to the next, found by what they were made from.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::data::statistics::{Origin, Statistics};
+use crate::error::{Error, Result};
+use crate::report::write_atomically;
+
+/// A folder of statistics files, each named by the hash of its origin: the content of the samples,
+/// the model, the layer and all that was done to the samples.
+pub struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// Makes the folder if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn open(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The statistics of an origin, if they are there. A file that cannot be read, or is of another
+    /// origin, counts as not there.
+    ///
+    /// # Errors
+    /// The origin cannot be hashed.
+    pub fn find(&self, origin: &Origin) -> Result<Option<Statistics>> {
+        let path = self.path(origin)?;
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let found = Statistics::load(&path).ok();
+        Ok(found.filter(|statistics| statistics.origin.as_ref() == Some(origin)))
+    }
+
+    /// Keeps statistics that know their origin.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn store(&self, statistics: &Statistics) -> Result<()> {
+        match &statistics.origin {
+            Some(origin) => write_atomically(&self.path(origin)?, &statistics.to_npz()?),
+            None => Ok(()),
+        }
+    }
+
+    fn path(&self, origin: &Origin) -> Result<PathBuf> {
+        let text = serde_json::to_string(origin).map_err(|e| {
+            Error::usage(format!("failed to write JSON: {e}"), "please report this")
+        })?;
+        let hash = Sha256::digest(text.as_bytes());
+        let name: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Ok(self.folder.join(format!("{name}.npz")))
+    }
+}

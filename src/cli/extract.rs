@@ -1,0 +1,184 @@
+//! Features of data sets from one layer of one model: what `fid`, `stats` and `distance` share.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::args::{self, LoadArgs, ModelArgs, PreprocessArgs};
+use super::inputs;
+use super::output::Messages;
+use super::settings;
+use crate::capture::extract::{Extractor, Pass, Sink};
+use crate::capture::{Reduce, Source, Timing, first_samples};
+use crate::data::{Channels, Dataset, Preprocess, Preset, Range, Resize, Summary};
+use crate::error::{Error, Result};
+use crate::report::{ModelInput, Warning};
+use crate::torchscript::device;
+
+/// Where features come from.
+#[derive(clap::Args)]
+pub struct ExtractArgs {
+    /// The TorchScript archive that gives the features of images
+    #[arg(long, value_name = "MODEL", help_heading = "Features")]
+    pub model: Option<PathBuf>,
+    /// The layer whose output they are, or NAME:input for the input of the last linear layer; of
+    /// files with several arrays, the array [default: the input of the last linear layer; what an
+    /// extractor for FID returns]
+    #[arg(long, value_name = "NAME", help_heading = "Features")]
+    pub layer: Option<String>,
+    /// From a feature map to a row: gap (its channel means) or flatten (all of it)
+    #[arg(long, value_name = "HOW", default_value = "gap", help_heading = "Features")]
+    pub reduce: Reduce,
+    /// Memory for covariances and kept features
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Features",
+          value_parser = args::bytes)]
+    pub memory: u64,
+    #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
+    pub preprocess: PreprocessArgs,
+    #[command(flatten)]
+    pub run: ModelArgs,
+}
+
+/// A model that is loaded when the first images come, and then serves all image sets alike.
+pub struct Features<'a> {
+    args: &'a ExtractArgs,
+    messages: &'a Messages,
+    ready: Option<Ready>,
+    /// Where the time went.
+    pub timing: Timing,
+    /// Seconds until the model was ready.
+    pub loading: f64,
+}
+
+/// A model ready to run.
+pub struct Ready {
+    extractor: Extractor,
+    /// What the report says of it.
+    pub record: ModelInput,
+    /// What is done to every sample.
+    pub preprocess: Preprocess,
+    /// The layer, or `output`.
+    pub layer: String,
+    /// D.
+    pub width: usize,
+    /// Where it runs.
+    pub device: String,
+    /// What was noticed on the way.
+    pub warnings: Vec<Warning>,
+}
+
+/// The name under which a model's output stands where a layer's would.
+const OUTPUT: &str = "output";
+
+impl<'a> Features<'a> {
+    /// Nothing is loaded yet.
+    pub fn new(args: &'a ExtractArgs, messages: &'a Messages) -> Self {
+        Self { args, messages, ready: None, timing: Timing::default(), loading: 0.0 }
+    }
+
+    /// What the report says of the model, once it was needed.
+    pub fn ready(&self) -> Option<&Ready> {
+        self.ready.as_ref()
+    }
+
+    /// Opens a data set and takes the subset asked for.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(&self, path: &Path) -> Result<Dataset> {
+        Dataset::open(path)?.subset(self.args.load.limit, self.args.load.seed)
+    }
+
+    /// Loads the model, if it is not yet, and finds the layer by running it on the first samples.
+    ///
+    /// # Errors
+    /// No model was given, or it does not fit the data.
+    pub fn prepare(&mut self, dataset: &Dataset) -> Result<&Ready> {
+        let ready = match self.ready.take() {
+            Some(ready) => ready,
+            None => {
+                let loading = Instant::now();
+                let ready = self.load(dataset)?;
+                self.loading = loading.elapsed().as_secs_f64();
+                ready
+            }
+        };
+        Ok(self.ready.insert(ready))
+    }
+
+    fn load(&self, dataset: &Dataset) -> Result<Ready> {
+        let path = self.args.model.as_ref().ok_or_else(|| {
+            let problem =
+                format!("{} holds images, and no model was given", dataset.path().display());
+            Error::usage(problem, "name the model that gives their features with --model FILE.pt")
+        })?;
+        let execution = self.args.run.execution()?;
+        let mut loaded = inputs::load_all(std::slice::from_ref(path), &self.args.run)?;
+        let loaded = loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
+        let preprocess = self.steps(dataset, loaded.model.is_feature_extractor())?;
+        let source = Source {
+            dataset,
+            preprocess: std::slice::from_ref(&preprocess),
+            load: self.args.load.options(self.args.run.threads()),
+        };
+        let sample = first_samples(&source, 2)?.remove(0);
+        let layer = self.args.layer.as_deref();
+        let (subject, record, warnings) = loaded.into_extractor(&sample, layer, &execution)?;
+        let layer = subject.layers.first().map_or(OUTPUT.to_owned(), |l| l.name.clone());
+        let extractor = Extractor::new(subject, self.args.reduce, &sample)?;
+        let width = extractor.width();
+        let device = device::name(execution.device);
+        let model = path.display();
+        self.messages.note(&format!("features: {layer} of {model}, D = {width}"));
+        Ok(Ready { extractor, record, preprocess, layer, width, device, warnings })
+    }
+
+    /// What is done to the samples. An extractor for FID takes bytes, 0 to 255, and normalises them
+    /// itself.
+    fn steps(&self, dataset: &Dataset, takes_bytes: bool) -> Result<Preprocess> {
+        let args = &self.args.preprocess;
+        if !takes_bytes {
+            let steps = args.steps(dataset)?;
+            settings::tell_preset(args, &steps, self.messages);
+            return Ok(steps);
+        }
+        let normalises = args.range.is_some() || args.mean.is_some() || args.std.is_some();
+        if normalises || args.preprocess.is_some() {
+            let problem = "the model takes bytes and normalises them itself (return_features)";
+            let remedy = "leave out --preprocess, --range, --mean and --std";
+            return Err(Error::usage(problem, remedy));
+        }
+        let given = PreprocessArgs {
+            preprocess: Some(Preset::Raw),
+            resize: args.resize.or(Some(Resize::CLEAN)),
+            channels: args.channels.or(Some(Channels::Rgb)),
+            range: Some(Range::Bytes),
+            mean: None,
+            std: None,
+            ..*args
+        };
+        let steps = given.steps(dataset)?;
+        if args.resize.is_none() {
+            self.messages
+                .note("preprocessing: --resize clean, as clean-fid (choose with --resize)");
+        }
+        Ok(steps)
+    }
+
+    /// Runs the model over a data set and hands over the features of every batch; with `logits`
+    /// what the model gives beside them.
+    ///
+    /// # Errors
+    /// The data cannot be read, the model does not run on it, features are not finite, or the sink
+    /// failed.
+    pub fn run(&mut self, dataset: &Dataset, logits: bool, sink: &mut Sink<'_>) -> Result<Summary> {
+        self.prepare(dataset)?;
+        let Some(ready) = self.ready.as_mut() else {
+            return Err(Error::usage("no model was given", "name one with --model"));
+        };
+        let load = self.args.load.options(self.args.run.threads());
+        let pass = Pass { dataset, preprocess: &ready.preprocess, load, logits };
+        ready.extractor.run(&pass, sink, &mut self.messages.bar(), &mut self.timing)
+    }
+}

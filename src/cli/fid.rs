@@ -1,0 +1,438 @@
+//! `repsim fid`: how far sets of samples lie from a reference.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::Status;
+use super::args;
+use super::extract::ExtractArgs;
+use super::output::{self, Messages};
+use super::sets::{Keep, Measured, Sets, check_same};
+use crate::error::{Error, Result};
+use crate::frechet::{Metric, Scorer, Settings, kid};
+use crate::report::fid::{
+    Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, short_extrapolation,
+    small_subsets,
+};
+use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning, check_writable};
+use crate::torchscript::{libtorch_version, native};
+
+/// Options of `repsim fid`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What the candidates are held against: a folder of images, an array of images or of features
+    /// (.npy, .npz, .safetensors), or a statistics file (.npz with mu and sigma)
+    #[arg(value_name = "REFERENCE")]
+    reference: PathBuf,
+    /// Sets in any of these forms
+    #[arg(value_name = "CANDIDATE", required = true)]
+    candidates: Vec<PathBuf>,
+    /// Write the report as JSON to a file, - for standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What standard output gets: table, json, or a line a candidate as jsonl or tsv [default:
+    /// table on a terminal, else json, nothing with --output]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
+    /// Exit with 1 if a candidate's first metric that is a distance is above this
+    #[arg(long, value_name = "X")]
+    fail_above: Option<f64>,
+    /// Keep mean and covariance of image sets in a folder, found by content, and take them from there
+    #[arg(long, value_name = "DIR")]
+    stats_cache: Option<PathBuf>,
+    #[command(flatten)]
+    measure: MeasureArgs,
+    #[command(flatten)]
+    extract: ExtractArgs,
+}
+
+/// What is measured.
+#[derive(clap::Args)]
+struct MeasureArgs {
+    /// fid, kid, prdc (precision, recall, density, coverage), fid-inf (for infinitely many samples)
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "fid",
+        value_delimiter = ',',
+        help_heading = "Measure"
+    )]
+    metrics: Vec<Metric>,
+    /// The neighbour whose distance is a sample's radius, for prdc
+    #[arg(long, value_name = "K", default_value_t = 5, help_heading = "Measure",
+          value_parser = args::positive)]
+    k: usize,
+    /// Random subsets of KID
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Measure",
+          value_parser = args::positive)]
+    kid_subsets: usize,
+    /// Samples in a subset of KID, fewer where a set has fewer
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measure",
+          value_parser = args::positive)]
+    kid_subset_size: usize,
+    /// Seed of the random subsets of KID and FID∞
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Measure")]
+    subset_seed: u64,
+}
+
+/// What standard output gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// The report.
+    Json,
+    /// A candidate a line, as JSON.
+    Jsonl,
+    /// A candidate a line, values apart by tabs, under a header.
+    Tsv,
+}
+
+/// Measures every candidate against the reference.
+///
+/// # Errors
+/// The reference cannot be measured, or an output cannot be written. A candidate that fails is told
+/// of in its row, and the others go on.
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
+    args.check()?;
+    let format = args.format(messages);
+    if format == Some(Format::Tsv) {
+        output::print(&format!("{}\n", header(&args.metrics())))?;
+    }
+    let report = measure(args, messages, &mut |row| match format {
+        Some(Format::Jsonl) => output::print(&format!("{}\n", line(row)?)),
+        Some(Format::Tsv) => output::print(&format!("{}\n", tsv(row, &args.metrics()))),
+        _ => Ok(()),
+    })?;
+    if let Some(path) = &args.output {
+        output::write_report(&report, path)?;
+    }
+    match format {
+        Some(Format::Json) => output::write_report(&report, "-".as_ref())?,
+        Some(Format::Table) => output::print(&format!("{}\n", table(&report)))?,
+        _ => {}
+    }
+    Ok(args.status(&report, messages))
+}
+
+/// Measures every candidate and tells of each row as soon as it is there.
+///
+/// # Errors
+/// The reference cannot be measured, or the teller failed.
+pub fn measure(
+    args: &Args,
+    messages: &Messages,
+    tell: &mut dyn FnMut(&Candidate) -> Result<()>,
+) -> Result<FidReport> {
+    let started = Instant::now();
+    let settings = args.settings();
+    let keep = match (&args.stats_cache, settings.need_samples()) {
+        (_, true) => Keep::Samples,
+        (Some(_), false) => Keep::Moments,
+        (None, false) => Keep::Few,
+    };
+    let mut sets = Sets::new(&args.extract, messages, keep).cached(args.stats_cache.as_deref())?;
+    let reference = sets.measure(&args.reference)?;
+    sets.hold(&reference);
+    let mut run = Run::new(args, &reference, messages);
+    let threads = args.extract.run.threads();
+    let scoring = Instant::now();
+    let scorer = native::with_blas_threads(threads, || Scorer::new(&reference.set, &settings))?;
+    run.comparing += scoring.elapsed().as_secs_f64();
+    for path in &args.candidates {
+        let row = run.candidate(path, &scorer, &mut sets);
+        tell(&row)?;
+        run.rows.push(row);
+    }
+    let mut report = run.report(&settings, sets);
+    report.timing.total = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// A run over the candidates.
+struct Run<'a> {
+    args: &'a Args,
+    messages: &'a Messages,
+    reference: &'a Measured,
+    rows: Vec<Candidate>,
+    inputs: Vec<SetInput>,
+    warnings: Vec<Warning>,
+    /// Seconds in distances.
+    comparing: f64,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a Args, reference: &'a Measured, messages: &'a Messages) -> Self {
+        let inputs = vec![reference.input.clone()];
+        let width = reference.set.gaussian.width();
+        let mut run = Self {
+            args,
+            messages,
+            reference,
+            rows: vec![],
+            inputs,
+            warnings: vec![],
+            comparing: 0.0,
+        };
+        run.warn(few_samples(&shown(&args.reference), reference.count, width));
+        run
+    }
+
+    fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        for warning in warnings {
+            self.messages.warning(&warning);
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The row of one candidate, which may be that it failed.
+    fn candidate(&mut self, path: &Path, scorer: &Scorer<'_>, sets: &mut Sets<'_>) -> Candidate {
+        match self.measured(path, scorer, sets) {
+            Ok(row) => row,
+            Err(error) => {
+                let error = naming(path, error);
+                self.messages.error(&error);
+                Candidate::failed(shown(path), &error)
+            }
+        }
+    }
+
+    fn measured(
+        &mut self,
+        path: &Path,
+        scorer: &Scorer<'_>,
+        sets: &mut Sets<'_>,
+    ) -> Result<Candidate> {
+        let candidate = sets.measure(path)?;
+        self.warn(std::mem::take(&mut sets.warnings));
+        match (&self.reference.origin, &candidate.origin) {
+            (Some(a), Some(b)) => check_same(a, b)?,
+            (None, None) => {}
+            _ => self.warn([unknown_origin(path)]),
+        }
+        let comparing = Instant::now();
+        let threads = self.args.extract.run.threads();
+        let scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
+        self.comparing += comparing.elapsed().as_secs_f64();
+        let width = candidate.set.gaussian.width();
+        let row = Candidate::measured(shown(path), candidate.count, &self.args.metrics(), &scores);
+        self.warn(few_samples(&row.path, row.n, width));
+        self.warn(small_subsets(&row, self.args.measure.kid_subset_size));
+        self.warn(short_extrapolation(&row, width));
+        let null = |n: &crate::report::fid::NullMetric| {
+            let text = format!("{} of {} has no value: {}", n.metric, row.path, n.reason);
+            Warning::new("null-metric", &row.path, text)
+        };
+        self.warn(row.nulls.iter().map(null).collect::<Vec<_>>());
+        self.inputs.push(candidate.input);
+        Ok(row)
+    }
+
+    fn report(self, settings: &Settings, mut sets: Sets<'_>) -> FidReport {
+        let Self { args, reference, rows, inputs, mut warnings, comparing, .. } = self;
+        warnings.append(&mut sets.warnings);
+        let ready = sets.features.ready();
+        warnings.extend(ready.iter().flat_map(|r| r.warnings.clone()));
+        let spent = &sets.features.timing;
+        Report {
+            schema: SchemaId::current("fid"),
+            tool: Tool::current(libtorch_version()),
+            inputs: Inputs {
+                models: ready.iter().map(|r| r.record.clone()).collect(),
+                sets: inputs,
+                ..Inputs::default()
+            },
+            settings: args.recorded(settings, ready),
+            results: FidResults {
+                layer: ready.map(|r| r.layer.clone()),
+                width: reference.set.gaussian.width(),
+                reference: Reference { path: shown(&args.reference), n: reference.count },
+                candidates: rows,
+            },
+            warnings,
+            timing: Timing {
+                load: sets.features.loading,
+                decode: spent.decode,
+                wait: spent.wait,
+                forward: spent.forward,
+                measure: spent.measure,
+                distance: Some(comparing + sets.factoring),
+                passes: 1,
+                ..Timing::default()
+            },
+        }
+    }
+}
+
+impl Args {
+    /// The metrics wanted, each once, in the order given.
+    fn metrics(&self) -> Vec<Metric> {
+        let mut metrics: Vec<Metric> = vec![];
+        for metric in &self.measure.metrics {
+            if !metrics.contains(metric) {
+                metrics.push(*metric);
+            }
+        }
+        metrics
+    }
+
+    fn settings(&self) -> Settings {
+        let MeasureArgs { k, kid_subsets, kid_subset_size, subset_seed, .. } = self.measure;
+        let (subsets, subset_size, seed) = (kid_subsets, kid_subset_size, subset_seed);
+        let kid = kid::Settings { subsets, subset_size, seed };
+        Settings { metrics: self.metrics(), kid, k, seed }
+    }
+
+    fn recorded(&self, settings: &Settings, ready: Option<&super::extract::Ready>) -> FidSettings {
+        FidSettings {
+            metrics: settings.metrics.clone(),
+            layer: self.extract.layer.clone(),
+            reduce: self.extract.reduce,
+            preprocess: ready.map(|r| r.preprocess.clone()),
+            k: settings.k,
+            kid_subsets: settings.kid.subsets,
+            kid_subset_size: settings.kid.subset_size,
+            subset_seed: settings.seed,
+            fail_above: self.fail_above,
+            batch_size: self.extract.load.batch_size,
+            limit: self.extract.load.limit,
+            seed: self.extract.load.seed,
+            optimize: !self.extract.run.no_optimize,
+            device: ready.map(|r| r.device.clone()),
+        }
+    }
+
+    /// Refuses outputs that cannot be written, or that get in each other's way.
+    fn check(&self) -> Result<()> {
+        let Some(path) = &self.output else { return Ok(()) };
+        if path != Path::new("-") {
+            let inputs = self.candidates.iter().chain([&self.reference]).chain(&self.extract.model);
+            return check_output(path, inputs);
+        }
+        match self.format {
+            None | Some(Format::Json) => Ok(()),
+            Some(_) => Err(Error::usage(
+                "--output - and --format both want standard output",
+                "give --output a file",
+            )),
+        }
+    }
+
+    fn format(&self, messages: &Messages) -> Option<Format> {
+        let to_stdout = self.output.as_deref() == Some("-".as_ref());
+        match self.format {
+            _ if to_stdout => None,
+            Some(format) => Some(format),
+            None if messages.shows_tables() => Some(Format::Table),
+            None if self.output.is_none() => Some(Format::Json),
+            None => None,
+        }
+    }
+
+    /// How the command ends: a candidate that failed weighs more than a score that is too high.
+    fn status(&self, report: &FidReport, messages: &Messages) -> Status {
+        let rows = &report.results.candidates;
+        if rows.iter().any(|row| row.error.is_some()) {
+            return Status::Failed;
+        }
+        let Some(limit) = self.fail_above else { return Status::Done };
+        let over: Vec<_> =
+            rows.iter().filter(|row| row.score().is_none_or(|s| s > limit)).collect();
+        for row in &over {
+            let score = row.score().map_or("no score".to_owned(), |score| format!("{score:.6}"));
+            messages.note(&format!("{}: {score} is not at most {limit}", row.path));
+        }
+        if over.is_empty() { Status::Done } else { Status::Drift }
+    }
+}
+
+/// The error with the path of the candidate in it.
+fn naming(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Usage { problem, remedy } if !problem.contains(&shown(path)) => {
+            Error::file("measure", path, problem, remedy)
+        }
+        Error::Shape { action, left_name, left, right, remedy, .. } => {
+            Error::Shape { action, left_name, left, right_name: shown(path), right, remedy }
+        }
+        other => other,
+    }
+}
+
+/// Refuses an output that is one of the inputs or cannot be written.
+pub fn check_output<'a>(path: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
+    let whole = path.canonicalize().ok();
+    if whole.is_some() && inputs.any(|input| input.canonicalize().ok() == whole) && path.is_file() {
+        let problem = "it is an input too";
+        return Err(Error::file("write", path, problem, "give it another name"));
+    }
+    check_writable(path)
+}
+
+fn unknown_origin(path: &Path) -> Warning {
+    let text = format!(
+        "of {} and the reference only one says how its features were made: whether model, layer and \
+         resizing are the same cannot be checked, and if they are not the distance means nothing",
+        path.display()
+    );
+    Warning::new("unknown-origin", path.display(), text)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The first line of the table for scripts.
+fn header(metrics: &[Metric]) -> String {
+    let mut columns = vec!["candidate", "n"];
+    columns.extend(Candidate::columns(metrics));
+    columns.push("error");
+    columns.join("\t")
+}
+
+fn tsv(row: &Candidate, metrics: &[Metric]) -> String {
+    let clean = |text: &str| text.replace(['\t', '\n'], " ");
+    let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
+    let mut cells = vec![clean(&row.path), row.n.map_or_else(String::new, |n| n.to_string())];
+    cells.extend(Candidate::columns(metrics).iter().map(|column| number(row.value(column))));
+    cells.push(row.error.as_deref().map(clean).unwrap_or_default());
+    cells.join("\t")
+}
+
+fn line(row: &Candidate) -> Result<String> {
+    serde_json::to_string(row)
+        .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))
+}
+
+/// A row a candidate, for people.
+pub fn table(report: &FidReport) -> String {
+    let columns = Candidate::columns(&report.settings.metrics);
+    let mut header = vec!["candidate".to_owned(), "n".to_owned()];
+    header.extend(columns.iter().map(|column| title(column)));
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut table = output::table(&header);
+    for row in &report.results.candidates {
+        let mut cells = vec![row.path.clone(), row.n.map_or("-".to_owned(), |n| n.to_string())];
+        match &row.error {
+            Some(_) => cells.extend(columns.iter().map(|_| "failed".to_owned())),
+            None => cells.extend(columns.iter().map(|c| cell(row.value(c)))),
+        }
+        table.add_row(cells);
+    }
+    let numbers: Vec<usize> = (1..header.len()).collect();
+    output::align_right(&mut table, &numbers);
+    table.to_string()
+}
+
+fn cell(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |v| format!("{v:.4}"))
+}
+
+fn title(column: &str) -> String {
+    match column {
+        "fid" => "FID".to_owned(),
+        "kid" => "KID".to_owned(),
+        "fid_inf" => "FID∞".to_owned(),
+        other => other.replace("_std", " ±").replace("kid", "KID").replace('_', " "),
+    }
+}

@@ -1,0 +1,54 @@
+//! `repsim stats`: mean and covariance of features, to be used again.
+
+use std::path::PathBuf;
+
+use super::extract::ExtractArgs;
+use super::fid::check_output;
+use super::output::Messages;
+use super::sets::{Keep, Sets, statistics_of};
+use crate::error::{Error, Result};
+use crate::report::fid::few_samples;
+use crate::report::write_atomically;
+
+/// Options of `repsim stats`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folder of images, or an array of images or of features (.npy, .npz, .safetensors)
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    /// The file to write: an .npz with mu and sigma, which pytorch-fid and clean-fid read too
+    #[arg(long, short, value_name = "FILE.npz")]
+    output: PathBuf,
+    #[command(flatten)]
+    extract: ExtractArgs,
+}
+
+/// Writes mean and covariance of a data set to a file.
+///
+/// # Errors
+/// The data cannot be read or the file cannot be written; it is there whole or not at all.
+pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    if args.output.extension().is_none_or(|e| !e.eq_ignore_ascii_case("npz")) {
+        let problem = "statistics are an .npz archive";
+        return Err(Error::file("write", &args.output, problem, "end its name in .npz"));
+    }
+    check_output(&args.output, [&args.data].into_iter().chain(&args.extract.model))?;
+    let mut sets = Sets::new(&args.extract, messages, Keep::Moments);
+    let measured = sets.measure(&args.data)?;
+    let moments = measured.moments.as_ref().ok_or_else(|| {
+        let problem = "it holds statistics already";
+        Error::file("read", &args.data, problem, "give images or features")
+    })?;
+    let statistics = statistics_of(&args.data, moments, measured.origin)?;
+    write_atomically(&args.output, &statistics.to_npz()?)?;
+    for warning in sets.warnings.iter().chain(&few(args, moments.count(), moments.width())) {
+        messages.warning(warning);
+    }
+    let (path, n, width) = (args.output.display(), moments.count(), moments.width());
+    messages.note(&format!("{path}: mean and covariance of {n} samples of {width} features"));
+    Ok(())
+}
+
+fn few(args: &Args, count: usize, width: usize) -> Vec<crate::report::Warning> {
+    few_samples(&args.data.display().to_string(), Some(count), width).into_iter().collect()
+}

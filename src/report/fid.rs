@@ -1,0 +1,267 @@
+//! The report of `repsim fid`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Number, Report, Warning};
+use crate::capture::Reduce;
+use crate::data::Preprocess;
+use crate::frechet::{Metric, Scores};
+use crate::linalg::Route;
+
+/// Distances of image sets from a reference.
+pub type FidReport = Report<FidSettings, FidResults>;
+
+/// All that changes a number of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FidSettings {
+    /// The metrics taken.
+    pub metrics: Vec<Metric>,
+    /// The layer as it was asked for; without one the default.
+    pub layer: Option<String>,
+    /// From feature maps to rows.
+    pub reduce: Reduce,
+    /// What was done to images; values from different resizings must not be compared. Without
+    /// images nothing was.
+    pub preprocess: Option<Preprocess>,
+    /// The neighbour whose distance is the radius of a sample, for precision and the like.
+    pub k: usize,
+    /// Subsets of KID.
+    pub kid_subsets: usize,
+    /// Samples in a subset of KID, at most.
+    pub kid_subset_size: usize,
+    /// Seed of the random subsets of KID and FID∞.
+    pub subset_seed: u64,
+    /// The score above which the command exits with 1.
+    pub fail_above: Option<f64>,
+    /// Samples in a batch.
+    pub batch_size: usize,
+    /// Most samples used of a set.
+    pub limit: Option<usize>,
+    /// Seed of the random subset of samples; without one the first are taken.
+    pub seed: Option<u64>,
+    /// Whether the model ran frozen, with batch norms folded.
+    pub optimize: bool,
+    /// Where it ran; nowhere where no model was needed.
+    pub device: Option<String>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FidResults {
+    /// The layer whose output are the features, `output` for the model's own; `null` where no model
+    /// ran.
+    pub layer: Option<String>,
+    /// D, the number of features.
+    pub width: usize,
+    /// The set that the candidates are held against.
+    pub reference: Reference,
+    /// One for each candidate, in the order given.
+    pub candidates: Vec<Candidate>,
+}
+
+/// The reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reference {
+    /// Its path as given.
+    pub path: String,
+    /// Samples; `null` for statistics that do not say.
+    pub n: Option<usize>,
+}
+
+/// What was found of one candidate. A metric that was not wanted is left out; one that has no value
+/// is `null`, and `nulls` says why.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Candidate {
+    /// Its path as given.
+    pub path: String,
+    /// Samples; `null` for statistics that do not say, or where reading failed.
+    pub n: Option<usize>,
+    /// The Fréchet distance: `mean_term` + `trace_term`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fid: Option<Number>,
+    /// ‖μ₁−μ₂‖².
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_term: Option<Number>,
+    /// tr Σ₁ + tr Σ₂ − 2·tr √(Σ₁Σ₂).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_term: Option<Number>,
+    /// Directions that both covariances fill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
+    /// How tr √(Σ₁Σ₂) was found: `eigenvalues` or `singular-values`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Most that rounding can have moved tr √(Σ₁Σ₂), relative to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_error: Option<Number>,
+    /// KID, the mean over subsets; negative values mean no difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<Number>,
+    /// Standard deviation over subsets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid_std: Option<Number>,
+    /// Samples in a subset: fewer than asked for where a set has fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid_subset_size: Option<usize>,
+    /// Share of the candidate's samples within the reference's manifold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Number>,
+    /// Share of the reference's samples within the candidate's manifold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall: Option<Number>,
+    /// Neighbourhoods of the reference that hold a sample of the candidate, on average, over k.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<Number>,
+    /// Share of the reference's neighbourhoods that hold a sample of the candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Number>,
+    /// FID extrapolated to infinitely many samples of the candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fid_inf: Option<Number>,
+    /// Share of the variance of the distances that the extrapolating line explains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fid_inf_r_squared: Option<Number>,
+    /// Why metrics are `null`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nulls: Vec<NullMetric>,
+    /// Why the candidate could not be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Why a metric has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NullMetric {
+    /// The metric.
+    pub metric: Metric,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl Candidate {
+    /// A candidate that was measured.
+    pub fn measured(path: String, n: Option<usize>, metrics: &[Metric], scores: &Scores) -> Self {
+        let mut row = Self { path, n, ..Self::default() };
+        for metric in metrics {
+            row.enter(*metric, scores);
+        }
+        let null = |(metric, reason): &(Metric, String)| NullMetric {
+            metric: *metric,
+            reason: reason.clone(),
+        };
+        row.nulls = scores.absent.iter().map(null).collect();
+        row
+    }
+
+    /// A candidate that failed.
+    pub fn failed(path: String, error: &crate::error::Error) -> Self {
+        Self { path, error: Some(error.to_string()), ..Self::default() }
+    }
+
+    fn enter(&mut self, metric: Metric, scores: &Scores) {
+        let number = |value: Option<f64>| Some(Number::from(value));
+        match metric {
+            Metric::Fid => {
+                let found = scores.distance.as_ref();
+                self.fid = number(found.map(|d| d.value));
+                self.mean_term = number(found.map(|d| d.mean_term));
+                self.trace_term = number(found.map(|d| d.trace_term));
+                self.relative_error = number(found.map(|d| d.relative_error));
+                self.rank = found.map(|d| d.rank);
+                self.method = found.map(|d| name(d.route).to_owned());
+            }
+            Metric::Kid => {
+                self.kid = number(scores.kid.map(|k| k.mean));
+                self.kid_std = number(scores.kid.map(|k| k.std));
+                self.kid_subset_size = scores.kid.map(|k| k.subset_size);
+            }
+            Metric::Prdc => {
+                self.precision = number(scores.prdc.map(|p| p.precision));
+                self.recall = number(scores.prdc.map(|p| p.recall));
+                self.density = number(scores.prdc.map(|p| p.density));
+                self.coverage = number(scores.prdc.map(|p| p.coverage));
+            }
+            Metric::FidInf => {
+                self.fid_inf = number(scores.infinity.as_ref().map(|i| i.value));
+                self.fid_inf_r_squared = number(scores.infinity.as_ref().map(|i| i.r_squared));
+            }
+        }
+    }
+
+    /// The columns of a row for scripts: name and value, those of metrics that were wanted.
+    pub fn columns(metrics: &[Metric]) -> Vec<&'static str> {
+        let of = |metric: &Metric| match metric {
+            Metric::Fid => vec!["fid", "mean_term", "trace_term"],
+            Metric::Kid => vec!["kid", "kid_std"],
+            Metric::Prdc => vec!["precision", "recall", "density", "coverage"],
+            Metric::FidInf => vec!["fid_inf"],
+        };
+        metrics.iter().flat_map(of).collect()
+    }
+
+    /// The value of one of [`Candidate::columns`].
+    pub fn value(&self, column: &str) -> Option<f64> {
+        let found = match column {
+            "fid" => self.fid,
+            "mean_term" => self.mean_term,
+            "trace_term" => self.trace_term,
+            "kid" => self.kid,
+            "kid_std" => self.kid_std,
+            "precision" => self.precision,
+            "recall" => self.recall,
+            "density" => self.density,
+            "coverage" => self.coverage,
+            "fid_inf" => self.fid_inf,
+            _ => None,
+        };
+        found?.get()
+    }
+
+    /// What `--fail-above` looks at: the distance, of the first metric that is one.
+    pub fn score(&self) -> Option<f64> {
+        [self.fid, self.kid, self.fid_inf].into_iter().flatten().next()?.get()
+    }
+}
+
+fn name(route: Route) -> &'static str {
+    match route {
+        Route::Eigenvalues => "eigenvalues",
+        Route::SingularValues => "singular-values",
+    }
+}
+
+/// Warns where a set has so few samples that its distance says more of their number than of them.
+pub fn few_samples(path: &str, n: Option<usize>, width: usize) -> Option<Warning> {
+    let n = n.filter(|n| *n <= width)?;
+    let text = format!(
+        "{path} has {n} samples of {width} features: its covariance has rank {} at most, and the \
+         distance is too high by an amount that grows as n falls; compare it only with distances \
+         at the same n, use more samples, or take --metrics kid, which has no such bias",
+        n.saturating_sub(1)
+    );
+    Some(Warning::new("few-samples", path, text))
+}
+
+/// Warns where subsets of KID are smaller than asked for, or the whole set.
+pub fn small_subsets(candidate: &Candidate, asked: usize) -> Option<Warning> {
+    let used = candidate.kid_subset_size.filter(|used| *used < asked)?;
+    let text = format!(
+        "the subsets of KID of {} hold {used} samples, not {asked}, for there are no more in one of \
+         the sets; its standard deviation then says little",
+        candidate.path
+    );
+    Some(Warning::new("small-subsets", &candidate.path, text))
+}
+
+/// Warns where FID∞ is read off numbers of samples at which its bias is not linear.
+pub fn short_extrapolation(candidate: &Candidate, width: usize) -> Option<Warning> {
+    candidate.fid_inf?.get()?;
+    let n = candidate.n.filter(|n| *n < 4 * width)?;
+    let text = format!(
+        "FID∞ of {} goes on from at most {n} samples of {width} features, where the bias of FID is \
+         not yet linear in 1/n; use more samples",
+        candidate.path
+    );
+    Some(Warning::new("short-extrapolation", &candidate.path, text))
+}
