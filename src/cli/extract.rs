@@ -64,8 +64,7 @@ pub struct Ready {
     pub width: usize,
     /// Where it runs.
     pub device: String,
-    /// What was noticed on the way.
-    pub warnings: Vec<Warning>,
+    warnings: Vec<Warning>,
 }
 
 /// The name under which a model's output stands where a layer's would.
@@ -80,6 +79,11 @@ impl<'a> Features<'a> {
     /// What the report says of the model, once it was needed.
     pub fn ready(&self) -> Option<&Ready> {
         self.ready.as_ref()
+    }
+
+    /// What was noticed of the model since this was last asked.
+    pub fn noticed(&mut self) -> Vec<Warning> {
+        self.ready.as_mut().map(|ready| std::mem::take(&mut ready.warnings)).unwrap_or_default()
     }
 
     /// Opens a data set and takes the subset asked for.

@@ -135,6 +135,7 @@ pub fn measure(
     let reference = sets.measure(&args.reference)?;
     sets.hold(&reference);
     let mut run = Run::new(args, &reference, messages);
+    run.warn(sets.noticed());
     let threads = args.extract.run.threads();
     let scoring = Instant::now();
     let scorer = native::with_blas_threads(threads, || Scorer::new(&reference.set, &settings))?;
@@ -144,7 +145,8 @@ pub fn measure(
         tell(&row)?;
         run.rows.push(row);
     }
-    let mut report = run.report(&settings, sets);
+    run.warn_of_numbers();
+    let mut report = run.report(&settings, &sets);
     report.timing.total = started.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -164,18 +166,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(args: &'a Args, reference: &'a Measured, messages: &'a Messages) -> Self {
         let inputs = vec![reference.input.clone()];
-        let width = reference.set.gaussian.width();
-        let mut run = Self {
-            args,
-            messages,
-            reference,
-            rows: vec![],
-            inputs,
-            warnings: vec![],
-            comparing: 0.0,
-        };
-        run.warn(few_samples(&shown(&args.reference), reference.count, width));
-        run
+        let (rows, warnings, comparing) = (vec![], vec![], 0.0);
+        Self { args, messages, reference, rows, inputs, warnings, comparing }
     }
 
     fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
@@ -183,6 +175,15 @@ impl<'a> Run<'a> {
             self.messages.warning(&warning);
             self.warnings.push(warning);
         }
+    }
+
+    fn warn_of_numbers(&mut self) {
+        let mut sets = vec![(shown(&self.args.reference), self.reference.count)];
+        sets.extend(self.rows.iter().map(|row| (row.path.clone(), row.n)));
+        let width = self.reference.set.gaussian.width();
+        self.warn(few_samples(&sets, width));
+        self.warn(small_subsets(&self.rows, self.args.measure.kid_subset_size));
+        self.warn(short_extrapolation(&self.rows, width));
     }
 
     /// The row of one candidate, which may be that it failed.
@@ -204,7 +205,7 @@ impl<'a> Run<'a> {
         sets: &mut Sets<'_>,
     ) -> Result<Candidate> {
         let candidate = sets.measure(path)?;
-        self.warn(std::mem::take(&mut sets.warnings));
+        self.warn(sets.noticed());
         match (&self.reference.origin, &candidate.origin) {
             (Some(a), Some(b)) => check_same(a, b)?,
             (None, None) => {}
@@ -214,11 +215,7 @@ impl<'a> Run<'a> {
         let threads = self.args.extract.run.threads();
         let scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
         self.comparing += comparing.elapsed().as_secs_f64();
-        let width = candidate.set.gaussian.width();
         let row = Candidate::measured(shown(path), candidate.count, &self.args.metrics(), &scores);
-        self.warn(few_samples(&row.path, row.n, width));
-        self.warn(small_subsets(&row, self.args.measure.kid_subset_size));
-        self.warn(short_extrapolation(&row, width));
         let null = |n: &crate::report::fid::NullMetric| {
             let text = format!("{} of {} has no value: {}", n.metric, row.path, n.reason);
             Warning::new("null-metric", &row.path, text)
@@ -228,11 +225,9 @@ impl<'a> Run<'a> {
         Ok(row)
     }
 
-    fn report(self, settings: &Settings, mut sets: Sets<'_>) -> FidReport {
-        let Self { args, reference, rows, inputs, mut warnings, comparing, .. } = self;
-        warnings.append(&mut sets.warnings);
+    fn report(self, settings: &Settings, sets: &Sets<'_>) -> FidReport {
+        let Self { args, reference, rows, inputs, warnings, comparing, .. } = self;
         let ready = sets.features.ready();
-        warnings.extend(ready.iter().flat_map(|r| r.warnings.clone()));
         let spent = &sets.features.timing;
         Report {
             schema: SchemaId::current("fid"),

@@ -4,6 +4,7 @@ mod args;
 mod cache;
 mod cka;
 mod demo;
+mod distance;
 mod extract;
 mod features;
 mod fid;
@@ -11,6 +12,7 @@ mod inputs;
 mod layers;
 mod output;
 mod picture;
+mod samples;
 mod schema;
 mod sets;
 mod settings;
@@ -71,6 +73,8 @@ enum Command {
     Cka(Box<cka::Args>),
     /// Measure how far image sets lie from a reference: FID, KID, precision and recall
     Fid(Box<fid::Args>),
+    /// Measure how far each sample lies from a reference, and whether that tells wrong predictions
+    Distance(Box<distance::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
@@ -101,6 +105,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Layers(args) => layers::run(&args, messages).map(done),
         Command::Cka(args) => cka::run(&args, messages).map(done),
         Command::Fid(args) => fid::run(&args, messages),
+        Command::Distance(args) => distance::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::cka::values;
 use crate::error::{Error, Result};
-use crate::render::Heatmap;
+use crate::render::{Chart, Heatmap, RenderError, Rule, Series};
 use crate::report::cka::CkaReport;
+use crate::report::distance::{Decile, DistanceReport, PredictionResult};
 use crate::report::{check_writable, write_atomically};
 
 /// Checks that a picture can be written there, in a format that there is.
@@ -47,11 +48,61 @@ pub fn heatmap(report: &CkaReport, path: &Path) -> Result<()> {
         marks: &marks,
         mark_label: "best match of each row",
     };
+    let remedy = "try .svg, or fewer layers with --layers";
+    write(path, heatmap.to_svg(), || heatmap.to_png(), remedy)
+}
+
+/// Draws accuracy in ten groups of samples by each score, from the nearest to the farthest.
+///
+/// # Errors
+/// It cannot be drawn or written.
+pub fn accuracy(report: &DistanceReport, found: &PredictionResult, path: &Path) -> Result<()> {
+    let results = &report.results;
+    let groups = [&found.deciles.mahalanobis, &found.deciles.neighbour, &found.deciles.confidence];
+    let points = groups.map(|group| heights(group));
+    let neighbour = format!("distance of neighbour {}", results.neighbour.k);
+    let names = ["Mahalanobis distance", neighbour.as_str(), "1 − softmax probability (base line)"];
+    let series: Vec<Series<'_>> = points
+        .iter()
+        .zip(names)
+        .enumerate()
+        .map(|(i, (points, name))| Series { name, points, dashed: i == 2 })
+        .collect();
+    let ticks: Vec<String> = (1..=points[0].len()).map(|i| i.to_string()).collect();
+    let layer = results.layer.as_deref().unwrap_or("stored features");
+    let subtitle = format!(
+        "{layer} · D = {} · {} samples against {} of the reference",
+        results.width, results.n, results.n_reference
+    );
+    let overall = format!("all: {:.1} %", 100.0 * found.accuracy);
+    let rules = [Rule { value: found.accuracy, label: &overall }];
+    let chart = Chart {
+        title: "Accuracy against distance from the reference",
+        subtitle: &subtitle,
+        x_label: "tenths of the samples, from the nearest to the farthest",
+        y_label: "accuracy",
+        x_ticks: &ticks,
+        y_range: None,
+        percent: true,
+        series: &series,
+        lines: &rules,
+    };
+    write(path, chart.to_svg(), || chart.to_png(), "try .svg")
+}
+
+fn heights(groups: &[Decile]) -> Vec<(f64, f64)> {
+    groups.iter().enumerate().map(|(i, group)| (i as f64, group.accuracy)).collect()
+}
+
+fn write(
+    path: &Path,
+    svg: String,
+    png: impl FnOnce() -> Result<Vec<u8>, RenderError>,
+    remedy: &str,
+) -> Result<()> {
     let bytes = match is(path, "svg") {
-        true => heatmap.to_svg().into_bytes(),
-        false => heatmap
-            .to_png()
-            .map_err(|e| Error::file("draw", path, e, "try .svg, or fewer layers with --layers"))?,
+        true => svg.into_bytes(),
+        false => png().map_err(|e| Error::file("draw", path, e, remedy))?,
     };
     write_atomically(path, &bytes)
 }

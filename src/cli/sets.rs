@@ -34,6 +34,22 @@ pub struct Measured {
     pub input: SetInput,
 }
 
+/// All samples of a set.
+pub struct Collected {
+    /// A row a sample.
+    pub rows: Array2<f64>,
+    /// The samples' names.
+    pub names: Vec<String>,
+    /// The class of each, where that is known.
+    pub labels: Option<Vec<usize>>,
+    /// Names of the classes, where they have any.
+    pub classes: Vec<String>,
+    /// What the model said of each, a row a sample, where it gives a matrix.
+    pub logits: Option<Array2<f64>>,
+    /// What the report says of the set.
+    pub input: SetInput,
+}
+
 /// What is wanted of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -56,8 +72,7 @@ pub struct Sets<'a> {
     held: u64,
     /// Seconds in factors of covariances.
     pub factoring: f64,
-    /// What was noticed on the way.
-    pub warnings: Vec<Warning>,
+    warnings: Vec<Warning>,
 }
 
 /// Matrices of D×D numbers that are there at the same time: the scatter, the covariance, the
@@ -101,10 +116,82 @@ impl<'a> Sets<'a> {
         }
     }
 
+    /// What was noticed since this was last asked, of the model too.
+    pub fn noticed(&mut self) -> Vec<Warning> {
+        let mut warnings = self.features.noticed();
+        warnings.append(&mut self.warnings);
+        warnings
+    }
+
     /// From now on the features of this set stay in memory.
     pub fn hold(&mut self, measured: &Measured) {
         let rows = measured.set.rows.as_ref();
         self.held += rows.map_or(0, |rows| 8 * rows.len() as u64);
+    }
+
+    /// All features of the set at a path, with labels and names; with `logits` what the model says
+    /// of each sample.
+    ///
+    /// # Errors
+    /// It cannot be read, holds statistics, or its features are not finite or need more memory than
+    /// is allowed.
+    pub fn collect(&mut self, path: &Path, logits: bool) -> Result<Collected> {
+        if Statistics::is_statistics(path) {
+            let problem = "it holds statistics, and this takes samples";
+            return Err(Error::file("read", path, problem, "give images or features"));
+        }
+        let collected = match self.stored(path)? {
+            Some(feature) => self.collect_stored(path, &feature)?,
+            None => {
+                let dataset = self.features.open(path)?;
+                self.collect_images(&dataset, logits)?
+            }
+        };
+        self.held += 8 * collected.rows.len() as u64;
+        Ok(collected)
+    }
+
+    fn collect_stored(&mut self, path: &Path, feature: &Feature) -> Result<Collected> {
+        native::set_threads(self.args.run.threads());
+        let rows = reduced(&tensors::from_array(&feature.values)?, self.args.reduce)?;
+        check_finite(path, feature, &rows)?;
+        let known = Dataset::open(path).ok().filter(|data| data.len() == rows.nrows());
+        let labels = known.as_ref().and_then(|data| data.labels().map(<[usize]>::to_vec));
+        Ok(Collected {
+            names: (0..rows.nrows()).map(|i| i.to_string()).collect(),
+            classes: vec![],
+            labels,
+            rows,
+            logits: None,
+            input: feature_input(path, feature)?,
+        })
+    }
+
+    fn collect_images(&mut self, dataset: &Dataset, logits: bool) -> Result<Collected> {
+        let width = self.features.prepare(dataset)?.width;
+        self.keeps(dataset.len(), width)?;
+        let mut rows = Array2::zeros((dataset.len(), width));
+        let (mut indices, mut said): (Vec<usize>, Vec<Array2<f64>>) = (vec![], vec![]);
+        let summary = self.features.run(dataset, logits, &mut |piece| {
+            let places = indices.len()..indices.len() + piece.features.nrows();
+            rows.slice_mut(s![places, ..]).assign(&piece.features);
+            indices.extend(piece.indices);
+            said.extend(piece.logits.map(|l| l.to_owned()));
+            Ok(())
+        })?;
+        rows.slice_collapse(s![..indices.len(), ..]);
+        self.warnings.extend(skipped(dataset.path(), &summary.skipped));
+        let views: Vec<_> = said.iter().map(|part| part.view()).collect();
+        let logits = ndarray::concatenate(Axis(0), &views).ok();
+        let labels = dataset.labels().map(|all| indices.iter().map(|&i| all[i]).collect());
+        Ok(Collected {
+            names: indices.iter().map(|&i| dataset.name(i)).collect(),
+            classes: dataset.classes().to_vec(),
+            labels,
+            logits: logits.filter(|l| l.nrows() == rows.nrows()),
+            rows,
+            input: SetInput::Images(self.data_input(dataset, summary)),
+        })
     }
 
     fn statistics(&mut self, path: &Path) -> Result<Measured> {
@@ -161,14 +248,7 @@ impl<'a> Sets<'a> {
             rows.axis_chunks_iter(Axis(0), ROWS).for_each(|part| moments.push_rows(part));
             moments
         });
-        let input = SetInput::Features(FeatureInput {
-            path: path.display().to_string(),
-            sha256: sha256_of_file(path)?,
-            arrays: vec![ArrayInfo {
-                name: feature.name.clone(),
-                shape: feature.values.shape().to_vec(),
-            }],
-        });
+        let input = feature_input(path, feature)?;
         let set = self.fit(path, keep.then_some(rows), moments.as_ref())?;
         Ok(Measured { set, moments, count: Some(count), origin: None, input })
     }
@@ -315,6 +395,17 @@ impl<'a> Sets<'a> {
         self.factoring += started.elapsed().as_secs_f64();
         found
     }
+}
+
+fn feature_input(path: &Path, feature: &Feature) -> Result<SetInput> {
+    Ok(SetInput::Features(FeatureInput {
+        path: path.display().to_string(),
+        sha256: sha256_of_file(path)?,
+        arrays: vec![ArrayInfo {
+            name: feature.name.clone(),
+            shape: feature.values.shape().to_vec(),
+        }],
+    }))
 }
 
 /// What a statistics file of these moments holds.

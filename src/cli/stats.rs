@@ -41,14 +41,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     })?;
     let statistics = statistics_of(&args.data, moments, measured.origin)?;
     write_atomically(&args.output, &statistics.to_npz()?)?;
-    for warning in sets.warnings.iter().chain(&few(args, moments.count(), moments.width())) {
+    let set = (args.data.display().to_string(), Some(moments.count()));
+    for warning in sets.noticed().iter().chain(&few_samples(&[set], moments.width())) {
         messages.warning(warning);
     }
     let (path, n, width) = (args.output.display(), moments.count(), moments.width());
     messages.note(&format!("{path}: mean and covariance of {n} samples of {width} features"));
     Ok(())
-}
-
-fn few(args: &Args, count: usize, width: usize) -> Vec<crate::report::Warning> {
-    few_samples(&args.data.display().to_string(), Some(count), width).into_iter().collect()
 }

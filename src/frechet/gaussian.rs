@@ -3,8 +3,12 @@
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result};
-use crate::linalg::{Factor, Route};
+use crate::linalg::{Factor, RootTrace, Route};
 use crate::stats::Moments;
+
+/// Share of the distance that rounding may make up; where it could be more, the slower and more
+/// exact way is taken.
+const RESOLVED: f64 = 1e-6;
 
 /// A Gaussian that was fitted to features: what the Fréchet distance needs of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,9 +134,13 @@ impl Gaussian {
                 "use the same layer of the same model for both",
             ));
         }
-        let root = self.factor.root_trace(&other.factor).map_err(|_| not_finite())?;
         let mean_term = (&self.mean - &other.mean).mapv(|v| v * v).sum();
-        let trace_term = (self.trace + other.trace - 2.0 * root.value).max(0.0);
+        let traces = self.trace + other.trace;
+        let trace_term = |root: &RootTrace| (traces - 2.0 * root.value).max(0.0);
+        let resolved =
+            |root: &RootTrace| 2.0 * root.error <= RESOLVED * (mean_term + trace_term(root));
+        let root = self.factor.root_trace(&other.factor, resolved).map_err(|_| not_finite())?;
+        let trace_term = trace_term(&root);
         let value = mean_term + trace_term;
         if !value.is_finite() {
             return Err(not_finite());

@@ -15,10 +15,6 @@ const LEFT_OVER: f64 = 1e-6;
 /// From this order on eigenvalues are tried before singular values.
 const LARGE: usize = 256;
 
-/// Error of a root trace by eigenvalues, relative to the traces, above which singular values are
-/// taken instead.
-const ACCURATE: f64 = 1e-10;
-
 /// A positive semi-definite D×D matrix Σ as RᵀR: R has a row for each dimension that Σ fills.
 ///
 /// Samples are such an R already: the centred rows of an n×D matrix over √(n−1) give their
@@ -120,30 +116,26 @@ impl Factor {
     /// ```
     ///
     /// where ‖·‖_* is the sum of the singular values. For large matrices eigenvalues, which take a
-    /// third of the time, are tried first: rounding moves each by at most ε·D·λ_max, and where the
-    /// roots of small ones suffer too much from that, the singular values are taken. Both matrices
-    /// must have the same D.
+    /// third of the time, are tried first: rounding moves each by about ε·√D·λ_max, which the roots
+    /// of small ones suffer from, and where the sum of that is more than `accepts` takes, the
+    /// singular values are taken, which rounding moves by ε·D·σ_max. Both matrices must have the
+    /// same D.
     ///
     /// # Errors
     /// LAPACK's iteration did not converge (values that are not finite).
-    pub fn root_trace(&self, other: &Self) -> Result<RootTrace, LinalgError> {
+    pub fn root_trace(
+        &self,
+        other: &Self,
+        accepts: impl Fn(&RootTrace) -> bool,
+    ) -> Result<RootTrace, LinalgError> {
         let product = self.rows.dot(&other.rows.t());
-        let (rows, columns) = product.dim();
-        if rows.min(columns) >= LARGE {
+        if product.nrows().min(product.ncols()) >= LARGE {
             let found = by_eigenvalues(product.view())?;
-            if found.error <= ACCURATE * self.trace().max(other.trace()) {
+            if accepts(&found) {
                 return Ok(found);
             }
         }
-        let (_, values, _) = product.svddc(JobSvd::None)?;
-        let largest = values.iter().copied().fold(0.0, f64::max);
-        let rounding = rows.max(columns) as f64 * f64::EPSILON * largest;
-        Ok(RootTrace {
-            value: values.sum(),
-            error: rounding * values.len() as f64,
-            rank: values.iter().filter(|v| **v > rounding).count(),
-            route: Route::SingularValues,
-        })
+        by_singular_values(product.view())
     }
 }
 
@@ -154,13 +146,26 @@ fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError
     };
     let values = gram.eigvalsh(UPLO::Lower)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
-    let rounding = values.len() as f64 * f64::EPSILON * largest;
+    let rounding = (values.len() as f64).sqrt() * f64::EPSILON * largest;
     let moved = |v: &f64| rounding.sqrt().min(rounding / (2.0 * v.max(0.0).sqrt()));
     Ok(RootTrace {
         value: values.iter().map(|v| v.max(0.0).sqrt()).sum(),
         error: values.iter().map(moved).sum(),
         rank: values.iter().filter(|v| **v > rounding).count(),
         route: Route::Eigenvalues,
+    })
+}
+
+fn by_singular_values(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError> {
+    let (_, values, _) = product.svddc(JobSvd::None)?;
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let (rows, columns) = product.dim();
+    let rounding = rows.max(columns) as f64 * f64::EPSILON * largest;
+    Ok(RootTrace {
+        value: values.sum(),
+        error: rounding * values.len() as f64,
+        rank: values.iter().filter(|v| **v > rounding).count(),
+        route: Route::SingularValues,
     })
 }
 
@@ -305,24 +310,30 @@ mod tests {
 
     #[test]
     fn both_routes_agree() -> Result<(), Box<dyn std::error::Error>> {
-        let fit = |rows, seed| Factor::of_covariance(covariance(&noise(rows, 300, seed)).view());
-        let (Ok(a), Ok(b)) = (fit(900, 4), fit(700, 5)) else { panic!("no factors") };
-        let product = a.rows.dot(&b.rows.t());
-        let (_, values, _) = product.svddc(JobSvd::None)?;
-        let found = a.root_trace(&b)?;
-        assert_eq!((found.route, found.rank), (Route::Eigenvalues, 300));
-        assert_relative_eq!(found.value, values.sum(), max_relative = 1e-12);
+        for decades in [0.0, 6.0] {
+            let fit = |rows, seed| graded(rows, decades, seed);
+            let (Ok(a), Ok(b)) = (fit(900, 4), fit(700, 5)) else { panic!("no factors") };
+            let (fast, exact) = (a.root_trace(&b, |_| true)?, a.root_trace(&b, |_| false)?);
+            assert_eq!(fast.route, Route::Eigenvalues);
+            assert_eq!((exact.route, exact.rank), (Route::SingularValues, 300));
+            assert!((fast.value - exact.value).abs() <= fast.error + exact.error);
+            assert!(fast.error < 1e-7 * fast.value && exact.error < 1e-9 * exact.value);
+        }
         Ok(())
     }
 
     #[test]
-    fn small_eigenvalues_are_left_to_singular_values() -> Result<(), Box<dyn std::error::Error>> {
-        let scales = Array1::from_shape_fn(300, |i| 10f64.powf(-(i as f64) / 40.0));
-        let factor = Factor::of_samples((noise(900, 300, 6) * &scales).view());
-        let found = factor.root_trace(&factor)?;
-        assert_eq!(found.route, Route::SingularValues);
+    fn a_matrix_with_itself_has_its_trace() -> Result<(), Box<dyn std::error::Error>> {
+        let Ok(factor) = graded(900, 8.0, 6) else { panic!("no factor") };
+        let found = factor.root_trace(&factor, |_| false)?;
         assert_relative_eq!(found.value, factor.trace(), max_relative = 1e-12);
-        assert!(found.error < 1e-9 * found.value);
         Ok(())
+    }
+
+    /// The covariance of 300 features whose variances fall over so many decades.
+    fn graded(rows: usize, decades: f64, seed: u64) -> Result<Factor, Indefinite> {
+        let scale = |i: usize| 10f64.powf(-decades / 2.0 * i as f64 / 300.0);
+        let scales = Array1::from_shape_fn(300, scale);
+        Factor::of_covariance(covariance(&(noise(rows, 300, seed) * &scales)).view())
     }
 }

@@ -3,12 +3,18 @@
 //!
 //! * [`Mahalanobis`]: from the mean of the nearest class, in units of the spread within classes.
 //! * [`Neighbours`]: from the k-th nearest reference sample.
+//! * [`Classes`]: means of classes and the covariance within them.
+//! * [`predictions`]: what a classifier says, and how sure it is: the base line.
 //! * [`auroc`], [`deciles`]: distances as scores against what was right.
 
+mod classes;
+mod confidence;
 mod mahalanobis;
 mod neighbours;
 mod ranking;
 
+pub use classes::Classes;
+pub use confidence::{Prediction, predictions};
 pub use mahalanobis::{Mahalanobis, Nearest, Shrunk, oracle_approximating};
 pub use neighbours::Neighbours;
 pub use ranking::{Bin, auroc, deciles};

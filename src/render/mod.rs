@@ -8,17 +8,20 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`heatmap`] | a matrix of layers against layers |
+//! | [`chart`] | curves over a common axis |
 //! | [`colormap`] | numbers to colours |
 //! | [`svg`] | elements, attributes, escaping |
 //! | [`text`] | widths, shortening, wrapping, numbers |
 //! | [`png`] | SVG to PNG |
 
+pub mod chart;
 pub mod colormap;
 pub mod heatmap;
 pub mod png;
 pub mod svg;
 pub mod text;
 
+pub use chart::{Chart, Rule, Series};
 pub use colormap::Rgb;
 pub use heatmap::Heatmap;
 pub use png::RenderError;

@@ -231,37 +231,61 @@ fn name(route: Route) -> &'static str {
     }
 }
 
-/// Warns where a set has so few samples that its distance says more of their number than of them.
-pub fn few_samples(path: &str, n: Option<usize>, width: usize) -> Option<Warning> {
-    let n = n.filter(|n| *n <= width)?;
+/// Warns of sets with so few samples that their distance says more of their number than of them.
+/// `sets` holds the path of each and how many samples it has.
+pub fn few_samples(sets: &[(String, Option<usize>)], width: usize) -> Option<Warning> {
+    let few =
+        |(path, n): &(String, Option<usize>)| Some((path.clone(), n.filter(|n| *n <= width)?));
+    let few: Vec<_> = sets.iter().filter_map(few).collect();
+    let (path, n) = few.first()?;
+    let names = and_others(path, few.len());
     let text = format!(
-        "{path} has {n} samples of {width} features: its covariance has rank {} at most, and the \
-         distance is too high by an amount that grows as n falls; compare it only with distances \
-         at the same n, use more samples, or take --metrics kid, which has no such bias",
+        "{names}: {n} samples of {width} features; the covariance has rank {} at most, and the \
+         Fréchet distance is too high by an amount that grows as n falls; compare it only at the \
+         same n, use more samples, or take --metrics kid, which has no such bias",
         n.saturating_sub(1)
     );
-    Some(Warning::new("few-samples", path, text))
+    let places: Vec<&str> = few.iter().map(|(path, _)| path.as_str()).collect();
+    Some(Warning::new("few-samples", places.join(", "), text))
 }
 
-/// Warns where subsets of KID are smaller than asked for, or the whole set.
-pub fn small_subsets(candidate: &Candidate, asked: usize) -> Option<Warning> {
-    let used = candidate.kid_subset_size.filter(|used| *used < asked)?;
+/// Warns where subsets of KID are smaller than asked for.
+pub fn small_subsets(rows: &[Candidate], asked: usize) -> Option<Warning> {
+    let small = |row: &&Candidate| row.kid_subset_size.is_some_and(|used| used < asked);
+    let first = rows.iter().find(small)?;
+    let used = first.kid_subset_size?;
     let text = format!(
-        "the subsets of KID of {} hold {used} samples, not {asked}, for there are no more in one of \
-         the sets; its standard deviation then says little",
-        candidate.path
+        "the subsets of KID of {} hold {used} samples, not {asked}, for one of the sets has no more: \
+         they overlap so much that the standard deviation says little; give --kid-subset-size",
+        and_others(&first.path, rows.iter().filter(small).count())
     );
-    Some(Warning::new("small-subsets", &candidate.path, text))
+    Some(Warning::new("small-subsets", places(rows.iter().filter(small)), text))
 }
 
 /// Warns where FID∞ is read off numbers of samples at which its bias is not linear.
-pub fn short_extrapolation(candidate: &Candidate, width: usize) -> Option<Warning> {
-    candidate.fid_inf?.get()?;
-    let n = candidate.n.filter(|n| *n < 4 * width)?;
+pub fn short_extrapolation(rows: &[Candidate], width: usize) -> Option<Warning> {
+    let short = |row: &&Candidate| {
+        row.fid_inf.is_some_and(|v| v.get().is_some()) && row.n.is_some_and(|n| n < 4 * width)
+    };
+    let first = rows.iter().find(short)?;
     let text = format!(
-        "FID∞ of {} goes on from at most {n} samples of {width} features, where the bias of FID is \
-         not yet linear in 1/n; use more samples",
-        candidate.path
+        "FID∞ of {} goes on from {} samples of {width} features, where the bias of FID is not yet \
+         linear in 1/n; use more samples",
+        and_others(&first.path, rows.iter().filter(short).count()),
+        first.n?
     );
-    Some(Warning::new("short-extrapolation", &candidate.path, text))
+    Some(Warning::new("short-extrapolation", places(rows.iter().filter(short)), text))
+}
+
+fn places<'a>(rows: impl Iterator<Item = &'a Candidate>) -> String {
+    rows.map(|row| row.path.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The first of several sets, and how many there are besides.
+fn and_others(first: &str, count: usize) -> String {
+    match count {
+        0 | 1 => first.to_owned(),
+        2 => format!("{first} and 1 other"),
+        more => format!("{first} and {} others", more - 1),
+    }
 }

@@ -135,6 +135,17 @@ impl Inputs {
     }
 }
 
+impl SetInput {
+    /// What tells two sets apart: the fingerprint of images, the hash of a file.
+    pub fn fingerprint(&self) -> &str {
+        match self {
+            Self::Images(data) => &data.fingerprint,
+            Self::Features(file) => &file.sha256,
+            Self::Statistics(file) => &file.sha256,
+        }
+    }
+}
+
 impl DataInput {
     /// What was read of a data set, and what was done to it.
     pub fn new(dataset: &Dataset, summary: Option<Summary>, preprocess: &[Preprocess]) -> Self {

@@ -4,11 +4,13 @@ use crate::error::{Error, Result};
 
 const SCHEMAS: &[(&str, &str)] = &[
     ("cka", include_str!("schemas/cka.schema.json")),
+    ("distance", include_str!("schemas/distance.schema.json")),
+    ("fid", include_str!("schemas/fid.schema.json")),
     ("layers", include_str!("schemas/layers.schema.json")),
 ];
 
 /// The kinds of reports.
-pub const NAMES: [&str; 2] = ["cka", "layers"];
+pub const NAMES: [&str; 4] = ["cka", "distance", "fid", "layers"];
 
 /// The JSON Schema of a kind of report.
 ///

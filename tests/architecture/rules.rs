@@ -24,11 +24,13 @@ pub const RULES: &[Rule] = &[
     pure("linalg", &["error", "stats", "similarity"]),
     pure("stats", &["error", "linalg", "similarity"]),
     pure("similarity", &["error", "linalg", "stats"]),
+    pure("frechet", &["error", "linalg", "stats"]),
+    pure("novelty", &["error", "linalg", "stats"]),
     rule("torchscript", &["error"]),
     rule("data", &["error"]),
     rule("render", &[]),
     rule("capture", &["error", "linalg", "stats", "similarity", "torchscript", "data"]),
-    rule("report", &["error", "similarity", "data", "capture"]),
+    rule("report", &["error", "similarity", "frechet", "novelty", "linalg", "data", "capture"]),
     rule(
         "cli",
         &[
@@ -36,6 +38,8 @@ pub const RULES: &[Rule] = &[
             "linalg",
             "stats",
             "similarity",
+            "frechet",
+            "novelty",
             "torchscript",
             "data",
             "render",

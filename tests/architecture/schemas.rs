@@ -5,6 +5,8 @@
 use std::fs;
 
 use repsim::report::cka::CkaReport;
+use repsim::report::distance::DistanceReport;
+use repsim::report::fid::FidReport;
 use repsim::report::layers::LayersReport;
 use schemars::{JsonSchema, schema_for};
 
@@ -38,13 +40,23 @@ fn cka() {
 }
 
 #[test]
+fn distance() {
+    hold::<DistanceReport>("distance");
+}
+
+#[test]
+fn fid() {
+    hold::<FidReport>("fid");
+}
+
+#[test]
 fn layers() {
     hold::<LayersReport>("layers");
 }
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    assert_eq!(repsim::report::NAMES, ["cka", "layers"]);
+    assert_eq!(repsim::report::NAMES, ["cka", "distance", "fid", "layers"]);
     for name in repsim::report::NAMES {
         let text = repsim::report::schema(name).unwrap();
         let schema: serde_json::Value = serde_json::from_str(text).unwrap();

@@ -21,6 +21,7 @@ use crate::error::Result;
 
 pub(super) use arrays::{Arrays, arrays};
 pub(super) use npy::encode;
+pub use npy::npy_of_bytes;
 pub(super) use npz::{Npz, pack};
 pub(super) use open::open;
 pub(super) use stored::Stored;

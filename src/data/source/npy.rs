@@ -123,6 +123,11 @@ pub(in crate::data) fn encode(descr: &str, shape: &[usize], elements: &[u8]) -> 
     file
 }
 
+/// An array of bytes as a `.npy` file, the last axis fastest: what NumPy's `save` writes of `uint8`.
+pub fn npy_of_bytes(shape: &[usize], elements: &[u8]) -> Vec<u8> {
+    encode("|u1", shape, elements)
+}
+
 /// The header's text and the number of bytes up to its end.
 fn text(reader: &mut impl Read) -> Option<(usize, String)> {
     let mut start = [0; 8];

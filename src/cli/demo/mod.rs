@@ -1,5 +1,7 @@
 //! `repsim demo`: the main commands on models and images that come with the binary.
 
+mod degrade;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +9,11 @@ use clap::FromArgMatches;
 use include_dir::{Dir, include_dir};
 
 use super::output::{self, Messages};
-use super::{cka, layers};
+use super::{cka, fid, layers};
 use crate::error::{Error, Result};
 use crate::report::cka::CkaReport;
+use crate::report::fid::FidReport;
+use crate::report::write_atomically;
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/images");
 
@@ -36,7 +40,8 @@ pub struct Args {
     folder: PathBuf,
 }
 
-/// Lists the layers of a network and compares it with another seed and with an untrained one.
+/// Lists the layers of a network, compares it with another seed and with an untrained one, and
+/// scores degraded copies of the images.
 ///
 /// # Errors
 /// The folder cannot be written to, or what the commands say.
@@ -51,7 +56,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     demo.say(CONTROL)?;
     let control = demo.compare(UNTRAINED.0, "untrained")?;
     demo.say(&contrast(&seeds, &control))?;
-    demo.say(&format!("{MEANING}\nEverything is in {}.", args.folder.display()))
+    demo.say(MEANING)?;
+    demo.say(COPIES)?;
+    let copies = demo.score()?;
+    demo.say(&ranking(&copies))?;
+    demo.say(&format!("{DISTANCES}\nEverything is in {}.", args.folder.display()))
 }
 
 const INTRODUCTION: &str = "\
@@ -75,6 +84,18 @@ networks use what they see alike, it is moved by few outliers, and early layers 
 untrained networks, because they still look like the image.
 ";
 
+const COPIES: &str = "\
+How far do images lie from others, in the features of the first network? The 500 images against
+copies of them with noise, blur and JPEG artefacts of growing strength:
+";
+
+const DISTANCES: &str = "
+What the numbers mean: FID is the Fréchet distance between Gaussians fitted to the features, 0 for
+equal sets; it has no unit, and values from another network, layer, resizing or number of images
+must not be compared with these. KID has no bias from few images, and may be negative where there is
+no difference.
+";
+
 struct Demo<'a> {
     folder: &'a Path,
     messages: &'a Messages,
@@ -86,7 +107,7 @@ impl Demo<'_> {
         create(&images)?;
         IMAGES.extract(&images).map_err(|e| Error::io("write", &images, e))?;
         for (name, bytes) in [SEED_0, SEED_1, UNTRAINED] {
-            crate::report::write_atomically(&self.folder.join(name), bytes)?;
+            write_atomically(&self.folder.join(name), bytes)?;
         }
         Ok(())
     }
@@ -119,6 +140,31 @@ impl Demo<'_> {
         if !self.messages.shows_tables() {
             self.say(&cka::table(&found))?;
         }
+        Ok(found)
+    }
+
+    /// Scores copies of the images, made on the way, against the images.
+    fn score(&self) -> Result<FidReport> {
+        let copies = self.folder.join("copies");
+        create(&copies)?;
+        let made = degrade::copies(&self.folder.join("images"))?;
+        let mut paths = Vec::new();
+        for copy in &made {
+            let path = copies.join(format!("{}-{}.npy", copy.kind, copy.strength));
+            write_atomically(&path, &copy.array)?;
+            paths.push(path.display().to_string());
+        }
+        let (model, images, report) =
+            (self.path(SEED_0.0), self.path("images"), self.path("fid.json"));
+        let mut words = vec!["fid", &images];
+        words.extend(paths.iter().map(String::as_str));
+        words.extend(["--model", &model, "--metrics", "fid,kid", "--kid-subset-size", "250"]);
+        words.extend(PREPROCESSING);
+        words.extend(["-o", &report]);
+        let args: fid::Args = self.parse(&words)?;
+        let found = fid::measure(&args, self.messages, &mut |_| Ok(()))?;
+        output::write_report(&found, report.as_ref())?;
+        self.say(&fid::table(&found))?;
         Ok(found)
     }
 
@@ -178,4 +224,16 @@ fn contrast(seeds: &CkaReport, control: &CkaReport) -> String {
         mean(&diagonal(control)),
         mean(&diagonal(seeds))
     )
+}
+
+/// Whether FID rises with the strength of every degradation.
+fn ranking(report: &FidReport) -> String {
+    let rows = &report.results.candidates;
+    let rises = rows.chunks(degrade::STRENGTHS).all(|kind| {
+        kind.is_sorted_by(|a, b| matches!((a.score(), b.score()), (Some(a), Some(b)) if a < b))
+    });
+    match rises {
+        true => "FID rises with the strength of each of the three.".to_owned(),
+        false => "FID does not rise with the strength of each of the three.".to_owned(),
+    }
 }

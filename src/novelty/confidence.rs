@@ -1,0 +1,52 @@
+//! What a classifier says, and how sure it is.
+
+use ndarray::{ArrayView1, ArrayView2};
+
+/// A prediction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// The class with the highest logit; of equals the first.
+    pub class: usize,
+    /// Its softmax probability (Hendrycks & Gimpel 2017: the base line of all that tells right from
+    /// wrong predictions).
+    pub confidence: f64,
+}
+
+/// The prediction from each row of n×K logits; `None` for a row that is not finite.
+///
+/// ```text
+/// p_c = exp(z_c − max z) / Σ exp(z_j − max z)
+/// ```
+pub fn predictions(logits: ArrayView2<'_, f64>) -> Vec<Option<Prediction>> {
+    logits.rows().into_iter().map(prediction).collect()
+}
+
+fn prediction(logits: ArrayView1<'_, f64>) -> Option<Prediction> {
+    if logits.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let mut found: Option<(usize, f64)> = None;
+    for (class, &logit) in logits.iter().enumerate() {
+        if found.is_none_or(|(_, best)| logit > best) {
+            found = Some((class, logit));
+        }
+    }
+    let (class, best) = found?;
+    let sum: f64 = logits.iter().map(|logit| (logit - best).exp()).sum();
+    Some(Prediction { class, confidence: 1.0 / sum })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn the_largest_logit_is_the_prediction() {
+        let logits = array![[0.0, 3f64.ln()], [5.0, 5.0], [1000.0, 0.0], [f64::NAN, 0.0]];
+        let found = predictions(logits.view());
+        let of = |i: usize| found[i].map(|p| (p.class, (p.confidence * 1e6).round() / 1e6));
+        assert_eq!([of(0), of(1), of(2)], [Some((1, 0.75)), Some((0, 0.5)), Some((0, 1.0))]);
+        assert_eq!(of(3), None);
+    }
+}
