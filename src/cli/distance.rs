@@ -94,6 +94,7 @@ struct Judged {
 }
 
 fn measure(args: &Args, messages: &Messages) -> Result<Found> {
+    native::set_threads(args.extract.run.threads());
     let mut sets = Sets::new(&args.extract, messages, Keep::Samples);
     let reference = sets.collect(&args.reference, false)?;
     let data = sets.collect(&args.data, true)?;

@@ -125,6 +125,7 @@ pub fn measure(
     tell: &mut dyn FnMut(&Candidate) -> Result<()>,
 ) -> Result<FidReport> {
     let started = Instant::now();
+    native::set_threads(args.extract.run.threads());
     let settings = args.settings();
     let keep = match (&args.stats_cache, settings.need_samples()) {
         (_, true) => Keep::Samples,

@@ -9,6 +9,7 @@ use super::sets::{Keep, Sets, statistics_of};
 use crate::error::{Error, Result};
 use crate::report::fid::few_samples;
 use crate::report::write_atomically;
+use crate::torchscript::native;
 
 /// Options of `repsim stats`.
 #[derive(clap::Args)]
@@ -33,6 +34,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         return Err(Error::file("write", &args.output, problem, "end its name in .npz"));
     }
     check_output(&args.output, [&args.data].into_iter().chain(&args.extract.model))?;
+    native::set_threads(args.extract.run.threads());
     let mut sets = Sets::new(&args.extract, messages, Keep::Moments);
     let measured = sets.measure(&args.data)?;
     let moments = measured.moments.as_ref().ok_or_else(|| {

@@ -3,7 +3,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use ndarray_linalg::error::LinalgError;
-use ndarray_linalg::{Cholesky, EigValsh, JobSvd, SVDDC, UPLO};
+use ndarray_linalg::{AllocatedArray, AllocatedArrayMut, Cholesky, JobSvd, Lapack, SVDDC, UPLO};
 
 /// Columns that are found one by one before the rest of the matrix is brought up to date.
 const BLOCK: usize = 64;
@@ -144,7 +144,7 @@ fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError
         true => product.dot(&product.t()),
         false => product.t().dot(&product),
     };
-    let values = gram.eigvalsh(UPLO::Lower)?;
+    let values = eigenvalues(gram)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
     let rounding = (values.len() as f64).sqrt() * f64::EPSILON * largest;
     let moved = |v: &f64| rounding.sqrt().min(rounding / (2.0 * v.max(0.0).sqrt()));
@@ -154,6 +154,13 @@ fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError
         rank: values.iter().filter(|v| **v > rounding).count(),
         route: Route::Eigenvalues,
     })
+}
+
+/// Eigenvalues of a symmetric matrix, ascending. (`EigValsh` of ndarray-linalg 0.18 computes the
+/// eigenvectors too, and takes nine times as long.)
+fn eigenvalues(mut matrix: Array2<f64>) -> Result<Vec<f64>, LinalgError> {
+    let layout = matrix.square_layout()?;
+    Ok(f64::eigh(false, layout, UPLO::Lower, matrix.as_allocated_mut()?)?)
 }
 
 fn by_singular_values(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError> {
@@ -171,8 +178,7 @@ fn by_singular_values(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgE
 
 impl Indefinite {
     fn of(matrix: ArrayView2<'_, f64>) -> Self {
-        let values = matrix.eigvalsh(UPLO::Lower);
-        let values = values.unwrap_or_else(|_| Array1::from_elem(1, f64::NAN));
+        let values = eigenvalues(matrix.to_owned()).unwrap_or_else(|_| vec![f64::NAN]);
         let over = |pick: fn(f64, f64) -> f64, none| values.iter().copied().fold(none, pick);
         Self { smallest: over(f64::min, f64::INFINITY), largest: over(f64::max, f64::NEG_INFINITY) }
     }
