@@ -3,6 +3,9 @@
     python train.py --seed 0 --export script --output fashion-seed0-scripted.pt
     python train.py --seed 1 --export trace --output fashion-seed1-traced.pt
     python train.py --seed 2 --epochs 0 --export script --output fashion-untrained-scripted.pt
+    python train.py --seed 0 --augment cutout --export script --output fashion-cutout-scripted.pt
+    python train.py --seed 0 --augment mixup --export script --output fashion-mixup-scripted.pt
+    python train.py --seed 0 --augment cutmix --export script --output fashion-cutmix-scripted.pt
 
 The seed decides the initial weights, the order of the images and their augmentation. With
 `--epochs 0` the network is exported as initialised.
@@ -92,23 +95,63 @@ def shift(images: torch.Tensor, targets: torch.Tensor) -> Batch:
     return padded[torch.arange(count)[:, None, None], rows, columns], targets
 
 
+def squares(count: int, size: int, sides: torch.Tensor) -> torch.Tensor:
+    """For each image where a square of its side lies, its centre anywhere, cut off at the border."""
+    centres = torch.randint(size, (2, count, 1))
+    inside = (torch.arange(size) - centres).abs() * 2 < sides[:, None]
+    return inside[0][:, :, None] & inside[1][:, None, :]
+
+
+def cutout(images: torch.Tensor, targets: torch.Tensor) -> Batch:
+    """Blackens a square of half the image's side (DeVries & Taylor 2017)."""
+    count, size, _ = images.shape
+    hidden = squares(count, size, torch.full((count,), size // 2))
+    return images.masked_fill(hidden, 0), targets
+
+
+def mixup(images: torch.Tensor, targets: torch.Tensor) -> Batch:
+    """Blends each image with another, and their targets alike (Zhang et al. 2018, alpha = 1)."""
+    share = torch.rand(len(images))
+    other = torch.randperm(len(images))
+    weight = share[:, None, None]
+    mixed = (weight * images + (1 - weight) * images[other]).round().to(images.dtype)
+    return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[other]
+
+
+def cutmix(images: torch.Tensor, targets: torch.Tensor) -> Batch:
+    """Puts a square of another image into each, targets by area (Yun et al. 2019, alpha = 1)."""
+    count, size, _ = images.shape
+    other = torch.randperm(count)
+    pasted = squares(count, size, (torch.rand(count).sqrt() * size).round().long())
+    share = 1 - pasted.float().mean((1, 2))[:, None]
+    return torch.where(pasted, images[other], images), share * targets + (1 - share) * targets[other]
+
+
 # Applied in this order to bytes (N, H, W) and to targets (N, classes), which are class
 # probabilities, so that an augmentation may mix images and their labels alike.
 AUGMENTATIONS: tuple[Augmentation, ...] = (flip, shift)
+FURTHER: dict[str, Augmentation] = {"cutout": cutout, "mixup": mixup, "cutmix": cutmix}
 
 
-def augmented_batches(images: torch.Tensor, labels: torch.Tensor, size: int) -> Iterator[Batch]:
+def augmented_batches(
+    images: torch.Tensor, labels: torch.Tensor, size: int, further: tuple[Augmentation, ...]
+) -> Iterator[Batch]:
     """One epoch in random order: full batches of inputs and of target probabilities."""
     order = torch.randperm(len(images))
     for rows in order[: len(order) // size * size].split(size):
         batch, targets = images[rows], F.one_hot(labels[rows], len(CLASS_FOLDERS)).float()
-        for augment in AUGMENTATIONS:
+        for augment in AUGMENTATIONS + further:
             batch, targets = augment(batch, targets)
         yield to_input(batch).contiguous(memory_format=torch.channels_last), targets
 
 
 def train(
-    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, epochs: int, size: int
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    epochs: int,
+    size: int,
+    further: tuple[Augmentation, ...] = (),
 ) -> None:
     """SGD with Nesterov momentum under a one-cycle schedule.
 
@@ -126,7 +169,7 @@ def train(
     for epoch in range(1, epochs + 1):
         began = time.monotonic()
         total = 0.0
-        for batch, targets in augmented_batches(images, labels, size):
+        for batch, targets in augmented_batches(images, labels, size, further):
             if schedule.last_epoch < COARSE_SHARE * steps * epochs:
                 batch = F.avg_pool2d(batch, 2)
             total += learn(model, optimiser, batch, targets)
@@ -185,6 +228,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="the TorchScript file to write")
     parser.add_argument("--export", choices=("script", "trace"), required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--augment", choices=FURTHER, help="beside flips and shifts")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--threads", type=int, default=1)
@@ -199,7 +243,8 @@ def main() -> None:
     model = NarrowResNet().eval()
     if arguments.epochs > 0:
         images, labels = load_split(arguments.data, "train")
-        train(model, images, labels, arguments.epochs, arguments.batch_size)
+        further = (FURTHER[arguments.augment],) if arguments.augment else ()
+        train(model, images, labels, arguments.epochs, arguments.batch_size, further)
     save_archive(to_torchscript(model, arguments.export), arguments.output)
     loaded = torch.jit.load(arguments.output)
     correct = accuracy(loaded, *load_split(arguments.data, "t10k"))

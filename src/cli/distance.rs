@@ -58,11 +58,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
-    if let Some(path) = &args.per_sample {
-        samples::write(path, &found.rows)?;
-    }
     if let Some(path) = &args.plot {
         draw(path, &found.report)?;
+    }
+    if let Some(path) = &args.per_sample {
+        samples::write(path, &found.rows)?;
     }
     found.report.timing.total = started.elapsed().as_secs_f64();
     show(args, &found.report, messages)

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod data;
+mod distance;
 mod features;
 mod golden;
 mod layers;
