@@ -23,16 +23,18 @@ fn sizes() -> impl Strategy<Value = (usize, usize, usize, u64)> {
     (2_usize..60, 2_usize..60, 1_usize..40, any::<u64>())
 }
 
+/// A way from samples to a Gaussian.
+type Fit = fn(&Array2<f64>) -> Gaussian;
+
 /// From samples and by way of the covariance.
-const FITS: [(&str, fn(&Array2<f64>) -> Gaussian); 2] =
-    [("samples", of_samples), ("covariance", of_covariance)];
+const FITS: [(&str, Fit); 2] = [("samples", of_samples), ("covariance", of_covariance)];
 
 fn two_sets((n, m, d): (usize, usize, usize), random: &mut Random) -> [Array2<f64>; 2] {
     [random.features(n, d), random.features(m, d)]
 }
 
 /// The distance of `a` from `b` by one way.
-fn between(fit: fn(&Array2<f64>) -> Gaussian, a: &Array2<f64>, b: &Array2<f64>) -> f64 {
+fn between(fit: Fit, a: &Array2<f64>, b: &Array2<f64>) -> f64 {
     distance(&fit(a), &fit(b)).value
 }
 
