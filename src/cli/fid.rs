@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
     /// Exit with 1 if a candidate's first metric that is a distance is above this
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = args::finite)]
     fail_above: Option<f64>,
     /// Keep mean and covariance of image sets in a folder, found by content, and take them from there
     #[arg(long, value_name = "DIR")]
