@@ -96,12 +96,14 @@ enum Format {
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     args.check()?;
     let format = args.format(messages);
-    if format == Some(Format::Tsv) {
-        output::print(&format!("{}\n", header(&args.metrics())))?;
-    }
+    // The header comes with the first row: where the reference fails nothing is printed.
+    let mut header = format!("{}\n", header(&args.metrics()));
     let report = measure(args, messages, &mut |row| match format {
         Some(Format::Jsonl) => output::print(&format!("{}\n", line(row)?)),
-        Some(Format::Tsv) => output::print(&format!("{}\n", tsv(row, &args.metrics()))),
+        Some(Format::Tsv) => {
+            let header = std::mem::take(&mut header);
+            output::print(&format!("{header}{}\n", tsv(row, &args.metrics())))
+        }
         _ => Ok(()),
     })?;
     if let Some(path) = &args.output {
