@@ -172,6 +172,14 @@ pub fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A number that others can be held against.
+pub fn finite(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err("expected a number".to_owned()),
+    }
+}
+
 fn preset(text: &str) -> Result<Preset, String> {
     text.parse().map_err(|e: crate::error::Error| e.to_string())
 }

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
     /// Exit with 1 if a candidate's first metric that is a distance is above this
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = args::finite)]
     fail_above: Option<f64>,
     /// Keep mean and covariance of image sets in a folder, found by content, and take them from there
     #[arg(long, value_name = "DIR")]
@@ -96,12 +96,14 @@ enum Format {
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     args.check()?;
     let format = args.format(messages);
-    if format == Some(Format::Tsv) {
-        output::print(&format!("{}\n", header(&args.metrics())))?;
-    }
+    // The header comes with the first row: where the reference fails nothing is printed.
+    let mut header = format!("{}\n", header(&args.metrics()));
     let report = measure(args, messages, &mut |row| match format {
         Some(Format::Jsonl) => output::print(&format!("{}\n", line(row)?)),
-        Some(Format::Tsv) => output::print(&format!("{}\n", tsv(row, &args.metrics()))),
+        Some(Format::Tsv) => {
+            let header = std::mem::take(&mut header);
+            output::print(&format!("{header}{}\n", tsv(row, &args.metrics())))
+        }
         _ => Ok(()),
     })?;
     if let Some(path) = &args.output {

@@ -202,15 +202,10 @@ impl<'a> Sets<'a> {
             n: statistics.samples,
             origin: statistics.origin.clone(),
         });
-        self.from_statistics(path, statistics, input)
+        self.fitted(path, statistics, input)
     }
 
-    fn from_statistics(
-        &mut self,
-        path: &Path,
-        statistics: Statistics,
-        input: SetInput,
-    ) -> Result<Measured> {
+    fn fitted(&mut self, path: &Path, statistics: Statistics, input: SetInput) -> Result<Measured> {
         let Statistics { mean, covariance, samples, origin } = statistics;
         let gaussian = self.timed(|| Gaussian::of_covariance(mean.view(), covariance.view()));
         let gaussian = gaussian.map_err(|e| of_file(path, e))?;
@@ -269,7 +264,7 @@ impl<'a> Sets<'a> {
                 decode_seconds: 0.0,
             };
             let input = SetInput::Images(self.data_input(dataset, summary));
-            return self.from_statistics(dataset.path(), found, input);
+            return self.fitted(dataset.path(), found, input);
         }
         let keep = self.keeps(dataset.len(), width)? && key.is_none();
         let (rows, moments, summary) = self.run(dataset, width, keep)?;
@@ -508,5 +503,12 @@ fn skipped(path: &Path, files: &[Skipped]) -> Option<Warning> {
 /// Bytes as people write them.
 fn size(bytes: u64) -> String {
     let gib = bytes as f64 / (1u64 << 30) as f64;
-    if gib >= 1.0 { format!("{gib:.1} GiB") } else { format!("{:.0} MiB", gib * 1024.0) }
+    let mib = gib * 1024.0;
+    if gib >= 1.0 {
+        format!("{gib:.1} GiB")
+    } else if mib >= 1.0 {
+        format!("{mib:.0} MiB")
+    } else {
+        format!("{:.0} KiB", mib * 1024.0)
+    }
 }
