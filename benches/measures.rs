@@ -1,17 +1,21 @@
-//! Times of the parts: Gram matrices, sums of HSIC, resizing, and the whole on the example models.
+//! Times of the parts: Gram matrices, sums of HSIC, Fréchet distances, resizing, and the whole on the example models.
 
 use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::{Array2, ArrayD};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use repsim::capture::cka::{Estimator, Settings, compare};
 use repsim::capture::stored::StoredFeed;
 use repsim::capture::{Reduce, Silent};
 use repsim::data::{Dataset, LoadOptions, Preprocess, Preset};
+use repsim::frechet::Gaussian;
+use repsim::frechet::kid::{self, Reference};
 use repsim::linalg::{Centring, PackedSymmetric, gram};
 use repsim::similarity::{Bias, Kernel};
-use repsim::stats::HsicSums;
+use repsim::stats::{HsicSums, Moments};
 
 fn features(samples: usize, width: usize, seed: usize) -> Array2<f64> {
     Array2::from_shape_fn((samples, width), |(i, j)| {
@@ -61,6 +65,35 @@ fn hsic_sums(c: &mut Criterion) {
     }
 }
 
+fn frechet(c: &mut Criterion) {
+    let mut group = c.benchmark_group("frechet");
+    group.sample_size(10);
+    for (n, width) in [(2500, 2048), (256, 2048), (1500, 512)] {
+        let rows = |seed| noise(n, width, seed);
+        let Ok(a) = Gaussian::of_samples(rows(0).view()) else { return };
+        let second = rows(1);
+        group.bench_function(format!("distance of {n} x {width} from a reference"), |b| {
+            b.iter(|| Gaussian::of_samples(second.view()).and_then(|g| a.distance(&g)));
+        });
+    }
+    let (batch, mut moments) = (noise(64, 2048, 2), Moments::new(2048));
+    group.bench_function("a batch of 64 x 2048 into mean and covariance", |b| {
+        b.iter(|| moments.push_rows(black_box(batch.view())));
+    });
+    let (x, y) = (noise(2000, 512, 3), noise(2000, 512, 4));
+    group.bench_function("KID of 2000 x 512, 100 subsets of 1000", |b| {
+        b.iter(|| Reference::new(x.view(), kid::Settings::default())?.against(y.view()));
+    });
+    group.finish();
+}
+
+/// Sums of uniform numbers: nearly normal, of full rank.
+fn noise(samples: usize, width: usize, seed: u64) -> Array2<f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || f64::from(random.next_u32()) / f64::from(u32::MAX);
+    Array2::from_shape_simple_fn((samples, width), || (0..4).map(|_| uniform()).sum())
+}
+
 fn images(c: &mut Criterion) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/images");
     let Ok(data) = Dataset::open(&folder).and_then(|d| d.subset(Some(64), None)) else { return };
@@ -106,6 +139,7 @@ fn parts(c: &mut Criterion) {
     repsim::torchscript::native::keep_memory();
     gram_matrix(c);
     hsic_sums(c);
+    frechet(c);
     images(c);
     end_to_end(c);
 }
