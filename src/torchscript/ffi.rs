@@ -41,6 +41,8 @@ unsafe extern "C" {
     fn repsim_is_flat(model: *const Opaque) -> c_int;
     fn repsim_has_features_flag(model: *const Opaque) -> c_int;
     fn repsim_set_features_flag(model: *mut Opaque);
+    fn repsim_output_type(model: *const Opaque) -> *const c_char;
+    fn repsim_set_output(model: *mut Opaque, index: i64);
     fn repsim_tap_last_linear(model: *mut Opaque, error: *mut *mut c_char) -> i64;
     fn repsim_probe(
         model: *mut Opaque,
@@ -219,6 +221,20 @@ impl Handle {
     pub fn set_features_flag(&mut self) {
         // SAFETY: the handle is valid and not used elsewhere.
         unsafe { repsim_set_features_flag(self.0.as_ptr()) }
+    }
+
+    /// The TorchScript type that `forward` returns.
+    pub fn output_type(&self) -> String {
+        // SAFETY: the handle is valid; the string is the model's.
+        unsafe { CStr::from_ptr(repsim_output_type(self.0.as_ptr())) }
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// Takes an element of a tuple or list for the output from now on.
+    pub fn set_output(&mut self, index: usize) {
+        // SAFETY: the handle is valid and not used elsewhere.
+        unsafe { repsim_set_output(self.0.as_ptr(), index as i64) }
     }
 
     /// Adds a layer that is the input of the last linear layer; `None` where there is none.

@@ -24,40 +24,85 @@ pub struct Gradients {
     pub layers: Vec<LayerGradient>,
 }
 
+/// What [`Model::tail_gradients`] returns.
+pub struct TailGradients {
+    /// The model's output.
+    pub output: Tensor,
+    /// One a layer that was prepared, in that order.
+    pub layers: Vec<LayerGradient>,
+}
+
 impl Model {
     /// Runs the prepared model forward and backward: ∂s/∂input and ∂s/∂activation for every layer
     /// prepared, where `score` makes the scalar s of the model's output.
     ///
     /// # Errors
-    /// The model does not run on this input, returns no tensor, or the score does not depend on
-    /// the input through operators that can be differentiated.
+    /// The model does not run on this input, returns no tensor, the score cannot be made, or it
+    /// does not depend on the input through operators that can be differentiated.
     pub fn gradients(
         &mut self,
         input: &Tensor,
-        score: impl FnOnce(&Tensor) -> Tensor,
+        score: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Gradients> {
         let input = self.place(input).detach().set_requires_grad(true);
+        let (output, layers, found) = self.differentiate(&input, true, score)?;
+        let input = found.ok_or_else(|| self.no_gradient("autograd gave nothing"))?;
+        Ok(Gradients { output, input, layers })
+    }
+
+    /// The same for the layers alone. What lies before the first of them is not differentiated,
+    /// and costs a forward pass only.
+    ///
+    /// # Errors
+    /// As [`Model::gradients`].
+    pub fn tail_gradients(
+        &mut self,
+        input: &Tensor,
+        score: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<TailGradients> {
+        let input = self.place(input).detach();
+        let (output, layers, _) = self.differentiate(&input, false, score)?;
+        Ok(TailGradients { output, layers })
+    }
+
+    fn differentiate(
+        &mut self,
+        input: &Tensor,
+        with_input: bool,
+        score: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<(Tensor, Vec<LayerGradient>, Option<Tensor>)> {
         let mut kept: Vec<Option<Tensor>> = self.layers().iter().map(|_| None).collect();
-        let output = self.run_placed(&input, true, &mut |layer, output| {
-            kept[layer] = Some(output.shallow_clone());
+        let output = self.run_placed(input, true, &mut |layer, output| {
+            let leaf = match output.requires_grad() {
+                true => output.shallow_clone(),
+                false => output.detach().set_requires_grad(true),
+            };
             // The clone goes on, so that operators in place leave the kept tensor as it is.
-            Ok(Answer::Replace(output.copy()))
+            let copy = leaf.copy();
+            kept[layer] = Some(leaf);
+            Ok(Answer::Replace(copy))
         })?;
-        let output = output.ok_or_else(|| self.no_gradient("it returns no tensor"))?;
+        let output = output.ok_or_else(|| self.no_tensor())?;
         let activations: Vec<Tensor> = kept.into_iter().flatten().collect();
-        let wanted: Vec<&Tensor> = activations.iter().chain([&input]).collect();
-        let mut gradients = Tensor::f_run_backward(&[score(&output)], &wanted, false, false)
+        let wanted: Vec<&Tensor> = activations.iter().chain(with_input.then_some(input)).collect();
+        let score = score(&output)?;
+        let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
         if gradients.iter().any(|g| !g.defined()) {
             return Err(self.no_gradient("the score does not depend on the input"));
         }
-        let input = gradients.pop().ok_or_else(|| self.no_gradient("autograd gave nothing"))?;
+        let of_input = if with_input { gradients.pop() } else { None };
         let pair = |(activation, gradient): (Tensor, Tensor)| LayerGradient {
             activation: activation.detach(),
             gradient,
         };
         let layers = activations.into_iter().zip(gradients).map(pair).collect();
-        Ok(Gradients { output: output.detach(), input, layers })
+        Ok((output.detach(), layers, of_input))
+    }
+
+    fn no_tensor(&self) -> Error {
+        let problem = format!("it returns {}, and this takes a tensor", self.output_type());
+        Error::file("differentiate", self.path(), problem, "choose one with --output INDEX")
     }
 
     fn no_gradient(&self, said: &str) -> Error {

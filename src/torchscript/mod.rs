@@ -30,6 +30,6 @@ pub mod native;
 pub mod tensors;
 
 pub use ffi::{Answer, libtorch_version};
-pub use gradients::{Gradients, LayerGradient};
+pub use gradients::{Gradients, LayerGradient, TailGradients};
 pub use layers::{Kind, Layer, Selection};
 pub use model::{Execution, Model, shape_text};

@@ -120,6 +120,16 @@ impl Model {
         self.handle.set_features_flag();
     }
 
+    /// The TorchScript type that `forward` returns: `Tensor`, `Tuple[Tensor, Tensor]`.
+    pub fn output_type(&self) -> String {
+        self.handle.output_type()
+    }
+
+    /// Takes an element of the tuple or list that `forward` returns for the output from now on.
+    pub fn choose_output(&mut self, index: usize) {
+        self.handle.set_output(index);
+    }
+
     /// Makes the input of the last linear layer a layer of its own, named `fc:input` after the
     /// module; `None` where the graph has no linear layer. To be called before [`Model::probe`].
     ///

@@ -20,7 +20,7 @@ fn prepared(golden: &Golden, archive: &str, optimize: bool) -> (Model, Vec<Layer
 /// The logit of one class, summed over the batch.
 fn gradients(model: &mut Model, golden: &Golden) -> Gradients {
     let class = golden.json["gradient_class"].as_i64().unwrap();
-    let score = |output: &Tensor| output.select(1, class).sum(Kind::Float);
+    let score = |output: &Tensor| Ok(output.select(1, class).sum(Kind::Float));
     model.gradients(&golden.input(), score).unwrap()
 }
 
@@ -93,7 +93,7 @@ fn do_not_change_later_runs() {
 fn need_a_score_that_depends_on_the_input() {
     let golden = Golden::load("tiny_resnet");
     let (mut model, _) = prepared(&golden, "tiny_resnet_scripted.pt", false);
-    let constant = |_: &Tensor| Tensor::from(1.0_f32).set_requires_grad(true);
+    let constant = |_: &Tensor| Ok(Tensor::from(1.0_f32).set_requires_grad(true));
     let found = model.gradients(&golden.input(), constant);
     let error = found.err().expect("there are gradients of a constant").to_string();
     assert!(error.contains("failed to differentiate"), "{error}");

@@ -7,6 +7,7 @@
 #include <torch/version.h>
 
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 
 #include "graph.h"
@@ -20,6 +21,8 @@ struct repsim_model {
   std::vector<repsim::Layer> layers;
   bool flat = false;
   bool features_flag = false;                   // whether `return_features` is set
+  int64_t output = -1;                          // element of what is returned; -1: all of it
+  std::string output_type;
 };
 
 namespace {
@@ -92,6 +95,20 @@ bool call(const repsim_model& model, GraphFunction& function, const at::Tensor& 
   return true;
 }
 
+// The tensor that counts as the output, if it is one.
+std::optional<at::Tensor> output_of(const repsim_model& model, IValue result) {
+  if (model.output >= 0) {
+    const auto index = static_cast<size_t>(model.output);
+    std::vector<IValue> elements;
+    if (result.isTuple()) elements = result.toTupleRef().elements().vec();
+    if (result.isList()) elements = result.toListRef().vec();
+    if (index >= elements.size()) return std::nullopt;
+    result = elements[index];
+  }
+  if (!result.isTensor()) return std::nullopt;
+  return result.toTensor();
+}
+
 // Freezes the module, lets libtorch fold batch norms, and runs the graph that results.
 std::string optimize(repsim_model& model) {
   try {
@@ -138,6 +155,7 @@ repsim_model* repsim_load(const char* path, int trust, char** refused, char** er
     auto model = std::make_unique<repsim_model>();
     model->module = torch::jit::load(std::string(path), at::kCPU);
     model->module.eval();
+    for (auto parameter : model->module.parameters()) parameter.set_requires_grad(false);
     untrusted = repsim::untrusted_operators(model->module);
     std::free(*refused);
     *refused = copy_text(join(untrusted));
@@ -150,6 +168,7 @@ repsim_model* repsim_load(const char* path, int trust, char** refused, char** er
     model->tapped->lint();
     model->layers = std::move(tapper.layers);
     model->flat = tapper.flat;
+    model->output_type = forward.getSchema().returns().at(0).type()->annotation_str();
     return model.release();
   });
 }
@@ -186,6 +205,10 @@ int repsim_has_features_flag(const repsim_model* model) {
 }
 
 void repsim_set_features_flag(repsim_model* model) { model->features_flag = true; }
+
+const char* repsim_output_type(const repsim_model* model) { return model->output_type.c_str(); }
+
+void repsim_set_output(repsim_model* model, int64_t index) { model->output = index; }
 
 int64_t repsim_tap_last_linear(repsim_model* model, char** error) {
   return guarded<int64_t>(error, -2, [&]() -> int64_t {
@@ -231,7 +254,7 @@ int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hoo
     IValue result;
     const auto& tensor = *static_cast<const at::Tensor*>(input);
     if (!call(*model, *model->function, tensor, {hook, context}, &result)) return 2;
-    if (result.isTensor()) *output = new at::Tensor(result.toTensor());
+    if (auto tensor = output_of(*model, result)) *output = new at::Tensor(*tensor);
     return 0;
   });
 }

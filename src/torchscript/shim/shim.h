@@ -44,6 +44,11 @@ int repsim_has_features_flag(const repsim_model* model);
 // From now on every run sets that flag.
 void repsim_set_features_flag(repsim_model* model);
 
+// The TorchScript type that `forward` returns.
+const char* repsim_output_type(const repsim_model* model);
+// From now on element `index` of a tuple or list that `forward` returns counts as its output.
+void repsim_set_output(repsim_model* model, int64_t index);
+
 // Adds a layer that is the input of the last linear layer of the graph. Returns its identifier, -1
 // where there is no linear layer, -2 on an error. To be called before the model is prepared.
 int64_t repsim_tap_last_linear(repsim_model* model, char** error);
@@ -59,7 +64,8 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
                    const char* device, char** note, char** error);
 
 // Runs the prepared model. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. `output`
-// receives a new at::Tensor* or null where the model returned something else.
+// receives a new at::Tensor* or null where the model returned something else. Parameters never
+// require gradients: with `gradients` they are recorded from inputs or replaced tensors that do.
 int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,
                void* context, void** output, char** error);
 
