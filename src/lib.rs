@@ -26,6 +26,7 @@ pub mod linalg;
 pub mod novelty;
 pub mod render;
 pub mod report;
+pub mod saliency;
 pub mod similarity;
 pub mod stats;
 pub mod torchscript;

@@ -14,7 +14,9 @@ mod rows;
 mod spatial;
 pub mod stored;
 
-pub use feed::{Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, first_samples};
+pub use feed::{
+    Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, first_samples, to_tensor,
+};
 pub use reduce::Reduce;
 
 /// Told how far a run has come.

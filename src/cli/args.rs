@@ -180,6 +180,19 @@ pub fn finite(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A whole number above one.
+pub fn at_least_two(text: &str) -> Result<usize, String> {
+    positive(text)?.checked_sub(2).map(|n| n + 2).ok_or("must be at least 2".to_owned())
+}
+
+/// How a feature map becomes one row.
+pub fn one_row(text: &str) -> Result<Reduce, String> {
+    match text.parse() {
+        Ok(Reduce::Spatial) | Err(_) => Err("expected gap or flatten".to_owned()),
+        Ok(reduce) => Ok(reduce),
+    }
+}
+
 fn preset(text: &str) -> Result<Preset, String> {
     text.parse().map_err(|e: crate::error::Error| e.to_string())
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::data::statistics::{Origin, Statistics};
 use crate::error::{Error, Result};
-use crate::report::write_atomically;
+use crate::report::{check_writable, write_atomically};
 
 /// A folder of statistics files, each named by the hash of its origin: the content of the samples,
 /// the model, the layer and all that was done to the samples.
@@ -18,9 +18,10 @@ impl Cache {
     /// Makes the folder if it is not there.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be made or written to.
     pub fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
+        check_writable(&folder.join("statistics.npz"))?;
         Ok(Self { folder: folder.to_owned() })
     }
 

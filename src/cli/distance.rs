@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ndarray::Axis;
+
 use super::args;
 use super::extract::ExtractArgs;
 use super::fid::check_output;
@@ -58,14 +60,12 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
-    if let Some(path) = &args.plot {
-        draw(path, &found.report)?;
-    }
     if let Some(path) = &args.per_sample {
         samples::write(path, &found.rows)?;
     }
     found.report.timing.total = started.elapsed().as_secs_f64();
-    show(args, &found.report, messages)
+    show(args, &found.report, messages)?;
+    args.plot.as_deref().map_or(Ok(()), |path| draw(path, &found.report))
 }
 
 /// A report, and what stands in files of their own.
@@ -79,6 +79,8 @@ struct Distances {
     nearest: Vec<Nearest>,
     own: Vec<f64>,
     neighbour: Vec<f64>,
+    /// Within the class where it is smallest, where the reference has labels.
+    neighbour_in_class: Option<Vec<f64>>,
     shrinkage: f64,
     /// The class of the reference that each mean belongs to.
     classes: Vec<usize>,
@@ -86,6 +88,8 @@ struct Distances {
 
 /// What the model says of the samples.
 struct Judged {
+    /// Whether the names of the data's classes were found among the reference's.
+    by_name: bool,
     label: Vec<usize>,
     predicted: Vec<usize>,
     correct: Vec<bool>,
@@ -95,7 +99,12 @@ struct Judged {
 
 fn measure(args: &Args, messages: &Messages) -> Result<Found> {
     native::set_threads(args.extract.run.threads());
-    let mut sets = Sets::new(&args.extract, messages, Keep::Samples);
+    let mut sets = Sets::new(&args.extract, messages, Keep::Classes);
+    if args.plot.is_some() && !sets.has_labels(&args.data)? {
+        let problem = "accuracy cannot be drawn: the data have no labels";
+        let remedy = "leave --plot out, or give a folder with a sub-folder a class";
+        return Err(Error::file("draw", &args.data, problem, remedy));
+    }
     let reference = sets.collect(&args.reference, false)?;
     let data = sets.collect(&args.data, true)?;
     check_widths(args, &reference, &data)?;
@@ -146,6 +155,7 @@ impl Distances {
             nearest: fitted.nearest(data.rows.view()),
             own: own.iter().map(|nearest| nearest.distance).collect(),
             neighbour: Neighbours::fit(reference.rows.clone(), k)?.kth(data.rows.view()),
+            neighbour_in_class: in_class(reference, data, k)?,
             shrinkage: fitted.shrinkage(),
             classes: labels,
         })
@@ -156,6 +166,23 @@ impl Distances {
     }
 }
 
+/// The smallest over the classes of the reference of the distance from the k-th nearest sample of the
+/// class, or from its last where it has fewer.
+fn in_class(reference: &Collected, data: &Collected, k: usize) -> Result<Option<Vec<f64>>> {
+    let Some(labels) = &reference.labels else { return Ok(None) };
+    let mut classes = labels.clone();
+    classes.sort_unstable();
+    classes.dedup();
+    let mut least = vec![f64::INFINITY; data.rows.nrows()];
+    for class in classes {
+        let members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+        let rows = reference.rows.select(Axis(0), &members);
+        let found = Neighbours::fit(rows, k.min(members.len()))?.kth(data.rows.view());
+        least.iter_mut().zip(found).for_each(|(least, d)| *least = least.min(d));
+    }
+    Ok(Some(least))
+}
+
 impl Judged {
     /// What the model says of each sample, held against its label.
     ///
@@ -164,13 +191,13 @@ impl Judged {
     fn of(reference: &Collected, data: &Collected) -> Result<Self, String> {
         let labels = data.labels.as_ref().ok_or("the data have no labels")?;
         let logits = data.logits.as_ref().ok_or("the model gives no matrix of logits")?;
-        let (label, names) = numbered(labels, data, reference, logits.ncols())?;
+        let (label, names, by_name) = numbered(labels, data, reference, logits.ncols())?;
         let said = predictions(logits.view()).into_iter().collect::<Option<Vec<_>>>();
         let said = said.ok_or("the logits of a sample are NaN or infinite")?;
         let predicted: Vec<usize> = said.iter().map(|p| p.class).collect();
         let correct = predicted.iter().zip(&label).map(|(p, l)| p == l).collect();
         let confidence = said.iter().map(|p| p.confidence).collect();
-        Ok(Self { label, predicted, correct, confidence, names })
+        Ok(Self { by_name, label, predicted, correct, confidence, names })
     }
 }
 
@@ -181,12 +208,12 @@ fn numbered(
     data: &Collected,
     reference: &Collected,
     logits: usize,
-) -> Result<(Vec<usize>, Vec<String>), String> {
+) -> Result<(Vec<usize>, Vec<String>, bool), String> {
     let place = |name: &String| reference.classes.iter().position(|known| known == name);
     let places: Option<Vec<usize>> = data.classes.iter().map(place).collect();
     if let Some(places) = places.filter(|p| !p.is_empty() && reference.classes.len() == logits) {
         let label = labels.iter().map(|&l| places[l]).collect();
-        return Ok((label, reference.classes.clone()));
+        return Ok((label, reference.classes.clone(), true));
     }
     let classes = match data.classes.len() {
         0 => labels.iter().max().map_or(0, |most| most + 1),
@@ -194,7 +221,7 @@ fn numbered(
     };
     let fits = if data.classes.is_empty() { classes <= logits } else { classes == logits };
     match fits {
-        true => Ok((labels.to_vec(), data.classes.clone())),
+        true => Ok((labels.to_vec(), data.classes.clone(), false)),
         false => Err(format!(
             "the model gives {logits} logits and the data have {classes} classes: which is which \
              cannot be told"
@@ -251,6 +278,7 @@ fn results(
             k: args.k,
             normalized: true,
             samples: Spread::of(&distances.neighbour),
+            in_class: distances.neighbour_in_class.as_deref().map(Spread::of),
         },
         prediction: judged.as_ref().ok().map(|judged| prediction(judged, distances)),
         nulls: judged.as_ref().err().map(null).into_iter().collect(),
@@ -266,11 +294,13 @@ fn prediction(judged: &Judged, distances: &Distances) -> PredictionResult {
         deciles(scores, &judged.correct).iter().map(Decile::from).collect()
     };
     PredictionResult {
+        classes: judged.names.clone(),
         accuracy: (wrong.len() - count) as f64 / wrong.len() as f64,
         wrong: count,
         auroc: Aurocs {
             mahalanobis: auroc(&mahalanobis, &wrong).into(),
             neighbour: auroc(&distances.neighbour, &wrong).into(),
+            neighbour_in_class: auroc_of(&distances.neighbour_in_class, &wrong).into(),
             confidence: auroc(&doubt, &wrong).into(),
         },
         deciles: Deciles {
@@ -279,6 +309,10 @@ fn prediction(judged: &Judged, distances: &Distances) -> PredictionResult {
             confidence: groups(&doubt),
         },
     }
+}
+
+fn auroc_of(scores: &Option<Vec<f64>>, wrong: &[bool]) -> Option<f64> {
+    auroc(scores.as_ref()?, wrong)
 }
 
 /// The name of a class, or its number.
@@ -304,6 +338,7 @@ fn rows(
                 .as_ref()
                 .map(|_| class(&reference.classes, distances.classes[nearest.class])),
             neighbour: distances.neighbour[i],
+            neighbour_in_class: distances.neighbour_in_class.as_ref().map(|found| found[i]),
             label: known(|j| &j.label).or(own),
             predicted: known(|j| &j.predicted),
             correct: judged.map(|j| j.correct[i]),
@@ -323,6 +358,23 @@ fn of_results(
     if let Err(reason) = judged {
         let text = format!("nothing is said of predictions: {reason}");
         warnings.push(Warning::new("no-predictions", "prediction", text));
+    }
+    let named = !reference.classes.is_empty() && !data.classes.is_empty();
+    if named && judged.as_ref().is_ok_and(|judged| !judged.by_name) {
+        let text = "the classes of the data are not among those of the reference by name: the logits \
+                    are taken to stand in the sorted order of the data's own";
+        warnings.push(Warning::new("other-classes", "data", text));
+    }
+    if let Some(found) = &results.prediction {
+        let chance = 1.0 / found.classes.len().max(2) as f64;
+        if found.accuracy < chance {
+            let text = format!(
+                "accuracy is {:.1} %, below chance: the logits probably stand in another order than \
+                 the sorted names of the classes",
+                100.0 * found.accuracy
+            );
+            warnings.push(Warning::new("below-chance", "prediction", text));
+        }
     }
     let wrong = results.prediction.as_ref().map(|p| p.wrong);
     if let Some(few) = wrong.filter(|w| *w < 10) {
@@ -356,17 +408,19 @@ impl Args {
             samples::check(path)?;
             check_output(path, inputs())?;
         }
-        self.plot.as_deref().map_or(Ok(()), picture::check)?;
-        let outputs = [&self.output, &self.per_sample, &self.plot];
-        let mut named: Vec<&PathBuf> = outputs.into_iter().flatten().collect();
-        named.sort();
-        match named.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => {
-                let problem = "it is named for two outputs";
-                Err(Error::file("write", pair[0], problem, "give each its own name"))
-            }
-            None => Ok(()),
+        if let Some(path) = &self.plot {
+            picture::check(path)?;
+            check_output(path, inputs())?;
         }
+        let named: Vec<&PathBuf> =
+            [&self.output, &self.per_sample, &self.plot].into_iter().flatten().collect();
+        for (i, path) in named.iter().enumerate() {
+            if named[..i].iter().any(|other| whole(other) == whole(path)) {
+                let problem = "it is named for two outputs";
+                return Err(Error::file("write", path, problem, "give each its own name"));
+            }
+        }
+        Ok(())
     }
 
     fn recorded(&self, sets: &Sets<'_>) -> DistanceSettings {
@@ -383,6 +437,13 @@ impl Args {
             device: ready.map(|r| r.device.clone()),
         }
     }
+}
+
+/// A path without `.`, `..` and links, as far as its folder is there.
+fn whole(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    folder.join(path.file_name().unwrap_or_default())
 }
 
 /// Draws accuracy by decile of each score.
@@ -423,6 +484,10 @@ pub fn table(report: &DistanceReport) -> String {
     add("  of the reference".to_owned(), spread(&m.reference), None);
     let name = format!("neighbour {}", n.k);
     add(name, spread(&n.samples), auroc.and_then(|a| a.neighbour.get()));
+    if let Some(found) = &n.in_class {
+        let value = auroc.and_then(|a| a.neighbour_in_class.get());
+        add("  within a class".to_owned(), spread(found), value);
+    }
     let nothing = ["-", "-", "-"].map(str::to_owned);
     let baseline = "1 − softmax (base line)".to_owned();
     add(baseline, nothing, auroc.and_then(|a| a.confidence.get()));

@@ -26,7 +26,8 @@ pub struct ExtractArgs {
     #[arg(long, value_name = "NAME", help_heading = "Features")]
     pub layer: Option<String>,
     /// From a feature map to a row: gap (its channel means) or flatten (all of it)
-    #[arg(long, value_name = "HOW", default_value = "gap", help_heading = "Features")]
+    #[arg(long, value_name = "HOW", default_value = "gap", help_heading = "Features",
+          value_parser = args::one_row)]
     pub reduce: Reduce,
     /// Memory for covariances and kept features
     #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Features",
@@ -64,6 +65,8 @@ pub struct Ready {
     pub width: usize,
     /// Where it runs.
     pub device: String,
+    /// Whether it is an extractor for FID, which takes bytes.
+    takes_bytes: bool,
     warnings: Vec<Warning>,
 }
 
@@ -99,6 +102,7 @@ impl<'a> Features<'a> {
     /// # Errors
     /// No model was given, or it does not fit the data.
     pub fn prepare(&mut self, dataset: &Dataset) -> Result<&Ready> {
+        self.check_default(dataset)?;
         let ready = match self.ready.take() {
             Some(ready) => ready,
             None => {
@@ -111,6 +115,24 @@ impl<'a> Features<'a> {
         Ok(self.ready.insert(ready))
     }
 
+    /// Where nothing was said of preprocessing, all sets must have the same default: which one is
+    /// taken must not depend on their order.
+    fn check_default(&self, dataset: &Dataset) -> Result<()> {
+        let Some(ready) = &self.ready else { return Ok(()) };
+        let by_default = self.args.preprocess.preprocess.is_none() && !ready.takes_bytes;
+        let (taken, own) = (ready.preprocess.preset, dataset.default_preset());
+        if by_default && taken != own {
+            return Err(Error::usage(
+                format!(
+                    "{} would be preprocessed as {own} by default, the sets before it as {taken}",
+                    dataset.path().display()
+                ),
+                format!("say which: --preprocess {taken}, or --preprocess {own}"),
+            ));
+        }
+        Ok(())
+    }
+
     fn load(&self, dataset: &Dataset) -> Result<Ready> {
         let path = self.args.model.as_ref().ok_or_else(|| {
             let problem =
@@ -120,7 +142,8 @@ impl<'a> Features<'a> {
         let execution = self.args.run.execution()?;
         let mut loaded = inputs::load_all(std::slice::from_ref(path), &self.args.run)?;
         let loaded = loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
-        let preprocess = self.steps(dataset, loaded.model.is_feature_extractor())?;
+        let takes_bytes = loaded.model.is_feature_extractor();
+        let preprocess = self.steps(dataset, takes_bytes)?;
         let source = Source {
             dataset,
             preprocess: std::slice::from_ref(&preprocess),
@@ -135,7 +158,7 @@ impl<'a> Features<'a> {
         let device = device::name(execution.device);
         let model = path.display();
         self.messages.note(&format!("features: {layer} of {model}, D = {width}"));
-        Ok(Ready { extractor, record, preprocess, layer, width, device, warnings })
+        Ok(Ready { extractor, record, preprocess, layer, width, device, takes_bytes, warnings })
     }
 
     /// What is done to the samples. An extractor for FID takes bytes, 0 to 255, and normalises them

@@ -11,8 +11,8 @@ use super::sets::{Keep, Measured, Sets, check_same};
 use crate::error::{Error, Result};
 use crate::frechet::{Metric, Scorer, Settings, kid};
 use crate::report::fid::{
-    Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, short_extrapolation,
-    small_subsets,
+    Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
+    short_extrapolation, small_subsets,
 };
 use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning, check_writable};
 use crate::torchscript::{libtorch_version, native};
@@ -34,7 +34,7 @@ pub struct Args {
     /// table on a terminal, else json, nothing with --output]
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
-    /// Exit with 1 if a candidate's first metric that is a distance is above this
+    /// Exit with 1 if a candidate's score, by the first of --metrics that is a distance, is above this
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = args::finite)]
     fail_above: Option<f64>,
     /// Keep mean and covariance of image sets in a folder, found by content, and take them from there
@@ -68,7 +68,7 @@ struct MeasureArgs {
     kid_subsets: usize,
     /// Samples in a subset of KID, fewer where a set has fewer
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measure",
-          value_parser = args::positive)]
+          value_parser = args::at_least_two)]
     kid_subset_size: usize,
     /// Seed of the random subsets of KID and FID∞
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Measure")]
@@ -187,6 +187,7 @@ impl<'a> Run<'a> {
         self.warn(few_samples(&sets, width));
         self.warn(small_subsets(&self.rows, self.args.measure.kid_subset_size));
         self.warn(short_extrapolation(&self.rows, width));
+        self.warn(null_metrics(&self.rows));
     }
 
     /// The row of one candidate, which may be that it failed.
@@ -219,11 +220,6 @@ impl<'a> Run<'a> {
         let scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
         self.comparing += comparing.elapsed().as_secs_f64();
         let row = Candidate::measured(shown(path), candidate.count, &self.args.metrics(), &scores);
-        let null = |n: &crate::report::fid::NullMetric| {
-            let text = format!("{} of {} has no value: {}", n.metric, row.path, n.reason);
-            Warning::new("null-metric", &row.path, text)
-        };
-        self.warn(row.nulls.iter().map(null).collect::<Vec<_>>());
         self.inputs.push(candidate.input);
         Ok(row)
     }
@@ -302,6 +298,12 @@ impl Args {
 
     /// Refuses outputs that cannot be written, or that get in each other's way.
     fn check(&self) -> Result<()> {
+        if self.fail_above.is_some() && !self.metrics().iter().any(|m| m.is_distance()) {
+            return Err(Error::usage(
+                "--fail-above needs a distance, and --metrics has none",
+                "add fid, kid or fid-inf to --metrics",
+            ));
+        }
         let Some(path) = &self.output else { return Ok(()) };
         if path != Path::new("-") {
             let inputs = self.candidates.iter().chain([&self.reference]).chain(&self.extract.model);
@@ -334,13 +336,22 @@ impl Args {
             return Status::Failed;
         }
         let Some(limit) = self.fail_above else { return Status::Done };
-        let over: Vec<_> =
-            rows.iter().filter(|row| row.score().is_none_or(|s| s > limit)).collect();
-        for row in &over {
-            let score = row.score().map_or("no score".to_owned(), |score| format!("{score:.6}"));
-            messages.note(&format!("{}: {score} is not at most {limit}", row.path));
+        let metrics = &report.settings.metrics;
+        let mut status = Status::Done;
+        for row in rows {
+            match row.score(metrics) {
+                Some(score) if score <= limit => continue,
+                Some(score) => {
+                    messages.note(&format!("{}: {score:.6} is above {limit}", row.path));
+                    status = status.max(Status::Drift);
+                }
+                None => {
+                    messages.note(&format!("{}: no score to hold against {limit}", row.path));
+                    status = Status::Failed;
+                }
+            }
         }
-        if over.is_empty() { Status::Done } else { Status::Drift }
+        status
     }
 }
 

@@ -9,13 +9,26 @@ use super::args::ModelArgs;
 use crate::capture::Subject;
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
-use crate::torchscript::{Execution, Layer, Model, Selection};
+use crate::saliency::{Explainer, Method, Options};
+use crate::torchscript::{Execution, Layer, Model, Selection, shape_text};
 
 /// A model as loaded, with the hash of its file.
 pub struct LoadedModel {
     /// The model, not prepared yet.
     pub model: Model,
     sha256: String,
+}
+
+/// What is wanted of a model that explains its predictions.
+pub struct Wanted<'a> {
+    /// How maps are made.
+    pub methods: &'a [Method],
+    /// Layers of class activation maps; none for the last with a spatial map.
+    pub layers: &'a [String],
+    /// Which element of a tuple is the output.
+    pub output: Option<usize>,
+    /// The methods' choices; windows of 0 pixels are to be settled by the size of the image.
+    pub options: Options,
 }
 
 /// Loads models and hashes their files, all at once.
@@ -110,6 +123,34 @@ impl LoadedModel {
         Ok((subject, record, warnings))
     }
 
+    /// Makes a model ready to explain its predictions.
+    ///
+    /// # Errors
+    /// The model does not run on the input, has no such layer, or the layer has no spatial map.
+    pub fn into_explainer(
+        mut self,
+        samples: &Tensor,
+        wanted: &Wanted<'_>,
+        execution: &Execution,
+    ) -> Result<(Explainer, ModelInput, Vec<Warning>)> {
+        if let Some(index) = wanted.output {
+            self.model.choose_output(index);
+        }
+        let all = self.model.probe(samples)?;
+        let layers = match wanted.methods.iter().any(|m| m.is_cam()) {
+            true => spatial_layers(&self.model, &all, wanted.layers)?,
+            false => vec![],
+        };
+        self.model.prepare(&layers, execution)?;
+        let record = self.record(&layers);
+        let warnings = of_model(&self.model);
+        let mut options = wanted.options.clone();
+        settle_windows(&mut options, samples);
+        let methods = wanted.methods.to_vec();
+        let explainer = Explainer { model: self.model, layers, methods, options };
+        Ok((explainer, record, warnings))
+    }
+
     fn last_linear(&mut self) -> Result<String> {
         self.model.listen_to_last_linear()?.ok_or_else(|| {
             let problem = "it has no linear layer whose input could be taken";
@@ -143,6 +184,39 @@ pub fn choose(model: &Model, all: &[Layer], selection: &Selection) -> Result<Vec
         }
     }
     selection.choose(all, model.path())
+}
+
+/// The layers named, in the order of the network; without any the last with a spatial map.
+fn spatial_layers(model: &Model, all: &[Layer], names: &[String]) -> Result<Vec<Layer>> {
+    let is_map = |layer: &&Layer| matches!(layer.shape.as_slice(), [_, _, h, w] if h * w > 1);
+    if names.is_empty() {
+        let last = all.iter().rev().find(is_map).cloned();
+        return last.map(|layer| vec![layer]).ok_or_else(|| {
+            let problem = "no layer gives a spatial map";
+            let remedy = "use --method gradient, which needs none";
+            Error::file("explain", model.path(), problem, remedy)
+        });
+    }
+    let layers = choose(model, all, &Selection::new(names)?)?;
+    match layers.iter().find(|layer| !is_map(layer)) {
+        Some(flat) => {
+            let shape = shape_text(flat.sample_shape());
+            let problem = format!("gives {shape} a sample: no spatial map");
+            Err(layer_error(model.path(), &flat.name, problem))
+        }
+        None => Ok(layers),
+    }
+}
+
+/// Windows of an eighth of the image that overlap by half, where nothing else was asked for.
+fn settle_windows(options: &mut Options, samples: &Tensor) {
+    let side = samples.size().into_iter().skip(2).min().unwrap_or(8) as usize;
+    if options.window == 0 {
+        options.window = (side / 8).max(1);
+    }
+    if options.stride == 0 {
+        options.stride = (options.window / 2).max(1);
+    }
 }
 
 /// The layer of a name, or the only one of a pattern.

@@ -34,7 +34,7 @@ pub const DRIFT: u8 = 1;
 pub const FAILED: u8 = 2;
 
 /// How a command ended that wrote what it had to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// Everything was done.
     Done,

@@ -174,6 +174,19 @@ impl Preprocess {
         }
     }
 
+    /// What a black pixel becomes: one value, or one a channel.
+    pub fn of_black(&self) -> Vec<f32> {
+        let value = if self.range == Range::Signed { -1.0 } else { 0.0 };
+        let count = self.mean.len().max(self.std.len()).max(1);
+        let at = |values: &[f64], i: usize, none: f64| match values.len() {
+            0 => none,
+            1 => values[0],
+            _ => values[i],
+        };
+        let of = |i| ((value - at(&self.mean, i, 0.0)) / at(&self.std, i, 1.0)) as f32;
+        (0..count).map(of).collect()
+    }
+
     /// Whether two do the same, whatever presets they began from.
     ///
     /// An interpolation that the way of resizing does not look at makes no difference.

@@ -85,6 +85,9 @@ impl Gaussian {
                 "give a D×D covariance with a mean of D",
             ));
         }
+        if mean.iter().chain(covariance).any(|v| !v.is_finite()) {
+            return Err(not_finite());
+        }
         let factor = Factor::of_covariance(covariance).map_err(|found| {
             Error::usage(
                 format!(
@@ -152,7 +155,7 @@ impl Gaussian {
 }
 
 fn not_finite() -> Error {
-    Error::usage("the distance leaves the range of float64", "scale the features down")
+    Error::usage("its values leave the range of float64 when squared", "scale the features down")
 }
 
 #[cfg(test)]
@@ -203,9 +206,24 @@ mod tests {
 
     #[test]
     fn points_have_only_a_mean_term() -> Result<()> {
-        let at = |v: f64| Gaussian::of_samples(Array2::from_elem((3, 4), v).view());
-        let found = at(1.0)?.distance(&at(3.0)?)?;
-        assert_eq!((found.value, found.trace_term, found.rank), (16.0, 0.0, 0));
+        for count in [3, 10] {
+            let at = |v: f64| Gaussian::of_samples(Array2::from_elem((count, 4), v).view());
+            let found = at(1.0)?.distance(&at(3.0)?)?;
+            assert_eq!((found.value, found.trace_term, found.rank), (16.0, 0.0, 0));
+        }
         Ok(())
+    }
+
+    #[test]
+    fn what_overflows_is_an_error() {
+        for count in [3, 10] {
+            let scale = |i: usize, j: usize| 1e200 * ((i * 7 + j * 3) % 5) as f64;
+            let rows = Array2::from_shape_fn((count, 4), |(i, j)| scale(i, j));
+            let found = Gaussian::of_samples(rows.view()).and_then(|g| {
+                let other = Gaussian::of_samples((&rows * 0.5).view())?;
+                g.distance(&other)
+            });
+            assert!(found.is_err_and(|e| e.to_string().contains("float64")), "{count}");
+        }
     }
 }

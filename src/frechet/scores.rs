@@ -30,9 +30,19 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Whether mean and covariance do not suffice.
+    /// Whether mean and covariance of the candidate do not suffice.
     pub fn needs_samples(self) -> bool {
         self != Self::Fid
+    }
+
+    /// Whether mean and covariance of the reference do not suffice.
+    pub fn needs_samples_of_reference(self) -> bool {
+        matches!(self, Self::Kid | Self::Prdc)
+    }
+
+    /// Whether it is larger the farther two sets lie apart.
+    pub fn is_distance(self) -> bool {
+        self != Self::Prdc
     }
 }
 
@@ -141,17 +151,18 @@ impl<'a> Scorer<'a> {
         let mut scores = Scores::default();
         let distance = self.reference.gaussian.distance(&candidate.gaussian)?;
         scores.distance = self.settings.wants(Metric::Fid).then_some(distance);
-        let missing = match (&self.reference.rows, &candidate.rows) {
-            (Some(_), Some(rows)) => {
-                self.of_samples(rows.view(), &mut scores);
-                return Ok(scores);
-            }
-            (None, _) => "the reference is given by statistics alone",
-            (_, None) => "the candidate is given by statistics alone",
-        };
-        let needed = self.settings.metrics.iter().filter(|m| m.needs_samples());
-        let reason = format!("{missing}, and it needs samples");
-        scores.absent = needed.map(|&metric| (metric, reason.clone())).collect();
+        for &metric in self.settings.metrics.iter().filter(|m| m.needs_samples()) {
+            let missing = match (&self.reference.rows, &candidate.rows) {
+                (_, None) => "the candidate",
+                (None, _) if metric.needs_samples_of_reference() => "the reference",
+                _ => continue,
+            };
+            let reason = format!("{missing} is given by statistics alone, and it needs samples");
+            scores.absent.push((metric, reason));
+        }
+        if let Some(rows) = &candidate.rows {
+            self.of_samples(rows.view(), &mut scores);
+        }
         Ok(scores)
     }
 

@@ -3,14 +3,19 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use ndarray_linalg::error::LinalgError;
-use ndarray_linalg::{AllocatedArray, AllocatedArrayMut, Cholesky, JobSvd, Lapack, SVDDC, UPLO};
+use ndarray_linalg::{
+    AllocatedArray, AllocatedArrayMut, Cholesky, Eigh, JobSvd, Lapack, SVDDC, UPLO,
+};
 
 /// Columns that are found one by one before the rest of the matrix is brought up to date.
 const BLOCK: usize = 64;
 
-/// Largest entry, relative to the diagonal, that may be left of a semi-definite matrix. Rounding of
-/// float64 leaves 10⁻¹², a matrix once stored in float32 leaves 10⁻⁷.
-const LEFT_OVER: f64 = 1e-6;
+/// Largest entry, relative to the diagonal, that pivots may leave of a semi-definite matrix.
+const LEFT_OVER: f64 = 1e-9;
+
+/// How negative an eigenvalue may be, relative to the largest, for the matrix to pass as
+/// semi-definite: what storing it in float32 does.
+const NEGATIVE: f64 = 1e-6;
 
 /// From this order on eigenvalues are tried before singular values.
 const LARGE: usize = 256;
@@ -40,6 +45,8 @@ pub enum Route {
     Eigenvalues,
     /// Singular values of R₁R₂ᵀ.
     SingularValues,
+    /// The matrices are the same: the root of their product is either.
+    Equal,
 }
 
 /// The trace of √(Σ₁Σ₂).
@@ -83,11 +90,8 @@ impl Factor {
         let mut rows = match correlations.cholesky(UPLO::Lower) {
             Ok(lower) if lower.diag().iter().all(|p| p * p > tolerance) => lower.reversed_axes(),
             _ => {
-                let (rows, left) = pivoted(correlations, tolerance);
-                if left > LEFT_OVER {
-                    return Err(Indefinite::of(matrix));
-                }
-                rows
+                let (rows, left) = pivoted(correlations.clone(), tolerance);
+                if left <= LEFT_OVER { rows } else { by_eigenvectors(&correlations, matrix)? }
             }
         };
         rows *= &scale;
@@ -116,10 +120,10 @@ impl Factor {
     /// ```
     ///
     /// where ‖·‖_* is the sum of the singular values. For large matrices eigenvalues, which take a
-    /// third of the time, are tried first: rounding moves each by about ε·√D·λ_max, which the roots
-    /// of small ones suffer from, and where the sum of that is more than `accepts` takes, the
-    /// singular values are taken, which rounding moves by ε·D·σ_max. Both matrices must have the
-    /// same D.
+    /// third of the time, are tried first: rounding moves each by up to about ε·√D·λ_max, which the
+    /// roots of small ones suffer from. Where what that makes of the sum (taken as independent from
+    /// one eigenvalue to the next) is more than `accepts` takes, the singular values are taken, which
+    /// rounding moves by ε·D·σ_max. Both matrices must have the same D.
     ///
     /// # Errors
     /// LAPACK's iteration did not converge (values that are not finite).
@@ -128,7 +132,16 @@ impl Factor {
         other: &Self,
         accepts: impl Fn(&RootTrace) -> bool,
     ) -> Result<RootTrace, LinalgError> {
+        if self.rows == other.rows {
+            let (value, rank) = (self.trace(), self.rank_bound());
+            let error = self.width() as f64 * f64::EPSILON * value;
+            return Ok(RootTrace { value, error, rank, route: Route::Equal });
+        }
         let product = self.rows.dot(&other.rows.t());
+        if product.is_empty() {
+            let route = Route::SingularValues;
+            return Ok(RootTrace { value: 0.0, error: 0.0, rank: 0, route });
+        }
         if product.nrows().min(product.ncols()) >= LARGE {
             let found = by_eigenvalues(product.view())?;
             if accepts(&found) {
@@ -147,10 +160,11 @@ fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError
     let values = eigenvalues(gram)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
     let rounding = (values.len() as f64).sqrt() * f64::EPSILON * largest;
-    let moved = |v: &f64| rounding.sqrt().min(rounding / (2.0 * v.max(0.0).sqrt()));
+    let (above, below): (Vec<f64>, Vec<f64>) = values.iter().partition(|v| **v > rounding);
+    let moved: f64 = above.iter().map(|v| rounding * rounding / (4.0 * v)).sum();
     Ok(RootTrace {
         value: values.iter().map(|v| v.max(0.0).sqrt()).sum(),
-        error: values.iter().map(moved).sum(),
+        error: moved.sqrt() + below.len() as f64 * rounding.sqrt(),
         rank: values.iter().filter(|v| **v > rounding).count(),
         route: Route::Eigenvalues,
     })
@@ -174,6 +188,29 @@ fn by_singular_values(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgE
         rank: values.iter().filter(|v| **v > rounding).count(),
         route: Route::SingularValues,
     })
+}
+
+/// The factor √λ·vᵀ of all eigenvalues above rounding; small negative ones are left out.
+fn by_eigenvectors(
+    correlations: &Array2<f64>,
+    matrix: ArrayView2<'_, f64>,
+) -> Result<Array2<f64>, Indefinite> {
+    let Ok((values, vectors)) = correlations.eigh(UPLO::Lower) else {
+        return Err(Indefinite::of(matrix));
+    };
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    if !(smallest >= -NEGATIVE * largest) {
+        return Err(Indefinite::of(matrix));
+    }
+    // What a negative eigenvalue shows of rounding, positive ones of its size are too.
+    let least = (-smallest).max(values.len() as f64 * f64::EPSILON * largest);
+    let kept: Vec<usize> = (0..values.len()).filter(|&i| values[i] > least).collect();
+    let mut rows = vectors.select(Axis(1), &kept).reversed_axes();
+    for (mut row, &i) in rows.rows_mut().into_iter().zip(&kept) {
+        row *= values[i].sqrt();
+    }
+    Ok(rows)
 }
 
 impl Indefinite {
@@ -225,7 +262,8 @@ fn pivoted(mut rest: Array2<f64>, tolerance: f64) -> (Array2<f64>, f64) {
     }
     rows.slice_collapse(s![..done, ..]);
     let inside = rest.indexed_iter().filter(|((i, j), _)| open[*i] && open[*j]);
-    let left = inside.fold(0.0, |most: f64, (_, v)| most.max(v.abs()));
+    let left =
+        inside.fold(0.0, |most: f64, (_, v)| if v.is_nan() { *v } else { most.max(v.abs()) });
     (rows, left)
 }
 
@@ -302,6 +340,27 @@ mod tests {
         let factor = Factor::of_covariance(matrix.view())?;
         assert_eq!(factor.rank_bound(), 5);
         assert_rebuilds(&factor, &matrix);
+        Ok(())
+    }
+
+    #[test]
+    fn a_singular_matrix_in_float32_is_taken() -> Result<(), Indefinite> {
+        let matrix = covariance(&noise(60, 150, 8)).mapv(|v| f64::from(v as f32));
+        let factor = Factor::of_covariance(matrix.view())?;
+        assert!((59..70).contains(&factor.rank_bound()), "{}", factor.rank_bound());
+        let rebuilt = factor.rows.t().dot(&factor.rows);
+        assert_abs_diff_eq!(rebuilt, matrix, epsilon = 1e-5);
+        Ok(())
+    }
+
+    #[test]
+    fn matrices_of_rank_zero_have_no_trace() -> Result<(), Box<dyn std::error::Error>> {
+        let Ok(zero) = Factor::of_covariance(Array2::zeros((4, 4)).view()) else { panic!("no") };
+        let other = Factor::of_samples(noise(9, 4, 1).view());
+        assert_eq!(zero.rank_bound(), 0);
+        for (a, b) in [(&zero, &other), (&other, &zero), (&zero, &zero)] {
+            assert_eq!(a.root_trace(b, |_| false)?.value, 0.0);
+        }
         Ok(())
     }
 

@@ -9,6 +9,10 @@
 //! |---|---|
 //! | [`heatmap`] | a matrix of layers against layers |
 //! | [`chart`] | curves over a common axis |
+//! | [`scatter`] | points, some of them named |
+//! | [`sheet`] | pictures in a grid |
+//! | [`overlay()`], [`paint`] | maps over pictures, and alone |
+//! | [`Image`], [`encode_png`], [`upscale`] | pixels |
 //! | [`colormap`] | numbers to colours |
 //! | [`svg`] | elements, attributes, escaping |
 //! | [`text`] | widths, shortening, wrapping, numbers |
@@ -17,11 +21,20 @@
 pub mod chart;
 pub mod colormap;
 pub mod heatmap;
+mod overlay;
+mod pixels;
 pub mod png;
+pub mod scatter;
+pub mod sheet;
+mod style;
 pub mod svg;
 pub mod text;
 
 pub use chart::{Chart, Rule, Series};
-pub use colormap::Rgb;
+pub use colormap::{ColorMap, Rgb};
 pub use heatmap::Heatmap;
+pub use overlay::{overlay, paint};
+pub use pixels::{Image, encode_png, upscale};
 pub use png::RenderError;
+pub use scatter::Scatter;
+pub use sheet::{Cell, Sheet};

@@ -84,6 +84,8 @@ pub struct NeighbourResult {
     pub normalized: bool,
     /// Of the samples that were measured.
     pub samples: Spread,
+    /// The same within the class where it is smallest; `null` without labels in the reference.
+    pub in_class: Option<Spread>,
 }
 
 /// How values are spread.
@@ -102,6 +104,9 @@ pub struct Spread {
 /// Whether the distances tell right predictions from wrong ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PredictionResult {
+    /// The classes that the logits are taken to stand for, in their order; empty where they have no
+    /// names.
+    pub classes: Vec<String>,
     /// Share of predictions that are right.
     pub accuracy: f64,
     /// Predictions that are wrong.
@@ -119,6 +124,8 @@ pub struct Aurocs {
     pub mahalanobis: Number,
     /// Of the distance from the k-th neighbour.
     pub neighbour: Number,
+    /// Of the same within the class where it is smallest.
+    pub neighbour_in_class: Number,
     /// Of 1 − the maximum softmax probability: the base line, which needs no reference.
     pub confidence: Number,
 }
@@ -167,6 +174,8 @@ pub struct SampleRow {
     pub nearest_class: Option<String>,
     /// Distance from the k-th nearest sample of the reference.
     pub neighbour: f64,
+    /// The same within the class where it is smallest; `null` without labels in the reference.
+    pub neighbour_in_class: Option<f64>,
     /// Its class, where that is known.
     pub label: Option<String>,
     /// The class predicted.

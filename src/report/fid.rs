@@ -89,7 +89,7 @@ pub struct Candidate {
     /// Directions that both covariances fill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<usize>,
-    /// How tr √(Σ₁Σ₂) was found: `eigenvalues` or `singular-values`.
+    /// How tr √(Σ₁Σ₂) was found: `eigenvalues`, `singular-values`, or `equal` where Σ₁ is Σ₂.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Most that rounding can have moved tr √(Σ₁Σ₂), relative to it.
@@ -218,9 +218,14 @@ impl Candidate {
         found?.get()
     }
 
-    /// What `--fail-above` looks at: the distance, of the first metric that is one.
-    pub fn score(&self) -> Option<f64> {
-        [self.fid, self.kid, self.fid_inf].into_iter().flatten().next()?.get()
+    /// What `--fail-above` looks at: the value of the first of the metrics that is a distance.
+    pub fn score(&self, metrics: &[Metric]) -> Option<f64> {
+        let column = match metrics.iter().find(|m| m.is_distance())? {
+            Metric::Kid => "kid",
+            Metric::FidInf => "fid_inf",
+            _ => "fid",
+        };
+        self.value(column)
     }
 }
 
@@ -228,6 +233,7 @@ fn name(route: Route) -> &'static str {
     match route {
         Route::Eigenvalues => "eigenvalues",
         Route::SingularValues => "singular-values",
+        Route::Equal => "equal",
     }
 }
 
@@ -275,6 +281,25 @@ pub fn short_extrapolation(rows: &[Candidate], width: usize) -> Option<Warning> 
         first.n?
     );
     Some(Warning::new("short-extrapolation", places(rows.iter().filter(short)), text))
+}
+
+/// Warns of metrics without a value: once a metric and reason.
+pub fn null_metrics(rows: &[Candidate]) -> Vec<Warning> {
+    let mut groups: Vec<(&NullMetric, Vec<&str>)> = vec![];
+    for row in rows {
+        for null in &row.nulls {
+            match groups.iter_mut().find(|(known, _)| *known == null) {
+                Some((_, paths)) => paths.push(&row.path),
+                None => groups.push((null, vec![&row.path])),
+            }
+        }
+    }
+    let warning = |(null, paths): (&NullMetric, Vec<&str>)| {
+        let of = and_others(paths[0], paths.len());
+        let text = format!("{} of {of} has no value: {}", null.metric, null.reason);
+        Warning::new("null-metric", paths.join(", "), text)
+    };
+    groups.into_iter().map(warning).collect()
 }
 
 fn places<'a>(rows: impl Iterator<Item = &'a Candidate>) -> String {

@@ -181,7 +181,8 @@ fn predictions_are_held_against_distance() {
     assert_eq!(again_report["results"], *results);
     let text = fs::read_to_string(&csv).unwrap();
     assert!(text.starts_with(
-        "sample,mahalanobis,nearest_class,neighbour,label,predicted,correct,confidence\n"
+        "sample,mahalanobis,nearest_class,neighbour,neighbour_in_class,label,predicted,correct,\
+         confidence\n"
     ));
     assert_eq!(text.lines().count(), 201);
     let first: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
@@ -234,7 +235,7 @@ fn mistakes_are_told() {
     let (rows, plot) = (inside("rows.csv"), inside("plot.svg"));
     let run = repsim(["distance", reference, data, "--per-sample", &rows, "--plot", &plot]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("there is no accuracy"), "{}", run.stderr);
+    assert!(run.stderr.contains("accuracy cannot be drawn"), "{}", run.stderr);
     assert!(!Path::new(&rows).exists() && !Path::new(&plot).exists());
     fails(&["distance", reference, data, "-o", &rows, "--per-sample", &rows], "two outputs");
 }

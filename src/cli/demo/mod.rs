@@ -228,9 +228,11 @@ fn contrast(seeds: &CkaReport, control: &CkaReport) -> String {
 
 /// Whether FID rises with the strength of every degradation.
 fn ranking(report: &FidReport) -> String {
-    let rows = &report.results.candidates;
+    let (rows, metrics) = (&report.results.candidates, &report.settings.metrics);
     let rises = rows.chunks(degrade::STRENGTHS).all(|kind| {
-        kind.is_sorted_by(|a, b| matches!((a.score(), b.score()), (Some(a), Some(b)) if a < b))
+        kind.is_sorted_by(
+            |a, b| matches!((a.score(metrics), b.score(metrics)), (Some(a), Some(b)) if a < b),
+        )
     });
     match rises {
         true => "FID rises with the strength of each of the three.".to_owned(),

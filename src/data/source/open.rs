@@ -69,7 +69,8 @@ fn open_folder(path: &Path) -> Result<Arc<dyn Source>> {
 
 /// A folder without images: says what was looked for, and points at an array that lies there.
 fn empty(path: &Path, names: &[String]) -> Error {
-    let problem = "it holds no images (.png, .jpg, .jpeg, .bmp or .webp, sub-folders included)";
+    let problem = "it holds no images (.png, .jpg, .jpeg, .bmp or .webp, also in sub-folders, but not in \
+                   linked ones)";
     let array = names.iter().find(|name| arrays::is_array(name));
     match array {
         Some(name) => Error::file("open", path, problem, format!("to use {name}, give its path")),

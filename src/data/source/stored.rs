@@ -55,6 +55,13 @@ impl Stored {
         self.read(index * self.row_bytes(), bytes)
     }
 
+    /// Reads rows `first..first + count`.
+    pub fn read_rows(&self, first: usize, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count * self.row_bytes()];
+        self.read(first * self.row_bytes(), &mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads all elements.
     pub fn read_all(&self) -> Result<Vec<u8>> {
         let mut bytes = vec![0; self.rows() * self.row_bytes()];

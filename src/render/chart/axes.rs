@@ -1,7 +1,8 @@
-//! Title, settings, grid, and the axes with their ticks.
+//! The grid, and the axes with their ticks.
 
-use super::layout::{AXIS, Layout, MARGIN, SMALL, SUBTITLE, TICK, TITLE};
-use super::{Chart, FRAME, GRID, MUTED, TEXT, WHITE};
+use super::Chart;
+use super::layout::Layout;
+use crate::render::style::{AXIS, FRAME, GRID, MUTED, SMALL, TEXT, TICK, WHITE};
 use crate::render::svg::{self, Anchor, Element, Rect};
 use crate::render::text;
 
@@ -10,23 +11,8 @@ const MARK: f64 = 3.5;
 /// What an empty plot says.
 const NOTHING: &str = "no values";
 
-/// Draws the title and the settings line.
-pub(super) fn header(layout: &Layout) -> Element {
-    let (title, subtitle) = &layout.header;
-    let below = MARGIN + title.len() as f64 * TITLE.1;
-    svg::group()
-        .children(lines(title, MARGIN, TITLE).map(|line| line.fill(TEXT)))
-        .children(lines(subtitle, below, SUBTITLE).map(|line| line.fill(MUTED)))
-}
-
-/// Lines of text one below the other.
-fn lines(lines: &[String], top: f64, (size, step): (f64, f64)) -> impl Iterator<Item = Element> {
-    let middles = (0..).map(move |line| top + (f64::from(line) + 0.5) * step);
-    lines.iter().zip(middles).map(move |(line, y)| svg::label(MARGIN, y, size, line))
-}
-
 /// Draws the grid, the axes, their ticks and their titles.
-pub(super) fn draw(chart: &Chart<'_>, layout: &Layout) -> Element {
+pub(in crate::render) fn draw(chart: &Chart<'_>, layout: &Layout) -> Element {
     let ((x, below), (left, y)) = (layout.x_title, layout.y_title);
     let titles = svg::group()
         .anchor(Anchor::Middle)

@@ -1,7 +1,7 @@
 //! Axes: their ranges, their ticks, and how their values are written.
 
 use super::Chart;
-use super::layout::{NAME, SMALL};
+use crate::render::style::{NAME, SMALL, round_step};
 use crate::render::{colormap, text};
 
 /// White between the ends of a numeric x axis and the first and last point.
@@ -19,7 +19,7 @@ const ROUNDING: f64 = 1e-9;
 
 /// A place on an axis and its text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Tick {
+pub(in crate::render) struct Tick {
     pub at: f64,
     pub text: String,
 }
@@ -32,7 +32,7 @@ impl Tick {
 }
 
 /// A range and its ticks.
-pub(super) struct Axis {
+pub(in crate::render) struct Axis {
     /// The values at the ends; finite, the second one larger.
     pub range: (f64, f64),
     pub ticks: Vec<Tick>,
@@ -228,11 +228,4 @@ fn ticks(range: (f64, f64), step: f64, style: &Style) -> Vec<Tick> {
         .take_while(|at| *at <= range.1 + 1e-6 * step)
         .map(|at| Tick { at, text: style.text(at, 0) })
         .collect()
-}
-
-/// The least of 1, 2, 5, 10 times a power of ten that is at least `step`, rounding aside.
-fn round_step(step: f64) -> f64 {
-    let power = 10f64.powf(step.log10().floor());
-    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * (1.0 - 1e-9));
-    factor.unwrap_or(10.0) * power
 }

@@ -1,34 +1,44 @@
 //! Which line is which series.
 
-use super::layout::{GAP, NAME, SMALL};
-use super::{Chart, MUTED, is_drawn, marker};
+use super::{Chart, is_drawn, marker};
+use crate::render::style::{GAP, MUTED, NAME, SMALL};
 use crate::render::svg::{self, Element, Rect};
 use crate::render::text;
 
 /// Length of an entry's line, and from its beginning to the text.
 const SIGN: (f64, f64) = (26.0, 33.0);
+/// The same of an entry without a line.
+const MARKER: (f64, f64) = (10.0, 15.0);
 
 /// A series in the legend.
-pub(super) struct Entry {
+pub(in crate::render) struct Entry {
     /// Which series it is.
-    series: usize,
-    dashed: bool,
-    text: String,
+    pub series: usize,
+    /// Whether its line is dashed; none where points have no line.
+    pub line: Option<bool>,
+    pub text: String,
 }
 
 impl Entry {
     /// The width of sign and text.
     fn width(&self) -> f64 {
-        SIGN.1 + text::width(&self.text, SMALL.0)
+        self.sign().1 + text::width(&self.text, SMALL.0)
     }
 
     /// Sign and text, from `x` to the right and with `y` as their middle.
     fn draw(&self, x: f64, y: f64) -> Element {
-        let line = svg::lines([[(x, y), (x + SIGN.0, y)]]);
+        let sign = self.sign();
+        let line = svg::lines([[(x, y), (x + sign.0, y)]]);
+        let line = self.line.map(|dashed| marker::stroke(line, self.series, dashed));
         svg::group()
-            .child(marker::stroke(line, self.series, self.dashed))
-            .child(marker::draw(self.series, (x + SIGN.0 / 2.0, y)))
-            .child(svg::label(x + SIGN.1, y, SMALL.0, &self.text).fill(MUTED))
+            .children(line)
+            .child(marker::draw(self.series, (x + sign.0 / 2.0, y)))
+            .child(svg::label(x + sign.1, y, SMALL.0, &self.text).fill(MUTED))
+    }
+
+    /// The width of the sign, and from its beginning to the text.
+    fn sign(&self) -> (f64, f64) {
+        if self.line.is_some() { SIGN } else { MARKER }
     }
 }
 
@@ -39,13 +49,13 @@ pub(super) fn entries(chart: &Chart<'_>) -> Vec<Entry> {
         let name = text::shorten(series.name, NAME);
         let is_empty = !series.points.iter().any(is_drawn);
         let text = if is_empty { format!("{name} (no values)") } else { name };
-        Entry { series: index, dashed: series.dashed, text }
+        Entry { series: index, line: Some(series.dashed), text }
     });
     entry.collect()
 }
 
 /// Entries in their places.
-pub(super) struct Legend {
+pub(in crate::render) struct Legend {
     /// The entries, each with the middle of its left edge.
     placed: Vec<(Entry, f64, f64)>,
     /// Where the longest line ends.

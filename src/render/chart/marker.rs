@@ -1,7 +1,7 @@
 //! What tells series apart: colours and markers.
 
-use super::WHITE;
 use crate::render::colormap::Rgb;
+use crate::render::style::WHITE;
 use crate::render::svg::{self, Element, Rect};
 
 /// The palette of Okabe and Ito without its yellow, which is too light on paper, and with a grey;
@@ -34,7 +34,7 @@ pub(super) fn stroke(line: Element, series: usize, dashed: bool) -> Element {
 }
 
 /// The marker of a series.
-pub(super) fn draw(series: usize, (x, y): (f64, f64)) -> Element {
+pub(in crate::render) fn draw(series: usize, (x, y): (f64, f64)) -> Element {
     let shape = match series % COLOURS.len() {
         0 | 5 => svg::circle(x, y, REACH),
         1 | 6 => svg::rect(Rect::square(x, y, 1.8 * REACH)),

@@ -8,33 +8,23 @@
 //! The legend lies under the plot and the names of reference lines at its right, so that no text
 //! lies on a curve.
 
-mod axes;
+pub(super) mod axes;
 mod axis;
 mod curves;
-mod layout;
-mod legend;
-mod marker;
+pub(super) mod layout;
+pub(super) mod legend;
+pub(super) mod marker;
 mod rules;
 #[cfg(test)]
 mod tests;
 
 use self::layout::Layout;
-use super::colormap::Rgb;
 use super::png::{self, RenderError};
+use super::style::SCALE;
 use super::svg;
 
-/// Titles and names.
-const TEXT: Rgb = Rgb::new(0x20_21_24);
-/// The settings line, the legend, tick labels.
-const MUTED: Rgb = Rgb::new(0x5f_63_68);
-/// Axes and tick marks.
-const FRAME: Rgb = Rgb::new(0x5f_63_68);
-/// Grid lines.
-const GRID: Rgb = Rgb::new(0xe6_e8_ea);
-/// Paper, and the rims of markers.
-const WHITE: Rgb = Rgb::new(0xff_ff_ff);
-/// Pixels a unit of a PNG.
-const SCALE: f32 = 2.0;
+/// The width of the plot, and its least height.
+const PLOT: (f64, f64) = (580.0, 310.0);
 
 /// Curves as a picture.
 ///
@@ -115,9 +105,9 @@ pub struct Rule<'a> {
 impl Chart<'_> {
     /// The picture as SVG, complete in itself. Equal charts give equal bytes.
     pub fn to_svg(&self) -> String {
-        let layout = Layout::new(self);
+        let layout = Layout::new(self, PLOT, legend::entries(self));
         let drawing = svg::document(layout.width, layout.height, self.title)
-            .child(axes::header(&layout))
+            .child(layout.header.draw())
             .child(axes::draw(self, &layout))
             .child(rules::draw(&layout))
             .child(curves::draw(self, &layout))
@@ -146,6 +136,6 @@ impl Chart<'_> {
 }
 
 /// Whether a point is finite.
-fn is_drawn(point: &(f64, f64)) -> bool {
+pub(super) fn is_drawn(point: &(f64, f64)) -> bool {
     point.0.is_finite() && point.1.is_finite()
 }

@@ -1,8 +1,9 @@
 //! Reference lines and their names, which stand at the right of the plot.
 
 use super::axis::Axis;
-use super::layout::{Layout, NAME, SMALL};
-use super::{Chart, MUTED, Rule, axes};
+use super::layout::Layout;
+use super::{Chart, Rule, axes};
+use crate::render::style::{MUTED, NAME, SMALL};
 use crate::render::svg::{self, Element, Rect};
 use crate::render::text;
 

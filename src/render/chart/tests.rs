@@ -5,6 +5,7 @@ use resvg::usvg::{Group, Node, Rect, Tree};
 
 use super::axis::Axis;
 use super::*;
+use crate::render::Rgb;
 
 /// A chart of accuracies over deciles.
 fn chart<'a>(series: &'a [Series<'a>], lines: &'a [Rule<'a>]) -> Chart<'a> {
@@ -54,7 +55,7 @@ fn texts(group: &Group, boxes: &mut Vec<(String, Rect)>) {
 /// Asserts that every text lies within the picture, no two overlap, and none but the one that
 /// says that there are no values lies in the plot.
 fn assert_tidy(chart: &Chart<'_>) {
-    let (layout, tree) = (Layout::new(chart), parse(&chart.to_svg()));
+    let (layout, tree) = (Layout::new(chart, PLOT, vec![]), parse(&chart.to_svg()));
     let (width, height) = (tree.size().width(), tree.size().height());
     let plot = layout.plot;
     let (left, top) = (plot.x as f32, plot.y as f32);
@@ -285,7 +286,7 @@ fn a_point_has_the_colour_of_its_series() {
     let chart = chart(&all, &[]);
     let pixmap = Pixmap::decode_png(&chart.to_png().expect("drawn")).expect("decodes");
     for point in points {
-        let (x, y) = Layout::new(&chart).at(point);
+        let (x, y) = Layout::new(&chart, PLOT, vec![]).at(point);
         let pixel = pixmap.pixel((2.0 * x) as u32, (2.0 * y) as u32).expect("inside");
         let colour = Rgb { red: pixel.red(), green: pixel.green(), blue: pixel.blue() };
         assert_eq!(colour, marker::COLOURS[1]);

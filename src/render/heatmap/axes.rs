@@ -1,26 +1,12 @@
-//! Title, settings, and the axes with their names.
+//! The axes with their names.
 
-use super::layout::{AXIS, Layout, MARGIN, SUBTITLE, TICK, TITLE};
-use super::{FRAME, Heatmap, MUTED, TEXT};
+use super::Heatmap;
+use super::layout::Layout;
+use crate::render::style::{AXIS, FRAME, TEXT, TICK};
 use crate::render::svg::{self, Anchor, Element};
 
 /// Length of a tick mark.
 const MARK: f64 = 3.5;
-
-/// Draws the title and the settings line.
-pub(super) fn header(layout: &Layout) -> Element {
-    let (title, subtitle) = &layout.header;
-    let below = MARGIN + title.len() as f64 * TITLE.1;
-    svg::group()
-        .children(lines(title, MARGIN, TITLE).map(|line| line.fill(TEXT)))
-        .children(lines(subtitle, below, SUBTITLE).map(|line| line.fill(MUTED)))
-}
-
-/// Lines of text one below the other.
-fn lines(lines: &[String], top: f64, (size, step): (f64, f64)) -> impl Iterator<Item = Element> {
-    let middles = (0..).map(move |line| top + (f64::from(line) + 0.5) * step);
-    lines.iter().zip(middles).map(move |(line, y)| svg::label(MARGIN, y, size, line))
-}
 
 /// Draws the frame, tick marks, layer names and the axes' titles.
 pub(super) fn draw(map: &Heatmap<'_>, layout: &Layout) -> Element {

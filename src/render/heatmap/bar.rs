@@ -1,9 +1,10 @@
 //! The colour bar.
 
-use super::layout::{ARROW, AXIS, Layout, SMALL, TICK};
+use super::Heatmap;
+use super::layout::{ARROW, Layout};
 use super::scale::Scale;
-use super::{FRAME, Heatmap, MUTED, TEXT};
 use crate::render::colormap;
+use crate::render::style::{AXIS, FRAME, MUTED, SMALL, TEXT, TICK};
 use crate::render::svg::{self, Element, Rect};
 
 /// Steps of colour from one end to the other.

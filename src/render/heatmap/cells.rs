@@ -2,16 +2,13 @@
 
 use super::layout::Layout;
 use super::scale::Scale;
-use super::{Heatmap, WHITE, name};
+use super::{Heatmap, name};
 use crate::render::colormap::Rgb;
+use crate::render::style::{MISSING, WHITE, hatch};
 use crate::render::svg::{self, Anchor, Element, Rect};
 
-/// Paper and lines of cells without a value.
-const MISSING: (Rgb, Rgb) = (Rgb::new(0xec_ec_ec), Rgb::new(0xa3_a3_a3));
 /// The dark part of a mark; the other part is white, so one of the two shows on any colour.
 const DARK: Rgb = Rgb::new(0x11_11_11);
-/// From one line of a hatch to the next.
-const HATCH: f64 = 5.0;
 /// The smallest cell between which lines are drawn.
 const LINED: f64 = 10.0;
 
@@ -50,17 +47,6 @@ fn hatches(map: &Heatmap<'_>, layout: &Layout) -> Option<Element> {
         missing.flat_map(|((row, column), _)| hatch(layout.cell(row, column))).peekable();
     lines.peek()?;
     Some(svg::lines(lines).stroke(MISSING.1, 0.8))
-}
-
-/// Lines from the lower left to the upper right of a square.
-fn hatch(at: Rect) -> impl Iterator<Item = [(f64, f64); 2]> {
-    let count = (2.0 * at.width / HATCH).ceil().max(2.0);
-    let step = 2.0 * at.width / count;
-    (1..count as usize).map(move |line| {
-        let reach = line as f64 * step;
-        let (near, far) = ((reach - at.width).max(0.0), reach.min(at.width));
-        [(at.x + near, at.y + far), (at.x + far, at.y + near)]
-    })
 }
 
 /// Faint lines between cells, none where cells are small.

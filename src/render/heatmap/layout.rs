@@ -4,38 +4,21 @@
 use super::legend::Legend;
 use super::scale::Scale;
 use super::{Heatmap, legend};
+use crate::render::style::{AXIS, GAP, Header, MARGIN, NAME, SMALL, TICK};
 use crate::render::svg::Rect;
 use crate::render::text;
 
-/// White around the picture, and between its parts.
-pub(super) const MARGIN: f64 = 18.0;
-/// Font size of the title, and the height of a line of it.
-pub(super) const TITLE: (f64, f64) = (15.0, 20.0);
-/// Font size of the settings line, and the height of a line of it.
-pub(super) const SUBTITLE: (f64, f64) = (10.5, 15.0);
-/// Font size of the axes' titles, and the height of a line of it.
-pub(super) const AXIS: (f64, f64) = (12.0, 16.0);
-/// Font size of the colour bar's ticks and of the legend, and the height of a line of it.
-pub(super) const SMALL: (f64, f64) = (10.0, 17.0);
-/// From the frame to a label: a tick mark and a little air.
-pub(super) const TICK: f64 = 7.0;
 /// How far the colour bar's arrows reach out.
 pub(super) const ARROW: f64 = 9.0;
 
-/// The longest name in characters.
-const NAME: usize = 40;
 /// The least height of the colour bar, and its width.
 const BAR: (f64, f64) = (120.0, 14.0);
 /// The least width titles and legend may take before they are broken into lines.
 const COLUMN: f64 = 420.0;
-/// Between parts that belong together.
-pub(super) const GAP: f64 = 10.0;
-
 /// The positions of a heat map's parts.
 pub(super) struct Layout {
     pub grid: Grid,
-    /// The lines of the title and of the settings.
-    pub header: (Vec<String>, Vec<String>),
+    pub header: Header,
     /// The cells.
     pub plot: Rect,
     /// The colour bar without its arrows.
@@ -57,12 +40,12 @@ impl Layout {
         let grid = Grid::new(map, scale);
         let across = Across::new(map, scale, &grid);
         let limit = (across.right - MARGIN).max(COLUMN);
-        let header = header(map, limit);
-        let down = Down::new(map, &grid, &across, header_height(&header));
+        let header = Header::new(map.title, map.subtitle, limit);
+        let down = Down::new(map, &grid, &across, header.height());
         let entries = legend::entries(map, scale, grid.value_size.is_some());
         let area = Rect { x: across.plot, y: down.legend, width: limit, height: 0.0 };
         let legend = Legend::new(entries, area);
-        let texts = header_width(&header).max(legend.right).max(down.column_axis.right());
+        let texts = header.right().max(legend.right).max(down.column_axis.right());
         let (width, height) = (across.right.max(texts), legend.bottom.max(down.bottom));
         Self {
             plot: down.plot,
@@ -220,21 +203,4 @@ fn upright(title: &str, part: Rect) -> (f64, f64) {
 /// The room an upright title takes with the gap after it.
 fn axis_room(title: &str) -> f64 {
     if title.is_empty() { 0.0 } else { AXIS.1 + GAP }
-}
-
-/// The title's and the settings' lines.
-fn header(map: &Heatmap<'_>, limit: f64) -> (Vec<String>, Vec<String>) {
-    (text::wrap(map.title, TITLE.0, limit), text::wrap(map.subtitle, SUBTITLE.0, limit))
-}
-
-fn header_height((title, subtitle): &(Vec<String>, Vec<String>)) -> f64 {
-    let lines = title.len() as f64 * TITLE.1 + subtitle.len() as f64 * SUBTITLE.1;
-    if lines > 0.0 { lines + GAP } else { 0.0 }
-}
-
-/// Where the longest line of the header ends.
-fn header_width((title, subtitle): &(Vec<String>, Vec<String>)) -> f64 {
-    let titles = title.iter().map(|line| text::width(line, TITLE.0));
-    let subtitles = subtitle.iter().map(|line| text::width(line, SUBTITLE.0));
-    MARGIN + titles.chain(subtitles).fold(0.0, f64::max)
 }

@@ -1,8 +1,8 @@
 //! What the signs in the picture mean.
 
-use super::layout::{GAP, SMALL};
 use super::scale::Scale;
-use super::{FRAME, Heatmap, MUTED, cells};
+use super::{Heatmap, cells};
+use crate::render::style::{FRAME, GAP, MUTED, SMALL};
 use crate::render::svg::{self, Element, Rect};
 use crate::render::text;
 

@@ -22,20 +22,9 @@ use ndarray::ArrayView2;
 
 use self::layout::Layout;
 use self::scale::Scale;
-use super::colormap::Rgb;
 use super::png::{self, RenderError};
+use super::style::SCALE;
 use super::svg;
-
-/// Titles and names.
-const TEXT: Rgb = Rgb::new(0x20_21_24);
-/// The settings line, the legend, tick labels.
-const MUTED: Rgb = Rgb::new(0x5f_63_68);
-/// Frames and tick marks.
-const FRAME: Rgb = Rgb::new(0x5f_63_68);
-/// Paper, and the lines between cells.
-const WHITE: Rgb = Rgb::new(0xff_ff_ff);
-/// Pixels a unit of a PNG.
-const SCALE: f32 = 2.0;
 
 /// A matrix as a picture: layers of A (rows) against layers of B (columns).
 ///
@@ -91,7 +80,7 @@ impl Heatmap<'_> {
         let scale = Scale::new(self.range, self.values);
         let layout = Layout::new(self, &scale);
         let drawing = svg::document(layout.width, layout.height, self.title)
-            .child(axes::header(&layout))
+            .child(layout.header.draw())
             .child(cells::draw(self, &scale, &layout))
             .child(axes::draw(self, &layout))
             .child(bar::draw(self, &scale, &layout))

@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 
 use crate::render::colormap::{self, Rgb};
-use crate::render::text;
+use crate::render::{style, text};
 
 /// A range of values and how values of it are coloured and written.
 pub(super) struct Scale {
@@ -57,14 +57,7 @@ impl Scale {
 
     /// About five round values within the range, with their texts.
     pub fn ticks(&self) -> Vec<(f64, String)> {
-        let step = round_step(self.span() / 5.0);
-        let decimals = (-step.log10()).ceil().clamp(0.0, 12.0) as usize;
-        let first = (self.range.0 / step - 1e-6).ceil();
-        (0..12)
-            .map(|index| (first + f64::from(index)) * step)
-            .take_while(|tick| *tick <= self.range.1 + 1e-6 * step)
-            .map(|tick| (tick, text::decimal(tick, decimals)))
-            .collect()
+        style::round_ticks(self.range, 5.0)
     }
 
     fn span(&self) -> f64 {
@@ -74,13 +67,6 @@ impl Scale {
     fn decimals(&self) -> usize {
         (2.0 - (self.span().log10() + 0.31).floor()).clamp(0.0, 12.0) as usize
     }
-}
-
-/// The least of 1, 2, 5, 10 times a power of ten that is at least `step`, rounding aside.
-fn round_step(step: f64) -> f64 {
-    let power = 10f64.powf(step.log10().floor());
-    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * (1.0 - 1e-9));
-    factor.unwrap_or(10.0) * power
 }
 
 #[cfg(test)]

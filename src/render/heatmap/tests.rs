@@ -3,7 +3,8 @@ use resvg::tiny_skia::Pixmap;
 use resvg::usvg::{Group, Node, Rect, Tree};
 
 use super::*;
-use crate::render::colormap::viridis;
+use crate::render::colormap::{Rgb, viridis};
+use crate::render::style::WHITE;
 
 fn names(count: usize) -> Vec<String> {
     (0..count)

@@ -1,17 +1,20 @@
 //! Sets of samples in any form: images, stored features, or their mean and covariance.
 
+mod collect;
+mod origin;
+
 use std::path::Path;
 use std::time::Instant;
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, ArrayView2, s};
 
 use super::cache::Cache;
 use super::extract::{ExtractArgs, Features};
 use super::output::Messages;
 use crate::capture::extract::reduced;
-use crate::data::features::{Feature, load_features};
+use crate::data::features::{StoredFeature, open_features};
 use crate::data::statistics::{Origin, Statistics};
-use crate::data::{Dataset, Preprocess, Skipped, Summary};
+use crate::data::{Dataset, Skipped, Summary};
 use crate::error::{Error, Result};
 use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
@@ -19,6 +22,9 @@ use crate::report::{
 };
 use crate::stats::Moments;
 use crate::torchscript::{libtorch_version, native, tensors};
+
+pub use self::collect::Collected;
+pub use self::origin::check_same;
 
 /// A set that was measured.
 pub struct Measured {
@@ -34,22 +40,6 @@ pub struct Measured {
     pub input: SetInput,
 }
 
-/// All samples of a set.
-pub struct Collected {
-    /// A row a sample.
-    pub rows: Array2<f64>,
-    /// The samples' names.
-    pub names: Vec<String>,
-    /// The class of each, where that is known.
-    pub labels: Option<Vec<usize>>,
-    /// Names of the classes, where they have any.
-    pub classes: Vec<String>,
-    /// What the model said of each, a row a sample, where it gives a matrix.
-    pub logits: Option<Array2<f64>>,
-    /// What the report says of the set.
-    pub input: SetInput,
-}
-
 /// What is wanted of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -59,6 +49,17 @@ pub enum Keep {
     Few,
     /// Mean and covariance alone.
     Moments,
+    /// The features of every sample, and a covariance within classes.
+    Classes,
+}
+
+/// What is kept of one set.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    /// The features of every sample.
+    samples: bool,
+    /// Their covariance.
+    covariance: bool,
 }
 
 /// Measures sets with one model.
@@ -129,71 +130,6 @@ impl<'a> Sets<'a> {
         self.held += rows.map_or(0, |rows| 8 * rows.len() as u64);
     }
 
-    /// All features of the set at a path, with labels and names; with `logits` what the model says
-    /// of each sample.
-    ///
-    /// # Errors
-    /// It cannot be read, holds statistics, or its features are not finite or need more memory than
-    /// is allowed.
-    pub fn collect(&mut self, path: &Path, logits: bool) -> Result<Collected> {
-        if Statistics::is_statistics(path) {
-            let problem = "it holds statistics, and this takes samples";
-            return Err(Error::file("read", path, problem, "give images or features"));
-        }
-        let collected = match self.stored(path)? {
-            Some(feature) => self.collect_stored(path, &feature)?,
-            None => {
-                let dataset = self.features.open(path)?;
-                self.collect_images(&dataset, logits)?
-            }
-        };
-        self.held += 8 * collected.rows.len() as u64;
-        Ok(collected)
-    }
-
-    fn collect_stored(&mut self, path: &Path, feature: &Feature) -> Result<Collected> {
-        native::set_threads(self.args.run.threads());
-        let rows = reduced(&tensors::from_array(&feature.values)?, self.args.reduce)?;
-        check_finite(path, feature, &rows)?;
-        let known = Dataset::open(path).ok().filter(|data| data.len() == rows.nrows());
-        let labels = known.as_ref().and_then(|data| data.labels().map(<[usize]>::to_vec));
-        Ok(Collected {
-            names: (0..rows.nrows()).map(|i| i.to_string()).collect(),
-            classes: vec![],
-            labels,
-            rows,
-            logits: None,
-            input: feature_input(path, feature)?,
-        })
-    }
-
-    fn collect_images(&mut self, dataset: &Dataset, logits: bool) -> Result<Collected> {
-        let width = self.features.prepare(dataset)?.width;
-        self.keeps(dataset.len(), width)?;
-        let mut rows = Array2::zeros((dataset.len(), width));
-        let (mut indices, mut said): (Vec<usize>, Vec<Array2<f64>>) = (vec![], vec![]);
-        let summary = self.features.run(dataset, logits, &mut |piece| {
-            let places = indices.len()..indices.len() + piece.features.nrows();
-            rows.slice_mut(s![places, ..]).assign(&piece.features);
-            indices.extend(piece.indices);
-            said.extend(piece.logits.map(|l| l.to_owned()));
-            Ok(())
-        })?;
-        rows.slice_collapse(s![..indices.len(), ..]);
-        self.warnings.extend(skipped(dataset.path(), &summary.skipped));
-        let views: Vec<_> = said.iter().map(|part| part.view()).collect();
-        let logits = ndarray::concatenate(Axis(0), &views).ok();
-        let labels = dataset.labels().map(|all| indices.iter().map(|&i| all[i]).collect());
-        Ok(Collected {
-            names: indices.iter().map(|&i| dataset.name(i)).collect(),
-            classes: dataset.classes().to_vec(),
-            labels,
-            logits: logits.filter(|l| l.nrows() == rows.nrows()),
-            rows,
-            input: SetInput::Images(self.data_input(dataset, summary)),
-        })
-    }
-
     fn statistics(&mut self, path: &Path) -> Result<Measured> {
         let statistics = Statistics::load(path)?;
         let input = SetInput::Statistics(StatisticsInput {
@@ -214,7 +150,7 @@ impl<'a> Sets<'a> {
     }
 
     /// The array of features that a file holds; `None` where it holds images.
-    fn stored(&self, path: &Path) -> Result<Option<Feature>> {
+    fn stored(&self, path: &Path) -> Result<Option<StoredFeature>> {
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         if !matches!(ending.as_deref(), Some("npy" | "npz" | "safetensors")) || path.is_dir() {
             return Ok(None);
@@ -229,23 +165,53 @@ impl<'a> Sets<'a> {
             let remedy = "leave out --limit, --seed and --skip-unreadable, or save fewer rows";
             return Err(Error::usage(problem, remedy));
         }
-        one_array(path, load_features(path)?, self.args.layer.as_deref()).map(Some)
+        one_array(path, open_features(path)?, self.args.layer.as_deref()).map(Some)
     }
 
-    fn stored_features(&mut self, path: &Path, feature: &Feature) -> Result<Measured> {
-        native::set_threads(self.args.run.threads());
-        let rows = reduced(&tensors::from_array(&feature.values)?, self.args.reduce)?;
-        check_finite(path, feature, &rows)?;
-        let (count, width) = rows.dim();
-        let keep = self.keeps(count, width)?;
-        let moments = (self.keep != Keep::Few || count > width).then(|| {
-            let mut moments = Moments::new(width);
-            rows.axis_chunks_iter(Axis(0), ROWS).for_each(|part| moments.push_rows(part));
-            moments
-        });
+    fn stored_features(&mut self, path: &Path, feature: &StoredFeature) -> Result<Measured> {
+        let (count, width) = (feature.count(), self.width_of(feature));
+        let plan = self.plan(count, width)?;
+        let mut moments = plan.covariance.then(|| Moments::new(width));
+        let mut rows = plan.samples.then(|| Array2::zeros((count, width)));
+        self.each_block(path, feature, &mut |first, block| {
+            if let Some(moments) = &mut moments {
+                moments.push_rows(block);
+            }
+            if let Some(rows) = &mut rows {
+                rows.slice_mut(s![first..first + block.nrows(), ..]).assign(&block);
+            }
+        })?;
+        if rows.as_ref().is_some_and(|rows| rows.is_square() && rows == rows.t()) {
+            let problem =
+                format!("array {} is square and symmetric, as a covariance is", feature.name());
+            let remedy = "save statistics as mu and sigma; features have a row a sample";
+            return Err(Error::file("take features from", path, problem, remedy));
+        }
         let input = feature_input(path, feature)?;
-        let set = self.fit(path, keep.then_some(rows), moments.as_ref())?;
+        let set = self.fit(path, rows, moments.as_ref())?;
         Ok(Measured { set, moments, count: Some(count), origin: None, input })
+    }
+
+    /// D of stored features once they are reduced.
+    fn width_of(&self, feature: &StoredFeature) -> usize {
+        let shape: Vec<i64> = feature.shape().iter().map(|&s| s as i64).collect();
+        self.args.reduce.width(&shape)
+    }
+
+    /// Hands over stored features block by block, with the number of the first row.
+    fn each_block(
+        &self,
+        path: &Path,
+        feature: &StoredFeature,
+        take: &mut dyn FnMut(usize, ArrayView2<'_, f64>),
+    ) -> Result<()> {
+        for first in (0..feature.count()).step_by(ROWS) {
+            let values = feature.rows(first, ROWS.min(feature.count() - first))?;
+            let rows = reduced(&tensors::from_array(&values)?, self.args.reduce)?;
+            check_finite(path, (&feature.name(), first), &rows)?;
+            take(first, rows.view());
+        }
+        Ok(())
     }
 
     fn images(&mut self, dataset: &Dataset) -> Result<Measured> {
@@ -266,33 +232,38 @@ impl<'a> Sets<'a> {
             let input = SetInput::Images(self.data_input(dataset, summary));
             return self.fitted(dataset.path(), found, input);
         }
-        let keep = self.keeps(dataset.len(), width)? && key.is_none();
-        let (rows, moments, summary) = self.run(dataset, width, keep)?;
+        let plan = self.plan(dataset.len(), width)?;
+        let (rows, moments, summary) = self.run(dataset, width, plan)?;
         self.warnings.extend(skipped(dataset.path(), &summary.skipped));
         let origin = self.origin(summary.fingerprint.clone().unwrap_or_default());
-        let clean = summary.skipped.is_empty();
+        let (clean, count) = (summary.skipped.is_empty(), summary.samples);
         let input = SetInput::Images(self.data_input(dataset, summary));
-        if let (Some(cache), Some(_), true) = (&self.cache, &key, clean) {
-            cache.store(&statistics_of(dataset.path(), &moments, origin.clone())?)?;
+        if let (Some(cache), Some(_), Some(moments), true) = (&self.cache, &key, &moments, clean) {
+            let stored = statistics_of(dataset.path(), moments, origin.clone());
+            if let Err(error) = stored.and_then(|statistics| cache.store(&statistics)) {
+                let text = format!("its statistics were not kept: {error}");
+                self.warnings.push(Warning::new("not-cached", dataset.path().display(), text));
+            }
         }
-        let count = moments.count();
-        let set = self.fit(dataset.path(), rows, Some(&moments))?;
-        Ok(Measured { set, moments: Some(moments), count: Some(count), origin, input })
+        let set = self.fit(dataset.path(), rows, moments.as_ref())?;
+        Ok(Measured { set, moments, count: Some(count), origin, input })
     }
 
-    /// Runs the model: all features where they are kept, and their mean and covariance.
+    /// Runs the model and takes in what the plan wants of the features.
     fn run(
         &mut self,
         dataset: &Dataset,
         width: usize,
-        keep: bool,
-    ) -> Result<(Option<Array2<f64>>, Moments, Summary)> {
-        let mut moments = Moments::new(width);
-        let mut rows = keep.then(|| Array2::zeros((dataset.len(), width)));
+        plan: Plan,
+    ) -> Result<(Option<Array2<f64>>, Option<Moments>, Summary)> {
+        let mut moments = plan.covariance.then(|| Moments::new(width));
+        let mut rows = plan.samples.then(|| Array2::zeros((dataset.len(), width)));
         let mut done = 0;
         let summary = self.features.run(dataset, false, &mut |piece| {
             let count = piece.features.nrows();
-            moments.push_rows(piece.features);
+            if let Some(moments) = &mut moments {
+                moments.push_rows(piece.features);
+            }
             if let Some(rows) = &mut rows {
                 rows.slice_mut(s![done..done + count, ..]).assign(&piece.features);
             }
@@ -324,35 +295,25 @@ impl<'a> Sets<'a> {
         Ok(FeatureSet { gaussian, rows })
     }
 
-    /// Whether the features of so many samples are kept.
+    /// What is kept of a set of so many samples.
     ///
     /// # Errors
-    /// Neither they nor their covariance fit into the memory allowed.
-    fn keeps(&self, count: usize, width: usize) -> Result<bool> {
+    /// It does not fit into the memory allowed.
+    fn plan(&self, count: usize, width: usize) -> Result<Plan> {
         let (n, d) = (count as u64, width as u64);
-        let left = self.args.memory.saturating_sub(self.held);
-        let (samples, covariance) = (8 * n * d, 8 * MATRICES * d * d);
-        let fits = samples <= left;
-        match self.keep {
-            Keep::Samples if !fits => Err(Error::usage(
-                format!(
-                    "the metrics keep {count} samples of {width} features, {}, and --memory has {} \
-                     left",
-                    size(samples),
-                    size(left)
-                ),
-                "raise --memory, use fewer samples with --limit, or take --metrics fid alone",
-            )),
-            Keep::Samples => Ok(true),
-            Keep::Few if n <= d && fits => Ok(true),
-            _ if covariance > self.args.memory => Err(Error::usage(
-                format!(
-                    "a distance between {width} features takes about {}, more than --memory allows",
-                    size(covariance)
-                ),
-                "take --reduce gap or a layer with fewer features, or raise --memory",
-            )),
-            _ => Ok(false),
+        let samples = match self.keep {
+            Keep::Samples | Keep::Classes => true,
+            Keep::Few => n <= d && self.held + 8 * n * d <= self.args.memory,
+            Keep::Moments => false,
+        };
+        // Samples that are no more than features serve in the place of a covariance.
+        let covariance = !samples || n > d || self.keep == Keep::Classes;
+        let square = if covariance { 8 * MATRICES * d * d } else { 0 };
+        let rows = if samples { 8 * n * d } else { 0 };
+        let (needed, left) = (square + rows, self.args.memory.saturating_sub(self.held));
+        match needed > left {
+            true => Err(too_large((n, d), (samples, square), (needed, left))),
+            false => Ok(Plan { samples, covariance }),
         }
     }
 
@@ -392,14 +353,11 @@ impl<'a> Sets<'a> {
     }
 }
 
-fn feature_input(path: &Path, feature: &Feature) -> Result<SetInput> {
+fn feature_input(path: &Path, feature: &StoredFeature) -> Result<SetInput> {
     Ok(SetInput::Features(FeatureInput {
         path: path.display().to_string(),
         sha256: sha256_of_file(path)?,
-        arrays: vec![ArrayInfo {
-            name: feature.name.clone(),
-            shape: feature.values.shape().to_vec(),
-        }],
+        arrays: vec![ArrayInfo { name: feature.name(), shape: feature.shape().to_vec() }],
     }))
 }
 
@@ -409,66 +367,48 @@ fn feature_input(path: &Path, feature: &Feature) -> Result<SetInput> {
 /// Fewer than two samples.
 pub fn statistics_of(path: &Path, moments: &Moments, origin: Option<Origin>) -> Result<Statistics> {
     let covariance = moments.covariance(1).ok_or_else(|| too_few(path, moments.count()))?;
+    if covariance.iter().any(|v| !v.is_finite()) {
+        let problem = "its values leave the range of float64 when squared";
+        return Err(Error::file(
+            "take the covariance of",
+            path,
+            problem,
+            "scale the features down",
+        ));
+    }
     let samples = Some(moments.count());
     Ok(Statistics { mean: moments.mean(), covariance, samples, origin })
 }
 
-/// Two sets must have been made in the same way, where that is known of both.
-///
-/// # Errors
-/// Says in what they differ.
-pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
-    let model = |o: &Origin| format!("model {}…", o.model_sha256.get(..12).unwrap_or_default());
-    let layer = |o: &Origin| format!("layer {} ({})", o.layer, o.reduce);
-    let steps = |o: &Origin| o.preprocess.as_ref().map_or("none".to_owned(), steps);
-    let same_steps = match (&reference.preprocess, &candidate.preprocess) {
-        (Some(a), Some(b)) => a.same_steps(b),
-        (a, b) => a == b,
-    };
-    let (a, b) = if reference.model_sha256 != candidate.model_sha256 {
-        (model(reference), model(candidate))
-    } else if layer(reference) != layer(candidate) {
-        (layer(reference), layer(candidate))
-    } else if !same_steps {
-        (format!("preprocessing {}", steps(reference)), steps(candidate))
-    } else {
-        return Ok(());
-    };
-    Err(Error::usage(
-        format!("it cannot be compared: the reference was made with {a}, it with {b}"),
-        "make both with the same --model, --layer, --reduce and preprocessing",
-    ))
-}
-
-/// Steps in the words of their options.
-fn steps(p: &Preprocess) -> String {
-    format!(
-        "--resize {} --interpolation {} --crop {} --channels {} --range {} --mean {:?} --std {:?}",
-        p.resize, p.interpolation, p.crop, p.channels, p.range, p.mean, p.std
-    )
-}
-
 /// The one array of a file, or the one named.
-fn one_array(path: &Path, arrays: Vec<Feature>, wanted: Option<&str>) -> Result<Feature> {
-    let names: Vec<String> = arrays.iter().map(|f| f.name.clone()).collect();
-    let mut arrays: Vec<_> = arrays.into_iter().filter(|f| f.name != "labels").collect();
+fn one_array(
+    path: &Path,
+    arrays: Vec<StoredFeature>,
+    wanted: Option<&str>,
+) -> Result<StoredFeature> {
+    let names: Vec<String> = arrays.iter().map(StoredFeature::name).collect();
+    let mut arrays: Vec<_> = arrays.into_iter().filter(|f| f.name() != "labels").collect();
     if arrays.len() > 1 {
-        arrays.retain(|f| Some(f.name.as_str()) == wanted);
+        arrays.retain(|f| Some(f.name().as_str()) == wanted);
     }
     arrays.pop().ok_or_else(|| {
         let problem = match wanted {
             Some(name) => format!("it has no array {name}, only {}", names.join(", ")),
-            None => format!("it holds several arrays: {}", names.join(", ")),
+            None => {
+                format!("it holds neither mu and sigma nor one array, but {}", names.join(", "))
+            }
         };
-        Error::file("take features from", path, problem, "name one of them with --layer NAME")
+        let remedy =
+            "name the array of features with --layer NAME, or save statistics as mu and sigma";
+        Error::file("take features from", path, problem, remedy)
     })
 }
 
-/// Names the first row with a NaN or an infinity.
-fn check_finite(path: &Path, feature: &Feature, rows: &Array2<f64>) -> Result<()> {
+/// Names the first row with a NaN or an infinity, of a block that begins at row `first`.
+fn check_finite(path: &Path, (name, first): (&str, usize), rows: &Array2<f64>) -> Result<()> {
     let bad = rows.rows().into_iter().position(|row| row.iter().any(|v| !v.is_finite()));
     bad.map_or(Ok(()), |row| {
-        let problem = format!("row {row} of array {} is NaN or infinite", feature.name);
+        let problem = format!("row {} of array {name} is NaN or infinite", first + row);
         Err(Error::file("take features from", path, problem, "leave that sample out"))
     })
 }
@@ -481,6 +421,24 @@ fn of_file(path: &Path, error: Error) -> Error {
         }
         other => other,
     }
+}
+
+fn too_large(
+    (count, width): (u64, u64),
+    (samples, square): (bool, u64),
+    (needed, left): (u64, u64),
+) -> Error {
+    let what = match (samples, square > 0) {
+        (true, true) => format!("keeping {count} samples of {width} features and their covariance"),
+        (true, false) => format!("keeping {count} samples of {width} features"),
+        (false, _) => format!("a covariance of {width} features"),
+    };
+    let remedy = match square * 2 > needed {
+        true => "raise --memory, or take --reduce gap or a layer with fewer features",
+        false => "raise --memory, use fewer samples with --limit, or take --metrics fid alone",
+    };
+    let (needed, left) = (size(needed), size(left));
+    Error::usage(format!("{what} takes {needed}, and --memory has {left} left"), remedy)
 }
 
 fn too_few(path: &Path, count: usize) -> Error {

@@ -1,0 +1,251 @@
+//! Options of `repsim saliency`.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
+use crate::cli::fid::check_output;
+use crate::cli::inputs::Wanted;
+use crate::cli::picture;
+use crate::data::{Dataset, Preprocess};
+use crate::error::{Error, Result};
+use crate::render::ColorMap;
+use crate::saliency::{Method, Options, Target};
+
+/// Options of `repsim saliency`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// TorchScript archives of classifiers; several are compared
+    #[arg(value_name = "MODEL", required = true)]
+    pub models: Vec<PathBuf>,
+    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
+    /// table on a terminal]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How maps are made, one or several apart by commas: gradient, gradient-x-input, smoothgrad,
+    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, occlusion
+    #[arg(long, value_name = "LIST", default_value = "gradcam", value_delimiter = ',',
+          help_heading = "Method")]
+    pub method: Vec<Method>,
+    /// Layers of class activation maps; may be repeated [default: the last with a spatial map]
+    #[arg(long, value_name = "NAME", help_heading = "Method")]
+    pub layer: Vec<String>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
+    #[command(flatten)]
+    pub files: FileArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub preprocess: PreprocessArgs,
+    #[command(flatten)]
+    pub run: ModelArgs,
+}
+
+/// What is explained.
+#[derive(clap::Args)]
+pub struct TargetArgs {
+    /// Explain this class, by number or name [default: the predicted one]
+    #[arg(long, value_name = "CLASS", help_heading = "Target")]
+    pub class: Option<String>,
+    /// Explain the class of each image
+    #[arg(long, conflicts_with = "class", help_heading = "Target")]
+    pub true_class: bool,
+    /// Explain what speaks for one class against another: A,B
+    #[arg(long, value_name = "A,B", conflicts_with_all = ["class", "true_class"],
+          help_heading = "Target")]
+    pub contrast: Option<String>,
+    /// Names of the classes, a line each [default: the sub-folders of the data]
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    pub labels: Option<PathBuf>,
+    /// Which element of a tuple that the model returns is its output, from 0
+    #[arg(long, value_name = "INDEX", help_heading = "Target")]
+    pub output_index: Option<usize>,
+}
+
+/// What changes the maps.
+#[derive(clap::Args)]
+pub struct ChoiceArgs {
+    /// Sum gradients over channels with their sign, instead of the largest absolute value
+    #[arg(long, help_heading = "Method")]
+    pub signed: bool,
+    /// Noisy copies of an image, for smoothgrad
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = args::positive,
+          help_heading = "Method")]
+    pub samples: usize,
+    /// Standard deviation of their noise, as a share of the range of the image's values
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15, help_heading = "Method")]
+    pub noise: f64,
+    /// Seed of the noise and of the bootstrap
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Method")]
+    pub random_seed: u64,
+    /// Steps of the path, for integrated-gradients
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = args::positive,
+          help_heading = "Method")]
+    pub steps: usize,
+    /// What the path of integrated-gradients begins from, and what occlusion fills windows with:
+    /// black, or mean (zeros of the network's input)
+    #[arg(long, value_name = "COLOUR", default_value = "black", help_heading = "Method")]
+    pub baseline: Baseline,
+    /// Side of the windows of occlusion, in pixels [default: an eighth of the image]
+    #[arg(long, value_name = "N", value_parser = args::positive, help_heading = "Method")]
+    pub window: Option<usize>,
+    /// From one window to the next [default: half a window]
+    #[arg(long, value_name = "N", value_parser = args::positive, help_heading = "Method")]
+    pub stride: Option<usize>,
+}
+
+/// The colour that stands for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Baseline {
+    /// Bytes of 0, whatever the preprocessing makes of them.
+    Black,
+    /// Zeros of what the network takes: the mean colour where a mean is subtracted.
+    Mean,
+}
+
+/// What is written beside the report.
+#[derive(clap::Args)]
+pub struct FileArgs {
+    /// Write the maps: FILE.npz with a float32 array N×H×W a model and method
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    pub maps: Option<PathBuf>,
+    /// Size of the maps in --maps: input, or layer (a class activation map unscaled)
+    #[arg(long, value_name = "SIZE", default_value = "input", help_heading = "Files")]
+    pub map_size: MapSize,
+    /// Write every map over its image as PNG to a folder
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    pub images: Option<PathBuf>,
+    /// Draw one picture, a row an image and a column a map: FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    pub sheet: Option<PathBuf>,
+    /// Images on the sheet
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = args::positive,
+          help_heading = "Files")]
+    pub sheet_rows: usize,
+    /// Colours of the overlays: viridis, magma, grey, jet; signed maps have a diverging scale
+    #[arg(long, value_name = "NAME", default_value = "viridis", help_heading = "Files")]
+    pub colormap: ColorMap,
+    /// How much of an overlay is map, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, help_heading = "Files")]
+    pub opacity: f64,
+}
+
+/// At which size maps are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum MapSize {
+    /// That of the network's input.
+    Input,
+    /// That of the layer.
+    Layer,
+}
+
+impl Args {
+    /// Refuses outputs that cannot be written and options that mean nothing.
+    pub fn check(&self) -> Result<()> {
+        let inputs = || self.models.iter().chain(&self.data.data);
+        for path in self.output.iter().filter(|p| *p != "-").chain(&self.files.maps) {
+            check_output(path, inputs())?;
+        }
+        if let Some(path) = self.files.maps.as_ref().filter(|p| !ends(p, "npz")) {
+            let problem = "maps are an .npz archive";
+            return Err(Error::file("write", path, problem, "end its name in .npz"));
+        }
+        self.files.sheet.as_deref().map_or(Ok(()), picture::check)?;
+        if !(0.0..=1.0).contains(&self.files.opacity) {
+            let problem = format!("--opacity {} is no share", self.files.opacity);
+            return Err(Error::usage(problem, "give a number from 0 to 1"));
+        }
+        if !(self.choices.noise.is_finite() && self.choices.noise >= 0.0) {
+            let problem = format!("--noise {} is no share", self.choices.noise);
+            return Err(Error::usage(problem, "give a number from 0 up, such as 0.15"));
+        }
+        let cams = self.method.iter().any(|m| m.is_cam());
+        if !self.layer.is_empty() && !cams {
+            let problem = "--layer is for class activation maps, and no method is one";
+            return Err(Error::usage(problem, "leave it out, or take --method gradcam"));
+        }
+        Ok(())
+    }
+
+    /// What is wanted of each model.
+    pub fn wanted(&self, preprocess: &Preprocess) -> Wanted<'_> {
+        Wanted {
+            methods: &self.method,
+            layers: &self.layer,
+            output: self.target.output_index,
+            options: self.options(preprocess),
+        }
+    }
+
+    fn options(&self, preprocess: &Preprocess) -> Options {
+        let choices = &self.choices;
+        Options {
+            signed: choices.signed,
+            samples: choices.samples,
+            noise: choices.noise,
+            seed: choices.random_seed,
+            steps: choices.steps,
+            baseline: match choices.baseline {
+                Baseline::Mean => vec![0.0],
+                Baseline::Black => preprocess.of_black(),
+            },
+            window: choices.window.unwrap_or(0),
+            stride: choices.stride.unwrap_or(0),
+        }
+    }
+
+    /// Names of the classes: those of the file, else the sub-folders of the data.
+    pub fn class_names(&self, dataset: &Dataset) -> Result<Vec<String>> {
+        let Some(path) = &self.target.labels else { return Ok(dataset.classes().to_vec()) };
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Ok(text.lines().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect())
+    }
+
+    /// What is explained.
+    pub fn target(&self, dataset: &Dataset) -> Result<Target> {
+        let names = self.class_names(dataset)?;
+        if let Some(class) = &self.target.class {
+            return Ok(Target::Class(class_of(class, &names)?));
+        }
+        if let Some(pair) = &self.target.contrast {
+            let (a, b) = pair.split_once(',').ok_or_else(|| {
+                let problem = format!("--contrast {pair} is no pair of classes");
+                Error::usage(problem, "give two classes apart by a comma: 3,5")
+            })?;
+            return Ok(Target::Contrast(class_of(a, &names)?, class_of(b, &names)?));
+        }
+        match self.target.true_class {
+            true if dataset.labels().is_none() => Err(Error::usage(
+                "--true-class needs labels, and the data have none",
+                "give a folder with a sub-folder a class, or leave it out",
+            )),
+            true => Ok(Target::Label),
+            false => Ok(Target::Predicted),
+        }
+    }
+}
+
+fn ends(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// A class by its number or its name.
+fn class_of(text: &str, names: &[String]) -> Result<usize> {
+    let text = text.trim();
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    if let Some(place) = names.iter().position(|name| name == text) {
+        return Ok(place);
+    }
+    let nearest = names
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(text, a).total_cmp(&strsim::jaro_winkler(text, b)));
+    let remedy = match nearest {
+        Some(name) => format!("the closest of {} is {name}", names.len()),
+        None => "give its number, or names with --labels FILE".to_owned(),
+    };
+    Err(Error::usage(format!("there is no class '{text}'"), remedy))
+}

@@ -1,0 +1,370 @@
+//! What a run collects, batch by batch, and the report made of it.
+
+use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate};
+use tch::{Kind, Tensor};
+
+use super::args::{Args, MapSize};
+use super::pictures::Pictures;
+use super::{Found, Subject, enlarged, to_array};
+use crate::capture::Timing as Spent;
+use crate::data::{Batch, Dataset, Summary as Read};
+use crate::error::Result;
+use crate::report::saliency::{
+    ClassScore, ColumnInfo, ImageResult, MapSummary, Mean, PairResult, PredictionInfo,
+    SaliencyReport, SaliencyResults, SaliencySettings,
+};
+use crate::report::{DataInput, Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::saliency::bootstrap::{interval, mean};
+use crate::saliency::compare::{Agreement, Compared};
+use crate::saliency::summary::{Summary, summarise};
+use crate::saliency::{Explained, Method};
+use crate::torchscript::{libtorch_version, tensors};
+
+/// Classes listed of each image.
+const TOP: usize = 5;
+
+/// Resamples of the bootstrap.
+const RESAMPLES: usize = 1000;
+
+/// What a run has found so far.
+pub struct Collected<'a> {
+    args: &'a Args,
+    dataset: &'a Dataset,
+    names: Vec<String>,
+    columns: Vec<ColumnInfo>,
+    images: Vec<ImageResult>,
+    /// A list of agreements for every pair of columns.
+    pairs: Vec<Vec<Agreement>>,
+    pictures: Pictures,
+    stored: Vec<Vec<Array3<f32>>>,
+    /// The maps of the batch at hand, at the size of the input, one a column.
+    batch: Vec<Array3<f32>>,
+    /// Where the time went.
+    pub timing: Spent,
+}
+
+impl<'a> Collected<'a> {
+    /// Nothing yet of these models.
+    pub fn new(args: &'a Args, subjects: &[Subject], dataset: &'a Dataset) -> Self {
+        let columns = columns(args, subjects);
+        let count = columns.len();
+        Self {
+            args,
+            dataset,
+            names: args.class_names(dataset).unwrap_or_default(),
+            images: vec![],
+            pairs: vec![vec![]; count * (count - 1) / 2],
+            pictures: Pictures::new(args),
+            stored: vec![vec![]; count],
+            batch: vec![],
+            timing: Spent::default(),
+            columns,
+        }
+    }
+
+    /// A batch begins.
+    ///
+    /// # Errors
+    /// Its pictures cannot be kept.
+    pub fn begin(&mut self, batch: &Batch) -> Result<()> {
+        self.batch.clear();
+        self.pictures.take_images(batch)?;
+        let labels = |i: usize| batch.labels.as_ref().map(|l| class(self.dataset.classes(), l[i]));
+        let new = (0..batch.len()).map(|i| ImageResult {
+            sample: self.dataset.name(batch.indices[i]),
+            label: labels(i),
+            predictions: vec![],
+            maps: vec![],
+        });
+        self.images.extend(new.collect::<Vec<_>>());
+        Ok(())
+    }
+
+    /// Takes in what one model gave for the batch.
+    ///
+    /// # Errors
+    /// The logits are no matrix, or maps cannot be read.
+    pub fn take(
+        &mut self,
+        _model: usize,
+        _subject: &Subject,
+        explained: &Explained,
+        input: &Tensor,
+    ) -> Result<()> {
+        let logits = tensors::to_matrix(&explained.logits)?;
+        let scores = explained.classes.scores(&explained.logits)?.to_kind(Kind::Double);
+        let scores = tensors::to_vector(&scores)?;
+        let start = self.images.len() - logits.nrows();
+        for (i, row) in logits.rows().into_iter().enumerate() {
+            let classes = &explained.classes;
+            let error = explained.completeness.as_ref().map(|errors| errors[i].into());
+            self.images[start + i].predictions.push(PredictionInfo {
+                target: class(&self.names, classes.classes[i] as usize),
+                against: classes.against.map(|c| class(&self.names, c as usize)),
+                score: scores[i].into(),
+                top: top(row.as_slice().unwrap_or(&[]), &self.names),
+                completeness_error: error,
+            });
+        }
+        for maps in &explained.maps {
+            self.take_maps(maps, input, start)?;
+        }
+        Ok(())
+    }
+
+    fn take_maps(&mut self, maps: &Tensor, input: &Tensor, start: usize) -> Result<()> {
+        let column = self.batch.len();
+        let shown = to_array(&enlarged(maps, input))?;
+        for (i, map) in shown.axis_iter(Axis(0)).enumerate() {
+            self.images[start + i].maps.push(in_numbers(&summarise(map)));
+        }
+        if self.args.files.maps.is_some() {
+            self.stored[column].push(match self.args.files.map_size {
+                MapSize::Input => shown.clone(),
+                MapSize::Layer => to_array(maps)?,
+            });
+        }
+        self.batch.push(shown);
+        Ok(())
+    }
+
+    /// All models have seen the batch: its maps are compared, and drawn where they are wanted.
+    ///
+    /// # Errors
+    /// Maps of two columns have different sizes.
+    pub fn end(&mut self) -> Result<()> {
+        let count = self.batch.first().map_or(0, |maps| maps.len_of(Axis(0)));
+        let start = self.images.len() - count;
+        for i in 0..count {
+            let maps: Vec<ArrayView2<'_, f32>> =
+                self.batch.iter().map(|maps| maps.index_axis(Axis(0), i)).collect();
+            if maps.len() > 1 {
+                compare(&maps, &mut self.pairs)?;
+            }
+            self.pictures.take_maps(&self.images[start + i], &maps, &self.columns)?;
+        }
+        Ok(())
+    }
+
+    /// The report, and what stands beside it.
+    ///
+    /// # Errors
+    /// Maps of different batches have different sizes.
+    pub fn finish(
+        self,
+        args: &Args,
+        dataset: &Dataset,
+        read: Read,
+        (loading, device): (f64, String),
+        subjects: Vec<Subject>,
+        mut warnings: Vec<Warning>,
+    ) -> Result<Found> {
+        let preprocess = args.preprocess.steps(dataset)?;
+        let seed = args.choices.random_seed;
+        let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
+        warnings.extend(blank(&self.images, &self.columns, degenerate));
+        let comparison = self.comparison(seed);
+        let options = subjects.first().map(|s| s.explainer.options.clone());
+        let options = options.unwrap_or_else(|| args.wanted(&preprocess).options);
+        let target = args.target(dataset)?;
+        let maps = self.maps()?;
+        let timing = Timing {
+            load: loading,
+            decode: read.decode_seconds,
+            wait: self.timing.wait,
+            forward: self.timing.forward,
+            measure: self.timing.measure,
+            passes: 1,
+            ..Timing::default()
+        };
+        let settings = SaliencySettings {
+            methods: args.method.clone(),
+            target: target.to_string(),
+            layers: args.layer.clone(),
+            signed: options.signed,
+            samples: options.samples,
+            noise: options.noise,
+            random_seed: seed,
+            steps: options.steps,
+            baseline: options.baseline,
+            window: options.window,
+            stride: options.stride,
+            output_index: args.target.output_index,
+            preprocess: preprocess.clone(),
+            batch_size: args.data.load.batch_size,
+            limit: args.data.load.limit,
+            seed: args.data.load.seed,
+            optimize: !args.run.no_optimize,
+            device,
+        };
+        let report = SaliencyReport {
+            schema: SchemaId::current("saliency"),
+            tool: Tool::current(libtorch_version()),
+            inputs: Inputs {
+                models: subjects.into_iter().map(|s| s.record).collect(),
+                data: Some(DataInput::new(dataset, Some(read), &[preprocess])),
+                ..Inputs::default()
+            },
+            settings,
+            results: SaliencyResults {
+                columns: self.columns,
+                images: self.images,
+                comparison,
+                degenerate,
+            },
+            warnings,
+            timing,
+        };
+        Ok(Found { report, pictures: self.pictures, maps })
+    }
+
+    fn comparison(&self, seed: u64) -> Vec<PairResult> {
+        let count = self.columns.len();
+        let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
+        let result = |((a, b), agreements): ((usize, usize), &Vec<Agreement>)| {
+            let of = |value: fn(&Agreement) -> Option<f64>| over_images(agreements, value, seed);
+            PairResult {
+                a: self.columns[a].name.clone(),
+                b: self.columns[b].name.clone(),
+                pearson: of(|x| x.pearson),
+                spearman: of(|x| x.spearman),
+                ssim: of(|x| x.ssim),
+                overlap: of(|x| x.overlap),
+            }
+        };
+        pairs.zip(&self.pairs).map(result).collect()
+    }
+
+    /// The maps of each column over all images, under the column's name.
+    fn maps(&self) -> Result<Vec<(String, Array3<f32>)>> {
+        let wanted = self.columns.iter().zip(&self.stored).filter(|(_, parts)| !parts.is_empty());
+        wanted
+            .map(|(column, parts)| {
+                let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+                let all = concatenate(Axis(0), &views).map_err(|e| {
+                    crate::error::Error::usage(format!("failed to join maps: {e}"), "report this")
+                })?;
+                Ok((column.name.clone(), all))
+            })
+            .collect()
+    }
+}
+
+/// Names of the maps: the method, with layer and model where there are several.
+fn columns(args: &Args, subjects: &[Subject]) -> Vec<ColumnInfo> {
+    let mut columns = vec![];
+    for (i, subject) in subjects.iter().enumerate() {
+        let stem = args.models[i].file_stem().map(|s| s.to_string_lossy().into_owned());
+        let stem = stem.unwrap_or_default();
+        let twice = args.models.iter().filter(|m| m.file_stem() == args.models[i].file_stem());
+        let model = if twice.count() > 1 { format!("{}-{stem}", i + 1) } else { stem };
+        let explainer = &subject.explainer;
+        for column in explainer.columns() {
+            let layer = column.layer.map(|l| explainer.layers[l].name.clone());
+            let mut name = vec![];
+            if subjects.len() > 1 {
+                name.push(model.clone());
+            }
+            name.push(column.method.to_string());
+            if explainer.layers.len() > 1 {
+                name.extend(layer.clone());
+            }
+            columns.push(ColumnInfo { name: name.join("/"), model: i, method: column.method, layer });
+        }
+    }
+    columns
+}
+
+fn compare(maps: &[ArrayView2<'_, f32>], pairs: &mut [Vec<Agreement>]) -> Result<()> {
+    let prepared: Vec<Compared> = maps.iter().map(|map| Compared::of(*map)).collect();
+    let mut place = 0;
+    for (a, first) in prepared.iter().enumerate() {
+        for second in &prepared[a + 1..] {
+            pairs[place].push(first.with(second)?);
+            place += 1;
+        }
+    }
+    Ok(())
+}
+
+fn over_images(
+    agreements: &[Agreement],
+    value: fn(&Agreement) -> Option<f64>,
+    seed: u64,
+) -> Mean {
+    let values: Vec<Option<f64>> = agreements.iter().map(value).collect();
+    let known: Vec<f64> = values.iter().copied().flatten().collect();
+    let average = mean(values.iter().copied());
+    Mean {
+        mean: average.as_ref().map(|m| m.value).into(),
+        interval: interval(&known, seed, RESAMPLES, 0.95),
+        count: known.len(),
+        per_image: values.into_iter().map(Number::from).collect(),
+    }
+}
+
+/// The classes with the highest logits.
+fn top(logits: &[f64], names: &[String]) -> Vec<ClassScore> {
+    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logits.iter().map(|l| (l - most).exp()).sum();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    let score = |i: usize| ClassScore {
+        class: class(names, i),
+        logit: logits[i].into(),
+        probability: ((logits[i] - most).exp() / sum).into(),
+    };
+    order.into_iter().take(TOP).map(score).collect()
+}
+
+fn class(names: &[String], class: usize) -> String {
+    names.get(class).cloned().unwrap_or_else(|| class.to_string())
+}
+
+fn in_numbers(summary: &Summary) -> MapSummary {
+    MapSummary {
+        mass_in_top: summary.mass_in_top.into(),
+        centre: summary.centre,
+        entropy: summary.entropy.into(),
+        min: summary.min.into(),
+        max: summary.max.into(),
+        degenerate: summary.degenerate,
+    }
+}
+
+fn blank(images: &[ImageResult], columns: &[ColumnInfo], count: usize) -> Option<Warning> {
+    let first = images.iter().find_map(|image| {
+        let place = image.maps.iter().position(|m| m.degenerate)?;
+        Some((&image.sample, columns.get(place)?))
+    })?;
+    let (sample, column) = first;
+    let why = match column.method {
+        Method::Gradient | Method::SmoothGrad => "its gradient is zero",
+        method if method.is_cam() => "nothing in it speaks for the class",
+        _ => "it is zero everywhere",
+    };
+    let text = format!(
+        "{count} maps are degenerate, the first that of {sample} by {}: {why}; such maps are left \
+         blank, and out of all comparisons",
+        column.name
+    );
+    Some(Warning::new("degenerate-map", &column.name, text))
+}
+
+/// A matrix of the mean of one measure between all columns, 1 on the diagonal.
+pub fn matrix(report: &SaliencyReport, value: fn(&PairResult) -> &Mean) -> Array2<f64> {
+    let names: Vec<&str> = report.results.columns.iter().map(|c| c.name.as_str()).collect();
+    let mut matrix = Array2::eye(names.len());
+    for pair in &report.results.comparison {
+        let place = |name: &str| names.iter().position(|n| *n == name);
+        if let (Some(a), Some(b)) = (place(&pair.a), place(&pair.b)) {
+            let found = value(pair).mean.get().unwrap_or(f64::NAN);
+            matrix[(a, b)] = found;
+            matrix[(b, a)] = found;
+        }
+    }
+    matrix
+}
+
+/// A report's parts, for the pictures.
+pub type AnyReport = Report<SaliencySettings, SaliencyResults>;

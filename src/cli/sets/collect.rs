@@ -1,0 +1,106 @@
+//! All samples of a set, with their labels and what the model says of them.
+
+use std::path::Path;
+
+use ndarray::{Array2, Axis, s};
+
+use super::{Sets, feature_input, skipped};
+use crate::data::Dataset;
+use crate::data::features::StoredFeature;
+use crate::data::statistics::Statistics;
+use crate::error::{Error, Result};
+use crate::report::SetInput;
+
+/// All samples of a set.
+pub struct Collected {
+    /// A row a sample.
+    pub rows: Array2<f64>,
+    /// The samples' names.
+    pub names: Vec<String>,
+    /// The class of each, where that is known.
+    pub labels: Option<Vec<usize>>,
+    /// Names of the classes, where they have any.
+    pub classes: Vec<String>,
+    /// What the model said of each, a row a sample, where it gives a matrix.
+    pub logits: Option<Array2<f64>>,
+    /// What the report says of the set.
+    pub input: SetInput,
+}
+
+impl Sets<'_> {
+    /// All features of the set at a path, with labels and names; with `logits` what the model says
+    /// of each sample.
+    ///
+    /// # Errors
+    /// It cannot be read, holds statistics, or its features are not finite or need more memory than
+    /// is allowed.
+    pub fn collect(&mut self, path: &Path, logits: bool) -> Result<Collected> {
+        if Statistics::is_statistics(path) {
+            let problem = "it holds statistics, and this takes samples";
+            return Err(Error::file("read", path, problem, "give images or features"));
+        }
+        let collected = match self.stored(path)? {
+            Some(feature) => self.collect_stored(path, &feature)?,
+            None => {
+                let dataset = self.features.open(path)?;
+                self.collect_images(&dataset, logits)?
+            }
+        };
+        self.held += 8 * collected.rows.len() as u64;
+        Ok(collected)
+    }
+
+    /// Whether the samples at a path have labels.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn has_labels(&self, path: &Path) -> Result<bool> {
+        Ok(self.features.open(path)?.labels().is_some())
+    }
+
+    fn collect_stored(&mut self, path: &Path, feature: &StoredFeature) -> Result<Collected> {
+        let (count, width) = (feature.count(), self.width_of(feature));
+        self.plan(count, width)?;
+        let mut rows = Array2::zeros((count, width));
+        self.each_block(path, feature, &mut |first, block| {
+            rows.slice_mut(s![first..first + block.nrows(), ..]).assign(&block);
+        })?;
+        let known = Dataset::open(path).ok().filter(|data| data.len() == count);
+        let labels = known.as_ref().and_then(|data| data.labels().map(<[usize]>::to_vec));
+        Ok(Collected {
+            names: (0..count).map(|i| i.to_string()).collect(),
+            classes: vec![],
+            labels,
+            rows,
+            logits: None,
+            input: feature_input(path, feature)?,
+        })
+    }
+
+    fn collect_images(&mut self, dataset: &Dataset, logits: bool) -> Result<Collected> {
+        let width = self.features.prepare(dataset)?.width;
+        self.plan(dataset.len(), width)?;
+        let mut rows = Array2::zeros((dataset.len(), width));
+        let (mut indices, mut said): (Vec<usize>, Vec<Array2<f64>>) = (vec![], vec![]);
+        let summary = self.features.run(dataset, logits, &mut |piece| {
+            let places = indices.len()..indices.len() + piece.features.nrows();
+            rows.slice_mut(s![places, ..]).assign(&piece.features);
+            indices.extend(piece.indices);
+            said.extend(piece.logits.map(|l| l.to_owned()));
+            Ok(())
+        })?;
+        rows.slice_collapse(s![..indices.len(), ..]);
+        self.warnings.extend(skipped(dataset.path(), &summary.skipped));
+        let views: Vec<_> = said.iter().map(|part| part.view()).collect();
+        let logits = ndarray::concatenate(Axis(0), &views).ok();
+        let labels = dataset.labels().map(|all| indices.iter().map(|&i| all[i]).collect());
+        Ok(Collected {
+            names: indices.iter().map(|&i| dataset.name(i)).collect(),
+            classes: dataset.classes().to_vec(),
+            labels,
+            logits: logits.filter(|l| l.nrows() == rows.nrows()),
+            rows,
+            input: SetInput::Images(self.data_input(dataset, summary)),
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Whether two sets were made in the same way.
+
+use crate::data::Preprocess;
+use crate::data::statistics::Origin;
+use crate::error::{Error, Result};
+
+/// Two sets must have been made in the same way, where that is known of both.
+///
+/// # Errors
+/// Says in what they differ.
+pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
+    let model = |o: &Origin| format!("model {}…", o.model_sha256.get(..12).unwrap_or_default());
+    let layer = |o: &Origin| format!("layer {} ({})", o.layer, o.reduce);
+    let apart = match (&reference.preprocess, &candidate.preprocess) {
+        (Some(a), Some(b)) if !a.same_steps(b) => Some(steps_apart(a, b)),
+        _ => None,
+    };
+    let (a, b) = if reference.model_sha256 != candidate.model_sha256 {
+        (model(reference), model(candidate))
+    } else if layer(reference) != layer(candidate) {
+        (layer(reference), layer(candidate))
+    } else if let Some(apart) = apart {
+        apart
+    } else {
+        return Ok(());
+    };
+    Err(Error::usage(
+        format!("it cannot be compared: the reference was made with {a}, it with {b}"),
+        "make both with the same --model, --layer, --reduce and preprocessing",
+    ))
+}
+
+/// What differs between two preprocessings, in the words of their options.
+fn steps_apart(a: &Preprocess, b: &Preprocess) -> (String, String) {
+    let list = |v: &[f64]| v.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+    let words = |p: &Preprocess| {
+        let interpolation = match p.resize.is_fid() {
+            true => String::new(),
+            false => format!("--interpolation {}", p.interpolation),
+        };
+        [
+            format!("--resize {}", p.resize),
+            interpolation,
+            format!("--crop {}", p.crop),
+            format!("--channels {}", p.channels),
+            format!("--range {}", p.range),
+            format!("--mean {}", list(&p.mean)),
+            format!("--std {}", list(&p.std)),
+        ]
+    };
+    let (a, b) = (words(a), words(b));
+    let apart = |own: &[String], other: &[String]| {
+        let words = own.iter().zip(other).filter(|(x, y)| x != y).map(|(x, _)| x.as_str());
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    (apart(&a, &b), apart(&b, &a))
+}

@@ -1,0 +1,168 @@
+//! The report of `repsim saliency`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Number, Report};
+use crate::data::Preprocess;
+use crate::saliency::Method;
+
+/// What predictions look at.
+pub type SaliencyReport = Report<SaliencySettings, SaliencyResults>;
+
+/// All that changes a number of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SaliencySettings {
+    /// The methods.
+    pub methods: Vec<Method>,
+    /// What is explained: `predicted`, `label`, `class 3`, `class 3 against 5`.
+    pub target: String,
+    /// The layers as they were asked for; without any the last with a spatial map.
+    pub layers: Vec<String>,
+    /// Whether gradients are summed over channels with their sign; else their largest absolute
+    /// value is taken.
+    pub signed: bool,
+    /// Noisy copies of an image, for SmoothGrad.
+    pub samples: usize,
+    /// Standard deviation of their noise, as a share of the range of the image's values.
+    pub noise: f64,
+    /// Seed of the noise and of the bootstrap.
+    pub random_seed: u64,
+    /// Steps of integrated gradients.
+    pub steps: usize,
+    /// What the path begins from and what windows are filled with, a value a channel, in what the
+    /// network takes.
+    pub baseline: Vec<f32>,
+    /// Side of the windows of occlusion.
+    pub window: usize,
+    /// From one window to the next.
+    pub stride: usize,
+    /// The element of a tuple that counts as the model's output.
+    pub output_index: Option<usize>,
+    /// What was done to the images.
+    pub preprocess: Preprocess,
+    /// Samples in a batch.
+    pub batch_size: usize,
+    /// Most samples used.
+    pub limit: Option<usize>,
+    /// Seed of the random subset of samples.
+    pub seed: Option<u64>,
+    /// Whether the models ran frozen, with batch norms folded.
+    pub optimize: bool,
+    /// Where they ran.
+    pub device: String,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SaliencyResults {
+    /// The maps that each image has, in the order of `images[].maps`.
+    pub columns: Vec<ColumnInfo>,
+    /// One for each image.
+    pub images: Vec<ImageResult>,
+    /// How alike the maps of two columns are, for every pair.
+    pub comparison: Vec<PairResult>,
+    /// Maps in which nothing stands out.
+    pub degenerate: usize,
+}
+
+/// One map of each image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ColumnInfo {
+    /// Name, unlike that of any other column.
+    pub name: String,
+    /// Which of the models.
+    pub model: usize,
+    /// The method.
+    pub method: Method,
+    /// The layer of a class activation map.
+    pub layer: Option<String>,
+}
+
+/// What was found of one image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ImageResult {
+    /// Its name.
+    pub sample: String,
+    /// Its class, where that is known.
+    pub label: Option<String>,
+    /// What each model says of it.
+    pub predictions: Vec<PredictionInfo>,
+    /// A summary of each map.
+    pub maps: Vec<MapSummary>,
+}
+
+/// What a model says of an image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PredictionInfo {
+    /// The class explained.
+    pub target: String,
+    /// The class it is held against, for a contrast.
+    pub against: Option<String>,
+    /// The score explained: a logit, or the difference of two.
+    pub score: Number,
+    /// The classes with the highest logits, the highest first.
+    pub top: Vec<ClassScore>,
+    /// For integrated gradients: Σ of the map less S(x) − S(baseline), which is 0 in the limit of many
+    /// steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completeness_error: Option<Number>,
+}
+
+/// A class with its logit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassScore {
+    /// Its name, or its number.
+    pub class: String,
+    /// The logit.
+    pub logit: Number,
+    /// Its softmax probability.
+    pub probability: Number,
+}
+
+/// A map in a few numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MapSummary {
+    /// Share of the map's absolute values inside the tenth of its pixels where they are largest.
+    pub mass_in_top: Number,
+    /// Centre of mass of the absolute values: row and column, 0 to 1.
+    pub centre: Option<(f64, f64)>,
+    /// Entropy of the absolute values over that of a uniform map: 0 for one pixel, 1 for all alike.
+    pub entropy: Number,
+    /// The smallest value.
+    pub min: Number,
+    /// The largest value.
+    pub max: Number,
+    /// Zero everywhere, or not finite: the map says nothing.
+    pub degenerate: bool,
+}
+
+/// How alike the maps of two columns are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairResult {
+    /// Name of a column.
+    pub a: String,
+    /// Name of another.
+    pub b: String,
+    /// Pearson's correlation of the pixels.
+    pub pearson: Mean,
+    /// Spearman's rank correlation.
+    pub spearman: Mean,
+    /// Structural similarity (Wang et al. 2004) of the maps brought to 0…1.
+    pub ssim: Mean,
+    /// Share that the highest tenths of the pixels have in common: intersection over union.
+    pub overlap: Mean,
+}
+
+/// A value of each image, and their mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Mean {
+    /// The mean over the images that have a value.
+    pub mean: Number,
+    /// 95 % bootstrap interval of the mean, over images.
+    pub interval: Option<(f64, f64)>,
+    /// Images that have a value.
+    pub count: usize,
+    /// In the order of `images`; `null` where a map is constant or says nothing.
+    pub per_image: Vec<Number>,
+}

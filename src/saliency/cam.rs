@@ -1,0 +1,97 @@
+//! Class activation maps from a layer's output and its gradient.
+
+use tch::{Kind, Tensor};
+
+use super::method::Method;
+use crate::error::{Error, Result};
+use crate::torchscript::LayerGradient;
+
+/// Keeps a quotient from 0/0, as the authors' program has it.
+const EPSILON: f64 = 1e-6;
+
+/// The map of each image, N×h×w, at the resolution of the layer, cut at 0.
+///
+/// ```text
+/// gradcam     ReLU(Σₖ wₖAₖ)            wₖ = mean over positions of Gₖ
+/// hirescam    ReLU(Σₖ GₖAₖ)
+/// layercam    ReLU(Σₖ ReLU(Gₖ)Aₖ)
+/// gradcam++   ReLU(Σₖ wₖAₖ)            wₖ = Σ over positions of αₖ·ReLU(Gₖ)
+///                                      αₖ = Gₖ² / (2Gₖ² + Gₖ³·ΣAₖ + ε), 0 where Gₖ = 0
+/// ```
+///
+/// with A the layer's output and G the gradient of the score with respect to it, both N×K×h×w.
+///
+/// # Errors
+/// The layer's output has no two spatial axes, or the method is no CAM.
+pub fn map(method: Method, layer: &LayerGradient, name: &str) -> Result<Tensor> {
+    let (a, g) = (&layer.activation, &layer.gradient);
+    if a.dim() != 4 {
+        let problem = format!("layer {name} gives {} axes and no spatial map", a.dim());
+        let remedy = "name a layer with feature maps N×C×H×W with --layer";
+        return Err(Error::usage(problem, remedy));
+    }
+    let weighted = match method {
+        Method::GradCam => a * mean(g),
+        Method::HiResCam => a * g,
+        Method::LayerCam => a * g.relu(),
+        Method::GradCamPlusPlus => a * plus_plus(a, g),
+        other => {
+            let problem = format!("{other} is no class activation map");
+            return Err(Error::usage(problem, "please report this"));
+        }
+    };
+    Ok(weighted.sum_dim_intlist([1i64].as_slice(), false, Kind::Float).relu())
+}
+
+fn mean(gradient: &Tensor) -> Tensor {
+    gradient.mean_dim([2i64, 3].as_slice(), true, gradient.kind())
+}
+
+fn plus_plus(a: &Tensor, g: &Tensor) -> Tensor {
+    let sums = a.sum_dim_intlist([2i64, 3].as_slice(), true, a.kind());
+    let square = g.square();
+    let alpha = &square / (&square * 2.0 + sums * g * &square + EPSILON);
+    let alpha = alpha.where_self(&g.not_equal(0.0), &g.zeros_like());
+    (alpha * g.relu()).sum_dim_intlist([2i64, 3].as_slice(), true, a.kind())
+}
+
+/// Enlarges or shrinks maps N×h×w to a height and width: bilinear, half-pixel centres.
+pub fn resized(maps: &Tensor, height: i64, width: i64) -> Tensor {
+    let maps = maps.unsqueeze(1).upsample_bilinear2d([height, width].as_slice(), false, None, None);
+    maps.squeeze_dim(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(activation: &[f32], gradient: &[f32]) -> LayerGradient {
+        let tensor = |values: &[f32]| Tensor::from_slice(values).reshape([1, 2, 1, 2]);
+        LayerGradient { activation: tensor(activation), gradient: tensor(gradient) }
+    }
+
+    fn values(method: Method, layer: &LayerGradient) -> Result<Vec<f32>> {
+        let flat = map(method, layer, "x")?.reshape([-1]);
+        Ok(Vec::try_from(flat).unwrap_or_default())
+    }
+
+    #[test]
+    fn maps_are_what_the_formulas_give() -> Result<()> {
+        let layer = layer(&[1.0, 2.0, 3.0, 4.0], &[1.0, 3.0, -2.0, 0.0]);
+        assert_eq!(values(Method::GradCam, &layer)?, [0.0, 0.0]);
+        assert_eq!(values(Method::HiResCam, &layer)?, [0.0, 6.0]);
+        assert_eq!(values(Method::LayerCam, &layer)?, [1.0, 6.0]);
+        let w = 1.0 / (2.0 + 3.0) + 9.0 / (18.0 + 27.0 * 3.0) * 3.0;
+        for (found, a) in values(Method::GradCamPlusPlus, &layer)?.iter().zip([1.0, 2.0]) {
+            assert!((f64::from(*found) - w * a).abs() < 1e-5, "{found}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_layer_without_positions_has_no_map() {
+        let flat = Tensor::zeros([2, 5], tch::kind::FLOAT_CPU);
+        let layer = LayerGradient { activation: flat.shallow_clone(), gradient: flat };
+        assert!(map(Method::GradCam, &layer, "fc").is_err_and(|e| e.to_string().contains("fc")));
+    }
+}

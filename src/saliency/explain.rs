@@ -1,0 +1,241 @@
+//! Maps of a batch of images by several methods at once.
+
+use tch::{Kind, Tensor};
+
+use super::cam;
+use super::method::Method;
+use super::occlusion::occlusion;
+use super::target::{Classes, Target};
+use crate::error::{Error, Result};
+use crate::torchscript::{Answer, Layer, LayerGradient, Model};
+
+/// What changes the maps of the methods that have choices.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Sum the gradient over channels with its sign; without, the largest absolute value is taken.
+    pub signed: bool,
+    /// Noisy copies of each image, for SmoothGrad.
+    pub samples: usize,
+    /// Standard deviation of their noise, as a share of the range of the image's values.
+    pub noise: f64,
+    /// Seed of that noise.
+    pub seed: u64,
+    /// Steps of the path, for integrated gradients.
+    pub steps: usize,
+    /// What the path begins from and what windows are filled with: a value a channel, in what the
+    /// network takes.
+    pub baseline: Vec<f32>,
+    /// Side of the windows of occlusion, in pixels.
+    pub window: usize,
+    /// From one window to the next.
+    pub stride: usize,
+}
+
+/// One map of each image: a method, at a layer for a class activation map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// The method.
+    pub method: Method,
+    /// Which of the explainer's layers.
+    pub layer: Option<usize>,
+}
+
+/// A model with the methods wanted of it.
+pub struct Explainer {
+    /// The model, prepared for `layers`.
+    pub model: Model,
+    /// The layers of the class activation maps.
+    pub layers: Vec<Layer>,
+    /// The methods.
+    pub methods: Vec<Method>,
+    /// Their choices.
+    pub options: Options,
+}
+
+/// The images of a batch as the explainer takes them.
+pub struct Images<'a> {
+    /// N×C×H×W, what the network takes.
+    pub input: &'a Tensor,
+    /// Position in the data set of each: their noise depends on it, and not on the batch.
+    pub indices: &'a [usize],
+    /// Their own classes, where they are known.
+    pub labels: Option<&'a [usize]>,
+}
+
+/// The maps of a batch.
+pub struct Explained {
+    /// N×K.
+    pub logits: Tensor,
+    /// What was explained.
+    pub classes: Classes,
+    /// One a column, N×h×w.
+    pub maps: Vec<Tensor>,
+    /// For integrated gradients: Σ of the map less S(x) − S(x₀), of each image.
+    pub completeness: Option<Vec<f64>>,
+}
+
+/// What one pass over a batch gives to the methods that need no more.
+struct Pass {
+    logits: Tensor,
+    classes: Classes,
+    input: Option<Tensor>,
+    layers: Vec<LayerGradient>,
+}
+
+impl Explainer {
+    /// The maps that each image gets, in order.
+    pub fn columns(&self) -> Vec<Column> {
+        let of = |&method: &Method| -> Vec<Column> {
+            match method.is_cam() {
+                true => {
+                    let layers = 0..self.layers.len();
+                    layers.map(|layer| Column { method, layer: Some(layer) }).collect()
+                }
+                false => vec![Column { method, layer: None }],
+            }
+        };
+        self.methods.iter().flat_map(of).collect()
+    }
+
+    /// Explains a batch.
+    ///
+    /// # Errors
+    /// The model does not run on the images or cannot be differentiated, or the target is none of
+    /// its outputs.
+    pub fn explain(&mut self, images: &Images<'_>, target: Target) -> Result<Explained> {
+        let pass = self.pass(images, target)?;
+        let mut completeness = None;
+        let mut maps = Vec::new();
+        for Column { method, layer } in self.columns() {
+            maps.push(match (method, layer) {
+                (_, Some(layer)) => {
+                    cam::map(method, &pass.layers[layer], &self.layers[layer].name)?
+                }
+                (Method::Gradient, _) => self.over_channels(of_input(&pass)?),
+                (Method::GradientTimesInput, _) => sum(&(of_input(&pass)? * images.input)),
+                (Method::SmoothGrad, _) => self.smoothgrad(images, &pass.classes)?,
+                (Method::IntegratedGradients, _) => {
+                    let (map, error) = self.integrated(images, &pass)?;
+                    completeness = Some(error);
+                    map
+                }
+                _ => occlusion(&mut self.model, images.input, &pass.classes, &self.options)?,
+            });
+        }
+        let Pass { logits, classes, .. } = pass;
+        Ok(Explained { logits, classes, maps, completeness })
+    }
+
+    /// One forward pass, and one backward pass as far down as a method needs it.
+    fn pass(&mut self, images: &Images<'_>, target: Target) -> Result<Pass> {
+        let mut found = None;
+        let mut score = |logits: &Tensor| {
+            let classes = target.resolve(logits, images.labels)?;
+            let total = classes.total(logits);
+            found = Some(classes);
+            total
+        };
+        let to_input = [Method::Gradient, Method::GradientTimesInput];
+        let (logits, input, layers) = if self.methods.iter().any(|m| to_input.contains(m)) {
+            let found = self.model.gradients(images.input, &mut score)?;
+            (found.output, Some(found.input), found.layers)
+        } else if self.methods.iter().any(|m| m.is_cam()) {
+            let found = self.model.tail_gradients(images.input, &mut score)?;
+            (found.output, None, found.layers)
+        } else {
+            let logits = forward(&mut self.model, images.input)?;
+            let _ = score(&logits)?;
+            (logits, None, vec![])
+        };
+        let classes = found.ok_or_else(|| Error::usage("no target", "please report this"))?;
+        Ok(Pass { logits, classes, input, layers })
+    }
+
+    fn over_channels(&self, gradient: &Tensor) -> Tensor {
+        match self.options.signed {
+            true => sum(gradient),
+            false => gradient.abs().amax([1i64].as_slice(), false),
+        }
+    }
+
+    /// The gradient with respect to the input, of fixed classes.
+    fn gradient_at(&mut self, input: &Tensor, classes: &Classes) -> Result<Tensor> {
+        Ok(self.model.gradients(input, |logits| classes.total(logits))?.input)
+    }
+
+    fn smoothgrad(&mut self, images: &Images<'_>, classes: &Classes) -> Result<Tensor> {
+        let mut total = images.input.zeros_like();
+        let axes = [1i64, 2, 3];
+        let range =
+            images.input.amax(axes.as_slice(), true) - images.input.amin(axes.as_slice(), true);
+        for sample in 0..self.options.samples {
+            let noise = noise(images, self.options.seed, sample) * &range * self.options.noise;
+            total += self.gradient_at(&(images.input + noise), classes)?;
+        }
+        Ok(self.over_channels(&(total / self.options.samples as f64)))
+    }
+
+    /// The midpoint rule along the straight path, and by how much the map misses completeness.
+    fn integrated(&mut self, images: &Images<'_>, pass: &Pass) -> Result<(Tensor, Vec<f64>)> {
+        let start = baseline(images.input, &self.options.baseline)?;
+        let way = images.input - &start;
+        let mut total = images.input.zeros_like();
+        for step in 0..self.options.steps {
+            let share = (step as f64 + 0.5) / self.options.steps as f64;
+            total += self.gradient_at(&(&start + &way * share), &pass.classes)?;
+        }
+        let map = sum(&(way * total / self.options.steps as f64));
+        let begin = pass.classes.scores(&forward(&mut self.model, &start)?)?;
+        let change = pass.classes.scores(&pass.logits)? - begin;
+        let error = map.sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Double) - change;
+        let error = crate::torchscript::tensors::to_vector(&error)?.to_vec();
+        Ok((map, error))
+    }
+}
+
+/// What the model gives for a batch.
+///
+/// # Errors
+/// It does not run, or gives no tensor.
+pub fn forward(model: &mut Model, input: &Tensor) -> Result<Tensor> {
+    let output = model.run(input, &mut |_, _| Ok(Answer::Keep))?;
+    output.ok_or_else(|| {
+        let problem = format!("it returns {}, and this takes a tensor", model.output_type());
+        Error::file("explain", model.path(), problem, "choose one with --output INDEX")
+    })
+}
+
+/// An image of the baseline's colour in the place of every image.
+///
+/// # Errors
+/// It has neither one value nor one a channel.
+pub fn baseline(input: &Tensor, values: &[f32]) -> Result<Tensor> {
+    let channels = input.size()[1];
+    if values.len() != 1 && values.len() as i64 != channels {
+        let problem = format!("a baseline of {} values for {channels} channels", values.len());
+        return Err(Error::usage(problem, "give one value, or one a channel"));
+    }
+    let colour = Tensor::from_slice(values).to_device(input.device()).reshape([1, -1, 1, 1]);
+    Ok(input.zeros_like() + colour)
+}
+
+fn of_input(pass: &Pass) -> Result<&Tensor> {
+    pass.input.as_ref().ok_or_else(|| Error::usage("no gradient", "please report this"))
+}
+
+/// The sum over channels.
+fn sum(tensor: &Tensor) -> Tensor {
+    tensor.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+}
+
+/// Normal noise of unit deviation, the same for an image whatever its batch.
+fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Tensor {
+    let shape = &images.input.size()[1..];
+    let of = |&index: &usize| {
+        let own = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (sample as u64) << 32 ^ seed;
+        tch::manual_seed(own as i64);
+        Tensor::randn(shape, (Kind::Float, tch::Device::Cpu))
+    };
+    let all: Vec<Tensor> = images.indices.iter().map(of).collect();
+    Tensor::stack(&all, 0).to_device(images.input.device())
+}
