@@ -6,6 +6,13 @@
 mod agreement;
 mod data;
 mod features;
+mod fid_cache;
+mod fid_golden;
+mod fid_images;
+mod fid_options;
+mod fid_output;
+mod fid_statistics;
+mod fid_support;
 mod golden;
 mod layers;
 mod mistakes;
