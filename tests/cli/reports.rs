@@ -8,8 +8,9 @@ fn schema(name: &str) -> Value {
     serde_json::from_str(&done(&format!("schema {name}")).stdout).unwrap()
 }
 
+/// Asserts that a report validates against its schema.
 #[track_caller]
-fn assert_valid(report: &Value, name: &str) {
+pub fn assert_valid(report: &Value, name: &str) {
     let schema = schema(name);
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors: Vec<String> = validator.iter_errors(report).map(|e| e.to_string()).collect();

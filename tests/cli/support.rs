@@ -32,7 +32,8 @@ pub fn repsim<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
 
 /// The arguments of a command line: words at spaces, and paths for names in braces.
 ///
-/// `{x.pt}` is `tests/golden/capture/x.pt`, `{models/x.pt}` and `{images}` are below `examples`.
+/// `{x.pt}` is `tests/golden/capture/x.pt`, `{fid/x.npz}` is below `tests/golden`, `{models/x.pt}` and
+/// `{images}` are below `examples`.
 pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(word_of).collect()
 }
@@ -47,7 +48,7 @@ pub fn path(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = match name {
         _ if name.starts_with("models") || name == "images" => "examples",
-        _ if name.starts_with("measures/") => "tests/golden",
+        _ if name.starts_with("measures/") || name.starts_with("fid/") => "tests/golden",
         _ => "tests/golden/capture",
     };
     root.join(folder).join(name)

@@ -15,3 +15,21 @@ pub const TWIN: f64 = 1e-6;
 
 /// Stored float64 features: no network rounds.
 pub const STORED: f64 = 1e-9;
+
+/// Fréchet distances and KID of networks in float32, here and in Python, relative.
+pub const NETWORK: f64 = 1e-5;
+
+/// Fréchet distances by scipy's root of a singular matrix, which is off by the root of ε or so.
+pub const SINGULAR_SQRTM: f64 = 2e-7;
+
+/// Fréchet distances of stored features in float64, relative.
+pub const DISTANCE: f64 = 1e-10;
+
+/// Fréchet distances by a package that takes means in float32, relative: ‖m₁−m₂‖² is most of them.
+pub const FLOAT32_MEANS: f64 = 1e-6;
+
+/// Few samples themselves against their covariance, as a share of the traces.
+pub const BY_COVARIANCE: f64 = 1e-12;
+
+/// Shares that are counts over a number of samples.
+pub const COUNTED: f64 = 1e-14;
