@@ -20,6 +20,10 @@ impl Cache {
     /// # Errors
     /// It cannot be made or written to.
     pub fn open(folder: &Path) -> Result<Self> {
+        if folder.is_file() {
+            let problem = "it is a file";
+            return Err(Error::file("keep statistics in", folder, problem, "name a folder"));
+        }
         std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
         check_writable(&folder.join("statistics.npz"))?;
         Ok(Self { folder: folder.to_owned() })

@@ -117,6 +117,7 @@ fn measure(args: &Args, messages: &Messages) -> Result<Found> {
     let rows = rows(&reference, &data, &distances, judged.as_ref().ok());
     let results = results(args, &sets, (&reference, &data), &distances, &judged);
     let mut warnings = sets.noticed();
+    warnings.extend(sets.unused_model());
     let ready = sets.features.ready();
     warnings.extend(of_results(&results, &judged, &reference, &data));
     let spent = &sets.features.timing;

@@ -135,7 +135,7 @@ pub fn measure(
         (None, false) => Keep::Few,
     };
     let mut sets = Sets::new(&args.extract, messages, keep).cached(args.stats_cache.as_deref())?;
-    let reference = sets.measure(&args.reference)?;
+    let reference = sets.measure(&args.reference).map_err(|e| naming(&args.reference, e))?;
     sets.hold(&reference);
     let mut run = Run::new(args, &reference, messages);
     run.warn(sets.noticed());
@@ -149,6 +149,7 @@ pub fn measure(
         run.rows.push(row);
     }
     run.warn_of_numbers();
+    run.warn(sets.unused_model());
     let mut report = run.report(&settings, &sets);
     report.timing.total = started.elapsed().as_secs_f64();
     Ok(report)
@@ -184,7 +185,10 @@ impl<'a> Run<'a> {
         let mut sets = vec![(shown(&self.args.reference), self.reference.count)];
         sets.extend(self.rows.iter().map(|row| (row.path.clone(), row.n)));
         let width = self.reference.set.gaussian.width();
-        self.warn(few_samples(&sets, width));
+        let by_covariance = [Metric::Fid, Metric::FidInf];
+        if self.args.metrics().iter().any(|m| by_covariance.contains(m)) {
+            self.warn(few_samples(&sets, width));
+        }
         self.warn(small_subsets(&self.rows, self.args.measure.kid_subset_size));
         self.warn(short_extrapolation(&self.rows, width));
         self.warn(null_metrics(&self.rows));
@@ -355,13 +359,15 @@ impl Args {
     }
 }
 
-/// The error with the path of the candidate in it.
-fn naming(path: &Path, error: Error) -> Error {
+/// The error with the path of the set in it.
+pub fn naming(path: &Path, error: Error) -> Error {
     match error {
         Error::Usage { problem, remedy } if !problem.contains(&shown(path)) => {
             Error::file("measure", path, problem, remedy)
         }
-        Error::Shape { action, left_name, left, right, remedy, .. } => {
+        Error::Shape { action, left_name, left, right_name, right, remedy }
+            if right_name == "the candidate" =>
+        {
             Error::Shape { action, left_name, left, right_name: shown(path), right, remedy }
         }
         other => other,

@@ -116,6 +116,11 @@ fn settle_fid_resize(
     if given.is_some_and(Resize::is_fid) {
         steps.crop = Crop::None;
     }
+    match steps.resize {
+        Resize::Clean { .. } => steps.interpolation = Interpolation::Bicubic,
+        Resize::LegacyPytorch { .. } => steps.interpolation = Interpolation::Bilinear,
+        _ => {}
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::extract::ExtractArgs;
-use super::fid::check_output;
+use super::fid::{check_output, naming};
 use super::output::Messages;
 use super::sets::{Keep, Sets, statistics_of};
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     check_output(&args.output, [&args.data].into_iter().chain(&args.extract.model))?;
     native::set_threads(args.extract.run.threads());
     let mut sets = Sets::new(&args.extract, messages, Keep::Moments);
-    let measured = sets.measure(&args.data)?;
+    let measured = sets.measure(&args.data).map_err(|e| naming(&args.data, e))?;
     let moments = measured.moments.as_ref().ok_or_else(|| {
         let problem = "it holds statistics already";
         Error::file("read", &args.data, problem, "give images or features")
@@ -44,7 +44,8 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     let statistics = statistics_of(&args.data, moments, measured.origin)?;
     write_atomically(&args.output, &statistics.to_npz()?)?;
     let set = (args.data.display().to_string(), Some(moments.count()));
-    for warning in sets.noticed().iter().chain(&few_samples(&[set], moments.width())) {
+    let warnings = sets.noticed().into_iter().chain(sets.unused_model()).collect::<Vec<_>>();
+    for warning in warnings.iter().chain(&few_samples(&[set], moments.width())) {
         messages.warning(warning);
     }
     let (path, n, width) = (args.output.display(), moments.count(), moments.width());

@@ -221,16 +221,13 @@ impl Indefinite {
     }
 }
 
-/// σᵢⱼ/√(σᵢᵢσⱼⱼ), with zeros where a variance is zero.
+/// σᵢⱼ/√(σᵢᵢσⱼⱼ); the largest variance stands for one that is zero.
 fn correlations(matrix: ArrayView2<'_, f64>, scale: &Array1<f64>) -> Array2<f64> {
-    let inverse = scale.mapv(|v| if v > 0.0 { 1.0 / v } else { 0.0 });
+    // A feature without variance must have no covariance either; what it has stays to be seen.
+    let most = scale.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let inverse = scale.mapv(|v| if v > 0.0 { 1.0 / v } else { 1.0 / most });
     let mut scaled = &matrix * &inverse;
     scaled *= &inverse.view().insert_axis(Axis(1));
-    // A feature without variance must have no covariance either; what it has stays to be seen.
-    for i in (0..scale.len()).filter(|&i| scale[i] <= 0.0) {
-        scaled.row_mut(i).assign(&matrix.row(i));
-        scaled.column_mut(i).assign(&matrix.column(i));
-    }
     scaled
 }
 
@@ -370,7 +367,8 @@ mod tests {
         let Err(Indefinite { smallest, largest }) = found else { panic!("taken") };
         assert_abs_diff_eq!(smallest, -1.0, epsilon = 1e-12);
         assert_abs_diff_eq!(largest, 3.0, epsilon = 1e-12);
-        assert!(Factor::of_covariance(array![[0.0, 1.0], [1.0, 1.0]].view()).is_err());
+        let small = array![[0.0, 1.0], [1.0, 1.0]] * 1e-7;
+        assert!(Factor::of_covariance(small.view()).is_err());
     }
 
     #[test]

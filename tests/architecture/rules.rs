@@ -29,8 +29,12 @@ pub const RULES: &[Rule] = &[
     rule("torchscript", &["error"]),
     rule("data", &["error"]),
     rule("render", &[]),
+    rule("saliency", &["error", "linalg", "torchscript", "data"]),
     rule("capture", &["error", "linalg", "stats", "similarity", "torchscript", "data"]),
-    rule("report", &["error", "similarity", "frechet", "novelty", "linalg", "data", "capture"]),
+    rule(
+        "report",
+        &["error", "similarity", "frechet", "novelty", "saliency", "linalg", "data", "capture"],
+    ),
     rule(
         "cli",
         &[
@@ -40,6 +44,7 @@ pub const RULES: &[Rule] = &[
             "similarity",
             "frechet",
             "novelty",
+            "saliency",
             "torchscript",
             "data",
             "render",

@@ -172,7 +172,7 @@ fn statistics_made_in_another_way() {
             ["fc:input (gap)", "fc:input (flatten)"],
         ),
         ("resize.npz", format!("{TINY} --resize clean:32"), ["--resize none", "--resize clean:32"]),
-        ("mean.npz", format!("{TINY} --mean 0.25"), ["--mean", "[0.25]"]),
+        ("mean.npz", format!("{TINY} --mean 0.25"), ["--mean none", "--mean 0.25"]),
         ("model.npz", traced, [&ours, &theirs]),
     ];
     for (name, options, differ) in cases {

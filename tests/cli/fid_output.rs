@@ -135,7 +135,7 @@ fn a_score_above_the_limit_is_exit_code_1() {
     let [low, high] = [0, 1].map(|i| number(&rows(&found)[i], "fid"));
     assert!(low < 0.5 && high > 1.0, "{low} {high}");
     let run = ended(&format!("{line} --fail-above 1"), 1);
-    let told: Vec<&str> = run.stderr.lines().filter(|l| l.contains("at most")).collect();
+    let told: Vec<&str> = run.stderr.lines().filter(|l| l.contains("is above 1")).collect();
     assert_eq!(told.len(), 1, "{}", run.stderr);
     assert!(told[0].contains("fake.npy") && told[0].contains("1.816365"), "{}", told[0]);
     assert_eq!(rows(&serde_json::from_str(&run.stdout).unwrap()).len(), 2);

@@ -124,6 +124,16 @@ impl<'a> Sets<'a> {
         warnings
     }
 
+    /// Warns of a model that was named but not needed, for no set holds images.
+    pub fn unused_model(&self) -> Option<Warning> {
+        let path = self.args.model.as_ref().filter(|_| self.features.ready().is_none())?;
+        let text = format!(
+            "{} was not used: no set holds images, and features are taken as they are",
+            path.display()
+        );
+        Some(Warning::new("unused-model", path.display(), text))
+    }
+
     /// From now on the features of this set stay in memory.
     pub fn hold(&mut self, measured: &Measured) {
         let rows = measured.set.rows.as_ref();

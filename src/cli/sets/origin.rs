@@ -32,7 +32,10 @@ pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
 
 /// What differs between two preprocessings, in the words of their options.
 fn steps_apart(a: &Preprocess, b: &Preprocess) -> (String, String) {
-    let list = |v: &[f64]| v.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+    let list = |v: &[f64]| match v {
+        [] => "none".to_owned(),
+        _ => v.iter().map(f64::to_string).collect::<Vec<_>>().join(","),
+    };
     let words = |p: &Preprocess| {
         let interpolation = match p.resize.is_fid() {
             true => String::new(),
