@@ -12,6 +12,7 @@ mod inputs;
 mod layers;
 mod output;
 mod picture;
+mod saliency;
 mod samples;
 mod schema;
 mod sets;
@@ -75,6 +76,8 @@ enum Command {
     Fid(Box<fid::Args>),
     /// Measure how far each sample lies from a reference, and whether that tells wrong predictions
     Distance(Box<distance::Args>),
+    /// Map which pixels a prediction rests on, and compare the maps of models and methods
+    Saliency(Box<saliency::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
@@ -106,6 +109,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Cka(args) => cka::run(&args, messages).map(done),
         Command::Fid(args) => fid::run(&args, messages),
         Command::Distance(args) => distance::run(&args, messages).map(done),
+        Command::Saliency(args) => saliency::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),

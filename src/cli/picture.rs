@@ -21,6 +21,11 @@ pub fn check(path: &Path) -> Result<()> {
     check_writable(path)
 }
 
+/// Whether a picture is to be an SVG.
+pub fn is_svg(path: &Path) -> bool {
+    is(path, "svg")
+}
+
 fn is(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
 }

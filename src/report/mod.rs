@@ -6,6 +6,7 @@ pub mod fid;
 pub mod layers;
 mod number;
 mod provenance;
+pub mod saliency;
 mod schema;
 mod write;
 

@@ -7,10 +7,11 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("distance", include_str!("schemas/distance.schema.json")),
     ("fid", include_str!("schemas/fid.schema.json")),
     ("layers", include_str!("schemas/layers.schema.json")),
+    ("saliency", include_str!("schemas/saliency.schema.json")),
 ];
 
 /// The kinds of reports.
-pub const NAMES: [&str; 4] = ["cka", "distance", "fid", "layers"];
+pub const NAMES: [&str; 5] = ["cka", "distance", "fid", "layers", "saliency"];
 
 /// The JSON Schema of a kind of report.
 ///

@@ -8,6 +8,7 @@ use repsim::report::cka::CkaReport;
 use repsim::report::distance::DistanceReport;
 use repsim::report::fid::FidReport;
 use repsim::report::layers::LayersReport;
+use repsim::report::saliency::SaliencyReport;
 use schemars::{JsonSchema, schema_for};
 
 use crate::sources::folder;
@@ -50,13 +51,18 @@ fn fid() {
 }
 
 #[test]
+fn saliency() {
+    hold::<SaliencyReport>("saliency");
+}
+
+#[test]
 fn layers() {
     hold::<LayersReport>("layers");
 }
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    assert_eq!(repsim::report::NAMES, ["cka", "distance", "fid", "layers"]);
+    assert_eq!(repsim::report::NAMES, ["cka", "distance", "fid", "layers", "saliency"]);
     for name in repsim::report::NAMES {
         let text = repsim::report::schema(name).unwrap();
         let schema: serde_json::Value = serde_json::from_str(text).unwrap();

@@ -23,8 +23,13 @@ pub struct Args {
     pub output: Option<PathBuf>,
     /// How maps are made, one or several apart by commas: gradient, gradient-x-input, smoothgrad,
     /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, occlusion
-    #[arg(long, value_name = "LIST", default_value = "gradcam", value_delimiter = ',',
-          help_heading = "Method")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "gradcam",
+        value_delimiter = ',',
+        help_heading = "Method"
+    )]
     pub method: Vec<Method>,
     /// Layers of class activation maps; may be repeated [default: the last with a spatial map]
     #[arg(long, value_name = "NAME", help_heading = "Method")]

@@ -7,18 +7,16 @@ mod show;
 
 use std::time::Instant;
 
-use ndarray::{Array3, Axis, s};
-use ndarray_linalg as _;
+use ndarray::Array3;
 use tch::Tensor;
 
-use self::args::Args as Options;
 use self::pictures::Pictures;
 use self::results::Collected;
 use super::inputs;
 use super::output::Messages;
 use super::settings;
 use crate::capture::{Progress, Source, first_samples, to_tensor};
-use crate::data::{Batch, Channels, Dataset, Preprocess, Range};
+use crate::data::{Batch, Channels, Dataset, Preprocess, Range, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
 use crate::report::{ModelInput, Warning};
@@ -136,8 +134,8 @@ fn of_batch(
     target: Target,
     collected: &mut Collected<'_>,
 ) -> Result<()> {
-    collected.begin(batch)?;
-    for (i, subject) in subjects.iter_mut().enumerate() {
+    collected.begin(batch);
+    for subject in subjects.iter_mut() {
         let input = to_tensor(&batch.inputs[subject.input])?;
         let labels = batch.labels.as_deref();
         let images = Images { input: &input, indices: &batch.indices, labels };
@@ -145,7 +143,7 @@ fn of_batch(
         let explained = subject.explainer.explain(&images, target)?;
         collected.timing.forward += running.elapsed().as_secs_f64();
         let measuring = Instant::now();
-        collected.take(i, subject, &explained, &input)?;
+        collected.take(&explained, &input)?;
         collected.timing.measure += measuring.elapsed().as_secs_f64();
     }
     let measuring = Instant::now();
@@ -156,12 +154,20 @@ fn of_batch(
 
 /// The maps of a column as numbers, N×h×w.
 fn to_array(maps: &Tensor) -> Result<Array3<f32>> {
-    let (count, height, width) =
-        maps.size3().map_err(|e| tensors::torch_error("read maps", &e))?;
+    let (count, height, width) = maps.size3().map_err(|e| tensors::torch_error("read maps", &e))?;
     let flat = tensors::to_matrix(&maps.reshape([count, -1]))?.mapv(|v| v as f32);
     let shape = (count as usize, height as usize, width as usize);
     flat.into_shape_with_order(shape)
         .map_err(|e| Error::usage(format!("failed to read maps: {e}"), "please report this"))
+}
+
+/// An archive with an array N×h×w a column.
+fn npz(maps: &[(String, Array3<f32>)]) -> Result<Vec<u8>> {
+    let arrays: Vec<(&str, &[usize], Vec<f32>)> = maps
+        .iter()
+        .map(|(name, array)| (name.as_str(), array.shape(), array.iter().copied().collect()))
+        .collect();
+    npz_of_floats(&arrays)
 }
 
 /// Maps at the size of the input.

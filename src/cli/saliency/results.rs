@@ -13,7 +13,7 @@ use crate::report::saliency::{
     ClassScore, ColumnInfo, ImageResult, MapSummary, Mean, PairResult, PredictionInfo,
     SaliencyReport, SaliencyResults, SaliencySettings,
 };
-use crate::report::{DataInput, Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::report::{DataInput, Inputs, Number, SchemaId, Timing, Tool, Warning};
 use crate::saliency::bootstrap::{interval, mean};
 use crate::saliency::compare::{Agreement, Compared};
 use crate::saliency::summary::{Summary, summarise};
@@ -63,12 +63,9 @@ impl<'a> Collected<'a> {
     }
 
     /// A batch begins.
-    ///
-    /// # Errors
-    /// Its pictures cannot be kept.
-    pub fn begin(&mut self, batch: &Batch) -> Result<()> {
+    pub fn begin(&mut self, batch: &Batch) {
         self.batch.clear();
-        self.pictures.take_images(batch)?;
+        self.pictures.take_images(batch);
         let labels = |i: usize| batch.labels.as_ref().map(|l| class(self.dataset.classes(), l[i]));
         let new = (0..batch.len()).map(|i| ImageResult {
             sample: self.dataset.name(batch.indices[i]),
@@ -77,20 +74,13 @@ impl<'a> Collected<'a> {
             maps: vec![],
         });
         self.images.extend(new.collect::<Vec<_>>());
-        Ok(())
     }
 
     /// Takes in what one model gave for the batch.
     ///
     /// # Errors
     /// The logits are no matrix, or maps cannot be read.
-    pub fn take(
-        &mut self,
-        _model: usize,
-        _subject: &Subject,
-        explained: &Explained,
-        input: &Tensor,
-    ) -> Result<()> {
+    pub fn take(&mut self, explained: &Explained, input: &Tensor) -> Result<()> {
         let logits = tensors::to_matrix(&explained.logits)?;
         let scores = explained.classes.scores(&explained.logits)?.to_kind(Kind::Double);
         let scores = tensors::to_vector(&scores)?;
@@ -141,7 +131,7 @@ impl<'a> Collected<'a> {
             if maps.len() > 1 {
                 compare(&maps, &mut self.pairs)?;
             }
-            self.pictures.take_maps(&self.images[start + i], &maps, &self.columns)?;
+            self.pictures.take_maps(i, &self.images[start + i], &maps, &self.columns)?;
         }
         Ok(())
     }
@@ -269,7 +259,12 @@ fn columns(args: &Args, subjects: &[Subject]) -> Vec<ColumnInfo> {
             if explainer.layers.len() > 1 {
                 name.extend(layer.clone());
             }
-            columns.push(ColumnInfo { name: name.join("/"), model: i, method: column.method, layer });
+            columns.push(ColumnInfo {
+                name: name.join("/"),
+                model: i,
+                method: column.method,
+                layer,
+            });
         }
     }
     columns
@@ -287,11 +282,7 @@ fn compare(maps: &[ArrayView2<'_, f32>], pairs: &mut [Vec<Agreement>]) -> Result
     Ok(())
 }
 
-fn over_images(
-    agreements: &[Agreement],
-    value: fn(&Agreement) -> Option<f64>,
-    seed: u64,
-) -> Mean {
+fn over_images(agreements: &[Agreement], value: fn(&Agreement) -> Option<f64>, seed: u64) -> Mean {
     let values: Vec<Option<f64>> = agreements.iter().map(value).collect();
     let known: Vec<f64> = values.iter().copied().flatten().collect();
     let average = mean(values.iter().copied());
@@ -365,6 +356,3 @@ pub fn matrix(report: &SaliencyReport, value: fn(&PairResult) -> &Mean) -> Array
     }
     matrix
 }
-
-/// A report's parts, for the pictures.
-pub type AnyReport = Report<SaliencySettings, SaliencyResults>;

@@ -28,13 +28,15 @@ pub fn show(args: &Args, report: &SaliencyReport, messages: &Messages) -> Result
 
 /// Each image with what is explained of it.
 fn images(report: &SaliencyReport) -> String {
-    let mut table = output::table(&["image", "map", "explains", "score", "mass in top 10 %", "entropy"]);
+    let mut table =
+        output::table(&["image", "map", "explains", "score", "mass in top 10 %", "entropy"]);
     let columns = &report.results.columns;
     for image in report.results.images.iter().take(ROWS) {
         for (column, map) in columns.iter().zip(&image.maps) {
             let said = &image.predictions[column.model];
             let number = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.3}"));
-            let state = if map.degenerate { "degenerate".to_owned() } else { number(map.entropy.get()) };
+            let state =
+                if map.degenerate { "degenerate".to_owned() } else { number(map.entropy.get()) };
             table.add_row([
                 image.sample.clone(),
                 column.name.clone(),

@@ -21,7 +21,7 @@ use crate::error::Result;
 
 pub(super) use arrays::{Arrays, arrays};
 pub(super) use npy::encode;
-pub use npy::npy_of_bytes;
+pub use npy::{npy_of_bytes, npz_of_floats};
 pub(super) use npz::{Npz, pack};
 pub(super) use open::open;
 pub(super) use stored::Stored;

@@ -128,6 +128,22 @@ pub fn npy_of_bytes(shape: &[usize], elements: &[u8]) -> Vec<u8> {
     encode("|u1", shape, elements)
 }
 
+/// Arrays of floats by name as an `.npz` archive, uncompressed: what NumPy's `savez` writes.
+///
+/// # Errors
+///
+/// More than an archive can hold.
+pub fn npz_of_floats(arrays: &[(&str, &[usize], Vec<f32>)]) -> Result<Vec<u8>> {
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let files: Vec<(&str, Vec<u8>)> = arrays
+        .iter()
+        .map(|(name, shape, values)| (*name, encode("<f4", shape, &bytes(values))))
+        .collect();
+    super::npz::pack(&files).map_err(|e| {
+        Error::usage(format!("failed to pack arrays: {e}"), "write fewer images, with --limit")
+    })
+}
+
 /// The header's text and the number of bytes up to its end.
 fn text(reader: &mut impl Read) -> Option<(usize, String)> {
     let mut start = [0; 8];
