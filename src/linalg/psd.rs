@@ -200,7 +200,7 @@ fn by_eigenvectors(
     };
     let largest = values.iter().copied().fold(0.0, f64::max);
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
-    if !(smallest >= -NEGATIVE * largest) {
+    if smallest.is_nan() || smallest < -NEGATIVE * largest {
         return Err(Indefinite::of(matrix));
     }
     // What a negative eigenvalue shows of rounding, positive ones of its size are too.

@@ -39,16 +39,16 @@ pub fn copies(folder: &Path) -> Result<Vec<Copy>> {
     let images = read(folder)?;
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut made = Vec::new();
-    for i in 0..STRENGTHS {
-        made.push(copy("noise", i, &images, &mut |image| Ok(noise(image, NOISE[i], &mut random)))?);
+    for (i, deviation) in NOISE.into_iter().enumerate() {
+        let mut change = |image: &GrayImage| Ok(noise(image, deviation, &mut random));
+        made.push(copy("noise", i, &images, &mut change)?);
     }
-    for i in 0..STRENGTHS {
-        made.push(copy("blur", i, &images, &mut |image| {
-            Ok(image::imageops::blur(image, BLUR[i]))
-        })?);
+    for (i, deviation) in BLUR.into_iter().enumerate() {
+        let mut change = |image: &GrayImage| Ok(image::imageops::blur(image, deviation));
+        made.push(copy("blur", i, &images, &mut change)?);
     }
-    for i in 0..STRENGTHS {
-        made.push(copy("jpeg", i, &images, &mut |image| jpeg(image, JPEG[i], folder))?);
+    for (i, quality) in JPEG.into_iter().enumerate() {
+        made.push(copy("jpeg", i, &images, &mut |image| jpeg(image, quality, folder))?);
     }
     Ok(made)
 }

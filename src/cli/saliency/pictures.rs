@@ -20,6 +20,8 @@ pub struct Pictures {
     opacity: f64,
     rows: usize,
     wants_files: bool,
+    /// Whether a column's maps have negative values.
+    signed: Vec<bool>,
     /// The images of the batch at hand.
     batch: Vec<Image>,
     /// Rows of the sheet: heading and cells.
@@ -37,6 +39,7 @@ impl Pictures {
             opacity: files.opacity,
             rows: if files.sheet.is_some() { files.sheet_rows } else { 0 },
             wants_files: files.images.is_some(),
+            signed: vec![],
             batch: vec![],
             sheet: vec![],
             files: vec![],
@@ -74,8 +77,11 @@ impl Pictures {
             return Ok(());
         }
         let image = self.batch[i].clone();
+        self.signed.resize(columns.len(), false);
         let mut cells = vec![Cell::new(image.enlarged(factor(&image)), label(result))];
-        for ((map, column), summary) in maps.iter().zip(columns).zip(&result.maps) {
+        for (c, ((map, column), summary)) in maps.iter().zip(columns).zip(&result.maps).enumerate()
+        {
+            self.signed[c] |= is_signed(column, *map);
             let drawn = self.drawn(&image, *map, column);
             if self.wants_files {
                 let name = format!("{}-{}.png", flat(&result.sample), flat(&column.name));
@@ -140,8 +146,10 @@ impl Found {
         let rows: Vec<Row<'_>> =
             self.pictures.sheet.iter().map(|(heading, cells)| Row { heading, cells }).collect();
         let subtitle = subtitle(report, args);
-        let legends =
-            [Legend::ends("each map for itself", args.files.colormap, "0", "its largest value")];
+        let signed = report.results.columns.iter().zip(&self.pictures.signed);
+        let signed: Vec<&str> =
+            signed.filter(|(_, signed)| **signed).map(|(c, _)| c.name.as_str()).collect();
+        let legends = legends(args.files.colormap, &signed, report.results.columns.len());
         let sheet = Sheet {
             title: "What the prediction looks at",
             subtitle: &subtitle,
@@ -170,6 +178,19 @@ fn subtitle(report: &SaliencyReport, args: &Args) -> String {
     }
     parts.push(format!("opacity {}", args.files.opacity));
     parts.join(" · ")
+}
+
+/// A colour bar for maps from 0 up, and one for those with negative values.
+fn legends(colours: ColorMap, signed: &[&str], columns: usize) -> Vec<Legend> {
+    let mut legends = vec![];
+    if signed.len() < columns {
+        legends.push(Legend::ends("each map for itself", colours, "0", "its largest value"));
+    }
+    if !signed.is_empty() {
+        let label = signed.join(", ");
+        legends.push(Legend::ends(&label, ColorMap::Diverging, "speaks against", "speaks for"));
+    }
+    legends
 }
 
 /// Whole factor that brings a small picture to the size of a cell.

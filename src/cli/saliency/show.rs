@@ -6,6 +6,9 @@ use crate::cli::output::{self, Messages};
 use crate::error::Result;
 use crate::report::saliency::{Mean, PairResult, SaliencyReport};
 
+/// Picks one measure of a pair.
+type Measure = fn(&PairResult) -> &Mean;
+
 /// Images in the table.
 const ROWS: usize = 20;
 
@@ -58,19 +61,19 @@ pub fn comparison(report: &SaliencyReport) -> String {
     if report.results.comparison.is_empty() {
         return String::new();
     }
-    let measures: [(&str, fn(&PairResult) -> &Mean); 4] = [
+    let measures: [(&str, Measure); 4] = [
         ("Pearson", |p| &p.pearson),
         ("Spearman", |p| &p.spearman),
         ("SSIM", |p| &p.ssim),
         ("overlap of the top 10 %", |p| &p.overlap),
     ];
-    let part = |(name, value): &(&str, fn(&PairResult) -> &Mean)| {
+    let part = |(name, value): &(&str, Measure)| {
         format!("\n{name}, mean over images:\n{}\n", one(report, *value))
     };
     measures.iter().map(part).collect()
 }
 
-fn one(report: &SaliencyReport, value: fn(&PairResult) -> &Mean) -> String {
+fn one(report: &SaliencyReport, value: Measure) -> String {
     let names: Vec<&str> = report.results.columns.iter().map(|c| c.name.as_str()).collect();
     let header: Vec<&str> = [""].into_iter().chain(names.iter().copied()).collect();
     let mut table = output::table(&header);
