@@ -123,6 +123,17 @@ impl LoadedModel {
         Ok((subject, record, warnings))
     }
 
+    /// Draws the parameters of modules anew, each by a seed of its own.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn redrawn(mut self, modules: &[String], seed: u64) -> Result<Self> {
+        for (i, module) in modules.iter().enumerate() {
+            self.model.redraw(module, seed.wrapping_add(i as u64))?;
+        }
+        Ok(self)
+    }
+
     /// Makes a model ready to explain its predictions.
     ///
     /// # Errors

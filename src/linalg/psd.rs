@@ -27,6 +27,8 @@ const LARGE: usize = 256;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Factor {
     rows: Array2<f64>,
+    /// The rank of Σ, at most.
+    rank: usize,
 }
 
 /// A matrix with a negative eigenvalue.
@@ -72,7 +74,8 @@ impl Factor {
             rows -= &mean;
         }
         rows *= scale;
-        Self { rows }
+        let rank = rows.nrows().saturating_sub(1).min(rows.ncols());
+        Self { rows, rank }
     }
 
     /// The factor of a symmetric matrix.
@@ -95,7 +98,8 @@ impl Factor {
             }
         };
         rows *= &scale;
-        Ok(Self { rows })
+        let rank = rows.nrows();
+        Ok(Self { rows, rank })
     }
 
     /// D.
@@ -103,9 +107,9 @@ impl Factor {
         self.rows.ncols()
     }
 
-    /// Rows of R: at least the rank of Σ.
+    /// The rank of Σ, at most.
     pub fn rank_bound(&self) -> usize {
-        self.rows.nrows()
+        self.rank
     }
 
     /// The trace of Σ.
@@ -132,7 +136,7 @@ impl Factor {
         other: &Self,
         accepts: impl Fn(&RootTrace) -> bool,
     ) -> Result<RootTrace, LinalgError> {
-        if self.rows == other.rows {
+        if self.rows.nrows() >= LARGE && self.rows == other.rows {
             let (value, rank) = (self.trace(), self.rank_bound());
             let error = self.width() as f64 * f64::EPSILON * value;
             return Ok(RootTrace { value, error, rank, route: Route::Equal });

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Number, Report};
 use crate::data::Preprocess;
 use crate::saliency::Method;
+use crate::saliency::faithfulness::Fill;
 
 /// What predictions look at.
 pub type SaliencyReport = Report<SaliencySettings, SaliencyResults>;
@@ -64,6 +65,43 @@ pub struct SaliencyResults {
     pub comparison: Vec<PairResult>,
     /// Maps in which nothing stands out.
     pub degenerate: usize,
+    /// Deletion and insertion, where they were asked for: a fill a column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faithfulness: Vec<FaithfulnessResult>,
+    /// The test of random weights on the first batch, where it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sanity: Vec<SanityResult>,
+}
+
+/// Whether a map names the pixels that the prediction rests on (Petsiuk, Das & Saenko 2018): areas
+/// under the curve of the class's probability over the share of pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FaithfulnessResult {
+    /// Name of the column.
+    pub column: String,
+    /// What pixels are replaced by.
+    pub fill: Fill,
+    /// Pixels are taken away, the highest first: smaller is better.
+    pub deletion: Mean,
+    /// Pixels are put in, the highest first: larger is better.
+    pub insertion: Mean,
+    /// Deletion in a random order: the base line.
+    pub random_deletion: Mean,
+    /// Insertion in a random order.
+    pub random_insertion: Mean,
+}
+
+/// How alike maps are before and after weights were drawn anew (Adebayo et al. 2018).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SanityResult {
+    /// Name of the column.
+    pub column: String,
+    /// The parameters of this module, and of all after it, were drawn anew.
+    pub redrawn_down_to: String,
+    /// Spearman's correlation of the maps: near 0 for a map that depends on what was learned.
+    pub spearman: Mean,
+    /// Their structural similarity.
+    pub ssim: Mean,
 }
 
 /// One map of each image.

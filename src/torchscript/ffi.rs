@@ -43,6 +43,12 @@ unsafe extern "C" {
     fn repsim_set_features_flag(model: *mut Opaque);
     fn repsim_output_type(model: *const Opaque) -> *const c_char;
     fn repsim_set_output(model: *mut Opaque, index: i64);
+    fn repsim_redraw(
+        model: *mut Opaque,
+        path: *const c_char,
+        seed: u64,
+        error: *mut *mut c_char,
+    ) -> i64;
     fn repsim_tap_last_linear(model: *mut Opaque, error: *mut *mut c_char) -> i64;
     fn repsim_probe(
         model: *mut Opaque,
@@ -235,6 +241,18 @@ impl Handle {
     pub fn set_output(&mut self, index: usize) {
         // SAFETY: the handle is valid and not used elsewhere.
         unsafe { repsim_set_output(self.0.as_ptr(), index as i64) }
+    }
+
+    /// Draws the parameters of a module anew; returns how many there are.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn redraw(&mut self, path: &str, seed: u64) -> Result<usize, String> {
+        let path = c_string(path)?;
+        let mut error = ptr::null_mut();
+        // SAFETY: the handle is valid and not used elsewhere; the path outlives the call.
+        let count = unsafe { repsim_redraw(self.0.as_ptr(), path.as_ptr(), seed, &mut error) };
+        take(error).map_or(Ok(usize::try_from(count).unwrap_or(0)), Err)
     }
 
     /// Adds a layer that is the input of the last linear layer; `None` where there is none.

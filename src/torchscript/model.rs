@@ -130,6 +130,22 @@ impl Model {
         self.handle.set_output(index);
     }
 
+    /// The modules directly below the root that have parameters, in the order in which they run.
+    pub fn stages(&self) -> Vec<String> {
+        let top = self.raw.iter().filter(|l| !l.path.contains('.') && l.parameters > 0);
+        top.map(|l| l.path.clone()).collect()
+    }
+
+    /// Draws the parameters of a module anew: each from a normal distribution with the mean and the
+    /// deviation that its values have, by a seed. To be called before [`Model::prepare`].
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn redraw(&mut self, path: &str, seed: u64) -> Result<usize> {
+        let found = self.handle.redraw(path, seed);
+        found.map_err(|said| self.torch_error("redraw", said, "please report this".to_owned()))
+    }
+
     /// Makes the input of the last linear layer a layer of its own, named `fc:input` after the
     /// module; `None` where the graph has no linear layer. To be called before [`Model::probe`].
     ///

@@ -38,6 +38,12 @@ pub struct Args {
     pub target: TargetArgs,
     #[command(flatten)]
     pub choices: ChoiceArgs,
+    /// Test the maps by deletion and insertion of pixels, against a random order
+    #[arg(long, help_heading = "Method")]
+    pub faithfulness: bool,
+    /// Test whether the maps depend on what was learned: draw weights anew from the top (first batch)
+    #[arg(long, help_heading = "Method")]
+    pub sanity: bool,
     #[command(flatten)]
     pub files: FileArgs,
     #[command(flatten)]

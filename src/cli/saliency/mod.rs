@@ -4,6 +4,7 @@ mod args;
 mod pictures;
 mod results;
 mod show;
+mod trust;
 
 use std::time::Instant;
 
@@ -93,6 +94,7 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     bar.end();
     let summary = batches.summary();
     let device = device::name(execution.device);
+    collected.test(args, (&preprocess[0], &execution))?;
     collected.finish(args, &dataset, summary, (loading, device), subjects, warnings)
 }
 
@@ -135,12 +137,14 @@ fn of_batch(
     collected: &mut Collected<'_>,
 ) -> Result<()> {
     collected.begin(batch);
-    for subject in subjects.iter_mut() {
+    for (i, subject) in subjects.iter_mut().enumerate() {
         let input = to_tensor(&batch.inputs[subject.input])?;
         let labels = batch.labels.as_deref();
         let images = Images { input: &input, indices: &batch.indices, labels };
         let running = Instant::now();
         let explained = subject.explainer.explain(&images, target)?;
+        collected.keep(&images, &explained);
+        collected.trust(i, subject, &images, &explained)?;
         collected.timing.forward += running.elapsed().as_secs_f64();
         let measuring = Instant::now();
         collected.take(&explained, &input)?;

@@ -5,20 +5,21 @@ use tch::{Kind, Tensor};
 
 use super::args::{Args, MapSize};
 use super::pictures::Pictures;
+use super::trust::{Faithfulness, Kept, sanity};
 use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
-use crate::data::{Batch, Dataset, Summary as Read};
+use crate::data::{Batch, Dataset, Preprocess, Summary as Read};
 use crate::error::Result;
 use crate::report::saliency::{
     ClassScore, ColumnInfo, ImageResult, MapSummary, Mean, PairResult, PredictionInfo,
-    SaliencyReport, SaliencyResults, SaliencySettings,
+    SaliencyReport, SaliencyResults, SaliencySettings, SanityResult,
 };
 use crate::report::{DataInput, Inputs, Number, SchemaId, Timing, Tool, Warning};
 use crate::saliency::bootstrap::{interval, mean};
 use crate::saliency::compare::{Agreement, Compared};
 use crate::saliency::summary::{Summary, summarise};
-use crate::saliency::{Explained, Method};
-use crate::torchscript::{libtorch_version, tensors};
+use crate::saliency::{Explained, Images, Method};
+use crate::torchscript::{Execution, libtorch_version, tensors};
 
 /// Classes listed of each image.
 const TOP: usize = 5;
@@ -37,6 +38,10 @@ pub struct Collected<'a> {
     pairs: Vec<Vec<Agreement>>,
     pictures: Pictures,
     stored: Vec<Vec<Array3<f32>>>,
+    faithfulness: Faithfulness,
+    /// The first batch of each model, for the test of random weights.
+    kept: Vec<Kept>,
+    sanity: Vec<SanityResult>,
     /// The maps of the batch at hand, at the size of the input, one a column.
     batch: Vec<Array3<f32>>,
     /// Where the time went.
@@ -56,6 +61,9 @@ impl<'a> Collected<'a> {
             pairs: vec![vec![]; count * (count - 1) / 2],
             pictures: Pictures::new(args),
             stored: vec![vec![]; count],
+            faithfulness: Faithfulness::default(),
+            kept: vec![],
+            sanity: vec![],
             batch: vec![],
             timing: Spent::default(),
             columns,
@@ -74,6 +82,47 @@ impl<'a> Collected<'a> {
             maps: vec![],
         });
         self.images.extend(new.collect::<Vec<_>>());
+    }
+
+    /// Keeps the first batch of each model where its weights will be drawn anew.
+    pub fn keep(&mut self, images: &Images<'_>, explained: &Explained) {
+        let models = self.columns.last().map_or(0, |c| c.model + 1);
+        if self.args.sanity && self.kept.len() < models {
+            self.kept.push(Kept {
+                input: images.input.copy(),
+                indices: images.indices.to_vec(),
+                classes: explained.classes.clone(),
+                maps: explained.maps.iter().map(tch::Tensor::copy).collect(),
+            });
+        }
+    }
+
+    /// Tests the maps of one model by deletion and insertion, where that was asked for.
+    ///
+    /// # Errors
+    /// The model does not run on the changed images.
+    pub fn trust(
+        &mut self,
+        model: usize,
+        subject: &mut Subject,
+        images: &Images<'_>,
+        explained: &Explained,
+    ) -> Result<()> {
+        if !self.args.faithfulness {
+            return Ok(());
+        }
+        let first = self.columns.iter().position(|c| c.model == model).unwrap_or(0);
+        let found = (&explained.classes, explained.maps.as_slice());
+        self.faithfulness.take((model, first), subject, images, found)
+    }
+
+    /// Draws weights anew and explains the first batch again, where that was asked for.
+    ///
+    /// # Errors
+    /// A model cannot be loaded anew.
+    pub fn test(&mut self, args: &Args, how: (&Preprocess, &Execution)) -> Result<()> {
+        self.sanity = sanity(args, &self.kept, &self.columns, how)?;
+        Ok(())
     }
 
     /// Takes in what one model gave for the batch.
@@ -154,6 +203,7 @@ impl<'a> Collected<'a> {
         let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
         warnings.extend(blank(&self.images, &self.columns, degenerate));
         let comparison = self.comparison(seed);
+        let faithfulness = self.faithfulness.results(&self.columns, seed);
         let options = subjects.first().map(|s| s.explainer.options.clone());
         let options = options.unwrap_or_else(|| args.wanted(&preprocess).options);
         let target = args.target(dataset)?;
@@ -201,6 +251,8 @@ impl<'a> Collected<'a> {
                 images: self.images,
                 comparison,
                 degenerate,
+                faithfulness,
+                sanity: self.sanity,
             },
             warnings,
             timing,
@@ -212,7 +264,9 @@ impl<'a> Collected<'a> {
         let count = self.columns.len();
         let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
         let result = |((a, b), agreements): ((usize, usize), &Vec<Agreement>)| {
-            let of = |value: fn(&Agreement) -> Option<f64>| over_images(agreements, value, seed);
+            let of = |value: fn(&Agreement) -> Option<f64>| {
+                over_images(agreements.iter().map(value), seed)
+            };
             PairResult {
                 a: self.columns[a].name.clone(),
                 b: self.columns[b].name.clone(),
@@ -282,8 +336,9 @@ fn compare(maps: &[ArrayView2<'_, f32>], pairs: &mut [Vec<Agreement>]) -> Result
     Ok(())
 }
 
-fn over_images(agreements: &[Agreement], value: fn(&Agreement) -> Option<f64>, seed: u64) -> Mean {
-    let values: Vec<Option<f64>> = agreements.iter().map(value).collect();
+/// The mean over images with its bootstrap interval.
+pub fn over_images(values: impl Iterator<Item = Option<f64>>, seed: u64) -> Mean {
+    let values: Vec<Option<f64>> = values.collect();
     let known: Vec<f64> = values.iter().copied().flatten().collect();
     let average = mean(values.iter().copied());
     Mean {

@@ -1,5 +1,6 @@
 #include "shim.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
@@ -209,6 +210,24 @@ void repsim_set_features_flag(repsim_model* model) { model->features_flag = true
 const char* repsim_output_type(const repsim_model* model) { return model->output_type.c_str(); }
 
 void repsim_set_output(repsim_model* model, int64_t index) { model->output = index; }
+
+int64_t repsim_redraw(repsim_model* model, const char* path, uint64_t seed, char** error) {
+  return guarded<int64_t>(error, -1, [&]() -> int64_t {
+    torch::NoGradGuard no_grad;
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    const std::string prefix = std::string(path) + ".";
+    int64_t count = 0;
+    for (const auto& parameter : model->module.named_parameters()) {
+      if (parameter.name.rfind(prefix, 0) != 0) continue;
+      auto value = parameter.value;
+      const auto mean = value.mean();
+      const auto noise = at::randn(value.sizes(), generator, value.options());
+      value.copy_(value.numel() > 1 ? mean + noise * value.std() : value + noise * value);
+      count++;
+    }
+    return count;
+  });
+}
 
 int64_t repsim_tap_last_linear(repsim_model* model, char** error) {
   return guarded<int64_t>(error, -2, [&]() -> int64_t {

@@ -49,6 +49,11 @@ const char* repsim_output_type(const repsim_model* model);
 // From now on element `index` of a tuple or list that `forward` returns counts as its output.
 void repsim_set_output(repsim_model* model, int64_t index);
 
+// Draws the parameters of the module at `path` anew, each from a normal distribution with the mean
+// and deviation that its values have. Returns how many parameters those are, -1 on an error. To be
+// called before the model is prepared.
+int64_t repsim_redraw(repsim_model* model, const char* path, uint64_t seed, char** error);
+
 // Adds a layer that is the input of the last linear layer of the graph. Returns its identifier, -1
 // where there is no linear layer, -2 on an error. To be called before the model is prepared.
 int64_t repsim_tap_last_linear(repsim_model* model, char** error);

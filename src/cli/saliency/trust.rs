@@ -1,0 +1,188 @@
+//! Whether maps can be trusted: deletion and insertion, and the test of random weights.
+
+use tch::Tensor;
+
+use super::args::Args;
+use super::results::over_images;
+use super::{Subject, enlarged, to_array};
+use crate::cli::inputs;
+use crate::data::Preprocess;
+use crate::error::{Error, Result};
+use crate::report::saliency::{ColumnInfo, FaithfulnessResult, SanityResult};
+use crate::saliency::auc::order;
+use crate::saliency::compare::{Agreement, Compared};
+use crate::saliency::faithfulness::{Curves, Fill, curves, random_order};
+use crate::saliency::summary::summarise;
+use crate::saliency::{Classes, Images, Target};
+use crate::torchscript::Execution;
+
+/// What pixels are replaced by.
+const FILLS: [Fill; 2] = [Fill::Mean, Fill::Blur];
+
+/// Curves of every column and image.
+#[derive(Default)]
+pub struct Faithfulness {
+    /// A list a column, an entry an image: the curves for each fill.
+    maps: Vec<Vec<Option<[Curves; 2]>>>,
+    /// A list a model: those of a random order.
+    random: Vec<Vec<[Curves; 2]>>,
+}
+
+impl Faithfulness {
+    /// Measures the maps of one model for a batch. `first` is the model's first column.
+    ///
+    /// # Errors
+    /// The model does not run on the changed images.
+    pub fn take(
+        &mut self,
+        (model, first): (usize, usize),
+        subject: &mut Subject,
+        images: &Images<'_>,
+        (classes, maps): (&Classes, &[Tensor]),
+    ) -> Result<()> {
+        let arrays = maps.iter().map(|m| to_array(&enlarged(m, images.input)));
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
+        self.maps.resize_with(self.maps.len().max(first + maps.len()), Vec::new);
+        self.random.resize_with(self.random.len().max(model + 1), Vec::new);
+        for (i, &class) in classes.classes.iter().enumerate() {
+            let input = images.input.narrow(0, i as i64, 1);
+            let mut both = |order: &[usize]| -> Result<[Curves; 2]> {
+                let mut of =
+                    |fill| curves(&mut subject.explainer.model, &input, class, order, fill);
+                Ok([of(FILLS[0])?, of(FILLS[1])?])
+            };
+            for (c, maps) in arrays.iter().enumerate() {
+                let map = maps.index_axis(ndarray::Axis(0), i);
+                let found = match summarise(map).degenerate {
+                    true => None,
+                    false => Some(both(&order(map))?),
+                };
+                self.maps[first + c].push(found);
+            }
+            let pixels = (input.size()[2] * input.size()[3]) as usize;
+            let seed = subject.explainer.options.seed ^ images.indices[i] as u64;
+            self.random[model].push(both(&random_order(pixels, seed))?);
+        }
+        Ok(())
+    }
+
+    /// Means over the images.
+    pub fn results(&self, columns: &[ColumnInfo], seed: u64) -> Vec<FaithfulnessResult> {
+        let mut results = vec![];
+        for (column, curves) in columns.iter().zip(&self.maps) {
+            let random = &self.random[column.model];
+            for (f, fill) in FILLS.into_iter().enumerate() {
+                let own = |of: fn(&Curves) -> f64| {
+                    over_images(curves.iter().map(|c| c.as_ref().map(|c| of(&c[f]))), seed)
+                };
+                let chance = |of: fn(&Curves) -> f64| {
+                    over_images(random.iter().map(|c| Some(of(&c[f]))), seed)
+                };
+                results.push(FaithfulnessResult {
+                    column: column.name.clone(),
+                    fill,
+                    deletion: own(|c| c.deletion),
+                    insertion: own(|c| c.insertion),
+                    random_deletion: chance(|c| c.deletion),
+                    random_insertion: chance(|c| c.insertion),
+                });
+            }
+        }
+        results
+    }
+}
+
+/// The first batch of one model, which the test of random weights goes over again.
+pub struct Kept {
+    /// What the network was given.
+    pub input: Tensor,
+    /// Positions in the data set.
+    pub indices: Vec<usize>,
+    /// What was explained.
+    pub classes: Classes,
+    /// The maps, one a column of the model.
+    pub maps: Vec<Tensor>,
+}
+
+/// The test of random weights (Adebayo et al. 2018): the parameters are drawn anew, module by module
+/// from the top, and the maps of the first batch are held against those of the trained model. A map
+/// that stays as it was does not depend on what the model learned.
+///
+/// # Errors
+/// A model cannot be loaded anew or has no modules.
+pub fn sanity(
+    args: &Args,
+    kept: &[Kept],
+    columns: &[ColumnInfo],
+    (preprocess, execution): (&Preprocess, &Execution),
+) -> Result<Vec<SanityResult>> {
+    let mut results = vec![];
+    for (m, first) in kept.iter().enumerate() {
+        let path = &args.models[m];
+        let stages = stages(args, m)?;
+        for done in 1..=stages.len() {
+            let mut loaded = inputs::load_all(std::slice::from_ref(path), &args.run)?;
+            let loaded = loaded.pop().ok_or_else(|| Error::usage("no model", "name one"))?;
+            let redrawn = loaded.redrawn(&stages[..done], args.choices.random_seed)?;
+            let (mut explainer, ..) =
+                redrawn.into_explainer(&first.input, &args.wanted(preprocess), execution)?;
+            let (target, labels) = same_target(&first.classes);
+            let labels = Some(labels.as_slice());
+            let images = Images { input: &first.input, indices: &first.indices, labels };
+            let explained = explainer.explain(&images, target)?;
+            let own = columns.iter().filter(|c| c.model == m);
+            for (column, (before, after)) in own.zip(first.maps.iter().zip(&explained.maps)) {
+                let sides = [before, after].map(|maps| enlarged(maps, &first.input));
+                results.push(stage_result(column, &stages[done - 1], &sides, args)?);
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// The modules with parameters, the last first.
+fn stages(args: &Args, model: usize) -> Result<Vec<String>> {
+    let path = &args.models[model];
+    let loaded = inputs::load_all(std::slice::from_ref(path), &args.run)?;
+    let mut stages: Vec<String> = loaded.iter().flat_map(|l| l.model.stages()).collect();
+    stages.reverse();
+    if stages.is_empty() {
+        let problem = "it was frozen: no module with parameters is left to draw anew";
+        return Err(Error::file(
+            "test",
+            path,
+            problem,
+            "leave --sanity out, or export it unfrozen",
+        ));
+    }
+    Ok(stages)
+}
+
+/// The same classes again, whatever the changed model predicts.
+fn same_target(classes: &Classes) -> (Target, Vec<usize>) {
+    let labels: Vec<usize> = classes.classes.iter().map(|&c| c as usize).collect();
+    match (classes.against, labels.first()) {
+        (Some(other), Some(&class)) => (Target::Contrast(class, other as usize), labels),
+        _ => (Target::Label, labels),
+    }
+}
+
+fn stage_result(
+    column: &ColumnInfo,
+    stage: &str,
+    [before, after]: &[Tensor; 2],
+    args: &Args,
+) -> Result<SanityResult> {
+    let (before, after) = (to_array(before)?, to_array(after)?);
+    let pairs = before.outer_iter().zip(after.outer_iter());
+    let agreements = pairs
+        .map(|(a, b)| Compared::of(a).with(&Compared::of(b)))
+        .collect::<Result<Vec<Agreement>>>()?;
+    let seed = args.choices.random_seed;
+    Ok(SanityResult {
+        column: column.name.clone(),
+        redrawn_down_to: stage.to_owned(),
+        spearman: over_images(agreements.iter().map(|a| a.spearman), seed),
+        ssim: over_images(agreements.iter().map(|a| a.ssim), seed),
+    })
+}
