@@ -22,7 +22,7 @@ pub struct LoadedModel {
 /// What is wanted of a model that explains its predictions.
 pub struct Wanted<'a> {
     /// How maps are made.
-    pub methods: &'a [Method],
+    pub methods: Vec<Method>,
     /// Layers of class activation maps; none for the last with a spatial map.
     pub layers: &'a [String],
     /// Which element of a tuple is the output.
@@ -157,7 +157,7 @@ impl LoadedModel {
         let warnings = of_model(&self.model);
         let mut options = wanted.options.clone();
         settle_windows(&mut options, samples);
-        let methods = wanted.methods.to_vec();
+        let methods = wanted.methods.clone();
         let explainer = Explainer { model: self.model, layers, methods, options };
         Ok((explainer, record, warnings))
     }
@@ -247,7 +247,7 @@ fn layer_error(model: &Path, layer: &str, problem: String) -> Error {
         layer: layer.to_owned(),
         path: model.to_owned(),
         problem,
-        remedy: "choose other layers with --layers; `repsim layers` lists them".to_owned(),
+        remedy: "choose another layer; `repsim layers` lists them".to_owned(),
     }
 }
 

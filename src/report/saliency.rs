@@ -128,6 +128,39 @@ pub struct ImageResult {
     pub predictions: Vec<PredictionInfo>,
     /// A summary of each map.
     pub maps: Vec<MapSummary>,
+    /// The derivative from its definition, of chosen pixels or patches, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finite_differences: Vec<FiniteDifference>,
+}
+
+/// (S(x + h·d) − S(x)) / h for falling h, where d is 1 on a patch, in every channel, and 0 elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FiniteDifference {
+    /// Which of the models.
+    pub model: usize,
+    /// First row of the patch.
+    pub row: usize,
+    /// First column of the patch.
+    pub column: usize,
+    /// Its side: 1 for a pixel.
+    pub side: usize,
+    /// What autograd says of the derivative along d.
+    pub autograd: Number,
+    /// The h at which the quotient comes closest; below it rounding takes over.
+    pub best_h: f64,
+    /// One for each h.
+    pub steps: Vec<FiniteStep>,
+}
+
+/// The quotient at one h.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FiniteStep {
+    /// h, in what the network takes.
+    pub h: f64,
+    /// (S(x + h·d) − S(x)) / h.
+    pub quotient: Number,
+    /// Its distance from autograd's value, relative to that.
+    pub relative_error: Number,
 }
 
 /// What a model says of an image.

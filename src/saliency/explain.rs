@@ -201,7 +201,12 @@ pub fn forward(model: &mut Model, input: &Tensor) -> Result<Tensor> {
     let output = model.run(input, &mut |_, _| Ok(Answer::Keep))?;
     output.ok_or_else(|| {
         let problem = format!("it returns {}, and this takes a tensor", model.output_type());
-        Error::file("explain", model.path(), problem, "choose one with --output INDEX")
+        Error::file(
+            "explain",
+            model.path(),
+            problem,
+            "choose a tensor of it with --output-index, which needs a tuple or a list",
+        )
     })
 }
 

@@ -82,6 +82,21 @@ pub fn series(
     Ok(Series { patch, autograd, steps, best })
 }
 
+/// The pixels where a gradient (1×C×H×W) is largest in absolute value, summed over channels.
+pub fn largest(gradient: &Tensor, count: usize) -> Vec<Patch> {
+    let size = gradient.size();
+    let width = size[size.len() - 1];
+    let flat = gradient.sum_dim_intlist([1i64].as_slice(), false, Kind::Double).abs().reshape([-1]);
+    let (_, places) = flat.topk((count as i64).min(flat.numel() as i64), 0, true, true);
+    let places: Vec<i64> = Vec::try_from(places).unwrap_or_default();
+    let patch = |place: i64| Patch {
+        row: (place / width) as usize,
+        column: (place % width) as usize,
+        side: 1,
+    };
+    places.into_iter().map(patch).collect()
+}
+
 fn step(h: f64, quotient: f64, autograd: f64) -> Step {
     let error = (quotient - autograd).abs() / autograd.abs();
     Step { h, quotient, relative_error: Some(error).filter(|e| e.is_finite()) }

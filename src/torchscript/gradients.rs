@@ -102,7 +102,12 @@ impl Model {
 
     fn no_tensor(&self) -> Error {
         let problem = format!("it returns {}, and this takes a tensor", self.output_type());
-        Error::file("differentiate", self.path(), problem, "choose one with --output INDEX")
+        Error::file(
+            "differentiate",
+            self.path(),
+            problem,
+            "choose a tensor of it with --output-index, which needs a tuple or a list",
+        )
     }
 
     fn no_gradient(&self, said: &str) -> Error {

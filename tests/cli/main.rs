@@ -22,5 +22,6 @@ mod mistakes;
 mod nulls;
 mod output;
 mod reports;
+mod saliency;
 mod support;
 mod tolerances;

@@ -9,6 +9,7 @@ use crate::cli::picture;
 use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
+use crate::saliency::finite::Patch;
 use crate::saliency::{Method, Options, Target};
 
 /// Options of `repsim saliency`.
@@ -22,7 +23,8 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// How maps are made, one or several apart by commas: gradient, gradient-x-input, smoothgrad,
-    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, occlusion
+    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, occlusion;
+    /// finite-difference gives no map but the derivative from its definition at the pixels of --patch
     #[arg(
         long,
         value_name = "LIST",
@@ -30,7 +32,11 @@ pub struct Args {
         value_delimiter = ',',
         help_heading = "Method"
     )]
-    pub method: Vec<Method>,
+    pub method: Vec<Choice>,
+    /// Pixels or squares for finite-difference: ROW,COLUMN or ROW,COLUMN,SIDE; may be repeated
+    /// [default: the three pixels with the largest gradient]
+    #[arg(long, value_name = "PLACE", value_parser = patch, help_heading = "Method")]
+    pub patch: Vec<Patch>,
     /// Layers of class activation maps; may be repeated [default: the last with a spatial map]
     #[arg(long, value_name = "NAME", help_heading = "Method")]
     pub layer: Vec<String>,
@@ -52,6 +58,36 @@ pub struct Args {
     pub preprocess: PreprocessArgs,
     #[command(flatten)]
     pub run: ModelArgs,
+}
+
+/// What may be asked for as a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// A map.
+    Map(Method),
+    /// The derivative from its definition.
+    FiniteDifference,
+}
+
+impl std::str::FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "finite-difference" => Ok(Self::FiniteDifference),
+            _ => text.parse().map(Self::Map).map_err(|e: String| format!("{e}, finite-difference")),
+        }
+    }
+}
+
+/// A pixel or a square: `5,7` or `5,7,4`.
+fn patch(text: &str) -> Result<Patch, String> {
+    let numbers: Result<Vec<usize>, _> = text.split(',').map(|n| n.trim().parse()).collect();
+    match numbers.as_deref() {
+        Ok(&[row, column]) => Ok(Patch { row, column, side: 1 }),
+        Ok(&[row, column, side]) if side > 0 => Ok(Patch { row, column, side }),
+        _ => Err("expected ROW,COLUMN or ROW,COLUMN,SIDE".to_owned()),
+    }
 }
 
 /// What is explained.
@@ -172,7 +208,14 @@ impl Args {
             let problem = format!("--noise {} is no share", self.choices.noise);
             return Err(Error::usage(problem, "give a number from 0 up, such as 0.15"));
         }
-        let cams = self.method.iter().any(|m| m.is_cam());
+        let cams = self.methods().iter().any(|m| m.is_cam());
+        if !self.patch.is_empty() && !self.differs() {
+            let problem = "--patch is for the method finite-difference";
+            return Err(Error::usage(
+                problem,
+                "leave it out, or add finite-difference to --method",
+            ));
+        }
         if !self.layer.is_empty() && !cams {
             let problem = "--layer is for class activation maps, and no method is one";
             return Err(Error::usage(problem, "leave it out, or take --method gradcam"));
@@ -180,10 +223,28 @@ impl Args {
         Ok(())
     }
 
+    /// The methods that give maps, each once.
+    pub fn methods(&self) -> Vec<Method> {
+        let mut methods = vec![];
+        for choice in &self.method {
+            if let Choice::Map(method) = choice
+                && !methods.contains(method)
+            {
+                methods.push(*method);
+            }
+        }
+        methods
+    }
+
+    /// Whether finite differences are wanted.
+    pub fn differs(&self) -> bool {
+        self.method.contains(&Choice::FiniteDifference)
+    }
+
     /// What is wanted of each model.
     pub fn wanted(&self, preprocess: &Preprocess) -> Wanted<'_> {
         Wanted {
-            methods: &self.method,
+            methods: self.methods(),
             layers: &self.layer,
             output: self.target.output_index,
             options: self.options(preprocess),

@@ -145,6 +145,7 @@ fn of_batch(
         let explained = subject.explainer.explain(&images, target)?;
         collected.keep(&images, &explained);
         collected.trust(i, subject, &images, &explained)?;
+        collected.differentiate(i, subject, &images, &explained.classes)?;
         collected.timing.forward += running.elapsed().as_secs_f64();
         let measuring = Instant::now();
         collected.take(&explained, &input)?;

@@ -11,18 +11,21 @@ use crate::capture::Timing as Spent;
 use crate::data::{Batch, Dataset, Preprocess, Summary as Read};
 use crate::error::Result;
 use crate::report::saliency::{
-    ClassScore, ColumnInfo, ImageResult, MapSummary, Mean, PairResult, PredictionInfo,
-    SaliencyReport, SaliencyResults, SaliencySettings, SanityResult,
+    ClassScore, ColumnInfo, FiniteDifference, FiniteStep, ImageResult, MapSummary, Mean,
+    PairResult, PredictionInfo, SaliencyReport, SaliencyResults, SaliencySettings, SanityResult,
 };
 use crate::report::{DataInput, Inputs, Number, SchemaId, Timing, Tool, Warning};
 use crate::saliency::bootstrap::{interval, mean};
 use crate::saliency::compare::{Agreement, Compared};
 use crate::saliency::summary::{Summary, summarise};
-use crate::saliency::{Explained, Images, Method};
+use crate::saliency::{Classes, Explained, Images, Method, finite};
 use crate::torchscript::{Execution, libtorch_version, tensors};
 
 /// Classes listed of each image.
 const TOP: usize = 5;
+
+/// Pixels at which the derivative is taken from its definition where none are named.
+const PATCHES: usize = 3;
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
@@ -44,6 +47,8 @@ pub struct Collected<'a> {
     sanity: Vec<SanityResult>,
     /// The maps of the batch at hand, at the size of the input, one a column.
     batch: Vec<Array3<f32>>,
+    /// Images of the batch at hand.
+    in_batch: usize,
     /// Where the time went.
     pub timing: Spent,
 }
@@ -58,13 +63,14 @@ impl<'a> Collected<'a> {
             dataset,
             names: args.class_names(dataset).unwrap_or_default(),
             images: vec![],
-            pairs: vec![vec![]; count * (count - 1) / 2],
+            pairs: vec![vec![]; count * count.saturating_sub(1) / 2],
             pictures: Pictures::new(args),
             stored: vec![vec![]; count],
             faithfulness: Faithfulness::default(),
             kept: vec![],
             sanity: vec![],
             batch: vec![],
+            in_batch: 0,
             timing: Spent::default(),
             columns,
         }
@@ -73,6 +79,7 @@ impl<'a> Collected<'a> {
     /// A batch begins.
     pub fn begin(&mut self, batch: &Batch) {
         self.batch.clear();
+        self.in_batch = batch.len();
         self.pictures.take_images(batch);
         let labels = |i: usize| batch.labels.as_ref().map(|l| class(self.dataset.classes(), l[i]));
         let new = (0..batch.len()).map(|i| ImageResult {
@@ -80,6 +87,7 @@ impl<'a> Collected<'a> {
             label: labels(i),
             predictions: vec![],
             maps: vec![],
+            finite_differences: vec![],
         });
         self.images.extend(new.collect::<Vec<_>>());
     }
@@ -95,6 +103,38 @@ impl<'a> Collected<'a> {
                 maps: explained.maps.iter().map(tch::Tensor::copy).collect(),
             });
         }
+    }
+
+    /// Takes the derivative from its definition, where that was asked for.
+    ///
+    /// # Errors
+    /// A patch lies outside an image, or the model cannot be differentiated.
+    pub fn differentiate(
+        &mut self,
+        model: usize,
+        subject: &mut Subject,
+        images: &Images<'_>,
+        classes: &Classes,
+    ) -> Result<()> {
+        if !self.args.differs() {
+            return Ok(());
+        }
+        let start = self.images.len() - self.in_batch;
+        for i in 0..self.in_batch {
+            let input = images.input.narrow(0, i as i64, 1);
+            let own = classes.of_rows(i..i + 1);
+            let network = &mut subject.explainer.model;
+            let gradient = network.gradients(&input, |logits| own.total(logits))?.input;
+            let patches = match self.args.patch.is_empty() {
+                true => finite::largest(&gradient, PATCHES),
+                false => self.args.patch.clone(),
+            };
+            for patch in patches {
+                let found = finite::series(network, &input, &gradient, &own, patch)?;
+                self.images[start + i].finite_differences.push(in_report(model, &found));
+            }
+        }
+        Ok(())
     }
 
     /// Tests the maps of one model by deletion and insertion, where that was asked for.
@@ -172,7 +212,7 @@ impl<'a> Collected<'a> {
     /// # Errors
     /// Maps of two columns have different sizes.
     pub fn end(&mut self) -> Result<()> {
-        let count = self.batch.first().map_or(0, |maps| maps.len_of(Axis(0)));
+        let count = self.in_batch;
         let start = self.images.len() - count;
         for i in 0..count {
             let maps: Vec<ArrayView2<'_, f32>> =
@@ -218,7 +258,7 @@ impl<'a> Collected<'a> {
             ..Timing::default()
         };
         let settings = SaliencySettings {
-            methods: args.method.clone(),
+            methods: args.methods(),
             target: target.to_string(),
             layers: args.layer.clone(),
             signed: options.signed,
@@ -365,6 +405,23 @@ fn top(logits: &[f64], names: &[String]) -> Vec<ClassScore> {
 
 fn class(names: &[String], class: usize) -> String {
     names.get(class).cloned().unwrap_or_else(|| class.to_string())
+}
+
+fn in_report(model: usize, found: &finite::Series) -> FiniteDifference {
+    let step = |s: &finite::Step| FiniteStep {
+        h: s.h,
+        quotient: s.quotient.into(),
+        relative_error: s.relative_error.into(),
+    };
+    FiniteDifference {
+        model,
+        row: found.patch.row,
+        column: found.patch.column,
+        side: found.patch.side,
+        autograd: found.autograd.into(),
+        best_h: found.best,
+        steps: found.steps.iter().map(step).collect(),
+    }
 }
 
 fn in_numbers(summary: &Summary) -> MapSummary {
