@@ -1,5 +1,7 @@
 //! Maps of a batch of images by several methods at once.
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::{Kind, Tensor};
 
 use super::cam;
@@ -7,7 +9,7 @@ use super::method::Method;
 use super::occlusion::occlusion;
 use super::target::{Classes, Target};
 use crate::error::{Error, Result};
-use crate::torchscript::{Answer, Layer, LayerGradient, Model};
+use crate::torchscript::{Answer, Layer, LayerGradient, Model, tensors};
 
 /// What changes the maps of the methods that have choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,7 +171,7 @@ impl Explainer {
         let range =
             images.input.amax(axes.as_slice(), true) - images.input.amin(axes.as_slice(), true);
         for sample in 0..self.options.samples {
-            let noise = noise(images, self.options.seed, sample) * &range * self.options.noise;
+            let noise = noise(images, self.options.seed, sample)? * &range * self.options.noise;
             total += self.gradient_at(&(images.input + noise), classes)?;
         }
         Ok(self.over_channels(&(total / self.options.samples as f64)))
@@ -188,7 +190,7 @@ impl Explainer {
         let begin = pass.classes.scores(&forward(&mut self.model, &start)?)?;
         let change = pass.classes.scores(&pass.logits)? - begin;
         let error = map.sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Double) - change;
-        let error = crate::torchscript::tensors::to_vector(&error)?.to_vec();
+        let error = tensors::to_vector(&error)?.to_vec();
         Ok((map, error))
     }
 }
@@ -233,14 +235,45 @@ fn sum(tensor: &Tensor) -> Tensor {
     tensor.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
 }
 
-/// Normal noise of unit deviation, the same for an image whatever its batch.
-fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Tensor {
-    let shape = &images.input.size()[1..];
+/// Normal noise of unit deviation, the same for an image whatever its batch, and whatever other
+/// threads draw.
+fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Result<Tensor> {
+    let shape: Vec<usize> = images.input.size()[1..].iter().map(|&size| size as usize).collect();
+    let count = shape.iter().product();
     let of = |&index: &usize| {
         let own = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (sample as u64) << 32 ^ seed;
-        tch::manual_seed(own as i64);
-        Tensor::randn(shape, (Kind::Float, tch::Device::Cpu))
+        tensors::from_rows(&normal(own, count), &shape)
     };
-    let all: Vec<Tensor> = images.indices.iter().map(of).collect();
-    Tensor::stack(&all, 0).to_device(images.input.device())
+    let all = images.indices.iter().map(of).collect::<Result<Vec<Tensor>>>()?;
+    Ok(Tensor::stack(&all, 0).to_device(images.input.device()))
+}
+
+/// Standard normal numbers in pairs, by Box and Muller.
+fn normal(seed: u64, count: usize) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || ((random.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    let mut pair = || {
+        let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
+        [(radius * angle.cos()) as f32, (radius * angle.sin()) as f32]
+    };
+    let mut values: Vec<f32> = (0..count.div_ceil(2)).flat_map(|_| pair()).collect();
+    values.truncate(count);
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normal;
+
+    #[test]
+    fn noise_is_normal_and_of_its_seed() {
+        let values: Vec<f64> = normal(3, 99_999).into_iter().map(f64::from).collect();
+        let moment = |power| values.iter().map(|v| v.powi(power)).sum::<f64>() / 99_999.0;
+        assert_eq!(values.len(), 99_999);
+        for (power, expected) in [(1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0)] {
+            assert!((moment(power) - expected).abs() < 0.1, "moment {power}: {}", moment(power));
+        }
+        assert_eq!(normal(3, 7), normal(3, 8)[..7]);
+        assert_ne!(normal(3, 7), normal(4, 7));
+    }
 }

@@ -86,6 +86,10 @@ impl Model {
         let activations: Vec<Tensor> = kept.into_iter().flatten().collect();
         let wanted: Vec<&Tensor> = activations.iter().chain(with_input.then_some(input)).collect();
         let score = score(&output)?;
+        // libtorch's engine follows a null pointer where nothing was recorded.
+        if !score.requires_grad() {
+            return Err(self.no_gradient("the score does not depend on the input"));
+        }
         let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
         if gradients.iter().any(|g| !g.defined()) {
