@@ -1,5 +1,7 @@
 //! Gradients of a score with respect to the input and to inner activations.
 
+use std::path::Path;
+
 use tch::Tensor;
 
 use super::ffi::Answer;
@@ -72,7 +74,12 @@ impl Model {
         score: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<(Tensor, Vec<LayerGradient>, Option<Tensor>)> {
         let mut kept: Vec<Option<Tensor>> = self.layers().iter().map(|_| None).collect();
+        let names: Vec<String> = self.layers().iter().map(|l| l.name.clone()).collect();
+        let path = self.path().to_owned();
         let output = self.run_placed(input, true, &mut |layer, output| {
+            if !output.is_floating_point() {
+                return Err(no_floats(&path, &names[layer]));
+            }
             let leaf = match output.requires_grad() {
                 true => output.shallow_clone(),
                 false => output.detach().set_requires_grad(true),
@@ -123,5 +130,15 @@ impl Model {
                 .to_owned(),
             detail: said.to_owned(),
         }
+    }
+}
+
+/// A layer whose output has no gradient.
+fn no_floats(path: &Path, layer: &str) -> Error {
+    Error::Layer {
+        layer: layer.to_owned(),
+        path: path.to_owned(),
+        problem: "gives whole numbers, which have no gradient".to_owned(),
+        remedy: "choose another layer; `repsim layers` lists them".to_owned(),
     }
 }

@@ -175,7 +175,7 @@ fn tuples_are_named() {
     for (method, action) in [(Method::Gradient, "differentiate"), (Method::Occlusion, "explain")] {
         let text = said_of(&mut changed(&TUPLE, method, None));
         let end = "linear.pt: it returns Tuple[Tensor, Tensor], and this takes a tensor; choose \
-                   one with --output INDEX";
+                   a tensor of it with --output-index, which needs a tuple or a list";
         assert!(text.starts_with(&format!("failed to {action} ")), "{text}");
         assert!(text.ends_with(end), "{text}");
     }
@@ -196,7 +196,7 @@ fn an_element_that_holds_no_logits_is_named_by_its_shape() {
         assert_eq!(
             said_of(&mut changed(&TUPLE, method, Some(0))),
             "the model's output has shape 2×1×4×4: no N×K logits; give a classifier, or choose \
-             one of several outputs with --output INDEX"
+             one of several outputs with --output-index"
         );
     }
 }
