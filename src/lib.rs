@@ -11,10 +11,13 @@
 //! * [`data`]: image folders and arrays, decoding, preprocessing, batches.
 //! * [`torchscript`]: loading TorchScript archives, finding their layers, listening to them.
 //! * [`stats`], [`linalg`]: accumulators over batches, and the linear algebra under them.
-//! * [`similarity`]: the measures, as formulas.
+//! * [`similarity`]: CKA and HSIC, as formulas.
+//! * [`frechet`]: distances of distributions: FID and its relatives.
+//! * [`novelty`]: how far samples lie from a reference, and what that tells of predictions.
+//! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.
 //! * [`capture`]: the engine that runs models over data and feeds the accumulators.
 //! * [`report`]: versioned results with their provenance.
-//! * [`render`]: heat maps as SVG and PNG.
+//! * [`render`]: heat maps, charts and sheets as SVG and PNG.
 //! * [`cli`]: the command line, and the only code that prints.
 
 pub mod capture;

@@ -10,7 +10,7 @@ use crate::tolerances::DISTANCE;
 
 /// The lines of a run that has to end with a code.
 #[track_caller]
-fn ended(line: &str, code: i32) -> Run {
+pub fn ended(line: &str, code: i32) -> Run {
     let run = repsim(words(line));
     assert_eq!(run.code, code, "repsim {line}\n{}", run.stderr);
     run

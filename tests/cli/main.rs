@@ -8,6 +8,7 @@ mod data;
 mod distance;
 mod features;
 mod fid_cache;
+mod fid_degenerate;
 mod fid_golden;
 mod fid_images;
 mod fid_mistakes;
