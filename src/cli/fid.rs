@@ -38,6 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = args::finite)]
     fail_above: Option<f64>,
     /// Keep mean and covariance of image sets in a folder, found by content, and take them from there
+    /// (not for metrics that need samples, and not of sets of which files were left out)
     #[arg(long, value_name = "DIR")]
     stats_cache: Option<PathBuf>,
     #[command(flatten)]
