@@ -105,6 +105,8 @@ impl Explainer {
     /// The model does not run on the images or cannot be differentiated, or the target is none of
     /// its outputs.
     pub fn explain(&mut self, images: &Images<'_>, target: Target) -> Result<Explained> {
+        let placed = images.input.to_device(self.model.device());
+        let images = &Images { input: &placed, ..*images };
         let pass = self.pass(images, target)?;
         let mut completeness = None;
         let mut maps = Vec::new();

@@ -79,6 +79,11 @@ impl Model {
         &self.path
     }
 
+    /// Where the prepared model runs.
+    pub fn device(&self) -> Device {
+        self.execution.device
+    }
+
     /// Operators of the archive that reach beyond the model; empty unless it was trusted.
     pub fn untrusted_operators(&self) -> &[String] {
         &self.untrusted
