@@ -279,16 +279,7 @@ fn skipped(files: &[crate::data::Skipped]) -> Option<Warning> {
 /// # Errors
 /// It cannot be written.
 pub fn show(args: &Args, report: &CkaReport, messages: &Messages) -> Result<()> {
-    match &args.output {
-        Some(path) => output::write_report(report, path)?,
-        None if !messages.shows_tables() => output::write_report(report, "-".as_ref())?,
-        None => messages.note("(-o FILE writes the whole report)"),
-    }
-    let to_stdout = args.output.as_deref() == Some("-".as_ref());
-    if messages.shows_tables() && !to_stdout {
-        output::print(&format!("{}\n", table(report)))?;
-    }
-    Ok(())
+    output::show(report, args.output.as_deref(), messages, || table(report))
 }
 
 /// Each layer of A, its best match in B, and the value.

@@ -458,16 +458,7 @@ fn draw(path: &Path, report: &DistanceReport) -> Result<()> {
 }
 
 fn show(args: &Args, report: &DistanceReport, messages: &Messages) -> Result<()> {
-    match &args.output {
-        Some(path) => output::write_report(report, path)?,
-        None if !messages.shows_tables() => output::write_report(report, "-".as_ref())?,
-        None => messages.note("(-o FILE writes the whole report)"),
-    }
-    let to_stdout = args.output.as_deref() == Some("-".as_ref());
-    if messages.shows_tables() && !to_stdout {
-        output::print(&format!("{}\n", table(report)))?;
-    }
-    Ok(())
+    output::show(report, args.output.as_deref(), messages, || table(report))
 }
 
 /// The distances, and how well each tells right predictions from wrong ones.

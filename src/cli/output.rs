@@ -136,6 +136,28 @@ pub fn write_report<T: serde::Serialize>(report: &T, path: &Path) -> Result<()> 
     }
 }
 
+/// Writes a report where it was asked for, and a table where somebody looks. Without a place for it
+/// the report goes to standard output, where nobody looks at that.
+///
+/// # Errors
+/// It cannot be written.
+pub fn show<T: serde::Serialize>(
+    report: &T,
+    place: Option<&Path>,
+    messages: &Messages,
+    table: impl FnOnce() -> String,
+) -> Result<()> {
+    match place {
+        Some(path) => write_report(report, path)?,
+        None if !messages.shows_tables() => write_report(report, "-".as_ref())?,
+        None => messages.note("(-o FILE writes the whole report)"),
+    }
+    match messages.shows_tables() && place != Some("-".as_ref()) {
+        true => print(&format!("{}\n", table())),
+        false => Ok(()),
+    }
+}
+
 /// Indented JSON, with arrays of numbers on one line.
 fn to_json<T: serde::Serialize>(report: &T) -> Result<String> {
     let value = serde_json::to_value(report)

@@ -58,7 +58,8 @@ impl Moments {
         }
         let mut shifted = Array2::zeros((count + 1, self.width()));
         let mut own = shifted.slice_mut(s![..count, ..]);
-        own.assign(&(&rows - &self.origin));
+        own.assign(&rows);
+        own -= &self.origin;
         let mean = own.sum_axis(Axis(0)) / count as f64;
         own -= &mean;
         // What rounding left of the mean, taken out once more.

@@ -17,16 +17,9 @@ const ROWS: usize = 20;
 /// # Errors
 /// It cannot be written.
 pub fn show(args: &Args, report: &SaliencyReport, messages: &Messages) -> Result<()> {
-    match &args.output {
-        Some(path) => output::write_report(report, path)?,
-        None if !messages.shows_tables() => output::write_report(report, "-".as_ref())?,
-        None => messages.note("(-o FILE writes the whole report)"),
-    }
-    let to_stdout = args.output.as_deref() == Some("-".as_ref());
-    if messages.shows_tables() && !to_stdout {
-        output::print(&format!("{}\n{}", images(report), comparison(report)))?;
-    }
-    Ok(())
+    output::show(report, args.output.as_deref(), messages, || {
+        format!("{}\n{}", images(report), comparison(report))
+    })
 }
 
 /// Each image with what is explained of it.
