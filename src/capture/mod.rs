@@ -7,6 +7,7 @@ pub mod cka;
 pub mod extract;
 mod feed;
 mod full;
+pub mod maps;
 mod minibatch;
 mod plan;
 mod reduce;

@@ -162,6 +162,30 @@ impl LoadedModel {
         Ok((explainer, record, warnings))
     }
 
+    /// Makes a model ready to give the feature maps of layers: those named, else the last with a
+    /// spatial map. The second part holds their places in the order in which they were named.
+    ///
+    /// # Errors
+    /// The model does not run on the input, has no such layer, or a layer has no spatial map.
+    pub fn into_maps(
+        mut self,
+        samples: &Tensor,
+        names: &[String],
+        execution: &Execution,
+        input: usize,
+    ) -> Result<(Subject, Vec<usize>, ModelInput, Vec<Warning>)> {
+        let all = self.model.probe(samples)?;
+        let layers = spatial_layers(&self.model, &all, names)?;
+        self.model.prepare(&layers, execution)?;
+        let record = self.record(&layers);
+        let warnings = of_model(&self.model);
+        let named = |layer: &Layer| names.iter().position(|n| *n == layer.name);
+        let mut order: Vec<usize> = (0..layers.len()).collect();
+        order.sort_by_key(|&i| named(&layers[i]).unwrap_or(names.len()));
+        let subject = Subject { model: self.model, layers, input };
+        Ok((subject, order, record, warnings))
+    }
+
     fn last_linear(&mut self) -> Result<String> {
         self.model.listen_to_last_linear()?.ok_or_else(|| {
             let problem = "it has no linear layer whose input could be taken";
@@ -204,18 +228,20 @@ fn spatial_layers(model: &Model, all: &[Layer], names: &[String]) -> Result<Vec<
         let last = all.iter().rev().find(is_map).cloned();
         return last.map(|layer| vec![layer]).ok_or_else(|| {
             let problem = "no layer gives a spatial map";
-            let remedy = "use --method gradient, which needs none";
-            Error::file("explain", model.path(), problem, remedy)
+            let remedy = "give a convolutional network (--method gradient needs no such layer)";
+            Error::file("look into", model.path(), problem, remedy)
         });
     }
-    let layers = choose(model, all, &Selection::new(names)?)?;
-    match layers.iter().find(|layer| !is_map(layer)) {
+    let (maps, flat): (Vec<Layer>, Vec<Layer>) =
+        choose(model, all, &Selection::new(names)?)?.into_iter().partition(|l| is_map(&l));
+    // What a pattern takes along is left out; what was named is told of.
+    match flat.iter().find(|layer| maps.is_empty() || names.contains(&layer.name)) {
         Some(flat) => {
             let shape = shape_text(flat.sample_shape());
             let problem = format!("gives {shape} a sample: no spatial map");
             Err(layer_error(model.path(), &flat.name, problem))
         }
-        None => Ok(layers),
+        None => Ok(maps),
     }
 }
 

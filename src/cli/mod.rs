@@ -10,6 +10,7 @@ mod features;
 mod fid;
 mod inputs;
 mod layers;
+mod maps;
 mod output;
 mod picture;
 mod saliency;
@@ -78,6 +79,8 @@ enum Command {
     Distance(Box<distance::Args>),
     /// Map which pixels a prediction rests on, and compare the maps of models and methods
     Saliency(Box<saliency::Args>),
+    /// Look at the feature maps of layers, and match the channels of two models
+    Maps(Box<maps::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
@@ -110,6 +113,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Fid(args) => fid::run(&args, messages),
         Command::Distance(args) => distance::run(&args, messages).map(done),
         Command::Saliency(args) => saliency::run(&args, messages).map(done),
+        Command::Maps(args) => maps::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),
@@ -148,4 +152,22 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// Who reads our output has seen enough.
 fn is_broken_pipe(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_command_has_two_options_of_one_name() {
+        for command in Cli::command().get_subcommands() {
+            let mut names = BTreeSet::new();
+            for name in command.get_arguments().filter_map(|a| a.get_long()) {
+                assert!(names.insert(name), "two options --{name} in {}", command.get_name());
+            }
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::cka::values;
+use crate::data::{Channels, InputBatch, Preprocess, Range};
 use crate::error::{Error, Result};
-use crate::render::{Chart, Heatmap, RenderError, Rule, Series};
+use crate::render::{Chart, Heatmap, Image, RenderError, Rule, Series, Sheet};
 use crate::report::cka::CkaReport;
 use crate::report::distance::{Decile, DistanceReport, PredictionResult};
 use crate::report::{check_writable, write_atomically};
@@ -26,8 +27,28 @@ pub fn is_svg(path: &Path) -> bool {
     is(path, "svg")
 }
 
-fn is(path: &Path, ending: &str) -> bool {
+/// Whether a file's name has an ending, in whichever case.
+pub fn is(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// What is done to images to look at them: the steps for a network, but bytes in three channels.
+pub fn shown(steps: &Preprocess) -> Preprocess {
+    let (channels, range) = (Channels::Rgb, Range::Bytes);
+    Preprocess { channels, range, mean: vec![], std: vec![], ..steps.clone() }
+}
+
+/// The pictures of a batch that was made to be looked at.
+pub fn images(input: &InputBatch) -> Vec<Image> {
+    let &[_, height, width, channels] = input.shape.as_slice() else { return vec![] };
+    let byte = |v: f32| v.round().clamp(0.0, 255.0) as u8;
+    let image = |pixels: &[f32]| {
+        Image::from_fn(width, height, |row, column| {
+            let first = (row * width + column) * channels;
+            [0, 1, 2].map(|c| byte(pixels[first + c.min(channels - 1)]))
+        })
+    };
+    input.data.chunks_exact(height * width * channels).map(image).collect()
 }
 
 /// Draws the matrix of a report.
@@ -93,6 +114,19 @@ pub fn accuracy(report: &DistanceReport, found: &PredictionResult, path: &Path) 
         lines: &rules,
     };
     write(path, chart.to_svg(), || chart.to_png(), "try .svg")
+}
+
+/// Draws pictures in a grid.
+///
+/// # Errors
+/// It cannot be drawn or written; `remedy` is what to do where it is too large.
+pub fn sheet(sheet: &Sheet<'_>, path: &Path, remedy: &str) -> Result<()> {
+    let failed = |e| Error::file("draw", path, e, remedy);
+    let bytes = match is_svg(path) {
+        true => sheet.to_svg().map_err(failed)?.into_bytes(),
+        false => sheet.to_png().map_err(failed)?,
+    };
+    write_atomically(path, &bytes)
 }
 
 fn heights(groups: &[Decile]) -> Vec<(f64, f64)> {

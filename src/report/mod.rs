@@ -4,6 +4,7 @@ pub mod cka;
 pub mod distance;
 pub mod fid;
 pub mod layers;
+pub mod maps;
 mod number;
 mod provenance;
 pub mod saliency;

@@ -7,11 +7,12 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("distance", include_str!("schemas/distance.schema.json")),
     ("fid", include_str!("schemas/fid.schema.json")),
     ("layers", include_str!("schemas/layers.schema.json")),
+    ("maps", include_str!("schemas/maps.schema.json")),
     ("saliency", include_str!("schemas/saliency.schema.json")),
 ];
 
 /// The kinds of reports.
-pub const NAMES: [&str; 5] = ["cka", "distance", "fid", "layers", "saliency"];
+pub const NAMES: [&str; 6] = ["cka", "distance", "fid", "layers", "maps", "saliency"];
 
 /// The JSON Schema of a kind of report.
 ///

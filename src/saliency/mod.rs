@@ -4,18 +4,15 @@
 //! * [`Method`], [`Explainer`]: gradients, class activation maps, occlusion.
 //! * [`finite`]: the derivative from its definition, beside autograd's.
 //! * [`summary`], [`compare`], [`bootstrap`]: maps in a few numbers, and how alike two are.
-//! * [`matching`], [`correlations`]: which channels of two networks see alike.
 //! * [`rank`], [`auc`]: ranks, and areas under curves.
 
 pub mod auc;
 pub mod bootstrap;
 pub mod cam;
 pub mod compare;
-pub mod correlations;
 mod explain;
 pub mod faithfulness;
 pub mod finite;
-pub mod matching;
 mod method;
 mod occlusion;
 pub mod rank;

@@ -1,9 +1,13 @@
 //! Accumulators that take batches: the only state that grows with the data.
 
+mod channels;
+mod correlations;
 mod cross;
 mod hsic;
 mod moments;
 
+pub use channels::{Channel, ChannelMoments};
+pub use correlations::Correlations;
 pub use cross::{LayerMoments, PairMoments, PairProducts};
 pub use hsic::{HsicSums, HsicTable, least_samples};
 pub use moments::Moments;

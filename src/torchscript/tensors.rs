@@ -47,6 +47,19 @@ pub fn to_matrix(tensor: &Tensor) -> Result<Array2<f64>> {
         .map_err(|e| Error::usage(format!("failed to read a matrix: {e}"), REPORT))
 }
 
+/// A matrix on the CPU in float32.
+///
+/// # Errors
+/// The tensor is not a matrix.
+pub fn to_floats(tensor: &Tensor) -> Result<Array2<f32>> {
+    let (rows, columns) = tensor.size2().map_err(|e| torch_error("read a matrix", &e))?;
+    let flat = tensor.to_device(tch::Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
+    let mut values = vec![0.0; flat.numel()];
+    flat.f_copy_data(&mut values, flat.numel()).map_err(|e| torch_error("copy a tensor", &e))?;
+    Array2::from_shape_vec((rows as usize, columns as usize), values)
+        .map_err(|e| Error::usage(format!("failed to read a matrix: {e}"), REPORT))
+}
+
 /// A vector on the CPU in float64.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use repsim::report::cka::CkaReport;
 use repsim::report::distance::DistanceReport;
 use repsim::report::fid::FidReport;
 use repsim::report::layers::LayersReport;
+use repsim::report::maps::MapsReport;
 use repsim::report::saliency::SaliencyReport;
 use schemars::{JsonSchema, schema_for};
 
@@ -51,6 +52,11 @@ fn fid() {
 }
 
 #[test]
+fn maps() {
+    hold::<MapsReport>("maps");
+}
+
+#[test]
 fn saliency() {
     hold::<SaliencyReport>("saliency");
 }
@@ -62,7 +68,7 @@ fn layers() {
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    assert_eq!(repsim::report::NAMES, ["cka", "distance", "fid", "layers", "saliency"]);
+    assert_eq!(repsim::report::NAMES, ["cka", "distance", "fid", "layers", "maps", "saliency"]);
     for name in repsim::report::NAMES {
         let text = repsim::report::schema(name).unwrap();
         let schema: serde_json::Value = serde_json::from_str(text).unwrap();

@@ -19,6 +19,7 @@ mod fid_support;
 mod fid_usage;
 mod golden;
 mod layers;
+mod maps;
 mod mistakes;
 mod nulls;
 mod output;

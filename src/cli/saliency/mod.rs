@@ -13,11 +13,10 @@ use tch::Tensor;
 
 use self::pictures::Pictures;
 use self::results::Collected;
-use super::inputs;
 use super::output::Messages;
-use super::settings;
+use super::{inputs, picture, settings};
 use crate::capture::{Progress, Source, first_samples, to_tensor};
-use crate::data::{Batch, Channels, Dataset, Preprocess, Range, npz_of_floats};
+use crate::data::{Batch, Dataset, Preprocess, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
 use crate::report::{ModelInput, Warning};
@@ -101,13 +100,7 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
 /// What is done to the images for the networks, and to look at them.
 fn steps(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
     let steps = args.preprocess.steps(dataset)?;
-    let shown = Preprocess {
-        channels: Channels::Rgb,
-        range: Range::Bytes,
-        mean: vec![],
-        std: vec![],
-        ..steps.clone()
-    };
+    let shown = picture::shown(&steps);
     Ok(vec![steps, shown])
 }
 
@@ -160,7 +153,7 @@ fn of_batch(
 /// The maps of a column as numbers, N×h×w.
 fn to_array(maps: &Tensor) -> Result<Array3<f32>> {
     let (count, height, width) = maps.size3().map_err(|e| tensors::torch_error("read maps", &e))?;
-    let flat = tensors::to_matrix(&maps.reshape([count, -1]))?.mapv(|v| v as f32);
+    let flat = tensors::to_floats(&maps.reshape([count, -1]))?;
     let shape = (count as usize, height as usize, width as usize);
     flat.into_shape_with_order(shape)
         .map_err(|e| Error::usage(format!("failed to read maps: {e}"), "please report this"))

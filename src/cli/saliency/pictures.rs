@@ -48,17 +48,7 @@ impl Pictures {
 
     /// Keeps the images of a batch to draw maps over: bytes, as the network sees them.
     pub fn take_images(&mut self, batch: &Batch) {
-        self.batch.clear();
-        let shown = &batch.inputs[batch.inputs.len() - 1];
-        let &[_, height, width, channels] = shown.shape.as_slice() else { return };
-        for pixels in shown.data.chunks_exact(height * width * channels) {
-            let byte = |v: f32| v.round().clamp(0.0, 255.0) as u8;
-            let at = |row: usize, column: usize| {
-                let first = (row * width + column) * channels;
-                [0, 1, 2].map(|c| byte(pixels[first + c.min(channels - 1)]))
-            };
-            self.batch.push(Image::from_fn(width, height, at));
-        }
+        self.batch = picture::images(&batch.inputs[batch.inputs.len() - 1]);
     }
 
     /// Draws the maps of image `i` of the batch where they are wanted.
@@ -159,12 +149,7 @@ impl Found {
             note: "",
             cell: CELL,
         };
-        let failed = |e| Error::file("draw", path, e, "use fewer images: --sheet-rows");
-        let bytes = match picture::is_svg(path) {
-            true => sheet.to_svg().map_err(failed)?.into_bytes(),
-            false => sheet.to_png().map_err(failed)?,
-        };
-        write_atomically(path, &bytes)
+        picture::sheet(&sheet, path, "use fewer images: --sheet-rows")
     }
 }
 

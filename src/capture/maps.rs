@@ -1,0 +1,186 @@
+//! Feature maps to look at, and which channels of two layers see alike.
+
+use ndarray::{Array2, Array4};
+use tch::Tensor;
+
+use super::feed::{Consumer, Feed, ModelFeed, Place};
+use super::{Progress, Timing};
+use crate::error::{Error, Result};
+use crate::stats::{Channel, ChannelMoments, Correlations};
+use crate::torchscript::{Answer, tensors};
+
+/// What is kept of the layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Samples whose maps are kept, from the first on.
+    pub samples: usize,
+    /// A layer of the first model and one of the second whose channels are correlated.
+    pub pairs: Vec<(usize, usize)>,
+}
+
+/// The feature maps of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerMaps {
+    /// Those of the first samples, N×K×H×W.
+    pub maps: Array4<f32>,
+    /// What each of the K channels is like over all samples and positions.
+    pub channels: Vec<Channel>,
+}
+
+/// What a run over the data gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// A list of layers a model.
+    pub layers: Vec<Vec<LayerMaps>>,
+    /// For each pair of layers the K_A×K_B correlations of their channels over all samples and
+    /// positions, NaN where a channel is constant. Maps of different sizes are brought to the
+    /// smaller one of each axis before, by bilinear interpolation with antialiasing.
+    pub correlations: Vec<Array2<f64>>,
+    /// Positions in the data set of the samples whose maps are kept.
+    pub samples: Vec<usize>,
+    /// Where the time went.
+    pub timing: Timing,
+}
+
+/// Runs the models over the data once.
+///
+/// # Errors
+/// The data cannot be read, a model does not run on it, or a layer gives no maps.
+pub fn collect(
+    feed: &mut ModelFeed<'_>,
+    wanted: &Wanted,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let mut collector = Collector::new(&feed.shapes(), wanted);
+    let mut timing = Timing::default();
+    progress.begin(1, 1, feed.samples());
+    let done = feed.pass(&mut collector, progress, &mut timing);
+    progress.end();
+    done?;
+    collector.finish(timing)
+}
+
+/// What one layer has given so far.
+struct State {
+    /// Maps of the first samples, a tensor a batch.
+    kept: Vec<Tensor>,
+    moments: ChannelMoments,
+    /// Maps of the batch at hand, where they are to be correlated.
+    batch: Option<Tensor>,
+}
+
+struct Collector<'a> {
+    wanted: &'a Wanted,
+    layers: Vec<Vec<State>>,
+    correlations: Vec<Correlations>,
+    samples: Vec<usize>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(shapes: &[Vec<Vec<i64>>], wanted: &'a Wanted) -> Self {
+        let channels = |shape: &Vec<i64>| shape.get(1).map_or(0, |&k| k as usize);
+        let state = |shape: &Vec<i64>| State {
+            kept: vec![],
+            moments: ChannelMoments::new(channels(shape)),
+            batch: None,
+        };
+        let second = shapes.len() - 1;
+        let correlations = |&(a, b): &(usize, usize)| {
+            Correlations::new(channels(&shapes[0][a]), channels(&shapes[second][b]))
+        };
+        Self {
+            wanted,
+            layers: shapes.iter().map(|layers| layers.iter().map(state).collect()).collect(),
+            correlations: wanted.pairs.iter().map(correlations).collect(),
+            samples: vec![],
+        }
+    }
+
+    /// Whether a layer is in a pair.
+    fn is_paired(&self, at: Place<'_>) -> bool {
+        let side = |&(a, b): &(usize, usize)| if at.subject == 0 { a } else { b };
+        self.wanted.pairs.iter().any(|pair| side(pair) == at.layer)
+    }
+
+    fn finish(self, timing: Timing) -> Result<Outcome> {
+        let of_layers = |states: Vec<State>| states.into_iter().map(State::finish).collect();
+        Ok(Outcome {
+            layers: self.layers.into_iter().map(of_layers).collect::<Result<_>>()?,
+            correlations: self.correlations.iter().map(Correlations::finish).collect(),
+            samples: self.samples,
+            timing,
+        })
+    }
+}
+
+impl State {
+    fn finish(self) -> Result<LayerMaps> {
+        let maps = to_maps(&Tensor::cat(&self.kept, 0))?;
+        Ok(LayerMaps { maps, channels: self.moments.finish() })
+    }
+}
+
+impl Consumer for Collector<'_> {
+    fn wants(&self, _subject: usize) -> bool {
+        true
+    }
+
+    fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
+        let paired = self.is_paired(at);
+        let missing = self.wanted.samples.saturating_sub(self.samples.len());
+        let state = &mut self.layers[at.subject][at.layer];
+        state.moments.push_rows(positions(output)?.view());
+        let keep = missing.min(at.samples) as i64;
+        if keep > 0 {
+            state.kept.push(output.narrow(0, 0, keep).to_device(tch::Device::Cpu).copy());
+        }
+        // Operators in place may overwrite the output after the tap.
+        state.batch = paired.then(|| output.copy());
+        if at.subject + 1 == self.layers.len() && at.layer + 1 == self.layers[at.subject].len() {
+            self.samples.extend(at.indices.iter().take(keep as usize));
+        }
+        Ok(Answer::Keep)
+    }
+
+    fn batch_done(&mut self, _samples: usize) -> Result<()> {
+        let second = self.layers.len() - 1;
+        for (&(a, b), correlations) in self.wanted.pairs.iter().zip(&mut self.correlations) {
+            let sides = (&self.layers[0][a].batch, &self.layers[second][b].batch);
+            let (Some(left), Some(right)) = sides else { continue };
+            let (left, right) = of_one_size(left, right)?;
+            correlations.push_rows(positions(&left)?.view(), positions(&right)?.view());
+        }
+        Ok(())
+    }
+}
+
+/// Both maps at the smaller height and the smaller width of the two.
+fn of_one_size(left: &Tensor, right: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (a, b) = (left.size(), right.size());
+    let size = [a[2].min(b[2]), a[3].min(b[3])];
+    Ok((resized(left, size)?, resized(right, size)?))
+}
+
+fn resized(maps: &Tensor, size: [i64; 2]) -> Result<Tensor> {
+    if maps.size()[2..] == size {
+        return Ok(maps.shallow_clone());
+    }
+    maps.f_internal_upsample_bilinear2d_aa(size, false, None, None)
+        .map_err(|e| tensors::torch_error("resize feature maps", &e))
+}
+
+/// N×K×H×W maps as a matrix with a row a position and a column a channel.
+fn positions(maps: &Tensor) -> Result<Array2<f32>> {
+    let channels = maps.size().get(1).copied().unwrap_or(0);
+    let rows = maps.f_permute([0, 2, 3, 1]).and_then(|t| t.f_reshape([-1, channels]));
+    tensors::to_floats(&rows.map_err(|e| tensors::torch_error("read feature maps", &e))?)
+}
+
+fn to_maps(maps: &Tensor) -> Result<Array4<f32>> {
+    let (n, k, h, w) = maps.size4().map_err(|e| tensors::torch_error("read feature maps", &e))?;
+    let flat = tensors::to_floats(&maps.reshape([n * k, h * w]))?;
+    let shape = (n as usize, k as usize, h as usize, w as usize);
+    flat.into_shape_with_order(shape).map_err(|e| {
+        Error::usage(format!("failed to read feature maps: {e}"), "please report this")
+    })
+}

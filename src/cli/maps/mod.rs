@@ -1,0 +1,167 @@
+//! `repsim maps`: the feature maps of layers, to look at.
+
+mod args;
+mod results;
+mod sheet;
+mod show;
+
+use std::time::Instant;
+
+use ndarray::{Array4, Axis};
+
+use self::results::Run;
+use super::output::Messages;
+use super::{inputs, picture, settings};
+use crate::capture::maps::{Outcome, Wanted, collect};
+use crate::capture::{ModelFeed, Source, Subject, first_samples};
+use crate::data::{Dataset, LoadOptions, Preprocess, npz_of_floats};
+use crate::error::{Error, Result};
+use crate::render::Image;
+use crate::report::maps::MapsReport;
+use crate::report::{DataInput, Inputs, write_atomically};
+use crate::torchscript::device;
+
+pub use self::args::Args;
+
+/// Shows the feature maps of layers, beside those of another model where one is given.
+///
+/// # Errors
+/// Anything that keeps the maps from being made; nothing is written then.
+pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let started = Instant::now();
+    args.check()?;
+    let mut found = look(args, messages)?;
+    found.report.timing.total = started.elapsed().as_secs_f64();
+    for warning in &found.report.warnings {
+        messages.warning(warning);
+    }
+    found.write(args)?;
+    show::show(args, &found.report, messages)
+}
+
+/// A report, and what stands in files of their own.
+pub struct Found {
+    /// The report.
+    pub report: MapsReport,
+    /// The images shown.
+    images: Vec<Image>,
+    /// The maps shown, one array a layer of each model, in the order of the report.
+    columns: Vec<sheet::Columns>,
+}
+
+/// Runs the models over the data and makes the report.
+///
+/// # Errors
+/// The models do not run on the data, or have no such layers or channels.
+pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
+    let loading = Instant::now();
+    let dataset = open(args)?;
+    let execution = args.run.execution()?;
+    let preprocess = steps(args, &dataset)?;
+    let load = args.data.load.options(args.run.threads());
+    let source = Source { dataset: &dataset, preprocess: &preprocess, load: load.clone() };
+    let samples = first_samples(&source, 2)?;
+    let paths: Vec<_> =
+        std::iter::once(&args.model).chain(&args.partner.model_b).cloned().collect();
+    let (mut subjects, mut orders) = (Vec::<Subject>::new(), vec![]);
+    let (mut records, mut warnings) = (vec![], vec![]);
+    for (i, model) in inputs::load_all(&paths, &args.run)?.into_iter().enumerate() {
+        let input = i.min(preprocess.len() - 1);
+        let names = if i == 0 { &args.layer } else { args.layers_b() };
+        let (subject, order, record, said) =
+            model.into_maps(&samples[input], names, &execution, input)?;
+        subjects.push(subject);
+        orders.push(order);
+        records.push(record);
+        warnings.extend(said);
+    }
+    settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    let wanted = Wanted { samples: args.files.rows, pairs: pairs(&subjects, &orders)? };
+    let loading = loading.elapsed().as_secs_f64();
+    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    let outcome = collect(&mut feed, &wanted, &mut messages.bar())?;
+    let read = feed.summary.take();
+    let images = first_images(&dataset, &preprocess[0], &load, outcome.samples.len())?;
+    let inputs = Inputs {
+        models: records,
+        data: Some(DataInput::new(&dataset, read, &preprocess)),
+        ..Inputs::default()
+    };
+    let run = Run { args, dataset: &dataset, subjects: &subjects, order: &orders[0] };
+    let device = device::name(execution.device);
+    let (report, columns) = run.report(&wanted, &outcome, (inputs, warnings, device, loading))?;
+    Ok(Found { report, images, columns })
+}
+
+/// The data: without another model no more than the images shown.
+fn open(args: &Args) -> Result<Dataset> {
+    let dataset = args.data.open()?;
+    if !dataset.has_images() {
+        let problem = "feature maps are of images, and the data are rows of numbers";
+        return Err(Error::usage(problem, "give images with --data"));
+    }
+    match args.partner.model_b {
+        Some(_) => Ok(dataset),
+        None => dataset.subset(Some(args.files.rows), None),
+    }
+}
+
+fn steps(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
+    let a = args.preprocess.steps(dataset)?;
+    let b = args.preprocess_b.steps(&a)?;
+    Ok(if a.same_steps(&b) { vec![a] } else { vec![a, b] })
+}
+
+/// Layers that are held against each other, in the order in which they were named.
+fn pairs(subjects: &[Subject], orders: &[Vec<usize>]) -> Result<Vec<(usize, usize)>> {
+    let [a, b] = orders else { return Ok(vec![]) };
+    if a.len() != b.len() {
+        let problem = format!(
+            "{} layers of {} are to be matched with {} of {}",
+            a.len(),
+            subjects[0].model.path().display(),
+            b.len(),
+            subjects[1].model.path().display()
+        );
+        return Err(Error::usage(problem, "name one --layer-b for each --layer"));
+    }
+    Ok(a.iter().copied().zip(b.iter().copied()).collect())
+}
+
+/// The first images as the network sees them, to look at.
+fn first_images(
+    dataset: &Dataset,
+    steps: &Preprocess,
+    load: &LoadOptions,
+    count: usize,
+) -> Result<Vec<Image>> {
+    let load = LoadOptions { batch_size: count.max(1), fingerprint: false, ..load.clone() };
+    let mut batches = dataset.batches(&[picture::shown(steps)], &load)?;
+    match batches.next() {
+        Some(batch) => Ok(picture::images(&batch?.inputs[0])),
+        None => Ok(vec![]),
+    }
+}
+
+impl Found {
+    /// Writes the picture and the maps that were asked for.
+    fn write(&self, args: &Args) -> Result<()> {
+        if let Some(path) = &args.files.maps {
+            let arrays: Vec<_> = self.columns.iter().map(sheet::Columns::stored).collect();
+            let arrays: Vec<_> = arrays
+                .iter()
+                .map(|(name, maps)| (name.as_str(), maps.shape(), maps.iter().copied().collect()))
+                .collect();
+            write_atomically(path, &npz_of_floats(&arrays)?)?;
+        }
+        match &args.files.sheet {
+            Some(path) => sheet::draw(self, args, path),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Some channels of N×K×H×W maps.
+fn select(outcome: &Outcome, (model, layer): (usize, usize), channels: &[usize]) -> Array4<f32> {
+    outcome.layers[model][layer].maps.select(Axis(1), channels)
+}
