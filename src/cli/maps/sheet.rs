@@ -47,9 +47,9 @@ impl Columns {
             Scale::Layer => range(self.maps.iter()),
         };
         let (height, width) = map.dim();
-        let side = if self.of_b { "B " } else { "" };
-        let matched = correlation.map_or(String::new(), |r| format!(" · r {r:.2}"));
-        let caption = format!("{side}ch {channel} · {height}×{width}{matched}\n{}", extremes(map));
+        let matched = correlation.map(|r| format!("r {r:.2}").replace('-', "−"));
+        let below = matched.unwrap_or_else(|| extremes(map));
+        let caption = format!("ch {channel} · {height}×{width}\n{below}");
         let picture = paint(map, range.unwrap_or((0.0, 1.0)), args.files.colormap);
         Cell::Picture { image: picture, caption, flag: flag(own) }
     }
