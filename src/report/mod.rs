@@ -7,6 +7,7 @@ pub mod layers;
 pub mod maps;
 mod number;
 mod provenance;
+mod read;
 pub mod saliency;
 mod schema;
 mod write;
@@ -19,6 +20,7 @@ pub use provenance::{
     ArrayInfo, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput, StatisticsInput,
     sha256_of_file,
 };
+pub use read::AnyReport;
 pub use schema::{NAMES, schema};
 pub use write::{check_writable, write_atomically};
 

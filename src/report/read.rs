@@ -1,0 +1,130 @@
+//! Reports read back from their files, whichever kind they are of.
+
+use std::path::Path;
+
+use fs_err as fs;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::cka::CkaReport;
+use super::distance::DistanceReport;
+use super::fid::FidReport;
+use super::layers::LayersReport;
+use super::maps::MapsReport;
+use super::saliency::SaliencyReport;
+use super::{SchemaId, schema};
+use crate::error::{Error, Result};
+
+/// A report of any kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyReport {
+    /// Of `repsim cka`.
+    Cka(Box<CkaReport>),
+    /// Of `repsim distance`.
+    Distance(Box<DistanceReport>),
+    /// Of `repsim fid`.
+    Fid(Box<FidReport>),
+    /// Of `repsim layers`.
+    Layers(Box<LayersReport>),
+    /// Of `repsim maps`.
+    Maps(Box<MapsReport>),
+    /// Of `repsim saliency`.
+    Saliency(Box<SaliencyReport>),
+}
+
+impl AnyReport {
+    /// Reads a report from a file.
+    ///
+    /// # Errors
+    /// There is no such file, it is no JSON (cut short, perhaps), of another tool, of a kind or a
+    /// version that is not known, or something in it is missing.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Self::parse(&text).map_err(|problem| {
+            let remedy = "give a report that this version of repsim wrote with -o FILE";
+            Error::file("read", path, problem, remedy)
+        })
+    }
+
+    /// Reads a report from its text; the error says what is wrong with it.
+    ///
+    /// # Errors
+    /// As [`AnyReport::read`].
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(text).map_err(|e| broken(&e))?;
+        let id = value.get("schema").cloned().unwrap_or_default();
+        let id: SchemaId = serde_json::from_value(id)
+            .map_err(|_| "it is JSON, but no report of repsim: it has no schema".to_owned())?;
+        if schema(&id.name).is_err() {
+            return Err(format!("it is a report of a kind that is not known, '{}'", id.name));
+        }
+        let current = SchemaId::current(&id.name).version;
+        if id.version != current {
+            return Err(format!(
+                "it is a report in version {} of {}, and this is version {current}",
+                id.version, id.name
+            ));
+        }
+        Self::of(&id.name, value)
+    }
+
+    fn of(kind: &str, value: Value) -> Result<Self, String> {
+        Ok(match kind {
+            "cka" => Self::Cka(typed(value)?),
+            "distance" => Self::Distance(typed(value)?),
+            "fid" => Self::Fid(typed(value)?),
+            "layers" => Self::Layers(typed(value)?),
+            "maps" => Self::Maps(typed(value)?),
+            "saliency" => Self::Saliency(typed(value)?),
+            _ => return Err(format!("{kind} is no report of a measurement")),
+        })
+    }
+
+    /// The name of its schema.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Cka(_) => "cka",
+            Self::Distance(_) => "distance",
+            Self::Fid(_) => "fid",
+            Self::Layers(_) => "layers",
+            Self::Maps(_) => "maps",
+            Self::Saliency(_) => "saliency",
+        }
+    }
+}
+
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|e| format!("something in it is missing or wrong: {e}"))
+}
+
+fn broken(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    match error.is_eof() {
+        true => format!("it ends in the middle, at {place}: was it cut short?"),
+        false => format!("it is no JSON: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(text: &str) -> String {
+        AnyReport::parse(text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_no_report_is_told() {
+        assert!(says("{\"schema\": {\"name\": \"cka\"").contains("cut short"));
+        assert!(says("").contains("cut short"));
+        assert!(says("hello").contains("no JSON"));
+        assert!(says("{\"fid\": 3.0}").contains("no report of repsim"));
+        assert!(says("[1]").contains("no report of repsim"));
+        let of = |name: &str, version: u32| {
+            says(&format!("{{\"schema\": {{\"name\": \"{name}\", \"version\": {version}}}}}"))
+        };
+        assert!(of("cosine", 1).contains("'cosine'"));
+        assert!(of("cka", 7).contains("version 7"));
+        assert!(of("cka", 1).contains("missing field"));
+    }
+}
