@@ -17,10 +17,12 @@
 //! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.
 //! * [`capture`]: the engine that runs models over data and feeds the accumulators.
 //! * [`report`]: versioned results with their provenance.
+//! * [`check`]: a report against a baseline and a policy, and what changed between two.
 //! * [`render`]: heat maps, charts and sheets as SVG and PNG.
 //! * [`cli`]: the command line, and the only code that prints.
 
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod data;
 pub mod error;

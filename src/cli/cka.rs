@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
+use super::Status;
 use super::args::{
     self, DataArgs, LayerArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
 };
+use super::gate::GateArgs;
 use super::inputs;
 use super::output::{self, Messages};
 use super::{features, picture, settings};
@@ -54,6 +56,8 @@ pub struct Args {
     preprocess_b: PreprocessBArgs,
     #[command(flatten)]
     run: ModelArgs,
+    #[command(flatten)]
+    gate: GateArgs,
 }
 
 /// What is measured.
@@ -81,9 +85,11 @@ struct MeasureArgs {
 ///
 /// # Errors
 /// Anything that keeps the comparison from being made; nothing is written then.
-pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
+    let gate = args.gate.prepare("cka", args.output.as_deref())?;
     let report = compare(args, messages)?;
-    show(args, &report, messages)
+    show(args, &report, messages)?;
+    gate.finish(&report, Status::Done, messages)
 }
 
 /// Makes the comparison and draws the picture asked for.

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use ndarray::Axis;
 
+use super::Status;
 use super::args;
 use super::extract::ExtractArgs;
 use super::fid::check_output;
+use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::sets::{Collected, Keep, Sets};
 use super::{picture, samples};
@@ -47,15 +49,18 @@ pub struct Args {
     k: usize,
     #[command(flatten)]
     extract: ExtractArgs,
+    #[command(flatten)]
+    gate: GateArgs,
 }
 
 /// Measures every sample of the data against the reference.
 ///
 /// # Errors
 /// Anything that keeps the measurement from being made; nothing is written then.
-pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let started = Instant::now();
     args.check()?;
+    let gate = args.gate.prepare("distance", args.output.as_deref())?;
     let mut found = measure(args, messages)?;
     for warning in &found.report.warnings {
         messages.warning(warning);
@@ -65,7 +70,8 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     }
     found.report.timing.total = started.elapsed().as_secs_f64();
     show(args, &found.report, messages)?;
-    args.plot.as_deref().map_or(Ok(()), |path| draw(path, &found.report))
+    args.plot.as_deref().map_or(Ok(()), |path| draw(path, &found.report))?;
+    gate.finish(&found.report, Status::Done, messages)
 }
 
 /// A report, and what stands in files of their own.

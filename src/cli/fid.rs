@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Status;
 use super::args;
 use super::extract::ExtractArgs;
+use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::sets::{Keep, Measured, Sets, check_same};
 use crate::error::{Error, Result};
@@ -45,6 +46,8 @@ pub struct Args {
     measure: MeasureArgs,
     #[command(flatten)]
     extract: ExtractArgs,
+    #[command(flatten)]
+    gate: GateArgs,
 }
 
 /// What is measured.
@@ -96,6 +99,7 @@ enum Format {
 /// of in its row, and the others go on.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     args.check()?;
+    let gate = args.gate.prepare("fid", args.output.as_deref())?;
     let format = args.format(messages);
     // The header comes with the first row: where the reference fails nothing is printed.
     let mut header = format!("{}\n", header(&args.metrics()));
@@ -115,7 +119,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         Some(Format::Table) => output::print(&format!("{}\n", table(&report)))?,
         _ => {}
     }
-    Ok(args.status(&report, messages))
+    gate.finish(&report, args.status(&report, messages), messages)
 }
 
 /// Measures every candidate and tells of each row as soon as it is there.

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use tch::{Device, Kind, Tensor};
 
+use super::Status;
 use super::args::{LayerArgs, ModelArgs};
+use super::gate::GateArgs;
 use super::inputs::{self, LoadedModel};
 use super::output::{self, Messages};
 use crate::error::{Error, Result};
@@ -31,6 +33,8 @@ pub struct Args {
     layers: LayerArgs,
     #[command(flatten)]
     models: ModelArgs,
+    #[command(flatten)]
+    gate: GateArgs,
 }
 
 /// Sizes of one sample.
@@ -49,11 +53,12 @@ fn shape(text: &str) -> Result<Shape, String> {
 ///
 /// # Errors
 /// The model cannot be loaded or does not run on an input of this shape.
-pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let started = Instant::now();
     if let Some(path) = args.output.as_deref().filter(|p| *p != "-") {
         check_writable(path)?;
     }
+    let gate = args.gate.prepare("layers", args.output.as_deref())?;
     native::set_threads(args.models.threads());
     let patterns = match args.layers.layers.as_slice() {
         [] => vec!["**".to_owned()],
@@ -69,7 +74,8 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     report.timing.load = load;
     report.timing.total = started.elapsed().as_secs_f64();
     report.timing.forward = report.timing.total - load;
-    show(args, &report, messages)
+    show(args, &report, messages)?;
+    gate.finish(&report, Status::Done, messages)
 }
 
 /// Runs the model on random samples: two, so that the axis of the samples can be told; one where

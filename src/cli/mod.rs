@@ -2,14 +2,19 @@
 
 mod args;
 mod cache;
+mod check;
 mod cka;
 mod demo;
+mod diff;
 mod distance;
 mod extract;
 mod features;
 mod fid;
+mod gate;
 mod inputs;
+mod judging;
 mod layers;
+mod manual;
 mod maps;
 mod output;
 mod picture;
@@ -23,7 +28,7 @@ mod stats;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use output::Messages;
@@ -81,12 +86,20 @@ enum Command {
     Saliency(Box<saliency::Args>),
     /// Look at the feature maps of layers, and match the channels of two models
     Maps(Box<maps::Args>),
+    /// Hold a report against a baseline and a policy, for CI; or draft a policy
+    Check(Box<check::Args>),
+    /// List what changed between two reports, the largest first
+    Diff(diff::Args),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
     Demo(demo::Args),
     /// Print the JSON Schema of a report
     Schema(schema::Args),
+    /// Print the completions of a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page of repsim or of a command
+    Man(manual::ManArgs),
 }
 
 /// Runs the command line given and says how it went.
@@ -108,15 +121,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: Command, messages: &Messages) -> Result<Status> {
     match command {
-        Command::Layers(args) => layers::run(&args, messages).map(done),
-        Command::Cka(args) => cka::run(&args, messages).map(done),
+        Command::Layers(args) => layers::run(&args, messages),
+        Command::Cka(args) => cka::run(&args, messages),
         Command::Fid(args) => fid::run(&args, messages),
-        Command::Distance(args) => distance::run(&args, messages).map(done),
-        Command::Saliency(args) => saliency::run(&args, messages).map(done),
-        Command::Maps(args) => maps::run(&args, messages).map(done),
+        Command::Distance(args) => distance::run(&args, messages),
+        Command::Saliency(args) => saliency::run(&args, messages),
+        Command::Maps(args) => maps::run(&args, messages),
+        Command::Check(args) => check::run(&args, messages),
+        Command::Diff(args) => diff::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),
+        Command::Completions(args) => manual::completions(&args, Cli::command()).map(done),
+        Command::Man(args) => manual::man(&args, Cli::command()).map(done),
     }
 }
 
@@ -158,8 +175,6 @@ fn is_broken_pipe(error: &Error) -> bool {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-
-    use clap::CommandFactory;
 
     #[test]
     fn no_command_has_two_options_of_one_name() {

@@ -58,6 +58,18 @@ impl Messages {
         }
     }
 
+    /// Whether only warnings and errors are wanted.
+    pub fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// What a person has to know; also with `--quiet`. Nothing where there is nothing to say.
+    pub fn say(self, text: &str) {
+        if !text.is_empty() {
+            eprintln!("{text}");
+        }
+    }
+
     /// Whether a table may be shown: somebody looks at standard output.
     pub fn shows_tables(self) -> bool {
         !self.quiet && std::io::stdout().is_terminal()
@@ -159,7 +171,10 @@ pub fn show<T: serde::Serialize>(
 }
 
 /// Indented JSON, with arrays of numbers on one line.
-fn to_json<T: serde::Serialize>(report: &T) -> Result<String> {
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn to_json<T: serde::Serialize>(report: &T) -> Result<String> {
     let value = serde_json::to_value(report)
         .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))?;
     let mut text = String::new();

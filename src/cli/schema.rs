@@ -7,11 +7,11 @@ use crate::report;
 /// Options of `repsim schema`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which report: cka or layers
+    /// Which: cka, distance, fid, layers, maps or saliency; check, diff or policy
     name: String,
 }
 
-/// Prints the JSON Schema of a report.
+/// Prints the JSON Schema of a report or of a policy.
 pub fn run(args: &Args) -> Result<()> {
     print(report::schema(&args.name)?)
 }

@@ -9,10 +9,14 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("layers", include_str!("schemas/layers.schema.json")),
     ("maps", include_str!("schemas/maps.schema.json")),
     ("saliency", include_str!("schemas/saliency.schema.json")),
+    ("check", include_str!("schemas/check.schema.json")),
+    ("diff", include_str!("schemas/diff.schema.json")),
+    ("policy", include_str!("schemas/policy.schema.json")),
 ];
 
-/// The kinds of reports.
-pub const NAMES: [&str; 6] = ["cka", "distance", "fid", "layers", "maps", "saliency"];
+/// The kinds of reports, then what is made of them.
+pub const NAMES: [&str; 9] =
+    ["cka", "distance", "fid", "layers", "maps", "saliency", "check", "diff", "policy"];
 
 /// The JSON Schema of a kind of report.
 ///

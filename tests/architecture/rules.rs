@@ -35,6 +35,7 @@ pub const RULES: &[Rule] = &[
         "report",
         &["error", "similarity", "frechet", "novelty", "saliency", "linalg", "data", "capture"],
     ),
+    pure("check", &["error", "similarity", "report"]),
     rule(
         "cli",
         &[
@@ -50,6 +51,7 @@ pub const RULES: &[Rule] = &[
             "render",
             "capture",
             "report",
+            "check",
         ],
     ),
 ];

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use repsim::check::{CheckReport, DiffReport, PolicyFile};
 use repsim::report::cka::CkaReport;
 use repsim::report::distance::DistanceReport;
 use repsim::report::fid::FidReport;
@@ -62,14 +63,31 @@ fn saliency() {
 }
 
 #[test]
+fn check() {
+    hold::<CheckReport>("check");
+}
+
+#[test]
+fn diff() {
+    hold::<DiffReport>("diff");
+}
+
+#[test]
+fn policy() {
+    hold::<PolicyFile>("policy");
+}
+
+#[test]
 fn layers() {
     hold::<LayersReport>("layers");
 }
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    assert_eq!(repsim::report::NAMES, ["cka", "distance", "fid", "layers", "maps", "saliency"]);
-    for name in repsim::report::NAMES {
+    let (reports, others) = repsim::report::NAMES.split_at(6);
+    assert_eq!(reports, ["cka", "distance", "fid", "layers", "maps", "saliency"]);
+    assert_eq!(others, ["check", "diff", "policy"]);
+    for name in reports {
         let text = repsim::report::schema(name).unwrap();
         let schema: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(schema["title"], "Report", "{name} is no schema of a report");

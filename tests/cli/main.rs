@@ -4,7 +4,12 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
 mod agreement;
+mod check;
+mod check_output;
+mod check_policy;
+mod check_support;
 mod data;
+mod diff;
 mod distance;
 mod features;
 mod fid_cache;
@@ -17,8 +22,10 @@ mod fid_output;
 mod fid_statistics;
 mod fid_support;
 mod fid_usage;
+mod gate;
 mod golden;
 mod layers;
+mod manual;
 mod maps;
 mod mistakes;
 mod nulls;

@@ -124,7 +124,7 @@ impl Demo<'_> {
         let model = self.path(SEED_0.0);
         let words =
             ["layers", &model, "--input-size", "3x32x32", "--layers", "*", "--layers", "*.*"];
-        layers::run(&self.parse(&words)?, self.messages)
+        layers::run(&self.parse(&words)?, self.messages).map(drop)
     }
 
     fn compare(&self, other: &str, name: &str) -> Result<CkaReport> {

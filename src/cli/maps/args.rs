@@ -7,6 +7,7 @@ use ndarray::{ArrayView4, Axis, s};
 
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
 use crate::cli::fid::check_output;
+use crate::cli::gate::GateArgs;
 use crate::cli::picture;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
@@ -41,6 +42,8 @@ pub struct Args {
     pub preprocess_b: PreprocessBArgs,
     #[command(flatten)]
     pub run: ModelArgs,
+    #[command(flatten)]
+    pub gate: GateArgs,
 }
 
 /// Which channels are shown.

@@ -10,6 +10,7 @@ use std::time::Instant;
 use ndarray::{Array4, Axis};
 
 use self::results::Run;
+use super::Status;
 use super::output::Messages;
 use super::{inputs, picture, settings};
 use crate::capture::maps::{Outcome, Wanted, collect};
@@ -27,16 +28,18 @@ pub use self::args::Args;
 ///
 /// # Errors
 /// Anything that keeps the maps from being made; nothing is written then.
-pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let started = Instant::now();
     args.check()?;
+    let gate = args.gate.prepare("maps", args.output.as_deref())?;
     let mut found = look(args, messages)?;
     found.report.timing.total = started.elapsed().as_secs_f64();
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
     found.write(args)?;
-    show::show(args, &found.report, messages)
+    show::show(args, &found.report, messages)?;
+    gate.finish(&found.report, Status::Done, messages)
 }
 
 /// A report, and what stands in files of their own.

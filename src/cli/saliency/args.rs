@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::fid::check_output;
+use crate::cli::gate::GateArgs;
 use crate::cli::inputs::Wanted;
 use crate::cli::picture;
 use crate::data::{Dataset, Preprocess};
@@ -58,6 +59,8 @@ pub struct Args {
     pub preprocess: PreprocessArgs,
     #[command(flatten)]
     pub run: ModelArgs,
+    #[command(flatten)]
+    pub gate: GateArgs,
 }
 
 /// What may be asked for as a method.

@@ -13,6 +13,7 @@ use tch::Tensor;
 
 use self::pictures::Pictures;
 use self::results::Collected;
+use super::Status;
 use super::output::Messages;
 use super::{inputs, picture, settings};
 use crate::capture::{Progress, Source, first_samples, to_tensor};
@@ -29,16 +30,18 @@ pub use self::args::Args;
 ///
 /// # Errors
 /// Anything that keeps the maps from being made; nothing is written then.
-pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let started = Instant::now();
     args.check()?;
+    let gate = args.gate.prepare("saliency", args.output.as_deref())?;
     let mut found = explain(args, messages)?;
     found.report.timing.total = started.elapsed().as_secs_f64();
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
     found.write(args)?;
-    show::show(args, &found.report, messages)
+    show::show(args, &found.report, messages)?;
+    gate.finish(&found.report, Status::Done, messages)
 }
 
 /// A report, and what stands in files of their own.

@@ -1,0 +1,44 @@
+//! A verdict as JUnit XML, which CI systems show.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::verdict::{Finding, Outcome, Verdict};
+use crate::error::{Error, Result};
+
+/// A test case a value: drift is a failure, what could not be checked an error. `name` is that of
+/// the suite.
+///
+/// # Errors
+/// The writer of XML refuses it.
+pub fn junit(verdict: &Verdict, name: &str) -> Result<String> {
+    let mut suite = TestSuite::new(name);
+    suite.add_test_cases(verdict.findings().iter().map(|finding| case(finding, name)));
+    let mut report = Report::new("repsim check");
+    report.add_test_suite(suite);
+    report
+        .to_string()
+        .map_err(|e| Error::usage(format!("failed to write JUnit XML: {e}"), "please report this"))
+}
+
+fn case(finding: &Finding, suite: &str) -> TestCase {
+    let (kind, name) = match finding.outcome {
+        Outcome::Passed | Outcome::Improved => (None, ""),
+        Outcome::Drifted => (Some(NonSuccessKind::Failure), "drift"),
+        Outcome::Unchecked => (Some(NonSuccessKind::Error), "unchecked"),
+    };
+    let status = kind.map_or_else(TestCaseStatus::success, |kind| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_type(name).set_message(finding.message.as_str());
+        if let Some(rule) = &finding.rule {
+            status.set_description(rule.as_str());
+        }
+        status
+    });
+    let title = match &finding.rule {
+        Some(rule) => format!("{}: {rule}", finding.of),
+        None => finding.of.clone(),
+    };
+    let mut case = TestCase::new(title, status);
+    case.set_classname(suite);
+    case
+}

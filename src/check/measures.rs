@@ -1,0 +1,163 @@
+//! What is known of each measure that a report can be held to, as data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::similarity::CKA;
+
+/// Which way a measure is better, or more alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// A larger value is better: it may rise.
+    Larger,
+    /// A smaller value is better: it may fall.
+    Smaller,
+    /// Neither is better: it must stay.
+    Neither,
+}
+
+/// What the places of a measure's values are named by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// Layers, one or two: `*` stays within a part of the dotted name, `**` crosses dots.
+    Layers,
+    /// Names of any kind, in which dots mean nothing.
+    Names,
+    /// Two such names, in either order.
+    Pairs,
+}
+
+/// What is known of a measure.
+///
+/// A value meets a baseline within `atol + rtol · |baseline|`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Facts {
+    /// Its name in rules.
+    pub name: &'static str,
+    /// Which way it is better.
+    pub direction: Direction,
+    /// Absolute tolerance where no policy gives one, in the measure's unit.
+    pub atol: f64,
+    /// Tolerance relative to the baseline where no policy gives one.
+    pub rtol: f64,
+    /// What its places are.
+    pub places: Places,
+    /// Why these tolerances.
+    pub why: &'static str,
+}
+
+const fn facts(name: &'static str, direction: Direction, places: Places) -> Facts {
+    Facts { name, direction, atol: 0.0, rtol: 0.0, places, why: "" }
+}
+
+impl Facts {
+    const fn within(self, atol: f64, rtol: f64, why: &'static str) -> Self {
+        Self { atol, rtol, why, ..self }
+    }
+
+    /// The default tolerance about a baseline.
+    pub fn tolerance(&self, baseline: f64) -> f64 {
+        self.atol + self.rtol * baseline.abs()
+    }
+
+    /// How much worse `value` is than `baseline`; `None` where neither direction is better.
+    pub fn worse_by(&self, value: f64, baseline: f64) -> Option<f64> {
+        match self.direction {
+            Direction::Larger => Some(baseline - value),
+            Direction::Smaller => Some(value - baseline),
+            Direction::Neither => None,
+        }
+    }
+}
+
+use Direction::{Larger, Neither, Smaller};
+use Places::{Layers, Names, Pairs};
+
+const SHARES: &str = "a share of samples: at 1,000 of them, five that changed sides";
+const AGREEMENT: &str = "means over images move by less than this between devices";
+const EXACT: &str = "a count: it is the same or it is not";
+
+/// All measures.
+pub const MEASURES: &[Facts] = &[
+    facts(CKA.name, if CKA.larger_is_more_alike { Larger } else { Smaller }, Layers).within(
+        1e-3,
+        0.0,
+        "float32 features of other devices and libraries give CKA within 1e-4; ten times that",
+    ),
+    facts("fid", Smaller, Names).within(
+        1e-3,
+        1e-3,
+        "relative, for FID has no unit; float32 features of another device move it by some 1e-5",
+    ),
+    facts("fid_inf", Smaller, Names).within(
+        1e-3,
+        1e-2,
+        "an extrapolation, which multiplies what moves FID",
+    ),
+    facts("kid", Smaller, Names).within(
+        1e-4,
+        1e-2,
+        "small values, of the same subsets by their seed",
+    ),
+    facts("precision", Larger, Names).within(5e-3, 0.0, SHARES),
+    facts("recall", Larger, Names).within(5e-3, 0.0, SHARES),
+    facts("coverage", Larger, Names).within(5e-3, 0.0, SHARES),
+    facts("density", Larger, Names).within(5e-3, 5e-3, SHARES),
+    facts("accuracy", Larger, Names).within(5e-3, 0.0, SHARES),
+    facts("auroc", Larger, Names).within(5e-3, 0.0, SHARES),
+    facts("beyond_reference", Neither, Names).within(5e-3, 0.0, SHARES),
+    facts("median_distance", Neither, Names).within(
+        0.0,
+        1e-2,
+        "distances have the unit of the features",
+    ),
+    facts("pearson", Larger, Pairs).within(1e-2, 0.0, AGREEMENT),
+    facts("spearman", Larger, Pairs).within(1e-2, 0.0, AGREEMENT),
+    facts("ssim", Larger, Pairs).within(1e-2, 0.0, AGREEMENT),
+    facts("overlap", Larger, Pairs).within(2e-2, 0.0, "of few pixels, which change sides together"),
+    facts("deletion", Smaller, Names).within(1e-2, 0.0, AGREEMENT),
+    facts("insertion", Larger, Names).within(1e-2, 0.0, AGREEMENT),
+    facts("sanity_spearman", Neither, Names).within(2e-2, 0.0, AGREEMENT),
+    facts("sanity_ssim", Neither, Names).within(2e-2, 0.0, AGREEMENT),
+    facts("mass_in_top", Neither, Names).within(1e-2, 0.0, AGREEMENT),
+    facts("entropy", Neither, Names).within(1e-2, 0.0, AGREEMENT),
+    facts("degenerate", Smaller, Names).within(0.0, 0.0, EXACT),
+    facts("active", Neither, Layers).within(5e-3, 0.0, "a share of positions, over channels"),
+    facts("best_correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
+    facts("greedy_correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
+    facts("one_to_one_correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
+    facts("parameters", Neither, Layers).within(0.0, 0.0, EXACT),
+    facts("elements", Neither, Layers).within(0.0, 0.0, EXACT),
+];
+
+/// What is known of a measure, if there is one of this name.
+pub fn of(name: &str) -> Option<&'static Facts> {
+    MEASURES.iter().find(|facts| facts.name == name)
+}
+
+/// The name of the measure whose name is most like this.
+pub fn nearest(name: &str) -> &'static str {
+    super::nearest(name, MEASURES.iter().map(|facts| facts.name)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_measure_has_a_name_of_its_own_and_a_reason() {
+        for (i, facts) in MEASURES.iter().enumerate() {
+            assert!(MEASURES[..i].iter().all(|other| other.name != facts.name), "{}", facts.name);
+            assert!(!facts.why.is_empty() && facts.atol >= 0.0 && facts.rtol >= 0.0);
+            let exact = facts.atol == 0.0 && facts.rtol == 0.0;
+            assert_eq!(exact, facts.why == EXACT, "{}", facts.name);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_one_finds_it() {
+        assert_eq!(nearest("ckka"), "cka");
+        assert_eq!(nearest("precison"), "precision");
+    }
+}

@@ -1,0 +1,30 @@
+//! Values of `repsim cka`.
+
+use super::{Content, Entry, Main};
+use crate::check::comparable::Condition;
+use crate::report::cka::{CkaReport, CkaResults};
+
+const MAIN: Main = Main { measure: "cka", diagonal: true };
+
+pub(super) fn content(report: &CkaReport) -> Content {
+    let results = &report.results;
+    let rows = results.layers_a.iter().zip(&results.cka);
+    let entries = rows.flat_map(|(a, row)| {
+        let pairs = results.layers_b.iter().zip(row);
+        pairs.map(move |(b, value)| Entry::new("cka", &[a, b], *value).because(why(results, a, b)))
+    });
+    let mut content = Content::new(MAIN, entries.collect());
+    content.conditions.push(Condition::of_data("number of samples", results.n));
+    // Only this estimator's numbers depend on how the samples fall into batches.
+    if report.settings.estimator.to_string() == "minibatch" {
+        content.indifferent.retain(|name| *name != "batch_size");
+    }
+    content
+}
+
+/// Why a pair has no value: its own reason, or that of one of the layers.
+fn why<'a>(results: &'a CkaResults, a: &str, b: &str) -> Option<&'a str> {
+    let fits = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);
+    let null = results.nulls.iter().find(|n| fits(&n.layer_a, a) && fits(&n.layer_b, b))?;
+    Some(&null.reason)
+}

@@ -1,0 +1,73 @@
+//! Values of `repsim fid`.
+
+use super::{Content, Entry, Main};
+use crate::check::comparable::{Condition, same_samples};
+use crate::report::fid::{Candidate, FidReport};
+
+const MAIN: Main = Main { measure: "fid", diagonal: false };
+
+pub(super) fn content(report: &FidReport) -> Content {
+    let results = &report.results;
+    let names = names(&results.candidates);
+    let rows = names.iter().zip(&results.candidates);
+    let entries = rows.clone().flat_map(|(name, row)| entries(report, name, row)).collect();
+    let mut content = Content::new(MAIN, entries);
+    content.conditions.extend(conditions(report));
+    let counts = rows.filter_map(|(name, row)| Some((name, row.n?)));
+    let of_count = |(name, n)| Condition::of_data(format!("number of samples of {name}"), n);
+    content.conditions.extend(counts.map(of_count));
+    content.indifferent.extend(["metrics", "fail_above"]);
+    content.indifferent.extend(unused(report));
+    content
+}
+
+/// The metrics that were asked for; those of a candidate that failed have its reason.
+fn entries(report: &FidReport, name: &str, row: &Candidate) -> Vec<Entry> {
+    let columns = Candidate::columns(&report.settings.metrics);
+    let measured = columns.into_iter().filter(|c| super::super::measures::of(c).is_some());
+    let null = row.nulls.first().map(|null| null.reason.as_str());
+    let why = row.error.as_deref().or(null);
+    measured.map(|c| Entry::new(c, &[name], row.value(c).into()).because(why)).collect()
+}
+
+/// The features of both sides must be of one extractor.
+fn conditions(report: &FidReport) -> Vec<Condition> {
+    let models =
+        report.inputs.models.iter().map(|m| Condition::new("feature extractor", &m.sha256));
+    let reference = report.inputs.sets.first().map(same_samples);
+    let reference = reference.map(|set| Condition::of_data("fingerprint of the reference", set));
+    let layer = report.results.layer.as_ref().map(|name| Condition::new("layer", name));
+    let width = Condition::new("number of features", report.results.width);
+    models.chain(reference).chain(layer).chain([width]).collect()
+}
+
+/// Settings of metrics that were not asked for.
+fn unused(report: &FidReport) -> Vec<&'static str> {
+    let named: Vec<String> = report.settings.metrics.iter().map(ToString::to_string).collect();
+    let has = |name: &str| named.iter().any(|metric| metric == name);
+    let mut unused = vec![];
+    if !has("prdc") {
+        unused.push("k");
+    }
+    if !has("kid") {
+        unused.extend(["kid_subsets", "kid_subset_size"]);
+    }
+    if !has("kid") && !has("fid-inf") {
+        unused.push("subset_seed");
+    }
+    unused
+}
+
+/// The last part of each path where that tells the candidates apart, else the whole path.
+fn names(candidates: &[Candidate]) -> Vec<String> {
+    let last = |row: &Candidate| {
+        let path = row.path.trim_end_matches('/');
+        path.rsplit('/').next().unwrap_or(path).to_owned()
+    };
+    let short: Vec<String> = candidates.iter().map(last).collect();
+    let alone = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
+    match short.iter().all(alone) {
+        true => short,
+        false => candidates.iter().map(|row| row.path.clone()).collect(),
+    }
+}

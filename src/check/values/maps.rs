@@ -1,0 +1,34 @@
+//! Values of `repsim maps`.
+
+use super::{Content, Entry, Main, mean};
+use crate::report::maps::{MapsLayer, MapsReport};
+
+const ALONE: Main = Main { measure: "active", diagonal: false };
+const MATCHED: Main = Main { measure: "best_correlation", diagonal: false };
+
+pub(super) fn content(report: &MapsReport) -> Content {
+    let matched = report.results.layers.iter().any(|layer| layer.matching.is_some());
+    let main = if matched { MATCHED } else { ALONE };
+    let mut content = Content::new(main, report.results.layers.iter().flat_map(entries).collect());
+    content.indifferent.extend(["channels", "rows", "scale"]);
+    content
+}
+
+/// The share of positions above zero, a mean over channels, and the means of the matchings.
+fn entries(layer: &MapsLayer) -> Vec<Entry> {
+    let active = mean(layer.channels.iter().map(|channel| channel.active));
+    let mut entries = vec![Entry::new("active", &[&layer.layer], active)];
+    if let Some(found) = &layer.matching {
+        let ways = [
+            ("best_correlation", &found.best),
+            ("greedy_correlation", &found.greedy),
+            ("one_to_one_correlation", &found.one_to_one),
+        ];
+        let place = [&layer.layer, &found.layer_b];
+        let entry = |(name, pairs): (_, &crate::report::maps::Pairs)| {
+            Entry::new(name, &place, pairs.mean_correlation)
+        };
+        entries.extend(ways.map(entry));
+    }
+    entries
+}

@@ -1,0 +1,111 @@
+//! From reports of each kind to lists of values.
+
+mod cka;
+mod distance;
+mod fid;
+mod layers;
+mod maps;
+mod saliency;
+
+use std::fmt;
+
+use super::comparable::Condition;
+use super::selector::quoted;
+use crate::report::{AnyReport, Number};
+
+/// One value of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Name of the measure, one of [`measures`](super::measures::MEASURES).
+    pub measure: &'static str,
+    /// Where it was measured: a layer, two layers, a candidate, …; empty for the whole.
+    pub place: Vec<String>,
+    /// The value; `None` where the report has `null`.
+    pub value: Option<f64>,
+    /// Why there is no value, where the report says.
+    pub reason: Option<String>,
+}
+
+/// What the values of a report are.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    /// What `drop` and `diagonal` are about.
+    pub main: Main,
+    /// In the order of the report.
+    pub entries: Vec<Entry>,
+    /// What has to be the same besides the settings.
+    pub conditions: Vec<Condition>,
+    /// Settings that may differ: they change no number of this report.
+    pub indifferent: Vec<&'static str>,
+}
+
+/// The measure that a kind of report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Main {
+    pub measure: &'static str,
+    /// Whether only layers of the same name are meant.
+    pub diagonal: bool,
+}
+
+/// The values of a report.
+pub(super) fn of(report: &AnyReport) -> Content {
+    match report {
+        AnyReport::Cka(report) => cka::content(report),
+        AnyReport::Distance(report) => distance::content(report),
+        AnyReport::Fid(report) => fid::content(report),
+        AnyReport::Layers(report) => layers::content(report),
+        AnyReport::Maps(report) => maps::content(report),
+        AnyReport::Saliency(report) => saliency::content(report),
+    }
+}
+
+/// Settings that change no number of any report: where it ran, which samples were chosen (their
+/// fingerprint is compared), which values were asked for (those that are missing are told of).
+const INDIFFERENT: &[&str] =
+    &["device", "optimize", "batch_size", "limit", "seed", "layer", "layers", "layers_b"];
+
+impl Content {
+    fn new(main: Main, entries: Vec<Entry>) -> Self {
+        Self { main, entries, conditions: vec![], indifferent: INDIFFERENT.to_vec() }
+    }
+}
+
+impl Entry {
+    fn new<S: ToString>(measure: &'static str, place: &[S], value: Number) -> Self {
+        let place = place.iter().map(S::to_string).collect();
+        Self { measure, place, value: value.get(), reason: None }
+    }
+
+    fn because(self, reason: Option<&str>) -> Self {
+        Self { reason: reason.map(str::to_owned), ..self }
+    }
+
+    /// Whether its two places have the same name, or it has one place only.
+    pub(super) fn is_diagonal(&self) -> bool {
+        self.place.windows(2).all(|pair| pair[0] == pair[1])
+    }
+}
+
+/// As a selector would name it: `cka["layer4"]`, `cka["layer3","layer4"]`.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.measure)?;
+        let place = match self.place.as_slice() {
+            [a, b] if a == b => &self.place[..1],
+            all => all,
+        };
+        match place {
+            [] => Ok(()),
+            names => {
+                let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+                write!(f, "[{}]", names.join(","))
+            }
+        }
+    }
+}
+
+/// The mean of the values that are there.
+fn mean(values: impl Iterator<Item = Number>) -> Number {
+    let values: Vec<f64> = values.filter_map(Number::get).collect();
+    Number::from(values.iter().sum::<f64>() / values.len() as f64)
+}

@@ -1,0 +1,80 @@
+//! `repsim check`: a report against a baseline and a policy.
+
+use std::path::{Path, PathBuf};
+
+use super::Status;
+use super::fid::check_output;
+use super::judging::{JudgingArgs, Place, read};
+use super::output::{self, Messages};
+use crate::check::draft;
+use crate::error::{Error, Result};
+use crate::report::write_atomically;
+
+/// Options of `repsim check`.
+#[derive(clap::Args)]
+#[command(after_help = RULES)]
+pub struct Args {
+    /// The report to check; for --write-policy several, of repeated runs
+    #[arg(value_name = "REPORT", required = true)]
+    reports: Vec<PathBuf>,
+    /// The report whose values have to be met
+    #[arg(long, short, value_name = "BASELINE")]
+    baseline: Option<PathBuf>,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    json: bool,
+    /// Draft a policy instead: tolerances of 3 σ from the spread over the reports
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = [
+        "baseline", "json", "policy", "allow_different_data", "junit", "github"
+    ])]
+    write_policy: Option<PathBuf>,
+    #[command(flatten)]
+    judging: JudgingArgs,
+}
+
+const RULES: &str = "\
+Rules of a policy:
+  cka[\"layer4*\"] >= 0.95           layers of one name, by glob as in --layers; \"**\" for all
+  cka[\"layer3\",\"layer4\"] <= 0.8    a layer of A with one of B
+  diagonal >= 0.9                  all layers of one name
+  fid[\"*\"] <= 12                   every candidate
+  drop <= 0.02 against baseline    how much worse than the baseline; rise: better; change: off
+  drop(cka[\"fc\"]) <= 0.01 against baseline
+  $.results.n >= 100               any number of the report, by JSON path (RFC 9535)
+
+Exit codes: 0 passed, 1 drift, 2 something could not be checked.";
+
+/// Checks a report, or drafts a policy.
+///
+/// # Errors
+/// Something cannot be read or written, or there is nothing to hold the report against.
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
+    if let Some(path) = &args.write_policy {
+        return write_policy(args, path, messages).map(|()| Status::Done);
+    }
+    let [path] = args.reports.as_slice() else {
+        let problem =
+            format!("{} reports were given, and one is checked at a time", args.reports.len());
+        return Err(Error::usage(problem, "give one REPORT, and the other with --baseline"));
+    };
+    let judging = args.judging.prepare(args.baseline.as_deref())?;
+    let report = read(path)?;
+    let verdict = judging.judge(&report)?;
+    let place = if args.json { Place::Error } else { Place::Output };
+    judging.tell(&verdict, place, messages)?;
+    if args.json {
+        let policy = args.judging.policy.as_deref();
+        let report = verdict.report(path, args.baseline.as_deref(), policy);
+        output::write_report(&report, "-".as_ref())?;
+    }
+    Ok(verdict.outcome().into())
+}
+
+fn write_policy(args: &Args, path: &Path, messages: &Messages) -> Result<()> {
+    check_output(path, args.reports.iter())?;
+    let run = |path: &PathBuf| Ok((path.clone(), read(path)?));
+    let runs = args.reports.iter().map(run).collect::<Result<Vec<_>>>()?;
+    write_atomically(path, draft(&runs)?.as_bytes())?;
+    messages.note(&format!("{}: a policy from {} runs", path.display(), runs.len()));
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! `--check` and `--update-baseline` of the commands that write reports.
+
+use std::path::{Path, PathBuf};
+
+use super::Status;
+use super::judging::{Judging, JudgingArgs, Place};
+use super::output::{self, Messages};
+use crate::check::Document;
+use crate::error::{Error, Result};
+use crate::report::check_writable;
+
+/// What is done with a report once it is written.
+#[derive(clap::Args)]
+pub struct GateArgs {
+    /// Hold the report against this one, as `repsim check` does, and end with its exit code
+    #[arg(long, value_name = "BASELINE.json", help_heading = "Check")]
+    check: Option<PathBuf>,
+    /// Write the report there too, for later runs to be held against
+    #[arg(long, value_name = "FILE.json", conflicts_with = "check", help_heading = "Check")]
+    update_baseline: Option<PathBuf>,
+    #[command(flatten)]
+    judging: JudgingArgs,
+}
+
+/// What a report that is still to be made will be held against.
+pub struct Gate {
+    judging: Option<Judging>,
+    update: Option<PathBuf>,
+}
+
+impl GateArgs {
+    /// Reads what the report will be held against, before anything is measured. `kind` is that of
+    /// the report, `output` the file that it is written to.
+    ///
+    /// # Errors
+    /// Baseline or policy cannot be read or are of another kind, or a file cannot be written.
+    pub fn prepare(&self, kind: &str, output: Option<&Path>) -> Result<Gate> {
+        if let (None, Some(option)) = (&self.check, self.judging.given()) {
+            let problem = format!("{option} says how a report is checked, and none is");
+            return Err(Error::usage(problem, "add --check BASELINE.json, or leave it out"));
+        }
+        self.update_baseline.as_deref().map_or(Ok(()), check_writable)?;
+        let Some(path) = &self.check else {
+            return Ok(Gate { judging: None, update: self.update_baseline.clone() });
+        };
+        let whole = |path: &Path| path.canonicalize().ok();
+        if output.is_some_and(|output| whole(output).is_some() && whole(output) == whole(path)) {
+            let problem = "it is the baseline that the report is held against";
+            return Err(Error::file("write", path, problem, "give -o another name"));
+        }
+        let judging = self.judging.prepare(Some(path))?;
+        match judging.baseline() {
+            Some(baseline) if baseline.kind() != kind => {
+                let found = baseline.kind();
+                let problem = format!("it is a report of {found}, and this will be one of {kind}");
+                let remedy = format!("give a report of repsim {kind}");
+                Err(Error::file("check against", path, problem, remedy))
+            }
+            _ => Ok(Gate { judging: Some(judging), update: None }),
+        }
+    }
+}
+
+impl Gate {
+    /// Writes the baseline that was asked for, or checks the report; `status` is how the run ended.
+    ///
+    /// # Errors
+    /// Something cannot be written.
+    pub fn finish<T: serde::Serialize>(
+        &self,
+        report: &T,
+        status: Status,
+        messages: &Messages,
+    ) -> Result<Status> {
+        if let Some(path) = &self.update {
+            match status {
+                Status::Failed => messages.note("the baseline is not updated: the run failed"),
+                _ => output::write_report(report, path)?,
+            }
+        }
+        let Some(judging) = &self.judging else { return Ok(status) };
+        let document = Document::parse(&output::to_json(report)?, "the report".as_ref())?;
+        let verdict = judging.judge(&document)?;
+        judging.tell(&verdict, Place::Error, messages)?;
+        Ok(status.max(verdict.outcome().into()))
+    }
+}

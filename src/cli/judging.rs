@@ -1,0 +1,221 @@
+//! Holding a report against a baseline and a policy, and telling what came of it.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::Status;
+use super::output::{self, Messages};
+use crate::check::{Document, Finding, Outcome, Policy, Verdict, annotations, judge, junit};
+use crate::error::{Error, Result};
+use crate::report::{check_writable, write_atomically};
+
+/// Failures in the table.
+const ROWS: usize = 40;
+
+/// How a report is held against another, and how that is told.
+#[derive(clap::Args)]
+pub struct JudgingArgs {
+    /// Rules and tolerances (TOML, `repsim schema policy`); without it every value of the baseline has
+    /// to be met within the default tolerance of its measure
+    #[arg(long, value_name = "FILE.toml", help_heading = "Check")]
+    pub policy: Option<PathBuf>,
+    /// Compare reports of different samples
+    #[arg(long, help_heading = "Check")]
+    pub allow_different_data: bool,
+    /// Write a test case a value as JUnit XML
+    #[arg(long, value_name = "FILE.xml", help_heading = "Check")]
+    pub junit: Option<PathBuf>,
+    /// Print failures as annotations of GitHub Actions [default: where GITHUB_ACTIONS is set]
+    #[arg(long, help_heading = "Check")]
+    pub github: bool,
+}
+
+/// What a report is held against.
+pub struct Judging {
+    policy: Policy,
+    baseline: Option<(PathBuf, Document)>,
+    junit: Option<PathBuf>,
+    github: bool,
+}
+
+/// Where a verdict is told: where standard output has something else to hold, on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+impl JudgingArgs {
+    /// The first of the options that was given, as it is spelled.
+    pub fn given(&self) -> Option<&'static str> {
+        let options = [
+            (self.policy.is_some(), "--policy"),
+            (self.allow_different_data, "--allow-different-data"),
+            (self.junit.is_some(), "--junit"),
+            (self.github, "--github"),
+        ];
+        options.into_iter().find(|(given, _)| *given).map(|(_, option)| option)
+    }
+
+    /// Reads baseline and policy, before anything is measured.
+    ///
+    /// # Errors
+    /// They cannot be read, there is nothing to hold a report against, or the JUnit file cannot be
+    /// written.
+    pub fn prepare(&self, baseline: Option<&Path>) -> Result<Judging> {
+        let mut policy = match &self.policy {
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+                Policy::parse(&text, path)?
+            }
+            None => Policy::default(),
+        };
+        policy.allow_different_data |= self.allow_different_data;
+        if baseline.is_none() && policy.needs_baseline() {
+            let problem = match &self.policy {
+                Some(path) => format!("the policy {} needs a baseline", path.display()),
+                None => "there is nothing to hold the report against".to_owned(),
+            };
+            let remedy = "give --baseline FILE, or a --policy whose rules need none";
+            return Err(Error::usage(problem, remedy));
+        }
+        self.junit.as_deref().map_or(Ok(()), check_writable)?;
+        let read = |path: &Path| Ok::<_, Error>((path.to_owned(), read(path)?));
+        let actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|v| v == "true");
+        Ok(Judging {
+            policy,
+            baseline: baseline.map(read).transpose()?,
+            junit: self.junit.clone(),
+            github: self.github || actions,
+        })
+    }
+}
+
+/// Reads a report.
+///
+/// # Errors
+/// There is no such file, or it is no report.
+pub fn read(path: &Path) -> Result<Document> {
+    let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+    Document::parse(&text, path)
+}
+
+impl Judging {
+    /// The baseline, where there is one.
+    pub fn baseline(&self) -> Option<&Document> {
+        self.baseline.as_ref().map(|(_, document)| document)
+    }
+
+    /// Holds a report against the baseline and the policy, and writes what was asked for.
+    ///
+    /// # Errors
+    /// The JUnit file cannot be written.
+    pub fn judge(&self, report: &Document) -> Result<Verdict> {
+        let verdict = judge(report, self.baseline(), &self.policy);
+        if let Some(path) = &self.junit {
+            let xml = junit(&verdict, &format!("repsim {}", report.kind()))?;
+            write_atomically(path, xml.as_bytes())?;
+        }
+        Ok(verdict)
+    }
+
+    /// Tells what did not pass, and how many passed.
+    ///
+    /// # Errors
+    /// Standard output is closed.
+    pub fn tell(&self, verdict: &Verdict, place: Place, messages: &Messages) -> Result<()> {
+        let mut text = String::new();
+        if self.github {
+            text.push_str(&annotations(verdict));
+        }
+        if !messages.is_quiet() {
+            text.push_str(&table(verdict));
+        }
+        let passed = verdict.outcome() == Outcome::Passed;
+        if !(messages.is_quiet() && passed) {
+            text.push_str(&format!("{}\n", closing(verdict)));
+        }
+        match place {
+            Place::Output => output::print(&text),
+            Place::Error => {
+                messages.say(text.trim_end_matches('\n'));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How it ended, in one line.
+fn closing(verdict: &Verdict) -> String {
+    let word = match verdict.outcome() {
+        Outcome::Passed | Outcome::Improved => "passed",
+        Outcome::Drifted => "drift",
+        Outcome::Unchecked => "could not be checked",
+    };
+    format!("{word}: {}", verdict.summary())
+}
+
+/// What did not pass: the values that drifted as a table, the rest in words.
+fn table(verdict: &Verdict) -> String {
+    let failures = verdict.failures();
+    let (drifted, unchecked): (Vec<&Finding>, Vec<&Finding>) =
+        failures.iter().partition(|finding| finding.outcome == Outcome::Drifted);
+    let mut text = String::new();
+    for finding in unchecked.iter().take(ROWS) {
+        let rule = finding.rule.as_ref().map(|rule| format!("{rule}: ")).unwrap_or_default();
+        text.push_str(&format!("could not be checked: {rule}{}\n", finding.message));
+    }
+    text.push_str(&more(unchecked.len()));
+    if !drifted.is_empty() {
+        let header = ["drifted", "value", "expected", "baseline", "difference", "tolerances"];
+        let mut table = output::table(&header);
+        for finding in drifted.iter().take(ROWS) {
+            table.add_row(row(finding));
+        }
+        output::align_right(&mut table, &[1, 2, 3, 4, 5]);
+        text.push_str(&format!("{table}\n{}", more(drifted.len())));
+    }
+    text
+}
+
+fn more(count: usize) -> String {
+    match count.saturating_sub(ROWS) {
+        0 => String::new(),
+        more => format!("({more} more)\n"),
+    }
+}
+
+fn row(finding: &Finding) -> [String; 6] {
+    [
+        finding.of.clone(),
+        cell(finding.value.get(), ""),
+        finding.expected.clone(),
+        cell(finding.baseline.get(), ""),
+        cell(finding.difference.get(), "+"),
+        finding.tolerances.get().map_or("-".to_owned(), |t| format!("{t:.1}")),
+    ]
+}
+
+/// A number as tables of checks and differences show it; `sign` goes before those above zero.
+pub fn cell(value: Option<f64>, sign: &str) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let sign = if value > 0.0 { sign } else { "" };
+    match value.abs() {
+        size if size != 0.0 && !(1e-3..1e7).contains(&size) => format!("{sign}{value:.2e}"),
+        _ if value.fract() == 0.0 => format!("{sign}{value}"),
+        _ => format!("{sign}{value:.5}"),
+    }
+}
+
+impl From<Outcome> for Status {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Passed | Outcome::Improved => Self::Done,
+            Outcome::Drifted => Self::Drift,
+            Outcome::Unchecked => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `repsim check` against a baseline: what passes, what drifts, and what cannot be compared.
+
+use serde_json::{Value, json};
+
+use crate::check_support::{Files, TINY, changed, check, ended, set, tiny, written};
+use crate::fid_support::three_sets;
+use crate::support::{report, repsim, words};
+
+#[test]
+fn a_report_meets_itself() {
+    let count = tiny()["results"]["layers_a"].as_array().unwrap().len().pow(2);
+    let run = check(&tiny(), &tiny(), &[]);
+    ended(&run, 0, &[&format!("passed: {count} values checked\n")]);
+    assert_eq!(check(&tiny(), &tiny(), &["--quiet"]).stdout, "");
+}
+
+#[test]
+fn drift_is_told_largest_first() {
+    let report = changed(&tiny(), |r| {
+        set(r, "layer1", 0.98);
+        set(r, "layer2", 0.9);
+        set(r, "conv1", 0.9995);
+    });
+    let run = check(&report, &tiny(), &[]);
+    ended(&run, 1, &["drift: ", "2 drifted", "0.98000", "≥ 0.999", "-0.10000", "100.0"]);
+    let row = |layer: &str| run.stdout.find(&format!("cka[\"{layer}\"]"));
+    assert!(row("layer2") < row("layer1") && row("conv1").is_none(), "{}", run.stdout);
+    let quiet = check(&report, &tiny(), &["--quiet"]);
+    assert_eq!((quiet.code, quiet.stdout.lines().count()), (1, 1), "{}", quiet.stdout);
+}
+
+#[test]
+fn what_is_better_passes_and_is_counted() {
+    let baseline = changed(&tiny(), |r| set(r, "layer2", 0.9));
+    ended(&check(&tiny(), &baseline, &[]), 0, &["passed: ", "1 improved"]);
+}
+
+#[test]
+fn a_tolerance_is_kept_to_the_last_digit() {
+    for (value, code) in [(0.949, 0), (0.948_99, 1), (0.951, 0)] {
+        let of = |value: f64| changed(&tiny(), |r| set(r, "layer1", value));
+        ended(&check(&of(value), &of(0.95), &[]), code, &[]);
+    }
+}
+
+#[test]
+fn values_that_are_missing_or_null_fail() {
+    let null = changed(&tiny(), |r| {
+        set(r, "layer1", Value::Null);
+        r["results"]["nulls"] = json!([
+            {"layer_a": "layer1", "layer_b": null, "reason": "the layer is constant"}
+        ]);
+    });
+    let parts = ["cka[\"layer1\"] is null in the report: the layer is constant", "1 could not be"];
+    ended(&check(&null, &tiny(), &[]), 2, &parts);
+    ended(&check(&tiny(), &null, &[]), 0, &["passed"]);
+    let gone = changed(&tiny(), |r| {
+        r["results"]["layers_a"][0] = json!("renamed");
+    });
+    ended(&check(&gone, &tiny(), &[]), 2, &["is in the baseline and not in the report"]);
+}
+
+#[test]
+fn what_cannot_be_checked_outweighs_drift() {
+    let report = changed(&tiny(), |r| {
+        set(r, "layer1", Value::Null);
+        set(r, "layer2", 0.5);
+    });
+    ended(&check(&report, &tiny(), &[]), 2, &["1 drifted, 1 could not be checked"]);
+}
+
+/// A change of a report, and what is said of it.
+type Case = (fn(&mut Value), &'static str);
+
+#[test]
+fn other_conditions_fail() {
+    let cases: [Case; 6] = [
+        (|r| r["inputs"]["data"]["fingerprint"] = json!("ff"), "the fingerprint of the data is ff"),
+        (
+            |r| r["inputs"]["data"]["preprocess"][0]["mean"] = json!([0.5]),
+            "the preprocessing, mean is [0.5], in the baseline []",
+        ),
+        (|r| r["settings"]["bias"] = json!("biased"), "the bias is \"biased\", in the baseline"),
+        (|r| r["settings"]["estimator"] = json!("minibatch"), "the estimator is \"minibatch\""),
+        (|r| r["settings"]["reduce"] = json!("gap"), "the reduce is \"gap\""),
+        (
+            |r| {
+                r["inputs"]["models"].as_array_mut().unwrap().pop();
+            },
+            "the number of models compared is 1, in the baseline 2",
+        ),
+    ];
+    for (change, said) in cases {
+        let run = check(&changed(&tiny(), change), &tiny(), &[]);
+        ended(&run, 2, &["could not be checked: ", said]);
+        assert!(!run.stdout.contains("cka["), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn conditions_that_change_no_number_may_differ() {
+    let other = changed(&tiny(), |r| {
+        r["settings"]["device"] = json!("cuda:0");
+        r["settings"]["batch_size"] = json!(2);
+        r["settings"]["layers"] = json!(["**"]);
+        r["inputs"]["data"]["preprocess"][0]["preset"] = json!("imagenet");
+        r["inputs"]["models"][0]["sha256"] = json!("00");
+        r["timing"]["total"] = json!(99.5);
+    });
+    ended(&check(&other, &tiny(), &[]), 0, &[]);
+    let minibatch = |size: u32| {
+        changed(&tiny(), |r| {
+            r["settings"]["estimator"] = json!("minibatch");
+            r["settings"]["batch_size"] = json!(size);
+        })
+    };
+    ended(&check(&minibatch(4), &minibatch(8), &[]), 2, &["the batch_size is 4"]);
+}
+
+#[test]
+fn only_other_data_is_forgiven() {
+    let data = changed(&tiny(), |r| r["inputs"]["data"]["fingerprint"] = json!("ff"));
+    ended(&check(&data, &tiny(), &["--allow-different-data"]), 0, &["passed"]);
+    let both = changed(&data, |r| r["settings"]["bias"] = json!("biased"));
+    let run = check(&both, &tiny(), &["--allow-different-data"]);
+    ended(&run, 2, &["the bias is", "1 could not be checked"]);
+}
+
+#[test]
+fn image_sets_are_scored_against_the_same_reference() {
+    let (_folder, [real, fake, half]) = three_sets();
+    let line = format!("fid {real} {fake} {half} --metrics fid,kid,prdc");
+    let baseline = report(&line);
+    ended(&check(&baseline, &baseline, &[]), 0, &["12 values checked"]);
+    let worse = changed(&baseline, |r| {
+        let fid = r["results"]["candidates"][0]["fid"].as_f64().unwrap();
+        r["results"]["candidates"][0]["fid"] = json!(fid * 1.01);
+        let recall = r["results"]["candidates"][1]["recall"].as_f64().unwrap();
+        r["results"]["candidates"][1]["recall"] = json!(recall - 0.1);
+    });
+    let parts = ["fid[\"fake.npy\"]", "recall[\"half.npy\"]", "2 drifted"];
+    ended(&check(&worse, &baseline, &[]), 1, &parts);
+    ended(&check(&baseline, &worse, &[]), 0, &["2 improved"]);
+    let other = report(&format!("fid {half} {fake} {real} --metrics fid,kid,prdc"));
+    let said = ["the fingerprint of the reference is"];
+    ended(&check(&other, &baseline, &[]), 2, &said);
+    let k = report(&format!("{line} --k 3"));
+    ended(&check(&k, &baseline, &[]), 2, &["the k is 3, in the baseline 5"]);
+    let failed = report_with_a_failure(&real, &fake);
+    ended(&check(&failed, &baseline, &[]), 2, &["fid[\"half.npy\"] is null", "no such file"]);
+}
+
+/// As the line above, but the second candidate is gone.
+fn report_with_a_failure(real: &str, fake: &str) -> Value {
+    let line = format!("fid {real} {fake} /nowhere/half.npy --metrics fid,kid,prdc");
+    let run = repsim(words(&line));
+    assert_eq!(run.code, 2);
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+#[test]
+fn every_kind_of_report_meets_itself() {
+    let (_folder, [real, fake, _]) = three_sets();
+    let images = "--data {images} --limit 4 --preprocess raw --channels 3";
+    for (line, of) in [
+        (format!("distance {real} {fake} --k 3"), "median_distance[\"mahalanobis\"]"),
+        (
+            "layers {tiny_resnet_scripted.pt} --input-size 3x16x16 --json".into(),
+            "parameters[\"fc\"]",
+        ),
+        (format!("maps {{models/fashion-seed0-scripted.pt}} {images}"), "active[\"layer4"),
+        (
+            format!(
+                "maps {{models/fashion-seed0-scripted.pt}} --match {{models/fashion-seed1-traced.pt}} \
+                 {images} --layer layer4"
+            ),
+            "best_correlation[\"layer4\"]",
+        ),
+        (
+            format!(
+                "saliency {{models/fashion-seed0-scripted.pt}} {{models/fashion-seed1-traced.pt}} \
+                 {images}"
+            ),
+            "pearson[\"fashion-seed0-scripted/gradcam\",\"fashion-seed1-traced/gradcam\"]",
+        ),
+    ] {
+        let report = report(&line);
+        let files = Files::new();
+        let junit = files.path("out.xml");
+        let run = check(&report, &report, &["--junit", &junit]);
+        ended(&run, 0, &["passed: "]);
+        let shown = files.read("out.xml").replace("&quot;", "\"");
+        assert!(shown.contains(of), "{of} is not in {shown}");
+    }
+}
+
+#[test]
+fn parameters_are_exact() {
+    let layers = report("layers {tiny_resnet_scripted.pt} --input-size 3x16x16 --json");
+    let other = changed(&layers, |r| {
+        let count = r["results"]["layers"][0]["parameters"].as_u64().unwrap();
+        r["results"]["layers"][0]["parameters"] = json!(count + 1);
+    });
+    ended(&check(&other, &layers, &[]), 1, &["parameters[\"conv1\"]", "1 drifted"]);
+}
+
+#[test]
+fn a_run_against_its_own_file_passes() {
+    let files = Files::new();
+    let path = written(&files, "report.json", TINY);
+    ended(&repsim(["check", &path, "-b", &path]), 0, &["passed"]);
+}

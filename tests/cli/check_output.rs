@@ -1,0 +1,141 @@
+//! What `repsim check` writes and prints: JSON, JUnit, annotations; and what it says of bad input.
+
+use assert_cmd::Command;
+use junit_parser::TestStatus;
+use serde_json::{Value, json};
+
+use crate::check_support::{Files, changed, check, ended, refused, set, tiny};
+use crate::reports::assert_valid;
+use crate::support::{Run, repsim};
+
+/// One value that drifted, one that is null.
+fn mixed() -> Value {
+    changed(&tiny(), |r| {
+        set(r, "layer1", 0.5);
+        set(r, "layer2", Value::Null);
+    })
+}
+
+#[test]
+fn json_holds_the_verdict_and_nothing_else() {
+    let run = check(&mixed(), &tiny(), &["--json"]);
+    assert_eq!(run.code, 2);
+    let verdict: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_valid(&verdict, "check");
+    assert_eq!(verdict["outcome"], "unchecked");
+    assert_eq!(
+        (&verdict["counts"]["drifted"], &verdict["counts"]["unchecked"]),
+        (&json!(1), &json!(1))
+    );
+    let failures = verdict["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 2);
+    assert_eq!(
+        (&failures[0]["of"], &failures[0]["value"]),
+        (&json!("cka[\"layer2\"]"), &json!(null))
+    );
+    assert_eq!(
+        (&failures[1]["of"], &failures[1]["value"]),
+        (&json!("cka[\"layer1\"]"), &json!(0.5))
+    );
+    assert!(run.stderr.contains("1 drifted, 1 could not be checked"), "{}", run.stderr);
+}
+
+#[test]
+fn junit_is_read_back() {
+    let files = Files::new();
+    let path = files.path("out.xml");
+    let run = check(&mixed(), &tiny(), &["--junit", &path]);
+    assert_eq!(run.code, 2);
+    let suites = junit_parser::from_reader(files.read("out.xml").as_bytes()).unwrap();
+    let suite = &suites.suites[0];
+    let count = tiny()["results"]["layers_a"].as_array().unwrap().len().pow(2);
+    assert_eq!((suite.name.as_str(), suite.cases.len()), ("repsim cka", count));
+    assert_eq!((suite.failures, suite.errors), (1, 1));
+    let case = |name: &str| suite.cases.iter().find(|c| c.original_name == name).unwrap();
+    match &case("cka[\"layer1\"]").status {
+        TestStatus::Failure(failure) => assert!(failure.message.contains("is 0.5, expected ≥")),
+        other => panic!("{other:?}"),
+    }
+    assert!(case("cka[\"layer2\"]").status.is_error());
+    assert!(case("cka[\"conv1\"]").status.is_success());
+}
+
+/// Runs a check with or without `GITHUB_ACTIONS`.
+fn on_github(options: &[&str], actions: Option<&str>) -> Run {
+    let files = Files::new();
+    let (report, base) = (files.json("report.json", &mixed()), files.json("base.json", &tiny()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repsim"));
+    command.args(["check", &report, "-b", &base]).args(options).env_remove("GITHUB_ACTIONS");
+    if let Some(value) = actions {
+        command.env("GITHUB_ACTIONS", value);
+    }
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    Run { code: output.status.code().unwrap(), stdout, stderr }
+}
+
+#[test]
+fn github_gets_annotations() {
+    let of = |run: &Run| {
+        let text = format!("{}{}", run.stdout, run.stderr);
+        text.lines().filter(|l| l.starts_with("::")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&on_github(&[], None)), Vec::<String>::new());
+    assert_eq!(of(&on_github(&[], Some("false"))), Vec::<String>::new());
+    let lines = of(&on_github(&["--github"], None));
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[1].starts_with(
+            "::error title=repsim%3A drift%3A cka[\"layer1\"]::cka[\"layer1\"] is 0.5"
+        )
+    );
+    let actions = on_github(&[], Some("true"));
+    assert_eq!((of(&actions), actions.code), (lines, 2));
+    let json = on_github(&["--json", "--github"], None);
+    assert!(serde_json::from_str::<Value>(&json.stdout).is_ok());
+    assert_eq!(of(&json).len(), 2);
+}
+
+#[test]
+fn what_is_no_report_is_told() {
+    let files = Files::new();
+    let good = files.json("good.json", &tiny());
+    let text = tiny().to_string();
+    let other_version = changed(&tiny(), |r| r["schema"]["version"] = json!(7));
+    let verdict = check(&tiny(), &tiny(), &["--json"]).stdout;
+    for (name, text, parts) in [
+        ("cut.json", &text[..text.len() / 2], ["cut short", "line 1, column"]),
+        ("empty.json", "", ["cut short", "line 1"]),
+        ("other.json", r#"{"fid": 12.5, "kid": 0.1}"#, ["no report of repsim", "no schema"]),
+        ("list.json", "[1, 2]", ["no report of repsim", "no schema"]),
+        ("text.json", "FID: 12.5", ["it is no JSON", "line 1"]),
+        ("seven.json", &other_version.to_string(), ["version 7 of cka", "this is version 1"]),
+        ("verdict.json", &verdict, ["check is no report of a measurement", "-o FILE"]),
+    ] {
+        let bad = files.text(name, text);
+        for words in [["check", &bad, "-b", &good], ["check", &good, "-b", &bad]] {
+            refused(&repsim(words), &[&[name], parts.as_slice()].concat());
+        }
+        refused(&repsim(["diff", &bad, &good]), &[name]);
+    }
+    refused(&repsim(["check", "nowhere.json", "-b", &good]), &["nowhere.json", "no such file"]);
+}
+
+#[test]
+fn a_baseline_of_another_kind_is_told() {
+    let layers = crate::support::report("layers {mlp.pt} --input-size 6 --json");
+    let run = check(&layers, &tiny(), &[]);
+    ended(&run, 2, &["the kind of report is layers, in the baseline cka"]);
+}
+
+#[test]
+fn options_that_mean_nothing_are_told() {
+    let files = Files::new();
+    let good = files.json("good.json", &tiny());
+    refused(&repsim(["check", &good]), &["nothing to hold the report against", "--baseline"]);
+    refused(&repsim(["check", &good, &good, "-b", &good]), &["2 reports were given", "one"]);
+    let run = repsim(["check", &good, "-b", &good, "--junit", "/nowhere/out.xml"]);
+    refused(&run, &["/nowhere/out.xml", "its folder does not exist"]);
+    assert_eq!(repsim(["check"]).code, 2);
+}
