@@ -13,12 +13,14 @@ pub(super) struct Condition {
     value: String,
     /// Whether it tells the data apart: forgiven where other data are meant.
     data: bool,
+    /// Whether it counts only where both reports have it.
+    shared: bool,
 }
 
 /// A condition that differs between two reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Which: `fingerprint of the data`, `bias`, `preprocessing, resize`.
+    /// Which: `fingerprint of the data`, `setting bias`, `preprocessing, resize`.
     pub what: String,
     /// In the report; `None` where it has none.
     pub report: Option<String>,
@@ -30,11 +32,16 @@ pub struct Difference {
 
 impl Condition {
     pub fn new(what: impl ToString, value: impl ToString) -> Self {
-        Self { what: what.to_string(), value: value.to_string(), data: false }
+        Self { what: what.to_string(), value: value.to_string(), data: false, shared: false }
     }
 
     pub fn of_data(what: impl ToString, value: impl ToString) -> Self {
         Self { data: true, ..Self::new(what, value) }
+    }
+
+    /// Of something that may be in one of the reports only, such as a candidate.
+    pub fn of_shared_data(what: impl ToString, value: impl ToString) -> Self {
+        Self { shared: true, ..Self::of_data(what, value) }
     }
 }
 
@@ -80,7 +87,13 @@ pub fn differences(report: &Document, baseline: &Document, other_data: bool) -> 
         let value = |side| find(side, &condition.what).map(|c: &Condition| c.value.clone());
         let (report, baseline) = (value(ours), value(theirs));
         let what = condition.what.clone();
-        (report != baseline).then_some(Difference { what, report, baseline, data: condition.data })
+        let counts = !condition.shared || (report.is_some() && baseline.is_some());
+        (counts && report != baseline).then_some(Difference {
+            what,
+            report,
+            baseline,
+            data: condition.data,
+        })
     };
     all.filter_map(differs).collect()
 }
@@ -94,7 +107,7 @@ pub(super) fn conditions(json: &Value, content: &Content) -> Vec<Condition> {
     let inputs = &json["inputs"];
     let count = |name: &str| inputs[name].as_array().map_or(0, Vec::len);
     let mut conditions =
-        vec![Condition::new("number of models compared", count("models") + count("features"))];
+        vec![Condition::new("number of models", count("models") + count("features"))];
     if let Some(fingerprint) = inputs["data"]["fingerprint"].as_str() {
         conditions.push(Condition::of_data("fingerprint of the data", fingerprint));
     }
@@ -105,7 +118,8 @@ pub(super) fn conditions(json: &Value, content: &Content) -> Vec<Condition> {
     conditions.extend(of_preprocessing(preprocess));
     let counts = |name: &str| name != "preprocess" && !content.indifferent.contains(&name);
     let of_settings = settings.iter().filter(|(name, _)| counts(name));
-    conditions.extend(of_settings.map(|(name, value)| Condition::new(name, value)));
+    conditions
+        .extend(of_settings.map(|(name, value)| Condition::new(format!("setting {name}"), value)));
     conditions.extend(content.conditions.iter().cloned());
     conditions
 }

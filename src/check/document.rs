@@ -1,5 +1,6 @@
 //! A report made ready to be held against another.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -16,6 +17,8 @@ pub struct Document {
     json: Value,
     content: Content,
     conditions: Vec<Condition>,
+    /// Places of the entries by their names.
+    index: HashMap<String, usize>,
 }
 
 impl Document {
@@ -32,7 +35,9 @@ impl Document {
         let json: Value = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
         let content = values::of(&report);
         let conditions = conditions(&json, &content);
-        Ok(Self { kind: report.kind(), json, content, conditions })
+        let names = content.entries.iter().enumerate().map(|(i, entry)| (entry.to_string(), i));
+        let index = names.collect();
+        Ok(Self { kind: report.kind(), json, content, conditions, index })
     }
 
     /// The name of its schema: `cka`, `fid`, ….
@@ -47,8 +52,7 @@ impl Document {
 
     /// The value at the place of another.
     pub fn like(&self, entry: &Entry) -> Option<&Entry> {
-        let same = |e: &&Entry| e.measure == entry.measure && e.place == entry.place;
-        self.content.entries.iter().find(same)
+        self.content.entries.get(*self.index.get(&entry.to_string())?)
     }
 
     /// The whole report.

@@ -31,7 +31,7 @@ pub use github::annotations;
 pub use judge::judge;
 pub use junit::junit;
 pub use policy::{Policy, PolicyFile, Tolerance};
-pub use rule::{Movement, Operator, Rule, RuleError, Subject};
+pub use rule::{Movement, Operator, Path, Rule, RuleError, Subject};
 pub use selector::Selector;
 pub use values::Entry;
 pub use verdict::{CheckReport, Counts, Finding, Outcome, Verdict};

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
 use super::Status;
 use super::output::{self, Messages};
 use crate::check::{Document, Finding, Outcome, Policy, Verdict, annotations, judge, junit};
@@ -68,7 +66,7 @@ impl JudgingArgs {
     pub fn prepare(&self, baseline: Option<&Path>) -> Result<Judging> {
         let mut policy = match &self.policy {
             Some(path) => {
-                let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+                let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
                 Policy::parse(&text, path)?
             }
             None => Policy::default(),
@@ -99,7 +97,7 @@ impl JudgingArgs {
 /// # Errors
 /// There is no such file, or it is no report.
 pub fn read(path: &Path) -> Result<Document> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
     Document::parse(&text, path)
 }
 

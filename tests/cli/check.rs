@@ -80,14 +80,20 @@ fn other_conditions_fail() {
             |r| r["inputs"]["data"]["preprocess"][0]["mean"] = json!([0.5]),
             "the preprocessing, mean is [0.5], in the baseline []",
         ),
-        (|r| r["settings"]["bias"] = json!("biased"), "the bias is \"biased\", in the baseline"),
-        (|r| r["settings"]["estimator"] = json!("minibatch"), "the estimator is \"minibatch\""),
-        (|r| r["settings"]["reduce"] = json!("gap"), "the reduce is \"gap\""),
+        (
+            |r| r["settings"]["bias"] = json!("biased"),
+            "the setting bias is \"biased\", in the baseline",
+        ),
+        (
+            |r| r["settings"]["estimator"] = json!("minibatch"),
+            "the setting estimator is \"minibatch\"",
+        ),
+        (|r| r["settings"]["reduce"] = json!("gap"), "the setting reduce is \"gap\""),
         (
             |r| {
                 r["inputs"]["models"].as_array_mut().unwrap().pop();
             },
-            "the number of models compared is 1, in the baseline 2",
+            "the number of models is 1, in the baseline 2",
         ),
     ];
     for (change, said) in cases {
@@ -114,7 +120,7 @@ fn conditions_that_change_no_number_may_differ() {
             r["settings"]["batch_size"] = json!(size);
         })
     };
-    ended(&check(&minibatch(4), &minibatch(8), &[]), 2, &["the batch_size is 4"]);
+    ended(&check(&minibatch(4), &minibatch(8), &[]), 2, &["the setting batch_size is 4"]);
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn only_other_data_is_forgiven() {
     ended(&check(&data, &tiny(), &["--allow-different-data"]), 0, &["passed"]);
     let both = changed(&data, |r| r["settings"]["bias"] = json!("biased"));
     let run = check(&both, &tiny(), &["--allow-different-data"]);
-    ended(&run, 2, &["the bias is", "1 could not be checked"]);
+    ended(&run, 2, &["the setting bias is", "1 could not be checked"]);
 }
 
 #[test]
@@ -145,7 +151,7 @@ fn image_sets_are_scored_against_the_same_reference() {
     let said = ["the fingerprint of the reference is"];
     ended(&check(&other, &baseline, &[]), 2, &said);
     let k = report(&format!("{line} --k 3"));
-    ended(&check(&k, &baseline, &[]), 2, &["the k is 3, in the baseline 5"]);
+    ended(&check(&k, &baseline, &[]), 2, &["the setting k is 3, in the baseline 5"]);
     let failed = report_with_a_failure(&real, &fake);
     ended(&check(&failed, &baseline, &[]), 2, &["fid[\"half.npy\"] is null", "no such file"]);
 }
@@ -192,6 +198,15 @@ fn every_kind_of_report_meets_itself() {
         let shown = files.read("out.xml").replace("&quot;", "\"");
         assert!(shown.contains(of), "{of} is not in {shown}");
     }
+}
+
+#[test]
+fn maps_at_another_layer_are_others() {
+    let line = "saliency {models/fashion-seed0-scripted.pt} --data {images} --limit 4 \
+                --preprocess raw --channels 3";
+    let (last, other) = (report(line), report(&format!("{line} --layer layer3")));
+    let said = ["the layer of gradcam is layer3, in the baseline layer4"];
+    ended(&check(&other, &last, &[]), 2, &said);
 }
 
 #[test]

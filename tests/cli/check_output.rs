@@ -124,7 +124,7 @@ fn what_is_no_report_is_told() {
 
 #[test]
 fn a_baseline_of_another_kind_is_told() {
-    let layers = crate::support::report("layers {mlp.pt} --input-size 6 --json");
+    let layers = crate::support::report("layers {mlp.pt} --input-size 16 --json");
     let run = check(&layers, &tiny(), &[]);
     ended(&run, 2, &["the kind of report is layers, in the baseline cka"]);
 }

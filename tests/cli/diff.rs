@@ -43,7 +43,7 @@ fn the_largest_change_comes_first() {
                         "tolerances": 125.0, "better": true});
     assert_eq!(changes[2], wanted);
     assert_eq!((&changes[0]["change"], &changes[1]["better"]), (&Value::Null, &json!(false)));
-    assert_eq!(found["conditions"], json!(["bias: \"unbiased\", now \"biased\""]));
+    assert_eq!(found["conditions"], json!(["setting bias: \"unbiased\", now \"biased\""]));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_difference_goes_where_it_is_asked_for() {
     assert_eq!((run.code, run.stdout.as_str()), (0, ""));
     assert!(files.read("diff.json").contains("\"diff\""));
     refused(&repsim(["diff", &old, &old, "-o", &old]), &["old.json", "it is an input too"]);
-    let layers = crate::support::report("layers {mlp.pt} --input-size 6 --json");
+    let layers = crate::support::report("layers {mlp.pt} --input-size 16 --json");
     let layers = files.json("layers.json", &layers);
     refused(&repsim(["diff", &old, &layers]), &["layers.json", "of layers, the other one of cka"]);
 }

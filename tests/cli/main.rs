@@ -11,6 +11,7 @@ mod check_support;
 mod data;
 mod diff;
 mod distance;
+mod examples;
 mod features;
 mod fid_cache;
 mod fid_degenerate;

@@ -60,7 +60,7 @@ fn values(subject: &Subject, document: &Document) -> Result<Vec<Place>, String> 
         Ok(document.entries().iter().filter(|e| wanted(e)).map(Place::of).collect())
     };
     match subject {
-        Subject::Path(path) => by_path(path, document.json()),
+        Subject::Path(path) => by_path(&path.query, document.json()),
         Subject::Selector(selector) => chosen(&|entry| Selector::matches(selector, entry)),
         Subject::Main if !main.diagonal => chosen(&|entry| entry.measure == main.measure),
         Subject::Main | Subject::Diagonal => {

@@ -2,7 +2,7 @@
 
 use serde_json_path::JsonPath;
 
-use super::{Movement, Operator, Rule, RuleError, Selector, Subject};
+use super::{Movement, Operator, Path, Rule, RuleError, Selector, Subject};
 
 /// Reads a rule.
 pub(super) fn rule(text: &str) -> Result<Rule, RuleError> {
@@ -158,7 +158,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Everything up to an operator, or a parenthesis that closes, outside of brackets and quotes.
-    fn path(&mut self) -> Result<JsonPath, RuleError> {
+    fn path(&mut self) -> Result<Path, RuleError> {
         let (start, rest) = (self.at, self.rest());
         let (mut depth, mut quote, mut escaped) = (0usize, None, false);
         let mut end = rest.len();
@@ -180,10 +180,11 @@ impl<'a> Cursor<'a> {
         }
         let path = rest[..end].trim_end();
         self.at += path.len();
-        JsonPath::parse(path).map_err(|e| {
+        let query = JsonPath::parse(path).map_err(|e| {
             let place = start + path.len().min(e.position());
             self.error(place, format!("this is no JSON path: {}", e.message()))
-        })
+        })?;
+        Ok(Path { text: path.to_owned(), query })
     }
 
     fn operator(&mut self) -> Result<Operator, RuleError> {

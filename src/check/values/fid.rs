@@ -2,6 +2,7 @@
 
 use super::{Content, Entry, Main};
 use crate::check::comparable::{Condition, same_samples};
+use crate::check::measures;
 use crate::report::fid::{Candidate, FidReport};
 
 const MAIN: Main = Main { measure: "fid", diagonal: false };
@@ -14,7 +15,7 @@ pub(super) fn content(report: &FidReport) -> Content {
     let mut content = Content::new(MAIN, entries);
     content.conditions.extend(conditions(report));
     let counts = rows.filter_map(|(name, row)| Some((name, row.n?)));
-    let of_count = |(name, n)| Condition::of_data(format!("number of samples of {name}"), n);
+    let of_count = |(name, n)| Condition::of_shared_data(format!("number of samples of {name}"), n);
     content.conditions.extend(counts.map(of_count));
     content.indifferent.extend(["metrics", "fail_above"]);
     content.indifferent.extend(unused(report));
@@ -24,7 +25,7 @@ pub(super) fn content(report: &FidReport) -> Content {
 /// The metrics that were asked for; those of a candidate that failed have its reason.
 fn entries(report: &FidReport, name: &str, row: &Candidate) -> Vec<Entry> {
     let columns = Candidate::columns(&report.settings.metrics);
-    let measured = columns.into_iter().filter(|c| super::super::measures::of(c).is_some());
+    let measured = columns.into_iter().filter(|c| measures::of(c).is_some());
     let null = row.nulls.first().map(|null| null.reason.as_str());
     let why = row.error.as_deref().or(null);
     measured.map(|c| Entry::new(c, &[name], row.value(c).into()).because(why)).collect()

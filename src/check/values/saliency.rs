@@ -1,6 +1,7 @@
 //! Values of `repsim saliency`.
 
 use super::{Content, Entry, Main, mean};
+use crate::check::comparable::Condition;
 use crate::report::saliency::{
     FaithfulnessResult, Mean, PairResult, SaliencyReport, SaliencyResults, SanityResult,
 };
@@ -19,6 +20,9 @@ pub(super) fn content(report: &SaliencyReport) -> Content {
     let main = if results.comparison.is_empty() { ALONE } else { COMPARED };
     let mut content = Content::new(main, entries);
     content.indifferent.push("methods");
+    let layers = results.columns.iter().filter_map(|c| Some((&c.name, c.layer.as_ref()?)));
+    let layer = |(name, layer)| Condition::new(format!("layer of {name}"), layer);
+    content.conditions.extend(layers.map(layer));
     // The test of random weights is of the first batch.
     if !results.sanity.is_empty() {
         content.indifferent.retain(|name| *name != "batch_size");
