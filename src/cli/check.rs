@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Status;
 use super::fid::check_output;
-use super::judging::{JudgingArgs, Place, read};
+use super::judging::{JudgingArgs, Place, check_ending, read};
 use super::output::{self, Messages};
 use crate::check::draft;
 use crate::error::{Error, Result};
@@ -71,6 +71,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
 }
 
 fn write_policy(args: &Args, path: &Path, messages: &Messages) -> Result<()> {
+    check_ending(path, "toml")?;
     check_output(path, args.reports.iter())?;
     let run = |path: &PathBuf| Ok((path.clone(), read(path)?));
     let runs = args.reports.iter().map(run).collect::<Result<Vec<_>>>()?;

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Status;
-use super::judging::{Judging, JudgingArgs, Place};
+use super::judging::{Judging, JudgingArgs, Place, check_ending};
 use super::output::{self, Messages};
 use crate::check::Document;
 use crate::error::{Error, Result};
-use crate::report::check_writable;
 
 /// What is done with a report once it is written.
 #[derive(clap::Args)]
@@ -39,7 +38,7 @@ impl GateArgs {
             let problem = format!("{option} says how a report is checked, and none is");
             return Err(Error::usage(problem, "add --check BASELINE.json, or leave it out"));
         }
-        self.update_baseline.as_deref().map_or(Ok(()), check_writable)?;
+        self.update_baseline.as_deref().map_or(Ok(()), |path| check_ending(path, "json"))?;
         let Some(path) = &self.check else {
             return Ok(Gate { judging: None, update: self.update_baseline.clone() });
         };

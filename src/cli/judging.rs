@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Status;
 use super::output::{self, Messages};
+use super::picture;
 use crate::check::{Document, Finding, Outcome, Policy, Verdict, annotations, judge, junit};
 use crate::error::{Error, Result};
 use crate::report::{check_writable, write_atomically};
@@ -80,7 +81,7 @@ impl JudgingArgs {
             let remedy = "give --baseline FILE, or a --policy whose rules need none";
             return Err(Error::usage(problem, remedy));
         }
-        self.junit.as_deref().map_or(Ok(()), check_writable)?;
+        self.junit.as_deref().map_or(Ok(()), |path| check_ending(path, "xml"))?;
         let read = |path: &Path| Ok::<_, Error>((path.to_owned(), read(path)?));
         let actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|v| v == "true");
         Ok(Judging {
@@ -89,6 +90,20 @@ impl JudgingArgs {
             junit: self.junit.clone(),
             github: self.github || actions,
         })
+    }
+}
+
+/// Refuses a file that cannot be written, or whose name says that it is something else: a model, say.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_ending(path: &Path, ending: &str) -> Result<()> {
+    match picture::is(path, ending) {
+        true => check_writable(path),
+        false => {
+            let problem = format!("its name does not end in .{ending}");
+            Err(Error::file("write", path, problem, format!("end its name in .{ending}")))
+        }
     }
 }
 

@@ -67,6 +67,8 @@ fn mistakes_are_told_before_anything_runs() {
         (&["--check", &base, "--policy", &bad], ["bad.toml", "'rules'"]),
         (&["--check", &base, "-o", &base], ["base.json", "is the baseline"]),
         (&["--policy", &bad], ["--policy says how", "--check"]),
+        (&["--update-baseline", "m.pt"], ["m.pt", "end its name in .json"]),
+        (&["--check", &base, "--junit", "m.pt"], ["m.pt", "end its name in .xml"]),
         (&["--update-baseline", "/nowhere/x.json"], ["/nowhere/x.json", "folder does not exist"]),
     ] {
         refused(&run(line, options), &parts);

@@ -20,7 +20,7 @@ pub(super) fn of_rule(rule: &Rule, report: &Document, baseline: Option<&Document
         }),
         (Some(_), None) => Err("there is no baseline for it; give one with --baseline".to_owned()),
         (Some(movement), Some(baseline)) => values(&rule.subject, baseline).and_then(|wanted| {
-            let found = values(&rule.subject, report).unwrap_or_default();
+            let found = values(&rule.subject, report)?;
             let pair = |w: Place| {
                 let found = found.iter().find(|f| f.name == w.name);
                 of_movement((rule, movement), &w, found)
