@@ -5,6 +5,7 @@
 
 mod agreement;
 mod data;
+mod demo;
 mod distance;
 mod features;
 mod fid_cache;

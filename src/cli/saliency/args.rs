@@ -167,7 +167,7 @@ pub struct FileArgs {
     /// Draw one picture, a row an image and a column a map: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub sheet: Option<PathBuf>,
-    /// Images on the sheet
+    /// Images on the sheet, spread evenly over the data
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = args::positive,
           help_heading = "Files")]
     pub sheet_rows: usize,

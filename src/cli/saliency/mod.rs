@@ -3,6 +3,7 @@
 mod args;
 mod pictures;
 mod results;
+mod scale;
 mod show;
 mod trust;
 
@@ -24,16 +25,14 @@ use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
 pub use self::args::Args;
+pub use self::show::comparison;
 
 /// Explains every image by every model and method.
 ///
 /// # Errors
 /// Anything that keeps the maps from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
-    let started = Instant::now();
-    args.check()?;
-    let mut found = explain(args, messages)?;
-    found.report.timing.total = started.elapsed().as_secs_f64();
+    let found = explain(args, messages)?;
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
@@ -60,8 +59,10 @@ struct Subject {
 /// Makes the maps and compares them.
 ///
 /// # Errors
-/// The models do not run on the data or cannot be differentiated.
+/// Options contradict each other, or the models do not run on the data or cannot be differentiated.
 pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
+    let started = Instant::now();
+    args.check()?;
     let loading = Instant::now();
     let dataset = args.data.open()?;
     if !dataset.has_images() {
@@ -94,7 +95,10 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let summary = batches.summary();
     let device = device::name(execution.device);
     collected.test(args, (&preprocess[0], &execution))?;
-    collected.finish(args, &dataset, summary, (loading, device), subjects, warnings)
+    let mut found =
+        collected.finish(args, &dataset, summary, (loading, device), subjects, warnings)?;
+    found.report.timing.total = started.elapsed().as_secs_f64();
+    Ok(found)
 }
 
 /// What is done to the images for the networks, and to look at them.

@@ -220,7 +220,8 @@ impl<'a> Collected<'a> {
             if maps.len() > 1 {
                 compare(&maps, &mut self.pairs)?;
             }
-            self.pictures.take_maps(i, &self.images[start + i], &maps, &self.columns)?;
+            let place = (start + i, self.dataset.len());
+            self.pictures.take_maps(i, place, &self.images[start + i], &maps, &self.columns)?;
         }
         Ok(())
     }
