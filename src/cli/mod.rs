@@ -15,9 +15,11 @@ mod picture;
 mod saliency;
 mod samples;
 mod schema;
+mod sensitivity;
 mod sets;
 mod settings;
 mod stats;
+mod target;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -78,6 +80,8 @@ enum Command {
     Distance(Box<distance::Args>),
     /// Map which pixels a prediction rests on, and compare the maps of models and methods
     Saliency(Box<saliency::Args>),
+    /// Tell which channels a prediction rests on, and how predictions hold under perturbation
+    Sensitivity(Box<sensitivity::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
@@ -110,6 +114,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Fid(args) => fid::run(&args, messages),
         Command::Distance(args) => distance::run(&args, messages).map(done),
         Command::Saliency(args) => saliency::run(&args, messages).map(done),
+        Command::Sensitivity(args) => sensitivity::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),

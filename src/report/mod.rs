@@ -8,6 +8,7 @@ mod number;
 mod provenance;
 pub mod saliency;
 mod schema;
+pub mod sensitivity;
 mod write;
 
 use schemars::JsonSchema;

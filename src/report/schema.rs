@@ -8,10 +8,11 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("fid", include_str!("schemas/fid.schema.json")),
     ("layers", include_str!("schemas/layers.schema.json")),
     ("saliency", include_str!("schemas/saliency.schema.json")),
+    ("sensitivity", include_str!("schemas/sensitivity.schema.json")),
 ];
 
 /// The kinds of reports.
-pub const NAMES: [&str; 5] = ["cka", "distance", "fid", "layers", "saliency"];
+pub const NAMES: [&str; 6] = ["cka", "distance", "fid", "layers", "saliency", "sensitivity"];
 
 /// The JSON Schema of a kind of report.
 ///
