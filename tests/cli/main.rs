@@ -24,5 +24,6 @@ mod nulls;
 mod output;
 mod reports;
 mod saliency;
+mod sensitivity;
 mod support;
 mod tolerances;

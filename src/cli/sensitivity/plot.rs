@@ -29,7 +29,7 @@ pub fn draw(report: &SensitivityReport, path: &Path) -> Result<()> {
         }
         let lists = [&layer.important_not_sensitive, &layer.sensitive_not_important];
         let first = lists.map(|list| list.iter().take(NAMED));
-        named.extend(first.into_iter().flatten().map(|&c| (start + c, name(layer, c, several))));
+        named.extend(first.into_iter().flatten().map(|&c| (start + c, c.to_string())));
     }
     let names: Vec<String> = layers.iter().map(|layer| layer.name.clone()).collect();
     let scatter = Scatter {
@@ -76,7 +76,8 @@ fn subtitle(report: &SensitivityReport, ablation: Ablation) -> String {
     let of = |layer: &LayerResult| {
         let found = layer.correlations.iter().find(|c| c.ablation == ablation);
         let value = found.and_then(|c| c.spearman.get());
-        format!("{}: {}", layer.name, value.map_or("-".to_owned(), |v| format!("{v:.2}")))
+        let value = value.map_or("undefined".to_owned(), |value| format!("{value:.2}"));
+        format!("{value} in {}", layer.name)
     };
     let ranks: Vec<String> = results.layers.iter().map(of).collect();
     format!("{model} · n = {} · rank correlation {}", results.n, ranks.join(", "))

@@ -4,7 +4,7 @@ use super::collect::{Collected, Seen, Under};
 use super::{Args, Record, Run};
 use crate::cli::target::name_of;
 use crate::functional::ranking::{correlation, falling_ranks, only_in_first};
-use crate::functional::{Ablation, Perturbation, wilson};
+use crate::functional::{Ablation, Perturbation, Sensitivity, wilson};
 use crate::report::distance::NullValue;
 use crate::report::sensitivity::{
     ChannelResult, CorrelationResult, ImageResult, LayerResult, PerturbedResult, RobustnessResult,
@@ -92,57 +92,69 @@ fn right(run: &Run<'_>, images: &[Seen], said: impl Fn(&Seen) -> usize) -> Optio
     Some(count as f64 / images.len() as f64)
 }
 
+/// The fall of the score and the accuracy with each channel of a layer replaced.
+struct Falls {
+    how: Ablation,
+    drops: Vec<f64>,
+    accuracies: Option<Vec<f64>>,
+}
+
+fn falls(run: &Run<'_>, found: &Collected, layer: usize) -> Vec<Falls> {
+    let of = |(place, how): (usize, &Ablation)| {
+        let importance = &found.importances[layer][place];
+        let accuracies = run.labels.is_ok().then(|| importance.accuracies().to_vec());
+        Falls { how: *how, drops: importance.drops().to_vec(), accuracies }
+    };
+    run.ablations.iter().enumerate().map(of).collect()
+}
+
 fn layer(run: &Run<'_>, found: &Collected, i: usize) -> LayerResult {
     let sensitivity = &found.sensitivities[i];
-    let (gradient, std) = (sensitivity.gradient(), sensitivity.moments().std());
-    let means = sensitivity.moments().mean();
-    let values = sensitivity.values().to_vec();
-    let of = |how: Ablation| -> Option<(Vec<f64>, Vec<f64>)> {
-        let place = run.ablations.iter().position(|other| *other == how)?;
-        let importance = &found.importances[i][place];
-        Some((importance.drops().to_vec(), importance.accuracies().to_vec()))
-    };
-    let (zero, mean) = (of(Ablation::Zero), of(Ablation::Mean));
-    let importance = run.ablations.first().and_then(|how| of(*how)).map(|(drops, _)| drops);
-    let ranks = (falling_ranks(&values), importance.as_deref().map(falling_ranks));
-    let channel = |c: usize| {
-        let drop = |of: &Option<(Vec<f64>, Vec<f64>)>| of.as_ref().map(|(drops, _)| drops[c]);
-        let share = |of: &Option<(Vec<f64>, Vec<f64>)>| {
-            of.as_ref().filter(|_| run.labels.is_ok()).map(|(_, shares)| shares[c])
-        };
-        ChannelResult {
-            channel: c,
-            gradient: gradient[c].into(),
-            mean: means[c].into(),
-            std: std[c].into(),
-            sensitivity: values[c].into(),
-            drop_zero: drop(&zero).into(),
-            drop_mean: drop(&mean).into(),
-            accuracy_zero: share(&zero).into(),
-            accuracy_mean: share(&mean).into(),
-            rank_sensitivity: ranks.0[c].into(),
-            rank_importance: ranks.1.as_ref().map(|ranks| ranks[c]).into(),
-        }
-    };
-    let seed = run.plan.seed;
-    let compared = |how: &Ablation| {
-        let found = correlation(&values, &of(*how)?.0, seed);
-        let (spearman, interval) = (found.spearman.into(), found.interval);
-        Some(CorrelationResult { ablation: *how, spearman, interval })
-    };
-    let list = importance.as_deref();
     let moments = sensitivity.moments();
+    let values = sensitivity.values().to_vec();
+    let falls = falls(run, found, i);
+    let compared = |falls: &Falls| {
+        let found = correlation(&values, &falls.drops, run.plan.seed);
+        let (spearman, interval) = (found.spearman.into(), found.interval);
+        CorrelationResult { ablation: falls.how, spearman, interval }
+    };
+    let first = falls.first().map(|falls| falls.drops.as_slice());
     let all = 0..values.len();
     LayerResult {
         name: run.subject.layers[i].name.clone(),
         shape: run.subject.layers[i].sample_shape().to_vec(),
-        channels: all.clone().map(channel).collect(),
-        correlations: run.ablations.iter().filter_map(compared).collect(),
-        important_not_sensitive: list.map(|l| only_in_first(l, &values)).unwrap_or_default(),
-        sensitive_not_important: list.map(|l| only_in_first(&values, l)).unwrap_or_default(),
+        channels: channels(sensitivity, &falls),
+        correlations: falls.iter().map(compared).collect(),
+        important_not_sensitive: first.map(|l| only_in_first(l, &values)).unwrap_or_default(),
+        sensitive_not_important: first.map(|l| only_in_first(&values, l)).unwrap_or_default(),
         constant: all.clone().filter(|&c| moments.is_constant(c)).count(),
         dead: all.filter(|&c| moments.is_dead(c)).count(),
     }
+}
+
+fn channels(sensitivity: &Sensitivity, falls: &[Falls]) -> Vec<ChannelResult> {
+    let (gradient, values) = (sensitivity.gradient(), sensitivity.values().to_vec());
+    let (means, std) = (sensitivity.moments().mean(), sensitivity.moments().std());
+    let rank_sensitivity = falling_ranks(&values);
+    let rank_importance = falls.first().map(|falls| falling_ranks(&falls.drops));
+    let of = |how: Ablation| falls.iter().find(|falls| falls.how == how);
+    let drop = |how, c: usize| of(how).map(|falls| falls.drops[c]).into();
+    let accuracy =
+        |how, c: usize| of(how).and_then(|falls| Some(falls.accuracies.as_ref()?[c])).into();
+    let channel = |c: usize| ChannelResult {
+        channel: c,
+        gradient: gradient[c].into(),
+        mean: means[c].into(),
+        std: std[c].into(),
+        sensitivity: values[c].into(),
+        drop_zero: drop(Ablation::Zero, c),
+        drop_mean: drop(Ablation::Mean, c),
+        accuracy_zero: accuracy(Ablation::Zero, c),
+        accuracy_mean: accuracy(Ablation::Mean, c),
+        rank_sensitivity: rank_sensitivity[c].into(),
+        rank_importance: rank_importance.as_ref().map(|ranks| ranks[c]).into(),
+    };
+    (0..values.len()).map(channel).collect()
 }
 
 fn robustness(run: &Run<'_>, images: &[Seen]) -> Vec<RobustnessResult> {

@@ -35,11 +35,10 @@ fn intact(report: &SensitivityReport) -> String {
 /// The most important channels of a layer, and how the two orders agree.
 fn layer(layer: &LayerResult, ablations: &[Ablation]) -> String {
     let mut header = vec!["channel", "sensitivity", "rank"];
-    let fall = |how: &Ablation| ["fall at", at(*how)].join(" ");
-    let falls: Vec<String> = ablations.iter().map(fall).collect();
-    header.extend(falls.iter().map(String::as_str));
-    if !ablations.is_empty() {
-        header.extend(["rank", "accuracy"]);
+    let falls: Vec<String> = ablations.iter().map(|how| format!("fall at {}", at(*how))).collect();
+    for (i, fall) in falls.iter().enumerate() {
+        header.push(fall);
+        header.extend(if i == 0 { vec!["rank", "accuracy"] } else { vec![] });
     }
     let mut table = output::table(&header);
     let mut order: Vec<&ChannelResult> = layer.channels.iter().collect();
@@ -72,17 +71,16 @@ fn row(channel: &ChannelResult, ablations: &[Ablation]) -> Vec<String> {
         number(channel.sensitivity),
         place(channel.rank_sensitivity),
     ];
-    let drop = |how: &Ablation| match how {
-        Ablation::Zero => number(channel.drop_zero),
-        Ablation::Mean => number(channel.drop_mean),
-    };
-    cells.extend(ablations.iter().map(drop));
-    let accuracy = match ablations.first() {
-        None => return cells,
-        Some(Ablation::Zero) => channel.accuracy_zero,
-        Some(Ablation::Mean) => channel.accuracy_mean,
-    };
-    cells.extend([place(channel.rank_importance), share(accuracy)]);
+    for (i, how) in ablations.iter().enumerate() {
+        let (drop, accuracy) = match how {
+            Ablation::Zero => (channel.drop_zero, channel.accuracy_zero),
+            Ablation::Mean => (channel.drop_mean, channel.accuracy_mean),
+        };
+        cells.push(number(drop));
+        if i == 0 {
+            cells.extend([place(channel.rank_importance), share(accuracy)]);
+        }
+    }
     cells
 }
 
