@@ -116,7 +116,8 @@ pub struct ChannelResult {
     pub accuracy_mean: Number,
     /// Its place by sensitivity, 1 for the largest; equal values share the mean of theirs.
     pub rank_sensitivity: Number,
-    /// Its place by the fall of the score under the first ablation.
+    /// Its place by the fall of the score under the first ablation; `null` where all falls are 0 up to
+    /// rounding.
     pub rank_importance: Number,
 }
 
@@ -125,7 +126,9 @@ pub struct ChannelResult {
 pub struct CorrelationResult {
     /// What the channels were replaced by.
     pub ablation: Ablation,
-    /// The correlation; `null` where either is the same for all channels.
+    /// The correlation; `null` where either is the same for all channels, or all falls are 0 up to
+    /// rounding: with a linear head behind the layer and one class for all images, channels at their
+    /// mean leave the mean score as it is.
     pub spearman: Number,
     /// 95 % bootstrap interval over channels.
     pub interval: Option<(f64, f64)>,

@@ -17,6 +17,9 @@ use crate::torchscript::libtorch_version;
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 
+/// Falls of the score below this share of it are rounding in float32.
+const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
+
 /// Fewer images than these say little.
 const FEW: usize = 20;
 
@@ -96,14 +99,20 @@ fn right(run: &Run<'_>, images: &[Seen], said: impl Fn(&Seen) -> usize) -> Optio
 struct Falls {
     how: Ablation,
     drops: Vec<f64>,
+    /// Whether all falls are 0 up to rounding: their order then means nothing. So it is where a linear
+    /// head follows, and a channel at its mean leaves the mean score of a class as it is.
+    level: bool,
     accuracies: Option<Vec<f64>>,
 }
 
 fn falls(run: &Run<'_>, found: &Collected, layer: usize) -> Vec<Falls> {
+    let largest = found.images.iter().map(|image| image.score.abs()).fold(0.0, f64::max);
     let of = |(place, how): (usize, &Ablation)| {
         let importance = &found.importances[layer][place];
         let accuracies = run.labels.is_ok().then(|| importance.accuracies().to_vec());
-        Falls { how: *how, drops: importance.drops().to_vec(), accuracies }
+        let drops = importance.drops().to_vec();
+        let level = drops.iter().all(|drop| drop.abs() <= ROUNDING * largest);
+        Falls { how: *how, drops, level, accuracies }
     };
     run.ablations.iter().enumerate().map(of).collect()
 }
@@ -115,10 +124,14 @@ fn layer(run: &Run<'_>, found: &Collected, i: usize) -> LayerResult {
     let falls = falls(run, found, i);
     let compared = |falls: &Falls| {
         let found = correlation(&values, &falls.drops, run.plan.seed);
-        let (spearman, interval) = (found.spearman.into(), found.interval);
-        CorrelationResult { ablation: falls.how, spearman, interval }
+        let found = Some(found).filter(|_| !falls.level);
+        CorrelationResult {
+            ablation: falls.how,
+            spearman: found.and_then(|found| found.spearman).into(),
+            interval: found.and_then(|found| found.interval),
+        }
     };
-    let first = falls.first().map(|falls| falls.drops.as_slice());
+    let first = falls.first().filter(|falls| !falls.level).map(|falls| falls.drops.as_slice());
     let all = 0..values.len();
     LayerResult {
         name: run.subject.layers[i].name.clone(),
@@ -136,7 +149,8 @@ fn channels(sensitivity: &Sensitivity, falls: &[Falls]) -> Vec<ChannelResult> {
     let (gradient, values) = (sensitivity.gradient(), sensitivity.values().to_vec());
     let (means, std) = (sensitivity.moments().mean(), sensitivity.moments().std());
     let rank_sensitivity = falling_ranks(&values);
-    let rank_importance = falls.first().map(|falls| falling_ranks(&falls.drops));
+    let first = falls.first().filter(|falls| !falls.level);
+    let rank_importance = first.map(|falls| falling_ranks(&falls.drops));
     let of = |how: Ablation| falls.iter().find(|falls| falls.how == how);
     let drop = |how, c: usize| of(how).map(|falls| falls.drops[c]).into();
     let accuracy =
@@ -228,7 +242,9 @@ fn nulls(run: &Run<'_>, layers: &[LayerResult]) -> Vec<NullValue> {
         for found in layer.correlations.iter().filter(|c| c.spearman.get().is_none()) {
             let field = format!("{}: correlation with drop_{}", layer.name, found.ablation);
             let reason = match finite {
-                true => "sensitivity or the fall of the score is the same for all channels",
+                true => {
+                    "sensitivity, or the fall of the score up to rounding, is the same for all channels"
+                }
                 false => "NaN or infinite in the layer, its gradient or the logits",
             };
             nulls.push(null(field, reason));

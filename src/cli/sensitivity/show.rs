@@ -135,7 +135,9 @@ fn range(row: &RobustnessResult) -> String {
 }
 
 fn number(value: Number) -> String {
-    value.get().map_or("-".to_owned(), |value| format!("{value:.4}"))
+    // Rounded first, and 0 added, that no −0 is shown.
+    let rounded = |value: f64| (1e4 * value).round() / 1e4 + 0.0;
+    value.get().map_or("-".to_owned(), |value| format!("{:.4}", rounded(value)))
 }
 
 fn share(value: Number) -> String {
