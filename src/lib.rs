@@ -15,6 +15,7 @@
 //! * [`frechet`]: distances of distributions: FID and its relatives.
 //! * [`novelty`]: how far samples lie from a reference, and what that tells of predictions.
 //! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.
+//! * [`functional`]: which channels a prediction rests on, and how it holds under perturbation.
 //! * [`capture`]: the engine that runs models over data and feeds the accumulators.
 //! * [`report`]: versioned results with their provenance.
 //! * [`render`]: heat maps, charts and sheets as SVG and PNG.
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod frechet;
+pub mod functional;
 pub mod linalg;
 pub mod novelty;
 pub mod render;

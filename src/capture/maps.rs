@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::feed::{Consumer, Feed, ModelFeed, Place};
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
-use crate::stats::{Channel, ChannelMoments, Correlations};
+use crate::stats::{Channel, ChannelMoments, ChannelSums, Correlations};
 use crate::torchscript::{Answer, tensors};
 
 /// What is kept of the layers.
@@ -129,7 +129,7 @@ impl State {
     fn finish(self) -> Result<LayerMaps> {
         let whole = Tensor::f_cat(&self.kept, 0);
         let maps = to_maps(&whole.map_err(|e| tensors::torch_error("join feature maps", &e))?)?;
-        Ok(LayerMaps { maps, channels: self.moments.finish() })
+        Ok(LayerMaps { maps, channels: self.moments.channels_in_numbers() })
     }
 }
 
@@ -144,7 +144,7 @@ impl Consumer for Collector<'_> {
             at.subject + 1 == self.layers.len() && at.layer + 1 == self.layers[at.subject].len();
         let rows = self.rows(at);
         let state = &mut self.layers[at.subject][at.layer];
-        state.moments.push_rows(positions(output)?.view());
+        state.moments.add(&ChannelSums::of_rows(positions(output)?.view()));
         if !rows.is_empty() {
             let rows = Tensor::from_slice(&rows).to_device(output.device());
             state.kept.push(output.index_select(0, &rows).to_device(tch::Device::Cpu));

@@ -16,9 +16,11 @@ mod picture;
 mod saliency;
 mod samples;
 mod schema;
+mod sensitivity;
 mod sets;
 mod settings;
 mod stats;
+mod target;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -81,6 +83,8 @@ enum Command {
     Saliency(Box<saliency::Args>),
     /// Look at the feature maps of layers, and match the channels of two models
     Maps(Box<maps::Args>),
+    /// Tell which channels a prediction rests on, and how predictions hold under perturbation
+    Sensitivity(Box<sensitivity::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Try it: compare three small networks that come with repsim, on 500 images
@@ -114,6 +118,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Distance(args) => distance::run(&args, messages).map(done),
         Command::Saliency(args) => saliency::run(&args, messages).map(done),
         Command::Maps(args) => maps::run(&args, messages).map(done),
+        Command::Sensitivity(args) => sensitivity::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),

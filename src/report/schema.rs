@@ -9,10 +9,12 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("layers", include_str!("schemas/layers.schema.json")),
     ("maps", include_str!("schemas/maps.schema.json")),
     ("saliency", include_str!("schemas/saliency.schema.json")),
+    ("sensitivity", include_str!("schemas/sensitivity.schema.json")),
 ];
 
 /// The kinds of reports.
-pub const NAMES: [&str; 6] = ["cka", "distance", "fid", "layers", "maps", "saliency"];
+pub const NAMES: [&str; 7] =
+    ["cka", "distance", "fid", "layers", "maps", "saliency", "sensitivity"];
 
 /// The JSON Schema of a kind of report.
 ///

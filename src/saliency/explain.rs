@@ -237,9 +237,12 @@ fn sum(tensor: &Tensor) -> Tensor {
     tensor.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
 }
 
-/// Normal noise of unit deviation, the same for an image whatever its batch, and whatever other
-/// threads draw.
-fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Result<Tensor> {
+/// Normal noise of unit deviation and the shape of the input, the same for an image whatever its
+/// batch, and whatever other threads draw; `sample` numbers the draws of one image.
+///
+/// # Errors
+/// libtorch cannot hold it.
+pub fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Result<Tensor> {
     let shape: Vec<usize> = images.input.size()[1..].iter().map(|&size| size as usize).collect();
     let count = shape.iter().product();
     let of = |&index: &usize| {

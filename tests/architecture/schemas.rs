@@ -10,6 +10,7 @@ use repsim::report::fid::FidReport;
 use repsim::report::layers::LayersReport;
 use repsim::report::maps::MapsReport;
 use repsim::report::saliency::SaliencyReport;
+use repsim::report::sensitivity::SensitivityReport;
 use schemars::{JsonSchema, schema_for};
 
 use crate::sources::folder;
@@ -62,13 +63,19 @@ fn saliency() {
 }
 
 #[test]
+fn sensitivity() {
+    hold::<SensitivityReport>("sensitivity");
+}
+
+#[test]
 fn layers() {
     hold::<LayersReport>("layers");
 }
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    assert_eq!(repsim::report::NAMES, ["cka", "distance", "fid", "layers", "maps", "saliency"]);
+    let names = ["cka", "distance", "fid", "layers", "maps", "saliency", "sensitivity"];
+    assert_eq!(repsim::report::NAMES, names);
     for name in repsim::report::NAMES {
         let text = repsim::report::schema(name).unwrap();
         let schema: serde_json::Value = serde_json::from_str(text).unwrap();

@@ -26,5 +26,6 @@ mod nulls;
 mod output;
 mod reports;
 mod saliency;
+mod sensitivity;
 mod support;
 mod tolerances;

@@ -78,7 +78,7 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let mut subjects = subjects(args, &samples[0], &execution, &preprocess[0], &mut warnings)?;
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
-    let target = args.target(&dataset)?;
+    let target = args.target.target(&dataset)?;
     let mut collected = Collected::new(args, &subjects, &dataset);
     let mut batches = dataset.batches(&preprocess, &source.load)?;
     let mut bar = messages.bar();
