@@ -1,5 +1,6 @@
 #include "names.h"
 
+#include <sstream>
 #include <unordered_map>
 
 namespace repsim {
@@ -8,18 +9,26 @@ using namespace torch::jit;
 
 namespace {
 
-// A debug name that is a layer's; libtorch appends a number where two values have the same.
-const std::string kMark = "layer of repsim: ";
+// A debug name that holds layers, each with kEnd behind it, from the innermost to the outermost;
+// libtorch appends a number where two values have the same.
+const std::string kMark = "layers of repsim: ";
 constexpr char kEnd = ';';
 
 // How many operators without a name are told of one another.
 constexpr int kDepth = 3;
 
-std::string name_of(const Value* value) {
-  if (!value->hasDebugName()) return "";
-  const std::string name = value->debugName();
+// The part of a value's name that holds layers.
+std::string marked(const Value* value) {
+  const std::string name = value->hasDebugName() ? value->debugName() : "";
   if (name.rfind(kMark, 0) != 0) return "";
-  return name.substr(kMark.size(), name.find(kEnd) - kMark.size());
+  return name.substr(kMark.size(), name.rfind(kEnd) + 1 - kMark.size());
+}
+
+std::vector<std::string> layers_of(const Value* value) {
+  std::vector<std::string> names;
+  std::istringstream text(marked(value));
+  for (std::string name; std::getline(text, name, kEnd);) names.push_back(name);
+  return names;
 }
 
 void name_outputs(Block* block, const std::vector<Layer>& layers,
@@ -49,7 +58,7 @@ using Missing = std::function<bool(const Value*)>;
 
 std::string describe(const Value* value, const Missing& missing, int depth) {
   static const std::string input = ":input";
-  const std::string name = name_of(value);
+  const std::string name = layer_of(value);
   const Node* node = value->node();
   if (node->kind() == prim::Param) return "the model's input";
   if (name.size() > input.size() && name.substr(name.size() - input.size()) == input)
@@ -74,21 +83,29 @@ void name_outputs(Block* block, const std::vector<Layer>& layers) {
 }
 
 void pass_name_on(const Value* from, Value* to) {
-  if (!name_of(from).empty() && to->node()->kind() != prim::Param)
-    to->setDebugName(kMark + name_of(from) + kEnd);
+  const auto names = marked(from);
+  if (!names.empty() && to->node()->kind() != prim::Param)
+    to->setDebugName(kMark + marked(to) + names);
 }
 
-std::string leads_to(const Node* node) {
-  while (!node->outputs().empty()) {
+std::string layer_of(const Value* value) {
+  const auto names = layers_of(value);
+  return names.empty() ? "" : names.back();
+}
+
+std::string leads_to(const Node* node, const std::string& from) {
+  std::string first;
+  while (node && !node->outputs().empty()) {
     const Value* value = node->outputs()[0];
-    const auto name = name_of(value);
-    if (!name.empty()) return name;
-    if (value->uses().empty()) return "";
+    for (const auto& name : layers_of(value)) {
+      if (from.rfind(name + ".", 0) == 0) return name;
+      if (first.empty()) first = name;
+    }
+    if (value->uses().empty()) break;
     node = value->uses()[0].user;
     if (node->kind() == prim::Return) node = node->owningBlock()->owningNode();
-    if (!node) return "";
   }
-  return "";
+  return first;
 }
 
 std::string describe(const Value* value, const Missing& missing) {

@@ -218,30 +218,40 @@ class Cutter {
         keep_from(node);
   }
 
-  // Until nothing is left out that overwrites what the tail may use.
+  // Until nothing is left out that overwrites what the tail may use. What an operator before the
+  // layer does to the layer's own output is in the tensor that the tail is given.
   void keep_writers(const Aliases& aliases) {
+    std::vector<std::pair<const Node*, Aliases::Groups>> writers;
+    for (const Node* node : graph_->nodes()) {
+      auto groups = aliases.overwritten(node);
+      if (node != tap_ && !groups.empty()) writers.emplace_back(node, std::move(groups));
+    }
     for (size_t before = 0; before != kept_.size() && refusal_.empty();) {
       before = kept_.size();
-      for (const Node* node : graph_->nodes()) {
-        if (node == tap_ || kept_.count(node) || !disturbs(node, aliases)) continue;
-        if (source(node) != Source::kElsewhere || behind_.count(node)) keep_from(node);
-        else refusal_ = "cannot be cut behind: " + operation(node) +
-                        " before it changes in place what the layers behind it use";
+      const auto used = groups_used(aliases, /*of_model_only=*/false);
+      const auto of_model = groups_used(aliases, /*of_model_only=*/true);
+      for (const auto& [node, groups] : writers) {
+        const auto& targets = behind_.count(node) ? used : of_model;
+        const auto hit = [&](Aliases::Group group) { return targets.count(group) > 0; };
+        if (!kept_.count(node) && std::any_of(groups.begin(), groups.end(), hit)) keep_writer(node);
       }
     }
   }
 
-  // Whether a node overwrites memory of the tail. What an operator before the layer does to the
-  // layer's own output is in the tensor that the tail is given.
-  bool disturbs(const Node* node, const Aliases& aliases) const {
-    const auto overwritten = aliases.overwritten(node);
-    if (overwritten.empty()) return false;
-    const auto hit = [&](const Value* value) { return overwritten.count(aliases.group(value)) > 0; };
-    if (behind_.count(node) && hit(tap_->output())) return true;
-    for (const Node* kept : kept_)
-      for (const Value* value : taken(kept))
-        if (hit(value) && (behind_.count(node) || source(value) == Source::kModel)) return true;
-    return false;
+  void keep_writer(const Node* node) {
+    if (source(node) != Source::kElsewhere || behind_.count(node)) return keep_from(node);
+    refusal_ = "cannot be cut behind: " + operation(node) +
+               " before it changes in place what the layers behind it use";
+  }
+
+  // The memory that the tail may use.
+  Aliases::Groups groups_used(const Aliases& aliases, bool of_model_only) const {
+    Aliases::Groups groups;
+    if (!of_model_only) groups.insert(aliases.group(tap_->output()));
+    for (const Node* node : kept_)
+      for (const Value* value : taken(node))
+        if (!of_model_only || source(value) == Source::kModel) groups.insert(aliases.group(value));
+    return groups;
   }
 
   bool overwrites_input(const Aliases& aliases) const {
@@ -286,8 +296,9 @@ class Cutter {
     };
     const auto values = taken(node);
     const auto around = describe(*std::find_if(values.begin(), values.end(), missing), missing);
-    const auto next = leads_to(node);
-    const bool returned = node->kind() == prim::Return || (next.empty() && node->kind() == prim::TupleConstruct);
+    const auto next = leads_to(node, layer_of(tap_->output()));
+    const bool returned = node->kind() == prim::Return ||
+                          (next.empty() && node->kind() == prim::TupleConstruct);
     refusal_ = "cannot be cut behind: ";
     if (returned) {
       refusal_ += "the model also returns " + around + ", which does not come through it";
