@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use tch::Tensor;
+
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::saliency::Target;
+use crate::saliency::{Target, forward};
+use crate::torchscript::Model;
 
 /// Which score of a classifier is looked at.
 #[derive(clap::Args)]
@@ -64,7 +67,7 @@ impl TargetArgs {
 ///
 /// # Errors
 /// Why that cannot be told: no labels, or another number of classes.
-pub fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Vec<usize>, String> {
+fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Vec<usize>, String> {
     let labels = dataset.labels().ok_or("the data have no labels")?;
     let known = dataset.classes();
     let place = |name: &String| names.iter().position(|other| other == name);
@@ -81,6 +84,31 @@ pub fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Ve
              cannot be told"
         )
     })
+}
+
+/// The classes of the samples by the numbers of the logits, or why they are not known. What is looked
+/// at must be one of the logits.
+///
+/// # Errors
+/// The model gives no N×K logits, there is no such class, or the classes of the images are wanted and not
+/// known.
+pub fn own_classes(
+    model: &mut Model,
+    samples: &Tensor,
+    dataset: &Dataset,
+    (names, target): (&[String], Target),
+) -> Result<Result<Vec<usize>, String>> {
+    let logits = forward(model, samples)?;
+    let own = vec![0; samples.size()[0] as usize];
+    target.resolve(&logits, Some(&own))?;
+    let found = numbered(dataset, names, logits.size()[1] as usize);
+    match (&found, target) {
+        (Err(reason), Target::Label) => Err(Error::usage(
+            format!("--true-class needs to know the class of each image: {reason}"),
+            "name the classes in the order of the logits with --labels FILE",
+        )),
+        _ => Ok(found),
+    }
 }
 
 /// The name of a class, or its number.

@@ -10,11 +10,8 @@ use tch::{Kind, Tensor};
 
 use super::{by_name, predicted};
 use crate::error::{Error, Result};
-use crate::saliency::{Classes, forward};
-use crate::torchscript::{Answer, Model, shape_text, tensors};
-
-/// How near logits of stacked copies have to be to those of single runs, as a share of the largest.
-const NEAR: f64 = 1e-4;
+use crate::saliency::Classes;
+use crate::torchscript::{Answer, Model, Tail, shape_text, tensors};
 
 /// What takes the place of a channel, at every position and in every image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,33 +52,32 @@ pub struct Change {
 
 /// Runs batches with single channels of a layer replaced.
 ///
-/// Copies of the batch, each with another channel replaced, go as one batch through what lies behind
-/// the layer; what lies before it runs once for all of them. Where that part also takes something
-/// from before the layer (a residual connection around it) such a batch does not fit, and every
-/// change has a run of the whole network; which it is, is found out on the first batch.
-#[derive(Debug, Clone)]
+/// Up to the layer the network runs once a batch; copies of the layer's output, each with another
+/// channel replaced, go together through the part behind it ([`Model::cut`]). Where that part cannot
+/// be had, because it also takes something from before the layer (a residual connection around it),
+/// every change has a run of the whole network.
 pub struct Ablator {
     layer: usize,
     most: usize,
-    stacks: Option<bool>,
+    tail: Option<Tail>,
 }
 
 impl Ablator {
     /// For a layer among those the model is prepared for, with at most so many images behind it at a
     /// time.
-    pub fn new(layer: usize, most: usize) -> Self {
-        Self { layer, most, stacks: None }
+    pub fn new(model: &Model, layer: usize, most: usize) -> Self {
+        Self { layer, most, tail: model.cut(layer).ok() }
     }
 
-    /// Whether several changes go through the network at a time; `None` before the first batch.
-    pub fn stacks(&self) -> Option<bool> {
-        self.stacks
+    /// Whether the part behind the layer runs by itself.
+    pub fn is_cut(&self) -> bool {
+        self.tail.is_some()
     }
 
     /// The logits, N×K, under each of the changes. `told` hears of every N images that are done.
     ///
     /// # Errors
-    /// The model does not run on the input.
+    /// The model does not run on the input, or gives no N×K logits.
     pub fn logits(
         &mut self,
         model: &mut Model,
@@ -90,54 +86,59 @@ impl Ablator {
         told: &mut dyn FnMut(usize),
     ) -> Result<Vec<Tensor>> {
         let images = input.size()[0] as usize;
-        let stacks = match self.stacks {
-            Some(known) => known,
-            None => self.try_stack(model, input, changes)?,
+        let Some(tail) = &mut self.tail else {
+            let alone = |change: &Change| {
+                let logits = replaced(model, self.layer, input, change);
+                told(images);
+                logits
+            };
+            return changes.iter().map(alone).collect();
         };
-        self.stacks = Some(stacks);
-        let group = if stacks { (self.most / images.max(1)).max(1) } else { 1 };
+        let output = output_of(model, self.layer, input)?;
         let mut logits = vec![];
-        for part in changes.chunks(group) {
-            logits.extend(self.stacked(model, input, part)?);
+        for part in changes.chunks((self.most / images.max(1)).max(1)) {
+            let found = tail.run(&changed(&output, part), &mut |_, _| Ok(Answer::Keep))?;
+            let found = checked(found, images * part.len())?;
+            logits.extend(found.chunk(part.len() as i64, 0));
             told(images * part.len());
         }
         Ok(logits)
     }
+}
 
-    /// Whether two changes at once give what each gives by itself.
-    fn try_stack(&self, model: &mut Model, input: &Tensor, changes: &[Change]) -> Result<bool> {
-        let [first, .., last] = changes else { return Ok(false) };
-        let mut alone = self.stacked(model, input, &[*first])?;
-        alone.extend(self.stacked(model, input, &[*last])?);
-        // That copies do not fit is no mistake: it is what is asked here.
-        let Ok(together) = self.stacked(model, input, &[*first, *last]) else { return Ok(false) };
-        Ok(alone.iter().zip(&together).all(|(a, b)| are_near(a, b)))
-    }
-
-    fn stacked(
-        &self,
-        model: &mut Model,
-        input: &Tensor,
-        changes: &[Change],
-    ) -> Result<Vec<Tensor>> {
-        let output = model.run(input, &mut |layer, output| {
-            Ok(match layer == self.layer {
-                true => Answer::Replace(changed(output, changes)),
-                false => Answer::Keep,
-            })
-        })?;
-        let output = match output {
-            Some(output) => output,
-            None => forward(model, input)?,
-        };
-        let rows = input.size()[0] * changes.len() as i64;
-        match output.size().as_slice() {
-            [found, _] if *found == rows => Ok(output.chunk(changes.len() as i64, 0)),
-            shape => Err(Error::usage(
-                format!("the model's output has shape {}: no N×K logits", shape_text(shape)),
-                "give a classifier, or choose one of several outputs with --output-index",
-            )),
+/// The output of a layer, behind which nothing runs.
+fn output_of(model: &mut Model, layer: usize, input: &Tensor) -> Result<Tensor> {
+    let mut kept = None;
+    model.run(input, &mut |place, output| {
+        if place != layer {
+            return Ok(Answer::Keep);
         }
+        kept = Some(output.copy());
+        Ok(Answer::Stop)
+    })?;
+    kept.ok_or_else(|| Error::usage("the layer did not run", "choose another with --layer"))
+}
+
+/// The logits of the whole network with one channel replaced.
+fn replaced(model: &mut Model, layer: usize, input: &Tensor, change: &Change) -> Result<Tensor> {
+    let output = model.run(input, &mut |place, output| {
+        Ok(match place == layer {
+            true => Answer::Replace(changed(output, std::slice::from_ref(change))),
+            false => Answer::Keep,
+        })
+    })?;
+    checked(output, input.size()[0] as usize)
+}
+
+/// N×K logits.
+fn checked(output: Option<Tensor>, images: usize) -> Result<Tensor> {
+    let shape = output.as_ref().map_or(vec![], Tensor::size);
+    match output {
+        Some(logits) if shape.len() == 2 && shape[0] == images as i64 => Ok(logits),
+        _ => Err(Error::usage(
+            format!("the model's output has shape {}: no N×K logits", shape_text(&shape)),
+            "give a classifier, or choose one of several outputs with --output-index",
+        )),
     }
 }
 
@@ -150,11 +151,6 @@ fn changed(output: &Tensor, changes: &[Change]) -> Tensor {
         let _ = copy.select(1, change.channel as i64).fill_(change.value);
     }
     all
-}
-
-fn are_near(a: &Tensor, b: &Tensor) -> bool {
-    let largest = a.abs().max().double_value(&[]);
-    a.size() == b.size() && a.allclose(b, 0.0, NEAR * largest, true)
 }
 
 /// What is lost when each of C channels is replaced, summed over images: by how much the score falls,

@@ -68,7 +68,7 @@ fn probe(
     labels: &[usize],
 ) -> Found {
     let (sensitivity, classes, scores) = derivatives(model, (x, batch), (layer, channels), target);
-    let mut ablator = Ablator::new(layer, most);
+    let mut ablator = Ablator::new(model, layer, most);
     let mut ablate = |values: &Array1<f64>| {
         let mut importance = Importance::new(channels);
         let changes: Vec<Change> =
@@ -88,7 +88,7 @@ fn probe(
     };
     let zero = ablate(&Array1::zeros(channels));
     let mean = ablate(sensitivity.moments().mean());
-    Found { sensitivity, zero, mean, stacks: ablator.stacks().unwrap() }
+    Found { sensitivity, zero, mean, stacks: ablator.is_cut() }
 }
 
 /// The values of one name, each as near as its tolerance says.
@@ -185,10 +185,10 @@ fn neither_batches_nor_stacks_change_a_number() {
 fn a_layer_that_is_passed_by_has_a_run_for_every_channel() {
     let x = input().narrow(0, 0, 3);
     let mut model = model(&archive("seed0"), true, &["layer4.0.conv1"], &x);
-    let mut ablator = Ablator::new(0, 400);
+    let mut ablator = Ablator::new(&model, 0, 400);
     let changes = [0, 7, 127].map(|channel| Change { channel, value: 0.5 });
     let found = ablator.logits(&mut model, &x, &changes, &mut |_| ()).unwrap();
-    assert_eq!((ablator.stacks(), found.len()), (Some(false), 3));
+    assert_eq!((ablator.is_cut(), found.len()), (false, 3));
     for (change, found) in changes.iter().zip(&found) {
         let expected = model.run(&x, &mut |_, output| {
             let copy = output.copy();

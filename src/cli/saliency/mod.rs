@@ -15,6 +15,7 @@ use tch::Tensor;
 use self::pictures::Pictures;
 use self::results::Collected;
 use super::output::Messages;
+use super::target::own_classes;
 use super::{inputs, picture, settings};
 use crate::capture::{Progress, Source, first_samples, to_tensor};
 use crate::data::{Batch, Dataset, Preprocess, npz_of_floats};
@@ -54,6 +55,8 @@ struct Subject {
     record: ModelInput,
     /// Index of its preprocessing among those of a batch.
     input: usize,
+    /// The class of each image by the number of its logit, where that is explained.
+    labels: Option<Vec<usize>>,
 }
 
 /// Makes the maps and compares them.
@@ -79,6 +82,13 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
     let target = args.target.target(&dataset)?;
+    if target == Target::Label {
+        let names = args.target.class_names(&dataset)?;
+        for subject in &mut subjects {
+            let model = &mut subject.explainer.model;
+            subject.labels = own_classes(model, &samples[0], &dataset, (&names, target))?.ok();
+        }
+    }
     let mut collected = Collected::new(args, &subjects, &dataset);
     let mut batches = dataset.batches(&preprocess, &source.load)?;
     let mut bar = messages.bar();
@@ -121,7 +131,7 @@ fn subjects(
         let (explainer, record, said) =
             model.into_explainer(sample, &args.wanted(preprocess), execution)?;
         warnings.extend(said);
-        subjects.push(Subject { explainer, record, input: 0 });
+        subjects.push(Subject { explainer, record, input: 0, labels: None });
     }
     Ok(subjects)
 }
@@ -136,8 +146,10 @@ fn of_batch(
     collected.begin(batch);
     for (i, subject) in subjects.iter_mut().enumerate() {
         let input = to_tensor(&batch.inputs[subject.input])?;
-        let labels = batch.labels.as_deref();
-        let images = Images { input: &input, indices: &batch.indices, labels };
+        let labels = subject.labels.as_ref();
+        let labels: Option<Vec<usize>> =
+            labels.map(|all| batch.indices.iter().map(|&i| all[i]).collect());
+        let images = Images { input: &input, indices: &batch.indices, labels: labels.as_deref() };
         let running = Instant::now();
         let explained = subject.explainer.explain(&images, target)?;
         collected.keep(&images, &explained);

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::Run;
 use crate::capture::{Progress, Source, Timing, to_tensor};
+use crate::cli::inputs::Probed;
 use crate::cli::output::Bar;
 use crate::data::{Batch, Summary};
 use crate::error::{Error, Result};
@@ -113,8 +114,9 @@ impl Collected {
         self.importances = self.sensitivities.iter().map(of).collect();
         let source = source(run);
         let size = source.load.batch_size;
-        let ablator = |(i, room): (usize, &usize)| Ablator::new(i, size * room);
-        self.ablators = run.subject.room.iter().enumerate().map(ablator).collect();
+        let Probed { model, room, .. } = &run.subject;
+        let ablator = |(i, room): (usize, &usize)| Ablator::new(model, i, size * room);
+        self.ablators = room.iter().enumerate().map(ablator).collect();
         let runs: usize = changes.iter().flatten().map(Vec::len).sum();
         bar.begin(2, 2, self.images.len() * runs);
         let mut timing = self.timing;

@@ -9,21 +9,18 @@ mod show;
 use std::slice;
 use std::time::Instant;
 
-use tch::Tensor;
-
 use self::collect::Collected;
 use super::inputs::{self, Probed};
 use super::output::Messages;
 use super::settings;
-use super::target::numbered;
+use super::target::own_classes;
 use crate::capture::{Source, first_samples};
-use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::functional::{Ablation, Robustness};
 use crate::report::sensitivity::SensitivityReport;
 use crate::report::{ModelInput, Warning};
-use crate::saliency::{Target, forward};
-use crate::torchscript::{Model, device};
+use crate::saliency::Target;
+use crate::torchscript::device;
 
 pub use self::args::Args;
 
@@ -82,7 +79,7 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     settings::tell_preset(&args.preprocess, &preprocess, messages);
     let names = args.target.class_names(&dataset)?;
     let target = args.target.target(&dataset)?;
-    let labels = labels(&mut subject.model, &samples, &dataset, (&names, target))?;
+    let labels = own_classes(&mut subject.model, &samples, &dataset, (&names, target))?;
     let record = Record {
         model,
         warnings,
@@ -94,31 +91,10 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let mut bar = messages.bar();
     let collected = Collected::of(&mut run, &mut bar)?;
     for (layer, ablator) in run.subject.layers.iter().zip(&collected.ablators) {
-        if ablator.stacks() == Some(false) {
+        if !ablator.is_cut() {
             let name = &layer.name;
             messages.detail(&format!("{name}: a run of the whole network for every channel"));
         }
     }
     Ok(results::report(args, &run, collected, record))
-}
-
-/// The classes of the samples by the numbers of the logits, or why they are not known. What is looked
-/// at must be one of the logits.
-fn labels(
-    model: &mut Model,
-    samples: &Tensor,
-    dataset: &Dataset,
-    (names, target): (&[String], Target),
-) -> Result<Result<Vec<usize>, String>> {
-    let logits = forward(model, samples)?;
-    let own = vec![0; samples.size()[0] as usize];
-    target.resolve(&logits, Some(&own))?;
-    let found = numbered(dataset, names, logits.size()[1] as usize);
-    match (&found, target) {
-        (Err(reason), Target::Label) => Err(Error::usage(
-            format!("--true-class needs to know the class of each image: {reason}"),
-            "name the classes in the order of the logits with --labels FILE",
-        )),
-        _ => Ok(found),
-    }
 }
