@@ -278,7 +278,7 @@ fn spatial_layers(model: &Model, all: &[Layer], names: &[String]) -> Result<Vec<
         });
     }
     let (maps, flat): (Vec<Layer>, Vec<Layer>) =
-        choose(model, all, &Selection::new(names)?)?.into_iter().partition(|l| is_map(l));
+        choose(model, all, &Selection::new(names)?)?.into_iter().partition(is_map);
     // What a pattern takes along is left out; what was named is told of.
     match flat.iter().find(|layer| maps.is_empty() || names.contains(&layer.name)) {
         Some(flat) => {
