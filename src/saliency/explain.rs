@@ -31,6 +31,8 @@ pub struct Options {
     pub window: usize,
     /// From one window to the next.
     pub stride: usize,
+    /// Images that go through the network together, where copies of them are made.
+    pub batch: usize,
 }
 
 /// One map of each image: a method, at a layer for a class activation map.

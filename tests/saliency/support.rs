@@ -115,6 +115,7 @@ pub fn options() -> Options {
         baseline: vec![0.0],
         window: 8,
         stride: 4,
+        batch: 64,
     }
 }
 

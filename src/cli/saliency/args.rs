@@ -245,6 +245,7 @@ impl Args {
             },
             window: choices.window.unwrap_or(0),
             stride: choices.stride.unwrap_or(0),
+            batch: self.data.load.batch_size,
         }
     }
 }
