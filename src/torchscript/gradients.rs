@@ -100,7 +100,8 @@ impl Model {
         let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
         if let Some(place) = gradients.iter().position(|g| !g.defined()) {
-            return Err(self.unreached(place));
+            let none = gradients.iter().all(|g| !g.defined());
+            return Err(self.unreached(if none { gradients.len() } else { place }));
         }
         let of_input = if with_input { gradients.pop() } else { None };
         let pair = |(activation, gradient): (Tensor, Tensor)| LayerGradient {
@@ -111,7 +112,7 @@ impl Model {
         Ok((output.detach(), layers, of_input))
     }
 
-    /// The score does not depend on a layer, or after the layers on the input.
+    /// The score does not depend on one of the layers, or, after the last of them, on the input.
     fn unreached(&self, place: usize) -> Error {
         match self.layers().get(place) {
             None => self.no_gradient("the score does not depend on the input"),
