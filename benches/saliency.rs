@@ -70,6 +70,7 @@ fn explainer(path: &str, layer: &str, method: Method, input: &Tensor) -> Outcome
         baseline: vec![0.0],
         window: 1,
         stride: 1,
+        batch: 64,
     };
     Ok(Explainer { model, layers, methods: vec![method], options })
 }

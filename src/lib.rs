@@ -15,6 +15,7 @@
 //! * [`frechet`]: distances of distributions: FID and its relatives.
 //! * [`novelty`]: how far samples lie from a reference, and what that tells of predictions.
 //! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.
+//! * [`functional`]: which channels a prediction rests on, and how it holds under perturbation.
 //! * [`capture`]: the engine that runs models over data and feeds the accumulators.
 //! * [`report`]: versioned results with their provenance.
 //! * [`check`]: a report against a baseline and a policy, and what changed between two.
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod frechet;
+pub mod functional;
 pub mod linalg;
 pub mod novelty;
 pub mod render;

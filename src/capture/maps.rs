@@ -6,22 +6,28 @@ use tch::Tensor;
 use super::feed::{Consumer, Feed, ModelFeed, Place};
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
-use crate::stats::{Channel, ChannelMoments, Correlations};
+use crate::stats::{Channel, ChannelMoments, ChannelSums, Correlations};
 use crate::torchscript::{Answer, tensors};
 
 /// What is kept of the layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Samples whose maps are kept, from the first on.
-    pub samples: usize,
+    /// Positions in the data set, ascending, of the samples whose maps are kept.
+    pub samples: Vec<usize>,
     /// A layer of the first model and one of the second whose channels are correlated.
     pub pairs: Vec<(usize, usize)>,
+}
+
+impl Wanted {
+    fn keeps(&self, sample: usize) -> bool {
+        self.samples.binary_search(&sample).is_ok()
+    }
 }
 
 /// The feature maps of one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerMaps {
-    /// Those of the first samples, N×K×H×W.
+    /// Those of the samples wanted, N×K×H×W.
     pub maps: Array4<f32>,
     /// What each of the K channels is like over all samples and positions.
     pub channels: Vec<Channel>,
@@ -62,7 +68,7 @@ pub fn collect(
 
 /// What one layer has given so far.
 struct State {
-    /// Maps of the first samples, a tensor a batch.
+    /// Maps of the samples wanted, a tensor a batch.
     kept: Vec<Tensor>,
     moments: ChannelMoments,
     /// Maps of the batch at hand, where they are to be correlated.
@@ -102,6 +108,12 @@ impl<'a> Collector<'a> {
         self.wanted.pairs.iter().any(|pair| side(pair) == at.layer)
     }
 
+    /// Rows of a batch that are kept.
+    fn rows(&self, at: Place<'_>) -> Vec<i64> {
+        let rows = at.indices.iter().enumerate().filter(|(_, i)| self.wanted.keeps(**i));
+        rows.map(|(row, _)| row as i64).collect()
+    }
+
     fn finish(self, timing: Timing) -> Result<Outcome> {
         let of_layers = |states: Vec<State>| states.into_iter().map(State::finish).collect();
         Ok(Outcome {
@@ -115,8 +127,9 @@ impl<'a> Collector<'a> {
 
 impl State {
     fn finish(self) -> Result<LayerMaps> {
-        let maps = to_maps(&Tensor::cat(&self.kept, 0))?;
-        Ok(LayerMaps { maps, channels: self.moments.finish() })
+        let whole = Tensor::f_cat(&self.kept, 0);
+        let maps = to_maps(&whole.map_err(|e| tensors::torch_error("join feature maps", &e))?)?;
+        Ok(LayerMaps { maps, channels: self.moments.channels_in_numbers() })
     }
 }
 
@@ -127,17 +140,19 @@ impl Consumer for Collector<'_> {
 
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
         let paired = self.is_paired(at);
-        let missing = self.wanted.samples.saturating_sub(self.samples.len());
+        let is_last =
+            at.subject + 1 == self.layers.len() && at.layer + 1 == self.layers[at.subject].len();
+        let rows = self.rows(at);
         let state = &mut self.layers[at.subject][at.layer];
-        state.moments.push_rows(positions(output)?.view());
-        let keep = missing.min(at.samples) as i64;
-        if keep > 0 {
-            state.kept.push(output.narrow(0, 0, keep).to_device(tch::Device::Cpu).copy());
+        state.moments.add(&ChannelSums::of_rows(positions(output)?.view()));
+        if !rows.is_empty() {
+            let rows = Tensor::from_slice(&rows).to_device(output.device());
+            state.kept.push(output.index_select(0, &rows).to_device(tch::Device::Cpu));
         }
         // Operators in place may overwrite the output after the tap.
         state.batch = paired.then(|| output.copy());
-        if at.subject + 1 == self.layers.len() && at.layer + 1 == self.layers[at.subject].len() {
-            self.samples.extend(at.indices.iter().take(keep as usize));
+        if is_last {
+            self.samples.extend(at.indices.iter().filter(|i| self.wanted.keeps(**i)));
         }
         Ok(Answer::Keep)
     }

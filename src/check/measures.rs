@@ -127,6 +127,14 @@ pub const MEASURES: &[Facts] = &[
     facts("best_correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
     facts("greedy_correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
     facts("one_to_one_correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
+    facts("rank_correlation", Neither, Names).within(
+        2e-2,
+        0.0,
+        "of ranks, of which close ones swap",
+    ),
+    facts("flip_rate", Smaller, Names).within(1e-2, 0.0, SHARES),
+    facts("logit_change", Neither, Names).within(1e-2, 1e-2, AGREEMENT),
+    facts("mean_logit", Neither, Names).within(1e-3, 1e-3, AGREEMENT),
     facts("parameters", Neither, Layers).within(0.0, 0.0, EXACT),
     facts("elements", Neither, Layers).within(0.0, 0.0, EXACT),
 ];

@@ -31,6 +31,17 @@ pub struct Wanted<'a> {
     pub options: Options,
 }
 
+/// A model whose channels are probed.
+pub struct Probed {
+    /// The model, prepared for `layers`.
+    pub model: Model,
+    /// The layers: N×C, N×C×H×W or N×C×D×H×W.
+    pub layers: Vec<Layer>,
+    /// How many times as many images as through the whole network go through what lies behind each
+    /// layer in the same memory.
+    pub room: Vec<usize>,
+}
+
 /// Loads models and hashes their files, all at once.
 ///
 /// # Errors
@@ -186,6 +197,42 @@ impl LoadedModel {
         Ok((subject, order, record, warnings))
     }
 
+    /// Makes a model ready to have its channels probed at the layers named, without any at the last with
+    /// a spatial map.
+    ///
+    /// # Errors
+    /// The model does not run on the input, has no such layer, or the layer has no channels.
+    pub fn into_probed(
+        mut self,
+        samples: &Tensor,
+        (names, output): (&[String], Option<usize>),
+        execution: &Execution,
+    ) -> Result<(Probed, ModelInput, Vec<Warning>)> {
+        if let Some(index) = output {
+            self.model.choose_output(index);
+        }
+        if names.iter().any(|name| name.ends_with(":input")) {
+            self.model.listen_to_last_linear()?;
+        }
+        let all = self.model.probe(samples)?;
+        let layers = match names.is_empty() {
+            true => vec![last_map(&all).ok_or_else(|| {
+                let problem = "no layer gives a spatial map";
+                Error::file("probe", self.model.path(), problem, "name a layer with --layer")
+            })?],
+            false => choose(&self.model, &all, &Selection::new(names)?)?,
+        };
+        if let Some(layer) = layers.iter().find(|layer| !has_channels(layer, samples)) {
+            let problem = format!("gives shape {}: no channels", shape_text(&layer.shape));
+            return Err(layer_error(self.model.path(), &layer.name, problem));
+        }
+        self.model.prepare(&layers, execution)?;
+        let record = self.record(&layers);
+        let warnings = of_model(&self.model);
+        let room = layers.iter().map(|layer| room_behind(&all, layer, samples)).collect();
+        Ok((Probed { model: self.model, layers, room }, record, warnings))
+    }
+
     fn last_linear(&mut self) -> Result<String> {
         self.model.listen_to_last_linear()?.ok_or_else(|| {
             let problem = "it has no linear layer whose input could be taken";
@@ -223,17 +270,15 @@ pub fn choose(model: &Model, all: &[Layer], selection: &Selection) -> Result<Vec
 
 /// The layers named, in the order of the network; without any the last with a spatial map.
 fn spatial_layers(model: &Model, all: &[Layer], names: &[String]) -> Result<Vec<Layer>> {
-    let is_map = |layer: &&Layer| matches!(layer.shape.as_slice(), [_, _, h, w] if h * w > 1);
     if names.is_empty() {
-        let last = all.iter().rev().find(is_map).cloned();
-        return last.map(|layer| vec![layer]).ok_or_else(|| {
+        return last_map(all).map(|layer| vec![layer]).ok_or_else(|| {
             let problem = "no layer gives a spatial map";
             let remedy = "give a convolutional network (--method gradient needs no such layer)";
             Error::file("look into", model.path(), problem, remedy)
         });
     }
     let (maps, flat): (Vec<Layer>, Vec<Layer>) =
-        choose(model, all, &Selection::new(names)?)?.into_iter().partition(|l| is_map(&l));
+        choose(model, all, &Selection::new(names)?)?.into_iter().partition(is_map);
     // What a pattern takes along is left out; what was named is told of.
     match flat.iter().find(|layer| maps.is_empty() || names.contains(&layer.name)) {
         Some(flat) => {
@@ -243,6 +288,31 @@ fn spatial_layers(model: &Model, all: &[Layer], names: &[String]) -> Result<Vec<
         }
         None => Ok(maps),
     }
+}
+
+/// Whether a layer gives N×C, or channels with two or three axes of positions.
+fn has_channels(layer: &Layer, samples: &Tensor) -> bool {
+    let shape = &layer.shape;
+    let axes = matches!(shape.len(), 2 | 4 | 5);
+    axes && shape.first() == samples.size().first() && shape.iter().all(|side| *side > 0)
+}
+
+/// The largest output of the network over the largest from the layer on.
+fn room_behind(all: &[Layer], layer: &Layer, samples: &Tensor) -> usize {
+    let place = all.iter().position(|other| other.name == layer.name).unwrap_or(0);
+    let largest = |layers: &[Layer]| {
+        layers.iter().map(|l| l.shape.iter().product::<i64>()).max().unwrap_or(1).max(1) as usize
+    };
+    (largest(all).max(samples.numel()) / largest(&all[place..])).max(1)
+}
+
+fn is_map(layer: &Layer) -> bool {
+    matches!(layer.shape.as_slice(), [_, _, h, w] if h * w > 1)
+}
+
+/// The last layer with a spatial map.
+fn last_map(all: &[Layer]) -> Option<Layer> {
+    all.iter().rev().find(|layer| is_map(layer)).cloned()
 }
 
 /// Windows of an eighth of the image that overlap by half, where nothing else was asked for.

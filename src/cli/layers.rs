@@ -15,6 +15,9 @@ use crate::report::layers::{LayersReport, LayersResults, LayersSettings, NoTenso
 use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, check_writable};
 use crate::torchscript::{Layer, Selection, libtorch_version, native, shape_text};
 
+/// How many modules one remark names.
+const NAMED: usize = 3;
+
 /// Options of `repsim layers`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -155,10 +158,51 @@ fn remarks(report: &LayersReport, messages: &Messages) {
              its operators, named by kind and order.",
         );
     }
-    for module in &results.without_tensor {
-        messages.note(&format!("{} gives {}: not listed", module.name, module.returns));
+    for remark in not_listed(&results.without_tensor) {
+        messages.note(&remark);
     }
     if !results.not_run.is_empty() {
         messages.note(&format!("did not run for this input: {}", results.not_run.join(", ")));
+    }
+}
+
+/// Which modules give no tensor: one line for all that give the same.
+fn not_listed(modules: &[NoTensor]) -> Vec<String> {
+    let mut kinds: Vec<(&str, Vec<&str>)> = vec![];
+    for NoTensor { name, returns } in modules {
+        match kinds.iter_mut().find(|(other, _)| other == returns) {
+            Some((_, names)) => names.push(name),
+            None => kinds.push((returns, vec![name])),
+        }
+    }
+    let line = |(returns, names): &(&str, Vec<&str>)| match names.as_slice() {
+        [name] => format!("{name} gives {returns}: not listed"),
+        names if names.len() <= NAMED => format!("{} give {returns}: not listed", names.join(", ")),
+        names => format!(
+            "{} modules give {returns}: not listed ({}, …; --json lists them all)",
+            names.len(),
+            names[..NAMED].join(", ")
+        ),
+    };
+    kinds.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_without_a_tensor_share_a_line() {
+        let module =
+            |name: &str, returns: &str| NoTensor { name: name.into(), returns: returns.into() };
+        let modules = ["a", "b", "c", "d"].map(|name| module(name, "NoneType"));
+        let one = &modules[..1];
+        assert_eq!(not_listed(one), ["a gives NoneType: not listed"]);
+        assert_eq!(not_listed(&modules[..2]), ["a, b give NoneType: not listed"]);
+        let mut all = modules.to_vec();
+        all.insert(2, module("x", "Dict"));
+        let said = not_listed(&all);
+        assert!(said[0].starts_with("4 modules give NoneType: not listed (a, b, c, …"), "{said:?}");
+        assert_eq!(said[1], "x gives Dict: not listed");
     }
 }

@@ -21,9 +21,11 @@ mod picture;
 mod saliency;
 mod samples;
 mod schema;
+mod sensitivity;
 mod sets;
 mod settings;
 mod stats;
+mod target;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -86,6 +88,8 @@ enum Command {
     Saliency(Box<saliency::Args>),
     /// Look at the feature maps of layers, and match the channels of two models
     Maps(Box<maps::Args>),
+    /// Tell which channels a prediction rests on, and how predictions hold under perturbation
+    Sensitivity(Box<sensitivity::Args>),
     /// Hold a report against a baseline and a policy, for CI; or draft a policy
     Check(Box<check::Args>),
     /// List what changed between two reports, the largest first
@@ -127,6 +131,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Distance(args) => distance::run(&args, messages),
         Command::Saliency(args) => saliency::run(&args, messages),
         Command::Maps(args) => maps::run(&args, messages),
+        Command::Sensitivity(args) => sensitivity::run(&args, messages),
         Command::Check(args) => check::run(&args, messages),
         Command::Diff(args) => diff::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),

@@ -133,7 +133,11 @@ fn heights(groups: &[Decile]) -> Vec<(f64, f64)> {
     groups.iter().enumerate().map(|(i, group)| (i as f64, group.accuracy)).collect()
 }
 
-fn write(
+/// Writes a picture in the format of its name.
+///
+/// # Errors
+/// It cannot be drawn or written.
+pub fn write(
     path: &Path,
     svg: String,
     png: impl FnOnce() -> Result<Vec<u8>, RenderError>,

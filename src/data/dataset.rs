@@ -110,9 +110,25 @@ impl Dataset {
             (Some(limit), None) => (0..self.len().min(limit)).collect(),
             (None, _) => return Ok(self.clone()),
         };
+        Ok(self.only(&kept))
+    }
+
+    /// Positions of `count` samples spread evenly over all: those at k·n/count, rounded down, the
+    /// first among them; all where there are no more.
+    pub fn spread(&self, count: usize) -> Vec<usize> {
+        let count = count.min(self.len());
+        (0..count).map(|k| k * self.len() / count).collect()
+    }
+
+    /// The samples at these positions, ascending, and no others.
+    ///
+    /// # Panics
+    ///
+    /// Where a position is not below [`Dataset::len`].
+    pub fn only(&self, kept: &[usize]) -> Self {
         let chosen = kept.iter().map(|&i| self.chosen[i]).collect();
         let labels = self.labels.as_ref().map(|all| kept.iter().map(|&i| all[i]).collect());
-        Ok(Self { chosen, labels, ..self.clone() })
+        Self { chosen, labels, ..self.clone() }
     }
 
     /// The preset that fits the kind of source: `imagenet` for folders, `cifar10` for CIFAR-10,

@@ -176,7 +176,16 @@ impl Preprocess {
 
     /// What a black pixel becomes: one value, or one a channel.
     pub fn of_black(&self) -> Vec<f32> {
-        let value = if self.range == Range::Signed { -1.0 } else { 0.0 };
+        self.of_pixel(if self.range == Range::Signed { -1.0 } else { 0.0 })
+    }
+
+    /// What a white pixel becomes: one value, or one a channel.
+    pub fn of_white(&self) -> Vec<f32> {
+        self.of_pixel(if self.range == Range::Bytes { 255.0 } else { 1.0 })
+    }
+
+    /// A value in the range after normalisation.
+    fn of_pixel(&self, value: f64) -> Vec<f32> {
         let count = self.mean.len().max(self.std.len()).max(1);
         let at = |values: &[f64], i: usize, none: f64| match values.len() {
             0 => none,

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::tiny_skia::{Pixmap, PremultipliedColorU8, Transform};
 use resvg::usvg::{self, fontdb};
+
+use super::pixels::{Image, encode_png};
 
 /// The only font pictures are drawn with; `fonts/README.md` says how it was made.
 const FONT: &[u8] = include_bytes!("fonts/DejaVuSans-subset.ttf");
@@ -33,7 +35,8 @@ pub enum RenderError {
     Encode(String),
 }
 
-/// Draws `svg` at `scale` pixels a unit and encodes it as PNG.
+/// Draws `svg` at `scale` pixels a unit and encodes it as PNG: of three channels where the drawing
+/// covers all of it, else of four.
 ///
 /// # Errors
 ///
@@ -44,7 +47,20 @@ pub fn from_svg(svg: &str, scale: f32) -> Result<Vec<u8>, RenderError> {
     let size = tree.size();
     let mut pixmap = blank((size.width() * scale).ceil(), (size.height() * scale).ceil())?;
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
-    pixmap.encode_png().map_err(|error| RenderError::Encode(error.to_string()))
+    match opaque(&pixmap) {
+        Some(image) => encode_png(&image),
+        None => pixmap.encode_png().map_err(|error| RenderError::Encode(error.to_string())),
+    }
+}
+
+/// A picture nothing shows through, without its fourth channel.
+fn opaque(pixmap: &Pixmap) -> Option<Image> {
+    let (width, height) = (pixmap.width() as usize, pixmap.height() as usize);
+    let colour = |pixel: &PremultipliedColorU8| {
+        (pixel.alpha() == u8::MAX).then(|| [pixel.red(), pixel.green(), pixel.blue()])
+    };
+    let pixels: Option<Vec<[u8; 3]>> = pixmap.pixels().iter().map(colour).collect();
+    Some(Image { width, height, pixels: pixels? })
 }
 
 /// Parses an SVG; its texts are laid out in the embedded font.
@@ -93,6 +109,18 @@ mod tests {
         let png = from_svg(&square(7), 2.0).expect("drawn");
         let pixmap = Pixmap::decode_png(&png).expect("decodes");
         assert_eq!((pixmap.width(), pixmap.height()), (14, 14));
+    }
+
+    #[test]
+    fn a_fourth_channel_is_written_where_something_shows_through() {
+        let covered =
+            square(3).replace("/>", r##"><path d="M0 0h3v3h-3z" fill="#123456"/></svg>"##);
+        // The type of colour stands in byte 25 of a PNG: 2 is RGB, 6 is RGBA.
+        let kind = |svg: &str| from_svg(svg, 2.0).expect("drawn")[25];
+        assert_eq!((kind(&covered), kind(&square(3))), (2, 6));
+        let png = from_svg(&covered, 2.0).expect("drawn");
+        let pixel = Pixmap::decode_png(&png).expect("decodes").pixel(4, 1).expect("inside");
+        assert_eq!([pixel.red(), pixel.green(), pixel.blue()], [0x12, 0x34, 0x56]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct MapsSettings {
     pub layers_b: Vec<String>,
     /// Which channels are shown: `most active 8`, `first 8`, `3,7,12`.
     pub channels: String,
-    /// Images shown, from the first on.
+    /// Images shown, spread evenly over the data.
     pub rows: usize,
     /// What colours are relative to: the range of `channel`, of `map` or of `layer`.
     pub scale: String,

@@ -10,6 +10,7 @@ mod provenance;
 mod read;
 pub mod saliency;
 mod schema;
+pub mod sensitivity;
 mod write;
 
 use schemars::JsonSchema;

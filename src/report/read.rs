@@ -12,6 +12,7 @@ use super::fid::FidReport;
 use super::layers::LayersReport;
 use super::maps::MapsReport;
 use super::saliency::SaliencyReport;
+use super::sensitivity::SensitivityReport;
 use super::{SchemaId, schema};
 use crate::error::{Error, Result};
 
@@ -30,6 +31,8 @@ pub enum AnyReport {
     Maps(Box<MapsReport>),
     /// Of `repsim saliency`.
     Saliency(Box<SaliencyReport>),
+    /// Of `repsim sensitivity`.
+    Sensitivity(Box<SensitivityReport>),
 }
 
 impl AnyReport {
@@ -76,6 +79,7 @@ impl AnyReport {
             "layers" => Self::Layers(typed(value)?),
             "maps" => Self::Maps(typed(value)?),
             "saliency" => Self::Saliency(typed(value)?),
+            "sensitivity" => Self::Sensitivity(typed(value)?),
             _ => return Err(format!("{kind} is no report of a measurement")),
         })
     }
@@ -89,6 +93,7 @@ impl AnyReport {
             Self::Layers(_) => "layers",
             Self::Maps(_) => "maps",
             Self::Saliency(_) => "saliency",
+            Self::Sensitivity(_) => "sensitivity",
         }
     }
 }

@@ -9,14 +9,25 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("layers", include_str!("schemas/layers.schema.json")),
     ("maps", include_str!("schemas/maps.schema.json")),
     ("saliency", include_str!("schemas/saliency.schema.json")),
+    ("sensitivity", include_str!("schemas/sensitivity.schema.json")),
     ("check", include_str!("schemas/check.schema.json")),
     ("diff", include_str!("schemas/diff.schema.json")),
     ("policy", include_str!("schemas/policy.schema.json")),
 ];
 
 /// The kinds of reports, then what is made of them.
-pub const NAMES: [&str; 9] =
-    ["cka", "distance", "fid", "layers", "maps", "saliency", "check", "diff", "policy"];
+pub const NAMES: [&str; 10] = [
+    "cka",
+    "distance",
+    "fid",
+    "layers",
+    "maps",
+    "saliency",
+    "sensitivity",
+    "check",
+    "diff",
+    "policy",
+];
 
 /// The JSON Schema of a kind of report.
 ///

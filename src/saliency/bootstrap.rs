@@ -41,10 +41,35 @@ pub fn interval(values: &[f64], seed: u64, resamples: usize, level: f64) -> Opti
         return None;
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut means: Vec<f64> = (0..resamples).map(|_| resampled_mean(&mut random, values)).collect();
-    means.sort_unstable_by(f64::total_cmp);
+    let means = (0..resamples).map(|_| resampled_mean(&mut random, values)).collect();
+    Some(middle(means, level))
+}
+
+/// The same of any statistic of n units: it is given the units of each resample, in which some recur.
+///
+/// `None` with fewer than 2 units, where the statistic is undefined for half of the resamples or
+/// more (the others are left out), no resample, or a level that is not between 0 and 1.
+pub fn interval_of(
+    units: usize,
+    seed: u64,
+    resamples: usize,
+    level: f64,
+    statistic: impl Fn(&[usize]) -> Option<f64>,
+) -> Option<(f64, f64)> {
+    if units < 2 || !(0.0..=1.0).contains(&level) {
+        return None;
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut drawn = || (0..units).map(|_| below(&mut random, units)).collect::<Vec<_>>();
+    let values: Vec<f64> = (0..resamples).filter_map(|_| statistic(&drawn())).collect();
+    (2 * values.len() > resamples).then(|| middle(values, level))
+}
+
+/// The range that holds a share of the values, with as many below as above.
+fn middle(mut values: Vec<f64>, level: f64) -> (f64, f64) {
+    values.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
-    Some((quantile(&means, tail), quantile(&means, 1.0 - tail)))
+    (quantile(&values, tail), quantile(&values, 1.0 - tail))
 }
 
 /// The mean of as many values, drawn with repetition.
@@ -102,6 +127,22 @@ mod tests {
         let found = interval(&values, 1, 1000, 0.95);
         assert_eq!(found, interval(&values, 1, 1000, 0.95));
         assert_ne!(found, interval(&values, 2, 1000, 0.95));
+    }
+
+    #[test]
+    fn the_mean_is_one_of_many_statistics() {
+        let values: Vec<f64> = (0..50).map(|i| f64::from(i * i % 17)).collect();
+        let mean = |drawn: &[usize]| {
+            let sum: f64 = drawn.iter().map(|&i| values[i] - values[drawn[0]]).sum();
+            Some(values[drawn[0]] + sum / drawn.len() as f64)
+        };
+        let (low, high) = interval(&values, 1, 1000, 0.95).expect("defined");
+        let found = interval_of(50, 1, 1000, 0.95, mean).expect("defined");
+        assert_relative_eq!(found.0, low, max_relative = 1e-12);
+        assert_relative_eq!(found.1, high, max_relative = 1e-12);
+        assert_eq!(interval_of(50, 1, 1000, 0.95, |_| None), None);
+        assert_eq!(interval_of(1, 1, 1000, 0.95, |_| Some(1.0)), None);
+        assert_eq!(interval_of(5, 1, 0, 0.95, |_| Some(1.0)), None);
     }
 
     #[test]

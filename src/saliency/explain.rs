@@ -31,6 +31,8 @@ pub struct Options {
     pub window: usize,
     /// From one window to the next.
     pub stride: usize,
+    /// Images that go through the network together, where copies of them are made.
+    pub batch: usize,
 }
 
 /// One map of each image: a method, at a layer for a class activation map.
@@ -237,9 +239,12 @@ fn sum(tensor: &Tensor) -> Tensor {
     tensor.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
 }
 
-/// Normal noise of unit deviation, the same for an image whatever its batch, and whatever other
-/// threads draw.
-fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Result<Tensor> {
+/// Normal noise of unit deviation and the shape of the input, the same for an image whatever its
+/// batch, and whatever other threads draw; `sample` numbers the draws of one image.
+///
+/// # Errors
+/// libtorch cannot hold it.
+pub fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Result<Tensor> {
     let shape: Vec<usize> = images.input.size()[1..].iter().map(|&size| size as usize).collect();
     let count = shape.iter().product();
     let of = |&index: &usize| {

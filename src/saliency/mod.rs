@@ -20,6 +20,6 @@ mod ssim;
 pub mod summary;
 mod target;
 
-pub use explain::{Column, Explained, Explainer, Images, Options, baseline, forward};
+pub use explain::{Column, Explained, Explainer, Images, Options, baseline, forward, noise};
 pub use method::Method;
 pub use target::{Classes, Target};

@@ -11,7 +11,8 @@ use crate::torchscript::Model;
 /// filled with the baseline, averaged over those windows (Zeiler & Fergus 2014).
 ///
 /// Windows begin at every multiple of the stride until one reaches the border; the last is cut off
-/// there. Every window takes a forward pass of the batch.
+/// there. Copies of the images with different windows filled in go through the network together, up to
+/// [`Options::batch`] of them.
 ///
 /// # Errors
 /// The window is larger than the image, the stride leaves pixels out, or the model does not run.
@@ -25,22 +26,40 @@ pub fn occlusion(
     check(options, height, width)?;
     let fill = baseline(input, &options.baseline)?;
     let whole = classes.scores(&forward(model, input)?)?;
-    let shape = [input.size()[0], height, width];
-    let falls = Tensor::zeros(shape, (Kind::Float, input.device()));
+    let images = input.size()[0];
+    let falls = Tensor::zeros([images, height, width], (Kind::Float, input.device()));
     let covers = Tensor::zeros([height, width], (Kind::Float, input.device()));
-    for (row, rows) in windows(height, options) {
-        for (column, columns) in windows(width, options) {
-            let part = |t: &Tensor| t.narrow(-2, row, rows).narrow(-1, column, columns);
-            let covered = input.copy();
-            part(&covered).copy_(&part(&fill));
-            let fall = &whole - classes.scores(&forward(model, &covered)?)?;
-            let mut place = part(&falls);
-            place += fall.reshape([-1, 1, 1]);
-            let mut count = part(&covers);
+    let places: Vec<Place> = windows(height, options)
+        .into_iter()
+        .flat_map(|rows| windows(width, options).into_iter().map(move |columns| (rows, columns)))
+        .collect();
+    for group in places.chunks((options.batch / images.max(1) as usize).max(1)) {
+        let covered: Vec<Tensor> = group.iter().map(|&at| covered(input, &fill, at)).collect();
+        let scores =
+            classes.times(group.len()).scores(&forward(model, &Tensor::cat(&covered, 0))?)?;
+        for (&at, scores) in group.iter().zip(scores.split(images, 0)) {
+            let mut place = part(&falls, at);
+            place += (&whole - scores).reshape([-1, 1, 1]);
+            let mut count = part(&covers, at);
             count += 1.0;
         }
     }
     Ok(falls / covers)
+}
+
+/// Start and length of a window along rows and along columns.
+type Place = ((i64, i64), (i64, i64));
+
+/// The pixels of a window.
+fn part(images: &Tensor, ((row, rows), (column, columns)): Place) -> Tensor {
+    images.narrow(-2, row, rows).narrow(-1, column, columns)
+}
+
+/// Copies of images with a window filled in.
+fn covered(input: &Tensor, fill: &Tensor, at: Place) -> Tensor {
+    let copy = input.copy();
+    part(&copy, at).copy_(&part(fill, at));
+    copy
 }
 
 /// Start and length of every window along an axis.
@@ -84,6 +103,7 @@ mod tests {
             baseline: vec![0.0],
             window,
             stride,
+            batch: 1,
         };
         assert_eq!(windows(8, &options(4, 4)), [(0, 4), (4, 4)]);
         assert_eq!(windows(9, &options(4, 4)), [(0, 4), (4, 4), (8, 1)]);

@@ -74,6 +74,11 @@ impl Classes {
         Self { classes: self.classes[rows].to_vec(), against: self.against }
     }
 
+    /// The classes of so many copies of the images, one set below the other.
+    pub fn times(&self, copies: usize) -> Self {
+        Self { classes: self.classes.repeat(copies), against: self.against }
+    }
+
     /// The score of each image: its logit, or the difference of two; a vector of N.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod cross;
 mod hsic;
 mod moments;
 
-pub use channels::{Channel, ChannelMoments};
+pub use channels::{Channel, ChannelMoments, ChannelSums};
 pub use correlations::Correlations;
 pub use cross::{LayerMoments, PairMoments, PairProducts};
 pub use hsic::{HsicSums, HsicTable, least_samples};

@@ -3,9 +3,13 @@
 
 use std::path::PathBuf;
 
+const SOURCES: [&str; 6] =
+    ["aliases.cpp", "graph.cpp", "names.cpp", "safety.cpp", "shim.cpp", "tail.cpp"];
+
 fn main() {
     let shim = PathBuf::from("src/torchscript/shim");
-    for file in ["shim.h", "graph.h", "graph.cpp", "safety.cpp", "shim.cpp"] {
+    let headers = ["aliases.h", "graph.h", "names.h", "shim.h", "tail.h"];
+    for file in headers.iter().chain(&SOURCES) {
         println!("cargo:rerun-if-changed={}", shim.join(file).display());
     }
     println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
@@ -34,6 +38,6 @@ fn compile(shim: &std::path::Path, libraries: &std::path::Path) {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .files(["graph.cpp", "safety.cpp", "shim.cpp"].map(|f| shim.join(f)))
+        .files(SOURCES.map(|f| shim.join(f)))
         .compile("repsim_shim");
 }

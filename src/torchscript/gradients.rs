@@ -99,8 +99,9 @@ impl Model {
         }
         let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
-        if gradients.iter().any(|g| !g.defined()) {
-            return Err(self.no_gradient("the score does not depend on the input"));
+        if let Some(place) = gradients.iter().position(|g| !g.defined()) {
+            let none = gradients.iter().all(|g| !g.defined());
+            return Err(self.unreached(if none { gradients.len() } else { place }));
         }
         let of_input = if with_input { gradients.pop() } else { None };
         let pair = |(activation, gradient): (Tensor, Tensor)| LayerGradient {
@@ -109,6 +110,21 @@ impl Model {
         };
         let layers = activations.into_iter().zip(gradients).map(pair).collect();
         Ok((output.detach(), layers, of_input))
+    }
+
+    /// The score does not depend on one of the layers, or, after the last of them, on the input.
+    fn unreached(&self, place: usize) -> Error {
+        match self.layers().get(place) {
+            None => self.no_gradient("the score does not depend on the input"),
+            Some(layer) => Error::Layer {
+                layer: layer.name.clone(),
+                path: self.path().to_owned(),
+                problem: "has no gradient: the score does not depend on it through \
+                          differentiable operators"
+                    .to_owned(),
+                remedy: "choose another layer; `repsim layers` lists them".to_owned(),
+            },
+        }
     }
 
     fn no_tensor(&self) -> Error {

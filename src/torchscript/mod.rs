@@ -27,9 +27,12 @@ mod gradients;
 mod layers;
 mod model;
 pub mod native;
+mod tail;
+mod taps;
 pub mod tensors;
 
 pub use ffi::{Answer, libtorch_version};
 pub use gradients::{Gradients, LayerGradient, TailGradients};
 pub use layers::{Kind, Layer, Selection};
 pub use model::{Execution, Model, shape_text};
+pub use tail::Tail;

@@ -7,6 +7,7 @@ use tch::{Device, Tensor};
 
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::{Kind, Layer};
+use super::taps::Taps;
 use super::{archive, device};
 use crate::error::{Error, Result};
 
@@ -28,19 +29,12 @@ impl Default for Execution {
 /// A loaded TorchScript archive, in evaluation mode.
 pub struct Model {
     path: PathBuf,
-    handle: Handle,
-    raw: Vec<RawLayer>,
+    pub(super) handle: Handle,
+    pub(super) raw: Vec<RawLayer>,
     untrusted: Vec<String>,
     taps: Taps,
-    execution: Execution,
+    pub(super) execution: Execution,
     note: Option<String>,
-}
-
-/// The layers listened to, found by tap and number of the call.
-#[derive(Default)]
-pub(super) struct Taps {
-    index: HashMap<(usize, usize), usize>,
-    pub(super) layers: Vec<Layer>,
 }
 
 impl Model {
@@ -243,10 +237,15 @@ impl Model {
         self.run_placed(&input, false, hook)
     }
 
+    /// Whether it runs frozen.
+    pub(super) fn is_optimized(&self) -> bool {
+        self.execution.optimize && self.note.is_none()
+    }
+
     /// The input on the model's device and in the layout it runs fastest in.
     pub(super) fn place(&self, input: &Tensor) -> Tensor {
         let input = input.to_device(self.execution.device);
-        match self.execution.optimize && self.note.is_none() {
+        match self.is_optimized() {
             true => input,
             false => input.contiguous(),
         }
@@ -258,40 +257,9 @@ impl Model {
         gradients: bool,
         hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer>,
     ) -> Result<Option<Tensor>> {
-        let taps = &self.taps;
-        let mut counts: HashMap<usize, usize> = HashMap::new();
-        let mut stopped = false;
-        let result = self.handle.run(input, gradients, &mut |tap, output| {
-            let call = counts.entry(tap).or_insert(0);
-            *call += 1;
-            let Some(&layer) = taps.index.get(&(tap, *call)) else { return Ok(Answer::Keep) };
-            let answer = hook(layer, output)?;
-            stopped |= matches!(answer, Answer::Stop);
-            Ok(answer)
-        });
-        let output = result.map_err(|failure| self.run_error(failure, input))?;
-        if !stopped {
-            self.check_counts(&counts)?;
-        }
-        Ok(output)
-    }
-
-    /// Each module must have run as often as it did when the layers were found.
-    fn check_counts(&self, counts: &HashMap<usize, usize>) -> Result<()> {
-        for layer in &self.taps.layers {
-            let (expected, ran) = (layer.calls, counts.get(&layer.tap).copied().unwrap_or(0));
-            if ran != expected {
-                return Err(Error::Layer {
-                    layer: layer.name.clone(),
-                    path: self.path.clone(),
-                    problem: format!("ran {ran} times for this batch but {expected} times before"),
-                    remedy: "leave it out with --layers '!NAME'; a layer has to run equally often \
-                             for every batch"
-                        .to_owned(),
-                });
-            }
-        }
-        Ok(())
+        let (taps, handle) = (&self.taps, &mut self.handle);
+        let ran = taps.listen(&self.path, hook, |listen| handle.run(input, gradients, listen));
+        ran.map_err(|failure| self.run_error(failure, input))
     }
 
     pub(super) fn layers(&self) -> &[Layer] {
@@ -316,17 +284,20 @@ impl Model {
         }
     }
 
-    fn torch_error(&self, action: &'static str, said: String, remedy: String) -> Error {
-        let problem = gist(&said);
-        Error::Model { action, path: self.path.clone(), problem, remedy, detail: said }
+    pub(super) fn torch_error(&self, action: &'static str, said: String, remedy: String) -> Error {
+        torch_error(&self.path, action, said, remedy)
     }
 }
 
-impl Taps {
-    fn new(layers: &[Layer]) -> Self {
-        let index = layers.iter().enumerate().map(|(i, l)| ((l.tap, l.call), i)).collect();
-        Self { index, layers: layers.to_vec() }
-    }
+/// An error of libtorch: its gist, and all it said in the detail.
+pub(super) fn torch_error(
+    path: &Path,
+    action: &'static str,
+    said: String,
+    remedy: String,
+) -> Error {
+    let problem = gist(&said);
+    Error::Model { action, path: path.to_owned(), problem, remedy, detail: said }
 }
 
 /// A shape as people write it: `64×3×224×224`.

@@ -11,6 +11,7 @@ use repsim::report::fid::FidReport;
 use repsim::report::layers::LayersReport;
 use repsim::report::maps::MapsReport;
 use repsim::report::saliency::SaliencyReport;
+use repsim::report::sensitivity::SensitivityReport;
 use schemars::{JsonSchema, schema_for};
 
 use crate::sources::folder;
@@ -78,14 +79,19 @@ fn policy() {
 }
 
 #[test]
+fn sensitivity() {
+    hold::<SensitivityReport>("sensitivity");
+}
+
+#[test]
 fn layers() {
     hold::<LayersReport>("layers");
 }
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    let (reports, others) = repsim::report::NAMES.split_at(6);
-    assert_eq!(reports, ["cka", "distance", "fid", "layers", "maps", "saliency"]);
+    let (reports, others) = repsim::report::NAMES.split_at(7);
+    assert_eq!(reports, ["cka", "distance", "fid", "layers", "maps", "saliency", "sensitivity"]);
     assert_eq!(others, ["check", "diff", "policy"]);
     for name in reports {
         let text = repsim::report::schema(name).unwrap();

@@ -128,6 +128,9 @@ fn the_sheet_and_the_maps_hold_what_the_report_says() {
     ));
     assert_valid(&found, "maps");
     assert_eq!(found["results"]["n"], 3, "more images than are shown were read");
+    let images: Vec<&Value> =
+        list(&found["results"]["images"]).iter().map(|i| &i["label"]).collect();
+    assert_eq!(images, ["0-t-shirt", "3-dress", "6-shirt"], "not spread over the data");
     let names: Vec<&Value> =
         list(&found["results"]["layers"]).iter().map(|l| &l["layer"]).collect();
     assert_eq!(names, ["layer4", "layer1"]);

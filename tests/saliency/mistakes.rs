@@ -1,17 +1,11 @@
 //! What is said where an explanation cannot be made.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-
 use repsim::saliency::finite::{Patch, series};
 use repsim::saliency::{Classes, Explainer, Images, Method, Target};
 use repsim::torchscript::{Execution, Model};
 use tch::{Device, Tensor};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::support::{archive, explain, explainer, input, options};
+use crate::support::{explain, explainer, input, options, rewritten};
 
 fn images() -> Tensor {
     input().narrow(0, 0, 2)
@@ -121,35 +115,10 @@ fn patches_lie_inside() {
     assert!(said(28, 28, 4).is_ok() && said(31, 31, 1).is_ok());
 }
 
-/// `linear.pt` with a line of its code replaced.
-fn rewritten(folder: &Path, replaced: &[(&str, &str)]) -> PathBuf {
-    let mut from = ZipArchive::new(File::open(archive("linear")).unwrap()).unwrap();
-    let path = folder.join("linear.pt");
-    let mut to = ZipWriter::new(File::create(&path).unwrap());
-    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for i in 0..from.len() {
-        let mut entry = from.by_index(i).unwrap();
-        let (name, mut bytes) = (entry.name().to_owned(), vec![]);
-        entry.read_to_end(&mut bytes).unwrap();
-        if name.ends_with("code/__torch__.py") {
-            let mut code = String::from_utf8(bytes).unwrap();
-            for (old, new) in replaced {
-                assert!(code.contains(old), "{code}");
-                code = code.replace(old, new);
-            }
-            bytes = code.into_bytes();
-        }
-        to.start_file(name, stored).unwrap();
-        to.write_all(&bytes).unwrap();
-    }
-    to.finish().unwrap();
-    path
-}
-
 /// The linear network, changed so, by a method; with the output chosen, if any.
 fn changed(replaced: &[(&str, &str)], method: Method, output: Option<usize>) -> Explainer {
     let folder = tempfile::tempdir().unwrap();
-    let mut model = Model::load(rewritten(folder.path(), replaced), false).unwrap();
+    let mut model = Model::load(rewritten("linear", folder.path(), replaced), false).unwrap();
     output.into_iter().for_each(|index| model.choose_output(index));
     model.prepare(&[], &Execution { optimize: false, device: Device::Cpu }).unwrap();
     Explainer { model, layers: vec![], methods: vec![method], options: options() }

@@ -1,6 +1,8 @@
 //! Golden files, the images they are of, and models made ready to be explained.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Axis};
@@ -11,6 +13,8 @@ use repsim::saliency::{
 use repsim::torchscript::{Execution, Layer, Model, tensors};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::tolerances;
 
@@ -111,6 +115,7 @@ pub fn options() -> Options {
         baseline: vec![0.0],
         window: 8,
         stride: 4,
+        batch: 64,
     }
 }
 
@@ -232,4 +237,29 @@ pub fn kinks(
 pub fn assert_near(found: f64, expected: f64, tolerance: f64, what: &str) {
     let off = (found - expected).abs();
     assert!(off <= tolerance, "{what}: {found}, not {expected}: off by {off:e} of {tolerance:e}");
+}
+
+/// A network with lines of its code replaced.
+pub fn rewritten(network: &str, folder: &Path, replaced: &[(&str, &str)]) -> PathBuf {
+    let mut from = ZipArchive::new(File::open(archive(network)).unwrap()).unwrap();
+    let path = folder.join(format!("{network}.pt"));
+    let mut to = ZipWriter::new(File::create(&path).unwrap());
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for i in 0..from.len() {
+        let mut entry = from.by_index(i).unwrap();
+        let (name, mut bytes) = (entry.name().to_owned(), vec![]);
+        entry.read_to_end(&mut bytes).unwrap();
+        if name.ends_with("code/__torch__.py") {
+            let mut code = String::from_utf8(bytes).unwrap();
+            for (old, new) in replaced {
+                assert!(code.contains(old), "{code}");
+                code = code.replace(old, new);
+            }
+            bytes = code.into_bytes();
+        }
+        to.start_file(name, stored).unwrap();
+        to.write_all(&bytes).unwrap();
+    }
+    to.finish().unwrap();
+    path
 }

@@ -6,6 +6,7 @@ mod fid;
 mod layers;
 mod maps;
 mod saliency;
+mod sensitivity;
 
 use std::fmt;
 
@@ -56,6 +57,7 @@ pub(super) fn of(report: &AnyReport) -> Content {
         AnyReport::Layers(report) => layers::content(report),
         AnyReport::Maps(report) => maps::content(report),
         AnyReport::Saliency(report) => saliency::content(report),
+        AnyReport::Sensitivity(report) => sensitivity::content(report),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `repsim demo`: the main commands on models and images that come with the binary.
 
 mod degrade;
+mod explain;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,16 +18,19 @@ use crate::report::write_atomically;
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/images");
 
-/// Name and bytes of a model that comes with the binary.
+/// Name in the demo's folder and bytes of a model that comes with the binary.
 macro_rules! model {
-    ($name:literal) => {
-        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/", $name)))
+    ($name:literal, $file:literal) => {
+        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/", $file)))
     };
 }
 
-const SEED_0: (&str, &[u8]) = model!("fashion-seed0-scripted.pt");
-const SEED_1: (&str, &[u8]) = model!("fashion-seed1-traced.pt");
-const UNTRAINED: (&str, &[u8]) = model!("fashion-untrained-scripted.pt");
+const SEED_0: (&str, &[u8]) = model!("seed0.pt", "fashion-seed0-scripted.pt");
+const SEED_1: (&str, &[u8]) = model!("seed1.pt", "fashion-seed1-traced.pt");
+const UNTRAINED: (&str, &[u8]) = model!("untrained.pt", "fashion-untrained-scripted.pt");
+const CUTOUT: (&str, &[u8]) = model!("cutout.pt", "fashion-cutout-scripted.pt");
+const MIXUP: (&str, &[u8]) = model!("mixup.pt", "fashion-mixup-scripted.pt");
+const CUTMIX: (&str, &[u8]) = model!("cutmix.pt", "fashion-cutmix-scripted.pt");
 
 /// How the networks were trained: bytes to 0…1, then Fashion-MNIST's mean and deviation.
 const PREPROCESSING: &[&str] =
@@ -40,8 +44,9 @@ pub struct Args {
     folder: PathBuf,
 }
 
-/// Lists the layers of a network, compares it with another seed and with an untrained one, and
-/// scores degraded copies of the images.
+/// Lists the layers of a network, compares it with another seed and with an untrained one, scores
+/// degraded copies of the images, and explains what networks look at that were trained in different
+/// ways.
 ///
 /// # Errors
 /// The folder cannot be written to, or what the commands say.
@@ -60,12 +65,17 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     demo.say(COPIES)?;
     let copies = demo.score()?;
     demo.say(&ranking(&copies))?;
-    demo.say(&format!("{DISTANCES}\nEverything is in {}.", args.folder.display()))
+    demo.say(DISTANCES)?;
+    demo.say(explain::QUESTION)?;
+    let explained = demo.explain()?;
+    demo.say(&explain::reading(&explained))?;
+    demo.say(&format!("{}\nEverything is in {}.", explain::MEANING, args.folder.display()))
 }
 
 const INTRODUCTION: &str = "\
-Three narrow ResNet-18 for Fashion-MNIST: two trained from different seeds (one exported by
-scripting, one by tracing), one never trained. First, what such a network is made of:
+Narrow ResNet-18 for Fashion-MNIST: two trained from different seeds (one exported by scripting, one
+by tracing), one never trained, three trained with Cutout, Mixup and CutMix. First, what such a network
+is made of:
 ";
 
 const SEEDS: &str = "
@@ -106,7 +116,7 @@ impl Demo<'_> {
         let images = self.folder.join("images");
         create(&images)?;
         IMAGES.extract(&images).map_err(|e| Error::io("write", &images, e))?;
-        for (name, bytes) in [SEED_0, SEED_1, UNTRAINED] {
+        for (name, bytes) in [SEED_0, SEED_1, UNTRAINED, CUTOUT, MIXUP, CUTMIX] {
             write_atomically(&self.folder.join(name), bytes)?;
         }
         Ok(())

@@ -80,7 +80,7 @@ pub struct FileArgs {
     /// Draw one picture, a row an image and a column a channel: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub sheet: Option<PathBuf>,
-    /// Images shown, from the first on
+    /// Images shown, spread evenly over the data; the first is the reference
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = args::positive,
           help_heading = "Files")]
     pub rows: usize,

@@ -79,12 +79,13 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
         warnings.extend(said);
     }
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
-    let wanted = Wanted { samples: args.files.rows, pairs: pairs(&subjects, &orders)? };
+    let wanted =
+        Wanted { samples: dataset.spread(args.files.rows), pairs: pairs(&subjects, &orders)? };
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
     let outcome = collect(&mut feed, &wanted, &mut messages.bar())?;
     let read = feed.summary.take();
-    let images = first_images(&dataset, &preprocess[0], &load, outcome.samples.len())?;
+    let images = pictures(&dataset.only(&outcome.samples), &preprocess[0], &load)?;
     let inputs = Inputs {
         models: records,
         data: Some(DataInput::new(&dataset, read, &preprocess)),
@@ -105,7 +106,7 @@ fn open(args: &Args) -> Result<Dataset> {
     }
     match args.partner.model_b {
         Some(_) => Ok(dataset),
-        None => dataset.subset(Some(args.files.rows), None),
+        None => Ok(dataset.only(&dataset.spread(args.files.rows))),
     }
 }
 
@@ -131,14 +132,9 @@ fn pairs(subjects: &[Subject], orders: &[Vec<usize>]) -> Result<Vec<(usize, usiz
     Ok(a.iter().copied().zip(b.iter().copied()).collect())
 }
 
-/// The first images as the network sees them, to look at.
-fn first_images(
-    dataset: &Dataset,
-    steps: &Preprocess,
-    load: &LoadOptions,
-    count: usize,
-) -> Result<Vec<Image>> {
-    let load = LoadOptions { batch_size: count.max(1), fingerprint: false, ..load.clone() };
+/// Images as the network sees them, to look at.
+fn pictures(dataset: &Dataset, steps: &Preprocess, load: &LoadOptions) -> Result<Vec<Image>> {
+    let load = LoadOptions { batch_size: dataset.len(), fingerprint: false, ..load.clone() };
     let mut batches = dataset.batches(&[picture::shown(steps)], &load)?;
     match batches.next() {
         Some(batch) => Ok(picture::images(&batch?.inputs[0])),

@@ -7,11 +7,12 @@ use crate::cli::fid::check_output;
 use crate::cli::gate::GateArgs;
 use crate::cli::inputs::Wanted;
 use crate::cli::picture;
-use crate::data::{Dataset, Preprocess};
+use crate::cli::target::TargetArgs;
+use crate::data::Preprocess;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
 use crate::saliency::finite::Patch;
-use crate::saliency::{Method, Options, Target};
+use crate::saliency::{Method, Options};
 
 /// Options of `repsim saliency`.
 #[derive(clap::Args)]
@@ -93,27 +94,6 @@ fn patch(text: &str) -> Result<Patch, String> {
     }
 }
 
-/// What is explained.
-#[derive(clap::Args)]
-pub struct TargetArgs {
-    /// Explain this class, by number or name [default: the predicted one]
-    #[arg(long, value_name = "CLASS", help_heading = "Target")]
-    pub class: Option<String>,
-    /// Explain the class of each image
-    #[arg(long, conflicts_with = "class", help_heading = "Target")]
-    pub true_class: bool,
-    /// Explain what speaks for one class against another: A,B
-    #[arg(long, value_name = "A,B", conflicts_with_all = ["class", "true_class"],
-          help_heading = "Target")]
-    pub contrast: Option<String>,
-    /// Names of the classes, a line each [default: the sub-folders of the data]
-    #[arg(long, value_name = "FILE", help_heading = "Target")]
-    pub labels: Option<PathBuf>,
-    /// Which element of a tuple that the model returns is its output, from 0
-    #[arg(long, value_name = "INDEX", help_heading = "Target")]
-    pub output_index: Option<usize>,
-}
-
 /// What changes the maps.
 #[derive(clap::Args)]
 pub struct ChoiceArgs {
@@ -170,7 +150,7 @@ pub struct FileArgs {
     /// Draw one picture, a row an image and a column a map: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub sheet: Option<PathBuf>,
-    /// Images on the sheet
+    /// Images on the sheet, spread evenly over the data
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = args::positive,
           help_heading = "Files")]
     pub sheet_rows: usize,
@@ -268,59 +248,11 @@ impl Args {
             },
             window: choices.window.unwrap_or(0),
             stride: choices.stride.unwrap_or(0),
-        }
-    }
-
-    /// Names of the classes: those of the file, else the sub-folders of the data.
-    pub fn class_names(&self, dataset: &Dataset) -> Result<Vec<String>> {
-        let Some(path) = &self.target.labels else { return Ok(dataset.classes().to_vec()) };
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        Ok(text.lines().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect())
-    }
-
-    /// What is explained.
-    pub fn target(&self, dataset: &Dataset) -> Result<Target> {
-        let names = self.class_names(dataset)?;
-        if let Some(class) = &self.target.class {
-            return Ok(Target::Class(class_of(class, &names)?));
-        }
-        if let Some(pair) = &self.target.contrast {
-            let (a, b) = pair.split_once(',').ok_or_else(|| {
-                let problem = format!("--contrast {pair} is no pair of classes");
-                Error::usage(problem, "give two classes apart by a comma: 3,5")
-            })?;
-            return Ok(Target::Contrast(class_of(a, &names)?, class_of(b, &names)?));
-        }
-        match self.target.true_class {
-            true if dataset.labels().is_none() => Err(Error::usage(
-                "--true-class needs labels, and the data have none",
-                "give a folder with a sub-folder a class, or leave it out",
-            )),
-            true => Ok(Target::Label),
-            false => Ok(Target::Predicted),
+            batch: self.data.load.batch_size,
         }
     }
 }
 
 fn ends(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
-}
-
-/// A class by its number or its name.
-fn class_of(text: &str, names: &[String]) -> Result<usize> {
-    let text = text.trim();
-    if let Ok(number) = text.parse() {
-        return Ok(number);
-    }
-    if let Some(place) = names.iter().position(|name| name == text) {
-        return Ok(place);
-    }
-    let nearest = names
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(text, a).total_cmp(&strsim::jaro_winkler(text, b)));
-    let remedy = match nearest {
-        Some(name) => format!("the closest of {} is {name}", names.len()),
-        None => "give its number, or names with --labels FILE".to_owned(),
-    };
-    Err(Error::usage(format!("there is no class '{text}'"), remedy))
 }

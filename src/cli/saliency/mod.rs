@@ -3,6 +3,7 @@
 mod args;
 mod pictures;
 mod results;
+mod scale;
 mod show;
 mod trust;
 
@@ -15,6 +16,7 @@ use self::pictures::Pictures;
 use self::results::Collected;
 use super::Status;
 use super::output::Messages;
+use super::target::own_classes;
 use super::{inputs, picture, settings};
 use crate::capture::{Progress, Source, first_samples, to_tensor};
 use crate::data::{Batch, Dataset, Preprocess, npz_of_floats};
@@ -25,17 +27,15 @@ use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
 pub use self::args::Args;
+pub use self::show::comparison;
 
 /// Explains every image by every model and method.
 ///
 /// # Errors
 /// Anything that keeps the maps from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
-    let started = Instant::now();
-    args.check()?;
     let gate = args.gate.prepare("saliency", args.output.as_deref())?;
-    let mut found = explain(args, messages)?;
-    found.report.timing.total = started.elapsed().as_secs_f64();
+    let found = explain(args, messages)?;
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
@@ -58,13 +58,17 @@ struct Subject {
     record: ModelInput,
     /// Index of its preprocessing among those of a batch.
     input: usize,
+    /// The class of each image by the number of its logit, where that is explained.
+    labels: Option<Vec<usize>>,
 }
 
 /// Makes the maps and compares them.
 ///
 /// # Errors
-/// The models do not run on the data or cannot be differentiated.
+/// Options contradict each other, or the models do not run on the data or cannot be differentiated.
 pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
+    let started = Instant::now();
+    args.check()?;
     let loading = Instant::now();
     let dataset = args.data.open()?;
     if !dataset.has_images() {
@@ -80,7 +84,14 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let mut subjects = subjects(args, &samples[0], &execution, &preprocess[0], &mut warnings)?;
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
-    let target = args.target(&dataset)?;
+    let target = args.target.target(&dataset)?;
+    if target == Target::Label {
+        let names = args.target.class_names(&dataset)?;
+        for subject in &mut subjects {
+            let model = &mut subject.explainer.model;
+            subject.labels = own_classes(model, &samples[0], &dataset, (&names, target))?.ok();
+        }
+    }
     let mut collected = Collected::new(args, &subjects, &dataset);
     let mut batches = dataset.batches(&preprocess, &source.load)?;
     let mut bar = messages.bar();
@@ -97,7 +108,10 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let summary = batches.summary();
     let device = device::name(execution.device);
     collected.test(args, (&preprocess[0], &execution))?;
-    collected.finish(args, &dataset, summary, (loading, device), subjects, warnings)
+    let mut found =
+        collected.finish(args, &dataset, summary, (loading, device), subjects, warnings)?;
+    found.report.timing.total = started.elapsed().as_secs_f64();
+    Ok(found)
 }
 
 /// What is done to the images for the networks, and to look at them.
@@ -120,7 +134,7 @@ fn subjects(
         let (explainer, record, said) =
             model.into_explainer(sample, &args.wanted(preprocess), execution)?;
         warnings.extend(said);
-        subjects.push(Subject { explainer, record, input: 0 });
+        subjects.push(Subject { explainer, record, input: 0, labels: None });
     }
     Ok(subjects)
 }
@@ -135,8 +149,10 @@ fn of_batch(
     collected.begin(batch);
     for (i, subject) in subjects.iter_mut().enumerate() {
         let input = to_tensor(&batch.inputs[subject.input])?;
-        let labels = batch.labels.as_deref();
-        let images = Images { input: &input, indices: &batch.indices, labels };
+        let labels = subject.labels.as_ref();
+        let labels: Option<Vec<usize>> =
+            labels.map(|all| batch.indices.iter().map(|&i| all[i]).collect());
+        let images = Images { input: &input, indices: &batch.indices, labels: labels.as_deref() };
         let running = Instant::now();
         let explained = subject.explainer.explain(&images, target)?;
         collected.keep(&images, &explained);

@@ -5,11 +5,12 @@ use std::path::Path;
 use ndarray::ArrayView2;
 
 use super::args::Args;
-use super::{Found, npz};
+use super::scale::{self, Scale};
+use super::{Found, npz, show};
 use crate::cli::picture;
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::render::sheet::{CELL, Legend, Row};
+use crate::render::sheet::{CELL, Row};
 use crate::render::{Cell, ColorMap, Image, Sheet, encode_png, overlay};
 use crate::report::saliency::{ColumnInfo, ImageResult, SaliencyReport};
 use crate::report::write_atomically;
@@ -20,8 +21,8 @@ pub struct Pictures {
     opacity: f64,
     rows: usize,
     wants_files: bool,
-    /// Whether a column's maps have negative values.
-    signed: Vec<bool>,
+    /// The colours of each column's maps.
+    scales: Vec<Option<Scale>>,
     /// The images of the batch at hand.
     batch: Vec<Image>,
     /// Rows of the sheet: heading and cells.
@@ -39,7 +40,7 @@ impl Pictures {
             opacity: files.opacity,
             rows: if files.sheet.is_some() { files.sheet_rows } else { 0 },
             wants_files: files.images.is_some(),
-            signed: vec![],
+            scales: vec![],
             batch: vec![],
             sheet: vec![],
             files: vec![],
@@ -51,28 +52,31 @@ impl Pictures {
         self.batch = picture::images(&batch.inputs[batch.inputs.len() - 1]);
     }
 
-    /// Draws the maps of image `i` of the batch where they are wanted.
+    /// Draws the maps of image `i` of the batch where they are wanted; `place` is its place among
+    /// all images, and how many those are.
     ///
     /// # Errors
     /// A picture cannot be encoded.
     pub fn take_maps(
         &mut self,
         i: usize,
+        place: (usize, usize),
         result: &ImageResult,
         maps: &[ArrayView2<'_, f32>],
         columns: &[ColumnInfo],
     ) -> Result<()> {
-        let on_sheet = self.sheet.len() < self.rows;
+        let on_sheet = is_shown(place, self.rows);
         if !on_sheet && !self.wants_files {
             return Ok(());
         }
         let image = self.batch[i].clone();
-        self.signed.resize(columns.len(), false);
+        self.scales.resize(columns.len(), None);
         let mut cells = vec![Cell::new(image.enlarged(factor(&image)), label(result))];
         for (c, ((map, column), summary)) in maps.iter().zip(columns).zip(&result.maps).enumerate()
         {
-            self.signed[c] |= is_signed(column, *map);
-            let drawn = self.drawn(&image, *map, column);
+            let scale = Scale::of(column.method, *map);
+            self.scales[c] = Some(self.scales[c].map_or(scale, |other| other.or(scale)));
+            let drawn = self.drawn(&image, *map, scale);
             if self.wants_files {
                 let name = format!("{}-{}.png", flat(&result.sample), flat(&column.name));
                 let bytes = encode_png(&drawn).map_err(|e| {
@@ -93,18 +97,13 @@ impl Pictures {
     }
 
     /// A map over its image, or the image alone where nothing stands out.
-    fn drawn(&self, image: &Image, map: ArrayView2<'_, f32>, column: &ColumnInfo) -> Image {
+    fn drawn(&self, image: &Image, map: ArrayView2<'_, f32>, scale: Scale) -> Image {
         let image = image.enlarged(factor(image));
-        let most =
-            map.iter().fold(0.0f32, |most, v| if v.is_finite() { most.max(v.abs()) } else { most });
-        if most <= 0.0 {
-            return image;
+        let colours = scale.colours(self.colours);
+        match scale.range(map) {
+            Some(range) => overlay(&image, map, range, colours, self.opacity),
+            None => image,
         }
-        let (range, colours) = match is_signed(column, map) {
-            true => ((-f64::from(most), f64::from(most)), ColorMap::Diverging),
-            false => ((0.0, f64::from(most)), self.colours),
-        };
-        overlay(&image, map, range, colours, self.opacity)
     }
 }
 
@@ -132,59 +131,52 @@ impl Found {
     fn draw_sheet(&self, args: &Args, path: &Path) -> Result<()> {
         let report = &self.report;
         let mut columns = vec!["input".to_owned()];
-        columns.extend(report.results.columns.iter().map(|c| c.name.clone()));
+        columns.extend(show::headings(&report.results.columns));
         let rows: Vec<Row<'_>> =
             self.pictures.sheet.iter().map(|(heading, cells)| Row { heading, cells }).collect();
-        let subtitle = subtitle(report, args);
-        let signed = report.results.columns.iter().zip(&self.pictures.signed);
-        let signed: Vec<&str> =
-            signed.filter(|(_, signed)| **signed).map(|(c, _)| c.name.as_str()).collect();
-        let legends = legends(args.files.colormap, &signed, report.results.columns.len());
+        let (colours, scales) = (args.files.colormap, &self.pictures.scales);
         let sheet = Sheet {
             title: "What the prediction looks at",
-            subtitle: &subtitle,
+            subtitle: &subtitle(report, args),
             columns: &columns,
             rows: &rows,
-            legends: &legends,
-            note: "",
+            legends: &scale::legends(&report.results.columns, scales, colours),
+            note: "Under each map: the class explained and its score.",
             cell: CELL,
         };
         picture::sheet(&sheet, path, "use fewer images: --sheet-rows")
     }
 }
 
+/// How all maps of a sheet were made.
 fn subtitle(report: &SaliencyReport, args: &Args) -> String {
-    let layers: Vec<&str> =
-        report.results.columns.iter().filter_map(|c| c.layer.as_deref()).collect();
-    let mut parts = vec![format!("explains: {}", report.settings.target)];
-    if let (Some(first), true) = (layers.first(), layers.iter().all(|l| Some(l) == layers.first()))
-    {
-        parts.push((*first).to_owned());
+    let columns = &report.results.columns;
+    let mut parts = vec![];
+    if let (Some(method), true) = (show::shared_method(columns), columns.len() > 1) {
+        parts.push(method.to_string());
     }
+    let layers: Vec<&str> = columns.iter().filter_map(|c| c.layer.as_deref()).collect();
+    if let Some(first) = layers.first().filter(|first| layers.iter().all(|l| l == *first)) {
+        parts.push(format!("at {first}"));
+    }
+    parts.push(match report.settings.target.as_str() {
+        "predicted" => "explains the predicted class".to_owned(),
+        "label" => "explains the image's own class".to_owned(),
+        other => format!("explains {other}"),
+    });
     parts.push(format!("opacity {}", args.files.opacity));
     parts.join(" · ")
 }
 
-/// A colour bar for maps from 0 up, and one for those with negative values.
-fn legends(colours: ColorMap, signed: &[&str], columns: usize) -> Vec<Legend> {
-    let mut legends = vec![];
-    if signed.len() < columns {
-        legends.push(Legend::ends("each map for itself", colours, "0", "its largest value"));
-    }
-    if !signed.is_empty() {
-        let label = signed.join(", ");
-        legends.push(Legend::ends(&label, ColorMap::Diverging, "speaks against", "speaks for"));
-    }
-    legends
+/// Whether an image stands on a sheet of `rows` images that are spread evenly over all.
+fn is_shown((index, count): (usize, usize), rows: usize) -> bool {
+    let rows = rows.min(count);
+    (index * rows).div_ceil(count.max(1)) < ((index + 1) * rows).div_ceil(count.max(1))
 }
 
 /// Whole factor that brings a small picture to the size of a cell.
 fn factor(image: &Image) -> usize {
     (2 * CELL as usize / image.width.max(image.height).max(1)).max(1)
-}
-
-fn is_signed(column: &ColumnInfo, map: ArrayView2<'_, f32>) -> bool {
-    column.method.is_signed() || map.iter().any(|v| *v < 0.0)
 }
 
 fn label(result: &ImageResult) -> String {
@@ -194,4 +186,25 @@ fn label(result: &ImageResult) -> String {
 /// A name as one part of a path.
 fn flat(name: &str) -> String {
     name.replace(['/', '\\', ':'], "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(count: usize, rows: usize) -> Vec<usize> {
+        (0..count).filter(|&index| is_shown((index, count), rows)).collect()
+    }
+
+    #[test]
+    fn images_of_a_sheet_are_spread_over_all() {
+        assert_eq!(shown(500, 5), [0, 100, 200, 300, 400]);
+        assert_eq!(shown(7, 3), [0, 2, 4]);
+        assert_eq!(shown(3, 8), [0, 1, 2]);
+        assert_eq!(shown(0, 8), [0; 0]);
+        for (count, rows) in (1..40).flat_map(|count| (1..=count).map(move |rows| (count, rows))) {
+            let shown = shown(count, rows);
+            assert!(shown.len() == rows && shown[0] == 0, "{rows} of {count}: {shown:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::pictures::Pictures;
 use super::trust::{Faithfulness, Kept, sanity};
 use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
+use crate::cli::target::name_of as class;
 use crate::data::{Batch, Dataset, Preprocess, Summary as Read};
 use crate::error::Result;
 use crate::report::saliency::{
@@ -61,7 +62,7 @@ impl<'a> Collected<'a> {
         Self {
             args,
             dataset,
-            names: args.class_names(dataset).unwrap_or_default(),
+            names: args.target.class_names(dataset).unwrap_or_default(),
             images: vec![],
             pairs: vec![vec![]; count * count.saturating_sub(1) / 2],
             pictures: Pictures::new(args),
@@ -220,7 +221,8 @@ impl<'a> Collected<'a> {
             if maps.len() > 1 {
                 compare(&maps, &mut self.pairs)?;
             }
-            self.pictures.take_maps(i, &self.images[start + i], &maps, &self.columns)?;
+            let place = (start + i, self.dataset.len());
+            self.pictures.take_maps(i, place, &self.images[start + i], &maps, &self.columns)?;
         }
         Ok(())
     }
@@ -246,7 +248,7 @@ impl<'a> Collected<'a> {
         let faithfulness = self.faithfulness.results(&self.columns, seed);
         let options = subjects.first().map(|s| s.explainer.options.clone());
         let options = options.unwrap_or_else(|| args.wanted(&preprocess).options);
-        let target = args.target(dataset)?;
+        let target = args.target.target(dataset)?;
         let maps = self.maps()?;
         let timing = Timing {
             load: loading,
@@ -401,10 +403,6 @@ fn top(logits: &[f64], names: &[String]) -> Vec<ClassScore> {
         probability: ((logits[i] - most).exp() / sum).into(),
     };
     order.into_iter().take(TOP).map(score).collect()
-}
-
-fn class(names: &[String], class: usize) -> String {
-    names.get(class).cloned().unwrap_or_else(|| class.to_string())
 }
 
 fn in_report(model: usize, found: &finite::Series) -> FiniteDifference {

@@ -4,10 +4,19 @@ use super::Args;
 use super::results::matrix;
 use crate::cli::output::{self, Messages};
 use crate::error::Result;
-use crate::report::saliency::{Mean, PairResult, SaliencyReport};
+use crate::report::saliency::{ColumnInfo, Mean, PairResult, SaliencyReport};
+use crate::saliency::Method;
 
 /// Picks one measure of a pair.
 type Measure = fn(&PairResult) -> &Mean;
+
+/// The measures by which maps are compared.
+const MEASURES: [(&str, Measure); 4] = [
+    ("Pearson", |p| &p.pearson),
+    ("Spearman", |p| &p.spearman),
+    ("SSIM", |p| &p.ssim),
+    ("overlap of the top 10 %", |p| &p.overlap),
+];
 
 /// Images in the table.
 const ROWS: usize = 20;
@@ -18,7 +27,7 @@ const ROWS: usize = 20;
 /// It cannot be written.
 pub fn show(args: &Args, report: &SaliencyReport, messages: &Messages) -> Result<()> {
     output::show(report, args.output.as_deref(), messages, || {
-        format!("{}\n{}", images(report), comparison(report))
+        format!("{}\n{}", images(report), comparison(report, &MEASURES.map(|(name, _)| name)))
     })
 }
 
@@ -49,30 +58,47 @@ fn images(report: &SaliencyReport) -> String {
     format!("{table}{rest}\n")
 }
 
-/// How alike the maps are, as a matrix a measure.
-pub fn comparison(report: &SaliencyReport) -> String {
+/// How alike the maps are, as a matrix for each measure named: `Pearson`, `Spearman`, `SSIM`, `overlap
+/// of the top 10 %`.
+pub fn comparison(report: &SaliencyReport, wanted: &[&str]) -> String {
     if report.results.comparison.is_empty() {
         return String::new();
     }
-    let measures: [(&str, Measure); 4] = [
-        ("Pearson", |p| &p.pearson),
-        ("Spearman", |p| &p.spearman),
-        ("SSIM", |p| &p.ssim),
-        ("overlap of the top 10 %", |p| &p.overlap),
-    ];
+    let method = shared_method(&report.results.columns);
+    let of = method.map_or_else(String::new, |method| format!(" of {method}"));
     let part = |(name, value): &(&str, Measure)| {
-        format!("\n{name}, mean over images:\n{}\n", one(report, *value))
+        format!("\n{name}{of}, mean over images:\n{}\n", one(report, *value))
     };
-    measures.iter().map(part).collect()
+    MEASURES.iter().filter(|(name, _)| wanted.contains(name)).map(part).collect()
+}
+
+/// The method of all columns, where it is the same.
+pub fn shared_method(columns: &[ColumnInfo]) -> Option<Method> {
+    let first = columns.first()?.method;
+    columns.iter().all(|column| column.method == first).then_some(first)
+}
+
+/// Names of the columns, without the method where the columns of several models share it.
+pub fn headings(columns: &[ColumnInfo]) -> Vec<String> {
+    let shared = shared_method(columns).map(|method| method.to_string());
+    let heading = |column: &ColumnInfo| {
+        let mut parts: Vec<&str> = column.name.split('/').collect();
+        let method = parts.iter().rposition(|part| Some(*part) == shared.as_deref());
+        if let (Some(place), true) = (method, parts.len() > 1) {
+            parts.remove(place);
+        }
+        parts.join("/")
+    };
+    columns.iter().map(heading).collect()
 }
 
 fn one(report: &SaliencyReport, value: Measure) -> String {
-    let names: Vec<&str> = report.results.columns.iter().map(|c| c.name.as_str()).collect();
-    let header: Vec<&str> = [""].into_iter().chain(names.iter().copied()).collect();
+    let names = headings(&report.results.columns);
+    let header: Vec<&str> = [""].into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut table = output::table(&header);
     for (name, row) in names.iter().zip(matrix(report, value).rows()) {
         let cells = row.iter().map(|v| if v.is_nan() { "-".to_owned() } else { format!("{v:.3}") });
-        table.add_row([(*name).to_owned()].into_iter().chain(cells));
+        table.add_row([name.clone()].into_iter().chain(cells));
     }
     output::align_right(&mut table, &(1..header.len()).collect::<Vec<_>>());
     table.to_string()

@@ -4,6 +4,8 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/library.h>
 
+#include "names.h"
+
 namespace repsim {
 
 using namespace torch::jit;
@@ -208,11 +210,16 @@ std::optional<Layer> tap_last_linear(Graph& graph, int64_t layer) {
   return Layer{path + ":input", "input of a linear layer", "Tensor", 0, true};
 }
 
+bool is_tap(const Node* node) { return node->kind() == tap_kind(); }
+
+int64_t tapped_layer(const Node* tap) { return toIValue(tap->input(1))->toInt(); }
+
 void keep_taps(Block* block, const std::vector<bool>& wanted) {
   for (Node* node = *block->nodes().begin(); node != block->return_node();) {
     Node* next = node->next();
     for (Block* inner : node->blocks()) keep_taps(inner, wanted);
-    if (node->kind() == tap_kind() && !wanted.at(toIValue(node->input(1))->toInt())) {
+    if (is_tap(node) && !wanted.at(tapped_layer(node))) {
+      pass_name_on(node->output(), node->input(0));
       node->output()->replaceAllUsesWith(node->input(0));
       node->destroy();
     }
@@ -220,18 +227,36 @@ void keep_taps(Block* block, const std::vector<bool>& wanted) {
   }
 }
 
-void weights_to_channels_last(Block* block) {
+namespace {
+
+// Calls `visit` with each node that holds the constant four-dimensional weight of a convolution.
+void each_weight(Block* block, const std::function<void(Node* weight)>& visit) {
   static const Symbol conv2d = Symbol::fromQualString("aten::conv2d");
   static const Symbol convolution = Symbol::fromQualString("aten::_convolution");
   for (Node* node : block->nodes()) {
-    for (Block* inner : node->blocks()) weights_to_channels_last(inner);
+    for (Block* inner : node->blocks()) each_weight(inner, visit);
     if (node->kind() != conv2d && node->kind() != convolution) continue;
     Node* weight = node->input(1)->node();
     if (weight->kind() != prim::Constant || !weight->hasAttribute(attr::value)) continue;
     if (weight->kindOf(attr::value) != AttributeKind::t) continue;
-    const auto tensor = weight->t(attr::value);
-    if (tensor.dim() == 4) weight->t_(attr::value, tensor.contiguous(at::MemoryFormat::ChannelsLast));
+    if (weight->t(attr::value).dim() == 4) visit(weight);
   }
+}
+
+}  // namespace
+
+void weights_to_channels_last(Block* block) {
+  each_weight(block, [](Node* weight) {
+    weight->t_(attr::value, weight->t(attr::value).contiguous(at::MemoryFormat::ChannelsLast));
+  });
+}
+
+bool has_channels_last_weights(Block* block) {
+  bool found = false;
+  each_weight(block, [&](Node* weight) {
+    found |= weight->t(attr::value).is_contiguous(at::MemoryFormat::ChannelsLast);
+  });
+  return found;
 }
 
 }  // namespace repsim

@@ -68,11 +68,18 @@ class Tapper {
 // Taps what goes into the last linear layer as layer number `layer`; nothing where there is none.
 std::optional<Layer> tap_last_linear(torch::jit::Graph& graph, int64_t layer);
 
-// Removes the taps of all layers but those wanted.
+// Whether a node is a tap, and of which layer.
+bool is_tap(const torch::jit::Node* node);
+int64_t tapped_layer(const torch::jit::Node* tap);
+
+// Removes the taps of all layers but those wanted. The names of their outputs stay.
 void keep_taps(torch::jit::Block* block, const std::vector<bool>& wanted);
 
 // Lays the weights of the convolutions in a frozen graph out channels-last.
 void weights_to_channels_last(torch::jit::Block* block);
+
+// Whether a convolution of a graph has such a weight.
+bool has_channels_last_weights(torch::jit::Block* block);
 
 // The operators of a loaded module, in any of its methods, that are not in the trusted set.
 std::vector<std::string> untrusted_operators(const torch::jit::Module& module);

@@ -12,6 +12,8 @@
 #include <unordered_map>
 
 #include "graph.h"
+#include "names.h"
+#include "tail.h"
 
 using namespace torch::jit;
 
@@ -24,6 +26,14 @@ struct repsim_model {
   bool features_flag = false;                   // whether `return_features` is set
   int64_t output = -1;                          // element of what is returned; -1: all of it
   std::string output_type;
+};
+
+struct repsim_tail {
+  std::unique_ptr<GraphFunction> function;
+  Stack arguments;                              // `self`, and what follows the image
+  int64_t output;
+  std::vector<int64_t> first_calls;
+  bool channels_last;
 };
 
 namespace {
@@ -76,14 +86,18 @@ struct Listener {
   }
 };
 
-// Runs the function; returns false if the hook stopped it. The interpreter wraps what a hook
-// throws into an exception of its own, so the listener tells.
-bool call(const repsim_model& model, GraphFunction& function, const at::Tensor& input,
-          Listener listener, IValue* result) {
+// What `forward` is called with for an image.
+Stack arguments(const repsim_model& model, const at::Tensor& input) {
   Stack stack{model.module._ivalue(), input};
   std::unordered_map<std::string, IValue> flags;
   if (model.features_flag) flags.emplace(kFeaturesFlag, true);
   model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, flags);
+  return stack;
+}
+
+// Runs the function; returns false if the hook stopped it. The interpreter wraps what a hook
+// throws into an exception of its own, so the listener tells.
+bool call(GraphFunction& function, Stack stack, Listener listener, IValue* result) {
   const repsim::Hook hook = std::ref(listener);
   repsim::HookScope scope(&hook);
   try {
@@ -96,10 +110,10 @@ bool call(const repsim_model& model, GraphFunction& function, const at::Tensor& 
   return true;
 }
 
-// The tensor that counts as the output, if it is one.
-std::optional<at::Tensor> output_of(const repsim_model& model, IValue result) {
-  if (model.output >= 0) {
-    const auto index = static_cast<size_t>(model.output);
+// The tensor that counts as the output, element `output` where that is not −1, if it is one.
+std::optional<at::Tensor> output_of(int64_t output, IValue result) {
+  if (output >= 0) {
+    const auto index = static_cast<size_t>(output);
     std::vector<IValue> elements;
     if (result.isTuple()) elements = result.toTupleRef().elements().vec();
     if (result.isList()) elements = result.toListRef().vec();
@@ -125,6 +139,14 @@ std::string optimize(repsim_model& model) {
   } catch (const std::exception& e) {
     return e.what();
   }
+}
+
+// Why a cut was refused, in the words of the graph before it was frozen: there every layer's output
+// still has its name.
+std::string why_refused(const repsim_model& model, const repsim::CutRequest& request,
+                        const std::string& otherwise) {
+  const auto cut = repsim::cut_behind(*model.tapped, request);
+  return cut.graph ? otherwise : cut.refusal;
 }
 
 std::string join(const std::vector<std::string>& lines) {
@@ -247,7 +269,7 @@ int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void*
     const auto function = make_function(model->tapped->copy());
     IValue result;
     const auto& tensor = *static_cast<const at::Tensor*>(input);
-    return call(*model, *function, tensor, {hook, context}, &result) ? 0 : 2;
+    return call(*function, arguments(*model, tensor), {hook, context}, &result) ? 0 : 2;
   });
 }
 
@@ -256,6 +278,7 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
   return guarded(error, 1, [&] {
     std::vector<bool> wanted(model->layers.size(), false);
     for (size_t i = 0; i < count; i++) wanted.at(layers[i]) = true;
+    repsim::name_outputs(model->tapped->block(), model->layers);
     repsim::keep_taps(model->tapped->block(), wanted);
     model->module.to(at::Device(std::string(device)));
     const auto why_not = want_optimize ? optimize(*model) : std::string();
@@ -272,8 +295,51 @@ int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hoo
     torch::AutoGradMode mode(gradients != 0);
     IValue result;
     const auto& tensor = *static_cast<const at::Tensor*>(input);
-    if (!call(*model, *model->function, tensor, {hook, context}, &result)) return 2;
-    if (auto tensor = output_of(*model, result)) *output = new at::Tensor(*tensor);
+    if (!call(*model->function, arguments(*model, tensor), {hook, context}, &result)) return 2;
+    if (auto tensor = output_of(model->output, result)) *output = new at::Tensor(*tensor);
+    return 0;
+  });
+}
+
+repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
+                        const int64_t* calls, size_t count, char** refusal, char** error) {
+  return guarded<repsim_tail*>(error, nullptr, [&]() -> repsim_tail* {
+    const repsim::CutRequest request{layer, call, {calls, calls + count}, model->output};
+    auto graph = model->function->graph();
+    auto cut = repsim::cut_behind(*graph, request);
+    if (!cut.graph) {
+      *refusal = copy_text(why_refused(*model, request, cut.refusal));
+      return nullptr;
+    }
+    auto tail = std::make_unique<repsim_tail>();
+    tail->arguments = arguments(*model, at::empty({0}));
+    tail->arguments.erase(tail->arguments.begin() + 1);
+    tail->channels_last = repsim::has_channels_last_weights(cut.graph->block());
+    tail->function = make_function(cut.graph);
+    tail->output = cut.output;
+    tail->first_calls = std::move(cut.first_calls);
+    return tail.release();
+  });
+}
+
+void repsim_drop_tail(repsim_tail* tail) { delete tail; }
+
+int64_t repsim_tail_first_call(const repsim_tail* tail, size_t layer) {
+  return layer < tail->first_calls.size() ? tail->first_calls[layer] : 0;
+}
+
+int repsim_tail_is_channels_last(const repsim_tail* tail) { return tail->channels_last; }
+
+int repsim_run_tail(repsim_tail* tail, const void* activation, int gradients, repsim_hook hook,
+                    void* context, void** output, char** error) {
+  *output = nullptr;
+  return guarded(error, 1, [&] {
+    torch::AutoGradMode mode(gradients != 0);
+    IValue result;
+    Stack stack = tail->arguments;
+    stack.insert(stack.begin() + 1, *static_cast<const at::Tensor*>(activation));
+    if (!call(*tail->function, std::move(stack), {hook, context}, &result)) return 2;
+    if (auto tensor = output_of(tail->output, result)) *output = new at::Tensor(*tensor);
     return 0;
   });
 }

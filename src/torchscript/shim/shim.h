@@ -8,6 +8,7 @@
 extern "C" {
 
 typedef struct repsim_model repsim_model;
+typedef struct repsim_tail repsim_tail;
 
 // What a hook asks for at a layer: go on with the tensor, go on with another, stop the run.
 enum { REPSIM_KEEP = 0, REPSIM_REPLACE = 1, REPSIM_STOP = 2 };
@@ -73,6 +74,24 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
 // require gradients: with `gradients` they are recorded from inputs or replaced tensors that do.
 int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,
                void* context, void** output, char** error);
+
+// Cuts the prepared model behind call `call` (from 1) of a layer: what is left to run, with the
+// layer's output for an input. `calls` says how often each of the `count` layers runs in a forward
+// pass (0: unknown). Null without an error where that is impossible; `refusal` then says why, as the
+// end of a sentence that begins with the layer. The tail may outlive the model.
+repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
+                        const int64_t* calls, size_t count, char** refusal, char** error);
+void repsim_drop_tail(repsim_tail* tail);
+
+// The number of the call of a layer that its first tap in the tail is; 0 where the tail holds none,
+// or where it cannot be told.
+int64_t repsim_tail_first_call(const repsim_tail* tail, size_t layer);
+// 1 if the tail holds convolutions with weights laid out channels-last.
+int repsim_tail_is_channels_last(const repsim_tail* tail);
+
+// Runs a tail; as repsim_run.
+int repsim_run_tail(repsim_tail* tail, const void* activation, int gradients, repsim_hook hook,
+                    void* context, void** output, char** error);
 
 // The version of the libtorch that is linked.
 const char* repsim_libtorch_version();

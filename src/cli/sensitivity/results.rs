@@ -1,0 +1,293 @@
+//! The report made of what both passes found.
+
+use super::collect::{Collected, Seen, Under};
+use super::{Args, Record, Run};
+use crate::cli::target::name_of;
+use crate::functional::ranking::{correlation, falling_ranks, only_in_first};
+use crate::functional::{Ablation, Perturbation, Sensitivity, wilson};
+use crate::report::distance::NullValue;
+use crate::report::sensitivity::{
+    ChannelResult, CorrelationResult, ImageResult, LayerResult, PerturbedResult, RobustnessResult,
+    SensitivityReport, SensitivityResults, SensitivitySettings,
+};
+use crate::report::{DataInput, Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::saliency::bootstrap::{interval, mean};
+use crate::torchscript::libtorch_version;
+
+/// Resamples of the bootstrap.
+const RESAMPLES: usize = 1000;
+
+/// Falls of the score below this share of it are rounding in float32.
+const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
+
+/// Fewer images than these say little.
+const FEW: usize = 20;
+
+/// The report.
+pub fn report(args: &Args, run: &Run<'_>, found: Collected, record: Record) -> SensitivityReport {
+    let results = results(run, &found);
+    let mut warnings = record.warnings;
+    warnings.extend(of_results(run, &found, &results));
+    let timing = Timing {
+        load: record.loading,
+        decode: found.timing.decode,
+        wait: found.timing.wait,
+        forward: found.timing.forward,
+        passes: found.passes,
+        ..Timing::default()
+    };
+    let data = DataInput::new(run.source.dataset, Some(found.read), run.source.preprocess);
+    Report {
+        schema: SchemaId::current("sensitivity"),
+        tool: Tool::current(libtorch_version()),
+        inputs: Inputs { models: vec![record.model], data: Some(data), ..Inputs::default() },
+        settings: settings(args, run, record.device),
+        results,
+        warnings,
+        timing,
+    }
+}
+
+fn settings(args: &Args, run: &Run<'_>, device: String) -> SensitivitySettings {
+    let of = if run.labels.is_ok() { "the label" } else { "the predicted class" };
+    let attacks = run.plan.kinds.iter().any(|kind| *kind != Perturbation::Noise);
+    SensitivitySettings {
+        target: run.target.to_string(),
+        layers: args.layer.clone(),
+        ablations: run.ablations.clone(),
+        perturbations: run.plan.kinds.clone(),
+        epsilon: run.plan.epsilon.clone(),
+        pgd_steps: run.plan.steps,
+        pgd_step: run.plan.step(),
+        noise: run.plan.noise.clone(),
+        loss: attacks.then(|| format!("cross entropy of {of}")),
+        random_seed: run.plan.seed,
+        output_index: args.target.output_index,
+        preprocess: run.source.preprocess[0].clone(),
+        batch_size: args.data.load.batch_size,
+        limit: args.data.load.limit,
+        seed: args.data.load.seed,
+        optimize: !args.run.no_optimize,
+        device,
+    }
+}
+
+fn results(run: &Run<'_>, found: &Collected) -> SensitivityResults {
+    let layers: Vec<LayerResult> =
+        (0..run.subject.layers.len()).map(|i| layer(run, found, i)).collect();
+    let right = right(run, &found.images, |image| image.predicted);
+    let scores = found.images.iter().map(|image| Some(image.score));
+    SensitivityResults {
+        n: found.images.len(),
+        accuracy: right.into(),
+        mean_logit: mean(scores).map(|mean| mean.value).into(),
+        nulls: nulls(run, &layers),
+        layers,
+        robustness: robustness(run, &found.images),
+        images: found.images.iter().map(|seen| image(run, found.against, seen)).collect(),
+    }
+}
+
+/// The share of the images that are predicted rightly, where labels are known.
+fn right(run: &Run<'_>, images: &[Seen], said: impl Fn(&Seen) -> usize) -> Option<f64> {
+    let labels = run.labels.as_ref().ok()?;
+    let count = images.iter().filter(|image| said(image) == labels[image.index]).count();
+    Some(count as f64 / images.len() as f64)
+}
+
+/// The fall of the score and the accuracy with each channel of a layer replaced.
+struct Falls {
+    how: Ablation,
+    drops: Vec<f64>,
+    /// Whether all falls are 0 up to rounding: their order then means nothing. So it is where a linear
+    /// head follows, and a channel at its mean leaves the mean score of a class as it is.
+    level: bool,
+    accuracies: Option<Vec<f64>>,
+}
+
+fn falls(run: &Run<'_>, found: &Collected, layer: usize) -> Vec<Falls> {
+    let largest = found.images.iter().map(|image| image.score.abs()).fold(0.0, f64::max);
+    let of = |(place, how): (usize, &Ablation)| {
+        let importance = &found.importances[layer][place];
+        let accuracies = run.labels.is_ok().then(|| importance.accuracies().to_vec());
+        let drops = importance.drops().to_vec();
+        let level = drops.iter().all(|drop| drop.abs() <= ROUNDING * largest);
+        Falls { how: *how, drops, level, accuracies }
+    };
+    run.ablations.iter().enumerate().map(of).collect()
+}
+
+fn layer(run: &Run<'_>, found: &Collected, i: usize) -> LayerResult {
+    let sensitivity = &found.sensitivities[i];
+    let moments = sensitivity.moments();
+    let values = sensitivity.values().to_vec();
+    let falls = falls(run, found, i);
+    let compared = |falls: &Falls| {
+        let found = correlation(&values, &falls.drops, run.plan.seed);
+        let found = Some(found).filter(|_| !falls.level);
+        CorrelationResult {
+            ablation: falls.how,
+            spearman: found.and_then(|found| found.spearman).into(),
+            interval: found.and_then(|found| found.interval),
+        }
+    };
+    let first = falls.first().filter(|falls| !falls.level).map(|falls| falls.drops.as_slice());
+    let all = 0..values.len();
+    LayerResult {
+        name: run.subject.layers[i].name.clone(),
+        shape: run.subject.layers[i].sample_shape().to_vec(),
+        channels: channels(sensitivity, &falls),
+        correlations: falls.iter().map(compared).collect(),
+        important_not_sensitive: first.map(|l| only_in_first(l, &values)).unwrap_or_default(),
+        sensitive_not_important: first.map(|l| only_in_first(&values, l)).unwrap_or_default(),
+        constant: all.clone().filter(|&c| moments.is_constant(c)).count(),
+        dead: all.filter(|&c| moments.is_dead(c)).count(),
+    }
+}
+
+fn channels(sensitivity: &Sensitivity, falls: &[Falls]) -> Vec<ChannelResult> {
+    let (gradient, values) = (sensitivity.gradient(), sensitivity.values().to_vec());
+    let (means, std) = (sensitivity.moments().mean(), sensitivity.moments().std());
+    let rank_sensitivity = falling_ranks(&values);
+    let first = falls.first().filter(|falls| !falls.level);
+    let rank_importance = first.map(|falls| falling_ranks(&falls.drops));
+    let of = |how: Ablation| falls.iter().find(|falls| falls.how == how);
+    let drop = |how, c: usize| of(how).map(|falls| falls.drops[c]).into();
+    let accuracy =
+        |how, c: usize| of(how).and_then(|falls| Some(falls.accuracies.as_ref()?[c])).into();
+    let channel = |c: usize| ChannelResult {
+        channel: c,
+        gradient: gradient[c].into(),
+        mean: means[c].into(),
+        std: std[c].into(),
+        sensitivity: values[c].into(),
+        drop_zero: drop(Ablation::Zero, c),
+        drop_mean: drop(Ablation::Mean, c),
+        accuracy_zero: accuracy(Ablation::Zero, c),
+        accuracy_mean: accuracy(Ablation::Mean, c),
+        rank_sensitivity: rank_sensitivity[c].into(),
+        rank_importance: rank_importance.as_ref().map(|ranks| ranks[c]).into(),
+    };
+    (0..values.len()).map(channel).collect()
+}
+
+fn robustness(run: &Run<'_>, images: &[Seen]) -> Vec<RobustnessResult> {
+    let mut rows = vec![];
+    for (k, &kind) in run.plan.kinds.iter().enumerate() {
+        for (s, &strength) in run.plan.strengths(kind).iter().enumerate() {
+            let under = |image: &Seen| image.perturbed[k][s];
+            let flips = images.iter().filter(|i| under(i).predicted != i.predicted).count();
+            let changes: Vec<f64> = images.iter().map(|image| under(image).change).collect();
+            let average = mean(changes.iter().map(|change| Some(*change)));
+            rows.push(RobustnessResult {
+                perturbation: kind,
+                strength,
+                flip_rate: (flips as f64 / images.len() as f64).into(),
+                flip_interval: wilson(flips, images.len()),
+                logit_change: average.map(|mean| mean.value).into(),
+                logit_interval: interval(&changes, run.plan.seed, RESAMPLES, 0.95),
+                accuracy: right(run, images, |image| under(image).predicted).into(),
+            });
+        }
+    }
+    rows
+}
+
+fn image(run: &Run<'_>, against: Option<i64>, seen: &Seen) -> ImageResult {
+    // The data's classes name the logits only where they are as many.
+    let known = run.labels.is_ok() || run.names.len() != run.source.dataset.classes().len();
+    let names = if known { run.names.as_slice() } else { &[] };
+    let dataset = run.source.dataset;
+    let label = dataset.labels().map(|labels| name_of(dataset.classes(), labels[seen.index]));
+    let perturbed = run.plan.kinds.iter().zip(&seen.perturbed);
+    ImageResult {
+        sample: dataset.name(seen.index),
+        label,
+        prediction: name_of(names, seen.predicted),
+        target: name_of(names, seen.class as usize),
+        against: against.map(|class| name_of(names, class as usize)),
+        logit: seen.score.into(),
+        margin: seen.margin.into(),
+        perturbed: perturbed.map(|(kind, under)| of_kind(run, *kind, seen, under)).collect(),
+    }
+}
+
+fn of_kind(run: &Run<'_>, kind: Perturbation, seen: &Seen, under: &[Under]) -> PerturbedResult {
+    let first = under.iter().position(|under| under.predicted != seen.predicted);
+    PerturbedResult {
+        perturbation: kind,
+        flips_at: first.map(|place| run.plan.strengths(kind)[place]),
+        logit_changes: under.iter().map(|under| Number::from(under.change)).collect(),
+    }
+}
+
+fn nulls(run: &Run<'_>, layers: &[LayerResult]) -> Vec<NullValue> {
+    let null = |field: String, reason: &str| NullValue { field, reason: reason.to_owned() };
+    let mut nulls = vec![];
+    if let Err(reason) = &run.labels {
+        nulls.push(null("accuracy, of all kinds".to_owned(), reason));
+    }
+    for how in [Ablation::Zero, Ablation::Mean] {
+        if !run.ablations.contains(&how) {
+            let field = format!("layers[].channels[].drop_{how}, accuracy_{how}");
+            nulls.push(null(field, "--ablate leaves it out"));
+        }
+    }
+    for layer in layers {
+        let finite = layer.channels.iter().all(|c| c.sensitivity.get().is_some());
+        if !finite {
+            let field = format!("{}: channels[].sensitivity", layer.name);
+            nulls.push(null(field, "NaN or infinite in the layer or its gradient"));
+        }
+        for found in layer.correlations.iter().filter(|c| c.spearman.get().is_none()) {
+            let field = format!("{}: correlation with drop_{}", layer.name, found.ablation);
+            let reason = match finite {
+                true => {
+                    "sensitivity, or the fall of the score up to rounding, is the same for all channels"
+                }
+                false => "NaN or infinite in the layer, its gradient or the logits",
+            };
+            nulls.push(null(field, reason));
+        }
+    }
+    nulls
+}
+
+/// What a reader has to know of the results.
+fn of_results(run: &Run<'_>, found: &Collected, results: &SensitivityResults) -> Vec<Warning> {
+    let place = run.source.dataset.path().display();
+    let mut warnings = vec![];
+    if let Err(reason) = &run.labels {
+        let text = format!("there is no accuracy: {reason}");
+        warnings.push(Warning::new("no-labels", &place, text));
+    }
+    if results.n < FEW {
+        let text = format!(
+            "{} images are few: deviations, falls and shares over them are rough",
+            results.n
+        );
+        warnings.push(Warning::new("few-images", &place, text));
+    }
+    let flat = found.images.iter().filter(|image| image.flat).count();
+    if flat > 0 {
+        let text = format!(
+            "the loss of {flat} images has no gradient (their predictions are certain in float32): \
+             FGSM and PGD leave them as they are, which does not show that they are robust"
+        );
+        warnings.push(Warning::new("no-gradient", &place, text));
+    }
+    warnings.extend(results.layers.iter().filter(|l| l.constant > 0).map(constant));
+    warnings
+}
+
+fn constant(layer: &LayerResult) -> Warning {
+    let text = format!(
+        "{} of {} channels of {} are constant over these images, {} of them 0: their sensitivity \
+         is 0",
+        layer.constant,
+        layer.channels.len(),
+        layer.name,
+        layer.dead
+    );
+    Warning::new("constant-channels", &layer.name, text)
+}

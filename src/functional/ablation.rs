@@ -1,0 +1,230 @@
+//! What is lost when a channel is replaced.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ndarray::Array1;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::{by_name, predicted};
+use crate::error::{Error, Result};
+use crate::saliency::Classes;
+use crate::torchscript::{Answer, Model, Tail, shape_text, tensors};
+
+/// What takes the place of a channel, at every position and in every image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ablation {
+    /// 0.
+    Zero,
+    /// The mean of the channel over images and positions.
+    Mean,
+}
+
+/// All ablations, with their names.
+const NAMES: [(&str, Ablation); 2] = [("zero", Ablation::Zero), ("mean", Ablation::Mean)];
+
+impl FromStr for Ablation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        by_name(text, &NAMES)
+    }
+}
+
+impl fmt::Display for Ablation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = NAMES.iter().find(|(_, ablation)| ablation == self);
+        f.write_str(found.map_or("", |(name, _)| name))
+    }
+}
+
+/// One channel and what it becomes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// The channel, from 0.
+    pub channel: usize,
+    /// Its value at every position.
+    pub value: f64,
+}
+
+/// Runs batches with single channels of a layer replaced.
+///
+/// Up to the layer the network runs once a batch; copies of the layer's output, each with another
+/// channel replaced, go together through the part behind it ([`Model::cut`]). Where that part cannot
+/// be had, because it also takes something from before the layer (a residual connection around it),
+/// every change has a run of the whole network.
+pub struct Ablator {
+    layer: usize,
+    most: usize,
+    tail: Option<Tail>,
+}
+
+impl Ablator {
+    /// For a layer among those the model is prepared for, with at most so many images behind it at a
+    /// time.
+    pub fn new(model: &Model, layer: usize, most: usize) -> Self {
+        Self { layer, most, tail: model.cut(layer).ok() }
+    }
+
+    /// Whether the part behind the layer runs by itself.
+    pub fn is_cut(&self) -> bool {
+        self.tail.is_some()
+    }
+
+    /// The logits, N×K, under each of the changes. `told` hears of every N images that are done.
+    ///
+    /// # Errors
+    /// The model does not run on the input, or gives no N×K logits.
+    pub fn logits(
+        &mut self,
+        model: &mut Model,
+        input: &Tensor,
+        changes: &[Change],
+        told: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Tensor>> {
+        let images = input.size()[0] as usize;
+        let Some(tail) = &mut self.tail else {
+            let alone = |change: &Change| {
+                let logits = replaced(model, self.layer, input, change);
+                told(images);
+                logits
+            };
+            return changes.iter().map(alone).collect();
+        };
+        let output = output_of(model, self.layer, input)?;
+        let mut logits = vec![];
+        for part in changes.chunks((self.most / images.max(1)).max(1)) {
+            let found = tail.run(&changed(&output, part), &mut |_, _| Ok(Answer::Keep))?;
+            let found = checked(found, images * part.len())?;
+            logits.extend(found.chunk(part.len() as i64, 0));
+            told(images * part.len());
+        }
+        Ok(logits)
+    }
+}
+
+/// The output of a layer, behind which nothing runs.
+fn output_of(model: &mut Model, layer: usize, input: &Tensor) -> Result<Tensor> {
+    let mut kept = None;
+    model.run(input, &mut |place, output| {
+        if place != layer {
+            return Ok(Answer::Keep);
+        }
+        kept = Some(output.copy());
+        Ok(Answer::Stop)
+    })?;
+    kept.ok_or_else(|| Error::usage("the layer did not run", "choose another with --layer"))
+}
+
+/// The logits of the whole network with one channel replaced.
+fn replaced(model: &mut Model, layer: usize, input: &Tensor, change: &Change) -> Result<Tensor> {
+    let output = model.run(input, &mut |place, output| {
+        Ok(match place == layer {
+            true => Answer::Replace(changed(output, std::slice::from_ref(change))),
+            false => Answer::Keep,
+        })
+    })?;
+    checked(output, input.size()[0] as usize)
+}
+
+/// N×K logits.
+fn checked(output: Option<Tensor>, images: usize) -> Result<Tensor> {
+    let shape = output.as_ref().map_or(vec![], Tensor::size);
+    match output {
+        Some(logits) if shape.len() == 2 && shape[0] == images as i64 => Ok(logits),
+        _ => Err(Error::usage(
+            format!("the model's output has shape {}: no N×K logits", shape_text(&shape)),
+            "give a classifier, or choose one of several outputs with --output-index",
+        )),
+    }
+}
+
+/// A copy of N×C×… a change, one below the other.
+fn changed(output: &Tensor, changes: &[Change]) -> Tensor {
+    let images = output.size()[0];
+    let all = Tensor::cat(&vec![output; changes.len()], 0);
+    for (i, change) in changes.iter().enumerate() {
+        let copy = all.narrow(0, i as i64 * images, images);
+        let _ = copy.select(1, change.channel as i64).fill_(change.value);
+    }
+    all
+}
+
+/// What is lost when each of C channels is replaced, summed over images: by how much the score falls,
+/// and how many images are still predicted rightly.
+#[derive(Debug, Clone)]
+pub struct Importance {
+    images: usize,
+    falls: Array1<f64>,
+    right: Array1<f64>,
+}
+
+impl Importance {
+    /// Nothing yet, of so many channels.
+    pub fn new(channels: usize) -> Self {
+        Self { images: 0, falls: Array1::zeros(channels), right: Array1::zeros(channels) }
+    }
+
+    /// Adds a batch: the logits with each of the channels replaced, in their order, and the intact
+    /// scores of its images.
+    ///
+    /// # Errors
+    /// The logits are no matrix.
+    pub fn add(
+        &mut self,
+        logits: &[Tensor],
+        (classes, intact): (&Classes, &[f64]),
+        labels: Option<&[usize]>,
+    ) -> Result<()> {
+        for (channel, logits) in logits.iter().enumerate() {
+            let scores = tensors::to_vector(&classes.scores(logits)?.to_kind(Kind::Double))?;
+            let fall: f64 = intact.iter().zip(&scores).map(|(a, b)| a - b).sum();
+            self.falls[channel] += fall;
+            if let Some(labels) = labels {
+                let hits = predicted(logits)?.iter().zip(labels).filter(|(a, b)| a == b).count();
+                self.right[channel] += hits as f64;
+            }
+        }
+        self.images += intact.len();
+        Ok(())
+    }
+
+    /// The mean fall of the score with each channel replaced; negative where it rises.
+    pub fn drops(&self) -> Array1<f64> {
+        &self.falls / self.images as f64
+    }
+
+    /// The share of images predicted rightly with each channel replaced.
+    pub fn accuracies(&self) -> Array1<f64> {
+        &self.right / self.images as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_reports() -> Result<(), serde_json::Error> {
+        for (name, ablation) in NAMES {
+            let read: Ablation = serde_json::from_value(name.into())?;
+            assert_eq!((read, read.to_string().as_str(), name.parse()), (ablation, name, Ok(read)));
+        }
+        assert!("zeros".parse::<Ablation>().is_err_and(|e| e.starts_with("did you mean zero?")));
+        Ok(())
+    }
+
+    #[test]
+    fn each_copy_has_its_own_change() {
+        let output = Tensor::arange(8, tch::kind::FLOAT_CPU).reshape([2, 2, 1, 2]);
+        let changes = [Change { channel: 0, value: -1.0 }, Change { channel: 1, value: 0.5 }];
+        let found = Vec::<f32>::try_from(changed(&output, &changes).reshape([-1]));
+        let expected =
+            [-1.0, -1.0, 2.0, 3.0, -1.0, -1.0, 6.0, 7.0, 0.0, 1.0, 0.5, 0.5, 4.0, 5.0, 0.5, 0.5];
+        assert_eq!(found.unwrap_or_default(), expected);
+        assert_eq!(output.double_value(&[0, 1, 0, 1]), 3.0);
+    }
+}
