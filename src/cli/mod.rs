@@ -13,6 +13,7 @@ mod layers;
 mod maps;
 mod output;
 mod picture;
+mod report;
 mod saliency;
 mod samples;
 mod schema;
@@ -83,6 +84,8 @@ enum Command {
     Maps(Box<maps::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
+    /// Turn reports into one page to read
+    Report(report::Args),
     /// Try it: compare three small networks that come with repsim, on 500 images
     Demo(demo::Args),
     /// Print the JSON Schema of a report
@@ -115,6 +118,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Saliency(args) => saliency::run(&args, messages).map(done),
         Command::Maps(args) => maps::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
+        Command::Report(args) => report::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),
     }

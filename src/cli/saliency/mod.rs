@@ -19,11 +19,12 @@ use crate::capture::{Progress, Source, first_samples, to_tensor};
 use crate::data::{Batch, Dataset, Preprocess, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
-use crate::report::{ModelInput, Warning};
+use crate::report::{ModelInput, PictureFile, Warning};
 use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
 pub use self::args::Args;
+pub use self::results::matrix;
 
 /// Explains every image by every model and method.
 ///
@@ -38,6 +39,10 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         messages.warning(warning);
     }
     found.write(args)?;
+    if let Some(sheet) = &args.files.sheet {
+        let shows = "Saliency maps over the images";
+        found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
+    }
     show::show(args, &found.report, messages)
 }
 
