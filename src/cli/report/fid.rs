@@ -54,14 +54,22 @@ fn table(report: &FidReport) -> Markup {
     let most: Vec<f64> = names.iter().map(|name| most(candidates, name)).collect();
     let mut columns = vec![Column::text("set"), Column::number("n")];
     columns.extend(names.iter().map(|name| Column::number(heading(name))));
+    let name = |candidate: &Candidate| short(&candidate.path, candidates);
     let row = |candidate: &Candidate| {
         let n = candidate.n.map_or_else(|| Entry::gone(""), Entry::count);
-        let mut row = vec![Entry::code(&candidate.path), n];
+        let mut row = vec![Entry::code(name(candidate)), n];
         row.extend(names.iter().zip(&most).map(|(name, most)| entry(candidate, name, *most)));
         row
     };
     let caption = format!("Against {}", report.results.reference.path);
     Table { caption: &caption, columns, rows: candidates.iter().map(row).collect() }.draw()
+}
+
+/// The last part of a path, where no other candidate has the same.
+fn short(path: &str, candidates: &[Candidate]) -> String {
+    let name = file_name(path);
+    let same = candidates.iter().filter(|c| file_name(&c.path) == name).count();
+    if same > 1 { path.to_owned() } else { name }
 }
 
 fn heading(column: &str) -> String {
@@ -81,6 +89,7 @@ fn most(candidates: &[Candidate], column: &str) -> f64 {
     let values = || candidates.iter().filter_map(|c| c.value(column));
     match column {
         "precision" | "recall" | "coverage" => 1.0,
+        "mean_term" | "trace_term" => most(candidates, "fid"),
         _ => values().fold(0.0, f64::max),
     }
 }

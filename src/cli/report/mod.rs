@@ -99,9 +99,11 @@ fn page(args: &Args) -> Result<String> {
     if !args.picture.is_empty() {
         sections.push(pictures::section(&args.picture)?);
     }
+    let [kicker, title, lead] = head(args, &sections);
     let page = Page {
-        title: &title(args, &sections),
-        lead: &lead(&sections),
+        kicker: &kicker,
+        title: &title,
+        lead: &lead,
         notices: &notices,
         sections: &sections,
         footer: &footer(args),
@@ -144,27 +146,27 @@ fn whole<S: Serialize, R>(
     (Section { kind, title, lead, body }, report.warnings.iter().map(notice).collect())
 }
 
-fn title(args: &Args, sections: &[Section]) -> String {
-    match (&args.title, sections) {
-        (Some(title), _) => title.clone(),
-        (None, [only]) => only.kind.clone(),
-        (None, many) => format!("{} reports of what networks represent", many.len()),
-    }
+/// What stands at the top: of a single report what it says of itself, of many what they are.
+fn head(args: &Args, sections: &[Section]) -> [String; 3] {
+    let [kicker, title, lead] = match sections {
+        [only] => [&only.kind, &only.title, &only.lead].map(Clone::clone),
+        many => {
+            let title = format!("{} reports of what networks represent", args.reports.len());
+            [String::new(), title, kinds(many)]
+        }
+    };
+    [kicker, args.title.clone().unwrap_or(title), lead]
 }
 
-fn lead(sections: &[Section]) -> String {
-    match sections {
-        [only] => only.title.clone(),
-        many => {
-            let mut kinds: Vec<&str> = vec![];
-            for section in many {
-                if !kinds.contains(&section.kind.as_str()) {
-                    kinds.push(&section.kind);
-                }
-            }
-            kinds.join(" · ")
+/// The kinds of sections, each once.
+fn kinds(sections: &[Section]) -> String {
+    let mut kinds: Vec<&str> = vec![];
+    for section in sections {
+        if !kinds.contains(&section.kind.as_str()) {
+            kinds.push(&section.kind);
         }
     }
+    kinds.join(" · ")
 }
 
 fn footer(args: &Args) -> String {

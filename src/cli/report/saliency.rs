@@ -23,7 +23,7 @@ pub fn content(report: &SaliencyReport, place: Place<'_>) -> Content {
     let body = html! {
         @if !results.comparison.is_empty() {
             h3 { "Do they look at the same?" }
-            @for (i, _) in MEASURES.iter().enumerate() { (agreement(report, i, place)) }
+            div.beside { @for i in 0..MEASURES.len() { (agreement(report, i, place)) } }
             (pairs(report))
         }
         (html::words(words::SALIENCY))
@@ -62,7 +62,7 @@ fn agreement(report: &SaliencyReport, index: usize, place: Place<'_>) -> Markup 
     let values = matrix(report, value);
     let matrix = Matrix {
         id: &place.id(&format!("sal{index}")),
-        caption: &format!("{name} of two maps of the same image, mean over images"),
+        caption: &format!("{}{}, mean over images", name[..1].to_uppercase(), &name[1..]),
         row_axis: "map",
         column_axis: "map",
         rows: &names,

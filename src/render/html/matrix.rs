@@ -55,11 +55,11 @@ impl Matrix<'_> {
         let size = size(self.columns.len());
         html! {
             figure {
+                p.caption #{ (self.id) "-caption" } { (self.caption) }
                 div.box {
                     table #(self.id) class={ "heat " (size) } data-rows=(self.row_axis)
                         data-columns=(self.column_axis) data-label=(self.label)
-                        data-mark=(self.mark_label) {
-                        caption { (self.caption) }
+                        data-mark=(self.mark_label) aria-labelledby={ (self.id) "-caption" } {
                         (self.head())
                         tbody { @for i in 0..self.rows.len() { (self.row(i, size == "roomy")) } }
                     }

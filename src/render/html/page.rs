@@ -12,6 +12,8 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// A page.
 pub struct Page<'a> {
+    /// What kind of page it is, in a word or two; may be empty.
+    pub kicker: &'a str,
     /// Its title.
     pub title: &'a str,
     /// What it shows, in a sentence.
@@ -67,7 +69,7 @@ impl Page<'_> {
                     a.skip href="#main" { "Skip to the results" }
                     (self.header())
                     main #main { @for (i, section) in self.sections.iter().enumerate() {
-                        (section.draw(i))
+                        (section.draw(i, self.sections.len() > 1))
                     } }
                     footer { p.small { (self.footer) } }
                     p.hidden #said role="status" {}
@@ -81,6 +83,7 @@ impl Page<'_> {
     fn header(&self) -> Markup {
         html! {
             header {
+                @if !self.kicker.is_empty() { p.kicker { (self.kicker) } }
                 h1 { (self.title) }
                 p.lead { (self.lead) }
                 (self.warnings())
@@ -122,13 +125,18 @@ impl Page<'_> {
 }
 
 impl Section {
-    fn draw(&self, index: usize) -> Markup {
+    /// One among others says itself what it is; of a single one the page has said it.
+    fn draw(&self, index: usize, among_others: bool) -> Markup {
         let id = format!("s{}", index + 1);
         html! {
             section.report #(id) aria-labelledby={ (id) "-title" } {
-                p.kicker { (self.kind) }
-                h2 #{ (id) "-title" } { (self.title) }
-                p.lead { (self.lead) }
+                @if among_others {
+                    p.kicker { (self.kind) }
+                    h2 #{ (id) "-title" } { (self.title) }
+                    p.lead { (self.lead) }
+                } @else {
+                    h2.hidden #{ (id) "-title" } { "Results" }
+                }
                 (self.body)
             }
         }

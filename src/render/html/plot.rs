@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::render::{style, text};
 
 const WIDTH: f64 = 600.0;
-const HEIGHT: f64 = 400.0;
+const HEIGHT: f64 = 430.0;
 const SMALL: f64 = 12.0;
 /// Names at an axis, at most.
 const NAMES: usize = 18;
@@ -129,7 +129,7 @@ impl Plot<'_> {
         });
         let ys: Vec<f64> = points().map(|p| p.y).chain(levels).collect();
         let (mut x, mut y) = (Axis::new(self.x_names, &xs), Axis::new(self.y_names, &ys));
-        let below = if x.slanted() { 0.75 * x.widest() + 44.0 } else { 48.0 };
+        let below = if x.slanted() { 0.75 * x.widest() + 36.0 } else { 48.0 };
         x.ends = (y.widest() + 40.0, WIDTH - 14.0);
         y.ends = (HEIGHT - below, 14.0);
         (x, y)
@@ -150,7 +150,7 @@ impl Plot<'_> {
             @if self.series.len() > 1 {
                 div.legend { @for (i, series) in self.series.iter().enumerate() {
                     span {
-                        svg.plot-key.plot width="34" height="12" viewBox="0 0 34 12" aria-hidden="true" {
+                        svg.key width="34" height="12" viewBox="0 0 34 12" aria-hidden="true" {
                             g class={ "s" (i) } { path d="M0 6H34" {} circle cx="17" cy="6" r="4" {} }
                         }
                         (series.name)
@@ -198,7 +198,7 @@ impl Rule<'_> {
         html! {
             line.rule x1=(left) y1=(low) x2=(right) y2=(high) { title { (label) } }
             @if let Self::Level(..) = self {
-                text x=(right - 6.0) y=(high - 6.0) text-anchor="end" { (label) }
+                text.level x=(right - 6.0) y=(high - 6.0) text-anchor="end" { (label) }
             }
         }
     }

@@ -107,7 +107,7 @@ impl Entry {
     fn draw(&self, number: bool) -> Markup {
         let gone = self.tone == Tone::Gone;
         html! {
-            td.n[number && !gone].gone[gone] data-s=[self.sort] { (self.content()) }
+            td.n[number].gone[gone] data-s=[self.sort] { (self.content()) }
         }
     }
 
