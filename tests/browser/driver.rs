@@ -114,15 +114,17 @@ impl Browser {
         entries.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
     }
 
-    /// The addresses that were asked for.
-    pub fn requests(&self) -> Vec<String> {
+    /// The addresses that a page asked for; the browser's own first tab asks for others.
+    pub fn requests(&self, page: &str) -> Vec<String> {
         let entries = self.post("se/log", &json!({ "type": "performance" }));
         let events = entries.as_array().unwrap().iter().map(|entry| {
             serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap()
         });
         let asked = events.filter(|e| e["message"]["method"] == "Network.requestWillBeSent");
         asked
-            .map(|e| e["message"]["params"]["request"]["url"].as_str().unwrap().to_owned())
+            .map(|e| e["message"]["params"].clone())
+            .filter(|request| request["documentURL"] == page)
+            .map(|request| request["request"]["url"].as_str().unwrap().to_owned())
             .collect()
     }
 }

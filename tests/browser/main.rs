@@ -157,7 +157,7 @@ fn the_console_is_silent_and_nothing_is_asked_for() {
     browser.click("table.list thead th button");
     browser.click("summary");
     assert_eq!(browser.console(), Vec::<String>::new());
-    let requests = browser.requests();
+    let requests = browser.requests(&url);
     assert!(requests.contains(&url), "{requests:?}");
     let others = requests.iter().filter(|r| **r != url && !r.starts_with("data:"));
     assert_eq!(others.count(), 0, "{requests:?}");

@@ -64,9 +64,7 @@ impl Matrix<'_> {
                         tbody { @for i in 0..self.rows.len() { (self.row(i, size == "roomy")) } }
                     }
                 }
-                output.readout #{ (self.id) "-read" } aria-live="polite" {
-                    "Point at a cell, or move with the arrow keys, to read its value."
-                }
+                output.readout #{ (self.id) "-read" } aria-live="polite" {}
                 (self.legend())
                 (self.reasons())
             }

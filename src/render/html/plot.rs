@@ -112,6 +112,7 @@ impl Plot<'_> {
                         (grid(&x, &y)) (self.titles(&x, &y))
                         @for rule in self.rules { (rule.draw(&x, &y)) }
                         @for (i, series) in self.series.iter().enumerate() { (series.draw(i, &x, &y)) }
+                        @for rule in self.rules { (rule.name(&x, &y)) }
                     }
                 }
                 (self.legend())
@@ -197,8 +198,14 @@ impl Rule<'_> {
         };
         html! {
             line.rule x1=(left) y1=(low) x2=(right) y2=(high) { title { (label) } }
-            @if let Self::Level(..) = self {
-                text.level x=(right - 6.0) y=(high - 6.0) text-anchor="end" { (label) }
+        }
+    }
+
+    /// The name of a level, over all that is drawn.
+    fn name(&self, x: &Axis, y: &Axis) -> Markup {
+        html! {
+            @if let Self::Level(value, label) = self {
+                text.level x=(x.ends.1 - 6.0) y=(y.at(*value) - 6.0) text-anchor="end" { (label) }
             }
         }
     }

@@ -97,6 +97,7 @@ function focus(table, cell) {
 
 for (const table of document.querySelectorAll("table.heat")) {
   const read = document.getElementById(`${table.id}-read`);
+  read.textContent = "Point at a cell, or move with the arrow keys, to read its value.";
   table.setAttribute("role", "grid");
   table.setAttribute("aria-readonly", "true");
   table.tBodies[0].rows[0].cells[1].tabIndex = 0;
