@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts what repsim is built with in place: a C++ compiler, OpenBLAS, and libtorch under .libtorch/.
-# Does nothing the second time.   ./setup.sh [--cuda]
+# Does nothing the second time.   ./setup.sh [--cuda] [--browser]
 set -euo pipefail
 
 readonly TORCH=2.13.0
@@ -16,13 +16,15 @@ die() { echo "setup.sh: $*" >&2; exit 2; }
 say() { echo "setup.sh: $*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-flavour=cpu
-case "${1:-}" in
-  '') ;;
-  --cuda) flavour=cuda ;;
-  -h | --help) echo "usage: ./setup.sh [--cuda]   install what repsim is built with"; exit 0 ;;
-  *) die "unknown option '$1'; usage: ./setup.sh [--cuda]" ;;
-esac
+flavour=cpu browser=
+for option in "$@"; do
+  case "$option" in
+    --cuda) flavour=cuda ;;
+    --browser) browser=wanted ;; # for tests/browser, which are skipped without one
+    -h | --help) echo "usage: ./setup.sh [--cuda] [--browser]   install what repsim is built and tested with"; exit 0 ;;
+    *) die "unknown option '$option'; usage: ./setup.sh [--cuda] [--browser]" ;;
+  esac
+done
 
 case "$(uname -s)-$(uname -m)" in
   Linux-x86_64) platform=manylinux_2_28_x86_64 library=libtorch_cpu.so ;;
@@ -59,6 +61,12 @@ install_debian() {
   say "installing ${missing[*]}"
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+}
+
+install_browser() { # in a shell of its own: without a browser everything else can still be tested
+  have chromium && have chromedriver && return 0
+  ( missing_debian() { missing=(chromium chromium-driver); }; install_debian ) ||
+    say "no chromium and chromedriver: the tests of the page in a browser will be skipped"
 }
 
 check_macos() {
@@ -150,4 +158,5 @@ installed() { # a CUDA set serves a CPU build too
 have cargo || die "no Rust toolchain; install one from https://rustup.rs (1.90 or newer)"
 if [ "${platform%%_*}" = manylinux ]; then install_debian; else check_macos; fi
 installed || fetch_libtorch
+[ -z "$browser" ] || install_browser
 say "ready: libtorch $(cat "$DEST/installed") in .libtorch, OpenBLAS $(pkg-config --modversion openblas)"

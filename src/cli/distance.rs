@@ -138,6 +138,7 @@ fn measure(args: &Args, messages: &Messages) -> Result<Found> {
         settings: args.recorded(&sets),
         results,
         warnings,
+        pictures: vec![],
         timing: Timing {
             load: sets.features.loading,
             decode: spent.decode,

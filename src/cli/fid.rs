@@ -253,6 +253,7 @@ impl<'a> Run<'a> {
                 candidates: rows,
             },
             warnings,
+            pictures: vec![],
             timing: Timing {
                 load: sets.features.loading,
                 decode: spent.decode,

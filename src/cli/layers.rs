@@ -116,6 +116,7 @@ fn report(args: &Args, loaded: &LoadedModel, all: &[Layer], layers: &[Layer]) ->
         inputs: Inputs { models: vec![record], ..Inputs::default() },
         warnings: vec![],
         timing: Timing { passes: 1, ..Timing::default() },
+        pictures: vec![],
     }
 }
 

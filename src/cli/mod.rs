@@ -18,6 +18,7 @@ mod manual;
 mod maps;
 mod output;
 mod picture;
+mod report;
 mod saliency;
 mod samples;
 mod schema;
@@ -96,6 +97,8 @@ enum Command {
     Diff(diff::Args),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
+    /// Turn reports into one page to read
+    Report(report::Args),
     /// Try it: compare three small networks that come with repsim, on 500 images
     Demo(demo::Args),
     /// Print the JSON Schema of a report
@@ -135,6 +138,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Check(args) => check::run(&args, messages),
         Command::Diff(args) => diff::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),
+        Command::Report(args) => report::run(&args, messages).map(done),
         Command::Demo(args) => demo::run(&args, messages).map(done),
         Command::Schema(args) => schema::run(&args).map(done),
         Command::Completions(args) => manual::completions(&args, Cli::command()).map(done),

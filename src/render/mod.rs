@@ -11,6 +11,7 @@
 //! | [`chart`] | curves over a common axis |
 //! | [`scatter`] | points, some of them named |
 //! | [`sheet`] | pictures in a grid |
+//! | [`html`] | pages to read |
 //! | [`overlay()`], [`paint`] | maps over pictures, and alone |
 //! | [`Image`], [`encode_png`], [`upscale`] | pixels |
 //! | [`colormap`] | numbers to colours |
@@ -21,6 +22,7 @@
 pub mod chart;
 pub mod colormap;
 pub mod heatmap;
+pub mod html;
 mod overlay;
 mod pixels;
 pub mod png;

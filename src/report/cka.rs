@@ -140,7 +140,7 @@ impl CkaReport {
             ..Timing::default()
         };
         let (schema, tool) = (SchemaId::current("cka"), Tool::current(libtorch));
-        Self { schema, tool, inputs, settings, results, warnings, timing }
+        Self { schema, tool, inputs, settings, results, warnings, timing, pictures: vec![] }
     }
 }
 

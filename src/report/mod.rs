@@ -6,6 +6,7 @@ pub mod fid;
 pub mod layers;
 pub mod maps;
 mod number;
+mod pictures;
 mod provenance;
 mod read;
 pub mod saliency;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use number::Number;
+pub use pictures::PictureFile;
 pub use provenance::{
     ArrayInfo, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput, StatisticsInput,
     sha256_of_file,
@@ -42,6 +44,9 @@ pub struct Report<S, R> {
     pub warnings: Vec<Warning>,
     /// Where the time went, in seconds.
     pub timing: Timing,
+    /// Pictures that the run wrote beside the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureFile>,
 }
 
 /// Name and version of a schema. The version changes when a field changes its meaning or goes.

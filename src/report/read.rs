@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use fs_err as fs;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -42,7 +41,7 @@ impl AnyReport {
     /// There is no such file, it is no JSON (cut short, perhaps), of another tool, of a kind or a
     /// version that is not known, or something in it is missing.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
         Self::parse(&text).map_err(|problem| {
             let remedy = "give a report that this version of repsim wrote with -o FILE";
             Error::file("read", path, problem, remedy)

@@ -32,6 +32,7 @@ mod maps;
 mod mistakes;
 mod nulls;
 mod output;
+mod report;
 mod reports;
 mod saliency;
 mod sensitivity;

@@ -19,7 +19,7 @@ use crate::data::{Dataset, LoadOptions, Preprocess, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::render::Image;
 use crate::report::maps::MapsReport;
-use crate::report::{DataInput, Inputs, write_atomically};
+use crate::report::{DataInput, Inputs, PictureFile, write_atomically};
 use crate::torchscript::device;
 
 pub use self::args::Args;
@@ -38,6 +38,10 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         messages.warning(warning);
     }
     found.write(args)?;
+    if let Some(sheet) = &args.files.sheet {
+        let shows = "Feature maps of the images";
+        found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
+    }
     show::show(args, &found.report, messages)?;
     gate.finish(&found.report, Status::Done, messages)
 }

@@ -66,7 +66,10 @@ impl Run<'_> {
         let results = MapsResults { n, images: self.images(outcome), layers };
         let schema = SchemaId::current("maps");
         let tool = Tool::current(libtorch_version());
-        Ok((MapsReport { schema, tool, inputs, settings, results, warnings, timing }, columns))
+        let pictures = vec![];
+        let report =
+            MapsReport { schema, tool, inputs, settings, results, warnings, timing, pictures };
+        Ok((report, columns))
     }
 
     fn settings(&self, preprocess: Vec<crate::data::Preprocess>, device: String) -> MapsSettings {

@@ -22,11 +22,12 @@ use crate::capture::{Progress, Source, first_samples, to_tensor};
 use crate::data::{Batch, Dataset, Preprocess, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
-use crate::report::{ModelInput, Warning};
+use crate::report::{ModelInput, PictureFile, Warning};
 use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
 pub use self::args::Args;
+pub use self::results::matrix;
 pub use self::show::comparison;
 
 /// Explains every image by every model and method.
@@ -35,11 +36,15 @@ pub use self::show::comparison;
 /// Anything that keeps the maps from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("saliency", args.output.as_deref())?;
-    let found = explain(args, messages)?;
+    let mut found = explain(args, messages)?;
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
     found.write(args)?;
+    if let Some(sheet) = &args.files.sheet {
+        let shows = "Saliency maps over the images";
+        found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
+    }
     show::show(args, &found.report, messages)?;
     gate.finish(&found.report, Status::Done, messages)
 }

@@ -298,6 +298,7 @@ impl<'a> Collected<'a> {
             },
             warnings,
             timing,
+            pictures: vec![],
         };
         Ok(Found { report, pictures: self.pictures, maps })
     }

@@ -19,7 +19,7 @@ use crate::capture::{Source, first_samples};
 use crate::error::{Error, Result};
 use crate::functional::{Ablation, Robustness};
 use crate::report::sensitivity::SensitivityReport;
-use crate::report::{ModelInput, Warning};
+use crate::report::{ModelInput, PictureFile, Warning};
 use crate::saliency::Target;
 use crate::torchscript::device;
 
@@ -38,7 +38,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     for warning in &report.warnings {
         messages.warning(warning);
     }
-    args.plot.as_deref().map_or(Ok(()), |path| plot::draw(&report, path))?;
+    if let Some(path) = &args.plot {
+        plot::draw(&report, path)?;
+        let shows = "Importance against sensitivity";
+        report.pictures = vec![PictureFile::written(shows, path, args.output.as_deref())?];
+    }
     show::show(args, &report, messages)?;
     gate.finish(&report, Status::Done, messages)
 }

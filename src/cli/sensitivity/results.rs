@@ -38,6 +38,7 @@ pub fn report(args: &Args, run: &Run<'_>, found: Collected, record: Record) -> S
     };
     let data = DataInput::new(run.source.dataset, Some(found.read), run.source.preprocess);
     Report {
+        pictures: vec![],
         schema: SchemaId::current("sensitivity"),
         tool: Tool::current(libtorch_version()),
         inputs: Inputs { models: vec![record.model], data: Some(data), ..Inputs::default() },

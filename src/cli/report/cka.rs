@@ -1,0 +1,243 @@
+//! The section of a comparison by CKA.
+
+use ndarray::Array2;
+
+use super::{Content, Place, subjects, words};
+use crate::cli::cka::values;
+use crate::render::ColorMap;
+use crate::render::html::{
+    self, Column, Entry, Markup, Matrix, Plot, Point, Points, Rule, Table, html,
+};
+use crate::report::cka::{CkaReport, Null};
+
+/// A report with what the section shows of it.
+struct Shown<'a> {
+    report: &'a CkaReport,
+    values: Array2<f64>,
+    names: Vec<String>,
+    /// Whether a model was compared with itself.
+    alone: bool,
+    /// For each layer of A, the place of its best match: with itself, of the best other layer.
+    best: Vec<Option<usize>>,
+}
+
+/// Heat map, best matches by depth, and a table of the layers.
+pub fn content(report: &CkaReport, place: Place<'_>) -> Content {
+    let shown = Shown::new(report);
+    let body = html! {
+        (shown.matrix(&place.id("cka")))
+        (html::words(words::CKA))
+        h3 { "Which depth matches which" }
+        (shown.plot())
+        h3 { "Layer by layer" }
+        (shown.table())
+    };
+    let title = match shown.alone {
+        true => format!("{} with itself", subjects(report)),
+        false => subjects(report),
+    };
+    Content { kind: "Centred kernel alignment", title, lead: shown.lead(), body }
+}
+
+impl<'a> Shown<'a> {
+    fn new(report: &'a CkaReport) -> Self {
+        let names = report.inputs.names();
+        let alone = names.len() < 2;
+        let values = values(report);
+        let best = match alone {
+            true => (0..values.nrows()).map(|i| other(&values, i)).collect(),
+            false => {
+                let mut best = vec![None; values.nrows()];
+                report.results.best_columns().into_iter().for_each(|(i, j)| best[i] = Some(j));
+                best
+            }
+        };
+        Self { report, values, names, alone, best }
+    }
+
+    fn axes(&self) -> [String; 2] {
+        let name = |i: usize| self.names.get(i).or(self.names.first()).cloned().unwrap_or_default();
+        match self.alone {
+            true => [name(0), name(0)],
+            false => [format!("A: {}", name(0)), format!("B: {}", name(1))],
+        }
+    }
+
+    fn mark_label(&self) -> &'static str {
+        if self.alone { "most alike other layer" } else { "best match of the row" }
+    }
+
+    fn matrix(&self, id: &str) -> Markup {
+        let results = &self.report.results;
+        let [row_axis, column_axis] = self.axes();
+        let marks: Vec<(usize, usize)> =
+            self.best.iter().enumerate().filter_map(|(i, j)| Some((i, (*j)?))).collect();
+        let reasons: Vec<String> = results.nulls.iter().map(said).collect();
+        let matrix = Matrix {
+            id,
+            caption: &format!("CKA of every layer with every layer. {}", self.settings()),
+            row_axis: &row_axis,
+            column_axis: &column_axis,
+            rows: &results.layers_a,
+            columns: &results.layers_b,
+            values: self.values.view(),
+            range: (0.0, 1.0),
+            colours: ColorMap::Viridis,
+            label: "CKA",
+            marks: &marks,
+            mark_label: self.mark_label(),
+            reasons: &reasons,
+            reason: &|i, j| self.reason(i, j),
+        };
+        matrix.draw()
+    }
+
+    fn settings(&self) -> String {
+        self.report.settings.summary(self.report.results.n)
+    }
+
+    /// Which of the nulls is that of a pair.
+    fn reason(&self, i: usize, j: usize) -> Option<usize> {
+        let results = &self.report.results;
+        let (a, b) = (&results.layers_a[i], &results.layers_b[j]);
+        let is = |named: &Option<String>, layer: &String| named.as_ref().is_none_or(|n| n == layer);
+        let of = |null: &Null| match self.alone {
+            true if null.layer_b.is_none() => is(&null.layer_a, a) || is(&null.layer_a, b),
+            _ => is(&null.layer_a, a) && is(&null.layer_b, b),
+        };
+        results.nulls.iter().position(of)
+    }
+
+    fn plot(&self) -> Markup {
+        let results = &self.report.results;
+        let point = |(i, j): (usize, Option<usize>)| {
+            let j = j?;
+            let (a, b) = (&results.layers_a[i], &results.layers_b[j]);
+            let label = format!("{a} → {b}: CKA {:.4}", self.values[(i, j)]);
+            Some(Point { x: i as f64, y: j as f64, label })
+        };
+        let points = self.best.iter().copied().enumerate().filter_map(point).collect();
+        let [x_label, y_label] = self.axes();
+        let what = if self.alone { "most alike other layer" } else { "best match in B" };
+        let plot = Plot {
+            caption: &format!(
+                "Each layer by depth, against the depth of its {what}. On the dashed line both lie \
+                 equally deep."
+            ),
+            x_label: &x_label,
+            y_label: &y_label,
+            x_names: &results.layers_a,
+            y_names: &results.layers_b,
+            series: &[Points { name: what, points, joined: false }],
+            rules: &[Rule::Diagonal("equally deep")],
+        };
+        plot.draw()
+    }
+
+    fn table(&self) -> Markup {
+        let best = if self.alone { "most alike other" } else { "best match in B" };
+        let mut columns = vec![
+            Column::text("layer"),
+            Column::number("depth"),
+            Column::number("features D"),
+            Column::text(best),
+            Column::number("its CKA"),
+        ];
+        if !self.alone {
+            columns.push(Column::number("CKA with the same name"));
+        }
+        let rows = (0..self.best.len()).map(|i| self.row(i)).collect();
+        let caption = match self.alone {
+            true => "Layers in the order in which they finish",
+            false => "Layers of A in the order in which they finish",
+        };
+        Table { caption, columns, rows }.draw()
+    }
+
+    fn row(&self, i: usize) -> Vec<Entry> {
+        let results = &self.report.results;
+        let found = self.best[i].map(|j| (&results.layers_b[j], self.values[(i, j)]));
+        let mut row = vec![
+            Entry::code(&results.layers_a[i]),
+            Entry::count(i + 1),
+            Entry::count(results.width_a[i]),
+            found.map_or_else(|| Entry::gone(&self.why(i)), |(name, _)| Entry::code(name)),
+            bar(found.map(|(_, value)| value)),
+        ];
+        if !self.alone {
+            row.push(match self.same_name(i) {
+                Some(value) => bar(Some(value)),
+                None => Entry::gone("no such layer in B"),
+            });
+        }
+        row
+    }
+
+    /// Why a layer of A has no match.
+    fn why(&self, i: usize) -> String {
+        let nulls = &self.report.results.nulls;
+        (0..self.values.ncols())
+            .find_map(|j| self.reason(i, j))
+            .map_or_else(String::new, |n| nulls[n].reason.clone())
+    }
+
+    fn same_name(&self, i: usize) -> Option<f64> {
+        let results = &self.report.results;
+        let j = results.layers_b.iter().position(|name| *name == results.layers_a[i])?;
+        Some(self.values[(i, j)])
+    }
+
+    fn lead(&self) -> String {
+        let results = &self.report.results;
+        let n = results.n;
+        match self.alone {
+            true => {
+                format!("{} layers over {n} samples. {}", results.layers_a.len(), self.closest())
+            }
+            false => format!(
+                "{} layers of A against {} of B over {n} samples. {}",
+                results.layers_a.len(),
+                results.layers_b.len(),
+                self.closest()
+            ),
+        }
+    }
+
+    /// The layers that have the least and the greatest of their best values.
+    fn closest(&self) -> String {
+        let found = || {
+            let value = |(i, j): (usize, &Option<usize>)| Some((i, self.values[(i, (*j)?)]));
+            self.best.iter().enumerate().filter_map(value)
+        };
+        let low = found().min_by(|x, y| x.1.total_cmp(&y.1));
+        let (Some(low), count) = (low, found().count()) else {
+            return "No layer has a value.".to_owned();
+        };
+        let mean = found().map(|(_, value)| value).sum::<f64>() / count as f64;
+        let what = if self.alone { "most alike other layer" } else { "best match" };
+        format!(
+            "With its {what} a layer has a CKA of {mean:.2} on average, least {} with {:.2}.",
+            self.report.results.layers_a[low.0], low.1
+        )
+    }
+}
+
+fn bar(value: Option<f64>) -> Entry {
+    Entry::number(value, 4).bar(value)
+}
+
+/// The column with the largest value besides that of the row itself.
+fn other(values: &Array2<f64>, i: usize) -> Option<usize> {
+    let row = values.row(i);
+    let known = row.iter().enumerate().filter(|(j, v)| *j != i && v.is_finite());
+    known.max_by(|x, y| x.1.total_cmp(y.1)).map(|(j, _)| j)
+}
+
+fn said(null: &Null) -> String {
+    match (&null.layer_a, &null.layer_b) {
+        (Some(a), Some(b)) => format!("{a} × {b}: {}", null.reason),
+        (Some(a), None) => format!("{a} of A: {}", null.reason),
+        (None, Some(b)) => format!("{b} of B: {}", null.reason),
+        (None, None) => null.reason.clone(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The section of scores of image sets.
+
+use super::{Content, file_name, words};
+use crate::frechet::Metric;
+use crate::render::html::{self, Column, Entry, Markup, Table, html};
+use crate::report::fid::{Candidate, FidReport};
+
+/// A table of the candidates with a bar a metric.
+pub fn content(report: &FidReport) -> Content {
+    let results = &report.results;
+    let body = html! { (table(report)) (html::words(words::FID)) };
+    let reference = file_name(&results.reference.path);
+    let title = match results.candidates.as_slice() {
+        [only] => format!("{} against {reference}", file_name(&only.path)),
+        many => format!("{} sets against {reference}", many.len()),
+    };
+    Content { kind: "Distance of image sets", title, lead: lead(report), body }
+}
+
+fn lead(report: &FidReport) -> String {
+    let results = &report.results;
+    let layer = results
+        .layer
+        .as_deref()
+        .map_or_else(|| "stored features".to_owned(), |layer| format!("the features of {layer}"));
+    let n = results.reference.n.map_or(String::new(), |n| format!(", {n} samples"));
+    let first = format!("In {layer} (D = {}; reference{n}).", results.width);
+    match nearest(report) {
+        Some((path, name, value)) => {
+            format!("{first} Nearest to the reference is {path}, with a {name} of {value:.4}.")
+        }
+        None => first,
+    }
+}
+
+/// The candidate with the least of the first metric that is a distance, where there are several.
+fn nearest(report: &FidReport) -> Option<(String, &'static str, f64)> {
+    let metrics = &report.settings.metrics;
+    let metric = metrics.iter().find(|m| m.is_distance())?;
+    let name = match metric {
+        Metric::Kid => "KID",
+        Metric::FidInf => "FID∞",
+        _ => "FID",
+    };
+    let scores = report.results.candidates.iter().filter_map(|c| Some((c, c.score(metrics)?)));
+    let least = scores.min_by(|x, y| x.1.total_cmp(&y.1))?;
+    (report.results.candidates.len() > 1).then(|| (file_name(&least.0.path), name, least.1))
+}
+
+fn table(report: &FidReport) -> Markup {
+    let names = Candidate::columns(&report.settings.metrics);
+    let names: Vec<&str> = names.into_iter().filter(|name| *name != "kid_std").collect();
+    let candidates = &report.results.candidates;
+    let most: Vec<f64> = names.iter().map(|name| most(candidates, name)).collect();
+    let mut columns = vec![Column::text("set"), Column::number("n")];
+    columns.extend(names.iter().map(|name| Column::number(heading(name))));
+    let name = |candidate: &Candidate| short(&candidate.path, candidates);
+    let row = |candidate: &Candidate| {
+        let n = candidate.n.map_or_else(|| Entry::gone(""), Entry::count);
+        let mut row = vec![Entry::code(name(candidate)), n];
+        row.extend(names.iter().zip(&most).map(|(name, most)| entry(candidate, name, *most)));
+        row
+    };
+    let caption = format!("Against {}", report.results.reference.path);
+    Table { caption: &caption, columns, rows: candidates.iter().map(row).collect() }.draw()
+}
+
+/// The last part of a path, where no other candidate has the same.
+fn short(path: &str, candidates: &[Candidate]) -> String {
+    let name = file_name(path);
+    let same = candidates.iter().filter(|c| file_name(&c.path) == name).count();
+    if same > 1 { path.to_owned() } else { name }
+}
+
+fn heading(column: &str) -> String {
+    match column {
+        "fid" => "FID",
+        "mean_term" => "‖Δμ‖²",
+        "trace_term" => "trace term",
+        "kid" => "KID",
+        "fid_inf" => "FID∞",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// The largest value of a column: the whole length of a bar. Shares have bars of their own length.
+fn most(candidates: &[Candidate], column: &str) -> f64 {
+    let values = || candidates.iter().filter_map(|c| c.value(column));
+    match column {
+        "precision" | "recall" | "coverage" => 1.0,
+        "mean_term" | "trace_term" => most(candidates, "fid"),
+        _ => values().fold(0.0, f64::max),
+    }
+}
+
+fn entry(candidate: &Candidate, column: &str, most: f64) -> Entry {
+    let Some(value) = candidate.value(column) else {
+        return Entry::gone(&why(candidate, column));
+    };
+    let share = (most > 0.0).then_some(value / most);
+    let decimals = if column.starts_with("kid") { 6 } else { 4 };
+    let entry = Entry::number(Some(value), decimals).bar(share);
+    match candidate.value("kid_std").filter(|_| column == "kid") {
+        Some(std) => entry.note(format!("± {std:.6}")),
+        None => entry,
+    }
+}
+
+fn why(candidate: &Candidate, column: &str) -> String {
+    let metric = match column {
+        "kid" => Metric::Kid,
+        "fid_inf" => Metric::FidInf,
+        "precision" | "recall" | "density" | "coverage" => Metric::Prdc,
+        _ => Metric::Fid,
+    };
+    let null = candidate.nulls.iter().find(|null| null.metric == metric);
+    let reason = null.map(|null| &null.reason).or(candidate.error.as_ref());
+    reason.cloned().unwrap_or_default()
+}

@@ -1,0 +1,48 @@
+//! The section of a list of layers.
+
+use super::{Content, subjects};
+use crate::render::html::{Column, Entry, Table, html};
+use crate::report::LayerInfo;
+use crate::report::layers::LayersReport;
+use crate::torchscript::shape_text;
+
+/// A table of the layers.
+pub fn content(report: &LayersReport) -> Content {
+    let layers = &report.results.layers;
+    let columns = vec![
+        Column::text("layer"),
+        Column::text("type"),
+        Column::text("kind"),
+        Column::text("output"),
+        Column::number("parameters"),
+        Column::number("runs"),
+    ];
+    let rows = layers.iter().map(row).collect();
+    let table = Table { caption: "Layers in the order in which they finish", columns, rows };
+    let lead = format!(
+        "{} layers for an input of {}.",
+        layers.len(),
+        shape_text(&report.settings.input_size)
+    );
+    let body = html! {
+        (table.draw())
+        @for module in &report.results.without_tensor {
+            p.small { span.code { (module.name) } " gives " (module.returns) ": not listed." }
+        }
+        @if !report.results.not_run.is_empty() {
+            p.small { "Did not run for this input: " (report.results.not_run.join(", ")) "." }
+        }
+    };
+    Content { kind: "Layers of a network", title: subjects(report), lead, body }
+}
+
+fn row(layer: &LayerInfo) -> Vec<Entry> {
+    vec![
+        Entry::code(&layer.name),
+        Entry::text(&layer.type_name),
+        Entry::text(&layer.kind),
+        Entry::text(shape_text(&layer.shape)),
+        Entry::count(layer.parameters as usize),
+        Entry::count(layer.calls),
+    ]
+}

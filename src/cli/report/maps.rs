@@ -1,0 +1,83 @@
+//! The section of feature maps.
+
+use super::{Content, subjects, words};
+use crate::render::html::{self, Column, Entry, Markup, Table, html};
+use crate::report::maps::{ChannelInfo, MapsLayer, MapsReport, Matching, Pairs};
+
+/// A table of the channels of each layer, with the channels of the other network.
+pub fn content(report: &MapsReport) -> Content {
+    let layers = &report.results.layers;
+    let body = html! {
+        (html::words(words::MAPS))
+        @for layer in layers {
+            h3 { "Channels of " span.code { (layer.layer) } }
+            @if let Some(found) = &layer.matching { (summary(found)) }
+            (table(layer))
+        }
+    };
+    Content { kind: "Feature maps", title: subjects(report), lead: lead(report), body }
+}
+
+fn lead(report: &MapsReport) -> String {
+    let layers: Vec<&str> = report.results.layers.iter().map(|l| l.layer.as_str()).collect();
+    let matched = report.results.layers.iter().find_map(|layer| layer.matching.as_ref());
+    let tail = matched.map_or("", |_| " Each channel of A stands beside that of B most like it.");
+    format!("{} over {} images.{tail}", layers.join(", "), report.results.n)
+}
+
+fn summary(found: &Matching) -> Markup {
+    let rows = [
+        ("best, channels of B may repeat", &found.best),
+        ("greedy, each at most once", &found.greedy),
+        ("one to one, largest sum", &found.one_to_one),
+    ];
+    let row = |(name, pairs): (&str, &Pairs)| {
+        let mean = pairs.mean_correlation.get();
+        vec![Entry::text(name), Entry::count(pairs.pairs.len()), Entry::number(mean, 4).bar(mean)]
+    };
+    let columns =
+        vec![Column::text("matching"), Column::number("pairs"), Column::number("mean correlation")];
+    let caption = format!(
+        "Held against {} channels of {}, at {}×{}; constant and in no pair: {} of A, {} of B",
+        found.channels_b,
+        found.layer_b,
+        found.size.0,
+        found.size.1,
+        found.constant.0,
+        found.constant.1
+    );
+    Table { caption: &caption, columns, rows: rows.into_iter().map(row).collect() }.draw()
+}
+
+fn table(layer: &MapsLayer) -> Markup {
+    let names = ["channel", "mean", "std", "smallest", "largest", "active in %"];
+    let mut columns: Vec<Column> = names.into_iter().map(Column::number).collect();
+    if layer.matching.is_some() {
+        let matched = ["best of B", "its correlation", "one to one in B", "its correlation"];
+        columns.extend(matched.map(Column::number));
+    }
+    let rows = layer.channels.iter().map(|channel| row(channel, layer.matching.as_ref())).collect();
+    let caption = format!("{} maps of {}×{}", layer.channels.len(), layer.size.0, layer.size.1);
+    Table { caption: &caption, columns, rows }.draw()
+}
+
+fn row(channel: &ChannelInfo, matching: Option<&Matching>) -> Vec<Entry> {
+    let active = channel.active.get();
+    let mut row = vec![Entry::count(channel.channel)];
+    let values = [channel.mean, channel.std, channel.min, channel.max];
+    row.extend(values.map(|value| Entry::number(value.get(), 3)));
+    row.push(Entry::number(active.map(|share| 100.0 * share), 1));
+    if let Some(found) = matching {
+        row.extend(partner(&found.best, channel.channel));
+        row.extend(partner(&found.one_to_one, channel.channel));
+    }
+    row
+}
+
+/// The partner of a channel and their correlation.
+fn partner(pairs: &Pairs, channel: usize) -> [Entry; 2] {
+    match pairs.pairs.iter().find(|pair| pair.0 == channel) {
+        Some((_, b, r)) => [Entry::count(*b), Entry::number(r.get(), 3).bar(r.get())],
+        None => [Entry::gone("no partner"), Entry::gone("")],
+    }
+}

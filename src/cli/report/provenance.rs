@@ -1,0 +1,135 @@
+//! Where the numbers of a report come from.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::render::html::{Column, Entry, Markup, Table, facts, html};
+use crate::report::{DataInput, ModelInput, Report, SetInput, Timing};
+
+/// All settings, those within others by their path.
+pub fn settings(settings: &impl Serialize) -> Markup {
+    let mut found = vec![];
+    if let Ok(value) = serde_json::to_value(settings) {
+        flatten("", &value, &mut found);
+    }
+    facts(&found)
+}
+
+/// Takes in the leaves of a JSON value under names such as `preprocess › resize`.
+fn flatten(name: &str, value: &Value, found: &mut Vec<(String, String)>) {
+    let below =
+        |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name} › {key}") };
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            map.iter().for_each(|(key, value)| flatten(&below(key), value, found));
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (i, item) in items.iter().enumerate() {
+                flatten(&below(&(i + 1).to_string()), item, found);
+            }
+        }
+        leaf => found.push((name.replace('_', " "), shown(leaf))),
+    }
+}
+
+/// A leaf in words.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "–".to_owned(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// Models, data, versions and timing.
+pub fn inputs<S, R>(report: &Report<S, R>, path: &Path) -> Markup {
+    let inputs = &report.inputs;
+    let mut found = vec![("report".to_owned(), path.display().to_string())];
+    for (i, model) in inputs.models.iter().enumerate() {
+        found.extend(of_model(&numbered("model", i, inputs.models.len()), model));
+    }
+    for (i, file) in inputs.features.iter().enumerate() {
+        let name = numbered("features", i, inputs.features.len());
+        found.push((name.clone(), file.path.clone()));
+        found.push((format!("{name} SHA-256"), file.sha256.clone()));
+    }
+    if let Some(data) = &inputs.data {
+        found.extend(of_data("data", data));
+    }
+    let tool = &report.tool;
+    found.push(("made by".to_owned(), format!("{} {}", tool.name, tool.version)));
+    found.push(("libtorch".to_owned(), tool.libtorch.clone()));
+    found.push(("time".to_owned(), time(&report.timing)));
+    html! { (facts(&found)) (sets(&inputs.sets)) }
+}
+
+fn numbered(name: &str, index: usize, count: usize) -> String {
+    match (name, count) {
+        (_, 1) => name.to_owned(),
+        ("model" | "features", 2) => format!("{name} {}", ["A", "B"][index.min(1)]),
+        _ => format!("{name} {}", index + 1),
+    }
+}
+
+fn of_model(name: &str, model: &ModelInput) -> Vec<(String, String)> {
+    let mut found = vec![
+        (name.to_owned(), model.path.clone()),
+        (format!("{name} SHA-256"), model.sha256.clone()),
+    ];
+    if !model.untrusted_operators.is_empty() {
+        let trusted = model.untrusted_operators.join(", ");
+        found.push((format!("{name} was trusted with"), trusted));
+    }
+    found
+}
+
+fn of_data(name: &str, data: &DataInput) -> Vec<(String, String)> {
+    let mut found = vec![
+        (name.to_owned(), data.path.clone()),
+        (format!("{name}, samples"), data.count.to_string()),
+        (format!("{name}, fingerprint"), data.fingerprint.clone()),
+    ];
+    if !data.skipped.is_empty() {
+        found.push((format!("{name}, unreadable"), data.skipped.len().to_string()));
+    }
+    found
+}
+
+fn time(timing: &Timing) -> String {
+    format!(
+        "{:.1} s in all; networks {:.1} s, measure {:.1} s, decoding {:.1} s over all threads",
+        timing.total, timing.forward, timing.measure, timing.decode
+    )
+}
+
+fn sets(sets: &[SetInput]) -> Markup {
+    let row = |set: &SetInput| {
+        let (path, kind, n) = match set {
+            SetInput::Images(data) => (&data.path, "images", Some(data.count)),
+            SetInput::Features(file) => (&file.path, "features", None),
+            SetInput::Statistics(file) => (&file.path, "mean and covariance", file.n),
+        };
+        vec![
+            Entry::code(path.clone()),
+            Entry::text(kind),
+            n.map_or_else(|| Entry::gone(""), Entry::count),
+            Entry::code(set.fingerprint()),
+        ]
+    };
+    let table = Table {
+        caption: "Sets, the reference first",
+        columns: vec![
+            Column::text("set"),
+            Column::text("holds"),
+            Column::number("n"),
+            Column::text("SHA-256 or fingerprint"),
+        ],
+        rows: sets.iter().map(row).collect(),
+    };
+    html! { @if !sets.is_empty() { (table.draw()) } }
+}

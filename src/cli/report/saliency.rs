@@ -1,0 +1,186 @@
+//! The section of saliency maps.
+
+use super::{Content, Place, name_of, subjects, words};
+use crate::cli::saliency::matrix;
+use crate::render::ColorMap;
+use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
+use crate::report::saliency::{ImageResult, Mean, PairResult, SaliencyReport};
+
+/// Picks one measure of a pair.
+type Measure = fn(&PairResult) -> &Mean;
+
+/// How alike maps are: name, value, range and colours.
+const MEASURES: [(&str, Measure, (f64, f64), ColorMap); 4] = [
+    ("Pearson correlation", |p| &p.pearson, (-1.0, 1.0), ColorMap::Diverging),
+    ("Spearman correlation", |p| &p.spearman, (-1.0, 1.0), ColorMap::Diverging),
+    ("SSIM", |p| &p.ssim, (0.0, 1.0), ColorMap::Viridis),
+    ("overlap of the highest tenths", |p| &p.overlap, (0.0, 1.0), ColorMap::Viridis),
+];
+
+/// How alike maps are, whether they can be trusted, and what each image gave.
+pub fn content(report: &SaliencyReport, place: Place<'_>) -> Content {
+    let results = &report.results;
+    let body = html! {
+        @if !results.comparison.is_empty() {
+            h3 { "Do they look at the same?" }
+            div.beside { @for i in 0..MEASURES.len() { (agreement(report, i, place)) } }
+            (pairs(report))
+        }
+        (html::words(words::SALIENCY))
+        @if !results.faithfulness.is_empty() {
+            h3 { "Does the prediction rest on those pixels?" }
+            (faithfulness(report))
+        }
+        @if !results.sanity.is_empty() {
+            h3 { "Does the map depend on what was learned?" }
+            (sanity(report))
+        }
+        h3 { "Image by image" }
+        (images(report))
+    };
+    Content { kind: "Saliency maps", title: subjects(report), lead: lead(report), body }
+}
+
+fn lead(report: &SaliencyReport) -> String {
+    let results = &report.results;
+    let methods: Vec<String> = report.settings.methods.iter().map(ToString::to_string).collect();
+    let degenerate = match results.degenerate {
+        0 => String::new(),
+        count => format!(" {count} maps say nothing and are left out."),
+    };
+    format!(
+        "{} of {} images, for the {} class.{degenerate}",
+        methods.join(", "),
+        results.images.len(),
+        report.settings.target
+    )
+}
+
+fn agreement(report: &SaliencyReport, index: usize, place: Place<'_>) -> Markup {
+    let (name, value, range, colours) = MEASURES[index];
+    let names: Vec<String> = report.results.columns.iter().map(|c| c.name.clone()).collect();
+    let values = matrix(report, value);
+    let matrix = Matrix {
+        id: &place.id(&format!("sal{index}")),
+        caption: &format!("{}{}, mean over images", name[..1].to_uppercase(), &name[1..]),
+        row_axis: "map",
+        column_axis: "map",
+        rows: &names,
+        columns: &names,
+        values: values.view(),
+        range,
+        colours,
+        label: name,
+        marks: &[],
+        mark_label: "",
+        reasons: &[],
+        reason: &|_, _| None,
+    };
+    matrix.draw()
+}
+
+/// A mean with its interval.
+fn mean(mean: &Mean) -> Entry {
+    let entry = Entry::number(mean.mean.get(), 3);
+    match mean.interval {
+        Some((low, high)) if mean.mean.get().is_some() => {
+            entry.note(format!("{low:.3} to {high:.3}").replace('-', "−"))
+        }
+        _ => entry,
+    }
+}
+
+fn pairs(report: &SaliencyReport) -> Markup {
+    let row = |pair: &PairResult| {
+        let mut row = vec![Entry::code(&pair.a), Entry::code(&pair.b)];
+        row.extend(MEASURES.map(|(_, value, _, _)| mean(value(pair))));
+        row.push(Entry::count(pair.pearson.count));
+        row
+    };
+    let mut columns = vec![Column::text("map"), Column::text("against")];
+    columns.extend(MEASURES.map(|(name, ..)| Column::number(name)));
+    columns.push(Column::number("images"));
+    Table {
+        caption: "The same in numbers, with 95 % bootstrap intervals over images",
+        columns,
+        rows: report.results.comparison.iter().map(row).collect(),
+    }
+    .draw()
+}
+
+fn faithfulness(report: &SaliencyReport) -> Markup {
+    let rows = report.results.faithfulness.iter().map(|found| {
+        vec![
+            Entry::code(&found.column),
+            Entry::text(name_of(&found.fill)),
+            mean(&found.deletion),
+            mean(&found.random_deletion),
+            mean(&found.insertion),
+            mean(&found.random_insertion),
+        ]
+    });
+    let names = ["deletion", "in random order", "insertion", "in random order"];
+    let mut columns = vec![Column::text("map"), Column::text("filled with")];
+    columns.extend(names.map(Column::number));
+    let caption = "Areas under the class's probability as pixels are taken away (smaller is better) and \
+                   put in (larger is better), the highest of the map first";
+    Table { caption, columns, rows: rows.collect() }.draw()
+}
+
+fn sanity(report: &SaliencyReport) -> Markup {
+    let rows = report.results.sanity.iter().map(|found| {
+        let place = Entry::code(&found.redrawn_down_to);
+        vec![Entry::code(&found.column), place, mean(&found.spearman), mean(&found.ssim)]
+    });
+    let columns = vec![
+        Column::text("map"),
+        Column::text("weights drawn anew down to"),
+        Column::number("Spearman"),
+        Column::number("SSIM"),
+    ];
+    let caption = "How alike maps are before and after weights are drawn anew: near 0 for a map that \
+                   depends on them";
+    Table { caption, columns, rows: rows.collect() }.draw()
+}
+
+fn images(report: &SaliencyReport) -> Markup {
+    let rows = report.results.images.iter().flat_map(|image| of_image(report, image));
+    let columns = vec![
+        Column::text("image"),
+        Column::text("class"),
+        Column::text("map"),
+        Column::text("explained"),
+        Column::number("score"),
+        Column::text("predicted"),
+        Column::number("probability"),
+        Column::number("mass in highest tenth"),
+        Column::number("entropy"),
+    ];
+    let caption = "Each image: what is explained of it, and how concentrated the map is";
+    Table { caption, columns, rows: rows.collect() }.draw()
+}
+
+fn of_image(report: &SaliencyReport, image: &ImageResult) -> Vec<Vec<Entry>> {
+    let columns = report.results.columns.iter().zip(&image.maps);
+    let row = |(column, map): (&crate::report::saliency::ColumnInfo, _)| {
+        let map: &crate::report::saliency::MapSummary = map;
+        let said = image.predictions.get(column.model)?;
+        let top = said.top.first();
+        let number = |value: crate::report::Number| match map.degenerate {
+            true => Entry::gone("degenerate"),
+            false => Entry::number(value.get(), 3),
+        };
+        Some(vec![
+            Entry::code(&image.sample),
+            Entry::text(image.label.clone().unwrap_or_else(|| "–".to_owned())),
+            Entry::code(&column.name),
+            Entry::text(&said.target),
+            Entry::number(said.score.get(), 3),
+            Entry::text(top.map_or("–", |top| top.class.as_str())),
+            Entry::number(top.and_then(|top| top.probability.get()), 3),
+            number(map.mass_in_top),
+            number(map.entropy),
+        ])
+    };
+    columns.filter_map(row).collect()
+}

@@ -1,0 +1,227 @@
+//! Points and lines over two axes, in the colours of the page.
+
+use maud::{Markup, html};
+
+use crate::render::{style, text};
+
+const WIDTH: f64 = 600.0;
+const HEIGHT: f64 = 430.0;
+const SMALL: f64 = 12.0;
+/// Names at an axis, at most.
+const NAMES: usize = 18;
+
+/// A plot.
+pub struct Plot<'a> {
+    /// What it shows.
+    pub caption: &'a str,
+    /// What runs to the right.
+    pub x_label: &'a str,
+    /// What runs upwards.
+    pub y_label: &'a str,
+    /// Names of 0, 1, 2, … to the right; without any, round numbers.
+    pub x_names: &'a [String],
+    /// The same upwards.
+    pub y_names: &'a [String],
+    /// What is drawn, at most four.
+    pub series: &'a [Points<'a>],
+    /// Lines to hold points against.
+    pub rules: &'a [Rule<'a>],
+}
+
+/// Points that belong together.
+pub struct Points<'a> {
+    /// Their name; with two or more series it stands in the legend.
+    pub name: &'a str,
+    /// Their places.
+    pub points: Vec<Point>,
+    /// Whether a line goes through them.
+    pub joined: bool,
+}
+
+/// A point.
+pub struct Point {
+    /// To the right.
+    pub x: f64,
+    /// Upwards.
+    pub y: f64,
+    /// What is said of it under the pointer.
+    pub label: String,
+}
+
+/// A line to hold points against.
+pub enum Rule<'a> {
+    /// Where both axes have the same share of their length.
+    Diagonal(&'a str),
+    /// At a height.
+    Level(f64, &'a str),
+}
+
+/// An axis: its range, its ticks, and from where to where it runs in the picture.
+struct Axis {
+    range: (f64, f64),
+    ticks: Vec<(f64, String)>,
+    ends: (f64, f64),
+}
+
+impl Axis {
+    fn new(names: &[String], values: &[f64]) -> Self {
+        let (range, ticks) = match names.len() {
+            0 => rounded(values),
+            count => ((-0.5, count as f64 - 0.5), named(names)),
+        };
+        Self { range, ticks, ends: (0.0, 0.0) }
+    }
+
+    fn at(&self, value: f64) -> f64 {
+        let share = (value - self.range.0) / (self.range.1 - self.range.0);
+        ((self.ends.0 + share * (self.ends.1 - self.ends.0)) * 10.0).round() / 10.0
+    }
+
+    /// The room that its longest tick takes, up to a limit.
+    fn widest(&self) -> f64 {
+        self.ticks.iter().map(|(_, name)| text::width(name, SMALL)).fold(0.0, f64::max).min(130.0)
+    }
+}
+
+/// A range a little wider than the values, and round numbers in it.
+fn rounded(values: &[f64]) -> ((f64, f64), Vec<(f64, String)>) {
+    let finite = || values.iter().copied().filter(|v| v.is_finite());
+    let (low, high) =
+        (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
+    let room = if high > low { 0.06 * (high - low) } else { 0.5 * high.abs().max(1e-3) };
+    let range = (low - room, high + room);
+    (range, style::round_ticks(range, 6.0))
+}
+
+/// Every name, or every second, third, … so that at most [`NAMES`] are there.
+fn named(names: &[String]) -> Vec<(f64, String)> {
+    let step = names.len().div_ceil(NAMES).max(1);
+    let name = |(i, name): (usize, &String)| (i as f64, text::shorten(name, 18));
+    names.iter().enumerate().step_by(step).map(name).collect()
+}
+
+impl Plot<'_> {
+    /// The plot as SVG.
+    pub fn draw(&self) -> Markup {
+        let (x, y) = self.axes();
+        html! {
+            figure {
+                div.box {
+                    svg.plot viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.caption) {
+                        (grid(&x, &y)) (self.titles(&x, &y))
+                        @for rule in self.rules { (rule.draw(&x, &y)) }
+                        @for (i, series) in self.series.iter().enumerate() { (series.draw(i, &x, &y)) }
+                        @for rule in self.rules { (rule.name(&x, &y)) }
+                    }
+                }
+                (self.legend())
+                figcaption { (self.caption) }
+            }
+        }
+    }
+
+    fn axes(&self) -> (Axis, Axis) {
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let xs: Vec<f64> = points().map(|p| p.x).collect();
+        let levels = self.rules.iter().filter_map(|rule| match rule {
+            Rule::Level(height, _) => Some(*height),
+            Rule::Diagonal(_) => None,
+        });
+        let ys: Vec<f64> = points().map(|p| p.y).chain(levels).collect();
+        let (mut x, mut y) = (Axis::new(self.x_names, &xs), Axis::new(self.y_names, &ys));
+        let below = if x.slanted() { 0.75 * x.widest() + 36.0 } else { 48.0 };
+        x.ends = (y.widest() + 40.0, WIDTH - 14.0);
+        y.ends = (HEIGHT - below, 14.0);
+        (x, y)
+    }
+
+    fn titles(&self, x: &Axis, y: &Axis) -> Markup {
+        let middle = (f64::midpoint(x.ends.0, x.ends.1), f64::midpoint(y.ends.0, y.ends.1));
+        html! {
+            text.title x=(middle.0) y=(HEIGHT - 8.0) text-anchor="middle" { (self.x_label) }
+            text.title transform={ "translate(14 " (middle.1) ") rotate(-90)" } text-anchor="middle" {
+                (self.y_label)
+            }
+        }
+    }
+
+    fn legend(&self) -> Markup {
+        html! {
+            @if self.series.len() > 1 {
+                div.legend { @for (i, series) in self.series.iter().enumerate() {
+                    span {
+                        svg.key width="34" height="12" viewBox="0 0 34 12" aria-hidden="true" {
+                            g class={ "s" (i) } { path d="M0 6H34" {} circle cx="17" cy="6" r="4" {} }
+                        }
+                        (series.name)
+                    }
+                } }
+            }
+        }
+    }
+}
+
+impl Axis {
+    /// Whether its names have no room side by side.
+    fn slanted(&self) -> bool {
+        self.widest() * self.ticks.len() as f64 > WIDTH - 160.0
+    }
+}
+
+fn grid(x: &Axis, y: &Axis) -> Markup {
+    let slanted = x.slanted();
+    html! {
+        @for (value, name) in &y.ticks {
+            line.grid x1=(x.ends.0) x2=(x.ends.1) y1=(y.at(*value)) y2=(y.at(*value)) {}
+            text x=(x.ends.0 - 8.0) y=(y.at(*value) + 4.0) text-anchor="end" { (name) }
+        }
+        @for (value, name) in &x.ticks {
+            line.grid y1=(y.ends.0) y2=(y.ends.1) x1=(x.at(*value)) x2=(x.at(*value)) {}
+            @if slanted {
+                text transform={ "translate(" (x.at(*value) + 4.0) " " (y.ends.0 + 14.0) ") rotate(-45)" }
+                    text-anchor="end" { (name) }
+            } @else {
+                text x=(x.at(*value)) y=(y.ends.0 + 18.0) text-anchor="middle" { (name) }
+            }
+        }
+        rect.frame x=(x.ends.0) y=(y.ends.1) width=(x.ends.1 - x.ends.0) height=(y.ends.0 - y.ends.1) {}
+    }
+}
+
+impl Rule<'_> {
+    fn draw(&self, x: &Axis, y: &Axis) -> Markup {
+        let (left, right) = x.ends;
+        let (low, high, label) = match self {
+            Self::Diagonal(label) => (y.ends.0, y.ends.1, label),
+            Self::Level(value, label) => (y.at(*value), y.at(*value), label),
+        };
+        html! {
+            line.rule x1=(left) y1=(low) x2=(right) y2=(high) { title { (label) } }
+        }
+    }
+
+    /// The name of a level, over all that is drawn.
+    fn name(&self, x: &Axis, y: &Axis) -> Markup {
+        html! {
+            @if let Self::Level(value, label) = self {
+                text.level x=(x.ends.1 - 6.0) y=(y.at(*value) - 6.0) text-anchor="end" { (label) }
+            }
+        }
+    }
+}
+
+impl Points<'_> {
+    fn draw(&self, index: usize, x: &Axis, y: &Axis) -> Markup {
+        let known = || self.points.iter().filter(|p| p.x.is_finite() && p.y.is_finite());
+        let path: Vec<String> = known().map(|p| format!("{} {}", x.at(p.x), y.at(p.y))).collect();
+        html! {
+            g class={ "s" (index) } {
+                @if self.joined && path.len() > 1 { path d={ "M" (path.join("L")) } {} }
+                @for point in known() {
+                    circle cx=(x.at(point.x)) cy=(y.at(point.y)) r="4.5" { title { (point.label) } }
+                }
+            }
+        }
+    }
+}

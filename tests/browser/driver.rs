@@ -1,0 +1,162 @@
+//! A browser, driven through chromedriver.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A session in a headless Chromium; it ends when this is dropped.
+pub struct Browser {
+    driver: Child,
+    address: String,
+    session: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens a page, or says loudly that there is no browser.
+    pub fn open(url: &str) -> Option<Self> {
+        match Self::start() {
+            Ok(browser) => {
+                browser.post("url", &json!({ "url": url }));
+                Some(browser)
+            }
+            Err(missing) => {
+                // Not by a macro: the test harness keeps what those print to itself.
+                let text = format!(
+                    "\n*** SKIPPED: the page was not tested in a browser: {missing}\n*** ./setup.sh \
+                     --browser installs Debian's chromium and chromium-driver\n\n"
+                );
+                std::io::stderr().write_all(text.as_bytes()).unwrap();
+                None
+            }
+        }
+    }
+
+    fn start() -> Result<Self, String> {
+        for program in ["chromium", "chromedriver"] {
+            let found = Command::new(program).arg("--version").output();
+            found.map_err(|e| format!("{program} does not run: {e}"))?;
+        }
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(driver.stdout.take().unwrap());
+        let port = output.lines().find_map(|line| {
+            let line = line.unwrap();
+            let (_, port) = line.split_once("successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let profile = tempfile::tempdir().unwrap();
+        let address = format!("http://127.0.0.1:{}/session", port.unwrap());
+        let made = send(&address, &capabilities(&profile));
+        let session = made["sessionId"].as_str().unwrap().to_owned();
+        Ok(Self { driver, address, session, _profile: profile })
+    }
+
+    fn post(&self, command: &str, body: &Value) -> Value {
+        send(&format!("{}/{}/{command}", self.address, self.session), body)
+    }
+
+    /// What a script returns.
+    pub fn run(&self, script: &str) -> Value {
+        self.post("execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// The same as a text.
+    pub fn text(&self, script: &str) -> String {
+        self.run(script).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Clicks the first element of a selector, as a pointer does.
+    pub fn click(&self, selector: &str) {
+        let found = self.post("element", &json!({ "using": "css selector", "value": selector }));
+        let element =
+            found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+        self.post(&format!("element/{element}/click"), &json!({}));
+    }
+
+    /// Presses keys one after the other, each by its code point of WebDriver.
+    pub fn press(&self, keys: &[char]) {
+        let stroke = |key: &char| {
+            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+        };
+        let actions: Vec<Value> = keys.iter().flat_map(stroke).collect();
+        let keyboard = json!({ "type": "key", "id": "keys", "actions": actions });
+        self.post("actions", &json!({ "actions": [keyboard] }));
+    }
+
+    /// Shows the page as for readers who have asked for light or dark.
+    pub fn prefer(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let params = json!({ "features": features });
+        self.post(
+            "goog/cdp/execute",
+            &json!({ "cmd": "Emulation.setEmulatedMedia", "params": params }),
+        );
+    }
+
+    /// Makes the window as wide as a phone's.
+    pub fn narrow(&self, width: u32) {
+        let params =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": true });
+        let command = "Emulation.setDeviceMetricsOverride";
+        self.post("goog/cdp/execute", &json!({ "cmd": command, "params": params }));
+    }
+
+    /// What the console said, of whichever level.
+    pub fn console(&self) -> Vec<String> {
+        let entries = self.post("se/log", &json!({ "type": "browser" }));
+        entries.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// The addresses that a page asked for; the browser's own first tab asks for others.
+    pub fn requests(&self, page: &str) -> Vec<String> {
+        let entries = self.post("se/log", &json!({ "type": "performance" }));
+        let events = entries.as_array().unwrap().iter().map(|entry| {
+            serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap()
+        });
+        let asked = events.filter(|e| e["message"]["method"] == "Network.requestWillBeSent");
+        asked
+            .map(|e| e["message"]["params"].clone())
+            .filter(|request| request["documentURL"] == page)
+            .map(|request| request["request"]["url"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = minreq::delete(format!("{}/{}", self.address, self.session)).send();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn capabilities(profile: &TempDir) -> Value {
+    let folder = format!("--user-data-dir={}", profile.path().display());
+    let arguments =
+        ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", &folder];
+    let options = json!({ "args": arguments });
+    let logs = json!({ "browser": "ALL", "performance": "ALL" });
+    json!({ "capabilities": { "alwaysMatch": {
+        "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs
+    } } })
+}
+
+/// The value that chromedriver answers with.
+fn send(url: &str, body: &Value) -> Value {
+    let response = minreq::post(url)
+        .with_header("Content-Type", "application/json")
+        .with_body(body.to_string())
+        .with_timeout(60)
+        .send()
+        .unwrap();
+    let answer: Value = serde_json::from_str(response.as_str().unwrap()).unwrap();
+    assert!(answer["value"]["error"].is_null(), "{url}: {answer}");
+    answer["value"].clone()
+}
