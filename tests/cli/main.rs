@@ -32,6 +32,7 @@ mod maps;
 mod mistakes;
 mod nulls;
 mod output;
+mod readme;
 mod report;
 mod reports;
 mod saliency;
