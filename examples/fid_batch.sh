@@ -5,11 +5,11 @@
 #   MODEL=inception.pt examples/fid_batch.sh REFERENCE RESULTS CANDIDATE...
 #
 # REFERENCE and each CANDIDATE are folders of images. RESULTS is a folder; it gets
-#   reference.npz   mean and covariance of the reference, computed once
+#   cache/          mean and covariance of each set, found again by the images' content
 #   fid.tsv         a row a candidate, the lowest FID first
 #   fid.json        the whole report
 #   baseline.json   the report of the first run, which later ones must not be worse than
-# OPTIONS are further options of `repsim stats` and `repsim fid`, such as '--resize clean'; REPSIM is the
+# OPTIONS are further options of `repsim fid`, such as '--resize clean'; REPSIM is the
 # program. Exit code: 0 done, 1 a score is worse than the baseline, 2 something could not be done.
 set -euo pipefail
 
@@ -24,20 +24,17 @@ if [ -z "${MODEL:-}" ]; then
 fi
 reference=$1 results=$2
 shift 2
-read -r -a options <<< "--model $MODEL ${OPTIONS:-}"
+read -r -a options <<< "${OPTIONS:-}"
+options+=(--model "$MODEL" --stats-cache "$results/cache")
 
-mkdir -p "$results"
-if [ ! -e "$results/reference.npz" ]; then
-  "$repsim" stats "$reference" "${options[@]}" -o "$results/reference.npz"
-fi
-
+mkdir -p "$results/cache"
 if [ -e "$results/baseline.json" ]; then
   gate=(--check "$results/baseline.json")
 else
   gate=(--update-baseline "$results/baseline.json")
 fi
 status=0
-"$repsim" fid "$results/reference.npz" "$@" "${options[@]}" --metrics fid \
+"$repsim" fid "$reference" "$@" "${options[@]}" --metrics fid \
   --format tsv -o "$results/fid.json" "${gate[@]}" > "$results/fid.unsorted" || status=$?
 
 { head -n 1 "$results/fid.unsorted"; tail -n +2 "$results/fid.unsorted" | sort -t $'\t' -k 3,3 -g; } \

@@ -39,6 +39,11 @@ impl Condition {
         Self { data: true, ..Self::new(what, value) }
     }
 
+    /// A setting that counts only where both reports used it.
+    pub fn shared(what: impl ToString, value: impl ToString) -> Self {
+        Self { shared: true, ..Self::new(what, value) }
+    }
+
     /// Of something that may be in one of the reports only, such as a candidate.
     pub fn of_shared_data(what: impl ToString, value: impl ToString) -> Self {
         Self { shared: true, ..Self::of_data(what, value) }

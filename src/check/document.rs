@@ -33,10 +33,15 @@ impl Document {
         };
         let report = AnyReport::parse(text).map_err(wrong)?;
         let json: Value = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        values::unsound(&report).map_or(Ok(()), |problem| Err(wrong(problem)))?;
         let content = values::of(&report);
         let conditions = conditions(&json, &content);
-        let names = content.entries.iter().enumerate().map(|(i, entry)| (entry.to_string(), i));
-        let index = names.collect();
+        let mut index = HashMap::new();
+        for (i, entry) in content.entries.iter().enumerate() {
+            if index.insert(entry.to_string(), i).is_some() {
+                return Err(wrong(format!("two of its values are called {entry}")));
+            }
+        }
         Ok(Self { kind: report.kind(), json, content, conditions, index })
     }
 

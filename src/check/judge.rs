@@ -6,7 +6,7 @@ use self::rules::of_rule;
 use super::comparable::differences;
 use super::diff::Change;
 use super::document::Document;
-use super::measures::{self, Direction, Facts};
+use super::measures::{Direction, Facts};
 use super::policy::Policy;
 use super::rule::Rule;
 use super::values::Entry;
@@ -39,7 +39,9 @@ pub fn judge(report: &Document, baseline: Option<&Document>, policy: &Policy) ->
         let problem = "the baseline has no value that could be checked";
         findings.push(unchecked("baseline", None, problem));
     }
-    Verdict::new(findings)
+    let beyond =
+        baseline.map_or(0, |b| report.entries().iter().filter(|e| b.like(e).is_none()).count());
+    Verdict::new(findings).beyond(beyond)
 }
 
 /// Something that could not be checked.
@@ -71,14 +73,20 @@ fn of_baseline(report: &Document, baseline: &Document, policy: &Policy) -> Vec<F
     findings
 }
 
-/// A value of the baseline that has to be met; `None` where it has none, or need not be.
+/// A value of the baseline that has to be met; `None` where it need not be.
 fn meet(wanted: &Entry, report: &Document, policy: &Policy) -> Option<Finding> {
-    let (base, facts) = (wanted.value?, measures::of(wanted.measure)?);
+    let facts = &wanted.facts()?;
     let given = policy.tolerances.iter().find(|t| t.of.matches(wanted));
+    if given.is_none() && !policy.rules.is_empty() {
+        return None;
+    }
+    let Some(base) = wanted.value else {
+        let name = wanted.to_string();
+        return Some(unchecked(&name, None, &null_in_baseline(&name, wanted.reason.as_deref())));
+    };
     let tolerance = match given {
         Some(tolerance) => tolerance.atol + tolerance.rtol * base.abs(),
-        None if policy.rules.is_empty() => facts.tolerance(base),
-        None => return None,
+        None => facts.tolerance(base),
     };
     let found = report.like(wanted);
     let Some(value) = found.and_then(|entry| entry.value) else {
@@ -88,6 +96,12 @@ fn meet(wanted: &Entry, report: &Document, policy: &Policy) -> Option<Finding> {
         return Some(finding);
     };
     Some(compared(facts, wanted, (base, value), tolerance))
+}
+
+/// That nothing can be held against a value that the baseline does not have.
+fn null_in_baseline(name: &str, reason: Option<&str>) -> String {
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    format!("{name} is null in the baseline{reason}; leave it out of both, or renew the baseline")
 }
 
 /// Why a value is not there.

@@ -49,7 +49,7 @@ pub struct Finding {
 /// How many values fared how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
-    /// All.
+    /// Those that were held against something.
     pub checked: usize,
     /// Better than the baseline by more than the tolerance; they pass.
     pub improved: usize,
@@ -63,6 +63,8 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     findings: Vec<Finding>,
+    /// Values of the report that the baseline does not have.
+    beyond: usize,
 }
 
 /// A verdict as JSON.
@@ -87,7 +89,12 @@ pub struct CheckReport {
 impl Verdict {
     /// Of all findings, in the order in which they were made.
     pub(super) fn new(findings: Vec<Finding>) -> Self {
-        Self { findings }
+        Self { findings, beyond: 0 }
+    }
+
+    /// Tells besides how many values of the report the baseline does not have.
+    pub(super) fn beyond(self, beyond: usize) -> Self {
+        Self { beyond, ..self }
     }
 
     /// All findings.
@@ -114,7 +121,7 @@ impl Verdict {
     pub fn counts(&self) -> Counts {
         let count = |wanted| self.findings.iter().filter(|f| f.outcome == wanted).count();
         Counts {
-            checked: self.findings.len(),
+            checked: self.findings.len() - count(Outcome::Unchecked),
             improved: count(Outcome::Improved),
             drifted: count(Outcome::Drifted),
             unchecked: count(Outcome::Unchecked),
@@ -132,6 +139,9 @@ impl Verdict {
             if count > 0 {
                 text.push_str(&format!(", {count} {what}"));
             }
+        }
+        if self.beyond > 0 {
+            text.push_str(&format!(" ({} of the report are not in the baseline)", self.beyond));
         }
         text
     }

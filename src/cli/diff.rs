@@ -23,6 +23,19 @@ pub struct Args {
     /// a table on a terminal]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// What standard output gets: table or json [default: table on a terminal, else json, nothing with
+    /// --output]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
+}
+
+/// How differences are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For scripts.
+    Json,
 }
 
 /// Lists what changed, the largest first.
@@ -38,7 +51,14 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         let problem = format!("it is a report of {}, the other one of {}", new.kind(), old.kind());
         Error::file("compare", &args.new, problem, "give two reports of one kind")
     })?;
-    output::show(&report, args.output.as_deref(), messages, || table(&report))
+    let Some(format) = args.format else {
+        return output::show(&report, args.output.as_deref(), messages, || table(&report));
+    };
+    args.output.as_deref().map_or(Ok(()), |path| output::write_report(&report, path))?;
+    match format {
+        Format::Table => output::print(&format!("{}\n", table(&report))),
+        Format::Json => output::write_report(&report, "-".as_ref()),
+    }
 }
 
 /// What changed, for people.

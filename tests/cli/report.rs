@@ -157,7 +157,7 @@ fn what_is_no_report_is_told_and_nothing_is_written() {
     }
     assert_eq!(files_in(folder.path()).len(), before);
     let said = fails(&format!("report {at}/cka.json -o {at}/cka.json"));
-    assert!(said.contains("it is an input too"), "{said}");
+    assert!(said.contains("end its name in .html"), "{said}");
     assert_eq!(fs::read_to_string(folder.path().join("cka.json")).unwrap(), whole);
     let said = fails(&format!("report {at}/cka.json -o {at}/none/page.html"));
     assert!(said.contains("its folder does not exist"), "{said}");

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{ROUNDING, unchecked};
+use super::{ROUNDING, null_in_baseline, unchecked};
 use crate::check::document::Document;
-use crate::check::measures::{self, Facts};
+use crate::check::measures::Facts;
 use crate::check::rule::{Movement, Operator, Rule, Subject};
 use crate::check::selector::Selector;
 use crate::check::values::Entry;
@@ -25,7 +25,7 @@ pub(super) fn of_rule(rule: &Rule, report: &Document, baseline: Option<&Document
                 let found = found.iter().find(|f| f.name == w.name);
                 of_movement((rule, movement), &w, found)
             };
-            wanted.into_iter().filter(|w| w.value.is_some()).map(pair).collect()
+            wanted.into_iter().map(pair).collect()
         }),
     };
     match held {
@@ -48,7 +48,7 @@ fn subject_of(rule: &Rule) -> String {
 /// A value that a rule is about.
 struct Place {
     name: String,
-    facts: Option<&'static Facts>,
+    facts: Option<Facts>,
     value: Option<f64>,
     reason: Option<String>,
 }
@@ -85,7 +85,7 @@ impl Place {
     fn of(entry: &Entry) -> Self {
         Self {
             name: entry.to_string(),
-            facts: measures::of(entry.measure),
+            facts: entry.facts(),
             value: entry.value,
             reason: entry.reason.clone(),
         }
@@ -122,7 +122,10 @@ fn of_movement(
     wanted: &Place,
     found: Option<&Place>,
 ) -> Result<Finding, String> {
-    let base = wanted.value.unwrap_or(f64::NAN);
+    let Some(base) = wanted.value else {
+        let problem = null_in_baseline(&wanted.name, wanted.reason.as_deref());
+        return Ok(unchecked(&wanted.name, Some(rule), &problem));
+    };
     let Some(found) = found else {
         let problem = format!("{} is in the baseline and not in the report", wanted.name);
         return Ok(unchecked(&wanted.name, Some(rule), &problem));

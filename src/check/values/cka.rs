@@ -22,6 +22,14 @@ pub(super) fn content(report: &CkaReport) -> Content {
     content
 }
 
+/// What is wrong with the shape of the matrix.
+pub(super) fn unsound(report: &CkaReport) -> Option<String> {
+    let CkaResults { layers_a, layers_b, cka, .. } = &report.results;
+    let fits = cka.len() == layers_a.len() && cka.iter().all(|row| row.len() == layers_b.len());
+    let (rows, columns) = (layers_a.len(), layers_b.len());
+    (!fits).then(|| format!("its matrix is not that of {rows} by {columns} layers"))
+}
+
 /// Why a pair has no value: its own reason, or that of one of the layers.
 fn why<'a>(results: &'a CkaResults, a: &str, b: &str) -> Option<&'a str> {
     let fits = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);

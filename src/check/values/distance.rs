@@ -2,8 +2,7 @@
 
 use super::{Content, Entry, Main};
 use crate::check::comparable::{Condition, same_samples};
-use crate::report::Number;
-use crate::report::distance::{Aurocs, DistanceReport, DistanceResults};
+use crate::report::distance::{DistanceReport, DistanceResults};
 
 const MAIN: Main = Main { measure: "auroc", diagonal: false };
 
@@ -30,20 +29,21 @@ fn entries(results: &DistanceResults) -> Vec<Entry> {
     entries
 }
 
-/// What the distances tell of predictions; without predictions `null`, with the reason.
+/// What the distances tell of predictions; nothing without predictions.
 fn of_predictions(results: &DistanceResults) -> Vec<Entry> {
-    let found = results.prediction.as_ref();
+    let Some(found) = &results.prediction else { return vec![] };
     let why = results.nulls.first().map(|null| null.reason.as_str());
-    let auroc = |pick: fn(&Aurocs) -> Number| found.map_or(None.into(), |f| pick(&f.auroc));
     let ranked = [
-        ("mahalanobis", auroc(|a| a.mahalanobis)),
-        ("neighbour", auroc(|a| a.neighbour)),
-        ("neighbour_in_class", auroc(|a| a.neighbour_in_class)),
-        ("confidence", auroc(|a| a.confidence)),
+        ("mahalanobis", found.auroc.mahalanobis),
+        ("neighbour", found.auroc.neighbour),
+        ("neighbour_in_class", found.auroc.neighbour_in_class),
+        ("confidence", found.auroc.confidence),
     ];
+    let ranked = ranked
+        .into_iter()
+        .filter(|(name, value)| *name != "neighbour_in_class" || value.get().is_some());
     let entry = |(name, value)| Entry::new("auroc", &[name], value).because(why);
-    let mut entries: Vec<Entry> = ranked.map(entry).into();
-    let accuracy = found.map(|f| f.accuracy).into();
-    entries.push(Entry::new::<&str>("accuracy", &[], accuracy).because(why));
+    let mut entries: Vec<Entry> = ranked.map(entry).collect();
+    entries.push(Entry::new::<&str>("accuracy", &[], found.accuracy.into()));
     entries
 }

@@ -18,7 +18,8 @@ pub(super) fn content(report: &FidReport) -> Content {
     let of_count = |(name, n)| Condition::of_shared_data(format!("number of samples of {name}"), n);
     content.conditions.extend(counts.map(of_count));
     content.indifferent.extend(["metrics", "fail_above"]);
-    content.indifferent.extend(unused(report));
+    content.indifferent.extend(OF_METRICS);
+    content.conditions.extend(of_metrics(report));
     content
 }
 
@@ -42,21 +43,29 @@ fn conditions(report: &FidReport) -> Vec<Condition> {
     models.chain(reference).chain(layer).chain([width]).collect()
 }
 
-/// Settings of metrics that were not asked for.
-fn unused(report: &FidReport) -> Vec<&'static str> {
-    let named: Vec<String> = report.settings.metrics.iter().map(ToString::to_string).collect();
+/// Settings that count for some metrics only.
+const OF_METRICS: [&str; 4] = ["k", "kid_subsets", "kid_subset_size", "subset_seed"];
+
+/// Those of the metrics that were asked for.
+fn of_metrics(report: &FidReport) -> Vec<Condition> {
+    let settings = &report.settings;
+    let named: Vec<String> = settings.metrics.iter().map(ToString::to_string).collect();
     let has = |name: &str| named.iter().any(|metric| metric == name);
-    let mut unused = vec![];
-    if !has("prdc") {
-        unused.push("k");
+    let mut used = vec![];
+    let mut add = |name: &str, value: String| {
+        used.push(Condition::shared(format!("setting {name}"), value));
+    };
+    if has("prdc") {
+        add("k", settings.k.to_string());
     }
-    if !has("kid") {
-        unused.extend(["kid_subsets", "kid_subset_size"]);
+    if has("kid") {
+        add("kid_subsets", settings.kid_subsets.to_string());
+        add("kid_subset_size", settings.kid_subset_size.to_string());
     }
-    if !has("kid") && !has("fid-inf") {
-        unused.push("subset_seed");
+    if has("kid") || has("fid-inf") {
+        add("subset_seed", settings.subset_seed.to_string());
     }
-    unused
+    used
 }
 
 /// The last part of each path where that tells the candidates apart, else the whole path.

@@ -11,6 +11,7 @@ mod sensitivity;
 use std::fmt;
 
 use super::comparable::Condition;
+use super::measures::{self, Direction, Facts, Places};
 use super::selector::quoted;
 use crate::report::{AnyReport, Number};
 
@@ -61,6 +62,14 @@ pub(super) fn of(report: &AnyReport) -> Content {
     }
 }
 
+/// What keeps the values of a report from being told apart.
+pub(super) fn unsound(report: &AnyReport) -> Option<String> {
+    match report {
+        AnyReport::Cka(report) => cka::unsound(report),
+        _ => None,
+    }
+}
+
 /// Settings that change no number of any report: where it ran, which samples were chosen (their
 /// fingerprint is compared), which values were asked for (those that are missing are told of).
 const INDIFFERENT: &[&str] =
@@ -80,6 +89,14 @@ impl Entry {
 
     fn because(self, reason: Option<&str>) -> Self {
         Self { reason: reason.map(str::to_owned), ..self }
+    }
+
+    /// What is known of its measure. That layers of other names are more alike than they were is
+    /// neither better nor worse.
+    pub(super) fn facts(&self) -> Option<Facts> {
+        let facts = *measures::of(self.measure)?;
+        let between = facts.places == Places::Layers && !self.is_diagonal();
+        Some(if between { Facts { direction: Direction::Neither, ..facts } } else { facts })
     }
 
     /// Whether its two places have the same name, or it has one place only.

@@ -37,7 +37,7 @@ fn of_layer(layer: &LayerResult) -> Vec<Entry> {
 
 /// How predictions hold under each kind and strength.
 fn of_perturbation(found: &RobustnessResult) -> Vec<Entry> {
-    let place = [format!("{} {:.4}", found.perturbation, found.strength)];
+    let place = [format!("{} {}", found.perturbation, found.strength)];
     vec![
         Entry::new("flip_rate", &place, found.flip_rate),
         Entry::new("logit_change", &place, found.logit_change),

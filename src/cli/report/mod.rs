@@ -21,7 +21,8 @@ use serde::Serialize;
 
 use super::fid::check_output;
 use super::output::{self, Messages};
-use crate::error::Result;
+use super::picture;
+use crate::error::{Error, Result};
 use crate::render::html::{self, Markup, Notice, Page, Section, html};
 use crate::report::{AnyReport, Report, write_atomically};
 
@@ -77,6 +78,11 @@ impl Place<'_> {
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     let to_file = args.output != Path::new("-");
     if to_file {
+        let ends = ["html", "htm"].iter().any(|ending| picture::is(&args.output, ending));
+        if !ends {
+            let problem = "its name does not end in .html";
+            return Err(Error::file("write", &args.output, problem, "end its name in .html"));
+        }
         check_output(&args.output, args.reports.iter().chain(&args.picture))?;
     }
     let page = page(args)?;

@@ -34,7 +34,12 @@ fn lead(report: &SensitivityReport) -> String {
     let accuracy = results.accuracy.get();
     let right =
         accuracy.map_or(String::new(), |a| format!(" {:.1} % are predicted rightly.", 100.0 * a));
-    format!("{} images, {} explained.{right}", results.n, report.settings.target)
+    let target = match report.settings.target.as_str() {
+        "predicted" => "the predicted class".to_owned(),
+        "label" => "the image's own class".to_owned(),
+        other => other.to_owned(),
+    };
+    format!("{} images; looked at is the logit of {target}.{right}", results.n)
 }
 
 /// The fall of the score under the ablation that ranks.
@@ -110,7 +115,7 @@ fn robustness(found: &[RobustnessResult]) -> Markup {
         let flips = one.flip_rate.get().map(|share| 100.0 * share);
         let accuracy = one.accuracy.get().map(|share| 100.0 * share);
         vec![
-            Entry::text(&one.perturbation.to_string()),
+            Entry::text(one.perturbation.to_string()),
             Entry::number(Some(one.strength), 4),
             Entry::number(flips, 1).bar(one.flip_rate.get()),
             Entry::number(one.logit_change.get(), 3),
