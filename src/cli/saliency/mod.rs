@@ -174,6 +174,9 @@ fn subjects(
     let loaded = inputs::load_all(&args.models, &args.run)?;
     let mut subjects = vec![];
     for model in loaded {
+        if args.sanity && model.model.stages().is_empty() {
+            return Err(trust::frozen(model.model.path()));
+        }
         let (explainer, record, said) =
             model.into_explainer(sample, &args.wanted(preprocess), execution)?;
         warnings.extend(said);
