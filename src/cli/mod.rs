@@ -17,6 +17,7 @@ mod layers;
 mod manual;
 mod maps;
 mod output;
+mod outputs;
 mod picture;
 mod report;
 mod saliency;

@@ -1,11 +1,12 @@
 //! The score of a classifier that commands look at, and the classes it tells apart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::report::Warning;
 use crate::saliency::{Target, forward};
 use crate::torchscript::Model;
 
@@ -22,7 +23,8 @@ pub struct TargetArgs {
     #[arg(long, value_name = "A,B", conflicts_with_all = ["class", "true_class"],
           help_heading = "Target")]
     pub contrast: Option<String>,
-    /// Names of the classes, a line each [default: the sub-folders of the data]
+    /// Names of the classes, a line for each logit [default: the sub-folders of the data, where they are
+    /// as many as the logits]
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub labels: Option<PathBuf>,
     /// Which element of a tuple that the model returns is its output, from 0
@@ -30,29 +32,65 @@ pub struct TargetArgs {
     pub output_index: Option<usize>,
 }
 
+/// What is looked at in one model, and what its classes are called.
+pub struct Aim {
+    /// Names of the K classes, in the order of the logits; empty where they are not known.
+    pub names: Vec<String>,
+    /// What is explained.
+    pub target: Target,
+    /// The classes of the samples by the numbers of the logits, or why they are not known.
+    pub labels: Result<Vec<usize>, String>,
+    /// What was left open.
+    pub warning: Option<Warning>,
+}
+
 impl TargetArgs {
-    /// Names of the classes: those of the file, else the sub-folders of the data.
-    pub fn class_names(&self, dataset: &Dataset) -> Result<Vec<String>> {
-        let Some(path) = &self.labels else { return Ok(dataset.classes().to_vec()) };
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        Ok(text.lines().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect())
+    /// Finds what is looked at in a model of K logits, by running it on a few samples. Names name logits
+    /// only where there are K of them.
+    ///
+    /// # Errors
+    /// The model gives no N×K logits, there is no such class or its name stands for no logit, the file of
+    /// labels has other than K lines, or the classes of the images are wanted and not known.
+    pub fn aim(&self, model: &mut Model, samples: &Tensor, dataset: &Dataset) -> Result<Aim> {
+        let logits = forward(model, samples)?;
+        let own = vec![0; samples.size()[0] as usize];
+        Target::Predicted.resolve(&logits, None)?;
+        let count = logits.size()[1] as usize;
+        let classes = Classes { names: self.names(dataset, count)?, count, dataset };
+        let target = self.target(&classes)?;
+        target.resolve(&logits, Some(&own))?;
+        let labels = numbered(dataset, &classes.names, count);
+        if let (Err(reason), Target::Label) = (&labels, target) {
+            return Err(Error::usage(
+                format!("--true-class needs to know the class of each image: {reason}"),
+                "name the classes in the order of the logits with --labels FILE",
+            ));
+        }
+        let warning = classes.unnamed().map(|reason| {
+            let text = format!("{reason}; classes are given by number: --labels FILE names them");
+            Warning::new("unnamed-classes", model.path().display(), text)
+        });
+        Ok(Aim { names: classes.names, target, labels, warning })
     }
 
-    /// What is explained.
-    pub fn target(&self, dataset: &Dataset) -> Result<Target> {
-        let names = self.class_names(dataset)?;
+    /// Names of the K logits: those of the file, else the sub-folders of the data where they are K.
+    fn names(&self, dataset: &Dataset, count: usize) -> Result<Vec<String>> {
+        if let Some(path) = &self.labels {
+            return names_in(path, count);
+        }
+        let known = dataset.classes();
+        Ok(if known.len() == count { known.to_vec() } else { vec![] })
+    }
+
+    fn target(&self, classes: &Classes<'_>) -> Result<Target> {
         if let Some(class) = &self.class {
-            return Ok(Target::Class(class_of(class, &names)?));
+            return Ok(Target::Class(classes.number(class)?));
         }
         if let Some(pair) = &self.contrast {
-            let (a, b) = pair.split_once(',').ok_or_else(|| {
-                let problem = format!("--contrast {pair} is no pair of classes");
-                Error::usage(problem, "give two classes apart by a comma: 3,5")
-            })?;
-            return Ok(Target::Contrast(class_of(a, &names)?, class_of(b, &names)?));
+            return classes.contrast(pair);
         }
         match self.true_class {
-            true if dataset.labels().is_none() => Err(Error::usage(
+            true if classes.dataset.labels().is_none() => Err(Error::usage(
                 "--true-class needs labels, and the data have none",
                 "give a folder with a sub-folder a class, or leave it out",
             )),
@@ -60,6 +98,93 @@ impl TargetArgs {
             false => Ok(Target::Predicted),
         }
     }
+}
+
+/// The lines of a file, a name for each of K logits.
+fn names_in(path: &Path, count: usize) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+    let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
+    let remedy = "give a line for each logit, in their order";
+    if let Some(blank) = names.iter().position(String::is_empty) {
+        let problem = format!("line {} is blank, and later names would shift", blank + 1);
+        return Err(Error::file("read", path, problem, remedy));
+    }
+    if names.len() != count {
+        let problem =
+            format!("it names {} classes, and the model gives {count} logits", names.len());
+        return Err(Error::file("read", path, problem, remedy));
+    }
+    Ok(names)
+}
+
+/// The classes that the logits of a model stand for.
+struct Classes<'a> {
+    /// One a logit, or none.
+    names: Vec<String>,
+    /// Logits.
+    count: usize,
+    dataset: &'a Dataset,
+}
+
+impl Classes<'_> {
+    /// Why the classes of the data name no logits.
+    fn unnamed(&self) -> Option<String> {
+        let known = self.dataset.classes().len();
+        (self.names.is_empty() && known > 0).then(|| unlike(self.count, known))
+    }
+
+    /// Two classes apart by a comma.
+    fn contrast(&self, pair: &str) -> Result<Target> {
+        let (a, b) = pair.split_once(',').ok_or_else(|| {
+            let problem = format!("--contrast {pair} is no pair of classes");
+            Error::usage(problem, "give two classes apart by a comma: 3,5")
+        })?;
+        let (class, other) = (self.number(a)?, self.number(b)?);
+        if class == other {
+            let problem = format!("--contrast {pair} holds a class against itself");
+            return Err(Error::usage(problem, "give two different classes"));
+        }
+        Ok(Target::Contrast(class, other))
+    }
+
+    /// A class by its number or its name.
+    fn number(&self, text: &str) -> Result<usize> {
+        let text = text.trim();
+        if let Ok(number) = text.parse() {
+            return Ok(number);
+        }
+        if let Some(reason) = self.unnamed() {
+            let problem = format!("class '{text}' has no number: {reason}");
+            return Err(Error::usage(problem, "give its number, or names with --labels FILE"));
+        }
+        let called = |name: &&String| name.as_str() == text;
+        match self.names.iter().filter(called).count() {
+            0 => Err(self.unknown(text)),
+            1 => Ok(self.names.iter().position(|name| name == text).unwrap_or_default()),
+            several => Err(Error::usage(
+                format!("{several} classes are called '{text}'"),
+                "give the number of one",
+            )),
+        }
+    }
+
+    fn unknown(&self, text: &str) -> Error {
+        let alike = |name: &str| strsim::jaro_winkler(text, name);
+        let nearest = self.names.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        let remedy = match nearest {
+            Some(name) => format!("the closest of {} is {name}", self.names.len()),
+            None => "give its number, or names with --labels FILE".to_owned(),
+        };
+        Error::usage(format!("there is no class '{text}'"), remedy)
+    }
+}
+
+/// Why the classes of the data are not those of the logits.
+fn unlike(logits: usize, classes: usize) -> String {
+    format!(
+        "the model gives {logits} logits and the data have {classes} classes: which is which cannot be \
+         told"
+    )
 }
 
 /// The class of each sample of the data by the number of its logit, of K: the place of its name among
@@ -70,7 +195,8 @@ impl TargetArgs {
 fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Vec<usize>, String> {
     let labels = dataset.labels().ok_or("the data have no labels")?;
     let known = dataset.classes();
-    let place = |name: &String| names.iter().position(|other| other == name);
+    let once = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
+    let place = |name: &String| names.iter().position(|other| other == name).filter(|_| once(name));
     let places: Option<Vec<usize>> = known.iter().map(place).collect();
     if let Some(places) = places.filter(|p| !p.is_empty() && names.len() == logits) {
         return Ok(labels.iter().map(|&label| places[label]).collect());
@@ -78,59 +204,10 @@ fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Vec<us
     let most = labels.iter().max().map_or(0, |most| most + 1);
     let fits = if known.is_empty() { most <= logits } else { known.len() == logits };
     let classes = if known.is_empty() { most } else { known.len() };
-    fits.then(|| labels.to_vec()).ok_or_else(|| {
-        format!(
-            "the model gives {logits} logits and the data have {classes} classes: which is which \
-             cannot be told"
-        )
-    })
-}
-
-/// The classes of the samples by the numbers of the logits, or why they are not known. What is looked
-/// at must be one of the logits.
-///
-/// # Errors
-/// The model gives no N×K logits, there is no such class, or the classes of the images are wanted and not
-/// known.
-pub fn own_classes(
-    model: &mut Model,
-    samples: &Tensor,
-    dataset: &Dataset,
-    (names, target): (&[String], Target),
-) -> Result<Result<Vec<usize>, String>> {
-    let logits = forward(model, samples)?;
-    let own = vec![0; samples.size()[0] as usize];
-    target.resolve(&logits, Some(&own))?;
-    let found = numbered(dataset, names, logits.size()[1] as usize);
-    match (&found, target) {
-        (Err(reason), Target::Label) => Err(Error::usage(
-            format!("--true-class needs to know the class of each image: {reason}"),
-            "name the classes in the order of the logits with --labels FILE",
-        )),
-        _ => Ok(found),
-    }
+    fits.then(|| labels.to_vec()).ok_or_else(|| unlike(logits, classes))
 }
 
 /// The name of a class, or its number.
 pub fn name_of(names: &[String], class: usize) -> String {
     names.get(class).cloned().unwrap_or_else(|| class.to_string())
-}
-
-/// A class by its number or its name.
-fn class_of(text: &str, names: &[String]) -> Result<usize> {
-    let text = text.trim();
-    if let Ok(number) = text.parse() {
-        return Ok(number);
-    }
-    if let Some(place) = names.iter().position(|name| name == text) {
-        return Ok(place);
-    }
-    let nearest = names
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(text, a).total_cmp(&strsim::jaro_winkler(text, b)));
-    let remedy = match nearest {
-        Some(name) => format!("the closest of {} is {name}", names.len()),
-        None => "give its number, or names with --labels FILE".to_owned(),
-    };
-    Err(Error::usage(format!("there is no class '{text}'"), remedy))
 }

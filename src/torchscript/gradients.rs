@@ -34,6 +34,10 @@ pub struct TailGradients {
     pub layers: Vec<LayerGradient>,
 }
 
+/// What is said where autograd recorded nothing up to the input.
+const UNREACHED: &str = "no gradient reaches the input: the output is computed under no_grad, or by \
+                         operators without a derivative";
+
 impl Model {
     /// Runs the prepared model forward and backward: ∂s/∂input and ∂s/∂activation for every layer
     /// prepared, where `score` makes the scalar s of the model's output.
@@ -95,7 +99,7 @@ impl Model {
         let score = score(&output)?;
         // libtorch's engine follows a null pointer where nothing was recorded.
         if !score.requires_grad() {
-            return Err(self.no_gradient("the score does not depend on the input"));
+            return Err(self.no_gradient(UNREACHED));
         }
         let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
@@ -115,7 +119,7 @@ impl Model {
     /// The score does not depend on one of the layers, or, after the last of them, on the input.
     fn unreached(&self, place: usize) -> Error {
         match self.layers().get(place) {
-            None => self.no_gradient("the score does not depend on the input"),
+            None => self.no_gradient(UNREACHED),
             Some(layer) => Error::Layer {
                 layer: layer.name.clone(),
                 path: self.path().to_owned(),
@@ -142,7 +146,8 @@ impl Model {
             action: "differentiate",
             path: self.path().to_owned(),
             problem: said.lines().next().unwrap_or("no reason given").to_owned(),
-            remedy: "the output has to depend on the input through differentiable operators"
+            remedy: "export it without no_grad, or see `repsim saliency --method occlusion`, which needs \
+                     no gradient"
                 .to_owned(),
             detail: said.to_owned(),
         }

@@ -18,6 +18,12 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
+/// Files in a folder and those below it.
+fn overlays(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.map(|path| if path.is_dir() { overlays(&path) } else { 1 }).sum()
+}
+
 #[test]
 fn every_method_gives_a_map_and_a_valid_report() {
     let folder = tempfile::tempdir().unwrap();
@@ -48,7 +54,7 @@ fn every_method_gives_a_map_and_a_valid_report() {
         }
     }
     assert!(fs::read(&sheet).unwrap().starts_with(b"\x89PNG"));
-    assert_eq!(fs::read_dir(folder.path().join("overlays")).unwrap().count(), 6 * 9);
+    assert_eq!(overlays(&folder.path().join("overlays")), 6 * 9);
     assert_eq!(found["results"]["comparison"].as_array().unwrap().len(), 36);
     assert_eq!(report(&line)["results"], found["results"], "the same command, other results");
 }
@@ -153,6 +159,82 @@ fn a_blank_map_is_flagged() {
     assert!(run.stderr.contains("degenerate"), "{}", run.stderr);
 }
 
+/// The class folders of the examples that are named, with an image each.
+fn folders(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        let from = path("images").join(name);
+        let first = fs::read_dir(from).unwrap().map(|e| e.unwrap().path()).min().unwrap();
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::copy(&first, folder.path().join(name).join("one.png")).unwrap();
+    }
+    folder
+}
+
+const RAW: &str = "--preprocess raw --channels 3 --mean 0.2860 --std 0.3530";
+
+#[test]
+fn fewer_folders_than_logits_name_none() {
+    let few = folders(&["3-dress", "7-sneaker", "9-ankle-boot"]);
+    for command in ["saliency", "sensitivity"] {
+        let line = format!("{command} {MODEL} --data {} {RAW}", few.path().display());
+        let named = repsim(words(&format!("{line} --class 7-sneaker")));
+        assert_eq!(named.code, 2, "{}", named.stderr);
+        assert!(named.stderr.contains("give its number, or names with --labels FILE"));
+    }
+    let line = format!("saliency {MODEL} --data {} {RAW}", few.path().display());
+    let run = done(&line);
+    let found: Value = serde_json::from_str(&run.stdout).unwrap();
+    for image in found["results"]["images"].as_array().unwrap() {
+        for top in image["predictions"][0]["top"].as_array().unwrap() {
+            assert!(top["class"].as_str().unwrap().parse::<usize>().is_ok(), "{top}");
+        }
+    }
+    assert_eq!(found["warnings"][0]["code"], "unnamed-classes", "{}", found["warnings"]);
+}
+
+#[test]
+fn labels_are_a_line_for_each_logit() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labels");
+    let option = format!("--labels {}", file.display());
+    fs::write(&file, "a\nb\n").unwrap();
+    fails(&option, "it names 2 classes, and the model gives 10 logits");
+    fs::write(&file, "a\nb\n\nd\ne\nf\ng\nh\ni\nj\nk\n").unwrap();
+    fails(&option, "line 3 is blank");
+    fs::write(&file, "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n").unwrap();
+    let found = report(&format!("saliency {MODEL} {DATA} {option} --class d"));
+    assert_eq!(found["settings"]["target"], "class 3");
+}
+
+#[test]
+fn overlays_of_alike_names_stay_apart() {
+    let folder = folders(&["3-dress"]);
+    let data = folder.path().join("3-dress");
+    fs::create_dir(data.join("a")).unwrap();
+    fs::copy(data.join("one.png"), data.join("a").join("b.png")).unwrap();
+    fs::rename(data.join("one.png"), data.join("a-b.png")).unwrap();
+    let out = folder.path().join("out");
+    done(&format!("saliency {MODEL} --data {} {RAW} --images {}", data.display(), out.display()));
+    assert_eq!(overlays(&out), 2);
+}
+
+#[test]
+fn outputs_are_checked_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, sheet) = (folder.path().join("file"), folder.path().join("s.png"));
+    fs::write(&file, "x").unwrap();
+    fails(&format!("--images {}", file.display()), "is a file");
+    fails(&format!("--sheet {0} -o {0}", sheet.display()), "named for another output too");
+    for line in [
+        format!("sensitivity {MODEL} {DATA} --plot {0} -o {0}", sheet.display()),
+        format!("maps {MODEL} {DATA} --layer layer4 --sheet {0} -o {0}", sheet.display()),
+    ] {
+        let run = repsim(words(&line));
+        assert!(run.code == 2 && run.stderr.contains("another output"), "{}", run.stderr);
+    }
+}
+
 #[track_caller]
 fn fails(options: &str, says: &str) {
     let line = format!("saliency {MODEL} {DATA} {options}");
@@ -168,6 +250,9 @@ fn mistakes_are_told() {
     fails("--class 99", "name a class from 0 to 9");
     fails("--class boot", "the closest of 10 is");
     fails("--contrast 3", "no pair of classes");
+    fails("--contrast 3,3", "a class against itself");
+    fails("--contrast 3,4 --faithfulness", "leave one of them out");
+    fails("--method finite-difference --sanity", "finite-difference gives none");
     fails("--layer fc", "no spatial map");
     fails("--layer layer9", "the closest are layer");
     fails("--method gradkam", "did you mean gradcam");

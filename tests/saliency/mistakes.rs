@@ -176,8 +176,8 @@ fn a_gradient_has_to_reach_the_input() {
     for method in [Method::Gradient, Method::IntegratedGradients, Method::SmoothGrad] {
         let text = said_of(&mut changed(&cut, method, None));
         assert!(text.starts_with("failed to differentiate "), "{text}");
-        let end = "; the output has to depend on the input through differentiable operators";
-        assert!(text.ends_with(end), "{text}");
+        assert!(text.contains("no gradient reaches the input"), "{text}");
+        assert!(text.ends_with("--method occlusion`, which needs no gradient"), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 }

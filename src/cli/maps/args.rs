@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use ndarray::{ArrayView4, Axis, s};
 
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
-use crate::cli::fid::check_output;
 use crate::cli::gate::GateArgs;
+use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
@@ -180,11 +180,10 @@ impl Args {
     /// # Errors
     /// What was wrong with them.
     pub fn check(&self) -> Result<()> {
-        let inputs = || std::iter::once(&self.model).chain(&self.data.data);
+        let inputs = std::iter::once(&self.model).chain(&self.data.data);
         let files = self.output.iter().filter(|p| *p != "-").chain(&self.files.maps);
-        for path in files.clone().chain(&self.files.sheet) {
-            check_output(path, inputs().chain(&self.partner.model_b))?;
-        }
+        let files = files.chain(&self.files.sheet).map(PathBuf::as_path);
+        check_outputs(files, inputs.chain(&self.partner.model_b))?;
         if let Some(path) = self.files.maps.as_ref().filter(|p| !picture::is(p, "npz")) {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
-use crate::cli::fid::check_output;
 use crate::cli::gate::GateArgs;
 use crate::cli::inputs::Wanted;
+use crate::cli::outputs::{check_folder, check_outputs};
 use crate::cli::picture;
 use crate::cli::target::TargetArgs;
 use crate::data::Preprocess;
@@ -174,10 +174,11 @@ pub enum MapSize {
 impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
-        let inputs = || self.models.iter().chain(&self.data.data);
-        for path in self.output.iter().filter(|p| *p != "-").chain(&self.files.maps) {
-            check_output(path, inputs())?;
-        }
+        let files = self.output.iter().filter(|p| *p != "-").chain(&self.files.maps);
+        let files = files.chain(&self.files.sheet).map(PathBuf::as_path);
+        check_outputs(files, self.models.iter().chain(&self.data.data))?;
+        self.files.images.as_deref().map_or(Ok(()), check_folder)?;
+        self.check_methods()?;
         if let Some(path) = self.files.maps.as_ref().filter(|p| !ends(p, "npz")) {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));
@@ -190,6 +191,28 @@ impl Args {
         if !(self.choices.noise.is_finite() && self.choices.noise >= 0.0) {
             let problem = format!("--noise {} is no share", self.choices.noise);
             return Err(Error::usage(problem, "give a number from 0 up, such as 0.15"));
+        }
+        Ok(())
+    }
+
+    /// Refuses options that no method heeds.
+    fn check_methods(&self) -> Result<()> {
+        if self.faithfulness && self.target.contrast.is_some() {
+            let problem = "--faithfulness follows the probability of one class, and --contrast \
+                           explains the difference of two";
+            return Err(Error::usage(problem, "leave one of them out"));
+        }
+        let of_maps = [
+            ("--maps", self.files.maps.is_some()),
+            ("--sheet", self.files.sheet.is_some()),
+            ("--images", self.files.images.is_some()),
+            ("--faithfulness", self.faithfulness),
+            ("--sanity", self.sanity),
+        ];
+        let given = of_maps.iter().find(|(_, given)| *given);
+        if let (true, Some((option, _))) = (self.methods().is_empty(), given) {
+            let problem = format!("{option} is for maps, and finite-difference gives none");
+            return Err(Error::usage(problem, "leave it out, or add gradient to --method"));
         }
         let cams = self.methods().iter().any(|m| m.is_cam());
         if !self.patch.is_empty() && !self.differs() {

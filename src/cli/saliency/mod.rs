@@ -16,10 +16,9 @@ use self::pictures::Pictures;
 use self::results::Collected;
 use super::Status;
 use super::output::Messages;
-use super::target::own_classes;
 use super::{inputs, picture, settings};
 use crate::capture::{Progress, Source, first_samples, to_tensor};
-use crate::data::{Batch, Dataset, Preprocess, npz_of_floats};
+use crate::data::{Batch, Dataset, Preprocess, Summary, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
 use crate::report::{ModelInput, PictureFile, Warning};
@@ -63,6 +62,8 @@ struct Subject {
     record: ModelInput,
     /// Index of its preprocessing among those of a batch.
     input: usize,
+    /// Names of its classes; empty where they are not known.
+    names: Vec<String>,
     /// The class of each image by the number of its logit, where that is explained.
     labels: Option<Vec<usize>>,
 }
@@ -75,11 +76,7 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let started = Instant::now();
     args.check()?;
     let loading = Instant::now();
-    let dataset = args.data.open()?;
-    if !dataset.has_images() {
-        let problem = "saliency maps are of images, and the data are rows of numbers";
-        return Err(Error::usage(problem, "give images with --data"));
-    }
+    let dataset = open(args)?;
     let execution = args.run.execution()?;
     let preprocess = steps(args, &dataset)?;
     let load = args.data.load.options(args.run.threads());
@@ -89,34 +86,75 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let mut subjects = subjects(args, &samples[0], &execution, &preprocess[0], &mut warnings)?;
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
-    let target = args.target.target(&dataset)?;
-    if target == Target::Label {
-        let names = args.target.class_names(&dataset)?;
-        for subject in &mut subjects {
-            let model = &mut subject.explainer.model;
-            subject.labels = own_classes(model, &samples[0], &dataset, (&names, target))?.ok();
-        }
+    let target = aim(args, &mut subjects, &samples[0], &dataset, &mut warnings)?;
+    let mut collected = Collected::new(args, &subjects, (&dataset, target));
+    let summary = over_data(&mut subjects, &source, &mut collected, messages)?;
+    let device = device::name(execution.device);
+    collected.test(args, (&preprocess[0], &execution))?;
+    let of_run = (loading, device);
+    let mut found = collected.finish(&preprocess[0], summary, of_run, subjects, warnings)?;
+    found.report.timing.total = started.elapsed().as_secs_f64();
+    Ok(found)
+}
+
+/// The images, which are what can be explained.
+fn open(args: &Args) -> Result<Dataset> {
+    let dataset = args.data.open()?;
+    match dataset.has_images() {
+        true => Ok(dataset),
+        false => Err(Error::usage(
+            "saliency maps are of images, and the data are rows of numbers",
+            "give images with --data",
+        )),
     }
-    let mut collected = Collected::new(args, &subjects, &dataset);
-    let mut batches = dataset.batches(&preprocess, &source.load)?;
+}
+
+/// What is explained, which has to be the same of all models.
+fn aim(
+    args: &Args,
+    subjects: &mut [Subject],
+    sample: &Tensor,
+    dataset: &Dataset,
+    warnings: &mut Vec<Warning>,
+) -> Result<Target> {
+    let mut target = None;
+    for subject in subjects {
+        let aim = args.target.aim(&mut subject.explainer.model, sample, dataset)?;
+        let shared = *target.get_or_insert(aim.target);
+        if shared != aim.target {
+            let problem =
+                format!("the models differ in what is explained: {shared}, {}", aim.target);
+            return Err(Error::usage(problem, "name the class by its number"));
+        }
+        subject.names = aim.names;
+        subject.labels = aim.labels.ok().filter(|_| shared == Target::Label);
+        warnings.extend(aim.warning);
+    }
+    Ok(target.unwrap_or(Target::Predicted))
+}
+
+/// Goes over the data once.
+fn over_data(
+    subjects: &mut [Subject],
+    source: &Source<'_>,
+    collected: &mut Collected<'_>,
+    messages: &Messages,
+) -> Result<Summary> {
+    // A model with randomness in its forward draws the same in every run.
+    tch::manual_seed(0);
+    let mut batches = source.dataset.batches(source.preprocess, &source.load)?;
     let mut bar = messages.bar();
-    bar.begin(1, 1, dataset.len());
+    bar.begin(1, 1, source.dataset.len());
     loop {
         let waiting = Instant::now();
         let Some(batch) = batches.next() else { break };
         let batch = batch?;
         collected.timing.wait += waiting.elapsed().as_secs_f64();
-        of_batch(&mut subjects, &batch, target, &mut collected)?;
+        of_batch(subjects, &batch, collected)?;
         bar.advance(batch.len());
     }
     bar.end();
-    let summary = batches.summary();
-    let device = device::name(execution.device);
-    collected.test(args, (&preprocess[0], &execution))?;
-    let mut found =
-        collected.finish(args, &dataset, summary, (loading, device), subjects, warnings)?;
-    found.report.timing.total = started.elapsed().as_secs_f64();
-    Ok(found)
+    Ok(batches.summary())
 }
 
 /// What is done to the images for the networks, and to look at them.
@@ -136,21 +174,19 @@ fn subjects(
     let loaded = inputs::load_all(&args.models, &args.run)?;
     let mut subjects = vec![];
     for model in loaded {
+        if args.sanity && model.model.stages().is_empty() {
+            return Err(trust::frozen(model.model.path()));
+        }
         let (explainer, record, said) =
             model.into_explainer(sample, &args.wanted(preprocess), execution)?;
         warnings.extend(said);
-        subjects.push(Subject { explainer, record, input: 0, labels: None });
+        subjects.push(Subject { explainer, record, input: 0, names: vec![], labels: None });
     }
     Ok(subjects)
 }
 
 /// Runs all models over a batch and takes in what they give.
-fn of_batch(
-    subjects: &mut [Subject],
-    batch: &Batch,
-    target: Target,
-    collected: &mut Collected<'_>,
-) -> Result<()> {
+fn of_batch(subjects: &mut [Subject], batch: &Batch, collected: &mut Collected<'_>) -> Result<()> {
     collected.begin(batch);
     for (i, subject) in subjects.iter_mut().enumerate() {
         let input = to_tensor(&batch.inputs[subject.input])?;
@@ -159,13 +195,13 @@ fn of_batch(
             labels.map(|all| batch.indices.iter().map(|&i| all[i]).collect());
         let images = Images { input: &input, indices: &batch.indices, labels: labels.as_deref() };
         let running = Instant::now();
-        let explained = subject.explainer.explain(&images, target)?;
+        let explained = subject.explainer.explain(&images, collected.target)?;
         collected.keep(&images, &explained);
         collected.trust(i, subject, &images, &explained)?;
         collected.differentiate(i, subject, &images, &explained.classes)?;
         collected.timing.forward += running.elapsed().as_secs_f64();
         let measuring = Instant::now();
-        collected.take(&explained, &input)?;
+        collected.take(&subject.names, &explained, &input)?;
         collected.timing.measure += measuring.elapsed().as_secs_f64();
     }
     let measuring = Instant::now();

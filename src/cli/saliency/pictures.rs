@@ -1,6 +1,7 @@
 //! Overlays and the sheet of `repsim saliency`.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
 
 use ndarray::ArrayView2;
 
@@ -27,8 +28,10 @@ pub struct Pictures {
     batch: Vec<Image>,
     /// Rows of the sheet: heading and cells.
     sheet: Vec<(String, Vec<Cell>)>,
-    /// Overlays: file name and PNG.
-    files: Vec<(String, Vec<u8>)>,
+    /// Overlays: path below the folder and PNG.
+    files: Vec<(PathBuf, Vec<u8>)>,
+    /// The paths of the overlays.
+    names: HashSet<PathBuf>,
 }
 
 impl Pictures {
@@ -44,6 +47,7 @@ impl Pictures {
             batch: vec![],
             sheet: vec![],
             files: vec![],
+            names: HashSet::new(),
         }
     }
 
@@ -78,15 +82,20 @@ impl Pictures {
             self.scales[c] = Some(self.scales[c].map_or(scale, |other| other.or(scale)));
             let drawn = self.drawn(&image, *map, scale);
             if self.wants_files {
-                let name = format!("{}-{}.png", flat(&result.sample), flat(&column.name));
+                let name = self.file_name(&result.sample, &column.name);
                 let bytes = encode_png(&drawn).map_err(|e| {
-                    Error::usage(format!("failed to draw {name}: {e}"), "leave --images out")
+                    let problem = format!("failed to draw {}: {e}", name.display());
+                    Error::usage(problem, "leave --images out")
                 })?;
+                self.names.insert(name.clone());
                 self.files.push((name, bytes));
             }
             let said = &result.predictions[column.model];
             let score = said.score.get().map_or(String::new(), |s| format!("{s:.2}"));
-            let caption = format!("{} {score}", said.target);
+            let caption = match &said.against {
+                Some(other) => format!("{}\n− {other} {score}", said.target),
+                None => format!("{} {score}", said.target),
+            };
             let flag = summary.degenerate.then(|| "degenerate".to_owned());
             cells.push(Cell::Picture { image: drawn, caption, flag });
         }
@@ -94,6 +103,20 @@ impl Pictures {
             self.sheet.push((result.sample.clone(), cells));
         }
         Ok(())
+    }
+
+    /// A path for an overlay unlike all before: that of the image, sub-folders kept, and the column.
+    fn file_name(&self, sample: &str, column: &str) -> PathBuf {
+        let whole = Path::new(sample).components();
+        let place: PathBuf = whole.filter(|part| matches!(part, Component::Normal(_))).collect();
+        let column = flat(column);
+        let mut name = PathBuf::from(format!("{}-{column}.png", place.display()));
+        let mut again = 2;
+        while self.names.contains(&name) {
+            name = PathBuf::from(format!("{}-{column}-{again}.png", place.display()));
+            again += 1;
+        }
+        name
     }
 
     /// A map over its image, or the image alone where nothing stands out.
@@ -119,7 +142,10 @@ impl Found {
         if let Some(folder) = &args.files.images {
             std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
             for (name, bytes) in &self.pictures.files {
-                write_atomically(&folder.join(name), bytes)?;
+                let path = folder.join(name);
+                let parent = path.parent().unwrap_or(folder);
+                std::fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+                write_atomically(&path, bytes)?;
             }
         }
         match &args.files.sheet {
@@ -141,7 +167,13 @@ impl Found {
             columns: &columns,
             rows: &rows,
             legends: &scale::legends(&report.results.columns, scales, colours),
-            note: "Under each map: the class explained and its score.",
+            note: match args.target.contrast {
+                Some(_) => {
+                    "Under each map: the classes held against each other, and the \
+                            difference of their logits."
+                }
+                None => "Under each map: the class explained and its score.",
+            },
             cell: CELL,
         };
         picture::sheet(&sheet, path, "use fewer images: --sheet-rows")
@@ -162,7 +194,13 @@ fn subtitle(report: &SaliencyReport, args: &Args) -> String {
     parts.push(match report.settings.target.as_str() {
         "predicted" => "explains the predicted class".to_owned(),
         "label" => "explains the image's own class".to_owned(),
-        other => format!("explains {other}"),
+        other => match report.results.images.first().and_then(|i| i.predictions.first()) {
+            Some(said) => match &said.against {
+                Some(against) => format!("explains {} against {against}", said.target),
+                None => format!("explains {}", said.target),
+            },
+            None => format!("explains {other}"),
+        },
     });
     parts.push(format!("opacity {}", args.files.opacity));
     parts.join(" · ")

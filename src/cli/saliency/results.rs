@@ -1,5 +1,7 @@
 //! What a run collects, batch by batch, and the report made of it.
 
+use std::path::PathBuf;
+
 use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate};
 use tch::{Kind, Tensor};
 
@@ -19,7 +21,7 @@ use crate::report::{DataInput, Inputs, Number, SchemaId, Timing, Tool, Warning};
 use crate::saliency::bootstrap::{interval, mean};
 use crate::saliency::compare::{Agreement, Compared};
 use crate::saliency::summary::{Summary, summarise};
-use crate::saliency::{Classes, Explained, Images, Method, finite};
+use crate::saliency::{Classes, Explained, Images, Method, Options, Target, finite};
 use crate::torchscript::{Execution, libtorch_version, tensors};
 
 /// Classes listed of each image.
@@ -35,7 +37,8 @@ const RESAMPLES: usize = 1000;
 pub struct Collected<'a> {
     args: &'a Args,
     dataset: &'a Dataset,
-    names: Vec<String>,
+    /// What is explained.
+    pub target: Target,
     columns: Vec<ColumnInfo>,
     images: Vec<ImageResult>,
     /// A list of agreements for every pair of columns.
@@ -56,13 +59,17 @@ pub struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     /// Nothing yet of these models.
-    pub fn new(args: &'a Args, subjects: &[Subject], dataset: &'a Dataset) -> Self {
+    pub fn new(
+        args: &'a Args,
+        subjects: &[Subject],
+        (dataset, target): (&'a Dataset, Target),
+    ) -> Self {
         let columns = columns(args, subjects);
         let count = columns.len();
         Self {
             args,
             dataset,
-            names: args.target.class_names(dataset).unwrap_or_default(),
+            target,
             images: vec![],
             pairs: vec![vec![]; count * count.saturating_sub(1) / 2],
             pictures: Pictures::new(args),
@@ -166,11 +173,11 @@ impl<'a> Collected<'a> {
         Ok(())
     }
 
-    /// Takes in what one model gave for the batch.
+    /// Takes in what one model gave for the batch; `names` are those of its classes.
     ///
     /// # Errors
     /// The logits are no matrix, or maps cannot be read.
-    pub fn take(&mut self, explained: &Explained, input: &Tensor) -> Result<()> {
+    pub fn take(&mut self, names: &[String], explained: &Explained, input: &Tensor) -> Result<()> {
         let logits = tensors::to_matrix(&explained.logits)?;
         let scores = explained.classes.scores(&explained.logits)?.to_kind(Kind::Double);
         let scores = tensors::to_vector(&scores)?;
@@ -179,10 +186,10 @@ impl<'a> Collected<'a> {
             let classes = &explained.classes;
             let error = explained.completeness.as_ref().map(|errors| errors[i].into());
             self.images[start + i].predictions.push(PredictionInfo {
-                target: class(&self.names, classes.classes[i] as usize),
-                against: classes.against.map(|c| class(&self.names, c as usize)),
+                target: class(names, classes.classes[i] as usize),
+                against: classes.against.map(|c| class(names, c as usize)),
                 score: scores[i].into(),
-                top: top(row.as_slice().unwrap_or(&[]), &self.names),
+                top: top(row.as_slice().unwrap_or(&[]), names),
                 completeness_error: error,
             });
         }
@@ -233,23 +240,15 @@ impl<'a> Collected<'a> {
     /// Maps of different batches have different sizes.
     pub fn finish(
         self,
-        args: &Args,
-        dataset: &Dataset,
+        preprocess: &Preprocess,
         read: Read,
         (loading, device): (f64, String),
         subjects: Vec<Subject>,
         mut warnings: Vec<Warning>,
     ) -> Result<Found> {
-        let preprocess = args.preprocess.steps(dataset)?;
-        let seed = args.choices.random_seed;
+        let seed = self.args.choices.random_seed;
         let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
         warnings.extend(blank(&self.images, &self.columns, degenerate));
-        let comparison = self.comparison(seed);
-        let faithfulness = self.faithfulness.results(&self.columns, seed);
-        let options = subjects.first().map(|s| s.explainer.options.clone());
-        let options = options.unwrap_or_else(|| args.wanted(&preprocess).options);
-        let target = args.target.target(dataset)?;
-        let maps = self.maps()?;
         let timing = Timing {
             load: loading,
             decode: read.decode_seconds,
@@ -259,14 +258,48 @@ impl<'a> Collected<'a> {
             passes: 1,
             ..Timing::default()
         };
-        let settings = SaliencySettings {
+        let data = DataInput::new(self.dataset, Some(read), std::slice::from_ref(preprocess));
+        let options = subjects.first().map(|s| s.explainer.options.clone());
+        let settings = self.settings(options, preprocess, device);
+        let maps = self.maps()?;
+        let results = SaliencyResults {
+            comparison: self.comparison(seed),
+            degenerate,
+            faithfulness: self.faithfulness.results(&self.columns, seed),
+            columns: self.columns,
+            images: self.images,
+            sanity: self.sanity,
+        };
+        let models = subjects.into_iter().map(|s| s.record).collect();
+        let report = SaliencyReport {
+            schema: SchemaId::current("saliency"),
+            tool: Tool::current(libtorch_version()),
+            inputs: Inputs { models, data: Some(data), ..Inputs::default() },
+            settings,
+            results,
+            warnings,
+            timing,
+            pictures: vec![],
+        };
+        Ok(Found { report, pictures: self.pictures, maps })
+    }
+
+    fn settings(
+        &self,
+        options: Option<Options>,
+        preprocess: &Preprocess,
+        device: String,
+    ) -> SaliencySettings {
+        let args = self.args;
+        let options = options.unwrap_or_else(|| args.wanted(preprocess).options);
+        SaliencySettings {
             methods: args.methods(),
-            target: target.to_string(),
+            target: self.target.to_string(),
             layers: args.layer.clone(),
             signed: options.signed,
             samples: options.samples,
             noise: options.noise,
-            random_seed: seed,
+            random_seed: args.choices.random_seed,
             steps: options.steps,
             baseline: options.baseline,
             window: options.window,
@@ -278,29 +311,7 @@ impl<'a> Collected<'a> {
             seed: args.data.load.seed,
             optimize: !args.run.no_optimize,
             device,
-        };
-        let report = SaliencyReport {
-            schema: SchemaId::current("saliency"),
-            tool: Tool::current(libtorch_version()),
-            inputs: Inputs {
-                models: subjects.into_iter().map(|s| s.record).collect(),
-                data: Some(DataInput::new(dataset, Some(read), &[preprocess])),
-                ..Inputs::default()
-            },
-            settings,
-            results: SaliencyResults {
-                columns: self.columns,
-                images: self.images,
-                comparison,
-                degenerate,
-                faithfulness,
-                sanity: self.sanity,
-            },
-            warnings,
-            timing,
-            pictures: vec![],
-        };
-        Ok(Found { report, pictures: self.pictures, maps })
+        }
     }
 
     fn comparison(&self, seed: u64) -> Vec<PairResult> {
@@ -340,11 +351,8 @@ impl<'a> Collected<'a> {
 /// Names of the maps: the method, with layer and model where there are several.
 fn columns(args: &Args, subjects: &[Subject]) -> Vec<ColumnInfo> {
     let mut columns = vec![];
-    for (i, subject) in subjects.iter().enumerate() {
-        let stem = args.models[i].file_stem().map(|s| s.to_string_lossy().into_owned());
-        let stem = stem.unwrap_or_default();
-        let twice = args.models.iter().filter(|m| m.file_stem() == args.models[i].file_stem());
-        let model = if twice.count() > 1 { format!("{}-{stem}", i + 1) } else { stem };
+    let names = model_names(&args.models);
+    for (i, (subject, model)) in subjects.iter().zip(&names).enumerate() {
         let explainer = &subject.explainer;
         for column in explainer.columns() {
             let layer = column.layer.map(|l| explainer.layers[l].name.clone());
@@ -365,6 +373,22 @@ fn columns(args: &Args, subjects: &[Subject]) -> Vec<ColumnInfo> {
         }
     }
     columns
+}
+
+/// A name for each model, unlike any other: its file's, after its number where another has it too.
+fn model_names(paths: &[PathBuf]) -> Vec<String> {
+    let stem = |path: &PathBuf| path.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let stems: Vec<String> = paths.iter().map(|path| stem(path).unwrap_or_default()).collect();
+    let mut names: Vec<String> = vec![];
+    for (i, stem) in stems.iter().enumerate() {
+        let twice = stems.iter().filter(|other| *other == stem).count() > 1;
+        let mut name = if twice { format!("{}-{stem}", i + 1) } else { stem.clone() };
+        while names.contains(&name) {
+            name = format!("{}-{name}", i + 1);
+        }
+        names.push(name);
+    }
+    names
 }
 
 fn compare(maps: &[ArrayView2<'_, f32>], pairs: &mut [Vec<Agreement>]) -> Result<()> {
@@ -466,4 +490,19 @@ pub fn matrix(report: &SaliencyReport, value: fn(&PairResult) -> &Mean) -> Array
         }
     }
     matrix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::model_names;
+
+    #[test]
+    fn models_have_names_of_their_own() {
+        let names = |paths: &[&str]| model_names(&paths.iter().map(Into::into).collect::<Vec<_>>());
+        assert_eq!(names(&["a.pt", "x/b.pt"]), ["a", "b"]);
+        assert_eq!(names(&["x/a.pt", "y/a.pt"]), ["1-a", "2-a"]);
+        assert_eq!(names(&["x/a.pt", "y/a.pt", "x/1-a.pt"]), ["1-a", "2-a", "3-1-a"]);
+        assert_eq!(names(&["1-a.pt", "x/a.pt", "y/a.pt"]), ["1-a", "2-a", "3-a"]);
+        assert_eq!(names(&["2-a.pt", "x/a.pt", "y/a.pt"]), ["2-a", "2-2-a", "3-a"]);
+    }
 }

@@ -1,5 +1,7 @@
 //! Whether maps can be trusted: deletion and insertion, and the test of random weights.
 
+use std::path::Path;
+
 use tch::Tensor;
 
 use super::args::Args;
@@ -146,16 +148,13 @@ fn stages(args: &Args, model: usize) -> Result<Vec<String>> {
     let loaded = inputs::load_all(std::slice::from_ref(path), &args.run)?;
     let mut stages: Vec<String> = loaded.iter().flat_map(|l| l.model.stages()).collect();
     stages.reverse();
-    if stages.is_empty() {
-        let problem = "it was frozen: no module with parameters is left to draw anew";
-        return Err(Error::file(
-            "test",
-            path,
-            problem,
-            "leave --sanity out, or export it unfrozen",
-        ));
-    }
     Ok(stages)
+}
+
+/// What is said of a model without modules.
+pub fn frozen(path: &Path) -> Error {
+    let problem = "it was frozen: no module with parameters is left to draw anew";
+    Error::file("test", path, problem, "leave --sanity out, or export it unfrozen")
 }
 
 /// The same classes again, whatever the changed model predicts.

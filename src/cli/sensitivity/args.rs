@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
-use crate::cli::fid::check_output;
 use crate::cli::gate::GateArgs;
+use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::cli::target::TargetArgs;
 use crate::data::{Dataset, Preprocess};
@@ -153,10 +153,9 @@ fn growing(values: &[f64]) -> Vec<f64> {
 impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
-        let inputs = || std::iter::once(&self.model).chain(&self.data.data);
-        for path in self.output.iter().filter(|p| *p != "-").chain(&self.plot) {
-            check_output(path, inputs())?;
-        }
+        let inputs = std::iter::once(&self.model).chain(&self.data.data);
+        let files = self.output.iter().filter(|p| *p != "-").chain(&self.plot);
+        check_outputs(files.map(PathBuf::as_path), inputs)?;
         self.plot.as_deref().map_or(Ok(()), picture::check)?;
         if self.plot.is_some() && self.ablations()?.is_empty() {
             let problem = "--plot draws importance, and --ablate none leaves it out";

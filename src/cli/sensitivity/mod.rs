@@ -14,7 +14,7 @@ use super::Status;
 use super::inputs::{self, Probed};
 use super::output::Messages;
 use super::settings;
-use super::target::own_classes;
+use super::target::Aim;
 use crate::capture::{Source, first_samples};
 use crate::error::{Error, Result};
 use crate::functional::{Ablation, Robustness};
@@ -84,9 +84,9 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let (mut subject, model, mut warnings) = loaded.into_probed(&samples, wanted, &execution)?;
     warnings.extend(unperturbed);
     settings::tell_preset(&args.preprocess, &preprocess, messages);
-    let names = args.target.class_names(&dataset)?;
-    let target = args.target.target(&dataset)?;
-    let labels = own_classes(&mut subject.model, &samples, &dataset, (&names, target))?;
+    let Aim { names, target, labels, warning } =
+        args.target.aim(&mut subject.model, &samples, &dataset)?;
+    warnings.extend(warning);
     let record = Record {
         model,
         warnings,

@@ -195,9 +195,7 @@ fn robustness(run: &Run<'_>, images: &[Seen]) -> Vec<RobustnessResult> {
 }
 
 fn image(run: &Run<'_>, against: Option<i64>, seen: &Seen) -> ImageResult {
-    // The data's classes name the logits only where they are as many.
-    let known = run.labels.is_ok() || run.names.len() != run.source.dataset.classes().len();
-    let names = if known { run.names.as_slice() } else { &[] };
+    let names = run.names.as_slice();
     let dataset = run.source.dataset;
     let label = dataset.labels().map(|labels| name_of(dataset.classes(), labels[seen.index]));
     let perturbed = run.plan.kinds.iter().zip(&seen.perturbed);
