@@ -60,7 +60,7 @@ fn copy_images(folder: &Path, first: usize, count: usize) {
     for class in &classes[..count] {
         let own = folder.join(class.file_name().unwrap());
         fs::create_dir_all(&own).unwrap();
-        let mut files: Vec<_> = fs::read_dir(&class).unwrap().map(|f| f.unwrap().path()).collect();
+        let mut files: Vec<_> = fs::read_dir(class).unwrap().map(|f| f.unwrap().path()).collect();
         files.sort();
         for file in &files[first..first + 2] {
             fs::copy(file, own.join(file.file_name().unwrap())).unwrap();
