@@ -110,7 +110,7 @@ fn robustness(found: &[RobustnessResult]) -> Markup {
         let flips = one.flip_rate.get().map(|share| 100.0 * share);
         let accuracy = one.accuracy.get().map(|share| 100.0 * share);
         vec![
-            Entry::text(&one.perturbation.to_string()),
+            Entry::text(one.perturbation.to_string()),
             Entry::number(Some(one.strength), 4),
             Entry::number(flips, 1).bar(one.flip_rate.get()),
             Entry::number(one.logit_change.get(), 3),
