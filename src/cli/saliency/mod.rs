@@ -97,7 +97,7 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
             subject.labels = own_classes(model, &samples[0], &dataset, (&names, target))?.ok();
         }
     }
-    let mut collected = Collected::new(args, &subjects, &dataset);
+    let mut collected = Collected::new(args, &subjects, &dataset, target);
     let mut batches = dataset.batches(&preprocess, &source.load)?;
     let mut bar = messages.bar();
     bar.begin(1, 1, dataset.len());
@@ -160,7 +160,7 @@ fn of_batch(
         let images = Images { input: &input, indices: &batch.indices, labels: labels.as_deref() };
         let running = Instant::now();
         let explained = subject.explainer.explain(&images, target)?;
-        collected.keep(&images, &explained);
+        collected.keep(subject, &images, &explained);
         collected.trust(i, subject, &images, &explained)?;
         collected.differentiate(i, subject, &images, &explained.classes)?;
         collected.timing.forward += running.elapsed().as_secs_f64();

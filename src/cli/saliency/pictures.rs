@@ -86,7 +86,7 @@ impl Pictures {
             }
             let said = &result.predictions[column.model];
             let score = said.score.get().map_or(String::new(), |s| format!("{s:.2}"));
-            let caption = format!("{} {score}", said.target);
+            let caption = format!("{} {score}", said.target.as_deref().unwrap_or("no prediction"));
             let flag = summary.degenerate.then(|| "degenerate".to_owned());
             cells.push(Cell::Picture { image: drawn, caption, flag });
         }
