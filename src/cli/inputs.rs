@@ -10,7 +10,7 @@ use crate::capture::Subject;
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
 use crate::saliency::{Explainer, Method, Options};
-use crate::torchscript::{Execution, Layer, Model, Selection, shape_text};
+use crate::torchscript::{Execution, Layer, Model, Selection, Stage, shape_text};
 
 /// A model as loaded, with the hash of its file.
 pub struct LoadedModel {
@@ -134,13 +134,23 @@ impl LoadedModel {
         Ok((subject, record, warnings))
     }
 
-    /// Draws the parameters of modules anew, each by a seed of its own.
+    /// A model whose file was hashed before.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub fn again(path: &Path, sha256: &str, args: &ModelArgs) -> Result<Self> {
+        let model = Model::load(path, args.trust_model)?;
+        Ok(Self { model, sha256: sha256.to_owned() })
+    }
+
+    /// Draws parameters anew, each by a seed of its own.
     ///
     /// # Errors
     /// What libtorch said.
-    pub fn redrawn(mut self, modules: &[String], seed: u64) -> Result<Self> {
-        for (i, module) in modules.iter().enumerate() {
-            self.model.redraw(module, seed.wrapping_add(i as u64))?;
+    pub fn redrawn(mut self, stages: &[Stage], seed: u64) -> Result<Self> {
+        let parameters = stages.iter().flat_map(|stage| &stage.parameters);
+        for (i, parameter) in parameters.enumerate() {
+            self.model.redraw(parameter, seed.wrapping_add(i as u64))?;
         }
         Ok(self)
     }

@@ -184,8 +184,10 @@ impl Importance {
             let fall: f64 = intact.iter().zip(&scores).map(|(a, b)| a - b).sum();
             self.falls[channel] += fall;
             if let Some(labels) = labels {
-                let hits = predicted(logits)?.iter().zip(labels).filter(|(a, b)| a == b).count();
-                self.right[channel] += hits as f64;
+                let known: Option<Vec<usize>> = predicted(logits)?.into_iter().collect();
+                let hits =
+                    |known: Vec<usize>| known.iter().zip(labels).filter(|(a, b)| a == b).count();
+                self.right[channel] += known.map_or(f64::NAN, |known| hits(known) as f64);
             }
         }
         self.images += intact.len();

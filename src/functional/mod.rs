@@ -12,7 +12,7 @@ mod robustness;
 mod sensitivity;
 
 pub use ablation::{Ablation, Ablator, Change, Importance};
-pub use robustness::{Perturbation, Perturbed, Pixels, Robustness, wilson};
+pub use robustness::{Flat, Perturbation, Perturbed, Pixels, Robustness, wilson};
 pub use sensitivity::Sensitivity;
 
 use crate::error::Result;
@@ -31,11 +31,17 @@ fn by_name<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// The class with the highest logit of each image, of N×K logits.
+/// The class with the highest logit of each image, of N×K logits; `None` where one of its logits is not
+/// finite.
 ///
 /// # Errors
 /// The logits cannot be read.
-pub fn predicted(logits: &tch::Tensor) -> Result<Vec<usize>> {
+pub fn predicted(logits: &tch::Tensor) -> Result<Vec<Option<usize>>> {
     let classes = tensors::to_vector(&logits.argmax(-1, false))?;
-    Ok(classes.iter().map(|&class| class as usize).collect())
+    let finite = crate::saliency::finite_rows(logits)?;
+    Ok(classes
+        .iter()
+        .zip(finite)
+        .map(|(&class, finite)| finite.then_some(class as usize))
+        .collect())
 }

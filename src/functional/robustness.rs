@@ -10,8 +10,8 @@ use tch::{Kind, Reduction, Tensor};
 use super::by_name;
 use crate::data::Preprocess;
 use crate::error::{Error, Result};
-use crate::saliency::{Images, forward, noise};
-use crate::torchscript::{Model, tensors};
+use crate::saliency::{Images, finite_rows, forward, noise};
+use crate::torchscript::{Gradients, Model, tensors};
 
 /// The size of PGD's steps times their number, in ε (Madry et al. 2018).
 const REACH: f64 = 2.5;
@@ -128,9 +128,20 @@ pub struct Robustness {
 pub struct Perturbed {
     /// N×K logits, a list of strengths a kind.
     pub logits: Vec<Vec<Tensor>>,
-    /// Of each image, whether the loss has no gradient: the attacks then leave it as it is. Empty
-    /// without attacks.
-    pub flat: Vec<bool>,
+    /// Of each image, why the attacks have no direction, where they have none. Empty without attacks.
+    pub flat: Vec<Option<Flat>>,
+}
+
+/// Why the attacks have no direction at an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flat {
+    /// The logits or the gradient of the loss are not finite.
+    NotFinite,
+    /// The probability of the class is 1 in float32: the loss does not change with the logits.
+    Saturated,
+    /// The gradient is 0 although the loss changes with the logits: the network passes none on, as
+    /// where it rounds.
+    Zero,
 }
 
 impl Robustness {
@@ -178,11 +189,7 @@ impl Robustness {
             let of = |&strength: &f64| attack.logits(kind, strength, images);
             logits.push(self.strengths(kind).iter().map(of).collect::<Result<Vec<_>>>()?);
         }
-        let flat = match &attack.first {
-            Some(signs) => flat(signs)?,
-            None => vec![],
-        };
-        Ok(Perturbed { logits, flat })
+        Ok(Perturbed { logits, flat: attack.flat })
     }
 }
 
@@ -213,6 +220,7 @@ struct Attack<'a> {
     told: &'a mut dyn FnMut(usize),
     /// The signs of the gradient at the clean pixels, with which every attack begins.
     first: Option<Tensor>,
+    flat: Vec<Option<Flat>>,
 }
 
 impl<'a> Attack<'a> {
@@ -225,9 +233,11 @@ impl<'a> Attack<'a> {
     ) -> Result<Self> {
         let clean = plan.pixels.of_input(&images.input.to_device(model.device()))?;
         let classes = Tensor::from_slice(classes).to_device(model.device());
-        let mut attack = Self { plan, model, clean, classes, told, first: None };
+        let mut attack = Self { plan, model, clean, classes, told, first: None, flat: vec![] };
         if plan.attacks() {
-            attack.first = Some(attack.signs(&attack.clean.shallow_clone())?);
+            let found = attack.gradients(&attack.clean.shallow_clone())?;
+            attack.flat = flat(&found, &attack.classes)?;
+            attack.first = Some(found.input.sign());
         }
         Ok(attack)
     }
@@ -268,6 +278,10 @@ impl<'a> Attack<'a> {
     /// sign(∂L/∂p); each image's loss depends on its own pixels only, so that the sum serves all, and
     /// a pixel and what the network is given of it grow together.
     fn signs(&mut self, pixels: &Tensor) -> Result<Tensor> {
+        Ok(self.gradients(pixels)?.input.sign())
+    }
+
+    fn gradients(&mut self, pixels: &Tensor) -> Result<Gradients> {
         let input = self.plan.pixels.to_input(pixels)?;
         let classes = &self.classes;
         let found = self.model.gradients(&input, |logits| {
@@ -276,14 +290,25 @@ impl<'a> Attack<'a> {
             loss.map_err(|e| tensors::torch_error("take the cross entropy", &e))
         })?;
         (self.told)(pixels.size()[0] as usize);
-        Ok(found.input.sign())
+        Ok(found)
     }
 }
 
-/// Whether the signs of each image are all 0.
-fn flat(signs: &Tensor) -> Result<Vec<bool>> {
-    let moved = signs.abs().flatten(1, -1).sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
-    Ok(tensors::to_vector(&moved)?.iter().map(|&sum| sum == 0.0).collect())
+/// Why the gradient of each image is no direction, where it is none.
+fn flat(found: &Gradients, classes: &Tensor) -> Result<Vec<Option<Flat>>> {
+    let size =
+        found.input.abs().flatten(1, -1).sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+    let sizes = tensors::to_vector(&size)?;
+    let certain =
+        found.output.detach().softmax(1, Kind::Float).gather(1, &classes.unsqueeze(1), false);
+    let certain = tensors::to_vector(&certain.squeeze_dim(1).to_kind(Kind::Double))?;
+    let of = |((&size, certain), finite): ((&f64, &f64), bool)| match (size, *certain) {
+        (size, _) if !finite || !size.is_finite() => Some(Flat::NotFinite),
+        (size, _) if size > 0.0 => None,
+        (_, certain) if certain >= 1.0 => Some(Flat::Saturated),
+        _ => Some(Flat::Zero),
+    };
+    Ok(sizes.iter().zip(&certain).zip(finite_rows(&found.output)?).map(of).collect())
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub struct MapsLayer {
     pub matching: Option<Matching>,
 }
 
-/// A channel over all images and positions.
+/// A channel over all images and positions; all `null` where a value is not finite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelInfo {
     /// Its number, from 0.

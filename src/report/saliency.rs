@@ -29,6 +29,10 @@ pub struct SaliencySettings {
     pub noise: f64,
     /// Seed of the noise and of the bootstrap.
     pub random_seed: u64,
+    /// How `sanity` drew parameters anew: `normal with each tensor's mean and deviation`, and what stays
+    /// as it was; without the test `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redrawn: Option<String>,
     /// Steps of integrated gradients.
     pub steps: usize,
     /// What the path begins from and what windows are filled with, a value a channel, in what the
@@ -166,13 +170,13 @@ pub struct FiniteStep {
 /// What a model says of an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PredictionInfo {
-    /// The class explained.
-    pub target: String,
+    /// The class explained; `null` where that is the predicted one and a logit is not finite.
+    pub target: Option<String>,
     /// The class it is held against, for a contrast.
     pub against: Option<String>,
     /// The score explained: a logit, or the difference of two.
     pub score: Number,
-    /// The classes with the highest logits, the highest first.
+    /// The classes with the highest logits, the highest first; none where a logit is not finite.
     pub top: Vec<ClassScore>,
     /// For integrated gradients: Σ of the map less S(x) − S(baseline), which is 0 in the limit of many
     /// steps.

@@ -141,7 +141,8 @@ pub struct RobustnessResult {
     pub perturbation: Perturbation,
     /// σ of the noise, or ε, of pixels in 0…1.
     pub strength: f64,
-    /// Share of images whose prediction is another than that of the intact image.
+    /// Share of images whose prediction is another than that of the intact image; `null` where a logit of
+    /// one of them is not finite.
     pub flip_rate: Number,
     /// 95 % Wilson score interval of that share (Wilson 1927).
     pub flip_interval: Option<(f64, f64)>,
@@ -160,10 +161,10 @@ pub struct ImageResult {
     pub sample: String,
     /// Its class, where that is known.
     pub label: Option<String>,
-    /// The class with the highest logit.
-    pub prediction: String,
-    /// The class whose logit is looked at.
-    pub target: String,
+    /// The class with the highest logit; `null` where a logit is not finite.
+    pub prediction: Option<String>,
+    /// The class whose logit is looked at; `null` where that is the predicted one and not known.
+    pub target: Option<String>,
     /// The class it is held against, for a contrast.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<String>,
@@ -180,7 +181,8 @@ pub struct ImageResult {
 pub struct PerturbedResult {
     /// The kind.
     pub perturbation: Perturbation,
-    /// The smallest of the strengths at which the prediction is another; `null` where it holds at all.
+    /// The smallest of the strengths at which the prediction is another; `null` where it holds at all,
+    /// and where logits are not finite.
     pub flips_at: Option<f64>,
     /// By how much the score that is looked at changes, one a strength.
     pub logit_changes: Vec<Number>,

@@ -38,7 +38,7 @@ pub struct Curves {
 
 /// Deletion and insertion of one image (Petsiuk, Das & Saenko 2018): the softmax probability of the
 /// class after each of [`STEPS`] equal parts of the pixels, in the order given, and the area by the
-/// trapezoidal rule. All steps of a curve are one batch.
+/// trapezoidal rule. The steps go through the network `batch` at a time.
 ///
 /// `input` is 1×C×H×W and `order` all H·W pixels by row.
 ///
@@ -48,8 +48,8 @@ pub fn curves(
     model: &mut Model,
     input: &Tensor,
     class: i64,
-    order: &[usize],
-    fill: Fill,
+    (order, fill): (&[usize], Fill),
+    batch: usize,
 ) -> Result<Curves> {
     let (_, _, height, width) =
         input.size4().map_err(|e| tensors::torch_error("read images", &e))?;
@@ -60,8 +60,10 @@ pub fn curves(
     let filled = filled(input, fill)?;
     let steps = masks(order, (height, width), input.device());
     let mut area = |from: &Tensor, to: &Tensor| -> Result<f64> {
-        let batch = from + (to - from) * &steps;
-        let said = forward(model, &batch)?.softmax(1, Kind::Double).select(1, class);
+        let part = |masks: &Tensor| forward(model, &(from + (to - from) * masks));
+        let parts = steps.split(batch.max(1) as i64, 0);
+        let logits = parts.iter().map(part).collect::<Result<Vec<_>>>()?;
+        let said = Tensor::cat(&logits, 0).softmax(1, Kind::Double).select(1, class);
         let said = tensors::to_vector(&said)?.to_vec();
         trapezoid(&said).ok_or_else(|| Error::usage("no curve", "please report this"))
     };

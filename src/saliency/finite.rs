@@ -46,7 +46,7 @@ pub struct Series {
 pub const STEPS: [f64; 6] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
 /// The quotients for one image (1×C×H×W) and its gradient: d is 1 on the patch, in every channel,
-/// and 0 elsewhere. All h of a patch are one batch.
+/// and 0 elsewhere. `size` images go through the network at a time.
 ///
 /// # Errors
 /// A patch lies outside the image, or the model does not run.
@@ -54,8 +54,8 @@ pub fn series(
     model: &mut Model,
     input: &Tensor,
     gradient: &Tensor,
-    classes: &Classes,
-    patch: Patch,
+    (classes, patch): (&Classes, Patch),
+    size: usize,
 ) -> Result<Series> {
     check(input, patch)?;
     let of = |t: &Tensor| {
@@ -70,7 +70,9 @@ pub fn series(
         part += *h;
     }
     let fixed = Classes { classes: vec![classes.classes[0]; count], against: classes.against };
-    let scores = fixed.scores(&forward(model, &batch)?)?.to_kind(Kind::Double);
+    let parts = batch.split(size.max(1) as i64, 0);
+    let logits = parts.iter().map(|part| forward(model, part)).collect::<Result<Vec<_>>>()?;
+    let scores = fixed.scores(&Tensor::cat(&logits, 0))?.to_kind(Kind::Double);
     let score = |i: usize| scores.double_value(&[i as i64]);
     let steps: Vec<Step> = STEPS
         .iter()

@@ -22,4 +22,4 @@ mod target;
 
 pub use explain::{Column, Explained, Explainer, Images, Options, baseline, forward, noise};
 pub use method::Method;
-pub use target::{Classes, Target};
+pub use target::{Classes, Target, finite_rows};

@@ -5,7 +5,7 @@ use std::fmt;
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::torchscript::shape_text;
+use crate::torchscript::{shape_text, tensors};
 
 /// What is explained of each image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +106,19 @@ impl Classes {
     }
 }
 
+/// Of each image, whether all its logits are finite, of N×K logits.
+///
+/// # Errors
+/// The logits cannot be read.
+pub fn finite_rows(logits: &Tensor) -> Result<Vec<bool>> {
+    let finite = logits.detach().isfinite().all_dim(1, false).to_kind(Kind::Double);
+    Ok(tensors::to_vector(&finite)?.iter().map(|&finite| finite > 0.0).collect())
+}
+
 /// The class with the highest logit of each image.
 fn best(logits: &Tensor) -> Result<Vec<i64>> {
     let classes = logits.detach().argmax(1, false).to_device(tch::Device::Cpu).to_kind(Kind::Int64);
-    Vec::try_from(classes).map_err(|e| crate::torchscript::tensors::torch_error("read classes", &e))
+    Vec::try_from(classes).map_err(|e| tensors::torch_error("read classes", &e))
 }
 
 fn no_logits(shape: &[i64]) -> Error {
@@ -129,6 +138,13 @@ fn no_labels() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_with_nan_are_found() -> Result<()> {
+        let logits = Tensor::from_slice(&[1.0, f64::NAN, 2.0, 7.0, 3.0, f64::INFINITY]);
+        assert_eq!(finite_rows(&logits.reshape([3, 2]))?, [false, true, false]);
+        Ok(())
+    }
 
     #[test]
     fn scores_are_logits_or_differences() -> Result<()> {

@@ -48,12 +48,13 @@ unsafe extern "C" {
     fn repsim_set_features_flag(model: *mut Opaque);
     fn repsim_output_type(model: *const Opaque) -> *const c_char;
     fn repsim_set_output(model: *mut Opaque, index: i64);
+    fn repsim_parameters(model: *const Opaque, error: *mut *mut c_char) -> *mut c_char;
     fn repsim_redraw(
         model: *mut Opaque,
-        path: *const c_char,
+        name: *const c_char,
         seed: u64,
         error: *mut *mut c_char,
-    ) -> i64;
+    ) -> c_int;
     fn repsim_tap_last_linear(model: *mut Opaque, error: *mut *mut c_char) -> i64;
     fn repsim_probe(
         model: *mut Opaque,
@@ -269,16 +270,30 @@ impl Handle {
         unsafe { repsim_set_output(self.0.as_ptr(), index as i64) }
     }
 
-    /// Draws the parameters of a module anew; returns how many there are.
+    /// The names of all parameters: `layer1.0.conv1.weight`.
     ///
     /// # Errors
     /// What libtorch said.
-    pub fn redraw(&mut self, path: &str, seed: u64) -> Result<usize, String> {
-        let path = c_string(path)?;
+    pub fn parameters(&self) -> Result<Vec<String>, String> {
         let mut error = ptr::null_mut();
-        // SAFETY: the handle is valid and not used elsewhere; the path outlives the call.
-        let count = unsafe { repsim_redraw(self.0.as_ptr(), path.as_ptr(), seed, &mut error) };
-        take(error).map_or(Ok(usize::try_from(count).unwrap_or(0)), Err)
+        // SAFETY: the handle is valid; the text is freed by `take`.
+        let names = take(unsafe { repsim_parameters(self.0.as_ptr(), &mut error) });
+        match take(error) {
+            Some(error) => Err(error),
+            None => Ok(lines(names)),
+        }
+    }
+
+    /// Draws the parameter of a name anew.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn redraw(&mut self, name: &str, seed: u64) -> Result<(), String> {
+        let name = c_string(name)?;
+        let mut error = ptr::null_mut();
+        // SAFETY: the handle is valid and not used elsewhere; the name outlives the call.
+        unsafe { repsim_redraw(self.0.as_ptr(), name.as_ptr(), seed, &mut error) };
+        take(error).map_or(Ok(()), Err)
     }
 
     /// Adds a layer that is the input of the last linear layer; `None` where there is none.

@@ -7,6 +7,7 @@ use tch::{Device, Tensor};
 
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::{Kind, Layer};
+use super::stages::{Stage, stages};
 use super::taps::Taps;
 use super::{archive, device};
 use crate::error::{Error, Result};
@@ -129,20 +130,30 @@ impl Model {
         self.handle.set_output(index);
     }
 
-    /// The modules directly below the root that have parameters, in the order in which they run.
-    pub fn stages(&self) -> Vec<String> {
-        let top = self.raw.iter().filter(|l| !l.path.contains('.') && l.parameters > 0);
-        top.map(|l| l.path.clone()).collect()
-    }
-
-    /// Draws the parameters of a module anew: each from a normal distribution with the mean and the
-    /// deviation that its values have, by a seed. To be called before [`Model::prepare`].
+    /// The parts whose parameters can be drawn anew, in the order in which they run: the children of
+    /// the deepest module that alone holds all parameters, and first the parameters it holds itself.
     ///
     /// # Errors
     /// What libtorch said.
-    pub fn redraw(&mut self, path: &str, seed: u64) -> Result<usize> {
-        let found = self.handle.redraw(path, seed);
-        found.map_err(|said| self.torch_error("redraw", said, "please report this".to_owned()))
+    pub fn stages(&self) -> Result<Vec<Stage>> {
+        let parameters = self.handle.parameters().map_err(|said| self.redraw_error(said))?;
+        let ran: Vec<&str> = self.raw.iter().map(|layer| layer.path.as_str()).collect();
+        Ok(stages(&parameters, &ran))
+    }
+
+    /// Draws a parameter anew by a seed: from a normal distribution with the mean and the deviation of
+    /// its values. Where all are equal, the deviation is 1/√(fan-in), and a tensor of one dimension (a
+    /// batch norm's as it begins) stays. Buffers are no parameters. To be called before
+    /// [`Model::prepare`].
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn redraw(&mut self, parameter: &str, seed: u64) -> Result<()> {
+        self.handle.redraw(parameter, seed).map_err(|said| self.redraw_error(said))
+    }
+
+    fn redraw_error(&self, said: String) -> Error {
+        self.torch_error("redraw", said, "please report this".to_owned())
     }
 
     /// Makes the input of the last linear layer a layer of its own, named `fc:input` after the

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
 mod agreement;
+mod broken;
 mod check;
 mod check_output;
 mod check_policy;

@@ -121,7 +121,7 @@ fn the_sheet_and_the_maps_hold_what_the_report_says() {
     let folder = tempfile::tempdir().unwrap();
     let (maps, sheet) = (folder.path().join("m.npz"), folder.path().join("s.svg"));
     let found = report(&format!(
-        "maps {MODEL} --data {{images}} {STEPS} --layer layer4 --layer layer1 --pick 9,2,2 --rows 3 \
+        "maps {MODEL} --data {{images}} {STEPS} --layer layer4 --layer layer1 --pick 9,2,4 --rows 3 \
          --maps {} --sheet {} --scale layer --colormap grey",
         maps.display(),
         sheet.display()

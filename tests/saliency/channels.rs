@@ -219,7 +219,7 @@ fn a_linear_head_is_known_exactly() {
     for optimize in [false, true] {
         let mut model = model(&archive("cam"), optimize, &["relu"], &x);
         let logits = forward(&mut model, &x).unwrap();
-        let best = predicted(&logits).unwrap();
+        let best: Vec<usize> = predicted(&logits).unwrap().into_iter().flatten().collect();
         for class in 0..3 {
             let target = Target::Class(class);
             let found = probe(&mut model, (&x, 2), (0, 2, 100), target, &best);

@@ -136,7 +136,7 @@ fn check_series(
     let classes = explain(explainer, &one, Target::Class(class)).classes;
     let gradients = explainer.model.gradients(&one, |logits| classes.total(logits)).unwrap();
     let patch = Patch { row, column, side: 1 };
-    let found = series(&mut explainer.model, &one, &gradients.input, &classes, patch).unwrap();
+    let found = series(&mut explainer.model, &one, &gradients.input, (&classes, patch), 3).unwrap();
     assert_near(found.autograd, slope, CLOSED * slope.abs().max(1.0), "autograd");
     for step in &found.steps {
         let wanted = slope + curvature * step.h;

@@ -14,7 +14,7 @@ fn found(way: (&str, bool), place: &Value) -> Series {
     let gradients = explainer.model.gradients(&x, |logits| classes.total(logits)).unwrap();
     let size = |name: &str| place[name].as_u64().unwrap() as usize;
     let patch = Patch { row: size("row"), column: size("column"), side: size("height") };
-    series(&mut explainer.model, &x, &gradients.input, &classes, patch).unwrap()
+    series(&mut explainer.model, &x, &gradients.input, (&classes, patch), 3).unwrap()
 }
 
 /// The patch of all channels; the other places are of one channel alone, which there is no way to

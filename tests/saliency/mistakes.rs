@@ -105,7 +105,7 @@ fn patches_lie_inside() {
     let classes = Classes { classes: vec![0], against: None };
     let mut said = |row, column, side| {
         let patch = Patch { row, column, side };
-        series(&mut explainer.model, &x, &x, &classes, patch).map_err(|e| e.to_string())
+        series(&mut explainer.model, &x, &x, (&classes, patch), 3).map_err(|e| e.to_string())
     };
     assert_eq!(
         said(30, 2, 4).unwrap_err(),

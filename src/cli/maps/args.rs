@@ -180,6 +180,11 @@ impl Args {
     /// # Errors
     /// What was wrong with them.
     pub fn check(&self) -> Result<()> {
+        let pick = &self.channels.pick;
+        if let Some((_, twice)) = pick.iter().enumerate().find(|(i, c)| pick[..*i].contains(c)) {
+            let problem = format!("channel {twice} is picked twice");
+            return Err(Error::usage(problem, "name each channel once in --pick"));
+        }
         let inputs = std::iter::once(&self.model).chain(&self.data.data);
         let files = self.output.iter().filter(|p| *p != "-").chain(&self.files.maps);
         let files = files.chain(&self.files.sheet).map(PathBuf::as_path);

@@ -50,6 +50,8 @@ impl Run<'_> {
             let correlations = outcome.correlations.get(place);
             let (layer, shown) = self.layer(outcome, a, b.zip(correlations))?;
             warnings.extend(dead(&layer, n));
+            warnings.extend(self.not_finite(outcome, a, &layer));
+            warnings.extend(self.fewer(&layer));
             layers.push(layer);
             columns.extend(shown);
         }
@@ -153,6 +155,41 @@ impl Run<'_> {
         Columns { name, of_b: true, channels, maps }
     }
 
+    /// Warns of channels with a NaN or an infinity, and names the first image shown that has one.
+    fn not_finite(&self, outcome: &Outcome, a: usize, layer: &MapsLayer) -> Option<Warning> {
+        let broken = layer.channels.iter().filter(|c| c.max.get().is_none());
+        let broken: Vec<String> = broken.map(|c| c.channel.to_string()).collect();
+        if broken.is_empty() {
+            return None;
+        }
+        let maps = outcome.layers[0][a].maps.outer_iter();
+        let bad = maps.zip(&outcome.samples).filter(|(map, _)| !map.iter().all(|v| v.is_finite()));
+        let bad: Vec<usize> = bad.map(|(_, &sample)| sample).collect();
+        let first = bad.first().map(|&sample| format!(", the first {}", self.dataset.name(sample)));
+        let text = format!(
+            "{} of {} channels of {} are not finite (NaN or infinite), in {} of {} images shown{}: {}",
+            broken.len(),
+            layer.channels.len(),
+            layer.layer,
+            bad.len(),
+            outcome.samples.len(),
+            first.unwrap_or_default(),
+            listed(&broken)
+        );
+        Some(Warning::new("not-finite", &layer.layer, text))
+    }
+
+    /// Notes that a layer has fewer channels than were asked for.
+    fn fewer(&self, layer: &MapsLayer) -> Option<Warning> {
+        let wanted = self.args.channels.first.or(self.args.channels.most_active)?;
+        let count = layer.channels.len();
+        let text = format!(
+            "{} has {count} channels, fewer than the {wanted} asked for: all are shown",
+            layer.layer
+        );
+        (wanted > count).then(|| Warning::new("fewer-channels", &layer.layer, text))
+    }
+
     fn matching(
         &self,
         outcome: &Outcome,
@@ -203,13 +240,15 @@ fn infos(maps: ndarray::ArrayView3<'_, f32>) -> Vec<MapInfo> {
 }
 
 fn info((channel, found): (usize, &Channel)) -> ChannelInfo {
+    // Extremes pass over NaN: they would be those of the values that are left.
+    let known = |value: f64| if found.mean.is_finite() { value } else { f64::NAN };
     ChannelInfo {
         channel,
         mean: found.mean.into(),
         std: found.std.into(),
-        min: found.min.into(),
-        max: found.max.into(),
-        active: found.active.into(),
+        min: known(found.min).into(),
+        max: known(found.max).into(),
+        active: known(found.active).into(),
     }
 }
 

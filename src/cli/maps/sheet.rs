@@ -48,8 +48,8 @@ impl Columns {
         };
         let (height, width) = map.dim();
         let matched = correlation.map(|r| format!("r {r:.2}").replace('-', "−"));
-        let below = matched.unwrap_or_else(|| extremes(map));
-        let caption = format!("ch {channel} · {height}×{width}\n{below}");
+        let matched = matched.map_or(String::new(), |r| format!(" · {r}"));
+        let caption = format!("ch {channel} · {height}×{width}{matched}\n{}", extremes(map));
         let picture = paint(map, range.unwrap_or((0.0, 1.0)), args.files.colormap);
         Cell::Picture { image: picture, caption, flag: flag(own) }
     }
@@ -84,8 +84,14 @@ fn extremes(map: ArrayView2<'_, f32>) -> String {
 }
 
 fn number(value: f64) -> String {
-    let digits = if value.abs() >= 100.0 { 0 } else { 2 };
-    let text = if value == 0.0 { "0".to_owned() } else { format!("{value:.digits$}") };
+    let size = value.abs();
+    let text = match size {
+        0.0 => "0".to_owned(),
+        _ if !(1e-4..1e5).contains(&size) => format!("{value:.1e}"),
+        _ if size >= 100.0 => format!("{value:.0}"),
+        _ if size >= 0.1 => format!("{value:.2}"),
+        _ => format!("{value:.*}", (1.0 - size.log10().floor()) as usize),
+    };
     text.replace('-', "−")
 }
 
@@ -155,10 +161,32 @@ fn note(report: &MapsReport) -> String {
     let range = "Under each map: channel, size, and its smallest and largest value";
     match report.inputs.models.len() {
         2 => format!(
-            "{range}; under those of B the correlation r with the channel at their left, over all \
+            "{range}; under those of B also the correlation r with the channel at their left, over all \
              positions of {} images.",
             report.results.n
         ),
         _ => format!("{range}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn small_values_keep_two_digits() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0004, "−0.00040"),
+            (0.0123, "0.012"),
+            (-0.512, "−0.51"),
+            (3.456, "3.46"),
+            (123.4, "123"),
+            (2e-7, "2.0e−7"),
+            (1.5e6, "1.5e6"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
     }
 }

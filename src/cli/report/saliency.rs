@@ -174,7 +174,7 @@ fn of_image(report: &SaliencyReport, image: &ImageResult) -> Vec<Vec<Entry>> {
             Entry::code(&image.sample),
             Entry::text(image.label.clone().unwrap_or_else(|| "–".to_owned())),
             Entry::code(&column.name),
-            Entry::text(&said.target),
+            Entry::text(said.target.as_deref().unwrap_or("–")),
             Entry::number(said.score.get(), 3),
             Entry::text(top.map_or("–", |top| top.class.as_str())),
             Entry::number(top.and_then(|top| top.probability.get()), 3),

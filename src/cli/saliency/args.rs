@@ -49,7 +49,8 @@ pub struct Args {
     /// Test the maps by deletion and insertion of pixels, against a random order
     #[arg(long, help_heading = "Method")]
     pub faithfulness: bool,
-    /// Test whether the maps depend on what was learned: draw weights anew from the top (first batch)
+    /// Test whether the maps depend on what was learned: draw parameters anew from the top, from a normal
+    /// distribution with each tensor's mean and deviation (first batch)
     #[arg(long, help_heading = "Method")]
     pub sanity: bool,
     #[command(flatten)]

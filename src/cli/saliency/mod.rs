@@ -174,7 +174,7 @@ fn subjects(
     let loaded = inputs::load_all(&args.models, &args.run)?;
     let mut subjects = vec![];
     for model in loaded {
-        if args.sanity && model.model.stages().is_empty() {
+        if args.sanity && model.model.stages()?.is_empty() {
             return Err(trust::frozen(model.model.path()));
         }
         let (explainer, record, said) =
@@ -196,7 +196,7 @@ fn of_batch(subjects: &mut [Subject], batch: &Batch, collected: &mut Collected<'
         let images = Images { input: &input, indices: &batch.indices, labels: labels.as_deref() };
         let running = Instant::now();
         let explained = subject.explainer.explain(&images, collected.target)?;
-        collected.keep(&images, &explained);
+        collected.keep(subject, &images, &explained);
         collected.trust(i, subject, &images, &explained)?;
         collected.differentiate(i, subject, &images, &explained.classes)?;
         collected.timing.forward += running.elapsed().as_secs_f64();

@@ -92,9 +92,10 @@ impl Pictures {
             }
             let said = &result.predictions[column.model];
             let score = said.score.get().map_or(String::new(), |s| format!("{s:.2}"));
+            let target = said.target.as_deref().unwrap_or("no prediction");
             let caption = match &said.against {
-                Some(other) => format!("{}\n− {other} {score}", said.target),
-                None => format!("{} {score}", said.target),
+                Some(other) => format!("{target}\n− {other} {score}"),
+                None => format!("{target} {score}"),
             };
             let flag = summary.degenerate.then(|| "degenerate".to_owned());
             cells.push(Cell::Picture { image: drawn, caption, flag });
@@ -196,8 +197,11 @@ fn subtitle(report: &SaliencyReport, args: &Args) -> String {
         "label" => "explains the image's own class".to_owned(),
         other => match report.results.images.first().and_then(|i| i.predictions.first()) {
             Some(said) => match &said.against {
-                Some(against) => format!("explains {} against {against}", said.target),
-                None => format!("explains {}", said.target),
+                Some(against) => format!(
+                    "explains {} against {against}",
+                    said.target.as_deref().unwrap_or("nothing")
+                ),
+                None => format!("explains {}", said.target.as_deref().unwrap_or("nothing")),
             },
             None => format!("explains {other}"),
         },

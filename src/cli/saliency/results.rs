@@ -21,7 +21,7 @@ use crate::report::{DataInput, Inputs, Number, SchemaId, Timing, Tool, Warning};
 use crate::saliency::bootstrap::{interval, mean};
 use crate::saliency::compare::{Agreement, Compared};
 use crate::saliency::summary::{Summary, summarise};
-use crate::saliency::{Classes, Explained, Images, Method, Options, Target, finite};
+use crate::saliency::{Classes, Explained, Images, Method, Options, Target, finite, finite_rows};
 use crate::torchscript::{Execution, libtorch_version, tensors};
 
 /// Classes listed of each image.
@@ -29,6 +29,10 @@ const TOP: usize = 5;
 
 /// Pixels at which the derivative is taken from its definition where none are named.
 const PATCHES: usize = 3;
+
+/// How parameters are drawn anew.
+const REDRAWN: &str = "normal with each tensor's mean and deviation; with deviation 1/sqrt(fan-in) where \
+                       all values are equal; equal vectors and buffers (batch-norm statistics) stay";
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
@@ -53,6 +57,8 @@ pub struct Collected<'a> {
     batch: Vec<Array3<f32>>,
     /// Images of the batch at hand.
     in_batch: usize,
+    /// Images with logits that are not finite, an entry a model.
+    broken: Vec<usize>,
     /// Where the time went.
     pub timing: Spent,
 }
@@ -79,6 +85,7 @@ impl<'a> Collected<'a> {
             sanity: vec![],
             batch: vec![],
             in_batch: 0,
+            broken: vec![],
             timing: Spent::default(),
             columns,
         }
@@ -101,10 +108,11 @@ impl<'a> Collected<'a> {
     }
 
     /// Keeps the first batch of each model where its weights will be drawn anew.
-    pub fn keep(&mut self, images: &Images<'_>, explained: &Explained) {
+    pub fn keep(&mut self, subject: &Subject, images: &Images<'_>, explained: &Explained) {
         let models = self.columns.last().map_or(0, |c| c.model + 1);
         if self.args.sanity && self.kept.len() < models {
             self.kept.push(Kept {
+                sha256: subject.record.sha256.clone(),
                 input: images.input.copy(),
                 indices: images.indices.to_vec(),
                 classes: explained.classes.clone(),
@@ -131,6 +139,7 @@ impl<'a> Collected<'a> {
         for i in 0..self.in_batch {
             let input = images.input.narrow(0, i as i64, 1);
             let own = classes.of_rows(i..i + 1);
+            let batch = subject.explainer.options.batch;
             let network = &mut subject.explainer.model;
             let gradient = network.gradients(&input, |logits| own.total(logits))?.input;
             let patches = match self.args.patch.is_empty() {
@@ -138,7 +147,7 @@ impl<'a> Collected<'a> {
                 false => self.args.patch.clone(),
             };
             for patch in patches {
-                let found = finite::series(network, &input, &gradient, &own, patch)?;
+                let found = finite::series(network, &input, &gradient, (&own, patch), batch)?;
                 self.images[start + i].finite_differences.push(in_report(model, &found));
             }
         }
@@ -181,15 +190,19 @@ impl<'a> Collected<'a> {
         let logits = tensors::to_matrix(&explained.logits)?;
         let scores = explained.classes.scores(&explained.logits)?.to_kind(Kind::Double);
         let scores = tensors::to_vector(&scores)?;
+        let finite = finite_rows(&explained.logits)?;
         let start = self.images.len() - logits.nrows();
         for (i, row) in logits.rows().into_iter().enumerate() {
             let classes = &explained.classes;
             let error = explained.completeness.as_ref().map(|errors| errors[i].into());
+            let known = finite[i] || self.target != Target::Predicted;
+            let logits = if finite[i] { row.as_slice().unwrap_or(&[]) } else { &[] };
+            self.broken.extend((!finite[i]).then_some(start + i));
             self.images[start + i].predictions.push(PredictionInfo {
-                target: class(names, classes.classes[i] as usize),
+                target: known.then(|| class(names, classes.classes[i] as usize)),
                 against: classes.against.map(|c| class(names, c as usize)),
                 score: scores[i].into(),
-                top: top(row.as_slice().unwrap_or(&[]), names),
+                top: top(logits, names),
                 completeness_error: error,
             });
         }
@@ -248,6 +261,7 @@ impl<'a> Collected<'a> {
     ) -> Result<Found> {
         let seed = self.args.choices.random_seed;
         let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
+        warnings.extend(not_finite(&self.images, &self.broken));
         warnings.extend(blank(&self.images, &self.columns, degenerate));
         let timing = Timing {
             load: loading,
@@ -300,6 +314,7 @@ impl<'a> Collected<'a> {
             samples: options.samples,
             noise: options.noise,
             random_seed: args.choices.random_seed,
+            redrawn: args.sanity.then(|| REDRAWN.to_owned()),
             steps: options.steps,
             baseline: options.baseline,
             window: options.window,
@@ -458,20 +473,40 @@ fn in_numbers(summary: &Summary) -> MapSummary {
     }
 }
 
+/// Warns of logits that are not finite.
+fn not_finite(images: &[ImageResult], broken: &[usize]) -> Option<Warning> {
+    let first = &images.get(*broken.first()?)?.sample;
+    let mut all = broken.to_vec();
+    all.dedup();
+    let text = format!(
+        "logits are not finite (NaN or infinite) in {} of {} images, the first {first}: they have no \
+         prediction",
+        all.len(),
+        images.len()
+    );
+    Some(Warning::new("logits-not-finite", first, text))
+}
+
 fn blank(images: &[ImageResult], columns: &[ColumnInfo], count: usize) -> Option<Warning> {
     let first = images.iter().find_map(|image| {
         let place = image.maps.iter().position(|m| m.degenerate)?;
         Some((&image.sample, columns.get(place)?))
     })?;
     let (sample, column) = first;
+    let is_broken = |m: &&MapSummary| m.degenerate && m.max.get().is_none();
+    let broken =
+        images.iter().filter(|image| image.sample == *sample).flat_map(|image| &image.maps);
+    let first_broken = broken.filter(|m| m.degenerate).take(1).any(|m| is_broken(&m));
     let why = match column.method {
+        _ if first_broken => "it is not finite",
         Method::Gradient | Method::SmoothGrad => "its gradient is zero",
         method if method.is_cam() => "nothing in it speaks for the class",
         _ => "it is zero everywhere",
     };
     let text = format!(
-        "{count} maps are degenerate, the first that of {sample} by {}: {why}; such maps are left \
+        "{count} {} degenerate, the first that of {sample} by {}: {why}; such maps are left \
          blank, and out of all comparisons",
+        if count == 1 { "map is" } else { "maps are" },
         column.name
     );
     Some(Warning::new("degenerate-map", &column.name, text))

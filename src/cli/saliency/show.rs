@@ -45,7 +45,7 @@ fn images(report: &SaliencyReport) -> String {
             table.add_row([
                 image.sample.clone(),
                 column.name.clone(),
-                said.target.clone(),
+                said.target.clone().unwrap_or_else(|| "-".to_owned()),
                 number(said.score.get()),
                 number(map.mass_in_top.get()),
                 state,

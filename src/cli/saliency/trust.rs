@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::args::Args;
 use super::results::over_images;
 use super::{Subject, enlarged, to_array};
-use crate::cli::inputs;
+use crate::cli::inputs::LoadedModel;
 use crate::data::Preprocess;
 use crate::error::{Error, Result};
 use crate::report::saliency::{ColumnInfo, FaithfulnessResult, SanityResult};
@@ -15,8 +15,8 @@ use crate::saliency::auc::order;
 use crate::saliency::compare::{Agreement, Compared};
 use crate::saliency::faithfulness::{Curves, Fill, curves, random_order};
 use crate::saliency::summary::summarise;
-use crate::saliency::{Classes, Images, Target};
-use crate::torchscript::Execution;
+use crate::saliency::{Classes, Explainer, Images, Target};
+use crate::torchscript::{Execution, Stage};
 
 /// What pixels are replaced by.
 const FILLS: [Fill; 2] = [Fill::Mean, Fill::Blur];
@@ -46,11 +46,11 @@ impl Faithfulness {
         let arrays = arrays.collect::<Result<Vec<_>>>()?;
         self.maps.resize_with(self.maps.len().max(first + maps.len()), Vec::new);
         self.random.resize_with(self.random.len().max(model + 1), Vec::new);
+        let Explainer { model: network, options, .. } = &mut subject.explainer;
         for (i, &class) in classes.classes.iter().enumerate() {
             let input = images.input.narrow(0, i as i64, 1);
             let mut both = |order: &[usize]| -> Result<[Curves; 2]> {
-                let mut of =
-                    |fill| curves(&mut subject.explainer.model, &input, class, order, fill);
+                let mut of = |fill| curves(network, &input, class, (order, fill), options.batch);
                 Ok([of(FILLS[0])?, of(FILLS[1])?])
             };
             for (c, maps) in arrays.iter().enumerate() {
@@ -62,7 +62,7 @@ impl Faithfulness {
                 self.maps[first + c].push(found);
             }
             let pixels = (input.size()[2] * input.size()[3]) as usize;
-            let seed = subject.explainer.options.seed ^ images.indices[i] as u64;
+            let seed = options.seed ^ images.indices[i] as u64;
             self.random[model].push(both(&random_order(pixels, seed))?);
         }
         Ok(())
@@ -96,6 +96,8 @@ impl Faithfulness {
 
 /// The first batch of one model, which the test of random weights goes over again.
 pub struct Kept {
+    /// Hash of the model's file.
+    pub sha256: String,
     /// What the network was given.
     pub input: Tensor,
     /// Positions in the data set.
@@ -120,11 +122,9 @@ pub fn sanity(
 ) -> Result<Vec<SanityResult>> {
     let mut results = vec![];
     for (m, first) in kept.iter().enumerate() {
-        let path = &args.models[m];
-        let stages = stages(args, m)?;
+        let stages = stages(args, (m, first))?;
         for done in 1..=stages.len() {
-            let mut loaded = inputs::load_all(std::slice::from_ref(path), &args.run)?;
-            let loaded = loaded.pop().ok_or_else(|| Error::usage("no model", "name one"))?;
+            let loaded = LoadedModel::again(&args.models[m], &first.sha256, &args.run)?;
             let redrawn = loaded.redrawn(&stages[..done], args.choices.random_seed)?;
             let (mut explainer, ..) =
                 redrawn.into_explainer(&first.input, &args.wanted(preprocess), execution)?;
@@ -135,18 +135,17 @@ pub fn sanity(
             let own = columns.iter().filter(|c| c.model == m);
             for (column, (before, after)) in own.zip(first.maps.iter().zip(&explained.maps)) {
                 let sides = [before, after].map(|maps| enlarged(maps, &first.input));
-                results.push(stage_result(column, &stages[done - 1], &sides, args)?);
+                results.push(stage_result(column, &stages[done - 1].name, &sides, args)?);
             }
         }
     }
     Ok(results)
 }
 
-/// The modules with parameters, the last first.
-fn stages(args: &Args, model: usize) -> Result<Vec<String>> {
+/// The parts with parameters, the last first.
+fn stages(args: &Args, (model, kept): (usize, &Kept)) -> Result<Vec<Stage>> {
     let path = &args.models[model];
-    let loaded = inputs::load_all(std::slice::from_ref(path), &args.run)?;
-    let mut stages: Vec<String> = loaded.iter().flat_map(|l| l.model.stages()).collect();
+    let mut stages = LoadedModel::again(path, &kept.sha256, &args.run)?.model.stages()?;
     stages.reverse();
     Ok(stages)
 }

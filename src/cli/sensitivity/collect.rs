@@ -10,7 +10,7 @@ use crate::cli::inputs::Probed;
 use crate::cli::output::Bar;
 use crate::data::{Batch, Summary};
 use crate::error::{Error, Result};
-use crate::functional::{Ablation, Ablator, Change, Importance, Sensitivity, predicted};
+use crate::functional::{Ablation, Ablator, Change, Flat, Importance, Sensitivity, predicted};
 use crate::saliency::{Classes, Images};
 use crate::torchscript::{TailGradients, tensors};
 
@@ -42,21 +42,21 @@ pub struct Seen {
     pub class: i64,
     /// Its score.
     pub score: f64,
-    /// The class with the highest logit.
-    pub predicted: usize,
+    /// The class with the highest logit; `None` where a logit is not finite.
+    pub predicted: Option<usize>,
     /// The highest logit less the second highest.
     pub margin: f64,
     /// Under each perturbation, a list of strengths a kind.
     pub perturbed: Vec<Vec<Under>>,
-    /// Whether the loss of the attacks has no gradient.
-    pub flat: bool,
+    /// Why the attacks have no direction, where they have none.
+    pub flat: Option<Flat>,
 }
 
 /// What becomes of an image under a perturbation.
 #[derive(Clone, Copy)]
 pub struct Under {
-    /// The class with the highest logit.
-    pub predicted: usize,
+    /// The class with the highest logit; `None` where a logit is not finite.
+    pub predicted: Option<usize>,
     /// By how much the score changes.
     pub change: f64,
 }
@@ -187,6 +187,14 @@ fn first(
         sensitivity.add(layer)?;
     }
     told(batch.len());
+    if output.size()[1] < 2 && !run.plan.kinds.is_empty() {
+        let problem =
+            "the model gives one logit: no prediction can flip, and no attack raises its loss";
+        return Err(Error::usage(
+            problem,
+            "give --perturb none, or a model with two logits or more",
+        ));
+    }
     let mut seen = seen(&classes, &output, &batch.indices)?;
     perturb(run, &images, &classes, &mut seen, told)?;
     Ok((classes, seen))
@@ -199,17 +207,18 @@ fn seen(classes: &Classes, output: &Tensor, indices: &[usize]) -> Result<Vec<See
     let logits = tensors::to_matrix(output)?;
     let of = |(row, &index): (usize, &usize)| {
         let logits = logits.row(row);
-        let best = predicted[row];
-        let others = logits.iter().enumerate().filter(|(class, _)| *class != best);
-        let second = others.map(|(_, logit)| *logit).fold(f64::NEG_INFINITY, f64::max);
+        let margin = predicted[row].map_or(f64::NAN, |best| {
+            let others = logits.iter().enumerate().filter(|(class, _)| *class != best);
+            logits[best] - others.map(|(_, logit)| *logit).fold(f64::NEG_INFINITY, f64::max)
+        });
         Seen {
             index,
             class: classes.classes[row],
             score: scores[row],
-            predicted: best,
-            margin: logits[best] - second,
+            predicted: predicted[row],
+            margin,
             perturbed: vec![],
-            flat: false,
+            flat: None,
         }
     };
     Ok(indices.iter().enumerate().map(of).collect())
@@ -227,7 +236,7 @@ fn perturb(
     }
     let attacked: Vec<i64> = match images.labels {
         Some(labels) => labels.iter().map(|&label| label as i64).collect(),
-        None => seen.iter().map(|image| image.predicted as i64).collect(),
+        None => seen.iter().map(|image| image.predicted.unwrap_or(0) as i64).collect(),
     };
     let found = run.plan.perturb(&mut run.subject.model, images, &attacked, told)?;
     for (image, flat) in seen.iter_mut().zip(&found.flat) {

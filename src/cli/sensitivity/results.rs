@@ -4,13 +4,14 @@ use super::collect::{Collected, Seen, Under};
 use super::{Args, Record, Run};
 use crate::cli::target::name_of;
 use crate::functional::ranking::{correlation, falling_ranks, only_in_first};
-use crate::functional::{Ablation, Perturbation, Sensitivity, wilson};
+use crate::functional::{Ablation, Flat, Perturbation, Sensitivity, wilson};
 use crate::report::distance::NullValue;
 use crate::report::sensitivity::{
     ChannelResult, CorrelationResult, ImageResult, LayerResult, PerturbedResult, RobustnessResult,
     SensitivityReport, SensitivityResults, SensitivitySettings,
 };
 use crate::report::{DataInput, Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::saliency::Target;
 use crate::saliency::bootstrap::{interval, mean};
 use crate::torchscript::libtorch_version;
 
@@ -82,7 +83,7 @@ fn results(run: &Run<'_>, found: &Collected) -> SensitivityResults {
         n: found.images.len(),
         accuracy: right.into(),
         mean_logit: mean(scores).map(|mean| mean.value).into(),
-        nulls: nulls(run, &layers),
+        nulls: nulls(run, found, &layers),
         layers,
         robustness: robustness(run, &found.images),
         images: found.images.iter().map(|seen| image(run, found.against, seen)).collect(),
@@ -90,9 +91,10 @@ fn results(run: &Run<'_>, found: &Collected) -> SensitivityResults {
 }
 
 /// The share of the images that are predicted rightly, where labels are known.
-fn right(run: &Run<'_>, images: &[Seen], said: impl Fn(&Seen) -> usize) -> Option<f64> {
+fn right(run: &Run<'_>, images: &[Seen], said: impl Fn(&Seen) -> Option<usize>) -> Option<f64> {
     let labels = run.labels.as_ref().ok()?;
-    let count = images.iter().filter(|image| said(image) == labels[image.index]).count();
+    let hit = |image| Some(usize::from(said(image)? == labels[image.index]));
+    let count = images.iter().map(hit).sum::<Option<usize>>()?;
     Some(count as f64 / images.len() as f64)
 }
 
@@ -177,14 +179,15 @@ fn robustness(run: &Run<'_>, images: &[Seen]) -> Vec<RobustnessResult> {
     for (k, &kind) in run.plan.kinds.iter().enumerate() {
         for (s, &strength) in run.plan.strengths(kind).iter().enumerate() {
             let under = |image: &Seen| image.perturbed[k][s];
-            let flips = images.iter().filter(|i| under(i).predicted != i.predicted).count();
+            let flip = |i| Some(usize::from(under(i).predicted? != i.predicted?));
+            let flips: Option<usize> = images.iter().map(flip).sum();
             let changes: Vec<f64> = images.iter().map(|image| under(image).change).collect();
             let average = mean(changes.iter().map(|change| Some(*change)));
             rows.push(RobustnessResult {
                 perturbation: kind,
                 strength,
-                flip_rate: (flips as f64 / images.len() as f64).into(),
-                flip_interval: wilson(flips, images.len()),
+                flip_rate: flips.map(|flips| flips as f64 / images.len() as f64).into(),
+                flip_interval: flips.and_then(|flips| wilson(flips, images.len())),
                 logit_change: average.map(|mean| mean.value).into(),
                 logit_interval: interval(&changes, run.plan.seed, RESAMPLES, 0.95),
                 accuracy: right(run, images, |image| under(image).predicted).into(),
@@ -199,11 +202,12 @@ fn image(run: &Run<'_>, against: Option<i64>, seen: &Seen) -> ImageResult {
     let dataset = run.source.dataset;
     let label = dataset.labels().map(|labels| name_of(dataset.classes(), labels[seen.index]));
     let perturbed = run.plan.kinds.iter().zip(&seen.perturbed);
+    let known_target = seen.predicted.is_some() || run.target != Target::Predicted;
     ImageResult {
         sample: dataset.name(seen.index),
         label,
-        prediction: name_of(names, seen.predicted),
-        target: name_of(names, seen.class as usize),
+        prediction: seen.predicted.map(|class| name_of(names, class)),
+        target: known_target.then(|| name_of(names, seen.class as usize)),
         against: against.map(|class| name_of(names, class as usize)),
         logit: seen.score.into(),
         margin: seen.margin.into(),
@@ -212,7 +216,8 @@ fn image(run: &Run<'_>, against: Option<i64>, seen: &Seen) -> ImageResult {
 }
 
 fn of_kind(run: &Run<'_>, kind: Perturbation, seen: &Seen, under: &[Under]) -> PerturbedResult {
-    let first = under.iter().position(|under| under.predicted != seen.predicted);
+    let known = seen.predicted.is_some() && under.iter().all(|under| under.predicted.is_some());
+    let first = under.iter().position(|under| known && under.predicted != seen.predicted);
     PerturbedResult {
         perturbation: kind,
         flips_at: first.map(|place| run.plan.strengths(kind)[place]),
@@ -220,7 +225,7 @@ fn of_kind(run: &Run<'_>, kind: Perturbation, seen: &Seen, under: &[Under]) -> P
     }
 }
 
-fn nulls(run: &Run<'_>, layers: &[LayerResult]) -> Vec<NullValue> {
+fn nulls(run: &Run<'_>, found: &Collected, layers: &[LayerResult]) -> Vec<NullValue> {
     let null = |field: String, reason: &str| NullValue { field, reason: reason.to_owned() };
     let mut nulls = vec![];
     if let Err(reason) = &run.labels {
@@ -231,6 +236,17 @@ fn nulls(run: &Run<'_>, layers: &[LayerResult]) -> Vec<NullValue> {
             let field = format!("layers[].channels[].drop_{how}, accuracy_{how}");
             nulls.push(null(field, "--ablate leaves it out"));
         }
+    }
+    if let Some(broken) = not_finite(run, &found.images, |image| image.predicted.is_none()) {
+        let field = "images[].prediction, logit, margin; mean_logit, accuracy, falls, flips";
+        nulls.push(null(field.to_owned(), &format!("logits that are not finite: {broken}")));
+    } else if let Some(broken) = not_finite(run, &found.images, breaks) {
+        let field = "robustness[].flip_rate, accuracy, logit_change; images[].perturbed[].flips_at";
+        let reason = format!("logits that are not finite under perturbation: {broken}");
+        nulls.push(null(field.to_owned(), &reason));
+    }
+    if found.images.iter().any(|image| image.margin == f64::INFINITY) {
+        nulls.push(null("images[].margin".to_owned(), "the model gives one logit"));
     }
     for layer in layers {
         let finite = layer.channels.iter().all(|c| c.sensitivity.get().is_some());
@@ -267,16 +283,48 @@ fn of_results(run: &Run<'_>, found: &Collected, results: &SensitivityResults) ->
         );
         warnings.push(Warning::new("few-images", &place, text));
     }
-    let flat = found.images.iter().filter(|image| image.flat).count();
-    if flat > 0 {
+    if let Some(broken) = not_finite(run, &found.images, |image| image.predicted.is_none()) {
         let text = format!(
-            "the loss of {flat} images has no gradient (their predictions are certain in float32): \
-             FGSM and PGD leave them as they are, which does not show that they are robust"
+            "logits are not finite (NaN or infinite) in {broken}: they have no prediction, and what is \
+             a mean or a share over the images is null"
         );
-        warnings.push(Warning::new("no-gradient", &place, text));
+        warnings.push(Warning::new("logits-not-finite", &place, text));
     }
+    let flats = [Flat::NotFinite, Flat::Saturated, Flat::Zero];
+    warnings.extend(flats.into_iter().filter_map(|why| no_gradient(run, &found.images, why)));
     warnings.extend(results.layers.iter().filter(|l| l.constant > 0).map(constant));
     warnings
+}
+
+/// Whether a logit is not finite under a perturbation.
+fn breaks(image: &Seen) -> bool {
+    image.perturbed.iter().flatten().any(|under| under.predicted.is_none())
+}
+
+/// How many images are broken, and which is the first; `None` where none is.
+fn not_finite(run: &Run<'_>, images: &[Seen], broken: impl Fn(&Seen) -> bool) -> Option<String> {
+    let all: Vec<&Seen> = images.iter().filter(|image| broken(image)).collect();
+    let first = run.source.dataset.name(all.first()?.index);
+    Some(format!("{} of {} images, the first {first}", all.len(), images.len()))
+}
+
+/// Warns of images at which the attacks have no direction.
+fn no_gradient(run: &Run<'_>, images: &[Seen], why: Flat) -> Option<Warning> {
+    let flat = |image: &Seen| image.flat == Some(why) && image.predicted.is_some();
+    let which = not_finite(run, images, flat)?;
+    let (state, what) = match why {
+        Flat::NotFinite => ("is not finite", "FGSM and PGD have no direction there"),
+        Flat::Saturated => (
+            "is 0, for the predictions are certain in float32",
+            "FGSM and PGD leave them as they are, which does not show that they are robust",
+        ),
+        Flat::Zero => (
+            "is 0, for the network passes none on to the pixels (as where it rounds)",
+            "FGSM and PGD leave them as they are, which does not show that they are robust",
+        ),
+    };
+    let text = format!("the gradient of the loss {state} in {which}: {what}");
+    Some(Warning::new("no-gradient", run.source.dataset.path().display(), text))
 }
 
 fn constant(layer: &LayerResult) -> Warning {

@@ -35,14 +35,16 @@ pub(super) fn stroke(line: Element, series: usize, dashed: bool) -> Element {
 
 /// The marker of a series.
 pub(in crate::render) fn draw(series: usize, (x, y): (f64, f64)) -> Element {
-    let shape = match series % COLOURS.len() {
+    // Beyond the palette the shapes move on by one: every pair of shape and colour comes once.
+    let form = (series + series / COLOURS.len()) % COLOURS.len();
+    let shape = match form {
         0 | 5 => svg::circle(x, y, REACH),
         1 | 6 => svg::rect(Rect::square(x, y, 1.8 * REACH)),
         2 => corners((x, y), &[(0.0, -1.3), (1.17, 0.8), (-1.17, 0.8)]),
         3 | 7 => corners((x, y), &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)]),
         _ => corners((x, y), &[(0.0, 1.3), (1.17, -0.8), (-1.17, -0.8)]),
     };
-    if series % COLOURS.len() < 5 {
+    if form < 5 {
         shape.fill(colour(series)).stroke(WHITE, 1.0)
     } else {
         shape.fill(WHITE).stroke(colour(series), 1.6)

@@ -62,7 +62,7 @@ pub struct Chart<'a> {
     pub y_range: Option<(f64, f64)>,
     /// Whether values are written as percentages: 0.8 as 80 %.
     pub percent: bool,
-    /// The curves; beyond eight, colours and markers recur.
+    /// The curves; beyond eight, colours recur with other markers.
     pub series: &'a [Series<'a>],
     /// Horizontal reference lines.
     pub lines: &'a [Rule<'a>],

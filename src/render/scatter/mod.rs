@@ -36,7 +36,7 @@ const INSET: f64 = 14.0;
 /// # use repsim::render::Scatter;
 /// let labels = ["ch 0", "ch 1"].map(str::to_owned);
 /// let scatter = Scatter {
-///     title: "Importance is not sensitivity",
+///     title: "Importance against sensitivity",
 ///     subtitle: "layer4 · n = 500",
 ///     x_label: "sensitivity",
 ///     y_label: "fall of the logit",
@@ -66,7 +66,7 @@ pub struct Scatter<'a> {
     /// left out where there is no room. Names beyond 40 characters are shortened in the middle.
     pub highlighted: &'a [(usize, String)],
     /// The group of each point, which gives it its colour and shape; points without are in group 0.
-    /// Beyond eight, colours and shapes recur.
+    /// Beyond eight colours recur with other shapes, beyond 64 both.
     pub groups: &'a [usize],
     /// What the legend calls the groups; without names there is no legend.
     pub group_names: &'a [String],

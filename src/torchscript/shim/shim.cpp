@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/version.h>
 
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
@@ -233,21 +234,33 @@ const char* repsim_output_type(const repsim_model* model) { return model->output
 
 void repsim_set_output(repsim_model* model, int64_t index) { model->output = index; }
 
-int64_t repsim_redraw(repsim_model* model, const char* path, uint64_t seed, char** error) {
-  return guarded<int64_t>(error, -1, [&]() -> int64_t {
+char* repsim_parameters(const repsim_model* model, char** error) {
+  return guarded<char*>(error, nullptr, [&] {
+    std::string names;
+    for (const auto& parameter : model->module.named_parameters()) names += parameter.name + "\n";
+    return copy_text(names);
+  });
+}
+
+int repsim_redraw(repsim_model* model, const char* name, uint64_t seed, char** error) {
+  return guarded(error, 1, [&] {
     torch::NoGradGuard no_grad;
     auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    const std::string prefix = std::string(path) + ".";
-    int64_t count = 0;
     for (const auto& parameter : model->module.named_parameters()) {
-      if (parameter.name.rfind(prefix, 0) != 0) continue;
+      if (parameter.name != name) continue;
       auto value = parameter.value;
       const auto mean = value.mean();
-      const auto noise = at::randn(value.sizes(), generator, value.options());
-      value.copy_(value.numel() > 1 ? mean + noise * value.std() : value + noise * value);
-      count++;
+      auto deviation = value.numel() > 1 ? value.std() : value.abs().sum();
+      const bool is_constant = value.numel() > 1 && (value == value.flatten()[0]).all().item<bool>();
+      if (is_constant && value.dim() > 1) {
+        const auto fan_in = static_cast<double>(value.numel() / value.size(0));
+        deviation = at::full_like(mean, 1.0 / std::sqrt(fan_in));
+      }
+      if (is_constant && value.dim() < 2) return 0;
+      value.copy_(mean + at::randn(value.sizes(), generator, value.options()) * deviation);
+      return 0;
     }
-    return count;
+    throw std::runtime_error(std::string("no parameter ") + name);
   });
 }
 

@@ -50,10 +50,14 @@ const char* repsim_output_type(const repsim_model* model);
 // From now on element `index` of a tuple or list that `forward` returns counts as its output.
 void repsim_set_output(repsim_model* model, int64_t index);
 
-// Draws the parameters of the module at `path` anew, each from a normal distribution with the mean
-// and deviation that its values have. Returns how many parameters those are, -1 on an error. To be
-// called before the model is prepared.
-int64_t repsim_redraw(repsim_model* model, const char* path, uint64_t seed, char** error);
+// The names of all parameters, a line each; to be freed by `repsim_free`. Null on an error.
+char* repsim_parameters(const repsim_model* model, char** error);
+
+// Draws the parameter of a name anew, from a normal distribution with the mean and deviation of its
+// values; of a single value, with that value's size as the deviation. Where all values are equal, one
+// over the root of the fan-in is the deviation, and a tensor of one dimension stays. Returns 0 if it
+// was done. To be called before the model is prepared.
+int repsim_redraw(repsim_model* model, const char* name, uint64_t seed, char** error);
 
 // Adds a layer that is the input of the last linear layer of the graph. Returns its identifier, -1
 // where there is no linear layer, -2 on an error. To be called before the model is prepared.
