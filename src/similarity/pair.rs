@@ -21,7 +21,8 @@ pub struct Pair<'a> {
     a: &'a Representation,
     b: &'a Representation,
     order: Option<&'a [usize]>,
-    overlap: OnceLock<Result<Array2<f64>, Absence>>,
+    overlap: OnceLock<Array2<f64>>,
+    rotated: OnceLock<Result<f64, Absence>>,
 }
 
 impl<'a> Pair<'a> {
@@ -31,7 +32,7 @@ impl<'a> Pair<'a> {
     /// The numbers of samples differ.
     pub fn new(a: &'a Representation, b: &'a Representation) -> Checked<Self> {
         match a.samples() == b.samples() {
-            true => Ok(Self { a, b, order: None, overlap: OnceLock::new() }),
+            true => Ok(Self::unmeasured(a, b, None)),
             false => Err(Error::shape(
                 "compare two layers",
                 ("the first", &[a.samples(), a.width()]),
@@ -47,7 +48,15 @@ impl<'a> Pair<'a> {
     where
         'a: 'b,
     {
-        Pair { a: self.a, b: self.b, order: Some(order), overlap: OnceLock::new() }
+        Pair::unmeasured(self.a, self.b, Some(order))
+    }
+
+    fn unmeasured(
+        a: &'a Representation,
+        b: &'a Representation,
+        order: Option<&'a [usize]>,
+    ) -> Self {
+        Self { a, b, order, overlap: OnceLock::new(), rotated: OnceLock::new() }
     }
 
     /// The first layer.
@@ -69,14 +78,11 @@ impl<'a> Pair<'a> {
     /// canonical correlations.
     fn overlap(&self) -> Result<(&Spectrum, &Spectrum, &Array2<f64>), Absence> {
         let (left, right) = (self.a.spectrum()?, self.b.spectrum()?);
-        let made = self.overlap.get_or_init(|| {
-            let product = match self.order {
-                None => left.basis.t().dot(&right.basis),
-                Some(order) => left.basis.t().dot(&right.basis.select(Axis(0), order)),
-            };
-            Ok(product)
+        let made = self.overlap.get_or_init(|| match self.order {
+            None => left.basis.t().dot(&right.basis),
+            Some(order) => left.basis.t().dot(&right.basis.select(Axis(0), order)),
         });
-        Ok((left, right, made.as_ref().map_err(|why| *why)?))
+        Ok((left, right, made))
     }
 
     /// ‖W_A U_AᵀU_B W_B‖_*/(‖W_A‖‖W_B‖) with diagonal weights of the singular values.
@@ -92,14 +98,19 @@ impl<'a> Pair<'a> {
         Ok((nuclear / scale).min(1.0))
     }
 
+    /// ‖XᵀY‖_* of features of Frobenius norm 1.
+    fn rotated(&self) -> Result<f64, Absence> {
+        *self.rotated.get_or_init(|| self.alignment(|s| s))
+    }
+
     /// d² = 2 − 2‖XᵀY‖_*.
     pub(super) fn procrustes(&self) -> Result<f64, Absence> {
-        Ok(2.0 - 2.0 * self.alignment(|s| s)?)
+        Ok(2.0 - 2.0 * self.rotated()?)
     }
 
     /// arccos‖XᵀY‖_*.
     pub(super) fn procrustes_angle(&self) -> Result<f64, Absence> {
-        Ok(self.alignment(|s| s)?.acos())
+        Ok(self.rotated()?.acos())
     }
 
     /// arccos‖X̃ᵀỸ‖_*/(‖X̃‖‖Ỹ‖) with singular values αs + (1 − α).
@@ -113,9 +124,8 @@ impl<'a> Pair<'a> {
 
     /// Both layers leave directions free.
     fn refuse_filled(&self) -> Result<(), Absence> {
-        let (left, right, _) = self.overlap()?;
-        refuse(self.a, left.rank())?;
-        refuse(self.b, right.rank())
+        refuse(self.a, self.a.spectrum()?.rank())?;
+        refuse(self.b, self.b.spectrum()?.rank())
     }
 
     /// Σρ²/min(r_A, r_B).
@@ -156,8 +166,8 @@ impl<'a> Pair<'a> {
 
     /// ‖U_AᵀY‖²/‖Y‖².
     pub(super) fn linear_regression(&self) -> Result<f64, Absence> {
-        let (left, right, overlap) = self.overlap()?;
-        refuse(self.a, left.rank())?;
+        refuse(self.a, self.a.spectrum()?.rank())?;
+        let (_, right, overlap) = self.overlap()?;
         let columns = overlap.columns().into_iter().zip(&right.values);
         let explained: f64 = columns.map(|(c, s)| s * s * c.dot(&c)).sum();
         Ok(explained / right.values.iter().map(|s| s * s).sum::<f64>())

@@ -11,6 +11,7 @@ use super::hsic::Bias;
 use super::inner::Centred;
 use super::neighbours::Neighbours;
 use super::rdm::Rdm;
+use crate::error::{Error, Result as Checked};
 use crate::linalg::distances::squared_distances;
 use crate::linalg::{Centring, PackedSymmetric, Spectrum, centre_columns, gram};
 
@@ -30,6 +31,29 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { neighbours: 10, alpha: 0.5, variance: 0.99, bias: Bias::Unbiased }
+    }
+}
+
+impl Options {
+    /// Checks that each is in its range.
+    ///
+    /// # Errors
+    /// No neighbour, α outside 0…1, or a share of the variance outside 0…1 or of nothing.
+    pub fn check(&self) -> Checked<()> {
+        if self.neighbours == 0 {
+            return Err(Error::usage("no neighbour to compare", "ask for 1 or more"));
+        }
+        if !(0.0..=1.0).contains(&self.alpha) {
+            let problem = format!("the shape metric has no α of {}", self.alpha);
+            return Err(Error::usage(problem, "give one from 0 to 1"));
+        }
+        match self.variance > 0.0 && self.variance <= 1.0 {
+            true => Ok(()),
+            false => Err(Error::usage(
+                format!("SVCCA cannot keep a share of {} of the variance", self.variance),
+                "give one above 0 and up to 1",
+            )),
+        }
     }
 }
 

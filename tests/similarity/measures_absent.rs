@@ -95,6 +95,34 @@ fn svcca_is_refused_where_its_components_fill_the_samples() {
     assert!(with(0.5).unwrap() < 0.9);
 }
 
+/// So is the shape metric that allows any linear map, and no other.
+#[test]
+fn the_shape_metric_of_all_linear_maps_is_refused() {
+    let mut random = Random::new(42);
+    let (wide, other) = (random.matrix(30, 40), made(&random.matrix(30, 4)));
+    let with = |alpha: f64| {
+        let wide = Representation::new(wide.clone(), Options { alpha, ..options() }).unwrap();
+        Measure::ShapeMetric.value(&Pair::new(&wide, &other).unwrap())
+    };
+    assert_eq!(with(0.0), Err(Absence::Filled { rank: 29, samples: 30, features: 40 }));
+    assert!(with(0.1).is_ok());
+}
+
+#[test]
+fn options_have_ranges() {
+    assert!(Options::default().check().is_ok());
+    let wrong = [
+        (Options { neighbours: 0, ..options() }, "neighbour"),
+        (Options { alpha: 1.5, ..options() }, "1.5"),
+        (Options { alpha: f64::NAN, ..options() }, "NaN"),
+        (Options { variance: 0.0, ..options() }, "variance"),
+    ];
+    for (options, part) in wrong {
+        let text = options.check().err().unwrap().to_string();
+        assert!(text.contains(part), "{text}");
+    }
+}
+
 /// Some correlations are 1 by force before all are.
 #[test]
 fn forced_correlations_are_counted() {

@@ -41,7 +41,9 @@ fn p_is_uniform_where_layers_are_unrelated() {
 
 #[test]
 fn related_layers_stand_out() {
-    let [a, b] = layers(150, true, &mut Random::new(32));
+    let mut random = Random::new(32);
+    let x = random.matrix(60, 5);
+    let (a, b) = (made(x.clone()), made(&x + &(random.matrix(60, 5) * 0.5)));
     let pair = Pair::new(&a, &b).unwrap();
     for &measure in MEASURES {
         let found = null(measure, &pair, 99, 0).unwrap();
