@@ -109,7 +109,7 @@ impl PackedSymmetric {
         Self { order: n, values: values.map(|(i, j)| entry(i, j)).collect() }
     }
 
-    /// Rows and columns by their positions, which may recur: entry (i, j) is (rows[i], rows[j]).
+    /// Rows and columns by their positions, which may recur: entry (i, j) is `(rows[i], rows[j])`.
     ///
     /// # Panics
     /// If there is no such row.
