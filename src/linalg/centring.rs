@@ -56,6 +56,17 @@ impl CentredRows<'_> {
         };
     }
 
+    /// The whole centred matrix.
+    pub fn to_packed(&self) -> PackedSymmetric {
+        let entry = |i: usize, j: usize| {
+            self.matrix.get(i, j) - self.offsets[i] - self.offsets[j] + self.total
+        };
+        PackedSymmetric::from_fn(self.matrix.order(), |i, j| match self.centring {
+            Centring::Unbiased if i == j => 0.0,
+            _ => entry(i, j),
+        })
+    }
+
     /// Trace of the doubly centred matrix: the sum of the squared norms of the centred features.
     pub fn scatter(&self) -> f64 {
         let n = self.matrix.order() as f64;
@@ -107,6 +118,15 @@ mod tests {
             for row in centred.rows() {
                 assert_abs_diff_eq!(row.sum(), 0.0, epsilon = 1e-9);
             }
+        }
+    }
+
+    #[test]
+    fn the_whole_is_what_its_rows_are() {
+        for centring in [Centring::Double, Centring::Unbiased] {
+            let k = example(6);
+            let whole = centring.of(&k).to_packed().to_square();
+            assert_abs_diff_eq!(whole, square(&k, centring), epsilon = 1e-9);
         }
     }
 

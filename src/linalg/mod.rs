@@ -8,8 +8,10 @@ pub mod distances;
 mod packed;
 mod products;
 mod psd;
+mod spectrum;
 
 pub use centring::{CentredRows, Centring, centre_columns};
 pub use packed::PackedSymmetric;
 pub use products::gram;
 pub use psd::{Factor, Indefinite, RootTrace, Route};
+pub use spectrum::{Spectrum, left_singular, singular_values};

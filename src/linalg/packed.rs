@@ -1,6 +1,6 @@
 //! Symmetric matrices that grow by rows.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 /// A symmetric n×n matrix as its lower triangle, row by row.
 ///
@@ -96,6 +96,25 @@ impl PackedSymmetric {
     /// The diagonal.
     pub fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
         (0..self.order).map(|i| self.values[triangle(i) + i])
+    }
+
+    /// The whole n×n matrix.
+    pub fn to_square(&self) -> Array2<f64> {
+        Array2::from_shape_fn((self.order, self.order), |(i, j)| self.get(i, j))
+    }
+
+    /// A matrix of order `n` by its entries: `entry(i, j)` for j ≤ i.
+    pub fn from_fn(n: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
+        let values = (0..n).flat_map(|i| (0..=i).map(move |j| (i, j)));
+        Self { order: n, values: values.map(|(i, j)| entry(i, j)).collect() }
+    }
+
+    /// Rows and columns by their positions, which may recur: entry (i, j) is `(rows[i], rows[j])`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self::from_fn(rows.len(), |i, j| self.get(rows[i], rows[j]))
     }
 
     /// Sums over the rows of the whole matrix, the diagonal left out.

@@ -3,10 +3,14 @@
 /// A change of the representation that leaves a measure as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Invariance {
-    /// Multiplying all features by the same number.
+    /// Multiplying all features by the same number above zero.
     IsotropicScaling,
     /// An orthogonal map of the features, such as a permutation of neurons.
     Orthogonal,
+    /// Any invertible linear map of the features.
+    Linear,
+    /// Another order of the neurons.
+    UnitOrder,
     /// Adding the same vector to all samples.
     Translation,
     /// Putting the samples of both representations in another common order.
@@ -20,28 +24,42 @@ pub struct Facts {
     pub name: &'static str,
     /// Whether swapping the representations changes nothing.
     pub symmetric: bool,
+    /// Whether it is a metric, up to what it is invariant to: the triangle inequality holds.
+    pub metric: bool,
     /// The least and the greatest value.
     pub range: (f64, f64),
     /// Whether a larger value means more alike.
     pub larger_is_more_alike: bool,
-    /// What leaves it as it is.
+    /// What leaves it as it is, done to either representation or to both.
     pub invariances: &'static [Invariance],
+    /// Whether it means nothing unless there are more samples than features.
+    pub needs_more_samples: bool,
     /// What a reader has to know.
     pub caveats: &'static [&'static str],
+}
+
+impl Facts {
+    /// The value of a layer with itself.
+    pub const fn best(&self) -> f64 {
+        if self.larger_is_more_alike { self.range.1 } else { self.range.0 }
+    }
 }
 
 /// Linear centred kernel alignment.
 pub const CKA: Facts = Facts {
     name: "cka",
     symmetric: true,
+    metric: false,
     range: (0.0, 1.0),
     larger_is_more_alike: true,
     invariances: &[
         Invariance::IsotropicScaling,
         Invariance::Orthogonal,
+        Invariance::UnitOrder,
         Invariance::Translation,
         Invariance::SampleOrder,
     ],
+    needs_more_samples: false,
     caveats: &[
         "CKA compares the geometry of representations, not how the network uses them.",
         "Biased, it is about D/(n+D) for independent features; unbiased, it can fall below 0.",

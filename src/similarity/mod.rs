@@ -1,11 +1,31 @@
 //! Measures of similarity between representations: formulas only.
+//!
+//! A layer becomes a [`Representation`] once; a [`Pair`] of them is given to each [`Measure`], whose
+//! [`Facts`] say what it is invariant to and what its values mean. [`null()`] holds a value against
+//! permuted samples, [`interval`] against resampled ones, [`layer`] is about one layer alone.
 
+mod absence;
+mod catalogue;
 pub mod cka;
 mod facts;
 mod hsic;
+mod inner;
 mod kernel;
+pub mod layer;
 pub mod matching;
+mod measure;
+mod neighbours;
+mod null;
+mod pair;
+mod rdm;
+mod representation;
+mod transport;
 
+pub use absence::Absence;
 pub use facts::{CKA, Facts, Invariance};
 pub use hsic::{Bias, hsic_of_features};
 pub use kernel::Kernel;
+pub use measure::{MEASURES, Measure};
+pub use null::{Null, interval, null};
+pub use pair::{MOST_UNITS, Pair, components_for};
+pub use representation::{Options, Reduction, Representation};

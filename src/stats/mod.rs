@@ -5,9 +5,11 @@ mod correlations;
 mod cross;
 mod hsic;
 mod moments;
+mod resampling;
 
 pub use channels::{Channel, ChannelMoments, ChannelSums};
 pub use correlations::Correlations;
 pub use cross::{LayerMoments, PairMoments, PairProducts};
 pub use hsic::{HsicSums, HsicTable, least_samples};
 pub use moments::Moments;
+pub use resampling::{Draws, percentiles};

@@ -1,7 +1,7 @@
 //! What the measure says of itself holds for random data: [`repsim::similarity::CKA`] is read, and
 //! each of its invariances tested.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use repsim::capture::cka::Settings;
@@ -12,7 +12,7 @@ use crate::random::{Random, layers, reordered};
 use crate::tolerances::{REORDERED, TRANSFORMED};
 
 /// Few cases, the same ones every time.
-fn few() -> ProptestConfig {
+pub fn few() -> ProptestConfig {
     ProptestConfig {
         cases: 12,
         rng_seed: RngSeed::Fixed(20_240_229),
@@ -34,11 +34,13 @@ fn two_layers(n: usize, d1: usize, d2: usize, random: &mut Random) -> (Array2<f6
 }
 
 /// One layer changed in a way; with the order of the samples, which both have to take.
-fn changed(x: &Array2<f64>, how: Invariance, random: &mut Random) -> Array2<f64> {
+pub fn changed(x: &Array2<f64>, how: Invariance, random: &mut Random) -> Array2<f64> {
     match how {
         Invariance::IsotropicScaling => x * 10_f64.powf(4.0 * random.uniform() - 2.0),
         Invariance::Orthogonal => x.dot(&random.rotation(x.ncols())),
         Invariance::Translation => x + &random.vector(x.ncols(), 5.0),
+        Invariance::Linear => x.dot(&random.stretch(x.ncols())),
+        Invariance::UnitOrder => x.select(Axis(1), &random.order(x.ncols())),
         Invariance::SampleOrder => x.clone(),
     }
 }
@@ -129,6 +131,7 @@ fn the_facts_are_complete() {
     let all = [
         Invariance::IsotropicScaling,
         Invariance::Orthogonal,
+        Invariance::UnitOrder,
         Invariance::Translation,
         Invariance::SampleOrder,
     ];

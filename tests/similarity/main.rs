@@ -1,4 +1,4 @@
-//! CKA and HSIC through the engine: golden values, known values, and what has to hold of any data.
+//! CKA and HSIC through the engine, and the measures of two layers and of one: golden values, known values, and what has to hold of any data.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
@@ -8,6 +8,10 @@ mod engine;
 mod facts;
 mod float32;
 mod golden;
+mod measures_absent;
+mod measures_chance;
+mod measures_facts;
+mod measures_golden;
 mod noise;
 mod random;
 mod spatial;

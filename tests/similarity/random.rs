@@ -41,6 +41,12 @@ impl Random {
         self.matrix(size, size).qr().unwrap().0
     }
 
+    /// An invertible matrix with singular values from 1/2 to 2.
+    pub fn stretch(&mut self, size: usize) -> Array2<f64> {
+        let values = Array1::from_shape_simple_fn(size, || 4_f64.powf(self.uniform() - 0.5));
+        (self.rotation(size) * &values).dot(&self.rotation(size))
+    }
+
     /// A vector of normal numbers times `scale`.
     pub fn vector(&mut self, size: usize, scale: f64) -> Array1<f64> {
         Array1::from_shape_simple_fn(size, || scale * self.normal())

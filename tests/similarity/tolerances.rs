@@ -19,3 +19,9 @@ pub const PUBLISHED_HSIC: f64 = 5e-7;
 /// Float32 features, centred before they are multiplied, against float64 ones: products of 24-bit
 /// numbers, as a share of the value.
 pub const FLOAT32: f64 = 1e-5;
+
+/// A measure against another program's, absolutely: both are in float64.
+pub const REFERENCE: f64 = 1e-9;
+
+/// An angle near 0, or its square root: rounding of the cosine is under a root.
+pub const ANGLE: f64 = 1e-6;

@@ -1,0 +1,95 @@
+//! Why a measure has no value.
+
+use std::fmt;
+
+/// Why a measure has no value for a pair of layers, or for a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// A NaN or an infinity in the features of this sample.
+    NotFinite(usize),
+    /// The features are so large that what is computed of them leaves float64.
+    OutOfRange,
+    /// The layer gives the same features for every sample.
+    Constant,
+    /// This sample has the same value in every feature: it correlates with no other.
+    ConstantSample(usize),
+    /// This sample has zero in every feature: it has no angle with any other.
+    ZeroSample(usize),
+    /// No two samples are more alike than any other two, so that nothing is left to compare.
+    Singles,
+    /// Too few samples.
+    TooFew {
+        /// How many there are.
+        samples: usize,
+        /// How many there must be.
+        needs: usize,
+    },
+    /// Too few features.
+    TooNarrow {
+        /// How many there are.
+        features: usize,
+        /// How many there must be.
+        needs: usize,
+    },
+    /// Too many features for a measure whose time grows with their cube.
+    TooWide {
+        /// How many there are.
+        features: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The features fill every direction that so many samples have: any other layer is a linear map
+    /// of them, whatever it is.
+    Filled {
+        /// Directions that the features fill.
+        rank: usize,
+        /// Number of distinct samples.
+        samples: usize,
+        /// Number of features.
+        features: usize,
+    },
+    /// The measure needs the features, and there is but their Gram matrix.
+    NeedsFeatures,
+    /// There are fewer than two classes with samples.
+    OneClass,
+    /// LAPACK's iteration did not converge.
+    NotConverged,
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite(sample) => write!(f, "NaN or infinite for sample {sample}"),
+            Self::OutOfRange => f.write_str("its values are too large: the measure leaves float64"),
+            Self::Constant => f.write_str("constant: the same features for every sample"),
+            Self::ConstantSample(sample) => {
+                write!(f, "all features of sample {sample} are equal: no correlation with others")
+            }
+            Self::ZeroSample(sample) => {
+                write!(f, "all features of sample {sample} are zero: no angle with others")
+            }
+            Self::Singles => f.write_str("no two samples are more alike than any others"),
+            Self::TooFew { samples, needs } => {
+                write!(f, "{samples} samples, and the measure needs at least {needs}")
+            }
+            Self::TooNarrow { features, needs } => {
+                write!(f, "{features} features, and the measure needs at least {needs}")
+            }
+            Self::TooWide { features, most } => write!(
+                f,
+                "{features} features, and units are matched up to {most}: reduce maps by --reduce gap"
+            ),
+            Self::Filled { rank, samples, features } => write!(
+                f,
+                "trivially 1: {features} features fill {rank} of the {} directions that {samples} \
+                 samples have; give more samples or keep fewer components with --pca K",
+                samples.saturating_sub(1)
+            ),
+            Self::NeedsFeatures => {
+                f.write_str("it needs the features, not their Gram matrix alone")
+            }
+            Self::OneClass => f.write_str("fewer than two classes have samples"),
+            Self::NotConverged => f.write_str("its singular values could not be computed"),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The facts of each measure.
+
+use std::f64::consts::FRAC_PI_2;
+
+use super::facts::Invariance::{
+    IsotropicScaling, Linear, Orthogonal, SampleOrder, Translation, UnitOrder,
+};
+use super::facts::{CKA, Facts, Invariance};
+
+/// Rotations, shifts and a scale leave it as it is.
+const GEOMETRY: &[Invariance] = CKA.invariances;
+
+/// Rotations about the origin and a scale.
+const ANGLES: &[Invariance] = &[IsotropicScaling, Orthogonal, UnitOrder, SampleOrder];
+
+/// The units' order and a scale, as the mean over units counts.
+const PROFILES: &[Invariance] = &[IsotropicScaling, UnitOrder, SampleOrder];
+
+/// All that linear maps do, and shifts.
+const AFFINE: &[Invariance] =
+    &[IsotropicScaling, Orthogonal, UnitOrder, Linear, Translation, SampleOrder];
+
+/// A symmetric similarity from 0 to 1 with the invariances of CKA; the others differ from it.
+const SIMILARITY: Facts = Facts { caveats: &[], ..CKA };
+
+/// A symmetric distance, 0 where the layers are alike.
+const DISTANCE: Facts =
+    Facts { larger_is_more_alike: false, range: (0.0, FRAC_PI_2), ..SIMILARITY };
+
+/// A measure by way of canonical correlations.
+const CANONICAL: Facts = Facts { needs_more_samples: true, invariances: AFFINE, ..SIMILARITY };
+
+pub(super) const HSIC: Facts = Facts {
+    name: "hsic",
+    range: (0.0, f64::INFINITY),
+    invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
+    caveats: &[
+        "It grows with the scale of the features; compare it with nothing but itself.",
+        "Unbiased, it can fall below 0 where layers are independent.",
+    ],
+    ..SIMILARITY
+};
+
+pub(super) const RSA: Facts = Facts {
+    name: "rsa",
+    range: (-1.0, 1.0),
+    invariances: PROFILES,
+    caveats: &[
+        "Ranks of 1 − r over the features: it depends on the mean over the units, so rotations and \
+         shifts change it.",
+    ],
+    ..SIMILARITY
+};
+
+pub(super) const RDM_COSINE: Facts = Facts {
+    name: "rdm-cosine",
+    invariances: PROFILES,
+    caveats: &[
+        "Distances are not centred: it is near 1 for unrelated layers whose distances vary little; \
+         read it against its null.",
+    ],
+    ..SIMILARITY
+};
+
+pub(super) const PROCRUSTES: Facts = Facts {
+    name: "procrustes",
+    range: (0.0, 2.0),
+    caveats: &[
+        "The square of a metric. Few samples against many features make any two layers close.",
+    ],
+    ..DISTANCE
+};
+
+pub(super) const PROCRUSTES_ANGLE: Facts = Facts {
+    name: "procrustes-angle",
+    metric: true,
+    caveats: &["In radians. Few samples against many features make any two layers close."],
+    ..DISTANCE
+};
+
+pub(super) const SHAPE_METRIC: Facts = Facts {
+    name: "shape-metric",
+    metric: true,
+    invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
+    caveats: &[
+        "In radians. For α between 0 and 1 it depends on the scale of the features; at α = 1 it is \
+         the Procrustes angle, at α = 0 it needs more samples than features.",
+    ],
+    ..DISTANCE
+};
+
+pub(super) const SVCCA: Facts = Facts {
+    name: "svcca",
+    invariances: GEOMETRY,
+    caveats: &[
+        "The components that hold 99 % of the variance count alike, however little they hold.",
+        "Of independent layers it is about √(k/n), the larger k of components; where both together \
+         keep more than n − 1, some correlations are 1 by force.",
+    ],
+    ..CANONICAL
+};
+
+pub(super) const PWCCA: Facts = Facts {
+    name: "pwcca",
+    symmetric: false,
+    invariances: &[IsotropicScaling, UnitOrder, Translation, SampleOrder],
+    caveats: &[
+        "The weights are those of the first layer; any linear map of the second changes nothing.",
+        "Where r_A + r_B > n − 1 some correlations are 1 by force.",
+    ],
+    ..CANONICAL
+};
+
+pub(super) const CCA_R2: Facts = Facts {
+    name: "cca-r2",
+    caveats: &[
+        "Directions of little variance count like large ones: noise in many units lowers it.",
+        "Of independent features it is about D/n, the larger D; where r_A + r_B > n − 1 some \
+         correlations are 1 by force.",
+    ],
+    ..CANONICAL
+};
+
+pub(super) const LINEAR_REGRESSION: Facts = Facts {
+    name: "linear-regression",
+    symmetric: false,
+    invariances: GEOMETRY,
+    caveats: &[
+        "The share of the second layer's variance that the first explains linearly, on the samples \
+         that it was fitted to: about D_A/n of independent features.",
+    ],
+    ..CANONICAL
+};
+
+pub(super) const MUTUAL_KNN: Facts = Facts {
+    name: "mutual-knn",
+    invariances: ANGLES,
+    caveats: &["By chance it is k/(n−1). It sees who is near whom and no larger structure."],
+    ..SIMILARITY
+};
+
+pub(super) const CKNNA: Facts = Facts {
+    name: "cknna",
+    symmetric: false,
+    range: (-1.0, 1.0),
+    invariances: ANGLES,
+    caveats: &[
+        "Not quite symmetric, as being a neighbour is not.",
+        "CKA over common neighbours only. Without the constant that platonic-rep adds to the \
+         denominator.",
+    ],
+    ..SIMILARITY
+};
+
+pub(super) const JACCARD: Facts = Facts {
+    name: "jaccard",
+    invariances: ANGLES,
+    caveats: &["By chance it is about k/(2n−k). It orders layers nearly as mutual-knn does."],
+    ..SIMILARITY
+};
+
+pub(super) const SOFT_MATCHING: Facts = Facts {
+    name: "soft-matching",
+    metric: true,
+    range: (0.0, 2.0),
+    invariances: &[IsotropicScaling, UnitOrder, Translation, SampleOrder],
+    caveats: &[
+        "A rotation changes it: it asks whether single units correspond.",
+        "Units are centred and scaled to norm 1; a constant unit stays zero.",
+    ],
+    ..DISTANCE
+};
+
+pub(super) const DISTANCE_CORRELATION: Facts = Facts {
+    name: "distance-correlation",
+    range: (-1.0, 1.0),
+    caveats: &["The unbiased square: about 0 for independent layers, so it can fall below 0."],
+    ..SIMILARITY
+};

@@ -1,0 +1,149 @@
+//! Measures of one layer alone: how compressed it is, and how its classes lie apart.
+//!
+//! Layers that fill few directions, or whose samples are nearly all alike, mislead every measure of
+//! two layers.
+
+use super::absence::Absence;
+use super::representation::Representation;
+
+/// Share of the largest ratios that TwoNN leaves out.
+const DISCARDED: f64 = 0.1;
+
+/// The effective rank (Roy & Vetterli 2007) of the centred features,
+///
+/// ```text
+/// exp(−Σ pᵢ ln pᵢ)      pᵢ = sᵢ/Σs
+/// ```
+///
+/// with singular values s: from 1, one direction, to min(n − 1, D), all alike.
+///
+/// # Errors
+/// [`Absence::NotConverged`].
+pub fn effective_rank(layer: &Representation) -> Result<f64, Absence> {
+    let values = &layer.spectrum()?.values;
+    let total: f64 = values.iter().sum();
+    Ok((-values.iter().map(|s| s / total).map(|p| p * p.ln()).sum::<f64>()).exp())
+}
+
+/// The participation ratio (Σλ)²/Σλ² of the variances λ of the principal components (Gao et al.
+/// 2017): from 1 to min(n − 1, D).
+///
+/// # Errors
+/// [`Absence::NotConverged`].
+pub fn participation_ratio(layer: &Representation) -> Result<f64, Absence> {
+    let variances = layer.spectrum()?.values.iter().map(|s| s * s);
+    let (sum, squares) = variances.fold((0.0, 0.0), |(s, q), v| (s + v, q + v * v));
+    Ok(sum * sum / squares)
+}
+
+/// The intrinsic dimension by TwoNN (Facco et al. 2017): with μᵢ the ratio of the Euclidean distances
+/// of sample i to its second and its first neighbour, N samples and μ₍₁₎ ≤ … ≤ μ₍ₙ₎, the slope
+/// through the origin of −ln(1 − i/N) over ln μ₍ᵢ₎, the largest tenth left out.
+///
+/// Samples that have an equal one have no ratio and do not count.
+///
+/// # Errors
+/// Fewer than three samples that differ, or all ratios are 1.
+pub fn intrinsic_dimension(layer: &Representation) -> Result<f64, Absence> {
+    let squares = layer.squared_distances();
+    let n = squares.order();
+    if n < 3 {
+        return Err(Absence::TooFew { samples: n, needs: 3 });
+    }
+    let ratio = |i: usize| {
+        let others = (0..n).filter(|&j| j != i).map(|j| squares.get(i, j));
+        let nearer = |(one, two): (f64, f64), d: f64| match d {
+            d if d < one => (d, one),
+            d => (one, two.min(d)),
+        };
+        let (one, two) = others.fold((f64::INFINITY, f64::INFINITY), nearer);
+        (two / one).sqrt()
+    };
+    let mut ratios: Vec<f64> = (0..n).map(ratio).filter(|r| r.is_finite()).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let kept = (ratios.len() as f64 * (1.0 - DISCARDED)) as usize;
+    if kept < 2 {
+        return Err(Absence::TooFew { samples: ratios.len(), needs: 3 });
+    }
+    slope(&ratios, kept)
+}
+
+fn slope(ratios: &[f64], kept: usize) -> Result<f64, Absence> {
+    let (mut products, mut squares) = (0.0, 0.0);
+    for (i, ratio) in ratios[..kept].iter().enumerate() {
+        let (x, y) = (ratio.ln(), -(1.0 - (i + 1) as f64 / ratios.len() as f64).ln());
+        products += x * y;
+        squares += x * x;
+    }
+    if squares > 0.0 { Ok(products / squares) } else { Err(Absence::Singles) }
+}
+
+/// The share of entries that are exactly zero, as ReLU leaves them.
+///
+/// # Errors
+/// [`Absence::NeedsFeatures`].
+pub fn zeros(layer: &Representation) -> Result<f64, Absence> {
+    let features = layer.features()?;
+    Ok(features.iter().filter(|v| **v == 0.0).count() as f64 / features.len() as f64)
+}
+
+/// The sparseness of Hoyer (2004), the mean over samples of
+///
+/// ```text
+/// (√D − Σ|x|/√Σx²) / (√D − 1)
+/// ```
+///
+/// 0 where all features are equal in size, 1 where one alone is not zero. Samples that are zero
+/// everywhere have none and do not count.
+///
+/// # Errors
+/// [`Absence::NeedsFeatures`], or a single feature.
+pub fn sparseness(layer: &Representation) -> Result<f64, Absence> {
+    let features = layer.features()?;
+    if features.ncols() < 2 {
+        return Err(Absence::TooNarrow { features: features.ncols(), needs: 2 });
+    }
+    let root = (features.ncols() as f64).sqrt();
+    let of = |row: ndarray::ArrayView1<'_, f64>| {
+        let size = row.dot(&row).sqrt();
+        (size > 0.0)
+            .then(|| (root - row.iter().map(|v| v.abs() / size).sum::<f64>()) / (root - 1.0))
+    };
+    let all: Vec<f64> = features.rows().into_iter().filter_map(of).collect();
+    Ok(all.iter().sum::<f64>() / all.len() as f64)
+}
+
+/// Class separation (Kornblith et al. 2021), with K classes of Nₖ samples each,
+///
+/// ```text
+/// 1 − Σₖ Σᵢⱼ d(xₖᵢ, xₖⱼ)/(K·Nₖ²) / Σₖₗ Σᵢⱼ d(xₖᵢ, xₗⱼ)/(K²·Nₖ·Nₗ)
+/// ```
+///
+/// where d is 1 − the cosine of features that are not centred: 0 where classes do not differ, 1
+/// where each is one direction. `labels` gives each sample's class.
+///
+/// # Errors
+/// Fewer labels than samples, fewer than two classes, a sample that is zero everywhere, or no
+/// distance at all.
+pub fn class_separation(layer: &Representation, labels: &[usize]) -> Result<f64, Absence> {
+    let n = layer.samples();
+    if labels.len() != n {
+        return Err(Absence::TooFew { samples: labels.len(), needs: n });
+    }
+    let cosines = layer.cosines()?;
+    let mut counts = std::collections::BTreeMap::<usize, f64>::new();
+    labels.iter().for_each(|label| *counts.entry(*label).or_default() += 1.0);
+    if counts.len() < 2 {
+        return Err(Absence::OneClass);
+    }
+    let weights: Vec<f64> = labels.iter().map(|label| 1.0 / counts[label]).collect();
+    let (mut within, mut total) = (0.0, 0.0);
+    for i in 0..n {
+        for j in 0..i {
+            let d = 2.0 * weights[i] * weights[j] * (1.0 - cosines.get(i, j));
+            total += d;
+            within += if labels[i] == labels[j] { d } else { 0.0 };
+        }
+    }
+    if total > 0.0 { Ok(1.0 - within * counts.len() as f64 / total) } else { Err(Absence::Singles) }
+}

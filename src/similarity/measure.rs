@@ -1,0 +1,224 @@
+//! The measures of `compare`, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::absence::Absence;
+use super::catalogue;
+use super::facts::{CKA, Facts};
+use super::pair::Pair;
+use crate::error::{Error, Result as Checked};
+
+/// A measure of how alike two representations X, n×D_A, and Y, n×D_B, are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// Linear CKA (Kornblith et al. 2019), HSIC(K, L)/√(HSIC(K, K)·HSIC(L, L)).
+    Cka,
+    /// Linear HSIC, unbiased (Song et al. 2012) or biased (Gretton et al. 2005).
+    Hsic,
+    /// Representational similarity analysis (Kriegeskorte et al. 2008): Spearman's correlation of
+    /// the distances 1 − r(xᵢ, xⱼ), i < j, with r Pearson's correlation over the features. Equal
+    /// distances share the mean of their ranks.
+    Rsa,
+    /// The cosine of the same distances, not centred: Σ ab/√(Σa²·Σb²) over i < j.
+    RdmCosine,
+    /// The squared orthogonal Procrustes distance 2 − 2‖XᵀY‖_* of centred features of Frobenius norm
+    /// 1 (Schönemann 1966; Ding et al. 2021).
+    Procrustes,
+    /// The Procrustes angle arccos‖XᵀY‖_*, in radians (Williams et al. 2021).
+    ProcrustesAngle,
+    /// The angular shape metric of Williams et al. (2021) after partial whitening,
+    ///
+    /// ```text
+    /// X̃ = X(αI + (1−α)(XᵀX)^(−1/2))      arccos ‖X̃ᵀỸ‖_*/(‖X̃‖‖Ỹ‖)
+    /// ```
+    ///
+    /// with centred X, Y: a singular value s becomes αs + (1−α), one of zero stays zero.
+    ShapeMetric,
+    /// SVCCA (Raghu et al. 2017): the mean canonical correlation of the fewest principal components
+    /// that hold 99 % of the variance, Σs² ≥ 0.99·total.
+    Svcca,
+    /// Projection-weighted CCA (Morcos et al. 2018): Σαᵢρᵢ/Σαᵢ with αᵢ = Σⱼ|⟨hᵢ, xⱼ⟩|, where hᵢ are
+    /// the canonical variates of X and xⱼ its centred features.
+    Pwcca,
+    /// R²_CCA (Kornblith et al. 2019): Σρᵢ²/min(r_A, r_B) over the canonical correlations, with the
+    /// ranks of the centred features in place of their number.
+    CcaR2,
+    /// R²_LR (Kornblith et al. 2019): the share of the variance of Y that a linear map of X explains
+    /// by least squares, ‖U_AᵀY‖²/‖Y‖².
+    LinearRegression,
+    /// Mutual k-nearest neighbours (Huh et al. 2024): the mean over samples of |N_A ∩ N_B|/k, by the
+    /// cosine of features that are not centred, the sample itself left out, of equals the first.
+    MutualKnn,
+    /// Centred kernel nearest-neighbour alignment (Huh et al. 2024): unbiased CKA of the cosines
+    /// between neighbours in both.
+    Cknna,
+    /// The mean Jaccard index |N_A ∩ N_B|/|N_A ∪ N_B| of the same neighbours.
+    Jaccard,
+    /// The soft-matching distance (Khosla & Williams 2024) of centred units of norm 1,
+    ///
+    /// ```text
+    /// √ min_P Σᵢⱼ Pᵢⱼ‖xᵢ − yⱼ‖²      P ≥ 0, Σⱼ Pᵢⱼ = 1/D_A, Σᵢ Pᵢⱼ = 1/D_B
+    /// ```
+    ///
+    /// by exact optimal transport; √(2 − 2r) with r the mean correlation of matched units.
+    SoftMatching,
+    /// The unbiased squared distance correlation (Székely & Rizzo 2013), ⟨Ã, B̃⟩/√(⟨Ã, Ã⟩⟨B̃, B̃⟩) of
+    /// U-centred matrices of Euclidean distances.
+    DistanceCorrelation,
+}
+
+/// All measures.
+pub const MEASURES: &[Measure] = &[
+    Measure::Cka,
+    Measure::Hsic,
+    Measure::Rsa,
+    Measure::RdmCosine,
+    Measure::Procrustes,
+    Measure::ProcrustesAngle,
+    Measure::ShapeMetric,
+    Measure::Svcca,
+    Measure::Pwcca,
+    Measure::CcaR2,
+    Measure::LinearRegression,
+    Measure::MutualKnn,
+    Measure::Cknna,
+    Measure::Jaccard,
+    Measure::SoftMatching,
+    Measure::DistanceCorrelation,
+];
+
+impl Measure {
+    /// What is known of it.
+    pub const fn facts(self) -> &'static Facts {
+        match self {
+            Self::Cka => &CKA,
+            Self::Hsic => &catalogue::HSIC,
+            Self::Rsa => &catalogue::RSA,
+            Self::RdmCosine => &catalogue::RDM_COSINE,
+            Self::Procrustes => &catalogue::PROCRUSTES,
+            Self::ProcrustesAngle => &catalogue::PROCRUSTES_ANGLE,
+            Self::ShapeMetric => &catalogue::SHAPE_METRIC,
+            Self::Svcca => &catalogue::SVCCA,
+            Self::Pwcca => &catalogue::PWCCA,
+            Self::CcaR2 => &catalogue::CCA_R2,
+            Self::LinearRegression => &catalogue::LINEAR_REGRESSION,
+            Self::MutualKnn => &catalogue::MUTUAL_KNN,
+            Self::Cknna => &catalogue::CKNNA,
+            Self::Jaccard => &catalogue::JACCARD,
+            Self::SoftMatching => &catalogue::SOFT_MATCHING,
+            Self::DistanceCorrelation => &catalogue::DISTANCE_CORRELATION,
+        }
+    }
+
+    /// Its value for a pair of layers, with the options of the first.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn value(self, pair: &Pair<'_>) -> Result<f64, Absence> {
+        let (a, b, order) = (pair.a(), pair.b(), pair.order());
+        let value = match self {
+            Self::Cka => a.kernel()?.cosine(b.kernel()?, order),
+            Self::Hsic => a.kernel()?.hsic(b.kernel()?, order),
+            Self::Rsa => a.ranks()?.cosine(b.ranks()?, order),
+            Self::RdmCosine => a.rdm()?.cosine(b.rdm()?, order),
+            Self::Procrustes => pair.procrustes()?,
+            Self::ProcrustesAngle => pair.procrustes_angle()?,
+            Self::ShapeMetric => pair.shape_metric()?,
+            Self::Svcca => pair.svcca()?,
+            Self::Pwcca => pair.pwcca()?,
+            Self::CcaR2 => pair.cca_r2()?,
+            Self::LinearRegression => pair.linear_regression()?,
+            Self::MutualKnn => a.neighbours()?.mutual(b.neighbours()?, order, None),
+            Self::Cknna => a.neighbours()?.cknna(b.neighbours()?, order, None)?,
+            Self::Jaccard => a.neighbours()?.jaccard(b.neighbours()?, order, None),
+            Self::SoftMatching => pair.soft_matching()?,
+            Self::DistanceCorrelation => a.distances()?.cosine(b.distances()?, order),
+        };
+        finite(value)
+    }
+
+    /// Its value for samples drawn with repetition from those of a pair in its own order.
+    ///
+    /// A sample beside its own copy says nothing of the layers. So where a measure is of pairs of
+    /// samples, pairs of copies do not count (unbiased HSIC and CKA, distance correlation, RSA,
+    /// cosine of distances, CKNNA), neighbours and ranks are those among all samples, and what is
+    /// drawn is which samples are averaged over. Biased HSIC takes copies as samples, as do measures
+    /// of directions and units, which are computed anew.
+    ///
+    /// # Errors
+    /// Why there is none, such as too few different samples.
+    pub fn resampled(self, pair: &Pair<'_>, drawn: &[usize]) -> Result<f64, Absence> {
+        let (a, b) = (pair.a(), pair.b());
+        let weights = pair.weights(drawn);
+        let few = Absence::TooFew { samples: a.distinct().min(drawn.len()), needs: 4 };
+        let value = match self {
+            Self::Cka => a.kernel()?.resampled_cosine(b.kernel()?, &weights).ok_or(few)?,
+            Self::Hsic => a.kernel()?.resampled_hsic(b.kernel()?, &weights).ok_or(few)?,
+            Self::Rsa => a.ranks()?.resampled_cosine(b.ranks()?, &weights),
+            Self::RdmCosine => a.rdm()?.resampled_cosine(b.rdm()?, &weights),
+            Self::MutualKnn => a.neighbours()?.mutual(b.neighbours()?, None, Some(&weights)),
+            Self::Cknna => a.neighbours()?.cknna(b.neighbours()?, None, Some(&weights))?,
+            Self::Jaccard => a.neighbours()?.jaccard(b.neighbours()?, None, Some(&weights)),
+            Self::DistanceCorrelation => {
+                a.distances()?.resampled_cosine(b.distances()?, &weights).ok_or(few)?
+            }
+            _ => {
+                let (a, b) = (a.drawn(drawn)?, b.drawn(drawn)?);
+                let again = Pair::new(&a, &b).map_err(|_| few)?;
+                self.value(&again)?
+            }
+        };
+        finite(value)
+    }
+}
+
+fn finite(value: f64) -> Result<f64, Absence> {
+    if value.is_finite() { Ok(value) } else { Err(Absence::OutOfRange) }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.facts().name)
+    }
+}
+
+impl FromStr for Measure {
+    type Err = Error;
+
+    /// Finds a measure by its name; the error names the nearest.
+    fn from_str(text: &str) -> Checked<Self> {
+        if let Some(found) = MEASURES.iter().find(|m| m.facts().name == text) {
+            return Ok(*found);
+        }
+        let likeness = |m: &&Measure| strsim::jaro_winkler(text, m.facts().name);
+        let nearest = MEASURES.iter().max_by(|x, y| likeness(x).total_cmp(&likeness(y)));
+        let names: Vec<&str> = MEASURES.iter().map(|m| m.facts().name).collect();
+        let nearest = nearest.map_or("cka", |m| m.facts().name);
+        Err(Error::usage(
+            format!("there is no measure '{text}'"),
+            format!("did you mean {nearest}? There are {}", names.join(", ")),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() -> Checked<()> {
+        for measure in MEASURES {
+            assert_eq!(measure.to_string().parse::<Measure>()?, *measure);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_the_nearest() {
+        for (wrong, right) in [("mutual_knn", "mutual-knn"), ("svca", "svcca"), ("rsaa", "rsa")] {
+            let text = wrong.parse::<Measure>().map_or_else(|e| e.to_string(), |m| m.to_string());
+            assert!(text.contains(&format!("did you mean {right}?")), "{text}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Nearest neighbours that two representations share.
+
+use super::absence::Absence;
+use super::inner::place;
+use crate::linalg::PackedSymmetric;
+
+/// The k nearest neighbours of every sample, itself left out.
+#[derive(Debug, Clone)]
+pub(super) struct Neighbours {
+    /// Of each sample its neighbours and how similar they are, the nearest first.
+    lists: Vec<Vec<(usize, f64)>>,
+}
+
+/// A sample i, one of its neighbours in both representations, and the similarity in each.
+struct Shared {
+    from: usize,
+    to: usize,
+    values: [f64; 2],
+}
+
+impl Neighbours {
+    /// Of a matrix of similarities. Of equally near samples the first are taken.
+    ///
+    /// # Errors
+    /// There are not more than k samples.
+    pub(super) fn of(similarities: &PackedSymmetric, k: usize) -> Result<Self, Absence> {
+        let samples = similarities.order();
+        if k == 0 || samples <= k {
+            return Err(Absence::TooFew { samples, needs: k + 1 });
+        }
+        let nearest = |i: usize| {
+            let others = (0..samples).filter(|&j| j != i);
+            let mut list: Vec<_> = others.map(|j| (j, similarities.get(i, j))).collect();
+            let nearer =
+                |x: &(usize, f64), y: &(usize, f64)| y.1.total_cmp(&x.1).then(x.0.cmp(&y.0));
+            if k < list.len() {
+                list.select_nth_unstable_by(k, nearer);
+                list.truncate(k);
+            }
+            list.sort_unstable_by(nearer);
+            list
+        };
+        Ok(Self { lists: (0..samples).map(nearest).collect() })
+    }
+
+    fn k(&self) -> usize {
+        self.lists.first().map_or(0, Vec::len)
+    }
+
+    /// The neighbours that sample i shares with sample π(i) of the other.
+    fn shared<'a>(
+        &'a self,
+        other: &'a Self,
+        order: Option<&'a [usize]>,
+        i: usize,
+    ) -> impl Iterator<Item = Shared> + 'a {
+        let theirs = &other.lists[place(order, i)];
+        self.lists[i].iter().filter_map(move |&(j, x)| {
+            let found = theirs.iter().find(|(to, _)| *to == place(order, j))?;
+            Some(Shared { from: i, to: j, values: [x, found.1] })
+        })
+    }
+
+    /// The mean over samples, weighted, of what `of` makes of the share of common neighbours.
+    fn mean(
+        &self,
+        other: &Self,
+        order: Option<&[usize]>,
+        weights: Option<&[f64]>,
+        of: impl Fn(f64) -> f64,
+    ) -> f64 {
+        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
+        let total: f64 = (0..self.lists.len()).map(weight).sum();
+        let each = |i: usize| weight(i) * of(self.shared(other, order, i).count() as f64);
+        (0..self.lists.len()).map(each).sum::<f64>() / total
+    }
+
+    /// Mean over samples of |N_A ∩ N_B|/k (Huh et al. 2024).
+    pub(super) fn mutual(
+        &self,
+        other: &Self,
+        order: Option<&[usize]>,
+        weights: Option<&[f64]>,
+    ) -> f64 {
+        let k = self.k().max(other.k()) as f64;
+        self.mean(other, order, weights, |common| common / k)
+    }
+
+    /// Mean over samples of |N_A ∩ N_B|/|N_A ∪ N_B|.
+    pub(super) fn jaccard(
+        &self,
+        other: &Self,
+        order: Option<&[usize]>,
+        weights: Option<&[f64]>,
+    ) -> f64 {
+        let both = (self.k() + other.k()) as f64;
+        self.mean(other, order, weights, |common| common / (both - common))
+    }
+
+    /// CKNNA (Huh et al. 2024): unbiased CKA of the matrices of cosines in which only neighbours in
+    /// both are left.
+    ///
+    /// # Errors
+    /// Fewer than four samples, or a matrix without HSIC with itself.
+    pub(super) fn cknna(
+        &self,
+        other: &Self,
+        order: Option<&[usize]>,
+        weights: Option<&[f64]>,
+    ) -> Result<f64, Absence> {
+        if self.lists.len() < 4 {
+            return Err(Absence::TooFew { samples: self.lists.len(), needs: 4 });
+        }
+        let own = self.hsic(self, None, weights);
+        let theirs = other.hsic(other, None, weights);
+        match own > 0.0 && theirs > 0.0 {
+            true => Ok(self.hsic(other, order, weights) / (own.sqrt() * theirs.sqrt())),
+            false => Err(Absence::Singles),
+        }
+    }
+
+    /// HSIC₁ of the matrices of common neighbours: K and L, not symmetric, are zero elsewhere,
+    ///
+    /// ```text
+    /// [Σ KᵢⱼLⱼᵢ + ΣK·ΣL/((n−1)(n−2)) − 2/(n−2)·Σ (KL)ᵢⱼ] / (n(n−3))
+    /// ```
+    fn hsic(&self, other: &Self, order: Option<&[usize]>, weights: Option<&[f64]>) -> f64 {
+        let count = self.lists.len();
+        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
+        let all: Vec<Vec<Shared>> =
+            (0..count).map(|i| self.shared(other, order, i).collect()).collect();
+        let (mut columns, mut rows) = (vec![0.0; count], vec![0.0; count]);
+        let mut there_and_back = 0.0;
+        for pair in all.iter().flatten() {
+            columns[pair.to] += weight(pair.from) * pair.values[0];
+            rows[pair.from] += weight(pair.to) * pair.values[1];
+            let back = all[pair.to].iter().find(|p| p.to == pair.from);
+            let both = weight(pair.from) * weight(pair.to);
+            there_and_back += back.map_or(0.0, |back| both * pair.values[0] * back.values[1]);
+        }
+        let total = |sums: &[f64]| (0..count).map(|i| weight(i) * sums[i]).sum::<f64>();
+        let through: f64 = (0..count).map(|i| weight(i) * columns[i] * rows[i]).sum();
+        let n = (0..count).map(weight).sum::<f64>();
+        let apart = total(&columns) * total(&rows) / ((n - 1.0) * (n - 2.0));
+        (there_and_back + apart - 2.0 * through / (n - 2.0)) / (n * (n - 3.0))
+    }
+}

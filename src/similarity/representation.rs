@@ -1,0 +1,440 @@
+//! A layer made ready to be compared with many others.
+
+use std::sync::OnceLock;
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use serde::Serialize;
+
+use super::absence::Absence;
+use super::cka::CONSTANT;
+use super::hsic::Bias;
+use super::inner::Centred;
+use super::neighbours::Neighbours;
+use super::rdm::Rdm;
+use crate::error::{Error, Result as Checked};
+use crate::linalg::distances::squared_distances;
+use crate::linalg::{Centring, PackedSymmetric, Spectrum, centre_columns, gram};
+
+/// What a measure can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Options {
+    /// k of the neighbour measures.
+    pub neighbours: usize,
+    /// α of the shape metric: 1 rotates only, 0 allows any invertible linear map.
+    pub alpha: f64,
+    /// Share of the variance that SVCCA keeps.
+    pub variance: f64,
+    /// The estimator of HSIC, and of CKA by it.
+    pub bias: Bias,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { neighbours: 10, alpha: 0.5, variance: 0.99, bias: Bias::Unbiased }
+    }
+}
+
+impl Options {
+    /// Checks that each is in its range.
+    ///
+    /// # Errors
+    /// No neighbour, α outside 0…1, or a share of the variance outside 0…1 or of nothing.
+    pub fn check(&self) -> Checked<()> {
+        if self.neighbours == 0 {
+            return Err(Error::usage("no neighbour to compare", "ask for 1 or more"));
+        }
+        if !(0.0..=1.0).contains(&self.alpha) {
+            let problem = format!("the shape metric has no α of {}", self.alpha);
+            return Err(Error::usage(problem, "give one from 0 to 1"));
+        }
+        match self.variance > 0.0 && self.variance <= 1.0 {
+            true => Ok(()),
+            false => Err(Error::usage(
+                format!("SVCCA cannot keep a share of {} of the variance", self.variance),
+                "give one above 0 and up to 1",
+            )),
+        }
+    }
+}
+
+/// What a layer gave.
+#[derive(Debug, Clone)]
+enum Source {
+    /// n×D, a row a sample.
+    Features(Array2<f64>),
+    /// XXᵀ, the sum over each row of X, and D.
+    Gram { products: PackedSymmetric, sums: Vec<f64>, width: usize },
+}
+
+/// The features of a layer for n samples, and what measures need of them: each made when first
+/// asked for, and kept. What concerns one layer alone (singular vectors, ranks of distances,
+/// neighbours) is so computed once, however many others it is compared with.
+///
+/// Measures that work on n×n matrices keep n²/2 numbers each; those that work on directions keep
+/// n·min(n, D).
+#[derive(Debug)]
+pub struct Representation {
+    source: Source,
+    options: Options,
+    distinct: usize,
+    spectrum: OnceLock<Result<Spectrum, Absence>>,
+    loadings: OnceLock<Result<Array2<f64>, Absence>>,
+    units: OnceLock<Result<Array2<f64>, Absence>>,
+    kernel: OnceLock<Result<Centred, Absence>>,
+    distances: OnceLock<Result<Centred, Absence>>,
+    rdm: OnceLock<Result<Rdm, Absence>>,
+    ranks: OnceLock<Result<Rdm, Absence>>,
+    neighbours: OnceLock<Result<Neighbours, Absence>>,
+}
+
+/// A representation reduced to its principal components.
+#[derive(Debug)]
+pub struct Reduction {
+    /// The scores of the components: n×K, centred.
+    pub representation: Representation,
+    /// K: as many as were asked for, or as there are.
+    pub components: usize,
+    /// Share of the variance that they hold.
+    pub variance: f64,
+}
+
+impl Representation {
+    /// Of n×D features, a row a sample.
+    ///
+    /// # Errors
+    /// A number that is not finite, fewer than two samples, no feature, or features that are the
+    /// same for all samples.
+    pub fn new(features: Array2<f64>, options: Options) -> Result<Self, Absence> {
+        let (samples, width) = features.dim();
+        let sound = |row: ndarray::ArrayView1<'_, f64>| row.iter().all(|v| v.is_finite());
+        match features.rows().into_iter().position(|row| !sound(row)) {
+            Some(bad) => Err(Absence::NotFinite(bad)),
+            None => Self::checked(Source::Features(features), options, samples, width),
+        }
+    }
+
+    /// Of the Gram matrix XXᵀ of features that are not centred, the sum over each row of X, and D:
+    /// for layers whose features are too many to be kept. Measures of single units have no value.
+    ///
+    /// # Errors
+    /// As [`Representation::new`].
+    pub fn from_gram(
+        products: PackedSymmetric,
+        sums: Vec<f64>,
+        width: usize,
+        options: Options,
+    ) -> Result<Self, Absence> {
+        let samples = products.order().min(sums.len());
+        let finite = |i: usize| products.get(i, i).is_finite() && sums[i].is_finite();
+        match (0..samples).find(|&i| !finite(i)) {
+            Some(bad) => Err(Absence::NotFinite(bad)),
+            None => Self::checked(Source::Gram { products, sums, width }, options, samples, width),
+        }
+    }
+
+    fn checked(
+        source: Source,
+        options: Options,
+        samples: usize,
+        width: usize,
+    ) -> Result<Self, Absence> {
+        if samples < 2 {
+            return Err(Absence::TooFew { samples, needs: 2 });
+        }
+        if width < 1 {
+            return Err(Absence::TooNarrow { features: width, needs: 1 });
+        }
+        let (scatter, of_mean) = source.scatter();
+        match scatter.is_finite() && of_mean.is_finite() {
+            false => Err(Absence::OutOfRange),
+            true if scatter <= CONSTANT * of_mean => Err(Absence::Constant),
+            true => Ok(Self::unprepared(source, options, samples)),
+        }
+    }
+
+    fn unprepared(source: Source, options: Options, distinct: usize) -> Self {
+        Self {
+            source,
+            options,
+            distinct,
+            spectrum: OnceLock::new(),
+            loadings: OnceLock::new(),
+            units: OnceLock::new(),
+            kernel: OnceLock::new(),
+            distances: OnceLock::new(),
+            rdm: OnceLock::new(),
+            ranks: OnceLock::new(),
+            neighbours: OnceLock::new(),
+        }
+    }
+
+    /// n.
+    pub fn samples(&self) -> usize {
+        self.source.samples()
+    }
+
+    /// D.
+    pub fn width(&self) -> usize {
+        match &self.source {
+            Source::Features(features) => features.ncols(),
+            Source::Gram { width, .. } => *width,
+        }
+    }
+
+    /// What measures are told.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Number of samples of which none is a copy that was drawn again.
+    pub fn distinct(&self) -> usize {
+        self.distinct
+    }
+
+    /// The features, where they are kept.
+    ///
+    /// # Errors
+    /// There is but a Gram matrix.
+    pub fn features(&self) -> Result<ArrayView2<'_, f64>, Absence> {
+        match &self.source {
+            Source::Features(features) => Ok(features.view()),
+            Source::Gram { .. } => Err(Absence::NeedsFeatures),
+        }
+    }
+
+    /// The samples at these positions, of which some may recur.
+    ///
+    /// # Errors
+    /// As [`Representation::new`]: a constant part of the samples.
+    pub fn drawn(&self, rows: &[usize]) -> Result<Self, Absence> {
+        let mut once = rows.to_vec();
+        once.sort_unstable();
+        once.dedup();
+        let source = match &self.source {
+            Source::Features(features) => Source::Features(features.select(Axis(0), rows)),
+            Source::Gram { products, sums, width } => Source::Gram {
+                products: products.select(rows),
+                sums: rows.iter().map(|&i| sums[i]).collect(),
+                width: *width,
+            },
+        };
+        let made = Self::checked(source, self.options, rows.len(), self.width())?;
+        Ok(Self { distinct: once.len(), ..made })
+    }
+
+    /// The scores of the first `components` principal components, U·diag(s): as many as there are
+    /// where that is fewer.
+    ///
+    /// # Errors
+    /// As [`Representation::new`], and [`Absence::NotConverged`].
+    pub fn reduced(&self, components: usize) -> Result<Reduction, Absence> {
+        let spectrum = self.spectrum()?;
+        let kept = components.min(spectrum.rank());
+        let scale = Array1::from(spectrum.values[..kept].to_vec());
+        let scores = &spectrum.basis.slice(s![.., ..kept]) * &scale;
+        let total: f64 = spectrum.values.iter().map(|s| s * s).sum();
+        let made = Self::new(scores, self.options)?;
+        Ok(Reduction {
+            representation: Self { distinct: self.distinct, ..made },
+            components: kept,
+            variance: scale.dot(&scale) / total,
+        })
+    }
+
+    /// The left singular vectors and singular values of the centred features: from the features
+    /// where D < n, from the Gram matrix otherwise.
+    ///
+    /// # Errors
+    /// [`Absence::NotConverged`].
+    pub fn spectrum(&self) -> Result<&Spectrum, Absence> {
+        let made = || match &self.source {
+            Source::Features(x) if x.ncols() < x.nrows() => Spectrum::of_rows(centred(x).view()),
+            source => Spectrum::of_gram(&source.centred_gram()),
+        };
+        kept(&self.spectrum, || match made() {
+            Ok(spectrum) if spectrum.rank() > 0 => Ok(spectrum),
+            _ => Err(Absence::NotConverged),
+        })
+    }
+
+    /// UᵀX: each centred feature in the directions of the spectrum, r×D.
+    ///
+    /// # Errors
+    /// [`Absence::NeedsFeatures`], and as [`Representation::spectrum`].
+    pub(super) fn loadings(&self) -> Result<&Array2<f64>, Absence> {
+        kept(&self.loadings, || Ok(self.spectrum()?.basis.t().dot(&centred(&self.features()?))))
+    }
+
+    /// Centred features of norm 1, n×D; a constant one stays zero.
+    ///
+    /// # Errors
+    /// [`Absence::NeedsFeatures`].
+    pub(super) fn units(&self) -> Result<&Array2<f64>, Absence> {
+        kept(&self.units, || {
+            let features = self.features()?;
+            let mut units = centred(&features);
+            for (mut unit, feature) in units.columns_mut().into_iter().zip(features.columns()) {
+                let norm = unit.dot(&unit);
+                let constant = norm <= CONSTANT * feature.dot(&feature);
+                unit.mapv_inplace(|v| if constant { 0.0 } else { v / norm.sqrt() });
+            }
+            Ok(units)
+        })
+    }
+
+    /// The centred Gram matrix for HSIC.
+    ///
+    /// # Errors
+    /// Too few samples for the estimator, or none more alike than others.
+    pub(super) fn kernel(&self) -> Result<&Centred, Absence> {
+        let centring = self.options.bias.centring();
+        kept(&self.kernel, || Centred::new(&self.source.centred_gram(), centring))
+    }
+
+    /// The U-centred matrix of Euclidean distances.
+    ///
+    /// # Errors
+    /// As [`Representation::kernel`].
+    pub(super) fn distances(&self) -> Result<&Centred, Absence> {
+        kept(&self.distances, || {
+            let squares = self.squared_distances();
+            let root = |i, j| squares.get(i, j).sqrt();
+            let roots = PackedSymmetric::from_fn(squares.order(), root);
+            Centred::new(&roots, Centring::Unbiased)
+        })
+    }
+
+    /// Distances 1 − r between samples.
+    ///
+    /// # Errors
+    /// A sample whose features are all equal.
+    pub(super) fn rdm(&self) -> Result<&Rdm, Absence> {
+        kept(&self.rdm, || Rdm::of_correlations(&self.source.correlations()?))
+    }
+
+    /// The ranks of these distances.
+    ///
+    /// # Errors
+    /// As [`Representation::rdm`].
+    pub(super) fn ranks(&self) -> Result<&Rdm, Absence> {
+        kept(&self.ranks, || self.rdm()?.ranked())
+    }
+
+    /// The k nearest neighbours of each sample by the cosine of their angle.
+    ///
+    /// # Errors
+    /// k samples or fewer, or a sample whose features are all zero.
+    pub(super) fn neighbours(&self) -> Result<&Neighbours, Absence> {
+        kept(&self.neighbours, || Neighbours::of(&self.cosines()?, self.options.neighbours))
+    }
+
+    /// Cosines of the angles between samples, not centred.
+    ///
+    /// # Errors
+    /// A sample whose features are all zero.
+    pub(super) fn cosines(&self) -> Result<PackedSymmetric, Absence> {
+        self.source.cosines()
+    }
+
+    /// Squared Euclidean distances between samples.
+    pub(super) fn squared_distances(&self) -> PackedSymmetric {
+        match &self.source {
+            Source::Features(features) => {
+                let rows = centred(features);
+                PackedSymmetric::from_square(squared_distances(rows.view(), rows.view()).view())
+            }
+            Source::Gram { products: k, .. } => PackedSymmetric::from_fn(k.order(), |i, j| {
+                (k.get(i, i) + k.get(j, j) - 2.0 * k.get(i, j)).max(0.0)
+            }),
+        }
+    }
+}
+
+impl Source {
+    fn samples(&self) -> usize {
+        match self {
+            Self::Features(features) => features.nrows(),
+            Self::Gram { products, .. } => products.order(),
+        }
+    }
+
+    /// Σ‖xᵢ − μ‖² and n‖μ‖².
+    fn scatter(&self) -> (f64, f64) {
+        match self {
+            Self::Features(x) => {
+                let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()));
+                let scatter = centred(x).iter().map(|v| v * v).sum();
+                (scatter, x.nrows() as f64 * mean.dot(&mean))
+            }
+            Self::Gram { products, .. } => {
+                let scatter = Centring::Double.of(products).scatter();
+                (scatter, products.diagonal().sum::<f64>() - scatter)
+            }
+        }
+    }
+
+    fn centred_gram(&self) -> PackedSymmetric {
+        match self {
+            Self::Features(x) => gram(centred(x).view()),
+            Self::Gram { products, .. } => Centring::Double.of(products).to_packed(),
+        }
+    }
+
+    /// Pearson's correlations of samples over features.
+    fn correlations(&self) -> Result<PackedSymmetric, Absence> {
+        let (products, norms) = match self {
+            Self::Features(x) => {
+                let means = x.sum_axis(Axis(1)) / x.ncols() as f64;
+                let norms = squared_norms(x);
+                (gram((x - &means.insert_axis(Axis(1))).view()), norms)
+            }
+            Self::Gram { products: k, sums, width } => {
+                let without_mean =
+                    |i: usize, j: usize| k.get(i, j) - sums[i] * sums[j] / *width as f64;
+                (PackedSymmetric::from_fn(k.order(), without_mean), k.diagonal().collect())
+            }
+        };
+        let constant = |i: usize| products.get(i, i) <= CONSTANT * norms[i];
+        match (0..norms.len()).find(|&i| constant(i)) {
+            Some(sample) => Err(Absence::ConstantSample(sample)),
+            None => Ok(over_diagonal(&products)),
+        }
+    }
+
+    fn cosines(&self) -> Result<PackedSymmetric, Absence> {
+        let products = match self {
+            Self::Features(x) => gram(x.view()),
+            Self::Gram { products, .. } => products.clone(),
+        };
+        match products.diagonal().position(|norm| norm <= 0.0) {
+            Some(sample) => Err(Absence::ZeroSample(sample)),
+            None => Ok(over_diagonal(&products)),
+        }
+    }
+}
+
+/// Kᵢⱼ/√(KᵢᵢKⱼⱼ).
+fn over_diagonal(products: &PackedSymmetric) -> PackedSymmetric {
+    let norms: Vec<f64> = products.diagonal().map(f64::sqrt).collect();
+    PackedSymmetric::from_fn(products.order(), |i, j| products.get(i, j) / norms[i] / norms[j])
+}
+
+fn squared_norms(rows: &Array2<f64>) -> Vec<f64> {
+    rows.rows().into_iter().map(|row| row.dot(&row)).collect()
+}
+
+fn centred<S: ndarray::Data<Elem = f64>>(
+    features: &ndarray::ArrayBase<S, ndarray::Ix2>,
+) -> Array2<f64> {
+    let mut rows = features.to_owned();
+    centre_columns(&mut rows);
+    rows
+}
+
+/// What was made before, or is made now.
+fn kept<T>(
+    cell: &OnceLock<Result<T, Absence>>,
+    make: impl FnOnce() -> Result<T, Absence>,
+) -> Result<&T, Absence> {
+    cell.get_or_init(make).as_ref().map_err(|why| *why)
+}
