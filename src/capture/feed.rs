@@ -304,6 +304,33 @@ pub fn to_tensor(input: &InputBatch) -> Result<Tensor> {
     }
 }
 
+/// Gives every batch once, as the models take it: a tensor a preprocessing.
+///
+/// # Errors
+/// The data cannot be read, or what `take` said.
+pub fn each_batch(
+    source: &Source<'_>,
+    timing: &mut Timing,
+    mut take: impl FnMut(&Batch, &[Tensor]) -> Result<()>,
+) -> Result<Summary> {
+    // A model with randomness in its forward draws the same in every pass and every run.
+    tch::manual_seed(0);
+    let mut batches = source.dataset.batches(source.preprocess, &source.load)?;
+    loop {
+        let waiting = Instant::now();
+        let Some(batch) = batches.next() else { break };
+        let batch = batch?;
+        let inputs = to_tensors(&batch)?;
+        timing.wait += waiting.elapsed().as_secs_f64();
+        let running = Instant::now();
+        take(&batch, &inputs)?;
+        timing.forward += running.elapsed().as_secs_f64();
+    }
+    let summary = batches.summary();
+    timing.decode += summary.decode_seconds;
+    Ok(summary)
+}
+
 /// The first samples of the data as a model takes them, for finding its layers.
 ///
 /// # Errors

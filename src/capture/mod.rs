@@ -16,7 +16,8 @@ mod spatial;
 pub mod stored;
 
 pub use feed::{
-    Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, first_samples, to_tensor,
+    Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, each_batch, first_samples,
+    to_tensor,
 };
 pub use reduce::Reduce;
 

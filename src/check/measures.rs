@@ -135,6 +135,10 @@ pub const MEASURES: &[Facts] = &[
     facts("flip_rate", Smaller, Names).within(1e-2, 0.0, SHARES),
     facts("logit_change", Neither, Names).within(1e-2, 1e-2, AGREEMENT),
     facts("mean_logit", Neither, Names).within(1e-3, 1e-3, AGREEMENT),
+    facts("stitched_accuracy", Larger, Layers).within(1e-2, 0.0, SHARES),
+    facts("stitched_agreement", Larger, Layers).within(1e-2, 0.0, SHARES),
+    facts("penalty", Smaller, Layers).within(1e-2, 0.0, SHARES),
+    facts("kl", Smaller, Layers).within(1e-2, 2e-2, AGREEMENT),
     facts("parameters", Neither, Layers).within(0.0, 0.0, EXACT),
     facts("elements", Neither, Layers).within(0.0, 0.0, EXACT),
 ];

@@ -269,7 +269,8 @@ fn tell_passes(passes: usize, feed: &dyn Feed, messages: &Messages) {
     }
 }
 
-fn skipped(files: &[crate::data::Skipped]) -> Option<Warning> {
+/// Warns of samples that were left out.
+pub fn skipped(files: &[crate::data::Skipped]) -> Option<Warning> {
     let first = files.first()?;
     let text = format!(
         "{} unreadable files were left out, the first {} ({})",

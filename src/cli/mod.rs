@@ -27,6 +27,7 @@ mod sensitivity;
 mod sets;
 mod settings;
 mod stats;
+mod stitch;
 mod target;
 
 use std::ffi::OsString;
@@ -92,6 +93,8 @@ enum Command {
     Maps(Box<maps::Args>),
     /// Tell which channels a prediction rests on, and how predictions hold under perturbation
     Sensitivity(Box<sensitivity::Args>),
+    /// Tell whether one network can use another's features, beside structure and controls
+    Stitch(Box<stitch::Args>),
     /// Hold a report against a baseline and a policy, for CI; or draft a policy
     Check(Box<check::Args>),
     /// List what changed between two reports, the largest first
@@ -136,6 +139,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Saliency(args) => saliency::run(&args, messages),
         Command::Maps(args) => maps::run(&args, messages),
         Command::Sensitivity(args) => sensitivity::run(&args, messages),
+        Command::Stitch(args) => stitch::run(&args, messages),
         Command::Check(args) => check::run(&args, messages),
         Command::Diff(args) => diff::run(&args, messages).map(done),
         Command::Stats(args) => stats::run(&args, messages).map(done),

@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::{by_name, predicted};
+use super::{by_name, checked_logits, predicted};
 use crate::error::{Error, Result};
 use crate::saliency::Classes;
-use crate::torchscript::{Answer, Model, Tail, shape_text, tensors};
+use crate::torchscript::{Answer, Model, Tail, tensors};
 
 /// What takes the place of a channel, at every position and in every image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,7 +98,7 @@ impl Ablator {
         let mut logits = vec![];
         for part in changes.chunks((self.most / images.max(1)).max(1)) {
             let found = tail.run(&changed(&output, part), &mut |_, _| Ok(Answer::Keep))?;
-            let found = checked(found, images * part.len())?;
+            let found = checked_logits(found, images * part.len())?;
             logits.extend(found.chunk(part.len() as i64, 0));
             told(images * part.len());
         }
@@ -127,19 +127,7 @@ fn replaced(model: &mut Model, layer: usize, input: &Tensor, change: &Change) ->
             false => Answer::Keep,
         })
     })?;
-    checked(output, input.size()[0] as usize)
-}
-
-/// N×K logits.
-fn checked(output: Option<Tensor>, images: usize) -> Result<Tensor> {
-    let shape = output.as_ref().map_or(vec![], Tensor::size);
-    match output {
-        Some(logits) if shape.len() == 2 && shape[0] == images as i64 => Ok(logits),
-        _ => Err(Error::usage(
-            format!("the model's output has shape {}: no N×K logits", shape_text(&shape)),
-            "give a classifier, or choose one of several outputs with --output-index",
-        )),
-    }
+    checked_logits(output, input.size()[0] as usize)
 }
 
 /// A copy of N×C×… a change, one below the other.

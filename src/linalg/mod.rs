@@ -8,10 +8,12 @@ pub mod distances;
 mod packed;
 mod products;
 mod psd;
+mod ridge;
 mod spectrum;
 
 pub use centring::{CentredRows, Centring, centre_columns};
 pub use packed::PackedSymmetric;
 pub use products::gram;
 pub use psd::{Factor, Indefinite, RootTrace, Route};
+pub use ridge::RidgeSolver;
 pub use spectrum::{Spectrum, left_singular, singular_values};

@@ -12,6 +12,7 @@ mod read;
 pub mod saliency;
 mod schema;
 pub mod sensitivity;
+pub mod stitch;
 mod write;
 
 use schemars::JsonSchema;

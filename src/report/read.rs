@@ -12,6 +12,7 @@ use super::layers::LayersReport;
 use super::maps::MapsReport;
 use super::saliency::SaliencyReport;
 use super::sensitivity::SensitivityReport;
+use super::stitch::StitchReport;
 use super::{SchemaId, schema};
 use crate::error::{Error, Result};
 
@@ -32,6 +33,8 @@ pub enum AnyReport {
     Saliency(Box<SaliencyReport>),
     /// Of `repsim sensitivity`.
     Sensitivity(Box<SensitivityReport>),
+    /// Of `repsim stitch`.
+    Stitch(Box<StitchReport>),
 }
 
 impl AnyReport {
@@ -79,6 +82,7 @@ impl AnyReport {
             "maps" => Self::Maps(typed(value)?),
             "saliency" => Self::Saliency(typed(value)?),
             "sensitivity" => Self::Sensitivity(typed(value)?),
+            "stitch" => Self::Stitch(typed(value)?),
             _ => return Err(format!("{kind} is no report of a measurement")),
         })
     }
@@ -93,6 +97,7 @@ impl AnyReport {
             Self::Maps(_) => "maps",
             Self::Saliency(_) => "saliency",
             Self::Sensitivity(_) => "sensitivity",
+            Self::Stitch(_) => "stitch",
         }
     }
 }

@@ -10,13 +10,14 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("maps", include_str!("schemas/maps.schema.json")),
     ("saliency", include_str!("schemas/saliency.schema.json")),
     ("sensitivity", include_str!("schemas/sensitivity.schema.json")),
+    ("stitch", include_str!("schemas/stitch.schema.json")),
     ("check", include_str!("schemas/check.schema.json")),
     ("diff", include_str!("schemas/diff.schema.json")),
     ("policy", include_str!("schemas/policy.schema.json")),
 ];
 
 /// The kinds of reports, then what is made of them.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "cka",
     "distance",
     "fid",
@@ -24,6 +25,7 @@ pub const NAMES: [&str; 10] = [
     "maps",
     "saliency",
     "sensitivity",
+    "stitch",
     "check",
     "diff",
     "policy",

@@ -12,6 +12,7 @@ use repsim::report::layers::LayersReport;
 use repsim::report::maps::MapsReport;
 use repsim::report::saliency::SaliencyReport;
 use repsim::report::sensitivity::SensitivityReport;
+use repsim::report::stitch::StitchReport;
 use schemars::{JsonSchema, schema_for};
 
 use crate::sources::folder;
@@ -84,14 +85,22 @@ fn sensitivity() {
 }
 
 #[test]
+fn stitch() {
+    hold::<StitchReport>("stitch");
+}
+
+#[test]
 fn layers() {
     hold::<LayersReport>("layers");
 }
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    let (reports, others) = repsim::report::NAMES.split_at(7);
-    assert_eq!(reports, ["cka", "distance", "fid", "layers", "maps", "saliency", "sensitivity"]);
+    let (reports, others) = repsim::report::NAMES.split_at(8);
+    assert_eq!(
+        reports,
+        ["cka", "distance", "fid", "layers", "maps", "saliency", "sensitivity", "stitch"]
+    );
     assert_eq!(others, ["check", "diff", "policy"]);
     for name in reports {
         let text = repsim::report::schema(name).unwrap();

@@ -7,6 +7,7 @@ mod layers;
 mod maps;
 mod saliency;
 mod sensitivity;
+mod stitch;
 
 use std::fmt;
 
@@ -59,6 +60,7 @@ pub(super) fn of(report: &AnyReport) -> Content {
         AnyReport::Maps(report) => maps::content(report),
         AnyReport::Saliency(report) => saliency::content(report),
         AnyReport::Sensitivity(report) => sensitivity::content(report),
+        AnyReport::Stitch(report) => stitch::content(report),
     }
 }
 

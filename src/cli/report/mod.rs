@@ -13,6 +13,7 @@ mod pictures;
 mod provenance;
 mod saliency;
 mod sensitivity;
+mod stitch;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -128,6 +129,7 @@ fn part(report: &AnyReport, place: Place<'_>) -> (Section, Vec<Notice>) {
         AnyReport::Maps(report) => whole(report, place, maps::content(report)),
         AnyReport::Saliency(report) => whole(report, place, saliency::content(report, place)),
         AnyReport::Sensitivity(report) => whole(report, place, sensitivity::content(report)),
+        AnyReport::Stitch(report) => whole(report, place, stitch::content(report, place)),
     }
 }
 

@@ -61,3 +61,14 @@ pub const SENSITIVITY: Words = Words {
     pitfall: "A channel at 0 may be one the network never saw, and a prediction that these attacks do not \
               flip may be flipped by better ones: the rates are lower bounds.",
 };
+
+/// Of stitching.
+pub const STITCH: Words = Words {
+    says: "Whether B can use what A has at a layer, after an affine map over channels: the two are then \
+           compatible there.",
+    does_not: "That they hold the same information: networks with other biases, tasks and even modalities \
+               can be stitched.",
+    pitfall: "A stitch can do much of the work itself: hold every number against A with random weights, \
+              which stitches well in early layers, and trust least squares on activations before a stitch \
+              trained on the task.",
+};

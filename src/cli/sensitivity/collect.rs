@@ -1,11 +1,9 @@
 //! The two passes over the data: derivatives and perturbations, then ablations.
 
-use std::time::Instant;
-
 use tch::{Kind, Tensor};
 
 use super::Run;
-use crate::capture::{Progress, Source, Timing, to_tensor};
+use crate::capture::{Progress, Source, Timing, each_batch};
 use crate::cli::inputs::Probed;
 use crate::cli::output::Bar;
 use crate::data::{Batch, Summary};
@@ -77,7 +75,8 @@ impl Collected {
         let samples = run.source.dataset.len();
         bar.begin(1, passes, samples * (1 + run.plan.runs()));
         let source = source(run);
-        let read = each_batch(&source, &mut timing, |batch, input| {
+        let read = each_batch(&source, &mut timing, |batch, inputs| {
+            let input = &inputs[0];
             let (classes, seen) =
                 first(run, batch, input, &mut sensitivities, &mut |n| bar.advance(n))?;
             against = classes.against;
@@ -121,7 +120,8 @@ impl Collected {
         bar.begin(2, 2, self.images.len() * runs);
         let mut timing = self.timing;
         let mut done = 0;
-        each_batch(&source, &mut timing, |batch, input| {
+        each_batch(&source, &mut timing, |batch, inputs| {
+            let input = &inputs[0];
             let rows = done..done + batch.len();
             done = rows.end;
             let own = self.images.get(rows.clone()).filter(|own| {
@@ -280,28 +280,4 @@ fn source<'a>(run: &Run<'a>) -> Source<'a> {
 
 fn changed() -> Error {
     Error::usage("the data changed while they were read", "run again")
-}
-
-/// Gives every batch once, as the network takes it.
-fn each_batch(
-    source: &Source<'_>,
-    timing: &mut Timing,
-    mut take: impl FnMut(&Batch, &Tensor) -> Result<()>,
-) -> Result<Summary> {
-    // A model with randomness in its forward draws the same in every pass and every run.
-    tch::manual_seed(0);
-    let mut batches = source.dataset.batches(source.preprocess, &source.load)?;
-    loop {
-        let waiting = Instant::now();
-        let Some(batch) = batches.next() else { break };
-        let batch = batch?;
-        let input = to_tensor(&batch.inputs[0])?;
-        timing.wait += waiting.elapsed().as_secs_f64();
-        let running = Instant::now();
-        take(&batch, &input)?;
-        timing.forward += running.elapsed().as_secs_f64();
-    }
-    let summary = batches.summary();
-    timing.decode += summary.decode_seconds;
-    Ok(summary)
 }

@@ -1,0 +1,154 @@
+//! The section of stitching.
+
+use ndarray::Array2;
+
+use super::{Content, Place, subjects, words};
+use crate::render::ColorMap;
+use crate::render::html::{self, Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
+use crate::report::Number;
+use crate::report::stitch::{AgainstResult, PairResult, StitchReport};
+
+/// Heat map, controls beside each pair, and function against structure.
+pub fn content(report: &StitchReport, place: Place<'_>) -> Content {
+    let results = &report.results;
+    let (layers_a, layers_b) = (results.layers_a.len(), results.layers_b.len());
+    let is_matrix = results.pairs.len() == layers_a * layers_b && layers_a.max(layers_b) > 1;
+    let body = html! {
+        @if is_matrix { (matrix(report, &place.id("stitch"))) }
+        (html::words(words::STITCH))
+        h3 { "Pair by pair, beside the controls" }
+        (table(report))
+        @if let Some(against) = &results.against {
+            h3 { "Function against structure" }
+            (plot(report, against))
+        }
+    };
+    Content { kind: "Stitching", title: subjects(report), lead: lead(report), body }
+}
+
+fn labelled(report: &StitchReport) -> bool {
+    report.results.accuracy_b.get().is_some()
+}
+
+/// What is looked at of a pair.
+fn value(report: &StitchReport, pair: &PairResult) -> Number {
+    if labelled(report) { pair.accuracy } else { pair.agreement }
+}
+
+fn name(report: &StitchReport) -> &'static str {
+    if labelled(report) { "accuracy" } else { "agreement with B" }
+}
+
+fn lead(report: &StitchReport) -> String {
+    let results = &report.results;
+    let own = results.accuracy_a.get().zip(results.accuracy_b.get());
+    let own = own.map_or(String::new(), |(a, b)| {
+        format!(" Alone A is right in {:.1} % and B in {:.1} %.", 100.0 * a, 100.0 * b)
+    });
+    format!(
+        "Stitches fitted on {} samples ({}), measured on {} others.{own} A pair that stitches well is \
+         compatible: that does not make it the same.",
+        results.n_fit, report.settings.fit, results.n
+    )
+}
+
+fn matrix(report: &StitchReport, id: &str) -> Markup {
+    let results = &report.results;
+    let (rows, columns) = (&results.layers_a, &results.layers_b);
+    let at = |i: usize, j: usize| results.pairs.get(i * columns.len() + j);
+    let values = Array2::from_shape_fn((rows.len(), columns.len()), |(i, j)| {
+        at(i, j).and_then(|pair| value(report, pair).get()).unwrap_or(f64::NAN)
+    });
+    let reasons: Vec<String> =
+        results.pairs.iter().map(|pair| pair.reason.clone().unwrap_or_default()).collect();
+    let names = report.inputs.names();
+    let axis = |i: usize| names.get(i).or(names.first()).cloned().unwrap_or_default();
+    let what = name(report);
+    let matrix = Matrix {
+        id,
+        caption: &format!(
+            "A up to the layer of the row, B behind the layer of the column: {what}."
+        ),
+        row_axis: &format!("A: {}", axis(0)),
+        column_axis: &format!("B: {}", axis(1)),
+        rows,
+        columns,
+        values: values.view(),
+        range: (0.0, 1.0),
+        colours: ColorMap::Viridis,
+        label: what,
+        marks: &[],
+        mark_label: "",
+        reasons: &reasons,
+        reason: &|i, j| at(i, j)?.reason.as_ref().map(|_| i * columns.len() + j),
+    };
+    matrix.draw()
+}
+
+fn table(report: &StitchReport) -> Markup {
+    let results = &report.results;
+    let labelled = labelled(report);
+    let mut columns = vec![Column::text("A up to"), Column::text("B behind")];
+    let mut names = if labelled { vec!["accuracy in %", "penalty in points"] } else { vec![] };
+    names.extend(["agreement with B in %", "KL in nats"]);
+    names.extend(match labelled {
+        true => ["accuracy of random A in %", "accuracy of the mean in %"],
+        false => ["agreement of random A in %", "agreement of the mean in %"],
+    });
+    names.push("rank");
+    if results.against.is_some() {
+        names.push("CKA");
+    }
+    columns.extend(names.into_iter().map(Column::number));
+    columns.push(Column::text("why not"));
+    let rows = results.pairs.iter().map(|pair| row(report, pair)).collect();
+    let caption = format!("{} pairs, measured on {} samples", results.pairs.len(), results.n);
+    Table { caption: &caption, columns, rows }.draw()
+}
+
+fn row(report: &StitchReport, pair: &PairResult) -> Vec<Entry> {
+    let labelled = labelled(report);
+    let share = |value: Number| Entry::number(value.get().map(|v| 100.0 * v), 1);
+    let mut row = vec![Entry::text(&pair.layer_a), Entry::text(&pair.layer_b)];
+    if labelled {
+        row.extend([share(pair.accuracy), share(pair.penalty)]);
+    }
+    row.extend([share(pair.agreement), Entry::number(pair.kl.get(), 3)]);
+    for control in [pair.controls.random_weights, pair.controls.mean] {
+        row.push(share(if labelled { control.accuracy } else { control.agreement }));
+    }
+    let rank = pair.stitch.as_ref().and_then(|stitch| stitch.rank);
+    row.push(Entry::number(rank.map(|rank| rank as f64), 0));
+    if report.results.against.is_some() {
+        row.push(Entry::number(pair.cka.and_then(Number::get), 4));
+    }
+    row.push(Entry::text(pair.reason.as_deref().unwrap_or_default()));
+    row
+}
+
+fn plot(report: &StitchReport, against: &AgainstResult) -> Markup {
+    let what = name(report);
+    let point = |pair: &PairResult| {
+        let (x, y) = (pair.cka.and_then(Number::get)?, value(report, pair).get()?);
+        let label = format!("{} → {}: CKA {x:.3}, {what} {y:.3}", pair.layer_a, pair.layer_b);
+        Some(Point { x, y, label })
+    };
+    let points: Vec<Point> = report.results.pairs.iter().filter_map(point).collect();
+    if points.is_empty() {
+        return html! {};
+    }
+    let rank = against.spearman.get().map_or("not defined".to_owned(), |r| format!("{r:.2}"));
+    let plot = Plot {
+        caption: &format!(
+            "Each pair by CKA and by {what} of the stitched network, on the same samples. Rank correlation \
+             {rank}."
+        ),
+        x_label: "CKA",
+        y_label: what,
+        x_names: &[],
+        y_names: &[],
+        series: &[Points { name: "pairs", points, joined: false }],
+        rules: &[],
+    };
+    plot.draw()
+}

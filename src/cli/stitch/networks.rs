@@ -1,0 +1,283 @@
+//! The networks, their layers, and which of them are stitched.
+
+use tch::Tensor;
+
+use super::Args;
+use super::split::Split;
+use crate::capture::Subject;
+use crate::cli::inputs::{self, LoadedModel};
+use crate::cli::target::Aim;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::functional::checked_logits;
+use crate::functional::stitching::Form;
+use crate::report::{ModelInput, Warning};
+use crate::torchscript::{Answer, Execution, Layer, Selection, Tail};
+
+/// A, B, A with other weights, and what lies behind the layers of B.
+pub struct Networks {
+    /// A and B.
+    pub subjects: Vec<Subject>,
+    /// A with weights drawn anew.
+    pub random: Subject,
+    /// What lies behind each layer of B; `None` for layers that are not stitched to.
+    pub tails: Vec<Option<Tail>>,
+    /// Layers of A and of B, by their index.
+    pub pairs: Vec<Pair>,
+    /// The classes of the samples by the numbers of B's logits, where they are known.
+    pub labels: Option<Vec<usize>>,
+    /// The same by the numbers of A's.
+    pub labels_a: Option<Vec<usize>>,
+    /// Why the classes are not known.
+    pub unlabelled: Option<String>,
+    /// What is said of the files.
+    pub records: Vec<ModelInput>,
+    /// What a reader has to know.
+    pub warnings: Vec<Warning>,
+    /// How they run.
+    pub execution: Execution,
+}
+
+/// A layer of A and one of B.
+pub struct Pair {
+    /// Index of the layer of A.
+    pub a: usize,
+    /// Index of the layer of B.
+    pub b: usize,
+    /// What the layers give, where one can take the place of the other, or why not.
+    pub forms: Result<(Form, Form), String>,
+}
+
+/// What a run of a network gave: the outputs of its layers, and its logits.
+pub struct Outputs {
+    /// One a layer.
+    pub layers: Vec<Tensor>,
+    /// N×K.
+    pub logits: Option<Tensor>,
+}
+
+impl Networks {
+    /// Loads the models and finds the pairs.
+    ///
+    /// # Errors
+    /// A model cannot be loaded, does not run or gives no N×K logits, has no such layer, or nothing is
+    /// left to stitch.
+    pub fn load(args: &Args, first: &[Tensor], data: &Dataset, split: &Split) -> Result<Self> {
+        let execution = args.run.execution()?;
+        let selections = args.selections()?;
+        let paths: Vec<_> = [0, args.models.len() - 1].map(|i| args.models[i].clone()).to_vec();
+        let loaded = inputs::load_all(&paths, &args.run)?;
+        let (mut subjects, mut records, mut warnings) = (vec![], vec![], vec![]);
+        let mut stages = vec![];
+        for (i, loaded) in loaded.into_iter().enumerate() {
+            let input = i.min(first.len() - 1);
+            stages.push(loaded.model.stages()?);
+            let (subject, record, said) =
+                tapped(loaded, args, &first[input], &selections[i], &execution, input)?;
+            subjects.push(subject);
+            records.push(record);
+            warnings.extend(said);
+        }
+        let again = LoadedModel::again(&paths[0], &records[0].sha256, &args.run)?;
+        let again = again.redrawn(&stages[0], args.fit.control_seed)?;
+        let (random, _, _) = tapped(again, args, &first[0], &selections[0], &execution, 0)?;
+        records.truncate(args.models.len());
+        warnings.dedup();
+        let mut made = Self {
+            subjects,
+            random,
+            tails: vec![],
+            pairs: vec![],
+            labels: None,
+            labels_a: None,
+            unlabelled: None,
+            records,
+            warnings,
+            execution,
+        };
+        made.cut(args, &selections[1])?;
+        made.aim(args, first, data)?;
+        made.pair(args, split)?;
+        Ok(made)
+    }
+
+    /// Cuts B behind its layers. A layer that other values go around is an error where it was named, and
+    /// left out where a pattern took it along.
+    fn cut(&mut self, args: &Args, selection: &Selection) -> Result<()> {
+        let b = &self.subjects[1];
+        let mut around = vec![];
+        for (i, layer) in b.layers.iter().enumerate() {
+            match b.model.cut(i) {
+                Ok(tail) => self.tails.push(Some(tail)),
+                Err(error) if selection.patterns().contains(&layer.name.as_str()) => {
+                    return Err(error);
+                }
+                Err(_) => {
+                    around.push(layer.name.clone());
+                    self.tails.push(None);
+                }
+            }
+        }
+        if !around.is_empty() && !args.same_names_only() {
+            let text = format!(
+                "{} cannot be stitched to: what follows takes other values that go around them (name one \
+                 with --layers-b to see which)",
+                around.join(", ")
+            );
+            self.warnings.push(Warning::new("cannot-be-cut", b.model.path().display(), text));
+        }
+        Ok(())
+    }
+
+    /// Finds what the logits stand for.
+    fn aim(&mut self, args: &Args, first: &[Tensor], data: &Dataset) -> Result<()> {
+        let target = args.target();
+        let mut found = vec![];
+        for subject in &mut self.subjects {
+            let Aim { labels, .. } = target.aim(&mut subject.model, &first[subject.input], data)?;
+            found.push(labels);
+        }
+        self.unlabelled = found[1].as_ref().err().cloned();
+        self.labels = found.pop().and_then(Result::ok);
+        self.labels_a = found.pop().and_then(Result::ok);
+        if let Some(reason) = &self.unlabelled {
+            let text = format!("no accuracy: {reason}; agreement with B needs no labels");
+            let path = self.subjects[1].model.path().display();
+            self.warnings.push(Warning::new("no-labels", path, text));
+        }
+        Ok(())
+    }
+
+    /// Finds the pairs.
+    fn pair(&mut self, args: &Args, split: &Split) -> Result<()> {
+        let (a, b) = (&self.subjects[0].layers, &self.subjects[1].layers);
+        let mut pairs = vec![];
+        for (i, from) in a.iter().enumerate() {
+            for (j, to) in b.iter().enumerate() {
+                let wanted = !args.same_names_only() || from.name == to.name;
+                if wanted && self.tails[j].is_some() {
+                    pairs.push(Pair { a: i, b: j, forms: forms(args, from, to, split) });
+                }
+            }
+        }
+        let refused = pairs.iter().find_map(|pair| pair.forms.as_ref().err());
+        if pairs.iter().all(|pair| pair.forms.is_err()) {
+            let problem = match refused {
+                Some(reason) => reason.clone(),
+                None => {
+                    "the models have no layers of the same name that can be stitched".to_owned()
+                }
+            };
+            let remedy = "choose layers with --layer-a and --layer-b, or --layers; `repsim layers` lists \
+                          them";
+            return Err(Error::usage(format!("nothing to stitch: {problem}"), remedy));
+        }
+        let count = pairs.iter().filter(|pair| pair.forms.is_err()).count();
+        if let Some(reason) = refused {
+            let text =
+                format!("{count} of {} pairs cannot be stitched, the first: {reason}", pairs.len());
+            self.warnings.push(Warning::new("cannot-be-stitched", "results.pairs", text));
+        }
+        self.pairs = pairs;
+        for j in 0..self.tails.len() {
+            if !self.pairs.iter().any(|pair| pair.b == j && pair.forms.is_ok()) {
+                self.tails[j] = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Layers of A that are used.
+    pub fn used_a(&self) -> Vec<bool> {
+        let used = |i| self.pairs.iter().any(|pair| pair.a == i && pair.forms.is_ok());
+        (0..self.subjects[0].layers.len()).map(used).collect()
+    }
+
+    /// The classes of samples by the numbers of B's logits.
+    pub fn labels_of(&self, positions: &[usize]) -> Option<Vec<usize>> {
+        self.labels.as_ref().map(|all| positions.iter().map(|&i| all[i]).collect())
+    }
+
+    /// The classes of samples by the numbers of A's logits.
+    pub fn labels_a_of(&self, positions: &[usize]) -> Option<Vec<usize>> {
+        self.labels_a.as_ref().map(|all| positions.iter().map(|&i| all[i]).collect())
+    }
+}
+
+/// A model with taps behind the layers wanted.
+fn tapped(
+    mut loaded: LoadedModel,
+    args: &Args,
+    first: &Tensor,
+    selection: &Selection,
+    execution: &Execution,
+    input: usize,
+) -> Result<(Subject, ModelInput, Vec<Warning>)> {
+    if let Some(index) = args.output_index {
+        loaded.model.choose_output(index);
+    }
+    if selection.patterns().iter().any(|name| name.ends_with(":input")) {
+        loaded.model.listen_to_last_linear()?;
+    }
+    loaded.into_subject(first, selection, execution, input)
+}
+
+/// What two layers give, or why the one cannot take the place of the other.
+fn forms(args: &Args, from: &Layer, to: &Layer, split: &Split) -> Result<(Form, Form), String> {
+    let form = |layer: &Layer| {
+        let said = crate::torchscript::shape_text(layer.sample_shape());
+        Form::of(layer.sample_shape()).ok_or_else(|| {
+            format!("{} gives {said} a sample: neither maps nor features", layer.name)
+        })
+    };
+    let (a, b) = (form(from)?, form(to)?);
+    let shapes = format!("{} gives {a} and {} gives {b}", from.name, to.name);
+    if !a.reaches(b) {
+        return Err(format!("{shapes}: no map over channels takes one to the other"));
+    }
+    if args.fit.fit == super::Fit::Identity {
+        return if a == b {
+            Ok((a, b))
+        } else {
+            Err(format!("{shapes}: the identity needs one shape"))
+        };
+    }
+    let (rows, channels) = (split.main.len() * b.positions(), a.channels());
+    match rows > channels {
+        true => Ok((a, b)),
+        false => Err(format!(
+            "{} has {channels} channels, and {rows} rows to fit them on ({} samples): any map would fit; \
+             give more samples",
+            from.name,
+            split.main.len()
+        )),
+    }
+}
+
+impl Outputs {
+    /// Runs a network; layers that are not wanted stay empty. Where no logits are wanted, the run ends
+    /// behind the last layer.
+    ///
+    /// # Errors
+    /// It does not run on the input, or gives no N×K logits.
+    pub fn of(
+        subject: &mut Subject,
+        input: &Tensor,
+        wanted: &[bool],
+        logits: bool,
+    ) -> Result<Self> {
+        let mut layers: Vec<Tensor> = wanted.iter().map(|_| Tensor::new()).collect();
+        let last = wanted.iter().rposition(|wanted| *wanted);
+        let output = subject.model.run(input, &mut |layer, output| {
+            if wanted[layer] {
+                // Operators in place may overwrite the output after the tap.
+                layers[layer] = output.copy();
+            }
+            let over = !logits && last.is_none_or(|last| layer >= last);
+            Ok(if over { Answer::Stop } else { Answer::Keep })
+        })?;
+        let logits =
+            logits.then(|| checked_logits(output, input.size()[0] as usize)).transpose()?;
+        Ok(Self { layers, logits })
+    }
+}

@@ -1,0 +1,220 @@
+//! The report made of what was measured.
+
+use super::args::{Args, Fit};
+use super::fit::Stitches;
+use super::measure::{Measured, PairScores};
+use super::networks::{Networks, Pair};
+use super::{Work, against};
+use crate::error::Result;
+use crate::functional::stitching::{Form, Ridge, Scores};
+use crate::functional::wilson;
+use crate::report::stitch::{
+    ControlResult, Controls, PairResult, StitchReport, StitchResult, StitchResults, StitchSettings,
+};
+use crate::report::{Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::torchscript::libtorch_version;
+
+/// Fewer samples than these to measure on say little.
+const FEW: usize = 50;
+
+/// The report.
+///
+/// # Errors
+/// The data cannot be read again.
+pub fn report(
+    args: &Args,
+    mut networks: Networks,
+    found: Measured,
+    cka: Option<Vec<f64>>,
+    work: Work,
+    (load, device): (f64, String),
+) -> Result<StitchReport> {
+    let results = results(&networks, &found, cka.as_deref(), &work);
+    let mut warnings = std::mem::take(&mut networks.warnings);
+    warnings.extend(of_results(&results));
+    let timing = Timing {
+        load,
+        decode: work.timing.decode,
+        wait: work.timing.wait,
+        forward: work.timing.forward,
+        measure: work.timing.measure,
+        passes: work.passes,
+        ..Timing::default()
+    };
+    let settings = settings(args, &work, device);
+    let data = work.data(&mut warnings)?;
+    Ok(Report {
+        pictures: vec![],
+        schema: SchemaId::current("stitch"),
+        tool: Tool::current(libtorch_version()),
+        inputs: Inputs { models: networks.records, data: Some(data), ..Inputs::default() },
+        settings,
+        results,
+        warnings,
+        timing,
+    })
+}
+
+fn settings(args: &Args, work: &Work, device: String) -> StitchSettings {
+    let trained = args.fit.fit == Fit::Trained;
+    let given = match args.fit.ridge {
+        Ridge::Fixed(value) if args.fit.fit != Fit::Identity => Some(value),
+        _ => None,
+    };
+    let asked = |one: &Option<String>, many: &[String]| match one {
+        Some(name) => vec![name.clone()],
+        None => many.to_vec(),
+    };
+    StitchSettings {
+        fit: args.fit.fit.name().to_owned(),
+        fit_fraction: args.fit.fit_fraction,
+        split_seed: args.fit.split_seed,
+        ridge: given,
+        control_seed: args.fit.control_seed,
+        epochs: trained.then_some(args.fit.epochs),
+        learning_rate: trained.then_some(args.fit.learning_rate),
+        train_seed: trained.then_some(args.fit.train_seed),
+        layers: asked(&args.layer_a, &args.layers),
+        layers_b: asked(&args.layer_b, args.patterns_b()),
+        against: args.fit.against.map(|_| "cka".to_owned()),
+        output_index: args.output_index,
+        preprocess: work.samples.preprocess.clone(),
+        batch_size: args.data.load.batch_size,
+        limit: args.data.load.limit,
+        seed: args.data.load.seed,
+        optimize: !args.run.no_optimize,
+        device,
+    }
+}
+
+fn results(
+    networks: &Networks,
+    found: &Measured,
+    cka: Option<&[f64]>,
+    work: &Work,
+) -> StitchResults {
+    let labelled = networks.labels.is_some();
+    let names = |i: usize, used: &dyn Fn(usize) -> bool| -> Vec<String> {
+        let layers = networks.subjects[i].layers.iter().enumerate();
+        layers.filter(|(place, _)| used(*place)).map(|(_, layer)| layer.name.clone()).collect()
+    };
+    let accuracy_a = accuracy(&found.a, networks.labels_a.is_some());
+    let accuracy_b = accuracy(&found.b, labelled);
+    let pair = |i: usize| {
+        let mut made = of_pair(networks, found, i, labelled);
+        (made.accuracy_a, made.accuracy_b) = (accuracy_a, accuracy_b);
+        made.penalty = accuracy_b.get().zip(made.accuracy.get()).map(|(b, own)| b - own).into();
+        made.cka = cka.map(|values| values[i].into());
+        made
+    };
+    let pairs: Vec<PairResult> = (0..networks.pairs.len()).map(pair).collect();
+    StitchResults {
+        n_fit: work.split.fitted() - work.left_out_to_fit(),
+        n_ridge: work.split.aside.len(),
+        n: found.b.images(),
+        accuracy_a,
+        accuracy_b,
+        without_accuracy: networks.unlabelled.clone(),
+        layers_a: names(0, &|i| networks.pairs.iter().any(|pair| pair.a == i)),
+        layers_b: names(1, &|j| networks.pairs.iter().any(|pair| pair.b == j)),
+        against: cka.map(|_| against::compared(&pairs, labelled)),
+        pairs,
+    }
+}
+
+fn accuracy(scores: &Scores, labelled: bool) -> Number {
+    labelled.then(|| scores.accuracy()).into()
+}
+
+fn of_pair(networks: &Networks, found: &Measured, i: usize, labelled: bool) -> PairResult {
+    let pair = &networks.pairs[i];
+    let name = |side: usize, place: usize| networks.subjects[side].layers[place].name.clone();
+    let mut made = PairResult {
+        layer_a: name(0, pair.a),
+        layer_b: name(1, pair.b),
+        accuracy: None.into(),
+        interval: None,
+        accuracy_a: None.into(),
+        accuracy_b: None.into(),
+        agreement: None.into(),
+        kl: None.into(),
+        penalty: None.into(),
+        controls: Controls::default(),
+        stitch: None,
+        cka: None,
+        reason: pair.forms.as_ref().err().cloned(),
+    };
+    let (Some(scores), Some(stitches)) = (&found.pairs[i], &found.fits.pairs[i]) else {
+        return made;
+    };
+    let PairScores { real, random, mean } = scores;
+    made.accuracy = accuracy(real, labelled);
+    made.interval = labelled.then(|| wilson(real.right(), real.images())).flatten();
+    made.agreement = real.agreement().into();
+    made.kl = real.divergence().into();
+    made.controls.random_weights = control(random, labelled);
+    made.controls.mean = control(mean, labelled);
+    made.stitch = stitch(pair, stitches);
+    made
+}
+
+fn control(scores: &Scores, labelled: bool) -> ControlResult {
+    ControlResult {
+        accuracy: accuracy(scores, labelled),
+        agreement: scores.agreement().into(),
+        kl: scores.divergence().into(),
+    }
+}
+
+fn stitch(pair: &Pair, stitches: &Stitches) -> Option<StitchResult> {
+    let (from, to) = *pair.forms.as_ref().ok()?;
+    let sizes = |form: Form| form.size();
+    let resized = sizes(from).zip(sizes(to)).filter(|(a, b)| a != b).map(|(a, b)| [a, b]);
+    let fitted = stitches.fitted.as_ref();
+    Some(StitchResult {
+        channels_a: from.channels(),
+        channels_b: to.channels(),
+        resized,
+        rank: fitted.map(|fitted| fitted.rank),
+        ridge: fitted.map(|fitted| fitted.ridge),
+        explained: fitted.map(|fitted| fitted.explained).into(),
+        losses: stitches.losses.clone(),
+    })
+}
+
+/// What a reader has to know of the numbers.
+fn of_results(results: &StitchResults) -> Vec<Warning> {
+    let mut said = vec![];
+    if results.n < FEW {
+        let text = format!(
+            "measured on {} samples: one of them is {:.1} points of accuracy; give more samples, or a \
+             smaller --fit-fraction",
+            results.n,
+            100.0 / results.n as f64
+        );
+        said.push(Warning::new("few-samples", "results.n", text));
+    }
+    let value = |pair: &PairResult| pair.accuracy.get().or(pair.agreement.get());
+    let chance = |pair: &PairResult| {
+        let control = pair.controls.random_weights;
+        control.accuracy.get().or(control.agreement.get())
+    };
+    let no_better =
+        |pair: &&PairResult| value(pair).zip(chance(pair)).is_some_and(|(own, other)| own <= other);
+    let names: Vec<String> = results
+        .pairs
+        .iter()
+        .filter(no_better)
+        .map(|pair| format!("{} → {}", pair.layer_a, pair.layer_b))
+        .collect();
+    if let Some(first) = names.first() {
+        let text = format!(
+            "{} of {} pairs are stitched no better than A with random weights, the first {first}: that they \
+             are compatible says nothing of what A has learnt",
+            names.len(),
+            results.pairs.len()
+        );
+        said.push(Warning::new("no-better-than-random", first, text));
+    }
+    said
+}

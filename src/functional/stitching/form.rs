@@ -1,0 +1,163 @@
+//! What a layer gives for one sample, and whether another layer's output can take its place.
+
+use std::fmt;
+
+use tch::{Kind, Tensor};
+
+use crate::error::Result;
+use crate::torchscript::{shape_text, tensors};
+
+/// What a layer gives for one sample, by where its channels are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// C channels at H×W positions: N×C×H×W.
+    Maps {
+        /// C.
+        channels: i64,
+        /// H and W.
+        size: [i64; 2],
+    },
+    /// T rows of C features: N×T×C.
+    Rows {
+        /// T.
+        rows: i64,
+        /// C.
+        channels: i64,
+    },
+    /// C features: N×C.
+    Vector {
+        /// C.
+        channels: i64,
+    },
+}
+
+impl Form {
+    /// Of a layer whose output for one sample has this shape; `None` for other shapes.
+    pub fn of(shape: &[i64]) -> Option<Self> {
+        match *shape {
+            [channels, h, w] => Some(Self::Maps { channels, size: [h, w] }),
+            [rows, channels] => Some(Self::Rows { rows, channels }),
+            [channels] => Some(Self::Vector { channels }),
+            _ => None,
+        }
+        .filter(|_| shape.iter().all(|side| *side > 0))
+    }
+
+    /// C.
+    pub fn channels(self) -> usize {
+        let (Self::Maps { channels, .. } | Self::Rows { channels, .. } | Self::Vector { channels }) =
+            self;
+        channels as usize
+    }
+
+    /// Rows of channels that a sample gives.
+    pub fn positions(self) -> usize {
+        match self {
+            Self::Maps { size: [h, w], .. } => (h * w) as usize,
+            Self::Rows { rows, .. } => rows as usize,
+            Self::Vector { .. } => 1,
+        }
+    }
+
+    /// Whether an affine map over channels, with maps resized, takes this to the other.
+    pub fn reaches(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Maps { .. }, Self::Maps { .. }) | (Self::Vector { .. }, Self::Vector { .. }) => {
+                true
+            }
+            (Self::Rows { rows: a, .. }, Self::Rows { rows: b, .. }) => a == b,
+            _ => false,
+        }
+    }
+
+    /// The size of the maps.
+    pub fn size(self) -> Option<[i64; 2]> {
+        match self {
+            Self::Maps { size, .. } => Some(size),
+            _ => None,
+        }
+    }
+
+    /// Where both are maps and the other has as many rows and columns or more, but not the same: maps
+    /// then become larger.
+    pub(super) fn grows_to(self, other: Self) -> bool {
+        match (self.size(), other.size()) {
+            (Some([h, w]), Some([to_h, to_w])) => h <= to_h && w <= to_w && [h, w] != [to_h, to_w],
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Maps { channels, size: [h, w] } => f.write_str(&shape_text(&[channels, h, w])),
+            Self::Rows { rows, channels } => f.write_str(&shape_text(&[rows, channels])),
+            Self::Vector { channels } => f.write_str(&shape_text(&[channels])),
+        }
+    }
+}
+
+/// A row a sample and position, a column a channel.
+pub(super) fn rows(output: &Tensor) -> Result<Tensor> {
+    let (channels, moved) = match output.dim() {
+        4 => (output.size()[1], output.f_permute([0, 2, 3, 1])),
+        _ => (output.size().last().copied().unwrap_or(1), Ok(output.shallow_clone())),
+    };
+    let rows = moved.and_then(|t| t.f_reshape([-1, channels]));
+    rows.map_err(|e| tensors::torch_error("lay out feature maps", &e))
+}
+
+/// Maps at another size, by bilinear interpolation (pixel centres at half-integers), with
+/// antialiasing where they become smaller. Gradients pass.
+pub(super) fn resized(maps: &Tensor, size: [i64; 2]) -> Result<Tensor> {
+    if maps.size()[2..] == size {
+        return Ok(maps.shallow_clone());
+    }
+    maps.f_internal_upsample_bilinear2d_aa(size, false, None, None)
+        .map_err(|e| tensors::torch_error("resize feature maps", &e))
+}
+
+/// The adjoint of [`resized`] from maps of `size` to those given: ⟨resized(x), y⟩ = ⟨x, folded(y)⟩.
+pub(super) fn folded(maps: &Tensor, size: [i64; 2]) -> Result<Tensor> {
+    let shape = maps.size();
+    let (to, from) = ([shape[2], shape[3]], [shape[0], shape[1], size[0], size[1]]);
+    Tensor::f_internal_upsample_bilinear2d_aa_backward(maps, to, from, false, None, None)
+        .map_err(|e| tensors::torch_error("resize feature maps", &e))
+}
+
+/// In float64.
+pub(super) fn wide(tensor: &Tensor) -> Tensor {
+    tensor.to_kind(Kind::Double)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_told_apart() {
+        let maps = Form::of(&[8, 4, 4]);
+        assert_eq!(maps, Some(Form::Maps { channels: 8, size: [4, 4] }));
+        assert_eq!(Form::of(&[5, 8]), Some(Form::Rows { rows: 5, channels: 8 }));
+        assert_eq!(Form::of(&[8]), Some(Form::Vector { channels: 8 }));
+        assert_eq!((Form::of(&[2, 8, 4, 4]), Form::of(&[0]), Form::of(&[])), (None, None, None));
+        let (vector, rows) = (Form::Vector { channels: 8 }, Form::Rows { rows: 5, channels: 8 });
+        let other = Form::Rows { rows: 6, channels: 8 };
+        assert!(maps.is_some_and(|maps| maps.reaches(maps) && !maps.reaches(vector)));
+        assert!(rows.reaches(Form::Rows { rows: 5, channels: 3 }) && !rows.reaches(other));
+    }
+
+    #[test]
+    fn folding_is_the_adjoint_of_resizing() -> Result<()> {
+        tch::manual_seed(1);
+        for size in [[7, 5], [2, 2], [3, 6]] {
+            let x = Tensor::randn([2, 3, 4, 4], (Kind::Double, tch::Device::Cpu));
+            let y = Tensor::randn([2, 3, size[0], size[1]], (Kind::Double, tch::Device::Cpu));
+            let left = (resized(&x, size)? * &y).sum(Kind::Double).double_value(&[]);
+            let right = (x * folded(&y, [4, 4])?).sum(Kind::Double).double_value(&[]);
+            assert!((left - right).abs() < 1e-12, "{size:?}: {left} {right}");
+        }
+        Ok(())
+    }
+}

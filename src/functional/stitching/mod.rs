@@ -1,0 +1,31 @@
+//! Stitching: one network up to a layer, an affine map, and another network from a layer on (Lenc &
+//! Vedaldi 2015; Bansal, Nakkiran & Barak 2021).
+
+mod fit;
+mod form;
+mod scores;
+mod stitch;
+mod sums;
+mod train;
+
+use tch::Tensor;
+
+pub use fit::{Affine, Fitted, RIDGES, Ridge, fit};
+pub use form::Form;
+pub use scores::{Reference, Scores};
+pub use stitch::{Stitch, constant};
+pub use sums::{NormalEquations, PairSums};
+pub use train::Trainer;
+
+use super::checked_logits;
+use crate::error::Result;
+use crate::torchscript::{Answer, Tail};
+
+/// The logits that a tail gives for what takes the place of its layer's output.
+///
+/// # Errors
+/// It does not run on it, or gives no N×K logits.
+pub fn logits_behind(tail: &mut Tail, output: &Tensor) -> Result<Tensor> {
+    let images = output.size()[0] as usize;
+    checked_logits(tail.run(output, &mut |_, _| Ok(Answer::Keep))?, images)
+}

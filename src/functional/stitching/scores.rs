@@ -1,0 +1,111 @@
+//! How well stitched networks predict.
+
+use tch::{Kind, Tensor};
+
+use crate::error::Result;
+use crate::functional::predicted;
+use crate::torchscript::tensors;
+
+/// What one network, or one stitch, has predicted so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scores {
+    images: usize,
+    right: usize,
+    agreeing: usize,
+    divergence: f64,
+}
+
+/// What a batch is held against.
+pub struct Reference<'a> {
+    /// The logits of the intact network that the tail belongs to, N×K.
+    pub logits: &'a Tensor,
+    /// The classes of the images by the numbers of the logits, where they are known.
+    pub labels: Option<&'a [usize]>,
+}
+
+impl Scores {
+    /// Adds a batch of N×K logits, or 1×K for the same prediction for all images.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn add(&mut self, logits: &Tensor, against: &Reference<'_>) -> Result<()> {
+        let images = against.logits.size()[0];
+        let logits = logits.f_expand([images, -1], false);
+        let logits = logits.map_err(|e| tensors::torch_error("compare logits", &e))?;
+        let said = predicted(&logits)?;
+        let intact = predicted(against.logits)?;
+        self.images += said.len();
+        let agree = |(a, b): &(&Option<usize>, &Option<usize>)| a.is_some() && a == b;
+        self.agreeing += said.iter().zip(&intact).filter(agree).count();
+        if let Some(labels) = against.labels {
+            let right = |(said, label): &(&Option<usize>, &usize)| **said == Some(**label);
+            self.right += said.iter().zip(labels).filter(right).count();
+        }
+        self.divergence += divergence(against.logits, &logits)?;
+        Ok(())
+    }
+
+    /// Images.
+    pub fn images(&self) -> usize {
+        self.images
+    }
+
+    /// Images predicted rightly.
+    pub fn right(&self) -> usize {
+        self.right
+    }
+
+    /// The share of images predicted rightly, where labels were given.
+    pub fn accuracy(&self) -> f64 {
+        self.right as f64 / self.images as f64
+    }
+
+    /// The share of images with the prediction of the intact network.
+    pub fn agreement(&self) -> f64 {
+        self.agreeing as f64 / self.images as f64
+    }
+
+    /// The mean over images of KL(p‖q) = Σ p·ln(p/q) in nats, with p the intact network's softmax
+    /// probabilities and q the stitched one's.
+    pub fn divergence(&self) -> f64 {
+        self.divergence / self.images as f64
+    }
+}
+
+/// ΣKL(p‖q) over the rows, with p and q the softmax of both.
+fn divergence(p: &Tensor, q: &Tensor) -> Result<f64> {
+    let (p, q) = (p.log_softmax(-1, Kind::Double), q.log_softmax(-1, Kind::Double));
+    let each = p.exp() * (p - q);
+    Ok(tensors::to_vector(&each.sum(Kind::Double).reshape([1]))?[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_are_counted() -> Result<()> {
+        let intact = tensors::from_rows(&[2.0, 0.0, 0.0, 1.0, 3.0, 1.0], &[3, 2])?;
+        let said = tensors::from_rows(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0], &[3, 2])?;
+        let mut scores = Scores::default();
+        scores.add(&said, &Reference { logits: &intact, labels: Some(&[0, 0, 0]) })?;
+        assert_eq!((scores.images(), scores.right()), (3, 2));
+        assert!((scores.agreement() - 1.0 / 3.0).abs() < 1e-15);
+        let mut same = Scores::default();
+        same.add(&intact, &Reference { logits: &intact, labels: None })?;
+        assert_eq!((same.agreement(), same.divergence()), (1.0, 0.0));
+        Ok(())
+    }
+
+    #[test]
+    fn one_prediction_stands_for_all_images() -> Result<()> {
+        let intact = tensors::from_rows(&[0.0, 0.0, 3.0_f32.ln(), 0.0], &[2, 2])?;
+        let mut scores = Scores::default();
+        let said = tensors::from_rows(&[0.0, 0.0], &[1, 2])?;
+        scores.add(&said, &Reference { logits: &intact, labels: Some(&[1, 0]) })?;
+        let second = 0.75 * (0.75_f64 / 0.5).ln() + 0.25 * (0.25_f64 / 0.5).ln();
+        assert!((scores.divergence() - second / 2.0).abs() < 1e-7);
+        assert_eq!(scores.right(), 1);
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! A stitch that learns on the task.
+
+use tch::nn::{self, OptimizerConfig};
+use tch::{Kind, Tensor};
+
+use super::stitch::Stitch;
+use crate::error::{Error, Result};
+use crate::functional::checked_logits;
+use crate::torchscript::{Answer, Tail, tensors};
+
+/// A stitch whose W and b go on from where they are by Adam (Kingma & Ba 2015) on the cross entropy of
+/// the stitched network's logits with the labels. Neither network learns.
+pub struct Trainer {
+    stitch: Stitch,
+    optimizer: nn::Optimizer,
+    _variables: nn::VarStore,
+    losses: Vec<f64>,
+    epoch: (f64, usize),
+}
+
+impl Trainer {
+    /// Goes on from a stitch.
+    ///
+    /// # Errors
+    /// The stitch is the identity and has nothing to learn, or what libtorch said.
+    pub fn new(start: &Stitch, rate: f64) -> Result<Self> {
+        let Some((weight, bias)) = start.parameters() else {
+            return Err(Error::usage("the identity has nothing to learn", "take --fit direct"));
+        };
+        let variables = nn::VarStore::new(weight.device());
+        let root = variables.root();
+        let (weight, bias) = (root.var_copy("weight", weight), root.var_copy("bias", bias));
+        let (from, to) = start.forms();
+        let optimizer = nn::Adam::default().build(&variables, rate);
+        let optimizer = optimizer.map_err(|e| tensors::torch_error("train a stitch", &e))?;
+        let stitch = Stitch::learnt(weight, bias, from, to);
+        Ok(Self { stitch, optimizer, _variables: variables, losses: vec![], epoch: (0.0, 0) })
+    }
+
+    /// One step on a batch: the source layer's output, and the classes of the images.
+    ///
+    /// # Errors
+    /// The tail does not run, or gives no N×K logits.
+    pub fn step(&mut self, tail: &mut Tail, output: &Tensor, labels: &[usize]) -> Result<()> {
+        let stitched = self.stitch.apply(output)?;
+        let logits = tail.run_with_gradients(&stitched, &mut |_, _| Ok(Answer::Keep))?;
+        let logits = checked_logits(logits, labels.len())?;
+        let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+        let classes = Tensor::from_slice(&classes).to_device(logits.device());
+        let loss = logits.cross_entropy_for_logits(&classes);
+        let value = tensors::to_vector(&loss.detach().to_kind(Kind::Double).reshape([1]))?[0];
+        self.epoch.0 += value * labels.len() as f64;
+        self.epoch.1 += labels.len();
+        self.optimizer.backward_step(&loss);
+        Ok(())
+    }
+
+    /// Ends an epoch.
+    pub fn end_epoch(&mut self) {
+        let (sum, count) = std::mem::take(&mut self.epoch);
+        self.losses.push(sum / count as f64);
+    }
+
+    /// The stitch and the mean loss of each epoch, taken before each step.
+    pub fn finish(self) -> (Stitch, Vec<f64>) {
+        (self.stitch, self.losses)
+    }
+}
