@@ -60,6 +60,8 @@ pub struct StitchResults {
     pub n_ridge: usize,
     /// Samples that were measured on: no stitch has seen them.
     pub n: usize,
+    /// Their positions in the data set (what `limit` left of it), ascending.
+    pub held_out: Vec<usize>,
     /// Accuracy of A on them; `null` where labels are not known.
     pub accuracy_a: Number,
     /// Accuracy of B on them.

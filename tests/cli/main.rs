@@ -38,5 +38,6 @@ mod report;
 mod reports;
 mod saliency;
 mod sensitivity;
+mod stitch;
 mod support;
 mod tolerances;

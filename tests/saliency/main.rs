@@ -14,5 +14,6 @@ mod faithfulness;
 mod maps;
 mod mistakes;
 mod smoothgrad;
+mod stitching;
 mod support;
 mod tolerances;

@@ -147,6 +147,11 @@ impl Work {
         fitted.filter(|&&i| self.is_skipped(i)).count()
     }
 
+    /// Those measured on.
+    fn held_out(&self) -> Vec<usize> {
+        self.split.held_out.iter().copied().filter(|&i| !self.is_skipped(i)).collect()
+    }
+
     fn is_skipped(&self, position: usize) -> bool {
         let name = self.samples.dataset.name(position);
         self.skipped.iter().any(|sample| sample.name == name)

@@ -112,6 +112,7 @@ fn results(
         n_fit: work.split.fitted() - work.left_out_to_fit(),
         n_ridge: work.split.aside.len(),
         n: found.b.images(),
+        held_out: work.held_out(),
         accuracy_a,
         accuracy_b,
         without_accuracy: networks.unlabelled.clone(),

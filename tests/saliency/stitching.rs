@@ -1,0 +1,140 @@
+//! Stitches against scikit-learn's least squares on feature maps that torch has resized.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ndarray::{Array2, ArrayD, Axis, concatenate};
+use repsim::data::features::load_features;
+use repsim::functional::stitching::{Fitted, Form, NormalEquations, PairSums, Ridge, Stitch, fit};
+use repsim::torchscript::tensors;
+use serde_json::Value;
+use tch::{Device, Tensor};
+
+use crate::tolerances::{BATCH, FLOAT64};
+
+/// What float32 weights give of float32 activations, as a share of the largest.
+const FLOAT32: f64 = 2e-6;
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stitching").join(name)
+}
+
+fn layer(name: &str) -> ArrayD<f64> {
+    let all = load_features(&golden("maps.npz")).unwrap();
+    all.into_iter().find(|feature| feature.name == name).unwrap().values
+}
+
+fn tensor(array: &ArrayD<f64>) -> Tensor {
+    tensors::from_array(array).unwrap().to_kind(tch::Kind::Float)
+}
+
+fn form(array: &ArrayD<f64>) -> Form {
+    let shape: Vec<i64> = array.shape()[1..].iter().map(|&side| side as i64).collect();
+    Form::of(&shape).unwrap()
+}
+
+fn cases() -> Vec<Value> {
+    serde_json::from_str(&fs::read_to_string(golden("fits.json")).unwrap()).unwrap()
+}
+
+fn matrix(value: &Value) -> Array2<f64> {
+    let rows: Vec<Vec<f64>> = serde_json::from_value(value.clone()).unwrap();
+    Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j])
+}
+
+/// Sums over the samples in batches of a size.
+fn sums(x: &ArrayD<f64>, y: &ArrayD<f64>, batch: usize) -> PairSums {
+    let mut sums = NormalEquations::new(&[form(x)], &[form(y)], &|_, _| true);
+    for (x, y) in x.axis_chunks_iter(Axis(0), batch).zip(y.axis_chunks_iter(Axis(0), batch)) {
+        sums.add(&[tensor(&x.to_owned())], &[tensor(&y.to_owned())]).unwrap();
+    }
+    sums.pair(0, 0).unwrap().unwrap()
+}
+
+fn assert_close(found: &Array2<f64>, expected: &Array2<f64>, share: f64, what: &str) {
+    assert_eq!(found.dim(), expected.dim(), "{what}");
+    let largest = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+    let apart = (found - expected).iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+    assert!(apart <= share * largest, "{what}: {apart:e} of {largest}");
+}
+
+fn fitted(case: &Value, batch: usize) -> (ArrayD<f64>, ArrayD<f64>, Fitted) {
+    let of = |side: &str| layer(&format!("{side}_{}", case[side].as_str().unwrap()));
+    let (x, y) = (of("a"), of("b"));
+    let ridge = Ridge::Fixed(case["ridge"].as_f64().unwrap());
+    let found = fit(&sums(&x, &y, batch), None, ridge).unwrap();
+    (x, y, found)
+}
+
+#[test]
+fn maps_over_channels_are_those_of_scikit_learn() {
+    for case in cases() {
+        let (_, _, found) = fitted(&case, 5);
+        let what = format!("{} to {} by {}", case["a"], case["b"], case["ridge"]);
+        assert_close(&found.map.weight, &matrix(&case["weight"]), FLOAT32, &what);
+        let bias = found.map.bias.clone().insert_axis(Axis(0));
+        let expected: Vec<f64> = serde_json::from_value(case["bias"].clone()).unwrap();
+        let expected = Array2::from_shape_vec((1, expected.len()), expected).unwrap();
+        assert_close(&bias, &expected, FLOAT32, &what);
+        assert_eq!(found.rank as u64, case["rank"], "{what}");
+        let explained = case["explained"].as_f64().unwrap();
+        assert!((found.explained - explained).abs() < FLOAT32, "{what}: {}", found.explained);
+    }
+}
+
+#[test]
+fn a_stitch_gives_what_scikit_learn_predicts() {
+    for case in cases() {
+        let (x, y, found) = fitted(&case, 12);
+        let stitch = Stitch::affine(&found.map, form(&x), form(&y), Device::Cpu).unwrap();
+        let given = stitch.apply(&tensor(&x).narrow(0, 0, 1)).unwrap();
+        let given = if given.dim() == 4 { given.permute([0, 2, 3, 1]) } else { given };
+        let given = given.reshape([-1, found.map.bias.len() as i64]);
+        let what = format!("{} to {}", case["a"], case["b"]);
+        assert_close(&tensors::to_matrix(&given).unwrap(), &matrix(&case["first"]), BATCH, &what);
+    }
+}
+
+#[test]
+fn batches_and_neighbours_change_nothing() {
+    let (x, y) = (layer("a_small"), layer("b_maps"));
+    let (alone, parts) = (sums(&x, &y, 12), sums(&x, &y, 5));
+    assert_close(&parts.xx, &alone.xx, FLOAT64, "batches");
+    assert_close(&parts.xy, &alone.xy, FLOAT64, "batches");
+    let names = ["a_large", "a_small", "a_same", "a_vector", "a_tokens"];
+    let targets = ["b_wide", "b_maps", "b_point", "b_vector", "b_tokens"];
+    let (sources, ends) = (names.map(layer), targets.map(layer));
+    let forms = |all: &[ArrayD<f64>]| all.iter().map(form).collect::<Vec<_>>();
+    let mut all = NormalEquations::new(&forms(&sources), &forms(&ends), &|_, _| true);
+    let every = |all: &[ArrayD<f64>]| all.iter().map(tensor).collect::<Vec<_>>();
+    all.add(&every(&sources), &every(&ends)).unwrap();
+    let among = all.pair(1, 1).unwrap().unwrap();
+    assert_close(&among.xx, &alone.xx, FLOAT64, "among others");
+    assert_close(&among.xy, &alone.xy, FLOAT64, "among others");
+    assert!(all.pair(0, 3).unwrap().is_none(), "maps have no rows in common with a vector");
+}
+
+#[test]
+fn samples_kept_aside_choose_a_ridge_against_noise() {
+    // 20 features of which one counts, in 24 samples: least squares without a ridge fits the noise.
+    tch::manual_seed(2);
+    let draw = |rows: i64, columns: i64| {
+        tensors::to_matrix(&Tensor::randn([rows, columns], tch::kind::FLOAT_CPU)).unwrap()
+    };
+    let (x, noise) = (draw(48, 20), draw(48, 1));
+    let y = &x.column(0).insert_axis(Axis(1)) * 0.5 + noise;
+    let part = |from: usize, to: usize| {
+        let rows = |all: &Array2<f64>| all.slice(ndarray::s![from..to, ..]).to_owned().into_dyn();
+        sums(&rows(&x), &rows(&y), 64)
+    };
+    let found = fit(&part(0, 24), Some(&part(24, 48)), Ridge::Chosen).unwrap();
+    assert!(found.ridge > 0.0, "{}", found.ridge);
+    let clean = &x.column(0).insert_axis(Axis(1)) * 0.5;
+    let clean = concatenate![Axis(1), clean, &clean * -2.0];
+    let whole = |rows: std::ops::Range<usize>| {
+        let of = |all: &Array2<f64>| all.slice(ndarray::s![rows.clone(), ..]).to_owned().into_dyn();
+        sums(&of(&x), &of(&clean), 64)
+    };
+    let found = fit(&whole(0..24), Some(&whole(24..48)), Ridge::Chosen).unwrap();
+    assert!(found.ridge <= 1e-3 && found.explained > 0.999, "{found:?}");
+}
