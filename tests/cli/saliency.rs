@@ -235,6 +235,44 @@ fn outputs_are_checked_before_the_run() {
     }
 }
 
+#[test]
+fn a_sheet_without_room_is_refused_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = folder.path().join("s.png");
+    let all = format!("saliency {MODEL} --data {{images}} {RAW} --sheet {}", sheet.display());
+    let run =
+        repsim(words(&format!("{all} --sheet-rows 100000 --batch-size 100000 --method occlusion")));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    let said = run.stderr.lines().find(|l| l.starts_with("error: ")).unwrap_or_default();
+    assert!(said.contains("pixels is too large: a side has at most 20,000"), "{said}");
+    assert!(said.ends_with("show fewer images (--sheet-rows) or maps, or draw an .svg"), "{said}");
+    assert!(run.stdout.is_empty() && !sheet.exists());
+}
+
+#[test]
+fn a_report_is_written_where_a_file_beside_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, taken) = (folder.path().join("r.json"), folder.path().join("o"));
+    let column = taken.join(format!("{}-gradcam.png", listed_first()));
+    fs::create_dir_all(column.join("x")).unwrap();
+    let run = repsim(words(&format!(
+        "saliency {MODEL} {DATA} --images {} -o {}",
+        taken.display(),
+        out.display()
+    )));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    let found: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    assert_valid(&found, "saliency");
+    let last = found["warnings"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["code"], "not-written", "{last}");
+}
+
+/// The first image of the data.
+fn listed_first() -> String {
+    let found = report(&format!("saliency {MODEL} {DATA}"));
+    found["results"]["images"][0]["sample"].as_str().unwrap().to_owned()
+}
+
 #[track_caller]
 fn fails(options: &str, says: &str) {
     let line = format!("saliency {MODEL} {DATA} {options}");

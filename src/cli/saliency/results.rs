@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate};
 use tch::{Kind, Tensor};
 
 use super::args::{Args, MapSize};
-use super::pictures::Pictures;
+use super::pictures::{self, Pictures};
 use super::trust::{Faithfulness, Kept, sanity};
 use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
@@ -89,6 +89,15 @@ impl<'a> Collected<'a> {
             timing: Spent::default(),
             columns,
         }
+    }
+
+    /// Refuses a sheet that has no room for what will be found in images of N×C×H×W.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub fn check_sheet(&self, sample: &Tensor) -> Result<()> {
+        let side = |axis: usize| sample.size().get(axis).map_or(0, |&side| side as usize);
+        pictures::check(self.args, &self.columns, self.dataset, (side(2), side(3)))
     }
 
     /// A batch begins.

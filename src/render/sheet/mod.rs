@@ -157,6 +157,18 @@ impl Sheet<'_> {
         png::from_svg(&self.to_svg()?, SCALE)
     }
 
+    /// Whether its size is that of a PNG, which can be told from the sizes of the pictures alone:
+    /// their pixels are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError::TooLarge`] when a side would exceed 20,000 pixels.
+    pub fn check_size(&self) -> Result<(), RenderError> {
+        let layout = Layout::new(self);
+        let pixels = |length: f64| (length as f32 * SCALE).ceil();
+        png::check_size(pixels(layout.width), pixels(layout.height))
+    }
+
     /// How many columns there are.
     fn width(&self) -> usize {
         self.rows.iter().map(|row| row.cells.len()).fold(self.columns.len(), usize::max)

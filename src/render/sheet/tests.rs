@@ -113,8 +113,23 @@ fn sixty_four_rows_of_forty_columns_have_room() {
 fn too_many_columns_are_refused() {
     let cells: Vec<_> = (0..400).map(|_| picture("", None)).collect();
     let rows = [Row { heading: "", cells: &cells }];
-    let error = Sheet { rows: &rows, ..EMPTY }.to_png().expect_err("too large");
+    let sheet = Sheet { rows: &rows, ..EMPTY };
+    let error = sheet.to_png().expect_err("too large");
     assert!(matches!(error, RenderError::TooLarge { .. }));
+    assert_eq!(sheet.check_size().map_err(|e| e.to_string()), Err(error.to_string()));
+}
+
+#[test]
+fn the_size_is_known_without_the_pixels() {
+    let blank = Image { width: 8, height: 8, pixels: vec![] };
+    let (drawn, blank) = ([picture("a", None)], [Cell::new(blank, "a")]);
+    let fits = |cells: &[Cell], count: usize| {
+        let rows: Vec<_> = (0..count).map(|_| Row { heading: "", cells }).collect();
+        Sheet { rows: &rows, ..EMPTY }.check_size().is_ok()
+    };
+    let most = (0..200).filter(|&count| fits(&drawn, count)).count();
+    assert!((60..199).contains(&most), "{most}");
+    assert!(fits(&blank, most - 1) && !fits(&blank, most));
 }
 
 /// The PNG, and where the first picture lies in it.
