@@ -90,6 +90,16 @@ fn models_are_compared() {
             assert!(number(&ends[0]) <= mean && mean <= number(&ends[1]));
         }
     }
+    let matrices = &found["results"]["matrices"];
+    let names = matrices["names"].as_array().unwrap();
+    for measure in ["pearson", "spearman", "ssim", "overlap"] {
+        for (i, j) in (0..3).flat_map(|i| (0..3).map(move |j| (i, j))) {
+            let is = |p: &&Value| p["a"] == names[i.min(j)] && p["b"] == names[i.max(j)];
+            let expected = pairs.iter().find(is).map_or(1.0, |p| number(&p[measure]["mean"]));
+            assert_eq!(number(&matrices[measure][i][j]), expected, "{measure}");
+        }
+    }
+    assert_eq!(matrices["nulls"], Value::Null, "no value is missing");
     let itself = report(&format!("saliency {MODEL} {MODEL} {DATA}"));
     let pair = &itself["results"]["comparison"][0];
     assert!(number(&pair["pearson"]["mean"]) > 0.999_999, "{pair}");
@@ -157,6 +167,16 @@ fn a_blank_map_is_flagged() {
     assert_eq!(found["results"]["images"][0]["maps"][0]["degenerate"], true);
     assert_eq!(found["results"]["images"][0]["maps"][0]["entropy"], Value::Null);
     assert!(run.stderr.contains("degenerate"), "{}", run.stderr);
+    let found = report(&format!("{line} --method gradcam,gradient"));
+    assert_valid(&found, "saliency");
+    let pearson = &found["results"]["comparison"][0]["pearson"];
+    assert_eq!((&pearson["mean"], &pearson["per_image"][0]), (&Value::Null, &Value::Null));
+    let nulls = found["results"]["matrices"]["nulls"].as_array().unwrap();
+    assert_eq!(nulls.len(), 4);
+    let reason = nulls[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("2 of 2 images have no value"), "{reason}");
+    assert!(reason.contains("the map of gradcam is constant or not finite"), "{reason}");
+    assert_eq!(pearson["reason"], reason);
 }
 
 /// The class folders of the examples that are named, with an image each.

@@ -1,10 +1,12 @@
 //! `repsim saliency`: what predictions look at, and whether models look at the same.
 
 mod args;
+mod comparison;
 mod pictures;
 mod results;
 mod scale;
 mod show;
+mod tables;
 mod trust;
 
 use std::time::Instant;
@@ -26,7 +28,7 @@ use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
 pub use self::args::Args;
-pub use self::results::matrix;
+pub use self::comparison::matrix;
 pub use self::show::comparison;
 
 /// Explains every image by every model and method.

@@ -1,17 +1,15 @@
 //! Tables of `repsim saliency`.
 
 use super::Args;
-use super::results::matrix;
+use super::comparison::{Measure, matrix};
+use super::tables;
 use crate::cli::output::{self, Messages};
 use crate::error::Result;
-use crate::report::saliency::{ColumnInfo, Mean, PairResult, SaliencyReport};
+use crate::report::saliency::{ColumnInfo, SaliencyReport};
 use crate::saliency::Method;
 
-/// Picks one measure of a pair.
-type Measure = fn(&PairResult) -> &Mean;
-
 /// The measures by which maps are compared.
-const MEASURES: [(&str, Measure); 4] = [
+pub(super) const MEASURES: [(&str, Measure); 4] = [
     ("Pearson", |p| &p.pearson),
     ("Spearman", |p| &p.spearman),
     ("SSIM", |p| &p.ssim),
@@ -27,7 +25,8 @@ const ROWS: usize = 20;
 /// It cannot be written.
 pub fn show(args: &Args, report: &SaliencyReport, messages: &Messages) -> Result<()> {
     output::show(report, args.output.as_deref(), messages, || {
-        format!("{}\n{}", images(report), comparison(report, &MEASURES.map(|(name, _)| name)))
+        let alike = comparison(report, &MEASURES.map(|(name, _)| name));
+        format!("{}\n{alike}{}", images(report), tables::all(report))
     })
 }
 
