@@ -132,6 +132,7 @@ pub fn draw(found: &Found, args: &Args, path: &Path) -> Result<()> {
     let sheet = Sheet {
         title: "Feature maps",
         subtitle: &subtitle,
+        groups: &[],
         columns: &headings,
         rows: &rows,
         legends: &legends,
@@ -169,6 +170,7 @@ pub fn check(
     let sheet = Sheet {
         title: "Feature maps",
         subtitle: "channels",
+        groups: &[],
         columns: &headings,
         rows: &rows,
         legends: &legends,

@@ -166,9 +166,11 @@ impl Found {
         let columns = &report.results.columns;
         let rows: Vec<Row<'_>> =
             self.pictures.sheet.iter().map(|(heading, cells)| Row { heading, cells }).collect();
+        let (groups, names) = headings(columns);
         let sheet = Sheet {
             subtitle: &subtitle(report, args),
-            columns: &headings(columns),
+            groups: &groups,
+            columns: &names,
             rows: &rows,
             legends: &scale::legends(columns, &self.pictures.scales, args.files.colormap),
             ..frame(args)
@@ -194,10 +196,12 @@ pub fn check(
     let names: Vec<String> = shown.map(|index| dataset.name(index)).collect();
     let cells = vec![Cell::new(Image { height, width, pixels: vec![] }, LINES); columns.len() + 1];
     let rows: Vec<Row<'_>> = names.iter().map(|heading| Row { heading, cells: &cells }).collect();
+    let (groups, columns_named) = headings(columns);
     let legends = scale::all_legends(columns, args.files.colormap);
     let sheet = Sheet {
         subtitle: "explains a class",
-        columns: &headings(columns),
+        groups: &groups,
+        columns: &columns_named,
         rows: &rows,
         legends: &legends,
         ..frame(args)
@@ -210,6 +214,7 @@ fn frame(args: &Args) -> Sheet<'static> {
     Sheet {
         title: "What the prediction looks at",
         subtitle: "",
+        groups: &[],
         columns: &[],
         rows: &[],
         legends: &[],
@@ -224,10 +229,14 @@ fn frame(args: &Args) -> Sheet<'static> {
     }
 }
 
-fn headings(columns: &[ColumnInfo]) -> Vec<String> {
-    let mut headings = vec!["input".to_owned()];
-    headings.extend(show::headings(columns));
-    headings
+/// The headings of groups and of columns, the input's first.
+fn headings(columns: &[ColumnInfo]) -> (Vec<String>, Vec<String>) {
+    let (mut groups, mut names) = show::grouped(columns);
+    if !groups.is_empty() {
+        groups.insert(0, String::new());
+    }
+    names.insert(0, "input".to_owned());
+    (groups, names)
 }
 
 /// How all maps of a sheet were made.

@@ -34,6 +34,7 @@ pub const CELL: f64 = 96.0;
 /// let sheet = Sheet {
 ///     title: "Where the prediction comes from",
 ///     subtitle: "Grad-CAM at layer4",
+///     groups: &[],
 ///     columns: &["input".to_owned()],
 ///     rows: &[sheet::Row { heading: "00011.png", cells: &cells }],
 ///     legends: &[sheet::Legend::ends("Grad-CAM", ColorMap::Viridis, "0", "largest")],
@@ -49,6 +50,9 @@ pub struct Sheet<'a> {
     pub title: &'a str,
     /// The settings that led to it; may be empty.
     pub subtitle: &'a str,
+    /// What stands above the headings of the columns, one for each: once over those side by side
+    /// that are called the same; may be empty.
+    pub groups: &'a [String],
     /// What stands above the columns: once over those side by side that are called the same, in up
     /// to three lines, or running upwards where three are not enough.
     pub columns: &'a [String],
