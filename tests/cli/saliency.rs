@@ -248,10 +248,38 @@ fn outputs_are_checked_before_the_run() {
     fails(&format!("--sheet {0} -o {0}", sheet.display()), "named for another output too");
     for line in [
         format!("sensitivity {MODEL} {DATA} --plot {0} -o {0}", sheet.display()),
+        format!("cka {MODEL} {DATA} --heatmap {0} -o {0}", sheet.display()),
         format!("maps {MODEL} {DATA} --layer layer4 --sheet {0} -o {0}", sheet.display()),
     ] {
         let run = repsim(words(&line));
         assert!(run.code == 2 && run.stderr.contains("another output"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn captions_of_a_contrast_name_both_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = folder.path().join("s.svg");
+    let contrast = "--contrast 9-ankle-boot,7-sneaker";
+    let found = report(&format!("saliency {MODEL} {DATA} {contrast} --sheet {}", sheet.display()));
+    let drawn = fs::read_to_string(&sheet).unwrap();
+    for text in [
+        "explains 9-ankle-boot against 7-sneaker",
+        "Under each map: the classes held against each other, and the difference of their logits.",
+    ] {
+        assert!(drawn.contains(text), "no '{text}'");
+    }
+    for image in found["results"]["images"].as_array().unwrap() {
+        let said = &image["predictions"][0];
+        assert_eq!(
+            (&said["target"], &said["against"]),
+            (&"9-ankle-boot".into(), &"7-sneaker".into())
+        );
+        let score = format!("− 7-sneaker {:.2}", number(&said["score"]));
+        let title =
+            format!("{} · gradcam: 9-ankle-boot\n{score}", image["sample"].as_str().unwrap());
+        assert!(drawn.contains(&title), "no '{title}' for a pointer");
+        assert!(drawn.contains(&format!(">{score}</text>")), "no '{score}' under a map");
     }
 }
 
