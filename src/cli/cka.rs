@@ -12,13 +12,14 @@ use super::args::{
 use super::gate::GateArgs;
 use super::inputs;
 use super::output::{self, Messages};
+use super::outputs::check_outputs;
 use super::{features, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source, first_samples};
 use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
-use crate::report::{DataInput, Inputs, LayerInfo, ModelInput, Warning, check_writable};
+use crate::report::{DataInput, Inputs, LayerInfo, ModelInput, Warning};
 use crate::similarity::{Bias, Kernel};
 use crate::torchscript::{Selection, device, libtorch_version};
 
@@ -155,21 +156,9 @@ impl Args {
 
     /// Refuses outputs that cannot be written, are inputs, or are the same.
     fn check_outputs(&self) -> Result<()> {
-        let inputs = self.models.iter().chain(&self.features);
-        let outputs = [self.output.as_deref().filter(|p| *p != "-"), self.heatmap.as_deref()];
-        let mut taken: Vec<PathBuf> = inputs.filter_map(|p| p.canonicalize().ok()).collect();
-        for path in outputs.into_iter().flatten() {
-            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            let whole = whole.canonicalize().unwrap_or(whole);
-            if taken.contains(&whole) && whole.extension().is_some() {
-                let problem = "it is an input, or named for another output too";
-                return Err(Error::file("write", path, problem, "give it another name"));
-            }
-            taken.push(whole);
-        }
-        if let Some(path) = self.output.as_deref().filter(|p| *p != "-") {
-            check_writable(path)?;
-        }
+        let inputs = self.models.iter().chain(&self.features).chain(&self.data.data);
+        let files = self.output.iter().filter(|p| *p != "-").chain(&self.heatmap);
+        check_outputs(files.map(PathBuf::as_path), inputs)?;
         match &self.heatmap {
             Some(path) => picture::check(path),
             None => Ok(()),

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::render::{Chart, Heatmap, Image, RenderError, Rule, Series, Sheet};
 use crate::report::cka::CkaReport;
 use crate::report::distance::{Decile, DistanceReport, PredictionResult};
-use crate::report::{check_writable, write_atomically};
+use crate::report::{Warning, check_writable, write_atomically};
 
 /// Checks that a picture can be written there, in a format that there is.
 ///
@@ -127,6 +127,23 @@ pub fn sheet(sheet: &Sheet<'_>, path: &Path, remedy: &str) -> Result<()> {
         false => sheet.to_png().map_err(failed)?,
     };
     write_atomically(path, &bytes)
+}
+
+/// Refuses a sheet that a PNG has no room for: of the pictures, the sizes are enough.
+///
+/// # Errors
+/// It is too large; `remedy` is what to do then.
+pub fn check_sheet(sheet: &Sheet<'_>, path: &Path, remedy: &str) -> Result<()> {
+    match is_svg(path) {
+        true => Ok(()),
+        false => sheet.check_size().map_err(|e| Error::file("draw", path, e, remedy)),
+    }
+}
+
+/// The warning of a report whose pictures could not be written.
+pub fn unwritten(written: &Result<()>) -> Option<Warning> {
+    let error = written.as_ref().err()?;
+    Some(Warning::new("not-written", "pictures", error.to_string()))
 }
 
 fn heights(groups: &[Decile]) -> Vec<(f64, f64)> {

@@ -27,7 +27,8 @@ pub struct TargetArgs {
     /// as many as the logits]
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub labels: Option<PathBuf>,
-    /// Which element of a tuple that the model returns is its output, from 0
+    /// Which element of a tuple that the model returns is its output, from 0 (-o, --output is the
+    /// file of the report)
     #[arg(long, value_name = "INDEX", help_heading = "Target")]
     pub output_index: Option<usize>,
 }

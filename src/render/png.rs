@@ -17,13 +17,10 @@ const MAX_SIDE: f32 = 20_000.0;
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// The SVG does not parse.
-    #[error("failed to read the drawing as SVG: {0}; write an .svg instead and report this")]
+    #[error("failed to read the drawing as SVG: {0}")]
     Svg(#[from] usvg::Error),
     /// The picture is larger than a PNG can sensibly be.
-    #[error(
-        "failed to draw a PNG of {width} x {height} pixels: it is too large; \
-         write an .svg instead, or choose fewer layers"
-    )]
+    #[error("a PNG of {width} x {height} pixels is too large: a side has at most 20,000")]
     TooLarge {
         /// Width in pixels.
         width: f32,
@@ -31,7 +28,7 @@ pub enum RenderError {
         height: f32,
     },
     /// The pixels could not be encoded.
-    #[error("failed to encode the picture as PNG: {0}; write an .svg instead and report this")]
+    #[error("failed to encode the picture as PNG: {0}")]
     Encode(String),
 }
 
@@ -75,11 +72,17 @@ pub(crate) fn parse(svg: &str) -> Result<usvg::Tree, usvg::Error> {
 
 /// An empty picture, or an error where it would be too large.
 fn blank(width: f32, height: f32) -> Result<Pixmap, RenderError> {
+    check_size(width, height)?;
     let too_large = || RenderError::TooLarge { width, height };
-    if width.max(height) > MAX_SIDE {
-        return Err(too_large());
-    }
     Pixmap::new(width as u32, height as u32).ok_or_else(too_large)
+}
+
+/// Refuses a picture that would be too large, in pixels.
+pub(super) fn check_size(width: f32, height: f32) -> Result<(), RenderError> {
+    match width.max(height) > MAX_SIDE {
+        true => Err(RenderError::TooLarge { width, height }),
+        false => Ok(()),
+    }
 }
 
 /// The embedded font, loaded once.

@@ -67,6 +67,9 @@ pub struct SaliencyResults {
     pub images: Vec<ImageResult>,
     /// How alike the maps of two columns are, for every pair.
     pub comparison: Vec<PairResult>,
+    /// The means of `comparison` as matrices, where there are several columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrices: Option<AgreementMatrices>,
     /// Maps in which nothing stands out.
     pub degenerate: usize,
     /// Deletion and insertion, where they were asked for: a fill a column.
@@ -229,6 +232,38 @@ pub struct PairResult {
     pub overlap: Mean,
 }
 
+/// The mean agreement of every column with every other: symmetric matrices, a row and a column a
+/// column of maps, 1 on the diagonal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgreementMatrices {
+    /// Names of the columns, in the order of rows and columns.
+    pub names: Vec<String>,
+    /// Pearson's correlation.
+    pub pearson: Vec<Vec<Number>>,
+    /// Spearman's rank correlation.
+    pub spearman: Vec<Vec<Number>>,
+    /// Structural similarity.
+    pub ssim: Vec<Vec<Number>>,
+    /// Share that the highest tenths of the pixels have in common.
+    pub overlap: Vec<Vec<Number>>,
+    /// Why values are `null`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nulls: Vec<NullAgreement>,
+}
+
+/// Why two columns have no agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NullAgreement {
+    /// The measure: `pearson`, `spearman`, `ssim` or `overlap`.
+    pub measure: String,
+    /// Name of a column.
+    pub a: String,
+    /// Name of another.
+    pub b: String,
+    /// The reason.
+    pub reason: String,
+}
+
 /// A value of each image, and their mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mean {
@@ -240,4 +275,7 @@ pub struct Mean {
     pub count: usize,
     /// In the order of `images`; `null` where a map is constant or says nothing.
     pub per_image: Vec<Number>,
+    /// Why values are `null`, where some are: how many, and what is wrong with the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -62,6 +62,11 @@ impl Compared {
         Self { shape: [map.nrows(), map.ncols()], sides: Sides::of(&map) }
     }
 
+    /// Whether the map is constant or degenerate: it agrees with none.
+    pub fn is_flat(&self) -> bool {
+        self.sides.is_none()
+    }
+
     /// How far the two agree.
     ///
     /// # Errors

@@ -264,10 +264,11 @@ impl Handle {
             .into_owned()
     }
 
-    /// Takes an element of a tuple or list for the output from now on.
-    pub fn set_output(&mut self, index: usize) {
+    /// Takes an element of a tuple or list for the output from now on, or all that is returned.
+    pub fn set_output(&mut self, index: Option<usize>) {
+        let index = index.map_or(-1, |index| index as i64);
         // SAFETY: the handle is valid and not used elsewhere.
-        unsafe { repsim_set_output(self.0.as_ptr(), index as i64) }
+        unsafe { repsim_set_output(self.0.as_ptr(), index) }
     }
 
     /// The names of all parameters: `layer1.0.conv1.weight`.

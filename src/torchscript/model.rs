@@ -36,6 +36,7 @@ pub struct Model {
     taps: Taps,
     pub(super) execution: Execution,
     note: Option<String>,
+    output: Option<usize>,
 }
 
 impl Model {
@@ -66,7 +67,8 @@ impl Model {
         let raw = handle.layers();
         let taps = Taps::default();
         let execution = Execution::default();
-        Self { path: path.to_owned(), handle, raw, untrusted, taps, execution, note: None }
+        let path = path.to_owned();
+        Self { path, handle, raw, untrusted, taps, execution, note: None, output: None }
     }
 
     /// The file the model came from.
@@ -127,6 +129,31 @@ impl Model {
 
     /// Takes an element of the tuple or list that `forward` returns for the output from now on.
     pub fn choose_output(&mut self, index: usize) {
+        self.set_output(Some(index));
+    }
+
+    /// The element that was chosen for the output; `None` for all that is returned.
+    pub fn chosen_output(&self) -> Option<usize> {
+        self.output
+    }
+
+    /// The shapes of the elements of the tuple that `forward` returns for an input, `None` for one
+    /// that is no tensor. Empty where it returns no tuple of known length. Runs the prepared model
+    /// once an element.
+    pub fn output_shapes(&mut self, input: &Tensor) -> Vec<Option<Vec<i64>>> {
+        let chosen = self.output;
+        let mut shapes = vec![];
+        for index in 0..elements(&self.output_type()) {
+            self.set_output(Some(index));
+            let ran = self.run(input, &mut |_, _| Ok(Answer::Keep));
+            shapes.push(ran.ok().flatten().map(|tensor| tensor.size()));
+        }
+        self.set_output(chosen);
+        shapes
+    }
+
+    fn set_output(&mut self, index: Option<usize>) {
+        self.output = index;
         self.handle.set_output(index);
     }
 
@@ -317,6 +344,19 @@ pub fn shape_text(shape: &[i64]) -> String {
     sizes.join("×")
 }
 
+/// How many elements a tuple type has, `Tuple[Tensor, Dict[str, Tensor]]`; 0 for another type.
+fn elements(type_name: &str) -> usize {
+    let inner = type_name.strip_prefix("Tuple[").and_then(|rest| rest.strip_suffix(']'));
+    let Some(inner) = inner.filter(|inner| *inner != "()") else { return 0 };
+    let mut depth = 0;
+    let separates = |character: char| {
+        depth +=
+            i32::from(matches!(character, '[' | '(')) - i32::from(matches!(character, ']' | ')'));
+        character == ',' && depth == 0
+    };
+    inner.chars().map(separates).filter(|&separates| separates).count() + 1
+}
+
 fn load_error(path: &Path, said: String) -> Error {
     let remedy = match said.contains("Unknown builtin op") {
         true => "the archive needs an operator that libtorch does not have; export it without it",
@@ -344,7 +384,14 @@ fn gist(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::gist;
+    use super::{elements, gist};
+
+    #[test]
+    fn elements_of_tuples_are_counted() {
+        let nested = "Tuple[Tensor, Dict[str, Tensor], Tuple[int, int]]";
+        let types = ["Tensor", "Tuple[Tensor, Tensor]", nested, "List[Tensor]", "Tuple[()]"];
+        assert_eq!(types.map(elements), [0, 2, 3, 0, 0]);
+    }
 
     #[test]
     fn the_gist_is_the_error_under_the_traceback() {

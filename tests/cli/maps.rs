@@ -203,6 +203,10 @@ fn mistakes_are_told() {
     fails("--first 0", "--first");
     fails("--sheet x.gif", "end its name in .png or .svg");
     fails("--maps x.txt", "end its name in .npz");
+    fails(
+        "--sheet /tmp/large.png --layer layer1 --layer layer4 --first 128",
+        "show fewer images (--rows), layers or channels, or draw an .svg",
+    );
     fails("--mean-b 0.5", "there is no B");
     let both = format!("--match {OTHER} --layer layer1 --layer layer2 --layer-b layer2");
     fails(&both, "name one --layer-b for each --layer");

@@ -90,6 +90,16 @@ fn models_are_compared() {
             assert!(number(&ends[0]) <= mean && mean <= number(&ends[1]));
         }
     }
+    let matrices = &found["results"]["matrices"];
+    let names = matrices["names"].as_array().unwrap();
+    for measure in ["pearson", "spearman", "ssim", "overlap"] {
+        for (i, j) in (0..3).flat_map(|i| (0..3).map(move |j| (i, j))) {
+            let is = |p: &&Value| p["a"] == names[i.min(j)] && p["b"] == names[i.max(j)];
+            let expected = pairs.iter().find(is).map_or(1.0, |p| number(&p[measure]["mean"]));
+            assert_eq!(number(&matrices[measure][i][j]), expected, "{measure}");
+        }
+    }
+    assert_eq!(matrices["nulls"], Value::Null, "no value is missing");
     let itself = report(&format!("saliency {MODEL} {MODEL} {DATA}"));
     let pair = &itself["results"]["comparison"][0];
     assert!(number(&pair["pearson"]["mean"]) > 0.999_999, "{pair}");
@@ -157,6 +167,16 @@ fn a_blank_map_is_flagged() {
     assert_eq!(found["results"]["images"][0]["maps"][0]["degenerate"], true);
     assert_eq!(found["results"]["images"][0]["maps"][0]["entropy"], Value::Null);
     assert!(run.stderr.contains("degenerate"), "{}", run.stderr);
+    let found = report(&format!("{line} --method gradcam,gradient"));
+    assert_valid(&found, "saliency");
+    let pearson = &found["results"]["comparison"][0]["pearson"];
+    assert_eq!((&pearson["mean"], &pearson["per_image"][0]), (&Value::Null, &Value::Null));
+    let nulls = found["results"]["matrices"]["nulls"].as_array().unwrap();
+    assert_eq!(nulls.len(), 4);
+    let reason = nulls[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("2 of 2 images have no value"), "{reason}");
+    assert!(reason.contains("the map of gradcam is constant or not finite"), "{reason}");
+    assert_eq!(pearson["reason"], reason);
 }
 
 /// The class folders of the examples that are named, with an image each.
@@ -228,11 +248,76 @@ fn outputs_are_checked_before_the_run() {
     fails(&format!("--sheet {0} -o {0}", sheet.display()), "named for another output too");
     for line in [
         format!("sensitivity {MODEL} {DATA} --plot {0} -o {0}", sheet.display()),
+        format!("cka {MODEL} {DATA} --heatmap {0} -o {0}", sheet.display()),
         format!("maps {MODEL} {DATA} --layer layer4 --sheet {0} -o {0}", sheet.display()),
     ] {
         let run = repsim(words(&line));
         assert!(run.code == 2 && run.stderr.contains("another output"), "{}", run.stderr);
     }
+}
+
+#[test]
+fn captions_of_a_contrast_name_both_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = folder.path().join("s.svg");
+    let contrast = "--contrast 9-ankle-boot,7-sneaker";
+    let found = report(&format!("saliency {MODEL} {DATA} {contrast} --sheet {}", sheet.display()));
+    let drawn = fs::read_to_string(&sheet).unwrap();
+    for text in
+        ["explains 9-ankle-boot against 7-sneaker", "Under each map: the classes held against each"]
+    {
+        assert!(drawn.contains(text), "no '{text}'");
+    }
+    for image in found["results"]["images"].as_array().unwrap() {
+        let said = &image["predictions"][0];
+        assert_eq!(
+            (&said["target"], &said["against"]),
+            (&"9-ankle-boot".into(), &"7-sneaker".into())
+        );
+        let score = format!("− 7-sneaker {:.2}", number(&said["score"]));
+        let title =
+            format!("{} · gradcam: 9-ankle-boot {score}", image["sample"].as_str().unwrap());
+        assert!(drawn.contains(&title), "no '{title}' for a pointer");
+        assert!(drawn.contains(&format!(">{score}</text>")), "no '{score}' under a map");
+    }
+}
+
+#[test]
+fn a_sheet_without_room_is_refused_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = folder.path().join("s.png");
+    let all = format!("saliency {MODEL} --data {{images}} {RAW} --sheet {}", sheet.display());
+    let run =
+        repsim(words(&format!("{all} --sheet-rows 100000 --batch-size 100000 --method occlusion")));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    let said = run.stderr.lines().find(|l| l.starts_with("error: ")).unwrap_or_default();
+    assert!(said.contains("pixels is too large: a side has at most 20,000"), "{said}");
+    assert!(said.ends_with("show fewer images (--sheet-rows) or maps, or draw an .svg"), "{said}");
+    assert!(run.stdout.is_empty() && !sheet.exists());
+}
+
+#[test]
+fn a_report_is_written_where_a_file_beside_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, taken) = (folder.path().join("r.json"), folder.path().join("o"));
+    let column = taken.join(format!("{}-gradcam.png", listed_first()));
+    fs::create_dir_all(column.join("x")).unwrap();
+    let run = repsim(words(&format!(
+        "saliency {MODEL} {DATA} --images {} -o {}",
+        taken.display(),
+        out.display()
+    )));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    let found: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    assert_valid(&found, "saliency");
+    let last = found["warnings"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["code"], "not-written", "{last}");
+}
+
+/// The first image of the data.
+fn listed_first() -> String {
+    let found = report(&format!("saliency {MODEL} {DATA}"));
+    found["results"]["images"][0]["sample"].as_str().unwrap().to_owned()
 }
 
 #[track_caller]

@@ -141,12 +141,24 @@ const TUPLE: [(&str, &str); 2] = [
 
 #[test]
 fn tuples_are_named() {
-    for (method, action) in [(Method::Gradient, "differentiate"), (Method::Occlusion, "explain")] {
-        let text = said_of(&mut changed(&TUPLE, method, None));
-        let end = "linear.pt: it returns Tuple[Tensor, Tensor], and this takes a tensor; choose \
-                   a tensor of it with --output-index, which needs a tuple or a list";
-        assert!(text.starts_with(&format!("failed to {action} ")), "{text}");
-        assert!(text.ends_with(end), "{text}");
+    let gradient = said_of(&mut changed(&TUPLE, Method::Gradient, None));
+    let end = "linear.pt: it returns Tuple[Tensor, Tensor], and this takes a tensor; choose a tensor \
+               of it with --output-index, which needs a tuple or a list";
+    assert!(
+        gradient.starts_with("failed to differentiate ") && gradient.ends_with(end),
+        "{gradient}"
+    );
+    for (chosen, problem) in
+        [(None, "this takes a tensor"), (Some(7), "--output-index 7 is no tensor of it")]
+    {
+        let text = said_of(&mut changed(&TUPLE, Method::Occlusion, chosen));
+        let elements = "it returns Tuple[Tensor, Tensor], which has 2 elements (0 of shape 2×1×4×4, 1 \
+                        of shape 2×3), and ";
+        let end = format!(
+            "linear.pt: {elements}{problem}; choose one with --output-index (--output is the file of \
+             the report)"
+        );
+        assert!(text.starts_with("failed to explain ") && text.ends_with(&end), "{text}");
     }
 }
 

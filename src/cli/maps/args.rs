@@ -142,6 +142,14 @@ impl fmt::Display for Choice {
 }
 
 impl Choice {
+    /// How many of so many channels are shown.
+    pub fn count(&self, channels: usize) -> usize {
+        match self {
+            Self::These(list) => list.len(),
+            Self::First(shown) | Self::MostActive(shown) => channels.min(*shown),
+        }
+    }
+
     /// The channels of N×K×H×W maps.
     ///
     /// # Errors

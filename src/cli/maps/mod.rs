@@ -27,7 +27,8 @@ pub use self::args::Args;
 /// Shows the feature maps of layers, beside those of another model where one is given.
 ///
 /// # Errors
-/// Anything that keeps the maps from being made; nothing is written then.
+/// Anything that keeps the maps from being made; nothing is written then. A file beside the report
+/// that cannot be written; the report is written then and says so.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let started = Instant::now();
     args.check()?;
@@ -37,12 +38,14 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
-    found.write(args)?;
-    if let Some(sheet) = &args.files.sheet {
+    let written = found.write(args);
+    if let (Some(sheet), Ok(())) = (&args.files.sheet, &written) {
         let shows = "Feature maps of the images";
         found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
     }
+    found.report.warnings.extend(picture::unwritten(&written));
     show::show(args, &found.report, messages)?;
+    written?;
     gate.finish(&found.report, Status::Done, messages)
 }
 
@@ -85,6 +88,7 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let wanted =
         Wanted { samples: dataset.spread(args.files.rows), pairs: pairs(&subjects, &orders)? };
+    sheet::check(args, (&dataset, &wanted), (&subjects, &orders), &samples[0])?;
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
     let outcome = collect(&mut feed, &wanted, &mut messages.bar())?;

@@ -3,14 +3,21 @@
 use std::path::Path;
 
 use ndarray::{Array4, ArrayView2, ArrayView3, Axis};
+use tch::Tensor;
 
 use super::Found;
 use super::args::{Args, Scale};
+use crate::capture::Subject;
+use crate::capture::maps::Wanted;
 use crate::cli::picture;
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::render::sheet::{CELL, Legend, Row};
-use crate::render::{Cell, Sheet, paint};
+use crate::render::{Cell, Image, Sheet, paint};
 use crate::report::maps::MapsReport;
+
+/// What to do where a sheet is too large.
+const SMALLER: &str = "show fewer images (--rows), layers or channels, or draw an .svg";
 
 /// The channels of one layer that are shown.
 pub struct Columns {
@@ -125,13 +132,58 @@ pub fn draw(found: &Found, args: &Args, path: &Path) -> Result<()> {
     let sheet = Sheet {
         title: "Feature maps",
         subtitle: &subtitle,
+        groups: &[],
         columns: &headings,
         rows: &rows,
         legends: &legends,
         note: &note,
         cell: CELL,
     };
-    picture::sheet(&sheet, path, "show fewer images, layers or channels")
+    picture::sheet(&sheet, path, SMALLER)
+}
+
+/// Refuses a sheet that would be too large, before anything is computed.
+///
+/// # Errors
+/// It is too large.
+pub fn check(
+    args: &Args,
+    (dataset, wanted): (&Dataset, &Wanted),
+    (subjects, orders): (&[Subject], &[Vec<usize>]),
+    sample: &Tensor,
+) -> Result<()> {
+    let Some(path) = &args.files.sheet else { return Ok(()) };
+    let mut headings = vec!["input".to_owned()];
+    let mut cells = vec![blank(&sample.size())];
+    for (place, &a) in orders[0].iter().enumerate() {
+        let own = &subjects[0].layers[a];
+        let other = wanted.pairs.get(place).map(|&(_, b)| &subjects[1].layers[b]);
+        for _ in 0..args.choice().count(own.shape.get(1).map_or(0, |&k| k as usize)) {
+            let shown = std::iter::once(own).chain(other);
+            headings.extend(shown.clone().map(|layer| layer.name.clone()));
+            cells.extend(shown.map(|layer| blank(&layer.shape)));
+        }
+    }
+    let names: Vec<String> = wanted.samples.iter().map(|&i| dataset.name(i)).collect();
+    let rows: Vec<Row<'_>> = names.iter().map(|heading| Row { heading, cells: &cells }).collect();
+    let legends = [Legend::ends("each channel", args.files.colormap, "smallest", "largest")];
+    let sheet = Sheet {
+        title: "Feature maps",
+        subtitle: "channels",
+        groups: &[],
+        columns: &headings,
+        rows: &rows,
+        legends: &legends,
+        note: "Under each map: its channel.",
+        cell: CELL,
+    };
+    picture::check_sheet(&sheet, path, SMALLER)
+}
+
+/// A cell as large as that of a map of N×C×H×W.
+fn blank(shape: &[i64]) -> Cell {
+    let side = |axis: usize| shape.get(axis).map_or(0, |&side| side as usize);
+    Cell::new(Image { height: side(2), width: side(3), pixels: vec![] }, "channel\nrange")
 }
 
 /// The columns in the order of the sheet: each channel, and beside it its partner.

@@ -1,10 +1,12 @@
 //! `repsim saliency`: what predictions look at, and whether models look at the same.
 
 mod args;
+mod comparison;
 mod pictures;
 mod results;
 mod scale;
 mod show;
+mod tables;
 mod trust;
 
 use std::time::Instant;
@@ -26,25 +28,28 @@ use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
 pub use self::args::Args;
-pub use self::results::matrix;
+pub use self::comparison::matrix;
 pub use self::show::comparison;
 
 /// Explains every image by every model and method.
 ///
 /// # Errors
-/// Anything that keeps the maps from being made; nothing is written then.
+/// Anything that keeps the maps from being made; nothing is written then. A file beside the report
+/// that cannot be written; the report is written then and says so.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("saliency", args.output.as_deref())?;
     let mut found = explain(args, messages)?;
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
-    found.write(args)?;
-    if let Some(sheet) = &args.files.sheet {
+    let written = found.write(args);
+    if let (Some(sheet), Ok(())) = (&args.files.sheet, &written) {
         let shows = "Saliency maps over the images";
         found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
     }
+    found.report.warnings.extend(picture::unwritten(&written));
     show::show(args, &found.report, messages)?;
+    written?;
     gate.finish(&found.report, Status::Done, messages)
 }
 
@@ -88,6 +93,7 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let loading = loading.elapsed().as_secs_f64();
     let target = aim(args, &mut subjects, &samples[0], &dataset, &mut warnings)?;
     let mut collected = Collected::new(args, &subjects, (&dataset, target));
+    collected.check_sheet(&samples[0])?;
     let summary = over_data(&mut subjects, &source, &mut collected, messages)?;
     let device = device::name(execution.device);
     collected.test(args, (&preprocess[0], &execution))?;

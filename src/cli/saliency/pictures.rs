@@ -9,12 +9,18 @@ use super::args::Args;
 use super::scale::{self, Scale};
 use super::{Found, npz, show};
 use crate::cli::picture;
-use crate::data::Batch;
+use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::render::sheet::{CELL, Row};
 use crate::render::{Cell, ColorMap, Image, Sheet, encode_png, overlay};
 use crate::report::saliency::{ColumnInfo, ImageResult, SaliencyReport};
 use crate::report::write_atomically;
+
+/// What to do where a sheet is too large.
+const SMALLER: &str = "show fewer images (--sheet-rows) or maps, or draw an .svg";
+
+/// A caption as high as captions are at most.
+const LINES: &str = "class\nscore";
 
 /// Pictures as they come about, kept until the run is over.
 pub struct Pictures {
@@ -157,28 +163,80 @@ impl Found {
 
     fn draw_sheet(&self, args: &Args, path: &Path) -> Result<()> {
         let report = &self.report;
-        let mut columns = vec!["input".to_owned()];
-        columns.extend(show::headings(&report.results.columns));
+        let columns = &report.results.columns;
         let rows: Vec<Row<'_>> =
             self.pictures.sheet.iter().map(|(heading, cells)| Row { heading, cells }).collect();
-        let (colours, scales) = (args.files.colormap, &self.pictures.scales);
+        let (groups, names) = headings(columns);
         let sheet = Sheet {
-            title: "What the prediction looks at",
             subtitle: &subtitle(report, args),
-            columns: &columns,
+            groups: &groups,
+            columns: &names,
             rows: &rows,
-            legends: &scale::legends(&report.results.columns, scales, colours),
-            note: match args.target.contrast {
-                Some(_) => {
-                    "Under each map: the classes held against each other, and the \
-                            difference of their logits."
-                }
-                None => "Under each map: the class explained and its score.",
-            },
-            cell: CELL,
+            legends: &scale::legends(columns, &self.pictures.scales, args.files.colormap),
+            ..frame(args)
         };
-        picture::sheet(&sheet, path, "use fewer images: --sheet-rows")
+        picture::sheet(&sheet, path, SMALLER)
     }
+}
+
+/// Refuses a sheet of these columns that would be too large, before anything is computed; images are
+/// height × width.
+///
+/// # Errors
+/// It is too large.
+pub fn check(
+    args: &Args,
+    columns: &[ColumnInfo],
+    dataset: &Dataset,
+    (height, width): (usize, usize),
+) -> Result<()> {
+    let Some(path) = &args.files.sheet else { return Ok(()) };
+    let count = dataset.len();
+    let shown = (0..count).filter(|&index| is_shown((index, count), args.files.sheet_rows));
+    let names: Vec<String> = shown.map(|index| dataset.name(index)).collect();
+    let cells = vec![Cell::new(Image { height, width, pixels: vec![] }, LINES); columns.len() + 1];
+    let rows: Vec<Row<'_>> = names.iter().map(|heading| Row { heading, cells: &cells }).collect();
+    let (groups, columns_named) = headings(columns);
+    let legends = scale::all_legends(columns, args.files.colormap);
+    let sheet = Sheet {
+        subtitle: "explains a class",
+        groups: &groups,
+        columns: &columns_named,
+        rows: &rows,
+        legends: &legends,
+        ..frame(args)
+    };
+    picture::check_sheet(&sheet, path, SMALLER)
+}
+
+/// What every sheet says.
+fn frame(args: &Args) -> Sheet<'static> {
+    Sheet {
+        title: "What the prediction looks at",
+        subtitle: "",
+        groups: &[],
+        columns: &[],
+        rows: &[],
+        legends: &[],
+        note: match args.target.contrast {
+            Some(_) => {
+                "Under each map: the classes held against each other, and the difference of their \
+                 logits."
+            }
+            None => "Under each map: the class explained and its score.",
+        },
+        cell: CELL,
+    }
+}
+
+/// The headings of groups and of columns, the input's first.
+fn headings(columns: &[ColumnInfo]) -> (Vec<String>, Vec<String>) {
+    let (mut groups, mut names) = show::grouped(columns);
+    if !groups.is_empty() {
+        groups.insert(0, String::new());
+    }
+    names.insert(0, "input".to_owned());
+    (groups, names)
 }
 
 /// How all maps of a sheet were made.

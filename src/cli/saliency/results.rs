@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate};
+use ndarray::{Array3, ArrayView2, Axis, concatenate};
 use tch::{Kind, Tensor};
 
 use super::args::{Args, MapSize};
-use super::pictures::Pictures;
+use super::comparison::{self, Comparison};
+use super::pictures::{self, Pictures};
 use super::trust::{Faithfulness, Kept, sanity};
 use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
@@ -14,12 +15,10 @@ use crate::cli::target::name_of as class;
 use crate::data::{Batch, Dataset, Preprocess, Summary as Read};
 use crate::error::Result;
 use crate::report::saliency::{
-    ClassScore, ColumnInfo, FiniteDifference, FiniteStep, ImageResult, MapSummary, Mean,
-    PairResult, PredictionInfo, SaliencyReport, SaliencyResults, SaliencySettings, SanityResult,
+    ClassScore, ColumnInfo, FiniteDifference, FiniteStep, ImageResult, MapSummary, PredictionInfo,
+    SaliencyReport, SaliencyResults, SaliencySettings, SanityResult,
 };
-use crate::report::{DataInput, Inputs, Number, SchemaId, Timing, Tool, Warning};
-use crate::saliency::bootstrap::{interval, mean};
-use crate::saliency::compare::{Agreement, Compared};
+use crate::report::{DataInput, Inputs, SchemaId, Timing, Tool, Warning};
 use crate::saliency::summary::{Summary, summarise};
 use crate::saliency::{Classes, Explained, Images, Method, Options, Target, finite, finite_rows};
 use crate::torchscript::{Execution, libtorch_version, tensors};
@@ -34,9 +33,6 @@ const PATCHES: usize = 3;
 const REDRAWN: &str = "normal with each tensor's mean and deviation; with deviation 1/sqrt(fan-in) where \
                        all values are equal; equal vectors and buffers (batch-norm statistics) stay";
 
-/// Resamples of the bootstrap.
-const RESAMPLES: usize = 1000;
-
 /// What a run has found so far.
 pub struct Collected<'a> {
     args: &'a Args,
@@ -45,8 +41,7 @@ pub struct Collected<'a> {
     pub target: Target,
     columns: Vec<ColumnInfo>,
     images: Vec<ImageResult>,
-    /// A list of agreements for every pair of columns.
-    pairs: Vec<Vec<Agreement>>,
+    comparison: Comparison,
     pictures: Pictures,
     stored: Vec<Vec<Array3<f32>>>,
     faithfulness: Faithfulness,
@@ -77,7 +72,7 @@ impl<'a> Collected<'a> {
             dataset,
             target,
             images: vec![],
-            pairs: vec![vec![]; count * count.saturating_sub(1) / 2],
+            comparison: Comparison::new(count),
             pictures: Pictures::new(args),
             stored: vec![vec![]; count],
             faithfulness: Faithfulness::default(),
@@ -89,6 +84,15 @@ impl<'a> Collected<'a> {
             timing: Spent::default(),
             columns,
         }
+    }
+
+    /// Refuses a sheet that has no room for what will be found in images of N×C×H×W.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub fn check_sheet(&self, sample: &Tensor) -> Result<()> {
+        let side = |axis: usize| sample.size().get(axis).map_or(0, |&side| side as usize);
+        pictures::check(self.args, &self.columns, self.dataset, (side(2), side(3)))
     }
 
     /// A batch begins.
@@ -238,9 +242,7 @@ impl<'a> Collected<'a> {
         for i in 0..count {
             let maps: Vec<ArrayView2<'_, f32>> =
                 self.batch.iter().map(|maps| maps.index_axis(Axis(0), i)).collect();
-            if maps.len() > 1 {
-                compare(&maps, &mut self.pairs)?;
-            }
+            self.comparison.take(&maps)?;
             let place = (start + i, self.dataset.len());
             self.pictures.take_maps(i, place, &self.images[start + i], &maps, &self.columns)?;
         }
@@ -276,8 +278,10 @@ impl<'a> Collected<'a> {
         let options = subjects.first().map(|s| s.explainer.options.clone());
         let settings = self.settings(options, preprocess, device);
         let maps = self.maps()?;
+        let comparison = self.comparison.results(&self.columns, seed);
         let results = SaliencyResults {
-            comparison: self.comparison(seed),
+            matrices: comparison::matrices(&self.columns, &comparison),
+            comparison,
             degenerate,
             faithfulness: self.faithfulness.results(&self.columns, seed),
             columns: self.columns,
@@ -327,25 +331,6 @@ impl<'a> Collected<'a> {
             optimize: !args.run.no_optimize,
             device,
         }
-    }
-
-    fn comparison(&self, seed: u64) -> Vec<PairResult> {
-        let count = self.columns.len();
-        let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
-        let result = |((a, b), agreements): ((usize, usize), &Vec<Agreement>)| {
-            let of = |value: fn(&Agreement) -> Option<f64>| {
-                over_images(agreements.iter().map(value), seed)
-            };
-            PairResult {
-                a: self.columns[a].name.clone(),
-                b: self.columns[b].name.clone(),
-                pearson: of(|x| x.pearson),
-                spearman: of(|x| x.spearman),
-                ssim: of(|x| x.ssim),
-                overlap: of(|x| x.overlap),
-            }
-        };
-        pairs.zip(&self.pairs).map(result).collect()
     }
 
     /// The maps of each column over all images, under the column's name.
@@ -404,31 +389,6 @@ fn model_names(paths: &[PathBuf]) -> Vec<String> {
         names.push(name);
     }
     names
-}
-
-fn compare(maps: &[ArrayView2<'_, f32>], pairs: &mut [Vec<Agreement>]) -> Result<()> {
-    let prepared: Vec<Compared> = maps.iter().map(|map| Compared::of(*map)).collect();
-    let mut place = 0;
-    for (a, first) in prepared.iter().enumerate() {
-        for second in &prepared[a + 1..] {
-            pairs[place].push(first.with(second)?);
-            place += 1;
-        }
-    }
-    Ok(())
-}
-
-/// The mean over images with its bootstrap interval.
-pub fn over_images(values: impl Iterator<Item = Option<f64>>, seed: u64) -> Mean {
-    let values: Vec<Option<f64>> = values.collect();
-    let known: Vec<f64> = values.iter().copied().flatten().collect();
-    let average = mean(values.iter().copied());
-    Mean {
-        mean: average.as_ref().map(|m| m.value).into(),
-        interval: interval(&known, seed, RESAMPLES, 0.95),
-        count: known.len(),
-        per_image: values.into_iter().map(Number::from).collect(),
-    }
 }
 
 /// The classes with the highest logits.
@@ -510,21 +470,6 @@ fn blank(images: &[ImageResult], columns: &[ColumnInfo], count: usize) -> Option
         column.name
     );
     Some(Warning::new("degenerate-map", &column.name, text))
-}
-
-/// A matrix of the mean of one measure between all columns, 1 on the diagonal.
-pub fn matrix(report: &SaliencyReport, value: fn(&PairResult) -> &Mean) -> Array2<f64> {
-    let names: Vec<&str> = report.results.columns.iter().map(|c| c.name.as_str()).collect();
-    let mut matrix = Array2::eye(names.len());
-    for pair in &report.results.comparison {
-        let place = |name: &str| names.iter().position(|n| *n == name);
-        if let (Some(a), Some(b)) = (place(&pair.a), place(&pair.b)) {
-            let found = value(pair).mean.get().unwrap_or(f64::NAN);
-            matrix[(a, b)] = found;
-            matrix[(b, a)] = found;
-        }
-    }
-    matrix
 }
 
 #[cfg(test)]

@@ -68,6 +68,16 @@ impl Scale {
     }
 }
 
+/// Every colour bar that maps of these columns may need.
+pub fn all_legends(columns: &[ColumnInfo], unsigned: ColorMap) -> Vec<Legend> {
+    let plain = |column: &ColumnInfo| Scale::of(column.method, ArrayView2::from(&[[0.0]]));
+    let signed = |column: &ColumnInfo| Some(Scale { signed: true, ..plain(column) });
+    let unsigned_scales: Vec<_> = columns.iter().map(|column| Some(plain(column))).collect();
+    let signed_scales: Vec<_> = columns.iter().map(signed).collect();
+    let twice = [columns, columns].concat();
+    legends(&twice, &[unsigned_scales, signed_scales].concat(), unsigned)
+}
+
 /// A colour bar for each scale that the maps of some column have.
 pub fn legends(
     columns: &[ColumnInfo],

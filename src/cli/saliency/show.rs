@@ -1,17 +1,15 @@
 //! Tables of `repsim saliency`.
 
 use super::Args;
-use super::results::matrix;
+use super::comparison::{Measure, matrix};
+use super::tables;
 use crate::cli::output::{self, Messages};
 use crate::error::Result;
-use crate::report::saliency::{ColumnInfo, Mean, PairResult, SaliencyReport};
+use crate::report::saliency::{ColumnInfo, SaliencyReport};
 use crate::saliency::Method;
 
-/// Picks one measure of a pair.
-type Measure = fn(&PairResult) -> &Mean;
-
 /// The measures by which maps are compared.
-const MEASURES: [(&str, Measure); 4] = [
+pub(super) const MEASURES: [(&str, Measure); 4] = [
     ("Pearson", |p| &p.pearson),
     ("Spearman", |p| &p.spearman),
     ("SSIM", |p| &p.ssim),
@@ -27,7 +25,8 @@ const ROWS: usize = 20;
 /// It cannot be written.
 pub fn show(args: &Args, report: &SaliencyReport, messages: &Messages) -> Result<()> {
     output::show(report, args.output.as_deref(), messages, || {
-        format!("{}\n{}", images(report), comparison(report, &MEASURES.map(|(name, _)| name)))
+        let alike = comparison(report, &MEASURES.map(|(name, _)| name));
+        format!("{}\n{alike}{}", images(report), tables::all(report))
     })
 }
 
@@ -78,6 +77,20 @@ pub fn shared_method(columns: &[ColumnInfo]) -> Option<Method> {
     columns.iter().all(|column| column.method == first).then_some(first)
 }
 
+/// Headings of a picture's columns: the model of each, and what the map is called beside that. No
+/// models where there is one, or one map each, which is called after the model then.
+pub fn grouped(columns: &[ColumnInfo]) -> (Vec<String>, Vec<String>) {
+    let models = columns.last().map_or(0, |column| column.model + 1);
+    if models < 2 || columns.len() == models {
+        return (vec![], headings(columns));
+    }
+    let part = |column: &ColumnInfo| {
+        let (model, map) = column.name.split_once('/').unwrap_or(("", &column.name));
+        (model.to_owned(), map.to_owned())
+    };
+    columns.iter().map(part).unzip()
+}
+
 /// Names of the columns, without the method where the columns of several models share it.
 pub fn headings(columns: &[ColumnInfo]) -> Vec<String> {
     let shared = shared_method(columns).map(|method| method.to_string());
@@ -102,4 +115,43 @@ fn one(report: &SaliencyReport, value: Measure) -> String {
     }
     output::align_right(&mut table, &(1..header.len()).collect::<Vec<_>>());
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(names: &[(&str, usize, Method)]) -> Vec<ColumnInfo> {
+        let column = |&(name, model, method): &(&str, usize, Method)| ColumnInfo {
+            name: name.to_owned(),
+            model,
+            method,
+            layer: None,
+        };
+        names.iter().map(column).collect()
+    }
+
+    #[test]
+    fn columns_of_several_models_are_grouped() {
+        let (cam, gradient) = (Method::GradCam, Method::Gradient);
+        let one = columns(&[("gradcam", 0, cam), ("gradient", 0, gradient)]);
+        let none: [&str; 0] = [];
+        let (groups, names) = grouped(&one);
+        assert_eq!(
+            (groups.as_slice(), names.as_slice()),
+            (&[][..], &["gradcam".to_owned(), "gradient".to_owned()][..])
+        );
+        let (groups, names) = grouped(&columns(&[("a/gradcam", 0, cam), ("b/gradcam", 1, cam)]));
+        assert_eq!(groups, none);
+        assert_eq!(names, ["a", "b"]);
+        let both = [
+            ("a/gradcam", 0, cam),
+            ("a/gradient", 0, gradient),
+            ("b/gradcam", 1, cam),
+            ("b/gradient", 1, gradient),
+        ];
+        let (groups, names) = grouped(&columns(&both));
+        assert_eq!(groups, ["a", "a", "b", "b"]);
+        assert_eq!(names, ["gradcam", "gradient", "gradcam", "gradient"]);
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use ndarray::Array3;
 use tch::Tensor;
 
 use super::args::Args;
-use super::results::over_images;
+use super::comparison::{FLAT, over_images};
 use super::{Subject, enlarged, to_array};
 use crate::cli::inputs::LoadedModel;
 use crate::data::Preprocess;
@@ -74,11 +75,16 @@ impl Faithfulness {
         for (column, curves) in columns.iter().zip(&self.maps) {
             let random = &self.random[column.model];
             for (f, fill) in FILLS.into_iter().enumerate() {
+                let broken = || "the probability of the class is not finite".to_owned();
+                let why = |i: usize| match curves[i] {
+                    None => "the map is zero everywhere or not finite".to_owned(),
+                    Some(_) => broken(),
+                };
                 let own = |of: fn(&Curves) -> f64| {
-                    over_images(curves.iter().map(|c| c.as_ref().map(|c| of(&c[f]))), seed)
+                    over_images(curves.iter().map(|c| c.as_ref().map(|c| of(&c[f]))), seed, why)
                 };
                 let chance = |of: fn(&Curves) -> f64| {
-                    over_images(random.iter().map(|c| Some(of(&c[f]))), seed)
+                    over_images(random.iter().map(|c| Some(of(&c[f]))), seed, |_| broken())
                 };
                 results.push(FaithfulnessResult {
                     column: column.name.clone(),
@@ -172,15 +178,19 @@ fn stage_result(
     args: &Args,
 ) -> Result<SanityResult> {
     let (before, after) = (to_array(before)?, to_array(after)?);
-    let pairs = before.outer_iter().zip(after.outer_iter());
-    let agreements = pairs
-        .map(|(a, b)| Compared::of(a).with(&Compared::of(b)))
-        .collect::<Result<Vec<Agreement>>>()?;
+    let of = |maps: &Array3<f32>| maps.outer_iter().map(Compared::of).collect::<Vec<_>>();
+    let pairs: Vec<(Compared, Compared)> = of(&before).into_iter().zip(of(&after)).collect();
+    let agreements = pairs.iter().map(|(a, b)| a.with(b)).collect::<Result<Vec<Agreement>>>()?;
     let seed = args.choices.random_seed;
+    let why = |i: usize| match (pairs[i].0.is_flat(), pairs[i].1.is_flat()) {
+        (false, false) => "the map is smaller than 11×11 pixels".to_owned(),
+        (true, _) => format!("the map {FLAT} with the trained weights"),
+        (false, true) => format!("the map {FLAT} with the weights drawn anew"),
+    };
     Ok(SanityResult {
         column: column.name.clone(),
         redrawn_down_to: stage.to_owned(),
-        spearman: over_images(agreements.iter().map(|a| a.spearman), seed),
-        ssim: over_images(agreements.iter().map(|a| a.ssim), seed),
+        spearman: over_images(agreements.iter().map(|a| a.spearman), seed, why),
+        ssim: over_images(agreements.iter().map(|a| a.ssim), seed, why),
     })
 }

@@ -31,9 +31,10 @@ pub(super) fn draw(sheet: &Sheet<'_>, layout: &Layout) -> Result<Element, Render
     for (row, band) in sheet.rows.iter().zip(&layout.rows) {
         for (column, cell) in row.cells.iter().enumerate() {
             let at = layout.cell(band, column);
-            let heading = sheet.columns.get(column).map_or("", String::as_str);
             let caption = caption(&band.captions[column], at);
-            let picture = picture(cell, (row.heading, heading), at, layout.side)?;
+            let heading = |all: &'_ [String]| all.get(column).cloned().unwrap_or_default();
+            let place = [row.heading, &heading(sheet.groups), &heading(sheet.columns)];
+            let picture = picture(cell, place, at, layout.side)?;
             drawing = drawing.children(picture).children(caption);
         }
     }
@@ -43,7 +44,7 @@ pub(super) fn draw(sheet: &Sheet<'_>, layout: &Layout) -> Result<Element, Render
 /// A cell's picture and what is wrong with it.
 fn picture(
     cell: &Cell,
-    (row, column): (&str, &str),
+    place_in_sheet: [&str; 3],
     cell_at: Rect,
     side: usize,
 ) -> Result<Option<Element>, RenderError> {
@@ -54,7 +55,7 @@ fn picture(
     let at = place(grid::size(image, side), cell_at);
     let outline = svg::rect(at.inset(-0.25)).attr("fill", "none").stroke(OUTLINE, 0.5);
     let drawing = svg::group()
-        .tooltip(&tooltip([row, column], [caption, flag.as_deref().unwrap_or_default()]))
+        .tooltip(&tooltip(&place_in_sheet, &[caption, flag.as_deref().unwrap_or_default()]))
         .child(embedded(image, grid::size(image, side), at)?)
         .children(flag.iter().map(|_| faded(at)))
         .child(outline)
@@ -110,9 +111,9 @@ fn caption(lines: &[String], cell: Rect) -> Option<Element> {
 }
 
 /// What a browser shows at a picture: where it is, and what it is.
-fn tooltip(place: [&str; 2], content: [&str; 2]) -> String {
-    let join = |parts: [&str; 2]| {
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+fn tooltip(place: &[&str], content: &[&str]) -> String {
+    let join = |parts: &[&str]| {
+        parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     };
     let parts = [join(place), join(content)];
     parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(": ")
@@ -148,8 +149,8 @@ mod tests {
 
     #[test]
     fn tooltips_name_what_there_is() {
-        assert_eq!(tooltip(["a", "b"], ["c", "d"]), "a · b: c · d");
-        assert_eq!(tooltip(["", "b"], ["", ""]), "b");
-        assert_eq!(tooltip(["", ""], ["c", ""]), "c");
+        assert_eq!(tooltip(&["a", "b"], &["c", "d"]), "a · b: c · d");
+        assert_eq!(tooltip(&["", "b"], &["", ""]), "b");
+        assert_eq!(tooltip(&["", ""], &["c", ""]), "c");
     }
 }

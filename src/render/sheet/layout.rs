@@ -29,6 +29,8 @@ pub(super) struct Layout {
     pub height: f64,
     /// The left edge of the first column.
     left: f64,
+    /// The headings of groups of columns, and their lower edge.
+    groups: (Vec<Heading>, f64),
     columns: Vec<Heading>,
     /// Whether these run upwards.
     is_turned: bool,
@@ -80,7 +82,10 @@ impl Layout {
         let right = left + (count * (cell + BETWEEN.0) - BETWEEN.0).max(0.0);
         let limit = (right - MARGIN).max(COLUMN);
         let header = Header::new(sheet.title, sheet.subtitle, limit);
-        let columns_end = MARGIN + header.height() + columns_height(&columns, is_turned);
+        let groups = headings(sheet.groups, cell);
+        let groups_end = MARGIN + header.height() + columns_height(&groups, false);
+        let apart = if groups.is_empty() { 0.0 } else { BETWEEN.2 };
+        let columns_end = groups_end + apart + columns_height(&columns, is_turned);
         let gap =
             if columns.iter().all(|heading| heading.lines.is_empty()) { 0.0 } else { BETWEEN.2 };
         let (rows, bottom) = stack(bands, (columns_end + gap).ceil());
@@ -100,6 +105,7 @@ impl Layout {
             width: (end + MARGIN).ceil(),
             height: (note_top + note.len() as f64 * NOTE.1 + MARGIN).ceil(),
             left,
+            groups: (groups, groups_end),
             columns,
             is_turned,
             columns_end,
@@ -121,23 +127,26 @@ impl Layout {
 
     /// Draws the headings.
     pub fn headings(&self) -> Element {
-        let columns = self.columns.iter().map(|heading| self.heading(heading));
+        let groups = self.groups.0.iter().map(|group| self.heading(group, self.groups.1, false));
+        let is_turned = self.is_turned;
+        let columns = self.columns.iter();
+        let columns = columns.map(|heading| self.heading(heading, self.columns_end, is_turned));
         let rows = self.rows.iter().map(|row| {
             let top = row.top + (row.height - row.heading.len() as f64 * HEADING.1) / 2.0;
             let at = (self.left - BETWEEN.0, top.max(row.top));
             svg::group().anchor(Anchor::End).children(style::lines(&row.heading, at, HEADING))
         });
-        svg::group().fill(TEXT).children(columns).children(rows)
+        svg::group().fill(TEXT).children(groups).children(columns).children(rows)
     }
 
     /// Draws the heading of columns, with a line under it where they are several.
-    fn heading(&self, heading: &Heading) -> Element {
+    fn heading(&self, heading: &Heading, bottom: f64, is_turned: bool) -> Element {
         let (first, count) = heading.span;
         let (left, right) = (self.column(first), self.column(first + count) - BETWEEN.0);
-        let (middle, bottom) = ((left + right) / 2.0, self.columns_end);
+        let middle = (left + right) / 2.0;
         let line = svg::lines([[(left, bottom + RULE), (right, bottom + RULE)]]);
         let line = (count > 1).then(|| line.stroke(FRAME, 0.6));
-        let lines: Vec<_> = if self.is_turned {
+        let lines: Vec<_> = if is_turned {
             let label = |line: &String| svg::vertical_label(middle, bottom, HEADING.0, line);
             heading.lines.iter().map(label).collect()
         } else {
@@ -163,19 +172,27 @@ pub(super) fn units(pixels: usize) -> f64 {
 
 /// The headings of the columns, and whether they run upwards.
 fn columns(sheet: &Sheet<'_>, cell: f64) -> (Vec<Heading>, bool) {
+    let lying = headings(sheet.columns, cell);
+    if lying.iter().all(|heading| heading.lines.len() <= ROW.2) {
+        return (lying, false);
+    }
+    let turned = |heading: Heading| {
+        let name = text::shorten(&sheet.columns[heading.span.0], NAME);
+        Heading { lines: vec![name], ..heading }
+    };
+    (lying.into_iter().map(turned).collect(), true)
+}
+
+/// Headings of columns of a width, in lines: one for those side by side that are called the same.
+fn headings(names: &[String], cell: f64) -> Vec<Heading> {
     let limit = |count: usize| count as f64 * (cell + BETWEEN.0) - cells::APART;
-    let is_same = |a: &String, b: &String| a == b && !a.is_empty();
-    let spans = || sheet.columns.chunk_by(is_same);
-    let lines = |span: &[String]| words::wrap(&span[0], HEADING.0, limit(span.len()));
-    let is_turned = spans().any(|span| lines(span).len() > ROW.2);
     let mut first = 0;
     let heading = |span: &[String]| {
-        let turned = || text::shorten(&span[0], NAME);
-        let lines = if is_turned { vec![turned()] } else { lines(span) };
         first += span.len();
+        let lines = words::wrap(&span[0], HEADING.0, limit(span.len()));
         Heading { lines, span: (first - span.len(), span.len()) }
     };
-    (spans().map(heading).collect(), is_turned)
+    names.chunk_by(|a, b| a == b && !a.is_empty()).map(heading).collect()
 }
 
 /// The room the columns' headings take.

@@ -34,6 +34,7 @@ pub const CELL: f64 = 96.0;
 /// let sheet = Sheet {
 ///     title: "Where the prediction comes from",
 ///     subtitle: "Grad-CAM at layer4",
+///     groups: &[],
 ///     columns: &["input".to_owned()],
 ///     rows: &[sheet::Row { heading: "00011.png", cells: &cells }],
 ///     legends: &[sheet::Legend::ends("Grad-CAM", ColorMap::Viridis, "0", "largest")],
@@ -49,6 +50,9 @@ pub struct Sheet<'a> {
     pub title: &'a str,
     /// The settings that led to it; may be empty.
     pub subtitle: &'a str,
+    /// What stands above the headings of the columns, one for each: once over those side by side
+    /// that are called the same; may be empty.
+    pub groups: &'a [String],
     /// What stands above the columns: once over those side by side that are called the same, in up
     /// to three lines, or running upwards where three are not enough.
     pub columns: &'a [String],
@@ -155,6 +159,18 @@ impl Sheet<'_> {
     /// [`Sheet::to_svg`].
     pub fn to_png(&self) -> Result<Vec<u8>, RenderError> {
         png::from_svg(&self.to_svg()?, SCALE)
+    }
+
+    /// Whether its size is that of a PNG, which can be told from the sizes of the pictures alone:
+    /// their pixels are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError::TooLarge`] when a side would exceed 20,000 pixels.
+    pub fn check_size(&self) -> Result<(), RenderError> {
+        let layout = Layout::new(self);
+        let pixels = |length: f64| (length as f32 * SCALE).ceil();
+        png::check_size(pixels(layout.width), pixels(layout.height))
     }
 
     /// How many columns there are.

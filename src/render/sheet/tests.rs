@@ -5,8 +5,16 @@ use super::*;
 use crate::render::colormap::ColorMap;
 
 /// A sheet with nothing in it.
-pub(super) const EMPTY: Sheet<'static> =
-    Sheet { title: "", subtitle: "", columns: &[], rows: &[], legends: &[], note: "", cell: CELL };
+pub(super) const EMPTY: Sheet<'static> = Sheet {
+    title: "",
+    subtitle: "",
+    groups: &[],
+    columns: &[],
+    rows: &[],
+    legends: &[],
+    note: "",
+    cell: CELL,
+};
 
 fn ramp(width: usize, height: usize) -> Image {
     Image::from_fn(width, height, |row, column| [(9 * row) as u8, (9 * column) as u8, 128])
@@ -73,6 +81,7 @@ fn nothing_overlaps_whatever_the_shape_and_the_texts() {
             let sheet = Sheet {
                 title: text,
                 subtitle: text,
+                groups: &names(columns, |column| format!("{}{text}", column / 4)),
                 columns: &names(columns, |column| format!("{}{text}", column / 2)),
                 rows: &all,
                 legends: &[legend.clone(), legend],
@@ -81,7 +90,10 @@ fn nothing_overlaps_whatever_the_shape_and_the_texts() {
             };
             assert_tidy(&sheet);
             assert_tidy(&Sheet { cell: 40.0, ..sheet.clone() });
-            assert_tidy(&Sheet { title: "", subtitle: "", columns: &[], legends: &[], ..sheet });
+            assert_tidy(&Sheet { groups: &[], ..sheet.clone() });
+            assert_tidy(&Sheet { columns: &[], ..sheet.clone() });
+            let plain = Sheet { title: "", subtitle: "", groups: &[], ..sheet };
+            assert_tidy(&Sheet { columns: &[], legends: &[], ..plain });
         }
     }
 }
@@ -113,8 +125,23 @@ fn sixty_four_rows_of_forty_columns_have_room() {
 fn too_many_columns_are_refused() {
     let cells: Vec<_> = (0..400).map(|_| picture("", None)).collect();
     let rows = [Row { heading: "", cells: &cells }];
-    let error = Sheet { rows: &rows, ..EMPTY }.to_png().expect_err("too large");
+    let sheet = Sheet { rows: &rows, ..EMPTY };
+    let error = sheet.to_png().expect_err("too large");
     assert!(matches!(error, RenderError::TooLarge { .. }));
+    assert_eq!(sheet.check_size().map_err(|e| e.to_string()), Err(error.to_string()));
+}
+
+#[test]
+fn the_size_is_known_without_the_pixels() {
+    let blank = Image { width: 8, height: 8, pixels: vec![] };
+    let (drawn, blank) = ([picture("a", None)], [Cell::new(blank, "a")]);
+    let fits = |cells: &[Cell], count: usize| {
+        let rows: Vec<_> = (0..count).map(|_| Row { heading: "", cells }).collect();
+        Sheet { rows: &rows, ..EMPTY }.check_size().is_ok()
+    };
+    let most = (0..200).filter(|&count| fits(&drawn, count)).count();
+    assert!((60..199).contains(&most), "{most}");
+    assert!(fits(&blank, most - 1) && !fits(&blank, most));
 }
 
 /// The PNG, and where the first picture lies in it.
@@ -184,6 +211,26 @@ fn columns_called_the_same_share_a_heading() {
     let svg = svg(&Sheet { columns: &columns, rows: &rows, ..EMPTY });
     assert_eq!(svg.matches(">layer2</text>").count(), 1);
     assert_eq!(svg.matches("<path").count(), 1, "a line joins the two");
+}
+
+#[test]
+fn groups_stand_above_the_columns_they_join() {
+    let cells: Vec<_> = (0..5).map(|_| picture("", None)).collect();
+    let rows = [Row { heading: "", cells: &cells }];
+    let groups = ["", "one", "one", "two", "two"].map(str::to_owned);
+    let columns = ["input", "a", "b", "a", "b"].map(str::to_owned);
+    let sheet = Sheet { groups: &groups, columns: &columns, rows: &rows, ..EMPTY };
+    let tree = parse(&svg(&sheet));
+    let (mut texts, mut images) = (Vec::new(), Vec::new());
+    boxes(tree.root(), &mut texts, &mut images);
+    let count = |name: &str| texts.iter().filter(|(text, _)| text == name).count();
+    assert_eq!(["one", "two", "a", "b"].map(count), [1, 1, 2, 2]);
+    let at = |name: &str| texts.iter().find(|(text, _)| text == name).expect("drawn").1;
+    let (one, a) = (at("one"), at("a"));
+    assert!(one.bottom() < a.top() && a.bottom() < images[1].top());
+    let middle = (images[1].left() + images[2].right()) / 2.0;
+    assert!(((one.left() + one.right()) / 2.0 - middle).abs() < 2.0, "{one:?} over {middle}");
+    assert!(svg(&sheet).contains("<title>one · a"));
 }
 
 #[test]
