@@ -50,7 +50,7 @@ pub struct Args {
     #[command(flatten)]
     extract: ExtractArgs,
     #[command(flatten)]
-    gate: GateArgs,
+    pub gate: GateArgs,
 }
 
 /// Measures every sample of the data against the reference.
