@@ -101,9 +101,10 @@ fn entry(candidate: &Candidate, column: &str, most: f64) -> Entry {
     let share = (most > 0.0).then_some(value / most);
     let decimals = if column.starts_with("kid") { 6 } else { 4 };
     let entry = Entry::number(Some(value), decimals).bar(share);
-    match candidate.value("kid_std").filter(|_| column == "kid") {
-        Some(std) => entry.note(format!("± {std:.6}")),
-        None => entry,
+    match (candidate.value("kid_std"), &candidate.kid_std_null) {
+        (Some(std), _) if column == "kid" => entry.note(format!("± {std:.6}")),
+        (None, Some(why)) if column == "kid" => entry.note(format!("no ±: {why}")),
+        _ => entry,
     }
 }
 
