@@ -1,5 +1,7 @@
 //! The section of scores of image sets.
 
+use std::collections::BTreeSet;
+
 use super::{Content, file_name, words};
 use crate::frechet::Metric;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
@@ -8,7 +10,11 @@ use crate::report::fid::{Candidate, FidReport};
 /// A table of the candidates with a bar a metric.
 pub fn content(report: &FidReport) -> Content {
     let results = &report.results;
-    let body = html! { (table(report)) (html::words(words::FID)) };
+    let body = html! {
+        (table(report))
+        @for why in without_spread(report) { p.small { "KID stands without ± where " (why) "." } }
+        (html::words(words::FID))
+    };
     let reference = file_name(&results.reference.path);
     let title = match results.candidates.as_slice() {
         [only] => format!("{} against {reference}", file_name(&only.path)),
@@ -65,6 +71,11 @@ fn table(report: &FidReport) -> Markup {
     Table { caption: &caption, columns, rows: candidates.iter().map(row).collect() }.draw()
 }
 
+/// Why values of KID have no standard deviation, each reason once.
+fn without_spread(report: &FidReport) -> BTreeSet<&str> {
+    report.results.candidates.iter().filter_map(|c| c.kid_std_null.as_deref()).collect()
+}
+
 /// The last part of a path, where no other candidate has the same.
 fn short(path: &str, candidates: &[Candidate]) -> String {
     let name = file_name(path);
@@ -101,10 +112,9 @@ fn entry(candidate: &Candidate, column: &str, most: f64) -> Entry {
     let share = (most > 0.0).then_some(value / most);
     let decimals = if column.starts_with("kid") { 6 } else { 4 };
     let entry = Entry::number(Some(value), decimals).bar(share);
-    match (candidate.value("kid_std"), &candidate.kid_std_null) {
-        (Some(std), _) if column == "kid" => entry.note(format!("± {std:.6}")),
-        (None, Some(why)) if column == "kid" => entry.note(format!("no ±: {why}")),
-        _ => entry,
+    match candidate.value("kid_std").filter(|_| column == "kid") {
+        Some(std) => entry.note(format!("± {std:.6}")),
+        None => entry,
     }
 }
 
