@@ -21,7 +21,7 @@ use crate::capture::{Progress, Source, first_samples, to_tensor};
 use crate::data::{Batch, Dataset, Preprocess, Summary, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
-use crate::report::{ModelInput, PictureFile, Warning};
+use crate::report::{ModelInput, Warning};
 use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
@@ -40,10 +40,6 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         messages.warning(warning);
     }
     found.write(args)?;
-    if let Some(sheet) = &args.files.sheet {
-        let shows = "Saliency maps over the images";
-        found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
-    }
     show::show(args, &found.report, messages)?;
     gate.finish(&found.report, Status::Done, messages)
 }
