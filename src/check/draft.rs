@@ -20,16 +20,25 @@ struct Spread<'a> {
     atol: f64,
 }
 
-/// The text of a policy whose tolerances fit the spread over repeated runs: 3 σ (the sample standard
+/// A policy drafted from repeated runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The policy as TOML.
+    pub text: String,
+    /// The values that have no tolerance, for the first run has `null` there.
+    pub left_out: Vec<String>,
+}
+
+/// A policy whose tolerances fit the spread over repeated runs: 3 σ (the sample standard
 /// deviation), but neither below the default of the measure nor below the largest difference seen, so
 /// that each of the runs passes against each other.
 ///
 /// Every measure has a tolerance for its layers of one name, or its places, each, and one for all
-/// the rest.
+/// the rest. Values that are `null` in the first run have none; a comment names them.
 ///
 /// # Errors
 /// Fewer than two runs, runs that are not comparable, or a value that one of them lacks.
-pub fn draft(runs: &[(PathBuf, Document)]) -> Result<String> {
+pub fn draft(runs: &[(PathBuf, Document)]) -> Result<Draft> {
     let [(_, first), rest @ ..] = runs else { return Err(too_few()) };
     if rest.is_empty() {
         return Err(too_few());
@@ -42,13 +51,20 @@ pub fn draft(runs: &[(PathBuf, Document)]) -> Result<String> {
         }
     }
     let spreads = spreads(first, rest)?;
-    let mut text = header(runs);
+    let left_out = left_out(first);
+    let mut text = header(runs, &left_out);
     for facts in measures::MEASURES {
         let of_measure: Vec<&Spread<'_>> =
             spreads.iter().filter(|spread| spread.facts.name == facts.name).collect();
         text.push_str(&section(facts, &of_measure)?);
     }
-    Ok(text)
+    Ok(Draft { text, left_out })
+}
+
+/// What would have a tolerance if it had a value.
+fn left_out(run: &Document) -> Vec<String> {
+    let entries = run.entries().iter().filter(|entry| measures::of(entry.measure).is_some());
+    entries.filter(|entry| entry.value.is_none()).map(ToString::to_string).collect()
 }
 
 fn too_few() -> Error {
@@ -96,7 +112,7 @@ fn rounded_up(value: f64) -> f64 {
     format!("{scaled}e{}", -digits).parse().unwrap_or(value)
 }
 
-fn header(runs: &[(PathBuf, Document)]) -> String {
+fn header(runs: &[(PathBuf, Document)], left_out: &[String]) -> String {
     let names: Vec<String> =
         runs.iter().map(|(path, _)| format!("#   {}", path.display())).collect();
     format!(
@@ -104,10 +120,23 @@ fn header(runs: &[(PathBuf, Document)]) -> String {
          # Each atol is 3 standard deviations over these runs, but neither below the default of the\n\
          # measure nor below the largest difference between two of them.\n\
          # The first tolerance that matches a value counts.\n\
-         version = 1\n",
+         {}version = 1\n",
         runs.len(),
-        names.join("\n")
+        names.join("\n"),
+        without_value(left_out)
     )
+}
+
+/// The comment on values that are left out, each of them on a line.
+fn without_value(left_out: &[String]) -> String {
+    if left_out.is_empty() {
+        return String::new();
+    }
+    let names: String = left_out
+        .iter()
+        .map(|name| format!("#   {}\n", name.replace(char::is_control, " ")))
+        .collect();
+    format!("# Left out, for the first run has null there:\n{names}")
 }
 
 /// The tolerances of one measure.

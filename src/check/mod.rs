@@ -26,7 +26,7 @@ mod verdict;
 pub use comparable::{Difference, differences};
 pub use diff::{Change, DiffReport, diff};
 pub use document::Document;
-pub use draft::draft;
+pub use draft::{Draft, draft};
 pub use github::annotations;
 pub use judge::judge;
 pub use junit::junit;

@@ -92,6 +92,21 @@ impl Verdict {
         Self { findings, beyond: 0 }
     }
 
+    /// Of a check that could not be made at all, and why.
+    pub fn not_made(why: &str) -> Self {
+        Self::new(vec![Finding {
+            outcome: Outcome::Unchecked,
+            of: "check".to_owned(),
+            rule: None,
+            value: None.into(),
+            baseline: None.into(),
+            expected: String::new(),
+            difference: None.into(),
+            tolerances: None.into(),
+            message: why.to_owned(),
+        }])
+    }
+
     /// Tells besides how many values of the report the baseline does not have.
     pub(super) fn beyond(self, beyond: usize) -> Self {
         Self { beyond, ..self }

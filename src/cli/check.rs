@@ -23,7 +23,8 @@ pub struct Args {
     /// Print the verdict as JSON
     #[arg(long)]
     json: bool,
-    /// Draft a policy instead: tolerances of 3 σ from the spread over the reports
+    /// Draft a policy instead: tolerances of 3 σ from the spread over the reports. As with every
+    /// output, a file that is there is overwritten
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = [
         "baseline", "json", "policy", "allow_different_data", "junit", "github"
     ])]
@@ -43,6 +44,13 @@ Rules of a policy:
   $.results.n >= 100               any number of the report, by JSON path (RFC 9535)
 
 Exit codes: 0 passed, 1 drift, 2 something could not be checked.";
+
+impl Args {
+    /// How the check is told; nothing where a policy is drafted.
+    pub fn judging(&self) -> Option<&JudgingArgs> {
+        self.write_policy.is_none().then_some(&self.judging)
+    }
+}
 
 /// Checks a report, or drafts a policy.
 ///
@@ -75,7 +83,15 @@ fn write_policy(args: &Args, path: &Path, messages: &Messages) -> Result<()> {
     check_output(path, args.reports.iter())?;
     let run = |path: &PathBuf| Ok((path.clone(), read(path)?));
     let runs = args.reports.iter().map(run).collect::<Result<Vec<_>>>()?;
-    write_atomically(path, draft(&runs)?.as_bytes())?;
+    let draft = draft(&runs)?;
+    write_atomically(path, draft.text.as_bytes())?;
     messages.note(&format!("{}: a policy from {} runs", path.display(), runs.len()));
+    if let Some(first) = draft.left_out.first() {
+        messages.say(&format!(
+            "{} without a tolerance, for the first run has null there: {first}{}",
+            draft.left_out.len(),
+            if draft.left_out.len() > 1 { ", …; the draft names them all" } else { "" }
+        ));
+    }
     Ok(())
 }

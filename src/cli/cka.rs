@@ -58,7 +58,7 @@ pub struct Args {
     #[command(flatten)]
     run: ModelArgs,
     #[command(flatten)]
-    gate: GateArgs,
+    pub gate: GateArgs,
 }
 
 /// What is measured.

@@ -50,7 +50,7 @@ pub struct Args {
     #[command(flatten)]
     extract: ExtractArgs,
     #[command(flatten)]
-    gate: GateArgs,
+    pub gate: GateArgs,
 }
 
 /// Measures every sample of the data against the reference.
@@ -103,14 +103,20 @@ struct Judged {
     names: Vec<String>,
 }
 
-fn measure(args: &Args, messages: &Messages) -> Result<Found> {
-    native::set_threads(args.extract.run.threads());
-    let mut sets = Sets::new(&args.extract, messages, Keep::Classes);
+/// A plot of accuracy needs labels.
+fn check_labels(args: &Args, sets: &Sets<'_>) -> Result<()> {
     if args.plot.is_some() && !sets.has_labels(&args.data)? {
         let problem = "accuracy cannot be drawn: the data have no labels";
         let remedy = "leave --plot out, or give a folder with a sub-folder a class";
         return Err(Error::file("draw", &args.data, problem, remedy));
     }
+    Ok(())
+}
+
+fn measure(args: &Args, messages: &Messages) -> Result<Found> {
+    native::set_threads(args.extract.run.threads());
+    let mut sets = Sets::new(&args.extract, messages, Keep::Classes);
+    check_labels(args, &sets)?;
     let reference = sets.collect(&args.reference, false)?;
     let data = sets.collect(&args.data, true)?;
     check_widths(args, &reference, &data)?;
@@ -362,6 +368,30 @@ fn of_results(
     reference: &Collected,
     data: &Collected,
 ) -> Vec<Warning> {
+    let mut warnings = of_predictions(results, judged, reference, data);
+    let free = results.n_reference.saturating_sub(results.classes.len().max(1));
+    if free <= results.width {
+        let text = format!(
+            "the covariance of {} features comes from {} samples: most of it is shrinkage ({:.2} of \
+             the identity); use more reference samples, or a layer with fewer features",
+            results.width, results.n_reference, results.mahalanobis.shrinkage
+        );
+        warnings.push(Warning::new("few-samples", "mahalanobis", text));
+    }
+    if reference.input.fingerprint() == data.input.fingerprint() {
+        let text = "the data are the reference itself: every sample is its own nearest neighbour, \
+                    and the distances are too small";
+        warnings.push(Warning::new("same-data", "data", text));
+    }
+    warnings
+}
+
+fn of_predictions(
+    results: &DistanceResults,
+    judged: &Result<Judged, String>,
+    reference: &Collected,
+    data: &Collected,
+) -> Vec<Warning> {
     let mut warnings = vec![];
     if let Err(reason) = judged {
         let text = format!("nothing is said of predictions: {reason}");
@@ -388,20 +418,6 @@ fn of_results(
     if let Some(few) = wrong.filter(|w| *w < 10) {
         let text = format!("only {few} predictions are wrong: the AUROC says little");
         warnings.push(Warning::new("few-wrong", "prediction", text));
-    }
-    let free = results.n_reference.saturating_sub(results.classes.len().max(1));
-    if free <= results.width {
-        let text = format!(
-            "the covariance of {} features comes from {} samples: most of it is shrinkage ({:.2} of \
-             the identity); use more reference samples, or a layer with fewer features",
-            results.width, results.n_reference, results.mahalanobis.shrinkage
-        );
-        warnings.push(Warning::new("few-samples", "mahalanobis", text));
-    }
-    if reference.input.fingerprint() == data.input.fingerprint() {
-        let text = "the data are the reference itself: every sample is its own nearest neighbour, \
-                    and the distances are too small";
-        warnings.push(Warning::new("same-data", "data", text));
     }
     warnings
 }

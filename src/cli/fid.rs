@@ -47,7 +47,7 @@ pub struct Args {
     #[command(flatten)]
     extract: ExtractArgs,
     #[command(flatten)]
-    gate: GateArgs,
+    pub gate: GateArgs,
 }
 
 /// What is measured.

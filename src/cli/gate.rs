@@ -28,6 +28,12 @@ pub struct Gate {
 }
 
 impl GateArgs {
+    /// How a check is told, where one is asked for.
+    pub fn judging(&self) -> Option<&JudgingArgs> {
+        let asked = self.check.is_some() || self.judging.given().is_some();
+        asked.then_some(&self.judging)
+    }
+
     /// Reads what the report will be held against, before anything is measured. `kind` is that of
     /// the report, `output` the file that it is written to.
     ///

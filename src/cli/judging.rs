@@ -83,14 +83,36 @@ impl JudgingArgs {
         }
         self.junit.as_deref().map_or(Ok(()), |path| check_ending(path, "xml"))?;
         let read = |path: &Path| Ok::<_, Error>((path.to_owned(), read(path)?));
-        let actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|v| v == "true");
         Ok(Judging {
             policy,
             baseline: baseline.map(read).transpose()?,
             junit: self.junit.clone(),
-            github: self.github || actions,
+            github: self.annotates(),
         })
     }
+
+    /// Tells machines that there is no verdict: in the JUnit file, so that none of an earlier run
+    /// stands there, and as an annotation. `name` is the command's.
+    pub fn tell_failure(&self, name: &str, error: &Error, messages: &Messages) {
+        let verdict = Verdict::not_made(&error.to_string());
+        if self.annotates() {
+            messages.say(annotations(&verdict).trim_end_matches('\n'));
+        }
+        // A name that is refused is another file's, and what is wrong with it has been told.
+        let path = self.junit.as_deref().filter(|path| check_ending(path, "xml").is_ok());
+        if let Some(Err(error)) = path.map(|path| write_junit(path, &verdict, name)) {
+            messages.error(&error);
+        }
+    }
+
+    fn annotates(&self) -> bool {
+        self.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|v| v == "true")
+    }
+}
+
+fn write_junit(path: &Path, verdict: &Verdict, name: &str) -> Result<()> {
+    let xml = junit(verdict, &format!("repsim {name}"))?;
+    write_atomically(path, xml.as_bytes())
 }
 
 /// Refuses a file that cannot be written, or whose name says that it is something else: a model, say.
@@ -129,8 +151,7 @@ impl Judging {
     pub fn judge(&self, report: &Document) -> Result<Verdict> {
         let verdict = judge(report, self.baseline(), &self.policy);
         if let Some(path) = &self.junit {
-            let xml = junit(&verdict, &format!("repsim {}", report.kind()))?;
-            write_atomically(path, xml.as_bytes())?;
+            write_junit(path, &verdict, report.kind())?;
         }
         Ok(verdict)
     }

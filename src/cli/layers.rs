@@ -37,7 +37,7 @@ pub struct Args {
     #[command(flatten)]
     models: ModelArgs,
     #[command(flatten)]
-    gate: GateArgs,
+    pub gate: GateArgs,
 }
 
 /// Sizes of one sample.
@@ -128,7 +128,8 @@ fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
     if args.json && !written {
         return output::write_report(report, "-".as_ref());
     }
-    if !written {
+    let wanted = args.output.is_none() || (!written && !messages.is_quiet());
+    if wanted {
         output::print(&format!("{}\n", table(&report.results.layers)))?;
     }
     remarks(report, messages);

@@ -120,34 +120,56 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
-    match guarded(|| run(cli.command, &messages)) {
+    match guarded(|| run(&cli.command, &messages)) {
         Ok(status) => status.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
         Err(error) => {
             messages.error(&error);
+            if let Some((name, judging)) = cli.command.judging() {
+                judging.tell_failure(name, &error, &messages);
+            }
             ExitCode::from(FAILED)
         }
     }
 }
 
-fn run(command: Command, messages: &Messages) -> Result<Status> {
+impl Command {
+    /// The name of a command that is to check its report, and how that is told.
+    fn judging(&self) -> Option<(&'static str, &judging::JudgingArgs)> {
+        let (name, judging) = match self {
+            Self::Check(args) => ("check", args.judging()),
+            Self::Layers(args) => ("layers", args.gate.judging()),
+            Self::Cka(args) => ("cka", args.gate.judging()),
+            Self::Fid(args) => ("fid", args.gate.judging()),
+            Self::Distance(args) => ("distance", args.gate.judging()),
+            Self::Saliency(args) => ("saliency", args.gate.judging()),
+            Self::Maps(args) => ("maps", args.gate.judging()),
+            Self::Sensitivity(args) => ("sensitivity", args.gate.judging()),
+            Self::Stitch(args) => ("stitch", args.gate.judging()),
+            _ => return None,
+        };
+        Some((name, judging?))
+    }
+}
+
+fn run(command: &Command, messages: &Messages) -> Result<Status> {
     match command {
-        Command::Layers(args) => layers::run(&args, messages),
-        Command::Cka(args) => cka::run(&args, messages),
-        Command::Fid(args) => fid::run(&args, messages),
-        Command::Distance(args) => distance::run(&args, messages),
-        Command::Saliency(args) => saliency::run(&args, messages),
-        Command::Maps(args) => maps::run(&args, messages),
-        Command::Sensitivity(args) => sensitivity::run(&args, messages),
-        Command::Stitch(args) => stitch::run(&args, messages),
-        Command::Check(args) => check::run(&args, messages),
-        Command::Diff(args) => diff::run(&args, messages).map(done),
-        Command::Stats(args) => stats::run(&args, messages).map(done),
-        Command::Report(args) => report::run(&args, messages).map(done),
-        Command::Demo(args) => demo::run(&args, messages).map(done),
-        Command::Schema(args) => schema::run(&args).map(done),
-        Command::Completions(args) => manual::completions(&args, Cli::command()).map(done),
-        Command::Man(args) => manual::man(&args, Cli::command()).map(done),
+        Command::Layers(args) => layers::run(args, messages),
+        Command::Cka(args) => cka::run(args, messages),
+        Command::Fid(args) => fid::run(args, messages),
+        Command::Distance(args) => distance::run(args, messages),
+        Command::Saliency(args) => saliency::run(args, messages),
+        Command::Maps(args) => maps::run(args, messages),
+        Command::Sensitivity(args) => sensitivity::run(args, messages),
+        Command::Stitch(args) => stitch::run(args, messages),
+        Command::Check(args) => check::run(args, messages),
+        Command::Diff(args) => diff::run(args, messages).map(done),
+        Command::Stats(args) => stats::run(args, messages).map(done),
+        Command::Report(args) => report::run(args, messages).map(done),
+        Command::Demo(args) => demo::run(args, messages).map(done),
+        Command::Schema(args) => schema::run(args).map(done),
+        Command::Completions(args) => manual::completions(args, Cli::command()).map(done),
+        Command::Man(args) => manual::man(args, Cli::command()).map(done),
     }
 }
 

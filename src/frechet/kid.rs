@@ -38,8 +38,9 @@ impl Default for Settings {
 pub struct Kid {
     /// The distance. It is unbiased, so it may be negative.
     pub mean: f64,
-    /// Standard deviation over the subsets, with divisor n as in torch-fidelity.
-    pub std: f64,
+    /// Standard deviation over the subsets, with divisor n as in torch-fidelity; `None` where it would
+    /// say nothing: there is one subset, or each of them has all rows of both sides.
+    pub std: Option<f64>,
     /// Number of subsets.
     pub subsets: usize,
     /// Rows of each side in a subset: the size asked for, or all rows of the smaller side.
@@ -107,7 +108,8 @@ impl<'a> Reference<'a> {
         let own = within(candidate, &theirs, theirs.way(&theirs, candidate.ncols()));
         let cross =
             between((self.rows, &ours), (candidate, &theirs), ours.way(&theirs, candidate.ncols()));
-        Ok(summary(&estimates(&self.within(&ours), &own, &cross, size), size))
+        let differ = ours.differ() || theirs.differ();
+        Ok(summary(&estimates(&self.within(&ours), &own, &cross, size), size, differ))
     }
 
     /// The largest subset there can be.
@@ -141,11 +143,12 @@ fn estimates(x: &Array1<f64>, y: &Array1<f64>, cross: &Array1<f64>, size: usize)
     (x + y) / (m * (m - 1.0)) - cross * (2.0 / (m * m))
 }
 
-fn summary(values: &Array1<f64>, subset_size: usize) -> Kid {
+fn summary(values: &Array1<f64>, subset_size: usize, differ: bool) -> Kid {
     let count = values.len() as f64;
     let mean = values.sum() / count;
     let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
-    Kid { mean, std: (squares / count).sqrt(), subsets: values.len(), subset_size }
+    let std = differ.then(|| (squares / count).sqrt());
+    Kid { mean, std, subsets: values.len(), subset_size }
 }
 
 /// Which side's random stream is drawn from.
@@ -181,6 +184,11 @@ impl Subsets {
             chosen.push(choose(&mut random, rows, size));
         }
         Self { rows, size, chosen }
+    }
+
+    /// Whether there are several that need not hold the same rows.
+    fn differ(&self) -> bool {
+        self.chosen.len() > 1 && self.size < self.rows
     }
 
     /// The cheaper way to sum over the pairs of these rows and others', by multiplications.
@@ -323,8 +331,24 @@ mod tests {
         let settings = Settings { subsets: 3, ..Settings::default() };
         let kid = Reference::new(x.view(), settings)?.against(y.view())?;
         assert_relative_eq!(kid.mean, brute_force(&x, &y), max_relative = 1e-12);
-        assert!(kid.std < 1e-14);
-        assert_eq!((kid.subsets, kid.subset_size), (3, 12));
+        assert_eq!((kid.std, kid.subsets, kid.subset_size), (None, 3, 12));
+        Ok(())
+    }
+
+    #[test]
+    fn a_spread_needs_subsets_that_differ() -> Result<()> {
+        let (x, y) = (example(12, 1), example(15, 2));
+        let std = |subsets, subset_size, y: ArrayView2<'_, f64>| {
+            let settings = Settings { subsets, subset_size, seed: 0 };
+            Ok::<_, Error>(Reference::new(x.view(), settings)?.against(y)?.std)
+        };
+        assert!(
+            std(5, 1000, y.view())?.is_some_and(|s| s > 0.0),
+            "subsets of the candidate differ"
+        );
+        assert!(std(5, 10, y.slice(s![..12, ..]))?.is_some_and(|s| s > 0.0));
+        assert_eq!(std(5, 1000, y.slice(s![..12, ..]))?, None);
+        assert_eq!(std(1, 10, y.view())?, None);
         Ok(())
     }
 

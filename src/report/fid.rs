@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Number, Report, Warning};
 use crate::capture::Reduce;
 use crate::data::Preprocess;
+use crate::frechet::kid::Kid;
 use crate::frechet::{Metric, Scores};
 use crate::linalg::Route;
 
@@ -101,6 +102,9 @@ pub struct Candidate {
     /// Standard deviation over subsets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kid_std: Option<Number>,
+    /// Why it is `null` where `kid` is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid_std_null: Option<String>,
     /// Samples in a subset: fewer than asked for where a set has fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kid_subset_size: Option<usize>,
@@ -173,7 +177,8 @@ impl Candidate {
             }
             Metric::Kid => {
                 self.kid = number(scores.kid.map(|k| k.mean));
-                self.kid_std = number(scores.kid.map(|k| k.std));
+                self.kid_std = number(scores.kid.and_then(|k| k.std));
+                self.kid_std_null = scores.kid.and_then(|k| no_spread(&k)).map(str::to_owned);
                 self.kid_subset_size = scores.kid.map(|k| k.subset_size);
             }
             Metric::Prdc => {
@@ -226,6 +231,15 @@ impl Candidate {
             _ => "fid",
         };
         self.value(column)
+    }
+}
+
+/// Why there is no standard deviation over subsets.
+fn no_spread(kid: &Kid) -> Option<&'static str> {
+    match kid {
+        Kid { std: Some(_), .. } => None,
+        Kid { subsets: 1, .. } => Some("there is one subset only (--kid-subsets)"),
+        _ => Some("every subset is the whole of both sets (--kid-subset-size)"),
     }
 }
 

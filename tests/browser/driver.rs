@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -100,7 +102,29 @@ impl Browser {
         );
     }
 
-    /// Makes the window as wide as a phone's.
+    /// Goes to another page.
+    pub fn go(&self, url: &str) {
+        self.post("url", &json!({ "url": url }));
+    }
+
+    /// Shows the page as it is printed (`print`) or on a screen (`screen`).
+    pub fn medium(&self, medium: &str) {
+        let params = json!({ "media": medium });
+        self.post(
+            "goog/cdp/execute",
+            &json!({ "cmd": "Emulation.setEmulatedMedia", "params": params }),
+        );
+    }
+
+    /// The page as a picture.
+    pub fn screenshot(&self) -> Vec<u8> {
+        let params = json!({ "format": "png", "captureBeyondViewport": true });
+        let cmd = json!({ "cmd": "Page.captureScreenshot", "params": params });
+        let found = self.post("goog/cdp/execute", &cmd);
+        STANDARD.decode(found["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// Makes the window so wide, as a phone does.
     pub fn narrow(&self, width: u32) {
         let params =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": true });

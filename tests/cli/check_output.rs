@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::check_support::{Files, changed, check, ended, refused, set, tiny};
 use crate::reports::assert_valid;
-use crate::support::{Run, repsim};
+use crate::support::{Run, report, repsim};
 
 /// One value that drifted, one that is null.
 fn mixed() -> Value {
@@ -60,12 +60,76 @@ fn junit_is_read_back() {
     assert!(case("cka[\"conv1\"]").status.is_success());
 }
 
+/// The one error in a JUnit file that has nothing else.
+#[track_caller]
+fn only_error(xml: &str) -> (String, String) {
+    let suites = junit_parser::from_reader(xml.as_bytes()).unwrap();
+    let [suite] = suites.suites.as_slice() else { panic!("{} suites", suites.suites.len()) };
+    let [case] = suite.cases.as_slice() else { panic!("{} cases", suite.cases.len()) };
+    match &case.status {
+        TestStatus::Error(error) => (suite.name.clone(), error.message.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_check_that_cannot_be_made_leaves_no_older_verdict() {
+    let files = Files::new();
+    let good = files.json("good.json", &tiny());
+    let cut = files.text("cut.json", &tiny().to_string()[..99]);
+    let bad = files.text("bad.toml", "version = 1\nrulez = 1");
+    let other = files.json("layers.json", &report("layers {mlp.pt} --input-size 16 --json"));
+    let xml = files.path("out.xml");
+    let gate = ["cka", "/nowhere/model.pt", "--data", "/nowhere", "--check"];
+    for (words, suite, part) in [
+        (&["check", &good, "-b", "/nowhere/base.json"][..], "check", "no such file"),
+        (&["check", &good, "-b", &cut], "check", "cut short"),
+        (&["check", &cut, "-b", &good], "check", "cut short"),
+        (&["check", &good, "-b", &good, "--policy", &bad], "check", "bad.toml"),
+        (&["check", &good], "check", "nothing to hold the report against"),
+        (&[&gate[..], &[&cut]].concat(), "cka", "cut short"),
+        (&[&gate[..], &[&other]].concat(), "cka", "a report of layers"),
+        (&[&gate[..], &[&good]].concat(), "cka", "/nowhere"),
+    ] {
+        assert_eq!(repsim(["check", &good, "-b", &good, "--junit", &xml]).code, 0);
+        let run = repsim(words.iter().chain(&["--junit", &xml, "--github"]));
+        refused(&run, &[part]);
+        let (name, message) = only_error(&files.read("out.xml"));
+        assert_eq!(name, format!("repsim {suite}"), "{words:?}");
+        assert!(run.stderr.contains(&format!("error: {message}\n")), "{message}\n{}", run.stderr);
+        let lines = run.stderr.lines().filter(|l| l.starts_with("::error title=repsim"));
+        let lines: Vec<&str> = lines.collect();
+        assert!(lines.len() == 1 && lines[0].contains(part), "{words:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn what_is_no_junit_file_is_left_alone() {
+    let files = Files::new();
+    let (good, model) = (files.json("good.json", &tiny()), files.text("model.pt", "a model"));
+    refused(&repsim(["check", &good, "-b", &good, "--junit", &model]), &["end its name in .xml"]);
+    assert_eq!(files.read("model.pt"), "a model");
+}
+
+#[test]
+fn github_is_told_that_there_is_no_verdict() {
+    let words = ["check", "/nowhere/report.json", "-b", "/nowhere/base.json"];
+    let annotated = |actions| with_actions(&words, actions).stderr.contains("::error title=");
+    assert!(annotated(Some("true")) && !annotated(None));
+    let unchecked = with_actions(&["layers", "/nowhere/model.pt"], Some("true"));
+    assert!(unchecked.code == 2 && !unchecked.stderr.contains("::error"), "{}", unchecked.stderr);
+}
+
 /// Runs a check with or without `GITHUB_ACTIONS`.
 fn on_github(options: &[&str], actions: Option<&str>) -> Run {
     let files = Files::new();
     let (report, base) = (files.json("report.json", &mixed()), files.json("base.json", &tiny()));
+    with_actions(&[&["check", &report, "-b", &base], options].concat(), actions)
+}
+
+fn with_actions(words: &[&str], actions: Option<&str>) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_repsim"));
-    command.args(["check", &report, "-b", &base]).args(options).env_remove("GITHUB_ACTIONS");
+    command.args(words).env_remove("GITHUB_ACTIONS");
     if let Some(value) = actions {
         command.env("GITHUB_ACTIONS", value);
     }

@@ -203,3 +203,24 @@ fn drafts_need_runs_that_can_be_compared() {
     let run = repsim(["check", "--write-policy", &policy, &one, &one, "--baseline", &one]);
     assert_eq!(run.code, 2);
 }
+
+#[test]
+fn a_draft_names_what_it_leaves_out() {
+    let files = Files::new();
+    let run = changed(&tiny(), |r| set(r, "layer1", Value::Null));
+    let (one, two) = (files.json("one.json", &run), files.json("two.json", &run));
+    let policy = files.text("policy.toml", "an older policy");
+    let drafted = repsim(["check", "--write-policy", &policy, &one, &two]);
+    assert_eq!((drafted.code, drafted.stdout.as_str()), (0, ""));
+    assert!(
+        drafted
+            .stderr
+            .contains("1 without a tolerance, for the first run has null there: cka[\"layer1\"]\n"),
+        "{}",
+        drafted.stderr
+    );
+    let text = files.read("policy.toml");
+    assert!(text.contains("# Left out, for the first run has null there:\n#   cka[\"layer1\"]\n"));
+    assert!(!text.contains("of = 'cka[\"layer1\"]'") && text.contains("of = 'cka[\"layer2\"]'"));
+    ended(&under(&text, &tiny(), &tiny()), 0, &["passed"]);
+}

@@ -14,7 +14,7 @@ fn every_part_prints_its_command_and_leaves_its_report() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     let commands = run.stdout.lines().filter_map(|line| line.strip_prefix("$ repsim "));
     let commands: Vec<&str> = commands.filter_map(|c| c.split(' ').next()).collect();
-    assert_eq!(commands, ["layers", "cka", "cka", "fid", "saliency"]);
+    assert_eq!(commands, ["layers", "cka", "cka", "fid", "saliency", "report"]);
     let read = |name: &str| -> Value {
         serde_json::from_slice(&fs::read(folder.path().join(name)).unwrap()).unwrap()
     };
@@ -25,6 +25,12 @@ fn every_part_prints_its_command_and_leaves_its_report() {
         let bytes = fs::read(folder.path().join(picture)).unwrap();
         assert!(bytes.starts_with(b"\x89PNG"), "{picture}");
     }
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert_eq!(page.matches("<section class=\"report\"").count(), 4);
+    assert!(
+        page.contains("<img")
+            && run.stdout.trim_end().ends_with("report.html is a page of all reports to read.")
+    );
     let saliency = read("saliency.json");
     assert_valid(&saliency, "saliency");
     says_what_the_report_says(&run.stdout, &saliency);

@@ -139,6 +139,22 @@ fn by_pairs(rows: &[Value], score: impl Fn(&Value) -> f64) -> f64 {
     sum / pairs
 }
 
+/// AUROC and tenths of the scores are those of the rows.
+#[track_caller]
+fn holds_its_rows(prediction: &Value, rows: &[Value]) {
+    for (name, sign, offset) in
+        [("mahalanobis", 1.0, 0.0), ("neighbour", 1.0, 0.0), ("confidence", -1.0, 1.0)]
+    {
+        let expected = by_pairs(rows, |row| offset + sign * row[name].as_f64().unwrap());
+        let found = prediction["auroc"][name].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-12, "{name}: {found} for {expected}");
+        assert!(found > 0.6, "{name} says nothing: {found}");
+        let groups = prediction["deciles"][name].as_array().unwrap();
+        let counts: u64 = groups.iter().map(|g| g["count"].as_u64().unwrap()).sum();
+        assert_eq!((groups.len(), counts), (10, 200));
+    }
+}
+
 #[test]
 fn predictions_are_held_against_distance() {
     let folder = TempDir::new().unwrap();
@@ -164,17 +180,7 @@ fn predictions_are_held_against_distance() {
     assert_eq!(prediction["wrong"].as_u64(), Some(wrong as u64));
     assert_eq!(prediction["accuracy"].as_f64(), Some((200 - wrong) as f64 / 200.0));
     assert!((0.85..1.0).contains(&prediction["accuracy"].as_f64().unwrap()));
-    for (name, sign, offset) in
-        [("mahalanobis", 1.0, 0.0), ("neighbour", 1.0, 0.0), ("confidence", -1.0, 1.0)]
-    {
-        let expected = by_pairs(&rows, |row| offset + sign * row[name].as_f64().unwrap());
-        let found = prediction["auroc"][name].as_f64().unwrap();
-        assert!((found - expected).abs() < 1e-12, "{name}: {found} for {expected}");
-        assert!(found > 0.6, "{name} says nothing: {found}");
-        let groups = prediction["deciles"][name].as_array().unwrap();
-        let counts: u64 = groups.iter().map(|g| g["count"].as_u64().unwrap()).sum();
-        assert_eq!((groups.len(), counts), (10, 200));
-    }
+    holds_its_rows(prediction, &rows);
     assert!(fs::read(&plot).unwrap().starts_with(b"\x89PNG"));
     let again = repsim(line(&format!("--per-sample {}", csv.display())));
     let again_report: Value = serde_json::from_str(&again.stdout).unwrap();

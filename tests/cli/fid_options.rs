@@ -40,7 +40,9 @@ fn kid_of_all_rows() {
         let found = report(&format!("{line} {options}"));
         let wanted = number(&golden["all_rows"]["float64"], "mean");
         assert_close(number(&rows(&found)[0], "kid"), wanted, DISTANCE * wanted);
-        assert!(number(&rows(&found)[0], "kid_std") < 1e-12);
+        assert_eq!(rows(&found)[0]["kid_std"], Value::Null);
+        let why = "every subset is the whole of both sets (--kid-subset-size)";
+        assert_eq!(rows(&found)[0]["kid_std_null"], why);
         assert_eq!(rows(&found)[0]["kid_subset_size"], n);
         let told: &[&str] = if options.is_empty() { &["small-subsets"] } else { &[] };
         assert_eq!(warnings(&found), told, "{options}");

@@ -39,6 +39,19 @@ fn prints_a_table() {
 }
 
 #[test]
+fn quiet_with_a_file_prints_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("layers.json");
+    let line =
+        format!("layers {{tiny_resnet_scripted.pt}} --input-size 3x16x16 -o {}", path.display());
+    let (loud, quiet) = (done(&line), done(&format!("{line} -q")));
+    assert!(loud.stdout.contains("layer4"));
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(names(&report).len(), 47);
+}
+
+#[test]
 fn takes_patterns() {
     let line = "layers {tiny_resnet_scripted.pt} --input-size 3x16x16 --json --layers layer?";
     assert_eq!(names(&report(line)), ["layer1", "layer2", "layer3", "layer4"]);

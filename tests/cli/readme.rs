@@ -1,12 +1,14 @@
 //! Every block of commands in the README, run in its order in a folder that holds the files it names.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::path;
+use crate::check_support::{Files, written};
+use crate::support::{path, repsim};
 
 /// What the commands build and test repsim with; that they work is what runs this test.
 const SET_UP: &str = "./setup.sh && cargo run --release -- demo\n\
@@ -24,6 +26,30 @@ const MODELS: [(&str, &str); 10] = [
     ("plain.pt", "seed0-scripted"),
     ("mixup.pt", "mixup-scripted"),
     ("model.pt", "cutout-scripted"),
+];
+
+/// Files that the blocks leave behind.
+const WRITTEN: [&str; 20] = [
+    "report.json",
+    "cka.png",
+    "real.npz",
+    "fid.json",
+    "rows.csv",
+    "accuracy.png",
+    "saliency.json",
+    "cams.png",
+    "maps.npz",
+    "maps.png",
+    "pairs.png",
+    "maps.json",
+    "channels.png",
+    "baseline.json",
+    "cka.json",
+    "cka.xml",
+    "run1.json",
+    "run3.json",
+    "policy.toml",
+    "report.html",
 ];
 
 /// Names of folders of images, from which image of each class on they are taken, and of how many of
@@ -101,19 +127,70 @@ fn every_block_of_commands_runs() {
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{block}\n{said}");
     }
-    for file in ["cka.png", "cams.png", "maps.png", "pairs.png", "channels.png", "report.html"] {
-        assert!(folder.path().join(file).exists(), "no {file}");
+    for file in WRITTEN {
+        let size = fs::metadata(folder.path().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        assert!(size.is_file() && size.len() > 100, "{file} has {} bytes", size.len());
     }
 }
 
+/// The policy of the README judges a report, and each of its rules finds what it is about.
 #[test]
-fn blocks_of_python_are_python() {
+fn blocks_of_toml_are_policies() {
+    let all = blocks("toml");
+    assert_eq!(all.len(), 1);
+    let files = Files::new();
+    let policy = files.text("policy.toml", &all[0]);
+    let line = "cka {models/fashion-seed0-scripted.pt} --data {images} --limit 100 --preprocess raw \
+                --channels 3 --layers layer? --layers layer4.* --layers fc";
+    let report = written(&files, "report.json", line);
+    let run = repsim(["check", &report, "-b", &report, "--policy", &policy, "--json"]);
+    let verdict: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(verdict["counts"]["unchecked"], 0, "{verdict}");
+    assert_eq!(verdict["policy"], policy);
+    let failures = verdict["failures"].as_array().unwrap();
+    let other = failures.iter().find(|f| f["rule"] != "cka[\"layer3\",\"layer4\"] <= 0.8");
+    assert_eq!(other, None, "a model against itself");
+    let rules = all[0].lines().filter(|line| line.trim_start().starts_with('\'')).count();
+    let told = verdict["counts"]["checked"].as_u64().unwrap();
+    assert!(told as usize >= rules, "{told} values for {rules} rules");
+}
+
+/// What the blocks ask of Python that a test cannot have: weights from the network.
+const DOWNLOADED: (&str, &str) = ("resnet18(weights=\"DEFAULT\")", "resnet18(weights=None)");
+
+/// The Python that has torch and torchvision, or says loudly that there is none.
+fn python() -> Option<String> {
+    let python = std::env::var("REPSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let imports = Command::new(&python).args(["-c", "import torch, torchvision"]).output();
+    if imports.is_ok_and(|run| run.status.success()) {
+        return Some(python);
+    }
+    // Not by a macro: the test harness keeps what those print to itself.
+    let text = format!(
+        "\n*** SKIPPED: the README's Python was not run: {python} has no torch and torchvision\n\
+         *** set REPSIM_PYTHON to one that has\n\n"
+    );
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+    None
+}
+
+#[test]
+fn blocks_of_python_export_models() {
     let all = blocks("python");
-    assert!(!all.is_empty());
-    for block in all {
-        let program = "import ast, sys; ast.parse(sys.argv[1])";
-        let run = Command::new("python3").args(["-c", program, &block]).output().unwrap();
-        assert!(run.status.success(), "{block}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(all.len(), 1);
+    assert!(all[0].contains(DOWNLOADED.0));
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let block = all[0].replace(DOWNLOADED.0, DOWNLOADED.1);
+    let run =
+        Command::new(python).args(["-c", &block]).current_dir(folder.path()).output().unwrap();
+    assert!(run.status.success(), "{block}\n{}", String::from_utf8_lossy(&run.stderr));
+    for (name, size) in
+        [("resnet18.pt", "3x64x64"), ("own.pt", "3x32x32"), ("from-state-dict.pt", "3x64x64")]
+    {
+        let model = folder.path().join(name);
+        let run = repsim(["layers", model.to_str().unwrap(), "--input-size", size]);
+        assert_eq!(run.code, 0, "{name}: {}", run.stderr);
     }
 }
 

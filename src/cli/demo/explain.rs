@@ -37,7 +37,7 @@ impl Demo<'_> {
         words.extend(PREPROCESSING);
         words.extend(["-o", &report]);
         let args: saliency::Args = self.parse(&words)?;
-        let found = saliency::explain(&args, self.messages)?;
+        let mut found = saliency::explain(&args, self.messages)?;
         found.write(&args)?;
         output::write_report(&found.report, report.as_ref())?;
         self.say(&saliency::comparison(&found.report, &["Pearson"]))?;

@@ -10,7 +10,7 @@ use clap::FromArgMatches;
 use include_dir::{Dir, include_dir};
 
 use super::output::{self, Messages};
-use super::{cka, fid, layers};
+use super::{cka, fid, layers, report};
 use crate::error::{Error, Result};
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
@@ -69,7 +69,10 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     demo.say(explain::QUESTION)?;
     let explained = demo.explain()?;
     demo.say(&explain::reading(&explained))?;
-    demo.say(&format!("{}\nEverything is in {}.", explain::MEANING, args.folder.display()))
+    demo.say(explain::MEANING)?;
+    let page = demo.page()?;
+    let folder = args.folder.display();
+    demo.say(&format!("\nEverything is in {folder}; {page} is a page of all reports to read."))
 }
 
 const INTRODUCTION: &str = "\
@@ -176,6 +179,18 @@ impl Demo<'_> {
         output::write_report(&found, report.as_ref())?;
         self.say(&fid::table(&found))?;
         Ok(found)
+    }
+
+    /// Puts all reports into one page; gives its path.
+    fn page(&self) -> Result<String> {
+        let page = self.path("report.html");
+        let reports = ["seeds", "untrained", "fid", "saliency"];
+        let reports = reports.map(|name| self.path(&format!("{name}.json")));
+        let mut words = vec!["report"];
+        words.extend(reports.iter().map(String::as_str));
+        words.extend(["-o", &page]);
+        report::run(&self.parse(&words)?, &Messages::new(true, false))?;
+        Ok(page)
     }
 
     /// Prints a command and reads it as the shell would have given it.

@@ -1,5 +1,7 @@
 //! The section of scores of image sets.
 
+use std::collections::BTreeSet;
+
 use super::{Content, file_name, words};
 use crate::frechet::Metric;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
@@ -8,7 +10,11 @@ use crate::report::fid::{Candidate, FidReport};
 /// A table of the candidates with a bar a metric.
 pub fn content(report: &FidReport) -> Content {
     let results = &report.results;
-    let body = html! { (table(report)) (html::words(words::FID)) };
+    let body = html! {
+        (table(report))
+        @for why in without_spread(report) { p.small { "KID stands without ± where " (why) "." } }
+        (html::words(words::FID))
+    };
     let reference = file_name(&results.reference.path);
     let title = match results.candidates.as_slice() {
         [only] => format!("{} against {reference}", file_name(&only.path)),
@@ -63,6 +69,11 @@ fn table(report: &FidReport) -> Markup {
     };
     let caption = format!("Against {}", report.results.reference.path);
     Table { caption: &caption, columns, rows: candidates.iter().map(row).collect() }.draw()
+}
+
+/// Why values of KID have no standard deviation, each reason once.
+fn without_spread(report: &FidReport) -> BTreeSet<&str> {
+    report.results.candidates.iter().filter_map(|c| c.kid_std_null.as_deref()).collect()
 }
 
 /// The last part of a path, where no other candidate has the same.

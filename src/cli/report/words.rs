@@ -16,10 +16,10 @@ pub const CKA: Words = Words {
 pub const FID: Words = Words {
     says: "How far the features of two sets of images lie apart in mean and covariance: 0 for equal \
            ones, in no unit.",
-    does_not: "Anything of shape beyond a Gaussian, and nothing of single images: a set of copies and a \
-               set of blurs can have the same distance; precision and recall tell them apart.",
-    pitfall: "It is too high where samples are few, by an amount that depends on their number: compare \
-              only values of one extractor, layer, resizing and n.",
+    does_not: "Anything of single images, nor of what mean and covariance leave out: a set of copies and \
+               a set of blurs can have the same distance; precision and recall tell them apart.",
+    pitfall: "It rests on a Gaussian assumption, which features seldom meet, and is biased in n, too high \
+              where samples are few: compare only values of one extractor, layer, resizing and n.",
 };
 
 /// Of the distances of single samples from a reference.

@@ -23,7 +23,7 @@ use crate::capture::{Progress, Source, first_samples, to_tensor};
 use crate::data::{Batch, Dataset, Preprocess, Summary, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
-use crate::report::{ModelInput, PictureFile, Warning};
+use crate::report::{ModelInput, Warning};
 use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, device, tensors};
 
@@ -43,10 +43,6 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         messages.warning(warning);
     }
     let written = found.write(args);
-    if let (Some(sheet), Ok(())) = (&args.files.sheet, &written) {
-        let shows = "Saliency maps over the images";
-        found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
-    }
     found.report.warnings.extend(picture::unwritten(&written));
     show::show(args, &found.report, messages)?;
     written?;

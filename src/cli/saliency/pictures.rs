@@ -13,6 +13,7 @@ use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::render::sheet::{CELL, Row};
 use crate::render::{Cell, ColorMap, Image, Sheet, encode_png, overlay};
+use crate::report::PictureFile;
 use crate::report::saliency::{ColumnInfo, ImageResult, SaliencyReport};
 use crate::report::write_atomically;
 
@@ -138,11 +139,11 @@ impl Pictures {
 }
 
 impl Found {
-    /// Writes the maps and the pictures that were asked for.
+    /// Writes the maps and the pictures that were asked for; the report then names the sheet.
     ///
     /// # Errors
     /// A file cannot be written; each is there whole or not at all.
-    pub fn write(&self, args: &Args) -> Result<()> {
+    pub fn write(&mut self, args: &Args) -> Result<()> {
         if let Some(path) = &args.files.maps {
             write_atomically(path, &npz(&self.maps)?)?;
         }
@@ -155,10 +156,13 @@ impl Found {
                 write_atomically(&path, bytes)?;
             }
         }
-        match &args.files.sheet {
-            Some(path) => self.draw_sheet(args, path),
-            None => Ok(()),
+        if let Some(path) = &args.files.sheet {
+            self.draw_sheet(args, path)?;
+            let shows = "Saliency maps over the images";
+            let written = PictureFile::written(shows, path, args.output.as_deref())?;
+            self.report.pictures = vec![written];
         }
+        Ok(())
     }
 
     fn draw_sheet(&self, args: &Args, path: &Path) -> Result<()> {

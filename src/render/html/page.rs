@@ -89,7 +89,10 @@ impl Page<'_> {
                 (self.warnings())
                 @if self.sections.len() > 1 {
                     nav aria-label="Sections" { ol { @for (i, section) in self.sections.iter().enumerate() {
-                        li { a href={ "#s" (i + 1) } { (section.title) } " · " (section.kind) }
+                        li {
+                            a href={ "#s" (i + 1) } { (self.link(i)) }
+                            @if !self.repeats(i) { " · " (section.kind) }
+                        }
                     } } }
                 }
             }
@@ -108,7 +111,7 @@ impl Page<'_> {
                         li {
                             (notice.text)
                             @if many {
-                                " " a href={ "#s" (notice.section + 1) } { (self.title_of(notice)) }
+                                " " a href={ "#s" (notice.section + 1) } { (self.link(notice.section)) }
                             } @else if !notice.place.is_empty() && !notice.text.contains(&notice.place) {
                                 " " span.place { "(" (notice.place) ")" }
                             }
@@ -119,8 +122,25 @@ impl Page<'_> {
         }
     }
 
-    fn title_of(&self, notice: &Notice) -> &str {
-        self.sections.get(notice.section).map_or("", |section| &section.title)
+    /// Whether another section has the same title.
+    fn repeats(&self, index: usize) -> bool {
+        let title = self.sections.get(index).map(|section| &section.title);
+        self.sections.iter().filter(|section| Some(&section.title) == title).count() > 1
+    }
+
+    /// What a link to a section reads, unlike those to all others: its title, where that repeats with
+    /// its kind, and where that does too with how many such there are up to it.
+    fn link(&self, index: usize) -> String {
+        let Some(section) = self.sections.get(index) else { return String::new() };
+        if !self.repeats(index) {
+            return section.title.clone();
+        }
+        let same = |other: &&Section| other.title == section.title && other.kind == section.kind;
+        let text = format!("{} · {}", section.title, section.kind);
+        match self.sections.iter().filter(same).count() {
+            1 => text,
+            _ => format!("{text} ({})", self.sections[..=index].iter().filter(same).count()),
+        }
     }
 }
 

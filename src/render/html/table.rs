@@ -7,6 +7,9 @@ use crate::render::text;
 /// Rows from which on a table scrolls within a box of its own.
 const LONG: usize = 24;
 
+/// Columns from which on bars and notes stand under their numbers, to save width.
+const WIDE: usize = 8;
+
 /// A table: the first entry of a row is its heading.
 pub struct Table<'a> {
     /// What it holds.
@@ -128,10 +131,11 @@ impl Table<'_> {
     /// The table as HTML, within a box that scrolls where it has not the room.
     pub fn draw(&self) -> Markup {
         let long = self.rows.len() > LONG;
+        let wide = self.columns.len() >= WIDE;
         html! {
             figure {
                 div.box.long[long] tabindex="0" role="region" aria-label=(self.caption) {
-                    table.list.sortable[self.rows.len() > 1] {
+                    table.list.wide[wide].sortable[self.rows.len() > 1] {
                         caption { (self.caption) }
                         thead { tr { @for column in &self.columns {
                             th.n[column.number] scope="col" { (column.name) }

@@ -147,6 +147,30 @@ fn ids_are_there_once() {
 }
 
 #[test]
+fn no_two_links_read_the_same() {
+    let section = |kind: &str, title: &str| Section {
+        kind: kind.to_owned(),
+        title: title.to_owned(),
+        lead: String::new(),
+        body: html! {},
+    };
+    let sections =
+        [("CKA", "a"), ("maps", "a"), ("maps", "a"), ("maps", "b")].map(|(k, t)| section(k, t));
+    let page = Page {
+        kicker: "",
+        title: "",
+        lead: "",
+        notices: &[Notice { text: "few".to_owned(), place: String::new(), section: 2 }],
+        sections: &sections,
+        footer: "",
+    };
+    let page = page.to_html();
+    let links = page.split("<a href=\"#s").skip(1).filter_map(|rest| rest.split('<').next());
+    let links: Vec<&str> = links.filter_map(|link| link.split('>').nth(1)).collect();
+    assert_eq!(links, ["a · maps (2)", "a · CKA", "a · maps (1)", "a · maps (2)", "b"]);
+}
+
+#[test]
 fn headings_follow_one_another() {
     let page = page(3);
     let levels: Vec<u8> = page
