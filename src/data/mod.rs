@@ -26,4 +26,4 @@ pub use batches::{Batch, Batches, InputBatch, Layout, LoadOptions, Skipped, Summ
 pub use dataset::Dataset;
 pub use preprocess::{Channels, Crop, Preprocess, Preset, Range, Resize};
 pub use resize::Interpolation;
-pub use source::{SourceKind, npy_of_bytes, npz_of_floats};
+pub use source::{SourceKind, Spool, npy_of_bytes, npz_of_floats};

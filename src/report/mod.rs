@@ -3,6 +3,7 @@
 pub mod cka;
 pub mod distance;
 pub mod fid;
+mod held;
 pub mod layers;
 pub mod maps;
 mod number;
@@ -18,6 +19,7 @@ mod write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use held::HeldFiles;
 pub use number::Number;
 pub use pictures::PictureFile;
 pub use provenance::{
@@ -26,7 +28,7 @@ pub use provenance::{
 };
 pub use read::AnyReport;
 pub use schema::{NAMES, schema};
-pub use write::{check_writable, write_atomically};
+pub use write::{check_writable, fill_atomically, write_atomically};
 
 /// One run: what ran, on what, with which settings, and what it found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

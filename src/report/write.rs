@@ -1,6 +1,7 @@
 //! Files that are there whole or not at all.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -14,9 +15,36 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     if !replaceable(path) {
         return std::fs::write(path, bytes).map_err(failed);
     }
+    fill_atomically(path, |file| file.write_all(bytes))
+}
+
+/// Writes a file bit by bit, by way of a temporary one that `fill` may seek in.
+///
+/// # Errors
+/// The folder is not there or cannot be written to, or `fill` fails.
+pub fn fill_atomically(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<()> {
+    let failed = |e: std::io::Error| Error::io("write", path, e);
+    if !replaceable(path) {
+        return through(path, fill).map_err(failed);
+    }
     let mut file = temporary(path).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    fill(file.as_file_mut()).map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Fills a nameless file and sends it to a device or a pipe.
+fn through(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let mut file = tempfile::tempfile()?;
+    fill(&mut file)?;
+    file.rewind()?;
+    std::io::copy(&mut file, &mut File::options().write(true).open(path)?)?;
     Ok(())
 }
 
@@ -73,6 +101,21 @@ mod tests {
         write_atomically(&path, b"second")?;
         assert_eq!(std::fs::read(&path)?, b"second");
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_filled_is_not_there() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("maps.npz");
+        let failed = fill_atomically(&path, |file| {
+            file.write_all(b"half")?;
+            Err(std::io::Error::other("no more"))
+        });
+        assert!(failed.is_err_and(|e| e.to_string().contains("maps.npz")));
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+        fill_atomically(&path, |file| file.write_all(b"whole"))?;
+        assert_eq!(std::fs::read(&path)?, b"whole");
         Ok(())
     }
 

@@ -312,6 +312,7 @@ fn a_report_is_written_where_a_file_beside_it_is_not() {
     assert_valid(&found, "saliency");
     let last = found["warnings"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(last["code"], "not-written", "{last}");
+    assert_eq!(fs::read_dir(&taken).unwrap().count(), 1, "overlays were left half-written");
 }
 
 /// The first image of the data.

@@ -20,7 +20,7 @@ use super::Status;
 use super::output::Messages;
 use super::{inputs, picture, settings};
 use crate::capture::{Progress, Source, first_samples, to_tensor};
-use crate::data::{Batch, Dataset, Preprocess, Summary, npz_of_floats};
+use crate::data::{Batch, Dataset, Preprocess, Spool, Summary};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
 use crate::report::{ModelInput, Warning};
@@ -54,7 +54,7 @@ pub struct Found {
     /// The report.
     pub report: SaliencyReport,
     pictures: Pictures,
-    maps: Vec<(String, Array3<f32>)>,
+    maps: Option<Spool>,
 }
 
 /// One model of a run.
@@ -88,13 +88,13 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
     let target = aim(args, &mut subjects, &samples[0], &dataset, &mut warnings)?;
-    let mut collected = Collected::new(args, &subjects, (&dataset, target));
+    let mut collected = Collected::new(args, &subjects, (&dataset, target))?;
     collected.check_sheet(&samples[0])?;
     let summary = over_data(&mut subjects, &source, &mut collected, messages)?;
     let device = device::name(execution.device);
     collected.test(args, (&preprocess[0], &execution))?;
     let of_run = (loading, device);
-    let mut found = collected.finish(&preprocess[0], summary, of_run, subjects, warnings)?;
+    let mut found = collected.finish(&preprocess[0], summary, of_run, subjects, warnings);
     found.report.timing.total = started.elapsed().as_secs_f64();
     Ok(found)
 }
@@ -219,15 +219,6 @@ fn to_array(maps: &Tensor) -> Result<Array3<f32>> {
     let shape = (count as usize, height as usize, width as usize);
     flat.into_shape_with_order(shape)
         .map_err(|e| Error::usage(format!("failed to read maps: {e}"), "please report this"))
-}
-
-/// An archive with an array N×h×w a column.
-fn npz(maps: &[(String, Array3<f32>)]) -> Result<Vec<u8>> {
-    let arrays: Vec<(&str, &[usize], Vec<f32>)> = maps
-        .iter()
-        .map(|(name, array)| (name.as_str(), array.shape(), array.iter().copied().collect()))
-        .collect();
-    npz_of_floats(&arrays)
 }
 
 /// Maps at the size of the input.

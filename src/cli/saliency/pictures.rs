@@ -7,15 +7,14 @@ use ndarray::ArrayView2;
 
 use super::args::Args;
 use super::scale::{self, Scale};
-use super::{Found, npz, show};
+use super::{Found, show};
 use crate::cli::picture;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::render::sheet::{CELL, Row};
 use crate::render::{Cell, ColorMap, Image, Sheet, encode_png, overlay};
-use crate::report::PictureFile;
 use crate::report::saliency::{ColumnInfo, ImageResult, SaliencyReport};
-use crate::report::write_atomically;
+use crate::report::{HeldFiles, PictureFile, fill_atomically};
 
 /// What to do where a sheet is too large.
 const SMALLER: &str = "show fewer images (--sheet-rows) or maps, or draw an .svg";
@@ -28,34 +27,35 @@ pub struct Pictures {
     colours: ColorMap,
     opacity: f64,
     rows: usize,
-    wants_files: bool,
     /// The colours of each column's maps.
     scales: Vec<Option<Scale>>,
     /// The images of the batch at hand.
     batch: Vec<Image>,
     /// Rows of the sheet: heading and cells.
     sheet: Vec<(String, Vec<Cell>)>,
-    /// Overlays: path below the folder and PNG.
-    files: Vec<(PathBuf, Vec<u8>)>,
+    /// Overlays, where they are wanted.
+    files: Option<HeldFiles>,
     /// The paths of the overlays.
     names: HashSet<PathBuf>,
 }
 
 impl Pictures {
     /// None yet.
-    pub fn new(args: &Args) -> Self {
+    ///
+    /// # Errors
+    /// The folder of overlays cannot be written to.
+    pub fn new(args: &Args) -> Result<Self> {
         let files = &args.files;
-        Self {
+        Ok(Self {
             colours: files.colormap,
             opacity: files.opacity,
             rows: if files.sheet.is_some() { files.sheet_rows } else { 0 },
-            wants_files: files.images.is_some(),
             scales: vec![],
             batch: vec![],
             sheet: vec![],
-            files: vec![],
+            files: files.images.as_deref().map(HeldFiles::of).transpose()?,
             names: HashSet::new(),
-        }
+        })
     }
 
     /// Keeps the images of a batch to draw maps over: bytes, as the network sees them.
@@ -67,7 +67,7 @@ impl Pictures {
     /// all images, and how many those are.
     ///
     /// # Errors
-    /// A picture cannot be encoded.
+    /// A picture cannot be encoded or written.
     pub fn take_maps(
         &mut self,
         i: usize,
@@ -77,7 +77,7 @@ impl Pictures {
         columns: &[ColumnInfo],
     ) -> Result<()> {
         let on_sheet = is_shown(place, self.rows);
-        if !on_sheet && !self.wants_files {
+        if !on_sheet && self.files.is_none() {
             return Ok(());
         }
         let image = self.batch[i].clone();
@@ -88,15 +88,7 @@ impl Pictures {
             let scale = Scale::of(column.method, *map);
             self.scales[c] = Some(self.scales[c].map_or(scale, |other| other.or(scale)));
             let drawn = self.drawn(&image, *map, scale);
-            if self.wants_files {
-                let name = self.file_name(&result.sample, &column.name);
-                let bytes = encode_png(&drawn).map_err(|e| {
-                    let problem = format!("failed to draw {}: {e}", name.display());
-                    Error::usage(problem, "leave --images out")
-                })?;
-                self.names.insert(name.clone());
-                self.files.push((name, bytes));
-            }
+            self.write(&drawn, (&result.sample, &column.name))?;
             let said = &result.predictions[column.model];
             let score = said.score.get().map_or(String::new(), |s| format!("{s:.2}"));
             let target = said.target.as_deref().unwrap_or("no prediction");
@@ -111,6 +103,20 @@ impl Pictures {
             self.sheet.push((result.sample.clone(), cells));
         }
         Ok(())
+    }
+
+    /// Writes the overlay of an image and a column, where that is wanted.
+    fn write(&mut self, drawn: &Image, (sample, column): (&str, &str)) -> Result<()> {
+        if self.files.is_none() {
+            return Ok(());
+        }
+        let name = self.file_name(sample, column);
+        let bytes = encode_png(drawn).map_err(|e| {
+            let problem = format!("failed to draw {}: {e}", name.display());
+            Error::usage(problem, "leave --images out")
+        })?;
+        self.names.insert(name.clone());
+        self.files.as_mut().map_or(Ok(()), |files| files.add(name, &bytes))
     }
 
     /// A path for an overlay unlike all before: that of the image, sub-folders kept, and the column.
@@ -144,17 +150,11 @@ impl Found {
     /// # Errors
     /// A file cannot be written; each is there whole or not at all.
     pub fn write(&mut self, args: &Args) -> Result<()> {
-        if let Some(path) = &args.files.maps {
-            write_atomically(path, &npz(&self.maps)?)?;
+        if let Some((path, maps)) = args.files.maps.as_deref().zip(self.maps.take()) {
+            fill_atomically(path, |file| maps.pack(file))?;
         }
-        if let Some(folder) = &args.files.images {
-            std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
-            for (name, bytes) in &self.pictures.files {
-                let path = folder.join(name);
-                let parent = path.parent().unwrap_or(folder);
-                std::fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
-                write_atomically(&path, bytes)?;
-            }
+        if let Some(files) = self.pictures.files.take() {
+            files.release()?;
         }
         if let Some(path) = &args.files.sheet {
             self.draw_sheet(args, path)?;

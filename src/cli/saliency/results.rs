@@ -1,8 +1,8 @@
 //! What a run collects, batch by batch, and the report made of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, ArrayView2, Axis, concatenate};
+use ndarray::{Array3, ArrayView2, Axis};
 use tch::{Kind, Tensor};
 
 use super::args::{Args, MapSize};
@@ -12,8 +12,8 @@ use super::trust::{Faithfulness, Kept, sanity};
 use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
 use crate::cli::target::name_of as class;
-use crate::data::{Batch, Dataset, Preprocess, Summary as Read};
-use crate::error::Result;
+use crate::data::{Batch, Dataset, Preprocess, Spool, Summary as Read};
+use crate::error::{Error, Result};
 use crate::report::saliency::{
     ClassScore, ColumnInfo, FiniteDifference, FiniteStep, ImageResult, MapSummary, PredictionInfo,
     SaliencyReport, SaliencyResults, SaliencySettings, SanityResult,
@@ -43,7 +43,8 @@ pub struct Collected<'a> {
     images: Vec<ImageResult>,
     comparison: Comparison,
     pictures: Pictures,
-    stored: Vec<Vec<Array3<f32>>>,
+    /// The maps of all images so far, where a file of them is wanted.
+    stored: Option<Spool>,
     faithfulness: Faithfulness,
     /// The first batch of each model, for the test of random weights.
     kept: Vec<Kept>,
@@ -60,21 +61,23 @@ pub struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     /// Nothing yet of these models.
+    ///
+    /// # Errors
+    /// A file of maps or pictures cannot be begun.
     pub fn new(
         args: &'a Args,
         subjects: &[Subject],
         (dataset, target): (&'a Dataset, Target),
-    ) -> Self {
+    ) -> Result<Self> {
         let columns = columns(args, subjects);
-        let count = columns.len();
-        Self {
+        Ok(Self {
             args,
             dataset,
             target,
             images: vec![],
-            comparison: Comparison::new(count),
-            pictures: Pictures::new(args),
-            stored: vec![vec![]; count],
+            comparison: Comparison::new(columns.len()),
+            pictures: Pictures::new(args)?,
+            stored: args.files.maps.as_deref().map(|path| spool(path, &columns)).transpose()?,
             faithfulness: Faithfulness::default(),
             kept: vec![],
             sanity: vec![],
@@ -83,7 +86,7 @@ impl<'a> Collected<'a> {
             broken: vec![],
             timing: Spent::default(),
             columns,
-        }
+        })
     }
 
     /// Refuses a sheet that has no room for what will be found in images of N×C×H×W.
@@ -222,11 +225,15 @@ impl<'a> Collected<'a> {
         for (i, map) in shown.axis_iter(Axis(0)).enumerate() {
             self.images[start + i].maps.push(in_numbers(&summarise(map)));
         }
-        if self.args.files.maps.is_some() {
-            self.stored[column].push(match self.args.files.map_size {
-                MapSize::Input => shown.clone(),
-                MapSize::Layer => to_array(maps)?,
-            });
+        if let Some((spool, path)) = self.stored.as_mut().zip(self.args.files.maps.as_ref()) {
+            let own = match self.args.files.map_size {
+                MapSize::Input => None,
+                MapSize::Layer => Some(to_array(maps)?),
+            };
+            let stored = own.as_ref().unwrap_or(&shown);
+            let values = stored.iter().copied();
+            let written = spool.extend(column, &stored.shape()[1..], values);
+            written.map_err(|e| Error::io("write", path, e))?;
         }
         self.batch.push(shown);
         Ok(())
@@ -250,9 +257,6 @@ impl<'a> Collected<'a> {
     }
 
     /// The report, and what stands beside it.
-    ///
-    /// # Errors
-    /// Maps of different batches have different sizes.
     pub fn finish(
         self,
         preprocess: &Preprocess,
@@ -260,7 +264,7 @@ impl<'a> Collected<'a> {
         (loading, device): (f64, String),
         subjects: Vec<Subject>,
         mut warnings: Vec<Warning>,
-    ) -> Result<Found> {
+    ) -> Found {
         let seed = self.args.choices.random_seed;
         let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
         warnings.extend(not_finite(&self.images, &self.broken));
@@ -277,7 +281,6 @@ impl<'a> Collected<'a> {
         let data = DataInput::new(self.dataset, Some(read), std::slice::from_ref(preprocess));
         let options = subjects.first().map(|s| s.explainer.options.clone());
         let settings = self.settings(options, preprocess, device);
-        let maps = self.maps()?;
         let comparison = self.comparison.results(&self.columns, seed);
         let results = SaliencyResults {
             matrices: comparison::matrices(&self.columns, &comparison),
@@ -299,7 +302,7 @@ impl<'a> Collected<'a> {
             timing,
             pictures: vec![],
         };
-        Ok(Found { report, pictures: self.pictures, maps })
+        Found { report, pictures: self.pictures, maps: self.stored }
     }
 
     fn settings(
@@ -332,20 +335,13 @@ impl<'a> Collected<'a> {
             device,
         }
     }
+}
 
-    /// The maps of each column over all images, under the column's name.
-    fn maps(&self) -> Result<Vec<(String, Array3<f32>)>> {
-        let wanted = self.columns.iter().zip(&self.stored).filter(|(_, parts)| !parts.is_empty());
-        wanted
-            .map(|(column, parts)| {
-                let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-                let all = concatenate(Axis(0), &views).map_err(|e| {
-                    crate::error::Error::usage(format!("failed to join maps: {e}"), "report this")
-                })?;
-                Ok((column.name.clone(), all))
-            })
-            .collect()
-    }
+/// Empty arrays of maps, in files beside the one that they are for.
+fn spool(path: &Path, columns: &[ColumnInfo]) -> Result<Spool> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let names = columns.iter().map(|column| column.name.as_str());
+    Spool::new(folder.unwrap_or(Path::new(".")), names).map_err(|e| Error::io("write", path, e))
 }
 
 /// Names of the maps: the method, with layer and model where there are several.

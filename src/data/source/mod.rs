@@ -10,6 +10,7 @@ mod npy;
 mod npz;
 mod open;
 mod safetensors;
+mod spool;
 mod stored;
 
 use schemars::JsonSchema;
@@ -24,6 +25,7 @@ pub(super) use npy::encode;
 pub use npy::{npy_of_bytes, npz_of_floats};
 pub(super) use npz::{Npz, pack};
 pub(super) use open::open;
+pub use spool::Spool;
 pub(super) use stored::Stored;
 
 /// What kind of source a path turned out to be.

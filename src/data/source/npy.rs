@@ -108,6 +108,13 @@ pub(super) fn string(mut file: &[u8]) -> Option<String> {
 
 /// A `.npy` file of elements that are given as bytes, the last axis fastest.
 pub(in crate::data) fn encode(descr: &str, shape: &[usize], elements: &[u8]) -> Vec<u8> {
+    let mut file = header(descr, shape);
+    file.extend(elements);
+    file
+}
+
+/// What stands before the elements.
+pub(super) fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
     let lengths = match shape {
         [one] => format!("{one},"),
         all => all.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
@@ -119,7 +126,6 @@ pub(in crate::data) fn encode(descr: &str, shape: &[usize], elements: &[u8]) -> 
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
     file.extend((size as u16).to_le_bytes());
     file.extend(format!("{dictionary:<width$}\n", width = size - 1).bytes());
-    file.extend(elements);
     file
 }
 

@@ -1,7 +1,7 @@
 //! NumPy's `.npz`: a zip archive of `.npy` files.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Write};
+use std::io::{BufReader, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -105,15 +105,23 @@ impl Arrays for Npz {
 /// An archive of named `.npy` files, not compressed; equal files give equal bytes.
 pub(in crate::data) fn pack(files: &[(&str, Vec<u8>)]) -> ZipResult<Vec<u8>> {
     let mut archive = ZipWriter::new(Cursor::new(vec![]));
-    let plain = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .last_modified_time(DateTime::default());
     for (name, file) in files {
-        let large = u32::try_from(file.len()).is_err();
-        archive.start_file(format!("{name}.npy"), plain.large_file(large))?;
+        begin(&mut archive, name, file.len() as u64)?;
         archive.write_all(file)?;
     }
     Ok(archive.finish()?.into_inner())
+}
+
+/// Begins a `.npy` file of so many bytes, which is not compressed and has no date.
+pub(super) fn begin(
+    archive: &mut ZipWriter<impl Write + Seek>,
+    name: &str,
+    size: u64,
+) -> ZipResult<()> {
+    let plain = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default());
+    archive.start_file(format!("{name}.npy"), plain.large_file(u32::try_from(size).is_err()))
 }
 
 fn unpack(entry: &mut ZipFile<'_, BufReader<File>>) -> std::io::Result<Vec<u8>> {
