@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use ndarray::Array3;
+use ndarray_npy::NpzReader;
 use serde_json::{Value, json};
+use tch::{Device, Kind, Tensor};
 
 use crate::reports::assert_valid;
 use crate::support::{done, repsim, words};
@@ -128,4 +131,26 @@ fn falls_that_are_rounding_are_not_drawn() {
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn dropout_that_stays_on_drops_the_same_in_every_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let maps = |name: &str| -> (Value, Array3<f32>) {
+        let file = folder.path().join(name);
+        let options = format!("--method gradient --class 1 --maps {}", file.display());
+        let (report, _) = found(&line("saliency", "dropping", &options), "saliency");
+        let mut file = NpzReader::new(std::fs::File::open(file).unwrap()).unwrap();
+        (report["results"].clone(), file.by_name("gradient").unwrap())
+    };
+    let (first, second) = (maps("1.npz"), maps("2.npz"));
+    assert_eq!(first, second);
+    // The network is linear: where a pixel was dropped, and only there, the gradient is zero.
+    tch::manual_seed(0);
+    let kept = Tensor::ones([4, 1024], (Kind::Float, Device::Cpu)).dropout(0.5, true);
+    let kept = Vec::<f32>::try_from(kept.flatten(0, -1)).unwrap();
+    let share = kept.iter().filter(|&&k| k != 0.0).count() as f64 / kept.len() as f64;
+    assert!((0.4..0.6).contains(&share), "{share} of the pixels are kept");
+    let differ = first.1.iter().zip(&kept).filter(|(map, kept)| (**map != 0.0) != (**kept != 0.0));
+    assert_eq!(differ.count(), 0, "other pixels are dropped than by seed 0");
 }

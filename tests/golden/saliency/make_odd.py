@@ -1,4 +1,5 @@
-"""Small networks that are odd in one way: NaN weights, one logit, a rounded input, a wrapper."""
+"""Small networks that are odd in one way: NaN weights, one logit, a rounded input, a wrapper, dropout
+that stays on in evaluation."""
 
 import torch
 from torch import nn
@@ -31,6 +32,15 @@ class Wrapped(nn.Module):
         return self.module(x + torch.conv2d(x, self.module.w))
 
 
+class Dropping(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(1024, 3)
+
+    def forward(self, x):
+        return self.fc(nn.functional.dropout(x.sum(1).flatten(1), 0.5, True))
+
+
 def save(name, model):
     torch.jit.script(model.eval()).save(f"{name}.pt")
 
@@ -44,3 +54,4 @@ save("nan-conv", maps)
 save("one-logit", Plain(1))
 save("rounded", Rounded())
 save("wrapped", Wrapped())
+save("dropping", Dropping())
