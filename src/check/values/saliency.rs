@@ -30,11 +30,12 @@ pub(super) fn content(report: &SaliencyReport) -> Content {
     content
 }
 
+/// Why a report that says nothing of it has no value.
 const CONSTANT: &str = "the maps of every image are constant or degenerate";
 
 fn entry(measure: &'static str, place: &[&str], value: &Mean) -> Entry {
-    let why = value.mean.get().is_none().then_some(CONSTANT);
-    Entry::new(measure, place, value.mean).because(why)
+    let why = value.reason.as_deref().unwrap_or(CONSTANT);
+    Entry::new(measure, place, value.mean).because(value.mean.get().is_none().then_some(why))
 }
 
 fn of_pair(pair: &PairResult) -> [Entry; 4] {

@@ -25,6 +25,7 @@ pub fn content(report: &SaliencyReport, place: Place<'_>) -> Content {
             h3 { "Do they look at the same?" }
             div.beside { @for i in 0..MEASURES.len() { (agreement(report, i, place)) } }
             (pairs(report))
+            @for line in left_out(&results.comparison) { p.small { (line) } }
         }
         (html::words(words::SALIENCY))
         @if !results.faithfulness.is_empty() {
@@ -60,6 +61,13 @@ fn agreement(report: &SaliencyReport, index: usize, place: Place<'_>) -> Markup 
     let (name, value, range, colours) = MEASURES[index];
     let names: Vec<String> = report.results.columns.iter().map(|c| c.name.clone()).collect();
     let values = matrix(report, value);
+    let nulls = nulls(&report.results.comparison, value);
+    let reasons: Vec<String> =
+        nulls.iter().map(|(pair, reason)| format!("{} × {}: {reason}", pair.a, pair.b)).collect();
+    let of = |i: usize, j: usize| {
+        let (a, b) = (&names[i], &names[j]);
+        nulls.iter().position(|(p, _)| (&p.a, &p.b) == (a, b) || (&p.a, &p.b) == (b, a))
+    };
     let matrix = Matrix {
         id: &place.id(&format!("sal{index}")),
         caption: &format!("{}{}, mean over images", name[..1].to_uppercase(), &name[1..]),
@@ -73,14 +81,43 @@ fn agreement(report: &SaliencyReport, index: usize, place: Place<'_>) -> Markup 
         label: name,
         marks: &[],
         mark_label: "",
-        reasons: &[],
-        reason: &|_, _| None,
+        reasons: &reasons,
+        reason: &of,
     };
     matrix.draw()
 }
 
+/// The pairs that have no value, each with the reason that the report has.
+fn nulls(pairs: &[PairResult], value: Measure) -> Vec<(&PairResult, &str)> {
+    let null = |pair| {
+        let Mean { mean, reason, .. } = value(pair);
+        Some((pair, reason.as_deref()?)).filter(|_| mean.get().is_none())
+    };
+    pairs.iter().filter_map(null).collect()
+}
+
+/// What images are left out of means that there are, each once.
+fn left_out(pairs: &[PairResult]) -> Vec<String> {
+    let mut said = vec![];
+    for pair in pairs {
+        for found in MEASURES.map(|(_, value, ..)| value(pair)) {
+            let Some(reason) = found.reason.as_ref().filter(|_| found.mean.get().is_some()) else {
+                continue;
+            };
+            let line = format!("{} × {}: {reason}", pair.a, pair.b);
+            if !said.contains(&line) {
+                said.push(line);
+            }
+        }
+    }
+    said
+}
+
 /// A mean with its interval.
 fn mean(mean: &Mean) -> Entry {
+    if let (None, Some(reason)) = (mean.mean.get(), &mean.reason) {
+        return Entry::gone(reason);
+    }
     let entry = Entry::number(mean.mean.get(), 3);
     match mean.interval {
         Some((low, high)) if mean.mean.get().is_some() => {
