@@ -7,6 +7,7 @@ use ndarray::Array3;
 use ndarray_npy::NpzReader;
 use serde_json::Value;
 
+use crate::check_support::{check, ended};
 use crate::reports::assert_valid;
 use crate::support::{done, path, report, repsim, words};
 
@@ -177,6 +178,21 @@ fn a_blank_map_is_flagged() {
     assert!(reason.starts_with("2 of 2 images have no value"), "{reason}");
     assert!(reason.contains("the map of gradcam is constant or not finite"), "{reason}");
     assert_eq!(pearson["reason"], reason);
+    let told = format!("pearson[\"gradcam\",\"gradient\"] is null in the baseline: {reason}");
+    ended(&check(&found, &found, &[]), 2, &[&told]);
+    let file = folder.path().join("report.json");
+    fs::write(&file, found.to_string()).unwrap();
+    let page = done(&format!("report {} -o -", file.display())).stdout;
+    let items = page.matches(&format!(">gradcam × gradient: {reason}</li>")).count();
+    assert_eq!(
+        (items, page.matches("data-n=\"0\"").count()),
+        (4, 8),
+        "a reason a matrix, and two cells"
+    );
+    assert!(
+        page.contains(&format!("<span class=\"note\">{reason}</span>")),
+        "no reason in the table"
+    );
 }
 
 /// The class folders of the examples that are named, with an image each.
@@ -268,13 +284,16 @@ fn captions_of_a_contrast_name_both_classes() {
     {
         assert!(drawn.contains(text), "no '{text}'");
     }
-    for image in found["results"]["images"].as_array().unwrap() {
+    let images = found["results"]["images"].as_array().unwrap();
+    assert!(images.iter().any(|image| number(&image["predictions"][0]["score"]) < -0.01));
+    for image in images {
         let said = &image["predictions"][0];
         assert_eq!(
             (&said["target"], &said["against"]),
             (&"9-ankle-boot".into(), &"7-sneaker".into())
         );
-        let score = format!("− 7-sneaker {:.2}", number(&said["score"]));
+        let value = format!("{:.2}", number(&said["score"])).replace('-', "−");
+        let score = format!("− 7-sneaker {value}");
         let title =
             format!("{} · gradcam: 9-ankle-boot {score}", image["sample"].as_str().unwrap());
         assert!(drawn.contains(&title), "no '{title}' for a pointer");

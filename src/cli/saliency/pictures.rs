@@ -12,6 +12,7 @@ use crate::cli::picture;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::render::sheet::{CELL, Row};
+use crate::render::text::decimal;
 use crate::render::{Cell, ColorMap, Image, Sheet, encode_png, overlay};
 use crate::report::saliency::{ColumnInfo, ImageResult, SaliencyReport};
 use crate::report::{HeldFiles, PictureFile, fill_atomically};
@@ -90,7 +91,7 @@ impl Pictures {
             let drawn = self.drawn(&image, *map, scale);
             self.write(&drawn, (&result.sample, &column.name))?;
             let said = &result.predictions[column.model];
-            let score = said.score.get().map_or(String::new(), |s| format!("{s:.2}"));
+            let score = said.score.get().map_or(String::new(), |s| decimal(s, 2));
             let target = said.target.as_deref().unwrap_or("no prediction");
             let caption = match &said.against {
                 Some(other) => format!("{target}\n− {other} {score}"),
