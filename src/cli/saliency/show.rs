@@ -16,6 +16,9 @@ pub(super) const MEASURES: [(&str, Measure); 4] = [
     ("overlap of the top 10 %", |p| &p.overlap),
 ];
 
+/// Characters that the headings of a matrix may take up side by side.
+const WIDTH: usize = 80;
+
 /// Images in the table.
 const ROWS: usize = 20;
 
@@ -106,15 +109,28 @@ pub fn headings(columns: &[ColumnInfo]) -> Vec<String> {
 }
 
 fn one(report: &SaliencyReport, value: Measure) -> String {
-    let names = headings(&report.results.columns);
-    let header: Vec<&str> = [""].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let (rows, columns) = labels(&headings(&report.results.columns));
+    let header: Vec<&str> = [""].into_iter().chain(columns.iter().map(String::as_str)).collect();
     let mut table = output::table(&header);
-    for (name, row) in names.iter().zip(matrix(report, value).rows()) {
+    for (name, row) in rows.iter().zip(matrix(report, value).rows()) {
         let cells = row.iter().map(|v| if v.is_nan() { "-".to_owned() } else { format!("{v:.3}") });
         table.add_row([name.clone()].into_iter().chain(cells));
     }
     output::align_right(&mut table, &(1..header.len()).collect::<Vec<_>>());
     table.to_string()
+}
+
+/// What stands before the rows and above the columns of a square table: the names, or, where those are
+/// too long to stand side by side, the names with numbers and the numbers.
+fn labels(names: &[String]) -> (Vec<String>, Vec<String>) {
+    let width: usize = names.iter().map(|name| name.chars().count() + 2).sum();
+    if width <= WIDTH {
+        return (names.to_vec(), names.to_vec());
+    }
+    let numbers: Vec<String> = (1..=names.len()).map(|i| i.to_string()).collect();
+    let digits = numbers.last().map_or(0, String::len);
+    let row = |(number, name): (&String, &String)| format!("{number:>digits$} {name}");
+    (numbers.iter().zip(names).map(row).collect(), numbers)
 }
 
 #[cfg(test)]
@@ -153,5 +169,34 @@ mod tests {
         let (groups, names) = grouped(&columns(&both));
         assert_eq!(groups, ["a", "a", "b", "b"]);
         assert_eq!(names, ["gradcam", "gradient", "gradcam", "gradient"]);
+    }
+
+    #[test]
+    fn headings_leave_out_what_all_share() {
+        let (cam, gradient) = (Method::GradCam, Method::Gradient);
+        let layers = [("gradcam/layer3", 0, cam), ("gradcam/layer4", 0, cam)];
+        assert_eq!(headings(&columns(&layers)), ["layer3", "layer4"]);
+        assert_eq!(
+            headings(&columns(&[("a/gradcam/x", 0, cam), ("b/gradcam/y", 1, cam)])),
+            ["a/x", "b/y"]
+        );
+        assert_eq!(
+            headings(&columns(&[("gradcam", 0, cam), ("gradient", 0, gradient)])),
+            ["gradcam", "gradient"]
+        );
+        assert_eq!(headings(&columns(&[("gradcam", 0, cam)])), ["gradcam"]);
+    }
+
+    #[test]
+    fn long_headings_become_numbers() {
+        let short = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(labels(&short), (short.to_vec(), short.to_vec()));
+        let long: Vec<String> = (0..10).map(|i| format!("network-{i}/gradcam")).collect();
+        let (rows, columns) = labels(&long);
+        assert_eq!(
+            (rows[0].as_str(), rows[9].as_str()),
+            (" 1 network-0/gradcam", "10 network-9/gradcam")
+        );
+        assert_eq!((columns[0].as_str(), columns[9].as_str()), ("1", "10"));
     }
 }
