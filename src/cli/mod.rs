@@ -4,6 +4,7 @@ mod args;
 mod cache;
 mod check;
 mod cka;
+mod compare;
 mod demo;
 mod diff;
 mod distance;
@@ -82,6 +83,8 @@ enum Command {
     Layers(layers::Args),
     /// Compare all layers of two models, or of one with itself, by CKA
     Cka(Box<cka::Args>),
+    /// Compare layers by several measures beside CKA, with what is known of each
+    Compare(Box<compare::Args>),
     /// Measure how far image sets lie from a reference: FID, KID, precision and recall
     Fid(Box<fid::Args>),
     /// Measure how far each sample lies from a reference, and whether that tells wrong predictions
@@ -131,6 +134,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
     match command {
         Command::Layers(args) => layers::run(&args, messages),
         Command::Cka(args) => cka::run(&args, messages),
+        Command::Compare(args) => compare::run(&args, messages),
         Command::Fid(args) => fid::run(&args, messages),
         Command::Distance(args) => distance::run(&args, messages),
         Command::Saliency(args) => saliency::run(&args, messages),

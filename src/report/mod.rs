@@ -1,6 +1,7 @@
 //! Reports: versioned results with all that is needed to trust and repeat them.
 
 pub mod cka;
+pub mod compare;
 pub mod distance;
 pub mod fid;
 pub mod layers;
