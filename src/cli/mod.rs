@@ -20,6 +20,7 @@ mod maps;
 mod output;
 mod outputs;
 mod picture;
+mod platonic;
 mod report;
 mod saliency;
 mod samples;
@@ -85,6 +86,8 @@ enum Command {
     Cka(Box<cka::Args>),
     /// Compare layers by several measures beside CKA, with what is known of each
     Compare(Box<compare::Args>),
+    /// Align many models with each other on the same data, one layer each
+    Platonic(Box<platonic::Args>),
     /// Measure how far image sets lie from a reference: FID, KID, precision and recall
     Fid(Box<fid::Args>),
     /// Measure how far each sample lies from a reference, and whether that tells wrong predictions
@@ -135,6 +138,7 @@ fn run(command: Command, messages: &Messages) -> Result<Status> {
         Command::Layers(args) => layers::run(&args, messages),
         Command::Cka(args) => cka::run(&args, messages),
         Command::Compare(args) => compare::run(&args, messages),
+        Command::Platonic(args) => platonic::run(&args, messages),
         Command::Fid(args) => fid::run(&args, messages),
         Command::Distance(args) => distance::run(&args, messages),
         Command::Saliency(args) => saliency::run(&args, messages),

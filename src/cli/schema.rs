@@ -7,7 +7,7 @@ use crate::report;
 /// Options of `repsim schema`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which: cka, distance, fid, layers, maps, saliency or sensitivity; check, diff or policy
+    /// Which: cka, compare, distance, fid, layers, maps, platonic, saliency or sensitivity; check, diff or policy
     name: String,
 }
 

@@ -8,6 +8,7 @@ pub mod layers;
 pub mod maps;
 mod number;
 mod pictures;
+pub mod platonic;
 mod provenance;
 mod read;
 pub mod saliency;

@@ -7,6 +7,7 @@
 mod absence;
 mod catalogue;
 pub mod cka;
+mod cluster;
 mod facts;
 mod hsic;
 mod inner;
@@ -24,6 +25,7 @@ mod table;
 mod transport;
 
 pub use absence::Absence;
+pub use cluster::{Merge, cluster};
 pub use facts::{CKA, Facts, Invariance};
 pub use hsic::{Bias, hsic_of_features};
 pub use kernel::Kernel;

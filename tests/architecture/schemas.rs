@@ -6,10 +6,12 @@ use std::fs;
 
 use repsim::check::{CheckReport, DiffReport, PolicyFile};
 use repsim::report::cka::CkaReport;
+use repsim::report::compare::CompareReport;
 use repsim::report::distance::DistanceReport;
 use repsim::report::fid::FidReport;
 use repsim::report::layers::LayersReport;
 use repsim::report::maps::MapsReport;
+use repsim::report::platonic::PlatonicReport;
 use repsim::report::saliency::SaliencyReport;
 use repsim::report::sensitivity::SensitivityReport;
 use schemars::{JsonSchema, schema_for};
@@ -41,6 +43,16 @@ fn hold<T: JsonSchema>(name: &str) {
 #[test]
 fn cka() {
     hold::<CkaReport>("cka");
+}
+
+#[test]
+fn compare() {
+    hold::<CompareReport>("compare");
+}
+
+#[test]
+fn platonic() {
+    hold::<PlatonicReport>("platonic");
 }
 
 #[test]
@@ -90,8 +102,19 @@ fn layers() {
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    let (reports, others) = repsim::report::NAMES.split_at(7);
-    assert_eq!(reports, ["cka", "distance", "fid", "layers", "maps", "saliency", "sensitivity"]);
+    let (reports, others) = repsim::report::NAMES.split_at(9);
+    let known = [
+        "cka",
+        "compare",
+        "distance",
+        "fid",
+        "layers",
+        "maps",
+        "platonic",
+        "saliency",
+        "sensitivity",
+    ];
+    assert_eq!(reports, known);
     assert_eq!(others, ["check", "diff", "policy"]);
     for name in reports {
         let text = repsim::report::schema(name).unwrap();

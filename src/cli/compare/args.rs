@@ -37,7 +37,7 @@ pub struct Args {
     /// shape-metric, svcca, pwcca, cca-r2, linear-regression, mutual-knn, cknna, jaccard,
     /// soft-matching, distance-correlation
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = measures,
-          default_value = "cka,procrustes,rsa,mutual-knn,svcca", help_heading = "Measure")]
+          default_value = "cka,procrustes,rsa,mutual-knn", help_heading = "Measure")]
     pub measures: Vec<Asked>,
     /// Reduce each layer to its first K principal components before it is measured: makes the
     /// measures by canonical correlations mean something where samples are few

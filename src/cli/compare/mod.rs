@@ -6,7 +6,6 @@ mod show;
 
 use std::time::Instant;
 
-use self::results::Layers;
 use super::Status;
 use super::cka::skipped;
 use super::output::Messages;
@@ -20,7 +19,9 @@ use crate::report::{DataInput, Inputs, PictureFile, Report, SchemaId, Timing, To
 use crate::similarity::{Plan, Representation, table};
 use crate::torchscript::{device, libtorch_version, native};
 
-pub use self::args::Args;
+pub use self::args::{Args, ChanceArgs, OptionArgs};
+pub use self::results::{Compared, Layers};
+pub use self::show::{colour_range, summary, values};
 
 /// Compares the layers of two models, of one with itself, or of stored representations.
 ///
@@ -68,7 +69,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let loading = Instant::now();
     let selections = args.selections()?;
     let dataset = args.data.open()?;
-    check_components(args, dataset.len())?;
+    check_components(args.pca, dataset.len())?;
     let execution = args.run.execution()?;
     let a = args.preprocess.steps(&dataset)?;
     let b = args.preprocess_b.steps(&a)?;
@@ -101,7 +102,7 @@ fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let arrays: Vec<Vec<_>> =
         files.into_iter().map(|(_, f)| f.into_iter().map(|f| f.values).collect()).collect();
     let rows = arrays.iter().flatten().next().map_or(0, |array| array.shape()[0]);
-    check_components(args, rows)?;
+    check_components(args.pca, rows)?;
     let mut feed = StoredFeed::new(&arrays, usize::MAX)?;
     drop(arrays);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
@@ -111,8 +112,11 @@ fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
 }
 
 /// n samples have n − 1 principal components at most.
-fn check_components(args: &Args, samples: usize) -> Result<()> {
-    match args.pca {
+///
+/// # Errors
+/// More are asked for.
+pub fn check_components(asked: Option<usize>, samples: usize) -> Result<()> {
+    match asked {
         Some(k) if k >= samples => Err(Error::usage(
             format!("--pca {k}, and {samples} samples have {} components", samples.max(1) - 1),
             "keep fewer components, or give more samples",
@@ -132,10 +136,11 @@ impl Found {
         let of: Vec<Vec<Option<&Representation>>> =
             sides.iter().map(|s| s.made.iter().map(|m| m.as_ref().ok()).collect()).collect();
         let cells = table(&of[0], of.get(1).map(Vec::as_slice), plan, &mut || ());
-        let compared = results::Compared {
+        let compared = Compared {
             sides: &sides,
             names: &self.names,
             samples: &self.outcome.names,
+            models: ["A", "B"],
             cells: &cells,
             plan,
         };

@@ -11,7 +11,7 @@ use crate::report::distance::NullValue;
 use crate::report::{Number, Warning};
 use crate::similarity::layer::{Alone, Sparsity};
 use crate::similarity::{
-    Absence, Cell, Facts, Measure, Pair, Plan, Reduction, Representation, Table, each,
+    Absence, Cell, Facts, Measure, Plan, Reduction, Representation, Table, components_for, each,
 };
 
 /// Values this close are equal but for rounding.
@@ -120,6 +120,8 @@ pub struct Compared<'a> {
     pub names: &'a [Vec<String>],
     /// Names of the samples.
     pub samples: &'a [String],
+    /// What the sides are called; empty where the layers' names say all.
+    pub models: [&'static str; 2],
     /// What was measured of each pair.
     pub cells: &'a Table,
     /// How.
@@ -158,7 +160,7 @@ impl Compared<'_> {
 
     fn layers(&self) -> Vec<LayerResult> {
         let mut all = vec![];
-        for ((side, names), model) in self.sides.iter().zip(self.names).zip(["A", "B"]) {
+        for ((side, names), model) in self.sides.iter().zip(self.names).zip(self.models) {
             let of = |(i, name): (usize, &String)| side.result(model, i, name, self.samples);
             all.extend(names.iter().enumerate().map(of));
         }
@@ -256,7 +258,7 @@ impl Compared<'_> {
     /// Layers that could not be measured at all: one warning a model and reason.
     fn null_layers(&self) -> Vec<Warning> {
         let mut groups: Vec<((&str, &str), Vec<&str>)> = vec![];
-        for ((side, names), model) in self.sides.iter().zip(self.names).zip(["A", "B"]) {
+        for ((side, names), model) in self.sides.iter().zip(self.names).zip(self.models) {
             for (made, name) in side.made.iter().zip(names) {
                 let Err(why) = made else { continue };
                 let key = (model, why.as_str());
@@ -267,38 +269,31 @@ impl Compared<'_> {
             }
         }
         let said = |((model, why), layers): ((&str, &str), Vec<&str>)| {
-            let text = format!("{} of {model} cannot be measured: {why}", few(&layers));
+            let whose = if model.is_empty() { String::new() } else { format!(" of {model}") };
+            let text = format!("{}{whose} cannot be measured: {why}", few(&layers));
             Warning::new("null-layer", layers.join(", "), text)
         };
         groups.into_iter().map(said).collect()
     }
 
-    /// Pairs whose canonical correlations are partly 1 whatever the data.
-    fn forced(&self) -> Option<Warning> {
-        let canonical = |m: &&Measure| matches!(m, Measure::CcaR2 | Measure::Pwcca);
-        let measures: Vec<String> =
-            self.plan.measures.iter().filter(canonical).map(Measure::to_string).collect();
-        if measures.is_empty() {
-            return None;
-        }
+    /// Measures of canonical correlations of which some are 1 whatever the data: one warning each.
+    fn forced(&self) -> Vec<Warning> {
+        let canonical =
+            |m: &&Measure| matches!(m, Measure::CcaR2 | Measure::Pwcca | Measure::Svcca);
+        let measures = self.plan.measures.iter().filter(canonical);
+        measures.filter_map(|m| forced(*m, self.pairs_where(&|a, b| is_forced(*m, a, b)))).collect()
+    }
+
+    /// How many pairs of different layers are so.
+    fn pairs_where(&self, so: &dyn Fn(&Representation, &Representation) -> bool) -> usize {
         let last = &self.sides[self.sides.len() - 1];
-        let mut count = 0;
-        for (a, b) in self.sides[0].made.iter().flat_map(|a| last.made.iter().map(move |b| (a, b)))
+        let pairs = self.sides[0].made.iter().flat_map(|a| last.made.iter().map(move |b| (a, b)));
+        let both = |(a, b): &(&Result<Representation, _>, &Result<Representation, _>)| match (a, b)
         {
-            let (Ok(a), Ok(b)) = (a, b) else { continue };
-            let forced = Pair::new(a, b).ok()?.forced_correlations().unwrap_or(0);
-            let filled =
-                |r: &Representation| r.spectrum().is_ok_and(|s| s.rank() + 1 >= r.samples());
-            let counts = !std::ptr::eq(a, b) && !filled(a) && !filled(b);
-            count += usize::from(forced > 0 && counts);
-        }
-        let text = format!(
-            "{}: in {count} pairs the layers together fill more directions than the samples have, and \
-             some correlations are 1 whatever the data; --permutations shows how much, --pca K avoids \
-             it",
-            measures.join(", ")
-        );
-        (count > 0).then(|| Warning::new("forced-correlations", measures.join(", "), text))
+            (Ok(a), Ok(b)) => !std::ptr::eq(a, b) && so(a, b),
+            _ => false,
+        };
+        pairs.filter(both).count()
     }
 
     fn nothing(&self, measures: &[MeasureResult]) -> Error {
@@ -308,6 +303,27 @@ impl Compared<'_> {
         let problem = format!("no pair of layers has a value; {name}: {reason}");
         Error::usage(problem, "give other layers, other measures or other samples")
     }
+}
+
+/// Whether two layers that are not refused keep more directions together than their samples have.
+fn is_forced(measure: Measure, a: &Representation, b: &Representation) -> bool {
+    let share = a.options().variance;
+    let directions = |layer: &Representation| match (layer.spectrum(), measure) {
+        (Ok(spectrum), Measure::Svcca) => components_for(&spectrum.values, share),
+        (Ok(spectrum), _) => spectrum.rank(),
+        (Err(_), _) => 0,
+    };
+    let (one, two, most) = (directions(a), directions(b), a.samples() - 1);
+    one < most && two < most && one + two > most
+}
+
+fn forced(measure: Measure, count: usize) -> Option<Warning> {
+    let text = format!(
+        "{measure}: in {count} pairs the layers together keep more directions than the samples have, \
+         and some correlations are 1 whatever the data; --permutations tells how much that is worth, \
+         --pca K or more samples avoid it"
+    );
+    (count > 0).then(|| Warning::new("forced-correlations", measure, text))
 }
 
 /// The reason that all have, if they have one.
@@ -338,7 +354,10 @@ fn no_value(found: &MeasureResult) -> Option<Warning> {
 
 /// Layers that few directions hold.
 fn compressed(layers: &[LayerResult]) -> Option<Warning> {
-    let named = |l: &LayerResult| format!("{} of {}", l.name, l.model);
+    let named = |l: &LayerResult| match l.model.as_str() {
+        "" => l.name.clone(),
+        model => format!("{} of {model}", l.name),
+    };
     let names: Vec<String> = layers.iter().filter(|l| l.compressed).map(named).collect();
     let listed: Vec<&str> = names.iter().map(String::as_str).collect();
     let text = format!(

@@ -5,6 +5,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::Args;
+use crate::capture::Reduce;
 use crate::cli::output::{self, Messages};
 use crate::cli::picture;
 use crate::error::Result;
@@ -103,6 +104,16 @@ pub fn colour_range(found: &MeasureResult) -> (f64, f64) {
     }
 }
 
+/// The settings in a line, for a picture of one measure.
+pub fn summary(found: &MeasureResult, reduce: Reduce, pca: Option<usize>, n: usize) -> String {
+    let alike = match found.facts.larger_is_more_alike {
+        true => "larger is more alike",
+        false => "smaller is more alike",
+    };
+    let pca = pca.map_or(String::new(), |k| format!(" · {k} components"));
+    format!("{alike} · {reduce}{pca} · n = {n}")
+}
+
 /// Draws one measure.
 ///
 /// # Errors
@@ -113,12 +124,7 @@ pub fn heatmap(report: &CompareReport, measure: usize, path: &Path) -> Result<()
     let names = report.inputs.names();
     let alone = names.len() < 2;
     let values = values(found);
-    let alike = match found.facts.larger_is_more_alike {
-        true => "larger is more alike",
-        false => "smaller is more alike",
-    };
-    let pca = report.settings.pca.map_or(String::new(), |k| format!(" · {k} components"));
-    let subtitle = format!("{alike} · {}{pca} · n = {}", report.settings.reduce, results.n);
+    let subtitle = summary(found, report.settings.reduce, report.settings.pca, results.n);
     let title = format!("{} between layers", found.name);
     let marks = found.best_columns(&results.layers_b);
     let heatmap = Heatmap {
@@ -130,6 +136,7 @@ pub fn heatmap(report: &CompareReport, measure: usize, path: &Path) -> Result<()
         columns: &results.layers_b,
         values: values.view(),
         range: colour_range(found),
+        reversed: !found.facts.larger_is_more_alike,
         scale_label: &found.name,
         marks: &marks,
         mark_label: if alone { "most alike other layer" } else { "best match of each row" },
