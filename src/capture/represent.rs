@@ -181,7 +181,7 @@ fn split(
     for (width, s, l) in order {
         let bytes = 8 * (samples * width) as u64;
         let after = (taken - matrix).saturating_add(bytes);
-        if (width <= samples || units) && after <= share {
+        if bytes <= matrix || (width <= samples || units) && after <= share {
             taken = after;
             features += bytes;
             grams[s][l] = 0;

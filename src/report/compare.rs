@@ -147,7 +147,7 @@ pub struct PairNull {
 /// What is known of a layer alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerResult {
-    /// `A` or `B`.
+    /// `A` or `B`; of many models the name of its own.
     pub model: String,
     /// Its name.
     pub name: String,

@@ -101,7 +101,15 @@ fn every_block_of_commands_runs() {
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{block}\n{said}");
     }
-    for file in ["cka.png", "cams.png", "maps.png", "pairs.png", "channels.png", "report.html"] {
+    for file in [
+        "cka.png",
+        "cams.png",
+        "maps.png",
+        "pairs.png",
+        "channels.png",
+        "models.png",
+        "report.html",
+    ] {
         assert!(folder.path().join(file).exists(), "no {file}");
     }
 }

@@ -48,7 +48,10 @@ pub fn path(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = match name {
         _ if name.starts_with("models") || name == "images" => "examples",
-        _ if ["measures/", "fid/", "saliency/"].iter().any(|f| name.starts_with(f)) => {
+        _ if ["measures/", "fid/", "saliency/", "similarity/"]
+            .iter()
+            .any(|f| name.starts_with(f)) =>
+        {
             "tests/golden"
         }
         _ => "tests/golden/capture",
