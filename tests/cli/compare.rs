@@ -163,6 +163,25 @@ fn chance_has_a_place_beside_the_value() {
     }
 }
 
+/// Resamples hold fewer different samples, of which measures of directions find layers more alike.
+#[test]
+fn intervals_beside_their_value_are_told_of() {
+    let run = done(&format!("{FEATURES} --measures procrustes --bootstrap 20"));
+    assert!(run.stderr.contains("intervals do not hold their value"), "{}", run.stderr);
+    let run = done(&format!(
+        "{FEATURES} --measures cka --layers narrow --layers rectified --bootstrap 50"
+    ));
+    assert!(!run.stderr.contains("do not hold"), "{}", run.stderr);
+}
+
+/// 99 % of the variance takes 54 and 22 components, together more than the 59 directions of 60 samples.
+#[test]
+fn correlations_that_are_one_by_force_are_told_of() {
+    let run = done(&format!("{FEATURES} --measures svcca,cca-r2 --layers wide --layers rectified"));
+    assert!(!run.stderr.contains("cca-r2: in "), "{}", run.stderr);
+    assert!(run.stderr.contains("svcca: in 2 pairs"), "{}", run.stderr);
+}
+
 #[test]
 fn what_is_trivially_one_is_refused_and_components_help() {
     let wide = "compare --features {measures/features_a.npz} --measures linear-regression,cka";

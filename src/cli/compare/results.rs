@@ -144,6 +144,7 @@ impl Compared<'_> {
         let mut warnings = self.null_layers();
         warnings.extend(measures.iter().filter_map(no_value));
         warnings.extend(self.forced());
+        warnings.extend(measures.iter().filter_map(biased_intervals));
         warnings.extend(compressed(&layers));
         let (layers_a, layers_b) = (self.names[0].clone(), self.names_b().to_vec());
         let n = self.samples.len();
@@ -269,8 +270,9 @@ impl Compared<'_> {
             }
         }
         let said = |((model, why), layers): ((&str, &str), Vec<&str>)| {
+            let what = if model.is_empty() { "model" } else { "layer" };
             let whose = if model.is_empty() { String::new() } else { format!(" of {model}") };
-            let text = format!("{}{whose} cannot be measured: {why}", few(&layers));
+            let text = format!("{}{whose} cannot be measured: {why}", few(what, &layers));
             Warning::new("null-layer", layers.join(", "), text)
         };
         groups.into_iter().map(said).collect()
@@ -352,6 +354,24 @@ fn no_value(found: &MeasureResult) -> Option<Warning> {
     (count > 0).then(|| Warning::new("no-value", name, text))
 }
 
+/// Intervals that do not hold their own value.
+fn biased_intervals(found: &MeasureResult) -> Option<Warning> {
+    let intervals = found.intervals.as_ref()?.iter().flatten();
+    let beside = |(value, [low, high]): (&Number, &[Number; 2])| {
+        let (value, low, high) = (value.get()?, low.get()?, high.get()?);
+        let slack = TIE * value.abs().max(1.0);
+        Some(value < low - slack || value > high + slack)
+    };
+    let values = found.values.iter().flatten();
+    let count = values.zip(intervals).filter(|pair| beside(*pair) == Some(true)).count();
+    let name = &found.name;
+    let text = format!(
+        "{name}: {count} intervals do not hold their value: a resample has fewer different samples, and \
+         of fewer samples {name} finds layers more alike; read the width of the intervals, not their place"
+    );
+    (count > 0).then(|| Warning::new("biased-intervals", name, text))
+}
+
 /// Layers that few directions hold.
 fn compressed(layers: &[LayerResult]) -> Option<Warning> {
     let named = |l: &LayerResult| match l.model.as_str() {
@@ -360,19 +380,20 @@ fn compressed(layers: &[LayerResult]) -> Option<Warning> {
     };
     let names: Vec<String> = layers.iter().filter(|l| l.compressed).map(named).collect();
     let listed: Vec<&str> = names.iter().map(String::as_str).collect();
+    let what = if layers.iter().any(|l| l.model.is_empty()) { "model" } else { "layer" };
     let text = format!(
         "{}: fewer than {COMPRESSED} directions hold most of the variance (participation ratio), and \
          every measure is about those alone; similar values may say little",
-        few(&listed)
+        few(what, &listed)
     );
     (!names.is_empty()).then(|| Warning::new("compressed-layers", names.join(", "), text))
 }
 
 /// Names, or how many and the first.
-fn few(names: &[&str]) -> String {
+fn few(what: &str, names: &[&str]) -> String {
     match names {
         [] => String::new(),
-        [one] => format!("layer {one}"),
-        [first, ..] => format!("{} layers, {first} the first,", names.len()),
+        [one] => format!("{what} {one}"),
+        [first, ..] => format!("{} {what}s, {first} the first,", names.len()),
     }
 }

@@ -92,14 +92,28 @@ pub fn words(found: &MeasureResult) -> Markup {
     let both = if facts.symmetric { "symmetric" } else { "not symmetric: rows explain columns" };
     let metric = if facts.metric { ", a metric" } else { "" };
     let says = format!("From {low} to {high}; {alike} is more alike. It is {both}{metric}.");
-    let list = facts.invariances.join(", ");
+    let list: Vec<&str> = facts.invariances.iter().map(|name| in_words(name)).collect();
+    let list = list.join(", ");
     let needs = match facts.needs_more_samples_than_features {
         true => " It means something only where there are more samples than features.",
         false => "",
     };
-    let does_not = format!("Anything of what leaves it as it is: {list}.{needs}");
+    let does_not = format!("It does not see {list}.{needs}");
     let pitfall = facts.caveats.join(" ");
     html::words(Words { says: &says, does_not: &does_not, pitfall: &pitfall })
+}
+
+/// What a measure is blind to.
+fn in_words(invariance: &str) -> &str {
+    match invariance {
+        "isotropic-scaling" => "the scale",
+        "orthogonal" => "rotations",
+        "linear" => "any invertible linear map",
+        "unit-order" => "the order of the units",
+        "translation" => "a shift of all samples",
+        "sample-order" => "the order of the samples",
+        other => other,
+    }
 }
 
 fn matches(report: &CompareReport, alone: bool) -> Markup {
@@ -109,6 +123,9 @@ fn matches(report: &CompareReport, alone: bool) -> Markup {
         let arrow = if found.facts.larger_is_more_alike { "" } else { " ↓" };
         columns.push(Column::number(format!("{}{arrow}", found.name)));
         columns.push(Column::text(if alone { "with" } else { "in B" }));
+        if found.calibrated.is_some() {
+            columns.extend([Column::number("calibrated"), Column::number("p")]);
+        }
     }
     let row = |(i, name): (usize, &String)| {
         let mut row = vec![Entry::code(name)];
@@ -116,6 +133,10 @@ fn matches(report: &CompareReport, alone: bool) -> Markup {
             let best = found.best_matches.get(i).and_then(Option::as_ref);
             row.push(Entry::number(best.map(|best| best.value), 4));
             row.push(best.map_or_else(|| Entry::text(""), |best| Entry::code(&best.layer_b)));
+            let j = best.and_then(|b| results.layers_b.iter().position(|l| *l == b.layer_b));
+            for of in [&found.calibrated, &found.p_values].into_iter().flatten() {
+                row.push(Entry::number(j.and_then(|j| of.get(i)?.get(j)?.get()), 3));
+            }
         }
         row
     };
