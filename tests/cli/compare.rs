@@ -99,6 +99,20 @@ fn of_gram_matrices_the_same_values() {
     fails(&format!("{units} --memory 1000"), &["--memory is 1000 B", "--limit"]);
 }
 
+/// Where the features do not fit, the network runs again for the rest of them.
+#[test]
+fn little_memory_takes_more_passes_to_the_same_values() {
+    let line = "compare {models/fashion-seed0-scripted.pt} --data {images} --limit 40 --seed 1 \
+                --preprocess raw --channels 3 --mean 0.2860 --std 0.3530 --layers layer? \
+                --batch-size 8 --measures cka,rsa,mutual-knn";
+    let (whole, parts) = (report(line), report(&format!("{line} --memory 1MiB")));
+    assert_eq!(whole["timing"]["passes"], 1);
+    assert!(parts["timing"]["passes"].as_u64().unwrap() > 3);
+    for (one, two) in measures(&whole).iter().zip(measures(&parts)) {
+        assert_near(&rows(&two["values"]), &rows(&one["values"]), SAME);
+    }
+}
+
 #[test]
 fn a_network_with_itself_is_alike() {
     let report = report(
