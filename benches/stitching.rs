@@ -11,11 +11,10 @@
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Instant;
 
-use repsim::functional::stitching::{
-    Form, NormalEquations, Ridge, Stitch, fit, logits_behind,
-};
+use repsim::functional::stitching::{Form, NormalEquations, Ridge, Stitch, fit, logits_behind};
 use repsim::torchscript::{Answer, Execution, Model, Selection, Tail, native};
 use tch::{CModule, Device, Tensor};
 
@@ -37,7 +36,8 @@ fn main() -> Outcome<()> {
     tch::manual_seed(0);
     let input = Tensor::randn([images, 3, side, side], tch::kind::FLOAT_CPU);
     let batches = input.split(BATCH, 0);
-    let mut networks = [Network::load(paths[0], &batches[0])?, Network::load(paths[1], &batches[0])?];
+    let mut networks =
+        [Network::load(paths[0], &batches[0])?, Network::load(paths[1], &batches[0])?];
     let modules = [plain(paths[0])?, plain(paths[1])?];
     let mut ratios = vec![];
     for round in 0..=rounds {
@@ -62,12 +62,13 @@ struct Network {
 
 impl Network {
     fn load(path: &str, input: &Tensor) -> Outcome<Self> {
-        let mut model = Model::load(path.as_ref(), false)?;
+        let mut model = Model::load(Path::new(path), false)?;
         let layers = model.probe(input)?;
-        let layers = Selection::new::<&str>(&[])?.choose(&layers, path.as_ref())?;
+        let layers = Selection::new::<&str>(&[])?.choose(&layers, Path::new(path))?;
         model.prepare(&layers, &Execution { optimize: true, device: Device::Cpu })?;
         let forms = layers.iter().map(|layer| Form::of(layer.sample_shape()));
-        let forms = forms.collect::<Option<_>>().ok_or("a layer gives neither maps nor features")?;
+        let forms =
+            forms.collect::<Option<_>>().ok_or("a layer gives neither maps nor features")?;
         Ok(Self { model, forms })
     }
 
@@ -131,7 +132,7 @@ fn behind(networks: &mut [Network; 2], module: &CModule, batch: &Tensor) -> Outc
 }
 
 fn run(tail: &mut Tail, output: &Tensor) -> Outcome<()> {
-    logits_behind(tail, output)?;
+    drop(logits_behind(tail, output)?);
     Ok(())
 }
 
