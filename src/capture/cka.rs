@@ -202,7 +202,7 @@ fn usable(
     samples: usize,
     settings: &Settings,
 ) -> (Option<PackedSymmetric>, Option<Absence>) {
-    let LayerGram { mut gram, centre_norm, absence } = layer;
+    let LayerGram { mut gram, centre_norm, absence, .. } = layer;
     let needs = settings.bias.least_samples();
     let few = (samples < needs).then_some(Absence::TooFew(samples, needs));
     if let Some(why) = absence.or(few) {

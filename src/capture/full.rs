@@ -17,8 +17,27 @@ pub struct LayerGram {
     pub gram: PackedSymmetric,
     /// Squared norm of the centre that was subtracted from the features.
     pub centre_norm: f64,
+    /// Of each row its product with that centre and its sum; empty unless asked for.
+    pub beside: [Vec<f64>; 2],
     /// Why there is none.
     pub absence: Option<Absence>,
+}
+
+impl LayerGram {
+    /// XXᵀ of the rows as they were before the centre was subtracted, and the sum over each.
+    pub fn uncentred(self) -> (PackedSymmetric, Vec<f64>) {
+        let [along, sums] = self.beside;
+        let product = |i, j| self.gram.get(i, j) + along[i] + along[j] - self.centre_norm;
+        (PackedSymmetric::from_fn(self.gram.order(), product), sums)
+    }
+
+    /// Adds to what is known of the rows from `first` on.
+    fn add_beside(&mut self, first: usize, found: [Vec<f64>; 2]) {
+        for (kept, new) in self.beside.iter_mut().zip(found) {
+            kept.resize(kept.len().max(first + new.len()), 0.0);
+            kept[first..].iter_mut().zip(new).for_each(|(sum, value)| *sum += value);
+        }
+    }
 }
 
 /// One pass: the parts of layers kept in it, added to the Gram matrices.
@@ -26,6 +45,7 @@ pub struct FullPass<'a> {
     reduce: Reduce,
     grams: &'a mut [Vec<LayerGram>],
     parts: Vec<(Part, RowStore)>,
+    with_means: bool,
     done: usize,
 }
 
@@ -39,7 +59,12 @@ impl<'a> FullPass<'a> {
     ) -> Self {
         let store = |p: &Part| RowStore::new(p.features.start, p.features.len(), kept);
         let parts = parts.iter().map(|p| (p.clone(), store(p))).collect();
-        Self { reduce, grams, parts, done: 0 }
+        Self { reduce, grams, parts, with_means: false, done: 0 }
+    }
+
+    /// The same pass, which also finds what [`LayerGram::uncentred`] needs.
+    pub fn with_means(self) -> Self {
+        Self { with_means: true, ..self }
     }
 
     /// Adds what was subtracted in this pass to the layers' centres.
@@ -73,7 +98,12 @@ impl Consumer for FullPass<'_> {
             let block = store.extend(&rows)?;
             if let Some(row) = block.first_not_finite() {
                 target.absence = Some(why_not_finite(&at, &rows, row));
-            } else if part.features.start == 0 {
+                continue;
+            }
+            if self.with_means {
+                target.add_beside(self.done, store.along_centre(&rows)?);
+            }
+            if part.features.start == 0 {
                 target.gram.push_rows(block.products.view());
             } else {
                 target.gram.add_rows(self.done, block.products.view());

@@ -11,6 +11,7 @@ pub mod maps;
 mod minibatch;
 mod plan;
 mod reduce;
+pub mod represent;
 mod rows;
 mod spatial;
 pub mod stored;

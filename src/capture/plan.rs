@@ -15,7 +15,7 @@ pub struct Part {
 
 /// What the plan is made from.
 pub struct Needs<'a> {
-    /// Width of every layer of every subject.
+    /// Width of every layer of every subject; one of 0 has neither rows nor a Gram matrix.
     pub widths: &'a [Vec<usize>],
     /// Samples.
     pub samples: usize,
@@ -31,9 +31,13 @@ impl Needs<'_> {
         self.samples.saturating_sub(1) / self.batch.max(1) * self.batch
     }
 
-    fn gram_bytes(&self) -> u64 {
-        let layers: usize = self.widths.iter().map(Vec::len).sum();
-        layers as u64 * PackedSymmetric::bytes(self.samples)
+    /// Bytes of the Gram matrices.
+    pub fn gram_bytes(&self) -> u64 {
+        self.layers() as u64 * PackedSymmetric::bytes(self.samples)
+    }
+
+    fn layers(&self) -> usize {
+        self.widths.iter().flatten().filter(|&&width| width > 0).count()
     }
 
     /// The passes: each keeps as much as fits, in the order of the layers.
@@ -78,9 +82,9 @@ impl Needs<'_> {
     }
 
     fn too_large(&self) -> Error {
-        let layers: usize = self.widths.iter().map(Vec::len).sum();
         let problem = format!(
-            "the Gram matrices of {layers} layers over {} samples take {}, more than --memory {}",
+            "the Gram matrices of {} layers over {} samples take {}, more than --memory {}",
+            self.layers(),
             self.samples,
             bytes_text(self.gram_bytes()),
             bytes_text(self.memory),

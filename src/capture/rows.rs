@@ -60,6 +60,27 @@ impl RowStore {
         self.centre.as_ref().map_or(0.0, squared_norm)
     }
 
+    /// Products of the rows of a batch with the centre, and their sums, both in float64: what brings
+    /// the centre back into the Gram matrix.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn along_centre(&self, rows: &Tensor) -> Result<[Vec<f64>; 2]> {
+        let rows = rows.narrow(1, self.start, self.width);
+        let count = rows.size()[0];
+        let mut along = zeros(&rows, count, 1);
+        let mut sums = zeros(&rows, count, 1);
+        for (start, length) in slices(self.width, count) {
+            let part = rows.narrow(1, start, length).to_kind(Kind::Double);
+            if let Some(centre) = &self.centre {
+                along += part.mm(&centre.narrow(1, start, length).to_kind(Kind::Double).tr());
+            }
+            sums += part.sum_dim_intlist([1i64].as_slice(), true, Kind::Double);
+        }
+        let numbers = |column: &Tensor| Ok(tensors::to_matrix(column)?.into_iter().collect());
+        Ok([numbers(&along)?, numbers(&sums)?])
+    }
+
     /// Products of a batch's rows with all rows before and with themselves; keeps the rows.
     pub fn extend(&mut self, rows: &Tensor) -> Result<Block> {
         let rows = rows.narrow(1, self.start, self.width);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::similarity::CKA;
+use crate::similarity::{CKA, Measure};
 
 /// Which way a measure is better, or more alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,11 @@ const fn facts(name: &'static str, direction: Direction, places: Places) -> Fact
     Facts { name, direction, atol: 0.0, rtol: 0.0, places, why: "" }
 }
 
+/// A measure of two layers.
+const fn between(name: &'static str, measure: Measure) -> Facts {
+    facts(name, if measure.facts().larger_is_more_alike { Larger } else { Smaller }, Layers)
+}
+
 impl Facts {
     const fn within(self, atol: f64, rtol: f64, why: &'static str) -> Self {
         Self { atol, rtol, why, ..self }
@@ -76,6 +81,11 @@ use Places::{Layers, Names, Pairs};
 
 const SHARES: &str = "a share of samples: at 1,000 of them, five that changed sides";
 const AGREEMENT: &str = "means over images move by less than this between devices";
+const STRUCTURE: &str = "as CKA: float32 features of other devices and libraries move it by 1e-4";
+const DIRECTIONS: &str =
+    "directions of little variance count, and these move the most between devices";
+const NEIGHBOURS: &str = "neighbours that are nearly equally near change places";
+const SCALED: &str = "relative: it has the unit of the features, to the fourth power";
 const EXACT: &str = "a count: it is the same or it is not";
 
 /// All measures.
@@ -85,6 +95,22 @@ pub const MEASURES: &[Facts] = &[
         0.0,
         "float32 features of other devices and libraries give CKA within 1e-4; ten times that",
     ),
+    between("hsic", Measure::Hsic).within(0.0, 1e-2, SCALED),
+    between("rsa", Measure::Rsa).within(1e-3, 0.0, STRUCTURE),
+    between("rdm_cosine", Measure::RdmCosine).within(1e-3, 0.0, STRUCTURE),
+    between("procrustes", Measure::Procrustes).within(1e-3, 0.0, STRUCTURE),
+    between("procrustes_angle", Measure::ProcrustesAngle).within(5e-3, 0.0, DIRECTIONS),
+    between("shape_metric", Measure::ShapeMetric).within(5e-3, 0.0, DIRECTIONS),
+    between("svcca", Measure::Svcca).within(5e-3, 0.0, DIRECTIONS),
+    between("pwcca", Measure::Pwcca).within(5e-3, 0.0, DIRECTIONS),
+    between("cca_r2", Measure::CcaR2).within(5e-3, 0.0, DIRECTIONS),
+    between("linear_regression", Measure::LinearRegression).within(5e-3, 0.0, DIRECTIONS),
+    between("mutual_knn", Measure::MutualKnn).within(5e-3, 0.0, NEIGHBOURS),
+    between("cknna", Measure::Cknna).within(5e-3, 0.0, NEIGHBOURS),
+    between("jaccard", Measure::Jaccard).within(5e-3, 0.0, NEIGHBOURS),
+    between("soft_matching", Measure::SoftMatching).within(1e-3, 0.0, STRUCTURE),
+    between("distance_correlation", Measure::DistanceCorrelation).within(1e-3, 0.0, STRUCTURE),
+    facts("alignment", Neither, Pairs).within(5e-3, 5e-3, NEIGHBOURS),
     facts("fid", Smaller, Names).within(
         1e-3,
         1e-3,

@@ -15,7 +15,7 @@ use super::output::{self, Messages};
 use super::outputs::check_outputs;
 use super::{features, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
-use crate::capture::{Feed, ModelFeed, Source, first_samples};
+use crate::capture::{Feed, ModelFeed, Source};
 use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
@@ -201,17 +201,8 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let preprocess = preprocess(args, &dataset)?;
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
-    let loaded = inputs::load_all(&args.models, &args.run)?;
-    let samples = first_samples(&source, 2)?;
-    let (mut subjects, mut records, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, model) in loaded.into_iter().enumerate() {
-        let input = i.min(preprocess.len() - 1);
-        let (subject, record, said) =
-            model.into_subject(&samples[input], &selections[i], &execution, input)?;
-        subjects.push(subject);
-        records.push(record);
-        warnings.extend(said);
-    }
+    let (mut subjects, records, mut warnings) =
+        inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
     let loading = loading.elapsed().as_secs_f64();
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     for record in &records {

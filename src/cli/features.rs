@@ -24,11 +24,7 @@ pub fn compare(
     messages: &Messages,
 ) -> Result<CkaReport> {
     native::set_threads(threads);
-    let load = |(path, wanted): (&'_ PathBuf, &Selection)| {
-        Ok((path.clone(), choose(load_features(path)?, wanted, path)?))
-    };
-    let files = paths.iter().zip(selections).map(load).collect::<Result<Vec<_>>>()?;
-    check_rows(&files)?;
+    let files = load(paths, selections)?;
     let features = files.iter().map(|(p, f)| record(p, f)).collect::<Result<_>>()?;
     let sides: Vec<Side> = files.iter().map(|(_, f)| side(f, settings)).collect();
     let arrays: Vec<Vec<_>> =
@@ -44,6 +40,22 @@ pub fn compare(
     Ok(CkaReport::assemble(libtorch_version(), inputs, recorded, &sides, &outcome, vec![]))
 }
 
+/// A file of arrays, and those wanted of it.
+pub type Stored = (PathBuf, Vec<Feature>);
+
+/// The arrays wanted of each file, all with the same number of rows.
+///
+/// # Errors
+/// A file cannot be read, or the numbers of rows differ.
+pub fn load(paths: &[PathBuf], selections: &[Selection]) -> Result<Vec<Stored>> {
+    let load = |(path, wanted): (&'_ PathBuf, &Selection)| {
+        Ok((path.clone(), choose(load_features(path)?, wanted, path)?))
+    };
+    let files = paths.iter().zip(selections).map(load).collect::<Result<Vec<_>>>()?;
+    check_rows(&files)?;
+    Ok(files)
+}
+
 /// The arrays wanted: all, or those whose names the patterns choose.
 fn choose(features: Vec<Feature>, wanted: &Selection, path: &Path) -> Result<Vec<Feature>> {
     if wanted.patterns().is_empty() {
@@ -55,7 +67,7 @@ fn choose(features: Vec<Feature>, wanted: &Selection, path: &Path) -> Result<Vec
     Ok(features.into_iter().enumerate().filter_map(chosen).collect())
 }
 
-fn check_rows(files: &[(PathBuf, Vec<Feature>)]) -> Result<()> {
+fn check_rows(files: &[Stored]) -> Result<()> {
     let all = files.iter().flat_map(|(path, f)| f.iter().map(move |f| (path, f)));
     let mut all = all.map(|(path, f)| (format!("array {} of {}", f.name, path.display()), f));
     let Some((first_name, first)) = all.next() else { return Ok(()) };
@@ -74,7 +86,11 @@ fn check_rows(files: &[(PathBuf, Vec<Feature>)]) -> Result<()> {
     Ok(())
 }
 
-fn record(path: &Path, features: &[Feature]) -> Result<FeatureInput> {
+/// What the report says of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn record(path: &Path, features: &[Feature]) -> Result<FeatureInput> {
     let array = |f: &Feature| ArrayInfo { name: f.name.clone(), shape: f.values.shape().to_vec() };
     Ok(FeatureInput {
         path: path.display().to_string(),

@@ -6,7 +6,7 @@ use std::thread;
 use tch::Tensor;
 
 use super::args::ModelArgs;
-use crate::capture::Subject;
+use crate::capture::{Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
 use crate::saliency::{Explainer, Method, Options};
@@ -70,6 +70,35 @@ fn crashed() -> Error {
         "a thread that loaded a model crashed",
         "please report it with the command you ran",
     )
+}
+
+/// Models with layers to listen to, and what the report says of them.
+pub type Listening = (Vec<Subject>, Vec<ModelInput>, Vec<Warning>);
+
+/// Loads models, finds their layers on the first samples, chooses those wanted of each, and makes the
+/// models ready to run. The last preprocessing is for all models beyond.
+///
+/// # Errors
+/// As [`load_all`] and [`LoadedModel::into_subject`], or the samples cannot be read.
+pub fn listen(
+    paths: &[PathBuf],
+    args: &ModelArgs,
+    source: &Source<'_>,
+    selections: &[Selection],
+    execution: &Execution,
+) -> Result<Listening> {
+    let loaded = load_all(paths, args)?;
+    let samples = first_samples(source, 2)?;
+    let (mut subjects, mut records, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, model) in loaded.into_iter().enumerate() {
+        let input = i.min(samples.len() - 1);
+        let (subject, record, said) =
+            model.into_subject(&samples[input], &selections[i], execution, input)?;
+        subjects.push(subject);
+        records.push(record);
+        warnings.extend(said);
+    }
+    Ok((subjects, records, warnings))
 }
 
 impl LoadedModel {

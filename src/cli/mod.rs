@@ -4,6 +4,7 @@ mod args;
 mod cache;
 mod check;
 mod cka;
+mod compare;
 mod demo;
 mod diff;
 mod distance;
@@ -19,6 +20,7 @@ mod maps;
 mod output;
 mod outputs;
 mod picture;
+mod platonic;
 mod report;
 mod saliency;
 mod samples;
@@ -83,6 +85,10 @@ enum Command {
     Layers(layers::Args),
     /// Compare all layers of two models, or of one with itself, by CKA
     Cka(Box<cka::Args>),
+    /// Compare layers by several measures beside CKA, with what is known of each
+    Compare(Box<compare::Args>),
+    /// Align many models with each other on the same data, one layer each
+    Platonic(Box<platonic::Args>),
     /// Measure how far image sets lie from a reference: FID, KID, precision and recall
     Fid(Box<fid::Args>),
     /// Measure how far each sample lies from a reference, and whether that tells wrong predictions
@@ -140,6 +146,8 @@ impl Command {
             Self::Check(args) => ("check", args.judging()),
             Self::Layers(args) => ("layers", args.gate.judging()),
             Self::Cka(args) => ("cka", args.gate.judging()),
+            Self::Compare(args) => ("compare", args.gate.judging()),
+            Self::Platonic(args) => ("platonic", args.gate.judging()),
             Self::Fid(args) => ("fid", args.gate.judging()),
             Self::Distance(args) => ("distance", args.gate.judging()),
             Self::Saliency(args) => ("saliency", args.gate.judging()),
@@ -156,6 +164,8 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
     match command {
         Command::Layers(args) => layers::run(args, messages),
         Command::Cka(args) => cka::run(args, messages),
+        Command::Compare(args) => compare::run(args, messages),
+        Command::Platonic(args) => platonic::run(args, messages),
         Command::Fid(args) => fid::run(args, messages),
         Command::Distance(args) => distance::run(args, messages),
         Command::Saliency(args) => saliency::run(args, messages),

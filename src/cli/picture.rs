@@ -70,6 +70,7 @@ pub fn heatmap(report: &CkaReport, path: &Path) -> Result<()> {
         columns: &results.layers_b,
         values: values.view(),
         range: (0.0, 1.0),
+        reversed: false,
         scale_label: "CKA",
         marks: &marks,
         mark_label: "best match of each row",

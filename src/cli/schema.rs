@@ -7,7 +7,8 @@ use crate::report;
 /// Options of `repsim schema`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which: cka, distance, fid, layers, maps, saliency, sensitivity or stitch; check, diff or policy
+    /// Which: cka, compare, distance, fid, layers, maps, platonic, saliency, sensitivity or stitch; check,
+    /// diff or policy
     name: String,
 }
 

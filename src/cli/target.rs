@@ -193,7 +193,7 @@ fn unlike(logits: usize, classes: usize) -> String {
 ///
 /// # Errors
 /// Why that cannot be told: no labels, or another number of classes.
-fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Vec<usize>, String> {
+pub fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Vec<usize>, String> {
     let labels = dataset.labels().ok_or("the data have no labels")?;
     let known = dataset.classes();
     let once = |name: &String| names.iter().filter(|other| *other == name).count() == 1;

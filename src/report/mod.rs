@@ -1,6 +1,7 @@
 //! Reports: versioned results with all that is needed to trust and repeat them.
 
 pub mod cka;
+pub mod compare;
 pub mod distance;
 pub mod fid;
 mod held;
@@ -8,6 +9,7 @@ pub mod layers;
 pub mod maps;
 mod number;
 mod pictures;
+pub mod platonic;
 mod provenance;
 mod read;
 pub mod saliency;

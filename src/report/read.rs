@@ -6,10 +6,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cka::CkaReport;
+use super::compare::CompareReport;
 use super::distance::DistanceReport;
 use super::fid::FidReport;
 use super::layers::LayersReport;
 use super::maps::MapsReport;
+use super::platonic::PlatonicReport;
 use super::saliency::SaliencyReport;
 use super::sensitivity::SensitivityReport;
 use super::stitch::StitchReport;
@@ -21,6 +23,8 @@ use crate::error::{Error, Result};
 pub enum AnyReport {
     /// Of `repsim cka`.
     Cka(Box<CkaReport>),
+    /// Of `repsim compare`.
+    Compare(Box<CompareReport>),
     /// Of `repsim distance`.
     Distance(Box<DistanceReport>),
     /// Of `repsim fid`.
@@ -29,6 +33,8 @@ pub enum AnyReport {
     Layers(Box<LayersReport>),
     /// Of `repsim maps`.
     Maps(Box<MapsReport>),
+    /// Of `repsim platonic`.
+    Platonic(Box<PlatonicReport>),
     /// Of `repsim saliency`.
     Saliency(Box<SaliencyReport>),
     /// Of `repsim sensitivity`.
@@ -76,10 +82,12 @@ impl AnyReport {
     fn of(kind: &str, value: Value) -> Result<Self, String> {
         Ok(match kind {
             "cka" => Self::Cka(typed(value)?),
+            "compare" => Self::Compare(typed(value)?),
             "distance" => Self::Distance(typed(value)?),
             "fid" => Self::Fid(typed(value)?),
             "layers" => Self::Layers(typed(value)?),
             "maps" => Self::Maps(typed(value)?),
+            "platonic" => Self::Platonic(typed(value)?),
             "saliency" => Self::Saliency(typed(value)?),
             "sensitivity" => Self::Sensitivity(typed(value)?),
             "stitch" => Self::Stitch(typed(value)?),
@@ -91,10 +99,12 @@ impl AnyReport {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Cka(_) => "cka",
+            Self::Compare(_) => "compare",
             Self::Distance(_) => "distance",
             Self::Fid(_) => "fid",
             Self::Layers(_) => "layers",
             Self::Maps(_) => "maps",
+            Self::Platonic(_) => "platonic",
             Self::Saliency(_) => "saliency",
             Self::Sensitivity(_) => "sensitivity",
             Self::Stitch(_) => "stitch",

@@ -4,10 +4,12 @@ use crate::error::{Error, Result};
 
 const SCHEMAS: &[(&str, &str)] = &[
     ("cka", include_str!("schemas/cka.schema.json")),
+    ("compare", include_str!("schemas/compare.schema.json")),
     ("distance", include_str!("schemas/distance.schema.json")),
     ("fid", include_str!("schemas/fid.schema.json")),
     ("layers", include_str!("schemas/layers.schema.json")),
     ("maps", include_str!("schemas/maps.schema.json")),
+    ("platonic", include_str!("schemas/platonic.schema.json")),
     ("saliency", include_str!("schemas/saliency.schema.json")),
     ("sensitivity", include_str!("schemas/sensitivity.schema.json")),
     ("stitch", include_str!("schemas/stitch.schema.json")),
@@ -17,12 +19,14 @@ const SCHEMAS: &[(&str, &str)] = &[
 ];
 
 /// The kinds of reports, then what is made of them.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 13] = [
     "cka",
+    "compare",
     "distance",
     "fid",
     "layers",
     "maps",
+    "platonic",
     "saliency",
     "sensitivity",
     "stitch",

@@ -56,6 +56,18 @@ pub enum Absence {
     NotConverged,
 }
 
+impl Absence {
+    /// The reason in words, a sample by its name in the place of its number.
+    pub fn of_samples(&self, names: &[String]) -> String {
+        let sample = match self {
+            Self::NotFinite(i) | Self::ConstantSample(i) | Self::ZeroSample(i) => *i,
+            _ => return self.to_string(),
+        };
+        let name = names.get(sample).cloned().unwrap_or_else(|| sample.to_string());
+        self.to_string().replace(&format!("sample {sample}"), &format!("sample {name}"))
+    }
+}
+
 impl fmt::Display for Absence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -86,7 +98,7 @@ impl fmt::Display for Absence {
                 samples.saturating_sub(1)
             ),
             Self::NeedsFeatures => {
-                f.write_str("it needs the features, not their Gram matrix alone")
+                f.write_str("it needs the features, and only their Gram matrix was kept")
             }
             Self::OneClass => f.write_str("fewer than two classes have samples"),
             Self::NotConverged => f.write_str("its singular values could not be computed"),

@@ -9,6 +9,31 @@ use super::representation::Representation;
 /// Share of the largest ratios that TwoNN leaves out.
 const DISCARDED: f64 = 0.1;
 
+/// What is known of a layer alone, or why it is not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alone {
+    /// [`effective_rank`].
+    pub effective_rank: Result<f64, Absence>,
+    /// [`participation_ratio`].
+    pub participation_ratio: Result<f64, Absence>,
+    /// [`intrinsic_dimension`].
+    pub intrinsic_dimension: Result<f64, Absence>,
+    /// [`class_separation`], where the classes are known.
+    pub class_separation: Option<Result<f64, Absence>>,
+}
+
+impl Alone {
+    /// Of a layer, and of its samples' classes where they are known.
+    pub fn of(layer: &Representation, labels: Option<&[usize]>) -> Self {
+        Self {
+            effective_rank: effective_rank(layer),
+            participation_ratio: participation_ratio(layer),
+            intrinsic_dimension: intrinsic_dimension(layer),
+            class_separation: labels.map(|labels| class_separation(layer, labels)),
+        }
+    }
+}
+
 /// The effective rank (Roy & Vetterli 2007) of the centred features,
 ///
 /// ```text
@@ -78,16 +103,10 @@ fn slope(ratios: &[f64], kept: usize) -> Result<f64, Absence> {
     if squares > 0.0 { Ok(products / squares) } else { Err(Absence::Singles) }
 }
 
-/// The share of entries that are exactly zero, as ReLU leaves them.
+/// How sparse the features of a layer are, batch by batch.
 ///
-/// # Errors
-/// [`Absence::NeedsFeatures`].
-pub fn zeros(layer: &Representation) -> Result<f64, Absence> {
-    let features = layer.features()?;
-    Ok(features.iter().filter(|v| **v == 0.0).count() as f64 / features.len() as f64)
-}
-
-/// The sparseness of Hoyer (2004), the mean over samples of
+/// `zeros` is the share of numbers that are exactly zero, as ReLU leaves them. `hoyer` is the
+/// sparseness of Hoyer (2004), the mean over samples of
 ///
 /// ```text
 /// (√D − Σ|x|/√Σx²) / (√D − 1)
@@ -95,22 +114,58 @@ pub fn zeros(layer: &Representation) -> Result<f64, Absence> {
 ///
 /// 0 where all features are equal in size, 1 where one alone is not zero. Samples that are zero
 /// everywhere have none and do not count.
-///
-/// # Errors
-/// [`Absence::NeedsFeatures`], or a single feature.
-pub fn sparseness(layer: &Representation) -> Result<f64, Absence> {
-    let features = layer.features()?;
-    if features.ncols() < 2 {
-        return Err(Absence::TooNarrow { features: features.ncols(), needs: 2 });
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sparsity {
+    numbers: usize,
+    zeros: usize,
+    sparseness: f64,
+    counted: usize,
+}
+
+impl Sparsity {
+    /// Of features at hand.
+    pub fn of(features: ndarray::ArrayView2<'_, f64>) -> Self {
+        let mut found = Self::default();
+        for row in features.rows() {
+            let zeros = row.iter().filter(|v| **v == 0.0).count();
+            found.add(row.len(), zeros, row.iter().map(|v| v.abs()).sum(), row.dot(&row).sqrt());
+        }
+        found
     }
-    let root = (features.ncols() as f64).sqrt();
-    let of = |row: ndarray::ArrayView1<'_, f64>| {
-        let size = row.dot(&row).sqrt();
-        (size > 0.0)
-            .then(|| (root - row.iter().map(|v| v.abs() / size).sum::<f64>()) / (root - 1.0))
-    };
-    let all: Vec<f64> = features.rows().into_iter().filter_map(of).collect();
-    Ok(all.iter().sum::<f64>() / all.len() as f64)
+
+    /// Adds a sample: D, how many of its features are zero, Σ|x| and √Σx².
+    pub fn add(&mut self, features: usize, zeros: usize, sum: f64, norm: f64) {
+        self.numbers += features;
+        self.zeros += zeros;
+        let root = (features as f64).sqrt();
+        if features > 1 && norm > 0.0 {
+            self.sparseness += (root - sum / norm) / (root - 1.0);
+            self.counted += 1;
+        }
+    }
+
+    /// The share of numbers that are zero.
+    ///
+    /// # Errors
+    /// There is no sample.
+    pub fn zeros(&self) -> Result<f64, Absence> {
+        match self.numbers {
+            0 => Err(Absence::TooFew { samples: 0, needs: 1 }),
+            count => Ok(self.zeros as f64 / count as f64),
+        }
+    }
+
+    /// The sparseness.
+    ///
+    /// # Errors
+    /// Samples of one feature, or all are zero everywhere.
+    pub fn hoyer(&self) -> Result<f64, Absence> {
+        match self.counted {
+            0 if self.zeros == self.numbers => Err(Absence::ZeroSample(0)),
+            0 => Err(Absence::TooNarrow { features: 1, needs: 2 }),
+            count => Ok(self.sparseness / count as f64),
+        }
+    }
 }
 
 /// Class separation (Kornblith et al. 2021), with K classes of Nₖ samples each,

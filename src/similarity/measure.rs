@@ -8,6 +8,7 @@ use super::catalogue;
 use super::facts::{CKA, Facts};
 use super::pair::Pair;
 use crate::error::{Error, Result as Checked};
+use crate::linalg::PackedSymmetric;
 
 /// A measure of how alike two representations X, n×D_A, and Y, n×D_B, are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,6 +112,11 @@ impl Measure {
         }
     }
 
+    /// Whether it is of single units, so that no Gram matrix gives it.
+    pub const fn takes_units(self) -> bool {
+        matches!(self, Self::Pwcca | Self::SoftMatching)
+    }
+
     /// Its value for a pair of layers, with the options of the first.
     ///
     /// # Errors
@@ -171,6 +177,22 @@ impl Measure {
         };
         finite(value)
     }
+}
+
+/// Bytes that a layer of n samples and D features keeps once it was asked for these measures, besides
+/// its features or their Gram matrix: singular vectors, matrices over the samples, scaled units.
+pub fn kept_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 {
+    let any = |those: &[Measure]| u64::from(measures.iter().any(|m| those.contains(m)));
+    let matrices = any(&[Measure::Cka, Measure::Hsic])
+        + any(&[Measure::Rsa, Measure::RdmCosine])
+        + any(&[Measure::Rsa])
+        + any(&[Measure::DistanceCorrelation]);
+    let (n, d) = (samples as u64, features as u64);
+    let directions = n.min(d);
+    let numbers = n * directions
+        + any(&[Measure::Pwcca]) * directions * d
+        + any(&[Measure::SoftMatching]) * n * d;
+    matrices * PackedSymmetric::bytes(samples) + 8 * numbers
 }
 
 fn finite(value: f64) -> Result<f64, Absence> {

@@ -98,10 +98,22 @@ fn numerics_are_free_of_torch_files_and_printing() {
     for source in all(&["rs"]) {
         let Some(rule) = rule_of(&source).filter(|rule| rule.pure) else { continue };
         for word in IMPURE {
-            let found = source.code().contains(word);
+            let found = names(&source.code(), word);
             assert!(!found, "src/{} of {} uses {word}", source.path, rule.module);
         }
     }
+}
+
+/// Whether a word stands in the code, and not as the end of a longer one: `tch::` is not in `stitch::`.
+fn names(code: &str, word: &str) -> bool {
+    let longer = |before: &str| before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    code.match_indices(word).any(|(at, _)| !longer(&code[..at]))
+}
+
+#[test]
+fn a_word_is_not_the_end_of_another() {
+    assert!(names("use tch::Tensor;", "tch::") && names("(tch::no_grad)", "tch::"));
+    assert!(!names("stitch::content(report)", "tch::"));
 }
 
 #[test]

@@ -6,10 +6,12 @@ use std::fs;
 
 use repsim::check::{CheckReport, DiffReport, PolicyFile};
 use repsim::report::cka::CkaReport;
+use repsim::report::compare::CompareReport;
 use repsim::report::distance::DistanceReport;
 use repsim::report::fid::FidReport;
 use repsim::report::layers::LayersReport;
 use repsim::report::maps::MapsReport;
+use repsim::report::platonic::PlatonicReport;
 use repsim::report::saliency::SaliencyReport;
 use repsim::report::sensitivity::SensitivityReport;
 use repsim::report::stitch::StitchReport;
@@ -42,6 +44,16 @@ fn hold<T: JsonSchema>(name: &str) {
 #[test]
 fn cka() {
     hold::<CkaReport>("cka");
+}
+
+#[test]
+fn compare() {
+    hold::<CompareReport>("compare");
+}
+
+#[test]
+fn platonic() {
+    hold::<PlatonicReport>("platonic");
 }
 
 #[test]
@@ -96,11 +108,20 @@ fn layers() {
 
 #[test]
 fn every_schema_that_can_be_printed_is_held() {
-    let (reports, others) = repsim::report::NAMES.split_at(8);
-    assert_eq!(
-        reports,
-        ["cka", "distance", "fid", "layers", "maps", "saliency", "sensitivity", "stitch"]
-    );
+    let (reports, others) = repsim::report::NAMES.split_at(10);
+    let known = [
+        "cka",
+        "compare",
+        "distance",
+        "fid",
+        "layers",
+        "maps",
+        "platonic",
+        "saliency",
+        "sensitivity",
+        "stitch",
+    ];
+    assert_eq!(reports, known);
     assert_eq!(others, ["check", "diff", "policy"]);
     for name in reports {
         let text = repsim::report::schema(name).unwrap();

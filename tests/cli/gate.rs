@@ -21,7 +21,10 @@ fn one_call_runs_writes_and_checks() {
     let distance = format!("distance {real} {fake}");
     let maps = "maps {models/fashion-seed0-scripted.pt} --data {images} --limit 4 --preprocess raw \
                 --channels 3";
-    for line in [TINY, &fid, saliency, layers, &distance, maps] {
+    let compare = "compare {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --neighbours 2";
+    let platonic = "platonic {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} \
+                    --data {tiny_resnet.npy} --neighbours 2";
+    for line in [TINY, &fid, saliency, layers, &distance, maps, compare, platonic] {
         let files = Files::new();
         let (base, out) = (files.path("base.json"), files.path("out.json"));
         assert_eq!(run(line, &["--update-baseline", &base, "-o", &out]).code, 0, "{line}");

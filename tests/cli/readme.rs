@@ -29,7 +29,7 @@ const MODELS: [(&str, &str); 10] = [
 ];
 
 /// Files that the blocks leave behind.
-const WRITTEN: [&str; 20] = [
+const WRITTEN: [&str; 24] = [
     "report.json",
     "cka.png",
     "real.npz",
@@ -43,6 +43,10 @@ const WRITTEN: [&str; 20] = [
     "pairs.png",
     "maps.json",
     "channels.png",
+    "models.png",
+    "stitch.json",
+    "stitching.png",
+    "function-structure.png",
     "baseline.json",
     "cka.json",
     "cka.xml",

@@ -115,6 +115,17 @@ fn batches_and_neighbours_change_nothing() {
 }
 
 #[test]
+fn what_no_pair_wants_is_not_looked_at() {
+    let (x, y) = (layer("a_small"), layer("b_maps"));
+    let mut sums = NormalEquations::new(&[form(&x); 2], &[form(&y); 2], &|i, j| (i, j) == (1, 0));
+    let nothing = Tensor::new;
+    sums.add(&[nothing(), tensor(&x)], &[tensor(&y), nothing()]).unwrap();
+    assert!(sums.pair(0, 0).unwrap().is_none() && sums.pair(1, 1).unwrap().is_none());
+    let alone = self::sums(&x, &y, 12);
+    assert_close(&sums.pair(1, 0).unwrap().unwrap().xy, &alone.xy, FLOAT64, "one pair");
+}
+
+#[test]
 fn samples_kept_aside_choose_a_ridge_against_noise() {
     // 20 features of which one counts, in 24 samples: least squares without a ridge fits the noise.
     tch::manual_seed(2);

@@ -230,8 +230,8 @@ fn a_layer_alone_has_known_values() {
     near(layer::class_separation(&x, &labels), 1.0);
     near(layer::effective_rank(&x), 2.0);
     near(layer::participation_ratio(&x), 2.0);
-    near(layer::zeros(&x), 2.0 / 3.0);
-    near(layer::sparseness(&x), 1.0);
+    near(layer::Sparsity::of(x.features().unwrap()).zeros(), 2.0 / 3.0);
+    near(layer::Sparsity::of(x.features().unwrap()).hoyer(), 1.0);
     let plane = Random::new(45).matrix(1500, 2).dot(&Random::new(46).matrix(2, 20));
     let dimension = layer::intrinsic_dimension(&made(&plane)).unwrap();
     assert!((1.8..2.2).contains(&dimension), "{dimension}");

@@ -92,8 +92,8 @@ fn of_each_layer_alone() {
             ("effective-rank", layer::effective_rank(&of)),
             ("participation-ratio", layer::participation_ratio(&of)),
             ("intrinsic-dimension", layer::intrinsic_dimension(&of)),
-            ("zeros", layer::zeros(&of)),
-            ("sparseness", layer::sparseness(&of)),
+            ("zeros", layer::Sparsity::of(of.features().unwrap()).zeros()),
+            ("sparseness", layer::Sparsity::of(of.features().unwrap()).hoyer()),
             ("class-separation", layer::class_separation(&of, &labels)),
         ] {
             let (found, wanted) = (found.unwrap(), wanted[key].as_f64().unwrap());

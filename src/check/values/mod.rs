@@ -1,10 +1,12 @@
 //! From reports of each kind to lists of values.
 
 mod cka;
+mod compare;
 mod distance;
 mod fid;
 mod layers;
 mod maps;
+mod platonic;
 mod saliency;
 mod sensitivity;
 mod stitch;
@@ -54,10 +56,12 @@ pub(super) struct Main {
 pub(super) fn of(report: &AnyReport) -> Content {
     match report {
         AnyReport::Cka(report) => cka::content(report),
+        AnyReport::Compare(report) => compare::content(report),
         AnyReport::Distance(report) => distance::content(report),
         AnyReport::Fid(report) => fid::content(report),
         AnyReport::Layers(report) => layers::content(report),
         AnyReport::Maps(report) => maps::content(report),
+        AnyReport::Platonic(report) => platonic::content(report),
         AnyReport::Saliency(report) => saliency::content(report),
         AnyReport::Sensitivity(report) => sensitivity::content(report),
         AnyReport::Stitch(report) => stitch::content(report),
@@ -68,6 +72,7 @@ pub(super) fn of(report: &AnyReport) -> Content {
 pub(super) fn unsound(report: &AnyReport) -> Option<String> {
     match report {
         AnyReport::Cka(report) => cka::unsound(report),
+        AnyReport::Compare(report) => compare::unsound(report),
         _ => None,
     }
 }

@@ -83,6 +83,7 @@ impl<'a> Shown<'a> {
             values: self.values.view(),
             range: (0.0, 1.0),
             colours: ColorMap::Viridis,
+            reversed: false,
             label: "CKA",
             marks: &marks,
             mark_label: self.mark_label(),

@@ -5,11 +5,13 @@
 //! put around it.
 
 mod cka;
+mod compare;
 mod distance;
 mod fid;
 mod layers;
 mod maps;
 mod pictures;
+mod platonic;
 mod provenance;
 mod saliency;
 mod sensitivity;
@@ -123,10 +125,12 @@ fn page(args: &Args) -> Result<String> {
 fn part(report: &AnyReport, place: Place<'_>) -> (Section, Vec<Notice>) {
     match report {
         AnyReport::Cka(report) => whole(report, place, cka::content(report, place)),
+        AnyReport::Compare(report) => whole(report, place, compare::content(report, place)),
         AnyReport::Distance(report) => whole(report, place, distance::content(report)),
         AnyReport::Fid(report) => whole(report, place, fid::content(report)),
         AnyReport::Layers(report) => whole(report, place, layers::content(report)),
         AnyReport::Maps(report) => whole(report, place, maps::content(report)),
+        AnyReport::Platonic(report) => whole(report, place, platonic::content(report, place)),
         AnyReport::Saliency(report) => whole(report, place, saliency::content(report, place)),
         AnyReport::Sensitivity(report) => whole(report, place, sensitivity::content(report)),
         AnyReport::Stitch(report) => whole(report, place, stitch::content(report, place)),

@@ -78,6 +78,7 @@ fn agreement(report: &SaliencyReport, index: usize, place: Place<'_>) -> Markup 
         values: values.view(),
         range,
         colours,
+        reversed: false,
         label: name,
         marks: &[],
         mark_label: "",

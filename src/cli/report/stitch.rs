@@ -75,6 +75,7 @@ fn matrix(report: &StitchReport, id: &str) -> Markup {
         columns,
         values: values.view(),
         range: (0.0, 1.0),
+        reversed: false,
         colours: ColorMap::Viridis,
         label: what,
         marks: &[],

@@ -79,6 +79,7 @@ fn heatmap(report: &StitchReport, path: &Path) -> Result<()> {
         columns,
         values: values.view(),
         range: (0.0, 1.0),
+        reversed: false,
         scale_label: label,
         marks: &[],
         mark_label: "",

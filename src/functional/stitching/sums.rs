@@ -81,13 +81,16 @@ impl NormalEquations {
         made
     }
 
-    /// Adds a batch: the outputs of all sources and targets, in their order.
+    /// Adds a batch: the outputs of all sources and targets, in their order. Of those in no pair that is
+    /// wanted any tensor will do.
     ///
     /// # Errors
     /// What libtorch said.
     pub fn add(&mut self, sources: &[Tensor], targets: &[Tensor]) -> Result<()> {
         tch::no_grad(|| {
-            let sources: Vec<Tensor> = sources.iter().map(wide).collect();
+            let is_wanted = |i: usize| self.groups.iter().any(|group| group.sources[i].is_some());
+            let wanted = |(i, source): (usize, &Tensor)| is_wanted(i).then(|| wide(source));
+            let sources: Vec<Option<Tensor>> = sources.iter().enumerate().map(wanted).collect();
             self.groups.iter_mut().try_for_each(|group| group.add(&self.sources, &sources, targets))
         })
     }
@@ -140,7 +143,12 @@ impl Group {
         Self { form, targets: vec![target], rows: 0.0, sum: None, squares: None, sources: vec![] }
     }
 
-    fn add(&mut self, forms: &[Form], sources: &[Tensor], targets: &[Tensor]) -> Result<()> {
+    fn add(
+        &mut self,
+        forms: &[Form],
+        sources: &[Option<Tensor>],
+        targets: &[Tensor],
+    ) -> Result<()> {
         let axis = if self.form.size().is_some() { 1 } else { -1 };
         let side_by_side: Vec<Tensor> = self.targets.iter().map(|&j| wide(&targets[j])).collect();
         let joined = Tensor::cat(&side_by_side, axis);
@@ -150,7 +158,7 @@ impl Group {
         grow(&mut self.squares, column_sums(&(&y * &y)));
         let mut folds: Vec<([i64; 2], Tensor)> = vec![];
         for (i, sums) in self.sources.iter_mut().enumerate() {
-            let Some(sums) = sums else { continue };
+            let (Some(sums), Some(source)) = (sums, &sources[i]) else { continue };
             let small = forms[i].size().filter(|_| forms[i].grows_to(self.form));
             match (small, self.form.size()) {
                 (Some(small), Some(size)) => {
@@ -158,8 +166,8 @@ impl Group {
                         folds.push((small, rows(&folded(&joined, small)?)?));
                     }
                     let fold = folds.iter().find(|(at, _)| *at == small).map(|(_, fold)| fold);
-                    let large = resized(&sources[i], size)?;
-                    let x = rows(&sources[i])?;
+                    let large = resized(source, size)?;
+                    let x = rows(source)?;
                     sums.add(
                         &column_sums(&rows(&large)?),
                         &x,
@@ -168,11 +176,11 @@ impl Group {
                     );
                 }
                 (_, Some(size)) => {
-                    let x = rows(&resized(&sources[i], size)?)?;
+                    let x = rows(&resized(source, size)?)?;
                     sums.add(&column_sums(&x), &x, &x, &y);
                 }
                 _ => {
-                    let x = rows(&sources[i])?;
+                    let x = rows(source)?;
                     sums.add(&column_sums(&x), &x, &x, &y);
                 }
             }

@@ -16,7 +16,7 @@ pub(super) fn draw(map: &Heatmap<'_>, scale: &Scale, layout: &Layout) -> Element
     let frame = svg::rect(layout.bar).attr("fill", "none").stroke(FRAME, 0.8);
     let title = svg::vertical_label(x, y, AXIS.0, map.scale_label).anchor(svg::Anchor::Middle);
     svg::group()
-        .child(steps(layout.bar))
+        .child(steps(scale, layout.bar))
         .children(arrows(scale, layout.bar))
         .child(frame)
         .children(ticks(scale, layout.bar))
@@ -25,11 +25,10 @@ pub(super) fn draw(map: &Heatmap<'_>, scale: &Scale, layout: &Layout) -> Element
 
 /// The colours, the lowest at the bottom. Each step reaches to the top of the bar and is covered by
 /// the next one, so that no seam shows.
-fn steps(bar: Rect) -> Element {
+fn steps(scale: &Scale, bar: Rect) -> Element {
     let steps = (0..STEPS).map(|step| {
         let height = bar.height * (1.0 - step as f64 / STEPS as f64);
-        svg::rect(Rect { height, ..bar })
-            .fill(colormap::viridis((step as f64 + 0.5) / STEPS as f64))
+        svg::rect(Rect { height, ..bar }).fill(scale.colour_at((step as f64 + 0.5) / STEPS as f64))
     });
     svg::group().children(steps)
 }
@@ -38,7 +37,7 @@ fn steps(bar: Rect) -> Element {
 fn arrows(scale: &Scale, bar: Rect) -> Vec<Element> {
     let arrow = |base: f64, tip: f64, end: f64| {
         svg::polygon(&[(bar.x, base), (bar.right(), base), (bar.centre().0, tip)])
-            .fill(colormap::viridis(end))
+            .fill(scale.colour_at(end))
             .stroke(FRAME, 0.8)
     };
     let above = scale.is_above().then(|| arrow(bar.y, bar.y - ARROW, 1.0));

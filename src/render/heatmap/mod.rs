@@ -41,6 +41,7 @@ use super::svg;
 ///     columns: &layers,
 ///     values: values.view(),
 ///     range: (0.0, 1.0),
+///     reversed: false,
 ///     scale_label: "CKA",
 ///     marks: &[(0, 0), (1, 1)],
 ///     mark_label: "best match of each row",
@@ -66,6 +67,8 @@ pub struct Heatmap<'a> {
     /// The values at the ends of the colour bar. Values outside take the colour of the nearer end;
     /// the bar then ends in an arrow and the legend names the extremes.
     pub range: (f64, f64),
+    /// Whether low values take the bright colours: distances, of which small ones are alike.
+    pub reversed: bool,
     /// What the values are: `CKA`.
     pub scale_label: &'a str,
     /// Cells to mark, as (row, column); those outside the matrix are left out.
@@ -77,7 +80,7 @@ pub struct Heatmap<'a> {
 impl Heatmap<'_> {
     /// The picture as SVG, complete in itself. Equal maps give equal bytes.
     pub fn to_svg(&self) -> String {
-        let scale = Scale::new(self.range, self.values);
+        let scale = Scale::new(self.range, self.values).reversed(self.reversed);
         let layout = Layout::new(self, &scale);
         let drawing = svg::document(layout.width, layout.height, self.title)
             .child(layout.header.draw())

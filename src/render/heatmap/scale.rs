@@ -13,6 +13,8 @@ pub(super) struct Scale {
     pub extremes: Option<(f64, f64)>,
     /// Whether a value has no colour.
     pub has_missing: bool,
+    /// Whether low values take the bright colours.
+    pub reversed: bool,
 }
 
 impl Scale {
@@ -27,12 +29,23 @@ impl Scale {
         };
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let extremes = finite().reduce(f64::min).zip(finite().reduce(f64::max));
-        Self { range, extremes, has_missing: values.iter().any(|value| !value.is_finite()) }
+        let has_missing = values.iter().any(|value| !value.is_finite());
+        Self { range, extremes, has_missing, reversed: false }
+    }
+
+    /// The same scale with its colours the other way round, where that is wanted.
+    pub fn reversed(self, reversed: bool) -> Self {
+        Self { reversed, ..self }
+    }
+
+    /// The colour at a share of the way through the range.
+    pub fn colour_at(&self, fraction: f64) -> Rgb {
+        colormap::viridis(if self.reversed { 1.0 - fraction } else { fraction })
     }
 
     /// The colour of a value, none where it is not finite.
     pub fn colour(&self, value: f64) -> Option<Rgb> {
-        value.is_finite().then(|| colormap::viridis(colormap::fraction(value, self.range)))
+        value.is_finite().then(|| self.colour_at(colormap::fraction(value, self.range)))
     }
 
     /// Whether values lie below the range, beyond rounding.

@@ -22,6 +22,7 @@ fn map<'a>(rows: &'a [String], columns: &'a [String], values: &'a Array2<f64>) -
         columns,
         values: values.view(),
         range: (0.0, 1.0),
+        reversed: false,
         scale_label: "CKA",
         marks: &[(0, 0)],
         mark_label: "best match of each row",
@@ -206,4 +207,16 @@ fn labels_of_very_many_layers_are_thinned() {
     let map = map(&a, &b, &values);
     assert_tidy(&map);
     assert!(parse(&map.to_svg()).size().width() < 2400.0);
+}
+
+#[test]
+fn a_reversed_scale_swaps_the_colours_of_its_ends() {
+    let (a, values) = (names(2), array![[0.0, 1.0], [1.0, 0.0]]);
+    let plain = map(&a, &a, &values);
+    let scale = |reversed| Scale::new(plain.range, values.view()).reversed(reversed);
+    assert_eq!(scale(true).colour(0.0), scale(false).colour(1.0));
+    assert_ne!(scale(true).colour(0.0), scale(false).colour(0.0));
+    let turned = Heatmap { reversed: true, ..plain.clone() };
+    assert_tidy(&turned);
+    assert_ne!(turned.to_svg(), plain.to_svg());
 }

@@ -16,13 +16,13 @@ pub struct Picture<'a> {
 
 /// What a measure says, in three sentences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Words {
+pub struct Words<'a> {
     /// What it says.
-    pub says: &'static str,
+    pub says: &'a str,
     /// What it does not say.
-    pub does_not: &'static str,
+    pub does_not: &'a str,
     /// Where readers go wrong.
-    pub pitfall: &'static str,
+    pub pitfall: &'a str,
 }
 
 impl Picture<'_> {
@@ -41,7 +41,7 @@ impl Picture<'_> {
 }
 
 /// The three sentences side by side.
-pub fn words(words: Words) -> Markup {
+pub fn words(words: Words<'_>) -> Markup {
     let parts = [
         ("What it says", words.says),
         ("What it does not say", words.does_not),

@@ -27,6 +27,8 @@ pub struct Matrix<'a> {
     pub range: (f64, f64),
     /// The colours.
     pub colours: ColorMap,
+    /// Whether the colours run the other way: of distances, where small ones are alike.
+    pub reversed: bool,
     /// What a value is called.
     pub label: &'a str,
     /// Cells, row and column, that are marked.
@@ -94,7 +96,9 @@ impl Matrix<'_> {
         if !value.is_finite() {
             return html! { td.none data-n=[(self.reason)(i, j)] { "–" } };
         }
-        let colour = legend::class(self.colours, colormap::fraction(value, self.range));
+        let fraction = colormap::fraction(value, self.range);
+        let fraction = if self.reversed { 1.0 - fraction } else { fraction };
+        let colour = legend::class(self.colours, fraction);
         let best = if self.marks.contains(&(i, j)) { " best" } else { "" };
         let exact = text::decimal(value, 4);
         html! {
@@ -108,9 +112,11 @@ impl Matrix<'_> {
 
     fn legend(&self) -> Markup {
         let missing = self.values.iter().any(|v| !v.is_finite());
+        let (low, high) = self.range;
+        let ends = if self.reversed { (high, low) } else { (low, high) };
         html! {
             div.legend {
-                (legend::scale(self.colours, self.range, self.label))
+                (legend::scale(self.colours, ends, self.label))
                 @if !self.marks.is_empty() {
                     span { span.key-best aria-hidden="true" {} (self.mark_label) }
                 }

@@ -23,6 +23,7 @@ fn matrix(names: &[String], values: &Array2<f64>) -> Markup {
         values: values.view(),
         range: (0.0, 1.0),
         colours: ColorMap::Viridis,
+        reversed: false,
         label: "CKA",
         marks: &[(0, 1)],
         mark_label: "best",

@@ -1,0 +1,350 @@
+//! The features of layers for the same samples, ready for measures of similarity.
+//!
+//! A layer no wider than there are samples is kept as its features, and so is a wider one where a
+//! measure asks for single units; the others become their Gram matrix and the sums of their rows as
+//! the batches come, and so does whatever does not fit into the memory allowed.
+
+use ndarray::Array2;
+use tch::{Kind, Tensor};
+
+use super::feed::{Consumer, Feed, Place};
+use super::full::{FullPass, LayerGram};
+use super::plan::{Needs, Part, bytes_text};
+use super::reduce::Reduce;
+use super::rows::first_not_finite;
+use super::{Progress, Timing};
+use crate::error::{Error, Result};
+use crate::similarity::layer::Sparsity;
+use crate::similarity::{self, Measure, Options, Representation};
+use crate::torchscript::{Answer, tensors};
+
+/// What is wanted of the layers.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// From feature maps to rows: one a sample.
+    pub reduce: Reduce,
+    /// What the measures are told.
+    pub options: Options,
+    /// The measures that will be asked.
+    pub measures: Vec<Measure>,
+    /// How many principal components will be kept of each layer, where not all are.
+    pub components: Option<usize>,
+    /// Bytes for features, Gram matrices and what the measures keep.
+    pub memory: u64,
+    /// Whether the models' own output is wanted too.
+    pub logits: bool,
+}
+
+/// What a layer gave.
+pub struct Captured {
+    /// D.
+    pub width: usize,
+    /// Its features or their Gram matrix, or why there are none.
+    pub found: Result<Representation, String>,
+    /// How sparse its features are.
+    pub sparsity: Sparsity,
+}
+
+/// What all layers gave.
+pub struct Outcome {
+    /// A list of layers a subject.
+    pub layers: Vec<Vec<Captured>>,
+    /// Name of each sample.
+    pub names: Vec<String>,
+    /// Position of each sample in the data set; empty for stored representations.
+    pub indices: Vec<usize>,
+    /// What each model gave, n×K, where that was wanted and is a matrix.
+    pub logits: Vec<Option<Array2<f64>>>,
+    /// How often the data was gone over.
+    pub passes: usize,
+    /// Where the time went.
+    pub timing: Timing,
+}
+
+/// Runs over the data, once where the memory suffices, and keeps what the layers give.
+///
+/// # Errors
+/// The data cannot be read, a model does not run on it, or the memory allowed is not enough for what
+/// the measures keep.
+pub fn represent(
+    feed: &mut dyn Feed,
+    wanted: &Wanted,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let plan = Plan::new(feed, wanted)?;
+    let mut grams = plan.grams.iter().map(|l| l.iter().map(|_| LayerGram::default()).collect());
+    let mut grams: Vec<Vec<LayerGram>> = grams.by_ref().collect();
+    let mut kept = Kept::new(&plan.widths, feed.samples());
+    let mut timing = Timing::default();
+    for (i, parts) in plan.passes.iter().enumerate() {
+        progress.begin(i + 1, plan.passes.len(), feed.samples());
+        let pass = FullPass::new(wanted.reduce, parts, plan.rows, &mut grams).with_means();
+        let mut consumer = Pass { wanted, plan: &plan, kept: &mut kept, pass, first: i == 0 };
+        feed.pass(&mut consumer, progress, &mut timing)?;
+        consumer.pass.finish();
+    }
+    progress.end();
+    let passes = plan.passes.len();
+    let layers = plan.made(grams, &mut kept, wanted);
+    let logits = kept.logits.into_iter().map(Rows::whole).collect();
+    Ok(Outcome { layers, names: kept.names, indices: kept.indices, logits, passes, timing })
+}
+
+/// Which layers are kept as features, and in which pass the Gram matrices of the others are made.
+struct Plan {
+    /// D of every layer.
+    widths: Vec<Vec<usize>>,
+    /// D of those that become Gram matrices, 0 for the others.
+    grams: Vec<Vec<usize>>,
+    /// Rows that the passes keep.
+    rows: usize,
+    passes: Vec<Vec<Part>>,
+}
+
+impl Plan {
+    fn new(feed: &dyn Feed, wanted: &Wanted) -> Result<Self> {
+        let of = |layers: &Vec<Vec<i64>>| layers.iter().map(|s| wanted.reduce.width(s)).collect();
+        let widths: Vec<Vec<usize>> = feed.shapes().iter().map(of).collect();
+        let n = feed.samples();
+        let beside: u64 = widths.iter().flatten().map(|&width| wanted.bytes(n, width)).sum();
+        let too_large = || too_large(widths.iter().map(Vec::len).sum(), n, beside, wanted.memory);
+        let room = wanted.memory.checked_sub(beside).ok_or_else(too_large)?;
+        let (grams, left) = split(&widths, n, room, wanted.takes_units());
+        let needs = Needs { widths: &grams, samples: n, batch: feed.batch_size(), memory: left };
+        let mut passes = needs.passes().map_err(|_| too_large())?;
+        if passes.is_empty() {
+            passes.push(vec![]);
+        }
+        let rows = needs.kept_rows();
+        Ok(Self { grams, rows, passes, widths })
+    }
+
+    fn is_gram(&self, at: &Place<'_>) -> bool {
+        self.grams[at.subject][at.layer] > 0
+    }
+
+    fn made(
+        &self,
+        grams: Vec<Vec<LayerGram>>,
+        kept: &mut Kept,
+        wanted: &Wanted,
+    ) -> Vec<Vec<Captured>> {
+        let one = |s: usize, l: usize, gram: LayerGram, kept: &mut Kept| {
+            let width = self.widths[s][l];
+            let mut state = std::mem::take(&mut kept.layers[s][l]);
+            let found = match self.grams[s][l] {
+                0 => state.features(wanted.options, &kept.names),
+                _ => of_gram(gram, width, wanted.options, &kept.names),
+            };
+            Captured { width, found, sparsity: state.sparsity }
+        };
+        let mut all = vec![];
+        for (s, layers) in grams.into_iter().enumerate() {
+            let layers = layers.into_iter().enumerate();
+            all.push(layers.map(|(l, gram)| one(s, l, gram, kept)).collect());
+        }
+        all
+    }
+}
+
+impl Wanted {
+    fn takes_units(&self) -> bool {
+        self.components.is_none() && self.measures.iter().any(|m| m.takes_units())
+    }
+
+    /// What measures keep of a layer.
+    fn bytes(&self, samples: usize, width: usize) -> u64 {
+        let width = self.components.map_or(width, |most| most.min(width));
+        similarity::kept_bytes(&self.measures, samples, width)
+    }
+}
+
+/// The widths of the layers that become Gram matrices, 0 for those kept as features: the narrow ones
+/// first, as far as they fit beside the matrices of the others. Also the memory left for those.
+fn split(
+    widths: &[Vec<usize>],
+    samples: usize,
+    memory: u64,
+    units: bool,
+) -> (Vec<Vec<usize>>, u64) {
+    let mut order: Vec<(usize, usize, usize)> = vec![];
+    for (s, layers) in widths.iter().enumerate() {
+        order.extend(layers.iter().enumerate().map(|(l, &width)| (width, s, l)));
+    }
+    order.sort_unstable();
+    let mut grams = widths.to_vec();
+    let matrix = crate::linalg::PackedSymmetric::bytes(samples);
+    // An eighth is left to the rows that the matrices are made from.
+    let share = memory / 8 * 7;
+    let mut taken = matrix * order.len() as u64;
+    let mut features = 0;
+    for (width, s, l) in order {
+        let bytes = 8 * (samples * width) as u64;
+        let after = (taken - matrix).saturating_add(bytes);
+        if bytes <= matrix || (width <= samples || units) && after <= share {
+            taken = after;
+            features += bytes;
+            grams[s][l] = 0;
+        }
+    }
+    (grams, memory - features)
+}
+
+fn too_large(layers: usize, samples: usize, beside: u64, memory: u64) -> Error {
+    let problem = format!(
+        "the measures keep {} of {layers} layers over {samples} samples, and --memory is {}",
+        bytes_text(beside),
+        bytes_text(memory)
+    );
+    Error::usage(
+        problem,
+        "use fewer --layers or --measures, fewer samples (--limit), or more --memory",
+    )
+}
+
+/// Rows that come in batches.
+#[derive(Default)]
+struct Rows {
+    width: usize,
+    values: Vec<f64>,
+}
+
+impl Rows {
+    fn add(&mut self, rows: &Tensor) -> Result<()> {
+        let rows = tensors::to_matrix(rows)?;
+        self.width = rows.ncols();
+        self.values.extend(rows.iter());
+        Ok(())
+    }
+
+    fn whole(self) -> Option<Array2<f64>> {
+        let rows = self.values.len().checked_div(self.width)?;
+        Array2::from_shape_vec((rows, self.width), self.values).ok()
+    }
+}
+
+/// What a layer has given so far.
+#[derive(Default)]
+struct State {
+    rows: Rows,
+    sparsity: Sparsity,
+    absence: Option<String>,
+}
+
+impl State {
+    fn features(&mut self, options: Options, names: &[String]) -> Result<Representation, String> {
+        if let Some(why) = self.absence.take() {
+            return Err(why);
+        }
+        let features = std::mem::take(&mut self.rows).whole().unwrap_or_default();
+        Representation::new(features, options).map_err(|why| why.of_samples(names))
+    }
+}
+
+fn of_gram(
+    gram: LayerGram,
+    width: usize,
+    options: Options,
+    names: &[String],
+) -> Result<Representation, String> {
+    if let Some(why) = gram.absence {
+        return Err(why.to_string());
+    }
+    let (products, sums) = gram.uncentred();
+    Representation::from_gram(products, sums, width, options).map_err(|why| why.of_samples(names))
+}
+
+/// All that is kept.
+struct Kept {
+    layers: Vec<Vec<State>>,
+    logits: Vec<Rows>,
+    names: Vec<String>,
+    indices: Vec<usize>,
+    /// Samples of batches that are done.
+    done: usize,
+}
+
+impl Kept {
+    fn new(widths: &[Vec<usize>], samples: usize) -> Self {
+        let layers = |l: &Vec<usize>| l.iter().map(|_| State::default()).collect();
+        Self {
+            layers: widths.iter().map(layers).collect(),
+            logits: widths.iter().map(|_| Rows::default()).collect(),
+            names: Vec::with_capacity(samples),
+            indices: vec![],
+            done: 0,
+        }
+    }
+
+    fn note_samples(&mut self, at: &Place<'_>) {
+        if self.names.len() == self.done {
+            self.names.extend((0..at.samples).map(|row| (at.name)(row)));
+            self.indices.extend(at.indices);
+        }
+    }
+}
+
+/// One pass over the data.
+struct Pass<'a> {
+    wanted: &'a Wanted,
+    plan: &'a Plan,
+    kept: &'a mut Kept,
+    pass: FullPass<'a>,
+    first: bool,
+}
+
+impl Consumer for Pass<'_> {
+    fn wants(&self, subject: usize) -> bool {
+        self.first || self.pass.wants(subject)
+    }
+
+    fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
+        if !self.first {
+            return self.pass.layer(at, output);
+        }
+        self.kept.note_samples(&at);
+        let rows = self.wanted.reduce.rows(output)?;
+        let state = &mut self.kept.layers[at.subject][at.layer];
+        add_sparsity(&mut state.sparsity, &rows)?;
+        if self.plan.is_gram(&at) {
+            self.pass.layer(at, output)?;
+        } else if let Some(row) = first_not_finite(&rows) {
+            let why = || format!("NaN or infinite for sample {}", (at.name)(row));
+            state.absence.get_or_insert_with(why);
+        } else {
+            state.rows.add(&rows)?;
+        }
+        Ok(Answer::Keep)
+    }
+
+    fn output(&mut self, at: Place<'_>, output: Option<&Tensor>) -> Result<()> {
+        match output {
+            Some(output) if self.first && self.wanted.logits && output.dim() == 2 => {
+                self.kept.logits[at.subject].add(output)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn batch_done(&mut self, samples: usize) -> Result<()> {
+        self.kept.done += if self.first { samples } else { 0 };
+        self.pass.batch_done(samples)
+    }
+}
+
+fn add_sparsity(sparsity: &mut Sparsity, rows: &Tensor) -> Result<()> {
+    let axis = [1i64].as_slice();
+    let sums = Tensor::stack(
+        &[
+            rows.eq(0.0).sum_dim_intlist(axis, false, Kind::Double),
+            rows.abs().sum_dim_intlist(axis, false, Kind::Double),
+            rows.square().sum_dim_intlist(axis, false, Kind::Double).sqrt(),
+        ],
+        1,
+    );
+    let width = rows.size()[1] as usize;
+    for row in tensors::to_matrix(&sums)?.rows() {
+        sparsity.add(width, row[0] as usize, row[1], row[2]);
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! `repsim compare`: how alike layers are by several measures, and what each layer is like alone.
+
+mod args;
+mod results;
+mod show;
+
+use std::time::Instant;
+
+use super::Status;
+use super::cka::skipped;
+use super::output::Messages;
+use super::{features, inputs, settings};
+use crate::capture::represent::{Outcome, Wanted, represent};
+use crate::capture::stored::StoredFeed;
+use crate::capture::{ModelFeed, Source};
+use crate::error::{Error, Result};
+use crate::report::compare::CompareReport;
+use crate::report::{DataInput, Inputs, PictureFile, Report, SchemaId, Timing, Tool, Warning};
+use crate::similarity::{Plan, Representation, table};
+use crate::torchscript::{device, libtorch_version, native};
+
+pub use self::args::{Args, ChanceArgs, OptionArgs};
+pub use self::results::{Compared, Layers};
+pub use self::show::{colour_range, summary, values};
+
+/// Compares the layers of two models, of one with itself, or of stored representations.
+///
+/// # Errors
+/// Anything that keeps the comparison from being made; nothing is written then.
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
+    let started = Instant::now();
+    let gate = args.gate.prepare("compare", args.output.as_deref())?;
+    args.check()?;
+    let wanted = args.wanted()?;
+    let plan = args.chance.plan(wanted.measures.clone(), args.run.threads())?;
+    let found = match args.features.is_empty() {
+        true => models(args, &wanted, messages)?,
+        false => stored(args, &wanted, messages)?,
+    };
+    let mut report = found.compared(args, &wanted, &plan)?;
+    report.timing.total = started.elapsed().as_secs_f64();
+    for warning in &report.warnings {
+        messages.warning(warning);
+    }
+    for (measure, path) in args.pictures() {
+        show::heatmap(&report, measure, &path)?;
+        let shows = format!("{} of all pairs of layers", report.results.measures[measure].name);
+        let picture = PictureFile::written(&shows, &path, args.output.as_deref())?;
+        report.pictures.push(picture);
+    }
+    show::show(args, &report, messages)?;
+    gate.finish(&report, Status::Done, messages)
+}
+
+/// What was captured, and where from.
+struct Found {
+    inputs: Inputs,
+    /// Names of the layers, a list a side.
+    names: Vec<Vec<String>>,
+    outcome: Outcome,
+    /// The classes of the samples, where they are known.
+    labels: Option<Vec<usize>>,
+    warnings: Vec<Warning>,
+    loading: f64,
+    device: String,
+}
+
+fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
+    let loading = Instant::now();
+    let selections = args.selections()?;
+    let dataset = args.data.open()?;
+    check_components(args.pca, dataset.len())?;
+    let execution = args.run.execution()?;
+    let a = args.preprocess.steps(&dataset)?;
+    let b = args.preprocess_b.steps(&a)?;
+    let one = args.models.len() == 1 || a.same_steps(&b);
+    let preprocess = if one { vec![a] } else { vec![a, b] };
+    let load = args.data.load.options(args.run.threads());
+    let source = Source { dataset: &dataset, preprocess: &preprocess, load };
+    let (mut subjects, records, mut warnings) =
+        inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
+    settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    let loading = loading.elapsed().as_secs_f64();
+    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
+    let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
+    warnings.extend(skipped(&data.skipped));
+    let of = |labels: &[usize]| outcome.indices.iter().map(|&i| labels[i]).collect();
+    let labels = dataset.labels().map(of);
+    let layers = |m: &crate::report::ModelInput| m.layers.iter().map(|l| l.name.clone()).collect();
+    let names = records.iter().map(layers).collect();
+    let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
+    let device = device::name(execution.device);
+    Ok(Found { inputs, names, outcome, labels, warnings, loading, device })
+}
+
+fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
+    native::set_threads(args.run.threads());
+    let files = features::load(&args.features, &args.selections()?)?;
+    let records = files.iter().map(|(p, f)| features::record(p, f)).collect::<Result<_>>()?;
+    let names = files.iter().map(|(_, f)| f.iter().map(|f| f.name.clone()).collect()).collect();
+    let arrays: Vec<Vec<_>> =
+        files.into_iter().map(|(_, f)| f.into_iter().map(|f| f.values).collect()).collect();
+    let rows = arrays.iter().flatten().next().map_or(0, |array| array.shape()[0]);
+    check_components(args.pca, rows)?;
+    let mut feed = StoredFeed::new(&arrays, usize::MAX)?;
+    drop(arrays);
+    let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
+    let inputs = Inputs { features: records, ..Inputs::default() };
+    let (labels, warnings, device) = (None, vec![], "cpu".to_owned());
+    Ok(Found { inputs, names, outcome, labels, warnings, loading: 0.0, device })
+}
+
+/// n samples have n − 1 principal components at most.
+///
+/// # Errors
+/// More are asked for.
+pub fn check_components(asked: Option<usize>, samples: usize) -> Result<()> {
+    match asked {
+        Some(k) if k >= samples => Err(Error::usage(
+            format!("--pca {k}, and {samples} samples have {} components", samples.max(1) - 1),
+            "keep fewer components, or give more samples",
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl Found {
+    fn compared(mut self, args: &Args, wanted: &Wanted, plan: &Plan) -> Result<CompareReport> {
+        let measuring = Instant::now();
+        let captured = std::mem::take(&mut self.outcome.layers);
+        let sides: Vec<Layers> = captured
+            .into_iter()
+            .map(|layers| Layers::of(layers, self.labels.as_deref(), wanted, plan.threads))
+            .collect();
+        let of: Vec<Vec<Option<&Representation>>> =
+            sides.iter().map(|s| s.made.iter().map(|m| m.as_ref().ok()).collect()).collect();
+        let cells = table(&of[0], of.get(1).map(Vec::as_slice), plan, &mut || ());
+        let compared = Compared {
+            sides: &sides,
+            names: &self.names,
+            samples: &self.outcome.names,
+            models: ["A", "B"],
+            cells: &cells,
+            plan,
+        };
+        let (results, warnings) = compared.results()?;
+        self.warnings.extend(warnings);
+        let found = self.outcome.timing;
+        let timing = Timing {
+            load: self.loading,
+            decode: found.decode,
+            wait: found.wait,
+            forward: found.forward,
+            measure: found.measure + measuring.elapsed().as_secs_f64(),
+            passes: self.outcome.passes,
+            ..Timing::default()
+        };
+        Ok(Report {
+            schema: SchemaId::current("compare"),
+            tool: Tool::current(libtorch_version()),
+            settings: args.recorded(&wanted.options, &self.device),
+            inputs: self.inputs,
+            results,
+            warnings: self.warnings,
+            timing,
+            pictures: vec![],
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! From what was captured to the report.
+
+use std::time::Instant;
+
+use ndarray::Array2;
+
+use super::{Args, Found};
+use crate::capture::represent::Wanted;
+use crate::cli::compare::{Compared, Layers};
+use crate::error::{Error, Result};
+use crate::report::compare::{LayerResult, MeasureResult};
+use crate::report::distance::NullValue;
+use crate::report::platonic::{MergeResult, ModelResult, PlatonicReport, PlatonicResults};
+use crate::report::{Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::saliency::rank::spearman;
+use crate::similarity::{Merge, Plan, cluster, table};
+use crate::torchscript::libtorch_version;
+
+/// The fewest models of which a rank correlation says anything.
+const RANKED: usize = 3;
+
+/// Measures all pairs and orders the models.
+///
+/// # Errors
+/// No pair has a value.
+pub fn report(
+    mut found: Found,
+    args: &Args,
+    wanted: &Wanted,
+    plan: &Plan,
+) -> Result<PlatonicReport> {
+    let measuring = Instant::now();
+    let captured = std::mem::take(&mut found.outcome.layers).into_iter().flatten().collect();
+    let side = Layers::of(captured, found.labels.as_deref(), wanted, plan.threads);
+    let made: Vec<_> = side.made.iter().map(|m| m.as_ref().ok()).collect();
+    let cells = table(&made, None, plan, &mut || ());
+    drop(made);
+    let compared = Compared {
+        sides: std::slice::from_ref(&side),
+        names: std::slice::from_ref(&found.names),
+        samples: &found.outcome.names,
+        models: ["", ""],
+        cells: &cells,
+        plan,
+    };
+    let (measured, warnings) = compared.results()?;
+    found.warnings.extend(warnings);
+    let mut models = vec![];
+    let measure = measured.measures.into_iter().next();
+    let measure =
+        measure.ok_or_else(|| Error::usage("there is no measure", "name one with --measure"))?;
+    for (i, mut layer) in measured.layers.into_iter().enumerate() {
+        layer.model = found.names[i].clone();
+        layer.name = found.layers[i].clone();
+        models.push(model(&found, &measure, i, layer));
+    }
+    found.warnings.extend(unknown(&models));
+    let results = of(models, measured.n, measure);
+    Ok(PlatonicReport {
+        timing: timing(&found, measuring.elapsed().as_secs_f64()),
+        ..whole(found, args, wanted, results)
+    })
+}
+
+fn whole(found: Found, args: &Args, wanted: &Wanted, results: PlatonicResults) -> PlatonicReport {
+    Report {
+        schema: SchemaId::current("platonic"),
+        tool: Tool::current(libtorch_version()),
+        settings: args.recorded(&wanted.options, &found.device),
+        inputs: found.inputs,
+        results,
+        warnings: found.warnings,
+        timing: Timing::default(),
+        pictures: vec![],
+    }
+}
+
+fn timing(found: &Found, measured: f64) -> Timing {
+    let of = found.outcome.timing;
+    Timing {
+        load: found.loading,
+        decode: of.decode,
+        wait: of.wait,
+        forward: of.forward,
+        measure: of.measure + measured,
+        passes: found.outcome.passes,
+        ..Timing::default()
+    }
+}
+
+fn model(found: &Found, measure: &MeasureResult, i: usize, layer: LayerResult) -> ModelResult {
+    let row = measure.values[i].iter().enumerate();
+    let others: Vec<f64> = row.filter(|(j, _)| *j != i).filter_map(|(_, v)| v.get()).collect();
+    let mut nulls = vec![];
+    let mut null = |field: &str, reason: &str| {
+        nulls.push(NullValue { field: field.to_owned(), reason: reason.to_owned() });
+    };
+    if others.is_empty() {
+        null("mean_alignment", "no pair of it has a value");
+    }
+    if let Err(why) = &found.accuracy[i] {
+        null("accuracy", why);
+    }
+    ModelResult {
+        name: found.names[i].clone(),
+        layer,
+        mean_alignment: Number::from(others.iter().sum::<f64>() / others.len() as f64),
+        accuracy: Number::from(found.accuracy[i].as_ref().ok().copied()),
+        nulls,
+    }
+}
+
+fn of(models: Vec<ModelResult>, n: usize, measure: MeasureResult) -> PlatonicResults {
+    let names: Vec<String> = models.iter().map(|m| m.name.clone()).collect();
+    let (merges, order) = cluster(distances(&measure).view());
+    let (rank_correlation, why) = match correlation(&models, &measure) {
+        Ok(value) => (Number::from(value), None),
+        Err(why) => (Number::from(None), Some(why)),
+    };
+    let null = |reason: &str| NullValue { field: "rank_correlation".into(), reason: reason.into() };
+    PlatonicResults {
+        order: order.iter().map(|&i| names[i].clone()).collect(),
+        merges: named(&merges, &names),
+        nulls: why.map(null).into_iter().collect(),
+        rank_correlation,
+        models,
+        n,
+        measure,
+    }
+}
+
+/// How far apart models are: a distance itself, or what a similarity lacks of its best value.
+fn distances(measure: &MeasureResult) -> Array2<f64> {
+    let count = measure.values.len();
+    let value = |i: usize, j: usize| measure.values[i][j].get().unwrap_or(f64::NAN);
+    let values = Array2::from_shape_fn((count, count), |(i, j)| value(i, j));
+    if !measure.facts.larger_is_more_alike {
+        return values;
+    }
+    let most = values.iter().copied().filter(|v| v.is_finite()).fold(f64::NEG_INFINITY, f64::max);
+    let best = measure.facts.range[1].get().unwrap_or(most);
+    values.mapv(|v| (best - v).max(0.0))
+}
+
+fn named(merges: &[Merge], names: &[String]) -> Vec<MergeResult> {
+    let mut members: Vec<Vec<String>> = names.iter().map(|name| vec![name.clone()]).collect();
+    let mut found = vec![];
+    for merge in merges {
+        let (first, second) = merge.clusters;
+        let (first, second) = (members[first].clone(), members[second].clone());
+        members.push([first.clone(), second.clone()].concat());
+        found.push(MergeResult { first, second, distance: merge.distance });
+    }
+    found
+}
+
+/// Spearman's correlation of alignment and accuracy, or why there is none.
+fn correlation(models: &[ModelResult], measure: &MeasureResult) -> Result<f64, &'static str> {
+    let sign = if measure.facts.larger_is_more_alike { 1.0 } else { -1.0 };
+    let pair = |m: &ModelResult| Some((sign * m.mean_alignment.get()?, m.accuracy.get()?));
+    let (aligned, right): (Vec<f64>, Vec<f64>) = models.iter().filter_map(pair).unzip();
+    if aligned.len() < RANKED {
+        return Err("fewer than 3 models have an alignment and an accuracy");
+    }
+    spearman(&aligned, &right).ok_or("all models align, or predict, equally well")
+}
+
+/// Accuracies that are not known: said once, where some are.
+fn unknown(models: &[ModelResult]) -> Option<Warning> {
+    let why = |m: &ModelResult| m.nulls.iter().find(|n| n.field == "accuracy").cloned();
+    let missing: Vec<&ModelResult> = models.iter().filter(|m| why(m).is_some()).collect();
+    if missing.is_empty() || missing.len() == models.len() {
+        return None;
+    }
+    let (name, reason) = (&missing[0].name, why(missing[0]).map_or(String::new(), |n| n.reason));
+    let text = format!(
+        "the accuracy of {} models is not known, {name} the first: {reason}",
+        missing.len()
+    );
+    Some(Warning::new("no-accuracy", name, text))
+}

@@ -1,0 +1,185 @@
+//! The section of a comparison by several measures.
+
+use super::{Content, Place, subjects};
+use crate::cli::compare::{colour_range, summary, values};
+use crate::render::ColorMap;
+use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
+use crate::report::Number;
+use crate::report::compare::{CompareReport, LayerResult, MeasureResult, PairNull};
+
+/// A matrix, the best matches and three sentences for each measure, then the layers alone.
+pub fn content(report: &CompareReport, place: Place<'_>) -> Content {
+    let results = &report.results;
+    let alone = report.inputs.names().len() < 2;
+    let body = html! {
+        h3 { "Best matches" }
+        (matches(report, alone))
+        @for (i, found) in results.measures.iter().enumerate() {
+            h3 { (found.name) }
+            (matrix(report, found, &place.id(&format!("cmp{i}")), alone))
+            (words(found))
+        }
+        h3 { "Layer by layer, alone" }
+        (layers(&results.layers))
+    };
+    let title = match alone {
+        true => format!("{} with itself", subjects(report)),
+        false => subjects(report),
+    };
+    let count = |model: &str| results.layers.iter().filter(|l| l.model == model).count();
+    let lead = match alone {
+        true => format!("{} layers", count("A")),
+        false => format!("{} layers of A against {} of B", count("A"), count("B")),
+    };
+    let lead =
+        format!("{lead} over {} samples, by {} measures.", results.n, results.measures.len());
+    Content { kind: "Measures of similarity", title, lead, body }
+}
+
+fn matrix(report: &CompareReport, found: &MeasureResult, id: &str, alone: bool) -> Markup {
+    let results = &report.results;
+    let names = report.inputs.names();
+    let values = values(found);
+    let marks = found.best_columns(&results.layers_b);
+    let reasons: Vec<String> = found.nulls.iter().map(said).collect();
+    let line = summary(found, report.settings.reduce, report.settings.pca, results.n);
+    let matrix = Matrix {
+        id,
+        caption: &format!("{} of every layer with every layer. {line}", found.name),
+        row_axis: &names[0],
+        column_axis: &names[names.len() - 1],
+        rows: &results.layers_a,
+        columns: &results.layers_b,
+        values: values.view(),
+        range: colour_range(found),
+        colours: ColorMap::Viridis,
+        reversed: !found.facts.larger_is_more_alike,
+        label: &found.name,
+        marks: &marks,
+        mark_label: if alone { "most alike other layer" } else { "best match of the row" },
+        reasons: &reasons,
+        reason: &|i, j| place_of(found, &results.layers_a[i], &results.layers_b[j]),
+    };
+    matrix.draw()
+}
+
+/// Which of the nulls is that of a pair.
+fn place_of(found: &MeasureResult, a: &str, b: &str) -> Option<usize> {
+    let is = |named: &Option<String>, layer: &str| named.as_deref().is_none_or(|n| n == layer);
+    found.nulls.iter().position(|null| is(&null.layer_a, a) && is(&null.layer_b, b))
+}
+
+/// Why there is no value.
+pub fn said(null: &PairNull) -> String {
+    match (&null.layer_a, &null.layer_b) {
+        (Some(a), Some(b)) => format!("{a} × {b}: {}", null.reason),
+        (Some(a), None) => format!("row {a}: {}", null.reason),
+        (None, Some(b)) => format!("column {b}: {}", null.reason),
+        (None, None) => null.reason.clone(),
+    }
+}
+
+/// Three sentences from what is known of a measure.
+pub fn words(found: &MeasureResult) -> Markup {
+    let facts = &found.facts;
+    let end = |end: Number| end.get().map_or("no bound".to_owned(), |v| format!("{v:.4}"));
+    let end = |value: Number| {
+        let text = end(value);
+        text.strip_suffix(".0000").map_or(text.clone(), str::to_owned)
+    };
+    let [low, high] = facts.range.map(end);
+    let alike = if facts.larger_is_more_alike { "larger" } else { "smaller" };
+    let both = if facts.symmetric { "symmetric" } else { "not symmetric: rows explain columns" };
+    let metric = if facts.metric { ", a metric" } else { "" };
+    let says = format!("From {low} to {high}; {alike} is more alike. It is {both}{metric}.");
+    let list: Vec<&str> = facts.invariances.iter().map(|name| in_words(name)).collect();
+    let list = list.join(", ");
+    let needs = match facts.needs_more_samples_than_features {
+        true => " It means something only where there are more samples than features.",
+        false => "",
+    };
+    let does_not = format!("It does not see {list}.{needs}");
+    let pitfall = facts.caveats.join(" ");
+    html::words(Words { says: &says, does_not: &does_not, pitfall: &pitfall })
+}
+
+/// What a measure is blind to.
+fn in_words(invariance: &str) -> &str {
+    match invariance {
+        "isotropic-scaling" => "the scale",
+        "orthogonal" => "rotations",
+        "linear" => "any invertible linear map",
+        "unit-order" => "the order of the units",
+        "translation" => "a shift of all samples",
+        "sample-order" => "the order of the samples",
+        other => other,
+    }
+}
+
+fn matches(report: &CompareReport, alone: bool) -> Markup {
+    let results = &report.results;
+    let mut columns = vec![Column::text("layer of A")];
+    for found in &results.measures {
+        let arrow = if found.facts.larger_is_more_alike { "" } else { " ↓" };
+        columns.push(Column::number(format!("{}{arrow}", found.name)));
+        columns.push(Column::text(if alone { "with" } else { "in B" }));
+        if found.calibrated.is_some() {
+            columns.extend([Column::number("calibrated"), Column::number("p")]);
+        }
+    }
+    let row = |(i, name): (usize, &String)| {
+        let mut row = vec![Entry::code(name)];
+        for found in &results.measures {
+            let best = found.best_matches.get(i).and_then(Option::as_ref);
+            row.push(Entry::number(best.map(|best| best.value), 4));
+            row.push(best.map_or_else(|| Entry::text(""), |best| Entry::code(&best.layer_b)));
+            let j = best.and_then(|b| results.layers_b.iter().position(|l| *l == b.layer_b));
+            for of in [&found.calibrated, &found.p_values].into_iter().flatten() {
+                row.push(Entry::number(j.and_then(|j| of.get(i)?.get(j)?.get()), 3));
+            }
+        }
+        row
+    };
+    let caption = match alone {
+        true => "The most alike other layer of each by each measure; ↓: smaller is more alike",
+        false => {
+            "The most alike layer of B for each of A by each measure; ↓: smaller is more alike"
+        }
+    };
+    let rows = results.layers_a.iter().enumerate().map(row).collect();
+    Table { caption, columns, rows }.draw()
+}
+
+/// What is known of each layer alone.
+pub fn layers(layers: &[LayerResult]) -> Markup {
+    let mut columns = vec![Column::text("layer"), Column::text("of")];
+    let names = [
+        "features D",
+        "effective rank",
+        "participation ratio",
+        "TwoNN dimension",
+        "zeros in %",
+        "sparseness",
+        "class separation",
+    ];
+    columns.extend(names.map(Column::number));
+    columns.push(Column::text(""));
+    let row = |layer: &LayerResult| {
+        let zeros = layer.zeros.get().map(|share| 100.0 * share);
+        vec![
+            Entry::code(&layer.name),
+            Entry::text(&layer.model),
+            Entry::count(layer.width),
+            Entry::number(layer.effective_rank.get(), 1),
+            Entry::number(layer.participation_ratio.get(), 1),
+            Entry::number(layer.intrinsic_dimension.get(), 1),
+            Entry::number(zeros, 1),
+            Entry::number(layer.sparseness.get(), 3),
+            Entry::number(layer.class_separation.get(), 3),
+            Entry::text(if layer.compressed { "compressed" } else { "" }),
+        ]
+    };
+    let caption =
+        "Few directions, or samples that are nearly all alike, mislead every measure above";
+    Table { caption, columns, rows: layers.iter().map(row).collect() }.draw()
+}

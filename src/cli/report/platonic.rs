@@ -1,0 +1,113 @@
+//! The section of many models.
+
+use super::{Content, Place, compare};
+use crate::cli::compare::{colour_range, summary};
+use crate::cli::platonic::{ordered, places};
+use crate::render::ColorMap;
+use crate::render::html::{Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
+use crate::report::compare::LayerResult;
+use crate::report::platonic::{ModelResult, PlatonicReport};
+
+/// The matrix in the order of the clustering, alignment against accuracy, and the models.
+pub fn content(report: &PlatonicReport, place: Place<'_>) -> Content {
+    let results = &report.results;
+    let layers: Vec<LayerResult> = results.models.iter().map(|m| m.layer.clone()).collect();
+    let body = html! {
+        (matrix(report, &place.id("plat")))
+        (compare::words(&results.measure))
+        (plot(report))
+        h3 { "Model by model" }
+        (table(report))
+        h3 { "Their layers alone" }
+        (compare::layers(&layers))
+    };
+    let name = &results.measure.name;
+    let lead = format!("{} models over {} samples, by {name}.", results.models.len(), results.n);
+    let lead = match results.rank_correlation.get() {
+        Some(r) => format!("{lead} Rank correlation of mean alignment with accuracy: {r:.2}."),
+        None => lead,
+    };
+    let title = format!("{} models", results.models.len());
+    Content { kind: "Alignment of models", title, lead, body }
+}
+
+fn matrix(report: &PlatonicReport, id: &str) -> Markup {
+    let (results, found) = (&report.results, &report.results.measure);
+    let values = ordered(results);
+    let reasons: Vec<String> = found.nulls.iter().map(compare::said).collect();
+    let line = summary(found, report.settings.reduce, report.settings.pca, results.n);
+    let is = |named: &Option<String>, model: &str| named.as_deref().is_none_or(|n| n == model);
+    let reason = |i: usize, j: usize| {
+        let (a, b) = (&results.order[i], &results.order[j]);
+        found.nulls.iter().position(|null| is(&null.layer_a, a) && is(&null.layer_b, b))
+    };
+    let matrix = Matrix {
+        id,
+        caption: &format!("{} between models, alike ones side by side. {line}", found.name),
+        row_axis: "model",
+        column_axis: "model",
+        rows: &results.order,
+        columns: &results.order,
+        values: values.view(),
+        range: colour_range(found),
+        colours: ColorMap::Viridis,
+        reversed: !found.facts.larger_is_more_alike,
+        label: &found.name,
+        marks: &[],
+        mark_label: "",
+        reasons: &reasons,
+        reason: &reason,
+    };
+    matrix.draw()
+}
+
+fn plot(report: &PlatonicReport) -> Markup {
+    let point = |model: &ModelResult| {
+        let (x, y) = (100.0 * model.accuracy.get()?, model.mean_alignment.get()?);
+        Some(Point { x, y, label: format!("{}: {x:.1} %, {y:.4}", model.name) })
+    };
+    let points: Vec<Point> = report.results.models.iter().filter_map(point).collect();
+    if points.len() < 2 {
+        return html! {};
+    }
+    let y_label = format!("mean {} with the others", report.results.measure.name);
+    let plot = Plot {
+        caption: "Each model by its accuracy, and by how it aligns with the others on average.",
+        x_label: "accuracy in %",
+        y_label: &y_label,
+        x_names: &[],
+        y_names: &[],
+        series: &[Points { name: "models", points, joined: false }],
+        rules: &[],
+    };
+    html! {
+        h3 { "Do the better ones agree?" }
+        (plot.draw())
+    }
+}
+
+fn table(report: &PlatonicReport) -> Markup {
+    let results = &report.results;
+    let columns = vec![
+        Column::text("model"),
+        Column::text("layer"),
+        Column::number("mean alignment"),
+        Column::text("most alike"),
+        Column::number("its value"),
+        Column::number("accuracy in %"),
+    ];
+    let row = |i: usize| {
+        let model = &results.models[i];
+        let best = results.measure.best_matches.get(i).and_then(Option::as_ref);
+        vec![
+            Entry::text(&model.name),
+            Entry::code(&model.layer.name),
+            Entry::number(model.mean_alignment.get(), 4),
+            best.map_or_else(|| Entry::text(""), |best| Entry::text(&best.layer_b)),
+            Entry::number(best.map(|best| best.value), 4),
+            Entry::number(model.accuracy.get().map(|share| 100.0 * share), 1),
+        ]
+    };
+    let rows = places(results).into_iter().map(row).collect();
+    Table { caption: "Models in the order of the clustering", columns, rows }.draw()
+}

@@ -1,0 +1,234 @@
+//! The report of `repsim compare`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::distance::NullValue;
+use super::{Number, Report};
+use crate::capture::Reduce;
+use crate::similarity::{self, Bias, Invariance};
+
+/// A comparison by several measures.
+pub type CompareReport = Report<CompareSettings, CompareResults>;
+
+/// All that changes a number of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CompareSettings {
+    /// Names of the measures.
+    pub measures: Vec<String>,
+    /// What the measures are told.
+    pub options: MeasureOptions,
+    /// From feature maps to rows.
+    pub reduce: Reduce,
+    /// Principal components kept of each layer before it is measured; all without.
+    pub pca: Option<usize>,
+    /// Random orders of the samples that values are held against.
+    pub permutations: usize,
+    /// Resamples of the samples for the intervals.
+    pub bootstrap: usize,
+    /// Share of the resamples within an interval.
+    pub level: f64,
+    /// Seed of both.
+    pub random_seed: u64,
+    /// Samples in a batch.
+    pub batch_size: usize,
+    /// Most samples used.
+    pub limit: Option<usize>,
+    /// Seed of the random subset; without one the first samples are taken.
+    pub seed: Option<u64>,
+    /// Patterns of the layers of A; empty for the default, modules down to depth two.
+    pub layers: Vec<String>,
+    /// Patterns of the layers of B.
+    pub layers_b: Vec<String>,
+    /// Whether the models ran frozen, with batch norms folded.
+    pub optimize: bool,
+    /// Where they ran.
+    pub device: String,
+}
+
+/// What measures are told; each heeds its own.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasureOptions {
+    /// k of mutual-knn, cknna and jaccard.
+    pub neighbours: usize,
+    /// α of shape-metric: 1 rotates only, 0 allows any invertible linear map.
+    pub alpha: f64,
+    /// Share of the variance that svcca keeps.
+    pub variance: f64,
+    /// Which estimator of HSIC, of cka and hsic.
+    pub bias: Bias,
+}
+
+/// What was found: of every matrix a row a layer of A, a column a layer of B.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CompareResults {
+    /// Layers of A, in the order in which they finish.
+    pub layers_a: Vec<String>,
+    /// Layers of B; those of A where it was compared with itself.
+    pub layers_b: Vec<String>,
+    /// Samples.
+    pub n: usize,
+    /// One a measure.
+    pub measures: Vec<MeasureResult>,
+    /// One a layer of A, then one of B: what is known of the layer alone.
+    pub layers: Vec<LayerResult>,
+}
+
+/// What is known of a measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasureFacts {
+    /// Whether swapping the layers changes nothing.
+    pub symmetric: bool,
+    /// Whether it is a metric, up to what it is invariant to.
+    pub metric: bool,
+    /// The least and the greatest value; `null` where there is none.
+    pub range: [Number; 2],
+    /// Whether a larger value means more alike.
+    pub larger_is_more_alike: bool,
+    /// What leaves it as it is: isotropic-scaling, orthogonal, linear, unit-order, translation,
+    /// sample-order.
+    pub invariances: Vec<String>,
+    /// Whether it means nothing unless there are more samples than features.
+    pub needs_more_samples_than_features: bool,
+    /// What a reader has to know.
+    pub caveats: Vec<String>,
+}
+
+/// One measure of all pairs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasureResult {
+    /// Its name.
+    pub name: String,
+    /// What is known of it.
+    pub facts: MeasureFacts,
+    /// The values.
+    pub values: Vec<Vec<Number>>,
+    /// (1 + b)/(1 + P), where b of P permutations of the samples are at least as alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_values: Option<Vec<Vec<Number>>>,
+    /// (value − mean of the null)/(best − mean of the null): 0 by chance, 1 for a layer with itself;
+    /// `null` also where the measure has no best value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<Vec<Vec<Number>>>,
+    /// The mean of the null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub null_means: Option<Vec<Vec<Number>>>,
+    /// The ends of the bootstrap interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Vec<Vec<[Number; 2]>>>,
+    /// The layer of B most like each layer of A; of a model with itself, the most alike other one.
+    pub best_matches: Vec<Option<BestMatch>>,
+    /// Why values are `null`.
+    pub nulls: Vec<PairNull>,
+}
+
+/// The layer of B most like a layer of A.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BestMatch {
+    /// Layer of A.
+    pub layer_a: String,
+    /// Layer of B; of equals the one of the same name, else the first.
+    pub layer_b: String,
+    /// The value.
+    pub value: f64,
+}
+
+/// Why a pair of layers has no value, or all pairs of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PairNull {
+    /// Layer of A; `null` where it is so with all of them.
+    pub layer_a: Option<String>,
+    /// Layer of B; `null` where it is so with all of them.
+    pub layer_b: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// What is known of a layer alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerResult {
+    /// `A` or `B`; of many models the name of its own.
+    pub model: String,
+    /// Its name.
+    pub name: String,
+    /// D, the number of features.
+    pub width: usize,
+    /// Principal components that were measured, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub components: Option<usize>,
+    /// Share of the variance that they hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variance_kept: Option<f64>,
+    /// exp of the entropy of the singular values (Roy & Vetterli 2007).
+    pub effective_rank: Number,
+    /// (Σλ)²/Σλ² of the variances of the principal components.
+    pub participation_ratio: Number,
+    /// Intrinsic dimension by TwoNN (Facco et al. 2017).
+    pub intrinsic_dimension: Number,
+    /// Share of the features that are exactly zero.
+    pub zeros: Number,
+    /// Sparseness of Hoyer (2004), the mean over samples.
+    pub sparseness: Number,
+    /// Class separation (Kornblith et al. 2021); `null` without labels.
+    pub class_separation: Number,
+    /// Whether so few directions hold its variance that any measure is about these alone.
+    pub compressed: bool,
+    /// Why values are `null`.
+    pub nulls: Vec<NullValue>,
+}
+
+/// A participation ratio below which a layer counts as compressed.
+pub const COMPRESSED: f64 = 3.0;
+
+impl MeasureOptions {
+    /// As the measures take them.
+    pub fn of(options: &similarity::Options) -> Self {
+        let similarity::Options { neighbours, alpha, variance, bias } = *options;
+        Self { neighbours, alpha, variance, bias }
+    }
+}
+
+impl MeasureFacts {
+    /// As data of the report.
+    pub fn of(facts: &similarity::Facts) -> Self {
+        Self {
+            symmetric: facts.symmetric,
+            metric: facts.metric,
+            range: [facts.range.0.into(), facts.range.1.into()],
+            larger_is_more_alike: facts.larger_is_more_alike,
+            invariances: facts.invariances.iter().map(|i| name_of(*i).to_owned()).collect(),
+            needs_more_samples_than_features: facts.needs_more_samples,
+            caveats: facts.caveats.iter().map(|c| (*c).to_owned()).collect(),
+        }
+    }
+}
+
+/// What an invariance is called in reports.
+pub fn name_of(invariance: Invariance) -> &'static str {
+    match invariance {
+        Invariance::IsotropicScaling => "isotropic-scaling",
+        Invariance::Orthogonal => "orthogonal",
+        Invariance::Linear => "linear",
+        Invariance::UnitOrder => "unit-order",
+        Invariance::Translation => "translation",
+        Invariance::SampleOrder => "sample-order",
+    }
+}
+
+impl MeasureResult {
+    /// Why a pair has no value.
+    pub fn reason(&self, a: &str, b: &str) -> Option<&str> {
+        let is = |named: &Option<String>, layer: &str| named.as_deref().is_none_or(|n| n == layer);
+        let found = self.nulls.iter().find(|null| is(&null.layer_a, a) && is(&null.layer_b, b))?;
+        Some(&found.reason)
+    }
+
+    /// Row and column of the best match of each row.
+    pub fn best_columns(&self, layers_b: &[String]) -> Vec<(usize, usize)> {
+        let place = |(i, best): (usize, &Option<BestMatch>)| {
+            let name = &best.as_ref()?.layer_b;
+            Some((i, layers_b.iter().position(|l| l == name)?))
+        };
+        self.best_matches.iter().enumerate().filter_map(place).collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! The report of `repsim platonic`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::compare::{LayerResult, MeasureOptions, MeasureResult};
+use super::distance::NullValue;
+use super::{Number, Report};
+use crate::capture::Reduce;
+
+/// Many models against each other.
+pub type PlatonicReport = Report<PlatonicSettings, PlatonicResults>;
+
+/// All that changes a number of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlatonicSettings {
+    /// Name of the measure.
+    pub measure: String,
+    /// What the measure is told.
+    pub options: MeasureOptions,
+    /// From feature maps to rows.
+    pub reduce: Reduce,
+    /// Principal components kept of each layer before it is measured; all without.
+    pub pca: Option<usize>,
+    /// Random orders of the samples that values are held against.
+    pub permutations: usize,
+    /// Resamples of the samples for the intervals.
+    pub bootstrap: usize,
+    /// Share of the resamples within an interval.
+    pub level: f64,
+    /// Seed of both.
+    pub random_seed: u64,
+    /// The layers as they were asked for; without any the input of the last linear layer.
+    pub layers: Vec<String>,
+    /// Samples in a batch.
+    pub batch_size: usize,
+    /// Most samples used.
+    pub limit: Option<usize>,
+    /// Seed of the random subset; without one the first samples are taken.
+    pub seed: Option<u64>,
+    /// Whether the models ran frozen, with batch norms folded.
+    pub optimize: bool,
+    /// Where they ran.
+    pub device: String,
+}
+
+/// What was found: of every matrix a row and a column a model, in the order given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlatonicResults {
+    /// The models.
+    pub models: Vec<ModelResult>,
+    /// Samples.
+    pub n: usize,
+    /// The measure of all pairs of models.
+    pub measure: MeasureResult,
+    /// Names of the models in an order in which alike ones stand side by side: the leaves of the
+    /// clustering.
+    pub order: Vec<String>,
+    /// Hierarchical clustering by average linkage.
+    pub merges: Vec<MergeResult>,
+    /// Spearman's correlation of how well models align on average with their accuracy: above 0 where
+    /// the accurate ones are more alike; of 3 models or more.
+    pub rank_correlation: Number,
+    /// Why values are `null`.
+    pub nulls: Vec<NullValue>,
+}
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelResult {
+    /// The name of its file, or of the array.
+    pub name: String,
+    /// Its layer, and what is known of that alone.
+    pub layer: LayerResult,
+    /// Mean of the measure over the other models.
+    pub mean_alignment: Number,
+    /// Share of the samples that it predicts rightly; `null` where that is not known.
+    pub accuracy: Number,
+    /// Why values are `null`.
+    pub nulls: Vec<NullValue>,
+}
+
+/// Two clusters that were merged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MergeResult {
+    /// The members of the first.
+    pub first: Vec<String>,
+    /// The members of the second.
+    pub second: Vec<String>,
+    /// The mean distance between them: of a similarity, how much is missing to the best value.
+    pub distance: f64,
+}
