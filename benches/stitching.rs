@@ -101,9 +101,13 @@ fn forward(modules: &[CModule], batches: &[Tensor]) -> Outcome<()> {
 fn fit_all(networks: &mut [Network; 2], batches: &[Tensor]) -> Outcome<Vec<(usize, Stitch)>> {
     let [a, b] = networks;
     let mut sums = NormalEquations::new(&a.forms, &b.forms, &|_, _| true);
+    let (mut running, mut summing) = (0.0, 0.0);
     for batch in batches {
-        sums.add(&a.outputs(batch)?, &b.outputs(batch)?)?;
+        let (taken, outputs) = time(|| Ok((a.outputs(batch)?, b.outputs(batch)?)))?;
+        summing += time(|| Ok(sums.add(&outputs.0, &outputs.1)?))?.0;
+        running += taken;
     }
+    println!("  networks with taps {running:.2} s, sums {summing:.2} s");
     let mut stitches = vec![];
     for (i, from) in a.forms.iter().enumerate() {
         for (j, to) in b.forms.iter().enumerate() {

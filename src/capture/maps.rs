@@ -173,15 +173,7 @@ impl Consumer for Collector<'_> {
 fn of_one_size(left: &Tensor, right: &Tensor) -> Result<(Tensor, Tensor)> {
     let (a, b) = (left.size(), right.size());
     let size = [a[2].min(b[2]), a[3].min(b[3])];
-    Ok((resized(left, size)?, resized(right, size)?))
-}
-
-fn resized(maps: &Tensor, size: [i64; 2]) -> Result<Tensor> {
-    if maps.size()[2..] == size {
-        return Ok(maps.shallow_clone());
-    }
-    maps.f_internal_upsample_bilinear2d_aa(size, false, None, None)
-        .map_err(|e| tensors::torch_error("resize feature maps", &e))
+    Ok((tensors::resized(left, size)?, tensors::resized(right, size)?))
 }
 
 /// N×K×H×W maps as a matrix with a row a position and a column a channel.

@@ -11,7 +11,7 @@ use ndarray_linalg::{Eigh, UPLO};
 /// ```
 ///
 /// costs two products for any ridge ρ and any Y. Directions whose deviation is below the rounding of
-/// features in float32, λ ≤ D·ε₃₂²·λ₁, carry no information and are left out.
+/// features in float32, λ ≤ D·ε₃₂²·(λ₁ + n‖x̄‖²), carry no information and are left out.
 #[derive(Debug, Clone)]
 pub struct RidgeSolver {
     /// D×r.
@@ -22,15 +22,15 @@ pub struct RidgeSolver {
 }
 
 impl RidgeSolver {
-    /// Of a symmetric D×D matrix.
+    /// Of a symmetric D×D matrix of features that were centred, and n‖x̄‖² of their mean.
     ///
     /// # Errors
     /// LAPACK's iteration did not converge (values that are not finite).
-    pub fn new(scatter: ArrayView2<'_, f64>) -> Result<Self, LinalgError> {
+    pub fn new(scatter: ArrayView2<'_, f64>, of_mean: f64) -> Result<Self, LinalgError> {
         let order = scatter.nrows();
         let (values, vectors) = scatter.eigh(UPLO::Lower)?;
         let rounding = f64::from(f32::EPSILON).powi(2) * order as f64;
-        let least = rounding * values.last().copied().unwrap_or(0.0).max(0.0);
+        let least = rounding * (values.last().copied().unwrap_or(0.0).max(0.0) + of_mean);
         let first = values.iter().position(|v| *v > least).unwrap_or(order);
         Ok(Self {
             basis: vectors.slice(s![.., first..]).to_owned(),
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_ridge_shrinks_what_varies_little() -> Result<(), LinalgError> {
-        let solver = RidgeSolver::new(array![[3.0, 0.0], [0.0, 1.0]].view())?;
+        let solver = RidgeSolver::new(array![[3.0, 0.0], [0.0, 1.0]].view(), 0.0)?;
         let cross = solver.project(array![[6.0], [1.0]].view());
         let plain = solver.solve(cross.view(), 0.0);
         let shrunk = solver.solve(cross.view(), 0.5);
@@ -75,16 +75,25 @@ mod tests {
 
     #[test]
     fn directions_without_variance_are_left_out() -> Result<(), LinalgError> {
-        let solver = RidgeSolver::new(array![[2.0, 2.0], [2.0, 2.0]].view())?;
+        let solver = RidgeSolver::new(array![[2.0, 2.0], [2.0, 2.0]].view(), 0.0)?;
         let found = solver.solve(solver.project(array![[4.0], [4.0]].view()).view(), 0.0);
         assert_eq!(solver.rank(), 1);
         assert!((&found - &array![[1.0], [1.0]]).iter().all(|v| v.abs() < 1e-12));
-        let nothing = RidgeSolver::new(Array2::zeros((3, 3)).view())?;
+        let nothing = RidgeSolver::new(Array2::zeros((3, 3)).view(), 0.0)?;
         assert_eq!(nothing.rank(), 0);
         assert_eq!(
             nothing.solve(nothing.project(Array2::ones((3, 1)).view()).view(), 0.0).sum(),
             0.0
         );
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_rounding_beside_the_mean_is_left_out() -> Result<(), LinalgError> {
+        let scatter = array![[1e-14, 0.0], [0.0, 4.0]];
+        assert_eq!(RidgeSolver::new(scatter.view(), 0.0)?.rank(), 1);
+        let constant = RidgeSolver::new(array![[3e-16]].view(), 48.0)?;
+        assert_eq!(constant.rank(), 0);
         Ok(())
     }
 }

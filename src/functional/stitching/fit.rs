@@ -97,7 +97,11 @@ fn chosen(main: &PairSums, aside: &PairSums) -> Result<f64> {
 
 fn solver(sums: &PairSums) -> Result<RidgeSolver> {
     let finite = sums.xx.iter().chain(&sums.xy).chain(&sums.yy).all(|v| v.is_finite());
-    let solver = if finite { RidgeSolver::new(sums.scatter().view()).ok() } else { None };
+    let solver = if finite {
+        RidgeSolver::new(sums.scatter().view(), sums.x.dot(&sums.x) / sums.rows).ok()
+    } else {
+        None
+    };
     solver.ok_or_else(|| {
         Error::usage("a layer gives values that are not finite", "leave it out with --layers")
     })

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
-use crate::torchscript::{shape_text, tensors};
+use crate::torchscript::shape_text;
+use crate::torchscript::tensors::{self, resized};
 
 /// What a layer gives for one sample, by where its channels are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +60,15 @@ impl Form {
         }
     }
 
+    /// Rows and columns of positions: those of maps, or a column of rows.
+    pub(super) fn places(self) -> [i64; 2] {
+        match self {
+            Self::Maps { size, .. } => size,
+            Self::Rows { rows, .. } => [rows, 1],
+            Self::Vector { .. } => [1, 1],
+        }
+    }
+
     /// Whether an affine map over channels, with maps resized, takes this to the other.
     pub fn reaches(self, other: Self) -> bool {
         match (self, other) {
@@ -98,37 +108,85 @@ impl fmt::Display for Form {
     }
 }
 
-/// A row a sample and position, a column a channel.
-pub(super) fn rows(output: &Tensor) -> Result<Tensor> {
-    let (channels, moved) = match output.dim() {
-        4 => (output.size()[1], output.f_permute([0, 2, 3, 1])),
-        _ => (output.size().last().copied().unwrap_or(1), Ok(output.shallow_clone())),
+/// A layer's output in float64 with its channels last: N×H×W×C, by [`Form::places`].
+pub(super) fn laid(output: &Tensor) -> Result<Tensor> {
+    let shape = output.size();
+    let moved = match shape.as_slice() {
+        [_, _, _, _] => output.f_permute([0, 2, 3, 1]),
+        [n, rows, channels] => output.f_reshape([*n, *rows, 1, *channels]),
+        _ => output.f_reshape([shape[0], 1, 1, -1]),
     };
-    let rows = moved.and_then(|t| t.f_reshape([-1, channels]));
-    rows.map_err(|e| tensors::torch_error("lay out feature maps", &e))
+    let moved = moved.map_err(|e| tensors::torch_error("lay out feature maps", &e))?;
+    Ok(moved.to_kind(Kind::Double).contiguous())
 }
 
-/// Maps at another size, by bilinear interpolation (pixel centres at half-integers), with
-/// antialiasing where they become smaller. Gradients pass.
-pub(super) fn resized(maps: &Tensor, size: [i64; 2]) -> Result<Tensor> {
-    if maps.size()[2..] == size {
-        return Ok(maps.shallow_clone());
+/// A row a sample and position, a column a channel, of N×H×W×C.
+pub(super) fn rows(laid: &Tensor) -> Result<Tensor> {
+    let channels = laid.size().last().copied().unwrap_or(1);
+    laid.f_reshape([-1, channels]).map_err(|e| tensors::torch_error("lay out feature maps", &e))
+}
+
+/// [`resized`] as two matrices, for maps that are laid out N×H×W×C in float64: it works on rows and
+/// columns one after the other, R·x·Cᵀ.
+pub(super) struct Resizing {
+    /// R and C; `None` where there is nothing to do.
+    along: [Option<Tensor>; 2],
+}
+
+impl Resizing {
+    /// From the positions of one layer to those of another.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn between(from: Form, to: Form, device: Device) -> Result<Self> {
+        let (from, to) = (from.places(), to.places());
+        let one = |axis: usize| -> Result<Option<Tensor>> {
+            let (from, to) = (from[axis], to[axis]);
+            if from == to {
+                return Ok(None);
+            }
+            let unit = Tensor::eye(from, (Kind::Double, device)).reshape([from, 1, from, 1]);
+            Ok(Some(resized(&unit, [to, 1])?.reshape([from, to]).tr().contiguous()))
+        };
+        Ok(Self { along: [one(0)?, one(1)?] })
     }
-    maps.f_internal_upsample_bilinear2d_aa(size, false, None, None)
-        .map_err(|e| tensors::torch_error("resize feature maps", &e))
-}
 
-/// The adjoint of [`resized`] from maps of `size` to those given: ⟨resized(x), y⟩ = ⟨x, folded(y)⟩.
-pub(super) fn folded(maps: &Tensor, size: [i64; 2]) -> Result<Tensor> {
-    let shape = maps.size();
-    let (to, from) = ([shape[2], shape[3]], [shape[0], shape[1], size[0], size[1]]);
-    Tensor::f_internal_upsample_bilinear2d_aa_backward(maps, to, from, false, None, None)
-        .map_err(|e| tensors::torch_error("resize feature maps", &e))
-}
+    /// The maps at their new size.
+    pub fn there(&self, maps: &Tensor) -> Tensor {
+        self.by(maps, Tensor::shallow_clone)
+    }
 
-/// In float64.
-pub(super) fn wide(tensor: &Tensor) -> Tensor {
-    tensor.to_kind(Kind::Double)
+    /// The adjoint: ⟨there(x), y⟩ = ⟨x, back(y)⟩.
+    pub fn back(&self, maps: &Tensor) -> Tensor {
+        self.by(maps, Tensor::tr)
+    }
+
+    /// `back(there(x))`, without the maps between.
+    pub fn there_and_back(&self, maps: &Tensor) -> Tensor {
+        self.by(maps, |matrix| matrix.tr().matmul(matrix))
+    }
+
+    /// `back(1)`, H·W: how much each position counts in a sum over the maps at their new size.
+    pub fn weights(&self, [h, w]: [i64; 2]) -> Tensor {
+        let sums = |matrix: &Option<Tensor>, side: i64| match matrix {
+            Some(matrix) => {
+                let sums = matrix.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
+                sums.to_device(Device::Cpu)
+            }
+            None => Tensor::ones([side], (Kind::Double, Device::Cpu)),
+        };
+        let [rows, columns] = [sums(&self.along[0], h), sums(&self.along[1], w)];
+        rows.unsqueeze(1).matmul(&columns.unsqueeze(0)).reshape([-1])
+    }
+
+    fn by(&self, maps: &Tensor, matrix: impl Fn(&Tensor) -> Tensor) -> Tensor {
+        let [rows, columns] = self.along.each_ref().map(|along| along.as_ref().map(&matrix));
+        let wide = columns.map_or_else(|| maps.shallow_clone(), |columns| columns.matmul(maps));
+        let Some(rows) = rows else { return wide };
+        let shape = wide.size();
+        let tall = rows.matmul(&wide.reshape([shape[0], shape[1], -1]));
+        tall.reshape([shape[0], -1, shape[2], shape[3]])
+    }
 }
 
 #[cfg(test)]
@@ -149,14 +207,22 @@ mod tests {
     }
 
     #[test]
-    fn folding_is_the_adjoint_of_resizing() -> Result<()> {
+    fn matrices_resize_as_torch_does() -> Result<()> {
         tch::manual_seed(1);
-        for size in [[7, 5], [2, 2], [3, 6]] {
-            let x = Tensor::randn([2, 3, 4, 4], (Kind::Double, tch::Device::Cpu));
-            let y = Tensor::randn([2, 3, size[0], size[1]], (Kind::Double, tch::Device::Cpu));
-            let left = (resized(&x, size)? * &y).sum(Kind::Double).double_value(&[]);
-            let right = (x * folded(&y, [4, 4])?).sum(Kind::Double).double_value(&[]);
-            assert!((left - right).abs() < 1e-12, "{size:?}: {left} {right}");
+        let options = (Kind::Double, Device::Cpu);
+        let form = |size: [i64; 2]| Form::Maps { channels: 3, size };
+        let near = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]) < 1e-12;
+        let inner = |a: &Tensor, b: &Tensor| (a * b).sum(Kind::Double);
+        let x = Tensor::randn([2, 3, 4, 4], options);
+        for size in [[7, 5], [2, 2], [3, 6], [4, 8], [4, 4]] {
+            let resizing = Resizing::between(form([4, 4]), form(size), Device::Cpu)?;
+            let there = resizing.there(&laid(&x)?);
+            assert!(near(&there, &laid(&resized(&x, size)?)?), "{size:?}");
+            let y = laid(&Tensor::randn([2, 3, size[0], size[1]], options))?;
+            assert!(near(&inner(&there, &y), &inner(&laid(&x)?, &resizing.back(&y))), "{size:?}");
+            assert!(near(&resizing.there_and_back(&laid(&x)?), &resizing.back(&there)));
+            let ones = resizing.back(&Tensor::ones([1, size[0], size[1], 1], options));
+            assert!(near(&resizing.weights([4, 4]), &ones.reshape([-1])), "{size:?}");
         }
         Ok(())
     }

@@ -4,9 +4,9 @@ use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
 use super::fit::Affine;
-use super::form::{Form, resized};
+use super::form::Form;
 use crate::error::Result;
-use crate::torchscript::tensors;
+use crate::torchscript::tensors::{self, resized};
 
 /// Takes the output of a layer of one network to the place of a layer's output in another: an affine
 /// map over channels (a 1×1 convolution) and, between maps of different sizes, a resizing. The two

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2};
 use tch::{Kind, Tensor};
 
-use super::form::{Form, folded, resized, rows, wide};
+use super::form::{Form, Resizing, laid, rows};
 use crate::error::Result;
 use crate::torchscript::tensors;
 
@@ -11,8 +11,8 @@ use crate::torchscript::tensors;
 /// brought to the target's size, of the target's channels y, and of their products.
 ///
 /// The resizing R is linear. Where R makes maps larger, Σ xᵢyⱼ over the target's positions is
-/// ⟨x, Rᵀy⟩ and Σ xᵢxⱼ is ⟨x, RᵀRx⟩: products over as few positions as the smaller maps have. For
-/// sources of one size the targets are folded once.
+/// ⟨x, Rᵀy⟩ and Σ xᵢxⱼ is ⟨x, RᵀRx⟩: products over as few positions as the smaller maps have. Layers
+/// of one size stand side by side, and are resized and multiplied together.
 pub struct NormalEquations {
     sources: Vec<Form>,
     targets: Vec<Form>,
@@ -88,11 +88,25 @@ impl NormalEquations {
     /// What libtorch said.
     pub fn add(&mut self, sources: &[Tensor], targets: &[Tensor]) -> Result<()> {
         tch::no_grad(|| {
-            let is_wanted = |i: usize| self.groups.iter().any(|group| group.sources[i].is_some());
-            let wanted = |(i, source): (usize, &Tensor)| is_wanted(i).then(|| wide(source));
-            let sources: Vec<Option<Tensor>> = sources.iter().enumerate().map(wanted).collect();
-            self.groups.iter_mut().try_for_each(|group| group.add(&self.sources, &sources, targets))
+            let blocks = self.blocks(sources)?;
+            self.groups.iter_mut().try_for_each(|group| group.add(&self.sources, &blocks, targets))
         })
+    }
+
+    /// The sources that any pair wants, those of one size side by side.
+    fn blocks(&self, sources: &[Tensor]) -> Result<Vec<Block>> {
+        let is_wanted = |i: usize| self.groups.iter().any(|group| group.sources[i].is_some());
+        let mut blocks: Vec<(Form, Vec<usize>)> = vec![];
+        for (i, &form) in self.sources.iter().enumerate().filter(|(i, _)| is_wanted(*i)) {
+            match blocks.iter_mut().find(|(other, _)| same_places(*other, form)) {
+                Some((_, members)) => members.push(i),
+                None => blocks.push((form, vec![i])),
+            }
+        }
+        let joined = |(form, members): (Form, Vec<usize>)| {
+            side_by_side(&members, sources).map(|maps| Block { form, members, maps })
+        };
+        blocks.into_iter().map(joined).collect()
     }
 
     /// Adds what others have summed over other samples.
@@ -143,49 +157,37 @@ impl Group {
         Self { form, targets: vec![target], rows: 0.0, sum: None, squares: None, sources: vec![] }
     }
 
-    fn add(
-        &mut self,
-        forms: &[Form],
-        sources: &[Option<Tensor>],
-        targets: &[Tensor],
-    ) -> Result<()> {
-        let axis = if self.form.size().is_some() { 1 } else { -1 };
-        let side_by_side: Vec<Tensor> = self.targets.iter().map(|&j| wide(&targets[j])).collect();
-        let joined = Tensor::cat(&side_by_side, axis);
-        let y = rows(&joined)?;
+    fn add(&mut self, forms: &[Form], blocks: &[Block], targets: &[Tensor]) -> Result<()> {
+        let maps = side_by_side(&self.targets, targets)?;
+        let y = rows(&maps)?;
         self.rows += y.size()[0] as f64;
         grow(&mut self.sum, column_sums(&y));
         grow(&mut self.squares, column_sums(&(&y * &y)));
-        let mut folds: Vec<([i64; 2], Tensor)> = vec![];
-        for (i, sums) in self.sources.iter_mut().enumerate() {
-            let (Some(sums), Some(source)) = (sums, &sources[i]) else { continue };
-            let small = forms[i].size().filter(|_| forms[i].grows_to(self.form));
-            match (small, self.form.size()) {
-                (Some(small), Some(size)) => {
-                    if !folds.iter().any(|(at, _)| *at == small) {
-                        folds.push((small, rows(&folded(&joined, small)?)?));
-                    }
-                    let fold = folds.iter().find(|(at, _)| *at == small).map(|(_, fold)| fold);
-                    let large = resized(source, size)?;
-                    let x = rows(source)?;
-                    sums.add(
-                        &column_sums(&rows(&large)?),
-                        &x,
-                        &rows(&folded(&large, small)?)?,
-                        fold.unwrap_or(&y),
-                    );
-                }
-                (_, Some(size)) => {
-                    let x = rows(&resized(source, size)?)?;
-                    sums.add(&column_sums(&x), &x, &x, &y);
-                }
-                _ => {
-                    let x = rows(source)?;
-                    sums.add(&column_sums(&x), &x, &x, &y);
-                }
-            }
+        let wanted = |block: &&Block| block.members.iter().any(|&i| self.sources[i].is_some());
+        let products: Vec<(&Block, Products)> = blocks
+            .iter()
+            .filter(wanted)
+            .map(|block| Ok((block, Products::of(block, self.form, &maps)?)))
+            .collect::<Result<_>>()?;
+        for (block, products) in products {
+            self.add_block(forms, block, &products);
         }
         Ok(())
+    }
+
+    fn add_block(&mut self, forms: &[Form], block: &Block, of: &Products) {
+        let mut first = 0;
+        for &i in &block.members {
+            let channels = forms[i].channels() as i64;
+            if let Some(sums) = &mut self.sources[i] {
+                let own = of.x.narrow(1, first, channels);
+                let products = own.tr().matmul(&of.other.narrow(1, first, channels));
+                sums.sum += cpu(&of.sum.narrow(0, first, channels));
+                sums.products += cpu(&products);
+                sums.cross += cpu(&of.cross.narrow(0, first, channels));
+            }
+            first += channels;
+        }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -213,14 +215,49 @@ impl SourceSums {
             cross: zeros(&[channels, width]),
         }
     }
+}
 
-    fn add(&mut self, sum: &Tensor, x: &Tensor, other: &Tensor, y: &Tensor) {
-        let turned = x.tr();
-        let cpu = |t: Tensor| t.to_device(tch::Device::Cpu);
-        self.sum += cpu(sum.shallow_clone());
-        self.products += cpu(turned.matmul(other));
-        self.cross += cpu(turned.matmul(y));
+/// Layers of one size, N×H×W×ΣC.
+struct Block {
+    form: Form,
+    members: Vec<usize>,
+    maps: Tensor,
+}
+
+/// What the sums over a batch are made of: x and RᵀRx over the positions of the smaller maps, Σx, and
+/// Σxyᵀ.
+struct Products {
+    x: Tensor,
+    other: Tensor,
+    sum: Tensor,
+    cross: Tensor,
+}
+
+impl Products {
+    fn of(block: &Block, to: Form, targets: &Tensor) -> Result<Self> {
+        let resizing = Resizing::between(block.form, to, targets.device())?;
+        if !block.form.grows_to(to) {
+            let x = rows(&resizing.there(&block.maps))?;
+            let (sum, cross) = (column_sums(&x), x.tr().matmul(&rows(targets)?));
+            return Ok(Self { other: x.shallow_clone(), x, sum, cross });
+        }
+        let x = rows(&block.maps)?;
+        let other = rows(&resizing.there_and_back(&block.maps))?;
+        let weights = resizing.weights(block.form.places()).to_device(x.device());
+        let sum = x.tr().matmul(&weights.repeat([block.maps.size()[0]]));
+        let cross = x.tr().matmul(&rows(&resizing.back(targets))?);
+        Ok(Self { x, other, sum, cross })
     }
+}
+
+/// The channels of some layers side by side, in float64: N×H×W×ΣC.
+fn side_by_side(places: &[usize], outputs: &[Tensor]) -> Result<Tensor> {
+    let each = places.iter().map(|&i| laid(&outputs[i])).collect::<Result<Vec<_>>>()?;
+    Tensor::f_cat(&each, -1).map_err(|e| tensors::torch_error("join layers", &e))
+}
+
+fn cpu(tensor: &Tensor) -> Tensor {
+    tensor.to_device(tch::Device::Cpu)
 }
 
 fn column_sums(rows: &Tensor) -> Tensor {
