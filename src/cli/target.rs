@@ -102,7 +102,10 @@ impl TargetArgs {
 }
 
 /// The lines of a file, a name for each of K logits.
-fn names_in(path: &Path, count: usize) -> Result<Vec<String>> {
+///
+/// # Errors
+/// It cannot be read, or has a blank line or other than K lines.
+pub fn names_in(path: &Path, count: usize) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
     let remedy = "give a line for each logit, in their order";

@@ -88,6 +88,71 @@ fn of_stored_layers_the_arrays_are_models() {
     assert_eq!(done(&format!("check {file} --baseline {file}")).code, 0);
 }
 
+/// The bytes of a float32 `.npy` of N×D.
+fn npy(rows: usize, columns: usize, value: impl Fn(usize) -> f32) -> Vec<u8> {
+    let shape =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let header = format!("{shape:<117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend((0..rows * columns).flat_map(|i| value(i).to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn models_without_a_value_stand_last_and_in_no_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    let mixed = |i: usize, seed: usize| ((i * 7919 + seed * 104_729) % 1013) as f32;
+    let write = |name: &str, bytes: Vec<u8>| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let files = [
+        write("broken.npy", npy(30, 4, |i| if i == 5 { f32::NAN } else { mixed(i, 0) })),
+        write("a.npy", npy(30, 4, |i| mixed(i, 1))),
+        write("b.npy", npy(30, 4, |i| mixed(i, 1) + mixed(i, 2) / 9.0)),
+        write("c.npy", npy(30, 4, |i| mixed(i * i, 3))),
+    ];
+    let found = report(&format!("platonic --measure cka --features {}", files.join(" ")));
+    let results = &found["results"];
+    let order = results["order"].as_array().unwrap();
+    assert!(order[3].as_str().unwrap().contains("broken"), "{order:?}");
+    let merges = results["merges"].as_array().unwrap();
+    assert_eq!(merges.len(), 2, "{merges:?}");
+    assert!(!results["merges"].to_string().contains("broken"), "{merges:?}");
+    assert!(merges[0]["distance"].as_f64().unwrap() > 0.0, "{merges:?}");
+}
+
+#[test]
+fn the_order_of_the_classes_can_be_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = std::fs::read_dir(crate::support::path("images")).unwrap();
+    for class in classes.map(|class| class.unwrap().path()) {
+        let name = class.file_name().unwrap().to_string_lossy().into_owned();
+        let to = folder.path().join("images").join(name.split_once('-').unwrap().1);
+        std::fs::create_dir_all(&to).unwrap();
+        for image in std::fs::read_dir(class).unwrap().take(4) {
+            let image = image.unwrap();
+            std::fs::copy(image.path(), to.join(image.file_name())).unwrap();
+        }
+    }
+    let names =
+        "t-shirt\ntrouser\npullover\ndress\ncoat\nsandal\nshirt\nsneaker\nbag\nankle-boot\n";
+    let labels = folder.path().join("labels.txt");
+    std::fs::write(&labels, names).unwrap();
+    let found = report(&format!(
+        "platonic {{models/fashion-seed0-scripted.pt}} {{models/fashion-seed1-traced.pt}} --data {} \
+         --preprocess raw --channels 3 --mean 0.2860 --std 0.3530 --labels {}",
+        folder.path().join("images").display(),
+        labels.display()
+    ));
+    for model in found["results"]["models"].as_array().unwrap() {
+        assert!(model["accuracy"].as_f64().unwrap() > 0.8, "{model}");
+    }
+}
+
 #[test]
 fn what_cannot_be_aligned_is_told() {
     let two = "platonic {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}";

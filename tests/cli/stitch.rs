@@ -217,6 +217,57 @@ fn mistakes_are_told() {
 }
 
 #[test]
+fn a_constant_layer_is_stitched_as_the_mean() {
+    let line = "stitch {constant_layer.pt} --data {constant_layer.npy} --ridge 0 --layer-a constant \
+                --layer-b stem";
+    let found = report(line);
+    let own = pair(&found, "constant", "stem");
+    assert_eq!(own["stitch"]["rank"], 0, "{own}");
+    let mean = &own["controls"]["mean"];
+    assert!((number(&own["kl"]) - number(&mean["kl"])).abs() < 1e-6, "{own}");
+    assert_eq!(own["agreement"], mean["agreement"], "{own}");
+}
+
+#[test]
+fn values_that_are_not_finite_are_told() {
+    let line = |model: &str, rest: &str| {
+        format!(
+            "stitch {{saliency/{model}.pt}} --data {{images}} --limit 60 --preprocess raw \
+                 --channels 3 {rest}"
+        )
+    };
+    fails(&line("nan-conv", "-q"), &["conv of A or conv of B gives NaN or infinite values"]);
+    let found = report(&line("nan-fc", ""));
+    let own = pair(&found, "conv", "conv");
+    assert!(own["agreement"].is_null() && own["kl"].is_null(), "{own}");
+    assert!(own["reason"].as_str().unwrap().contains("NaN or infinite"), "{own}");
+    let codes: Vec<&str> = found["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|warning| warning["code"].as_str())
+        .collect();
+    assert!(codes.contains(&"not-finite") && codes.contains(&"cannot-be-stitched"), "{codes:?}");
+}
+
+#[test]
+fn pairs_without_a_value_have_their_reason_once_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let [json, page] =
+        ["s.json", "s.html"].map(|name| folder.path().join(name).display().to_string());
+    let line = |layers: &str| format!("stitch {A} {B} {DATA} --limit 100 -q {layers} -o {json}");
+    for (layers, reasons) in
+        [("--layers layer3 --layers layer4", 0), ("--layers layer4 --layers fc", 2)]
+    {
+        assert_eq!(repsim(words(&line(layers))).code, 0);
+        assert_eq!(repsim(["report", &json, "-o", &page]).code, 0);
+        let text = fs::read_to_string(&page).unwrap();
+        assert_eq!(text.matches("<li id=\"r1stitch-n").count(), reasons, "{layers}");
+        assert_eq!(text.contains("Where there is no value"), reasons > 0, "{layers}");
+    }
+}
+
+#[test]
 fn a_gate_holds_stitches() {
     let folder = tempfile::tempdir().unwrap();
     let baseline = folder.path().join("baseline.json");

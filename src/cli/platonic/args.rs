@@ -50,6 +50,10 @@ pub struct Args {
     /// last linear layer; of stored representations every array]
     #[arg(long, value_name = "NAME", help_heading = "Layers")]
     pub layer: Vec<String>,
+    /// Names of the classes, a line for each logit, for the accuracies [default: the sub-folders of the
+    /// data in the order of their names, where they are as many as the logits]
+    #[arg(long, value_name = "FILE", help_heading = "Models")]
+    pub labels: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]

@@ -12,7 +12,7 @@ pub use self::show::{ordered, places};
 use super::Status;
 use super::cka::skipped;
 use super::output::Messages;
-use super::target::numbered;
+use super::target::{names_in, numbered};
 use super::{features, inputs, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
@@ -85,7 +85,10 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let labels = dataset.labels().map(of);
     let accuracy = outcome.logits.iter().map(|logits| {
         let logits = logits.as_ref().ok_or("the model gives no matrix of logits")?;
-        let classes = numbered(&dataset, dataset.classes(), logits.ncols())?;
+        let named = args.labels.as_deref().map(|path| names_in(path, logits.ncols())).transpose();
+        let named = named.map_err(|e| e.to_string())?;
+        let names = named.as_deref().unwrap_or(dataset.classes());
+        let classes = numbered(&dataset, names, logits.ncols())?;
         let said = predictions(logits.view()).into_iter().collect::<Option<Vec<_>>>();
         let said = said.ok_or("the logits of a sample are NaN or infinite")?;
         let right = said.iter().zip(&outcome.indices).filter(|(s, i)| s.class == classes[**i]);

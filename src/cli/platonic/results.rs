@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::{Args, Found};
 use crate::capture::represent::Wanted;
@@ -112,15 +112,21 @@ fn model(found: &Found, measure: &MeasureResult, i: usize, layer: LayerResult) -
 
 fn of(models: Vec<ModelResult>, n: usize, measure: MeasureResult) -> PlatonicResults {
     let names: Vec<String> = models.iter().map(|m| m.name.clone()).collect();
-    let (merges, order) = cluster(distances(&measure).view());
+    // Models without a value stand last, and in no cluster.
+    let (known, unknown): (Vec<usize>, Vec<usize>) =
+        (0..models.len()).partition(|&i| models[i].mean_alignment.get().is_some());
+    let distances = distances(&measure).select(Axis(0), &known).select(Axis(1), &known);
+    let (merges, order) = cluster(distances.view());
+    let clustered: Vec<String> = known.iter().map(|&i| names[i].clone()).collect();
+    let order = order.iter().map(|&i| &known[i]).chain(&unknown);
     let (rank_correlation, why) = match correlation(&models, &measure) {
         Ok(value) => (Number::from(value), None),
         Err(why) => (Number::from(None), Some(why)),
     };
     let null = |reason: &str| NullValue { field: "rank_correlation".into(), reason: reason.into() };
     PlatonicResults {
-        order: order.iter().map(|&i| names[i].clone()).collect(),
-        merges: named(&merges, &names),
+        order: order.map(|&i| names[i].clone()).collect(),
+        merges: named(&merges, &clustered),
         nulls: why.map(null).into_iter().collect(),
         rank_correlation,
         models,
@@ -139,7 +145,8 @@ fn distances(measure: &MeasureResult) -> Array2<f64> {
     }
     let most = values.iter().copied().filter(|v| v.is_finite()).fold(f64::NEG_INFINITY, f64::max);
     let best = measure.facts.range[1].get().unwrap_or(most);
-    values.mapv(|v| (best - v).max(0.0))
+    // NaN stays NaN, which `f64::max` would turn into 0.
+    values.mapv(|v| if v > best { 0.0 } else { best - v })
 }
 
 fn named(merges: &[Merge], names: &[String]) -> Vec<MergeResult> {

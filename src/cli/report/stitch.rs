@@ -59,8 +59,11 @@ fn matrix(report: &StitchReport, id: &str) -> Markup {
     let values = Array2::from_shape_fn((rows.len(), columns.len()), |(i, j)| {
         at(i, j).and_then(|pair| value(report, pair).get()).unwrap_or(f64::NAN)
     });
-    let reasons: Vec<String> =
-        results.pairs.iter().map(|pair| pair.reason.clone().unwrap_or_default()).collect();
+    let mut reasons: Vec<String> =
+        results.pairs.iter().filter_map(|pair| pair.reason.clone()).collect();
+    reasons.sort();
+    reasons.dedup();
+    let reason = |pair: &PairResult| reasons.iter().position(|r| Some(r) == pair.reason.as_ref());
     let names = report.inputs.names();
     let axis = |i: usize| names.get(i).or(names.first()).cloned().unwrap_or_default();
     let what = name(report);
@@ -81,7 +84,7 @@ fn matrix(report: &StitchReport, id: &str) -> Markup {
         marks: &[],
         mark_label: "",
         reasons: &reasons,
-        reason: &|i, j| at(i, j)?.reason.as_ref().map(|_| i * columns.len() + j),
+        reason: &|i, j| reason(at(i, j)?),
     };
     matrix.draw()
 }

@@ -50,6 +50,7 @@ pub fn fit(
     let mut found = native::with_blas_threads(args.run.threads(), || {
         solve(args, networks, &sums, kept.as_ref(), device)
     })?;
+    networks.tell_refused()?;
     if args.fit.fit == Fit::Trained {
         train(args, networks, &mut found, work, bar)?;
     }
@@ -111,12 +112,19 @@ fn solve(
             let mean = main.with_mean_of(aside.as_ref());
             Ok(Some((least_squares(&main, aside.as_ref(), args.fit.ridge)?, mean)))
         };
+        let names =
+            (&networks.subjects[0].layers[pair.a].name, &networks.subjects[1].layers[pair.b].name);
         let stitches = match (one(pair.a), one(pair.a + count)) {
             (Ok(Some((real, mean))), Ok(Some((random, _)))) => {
                 found.means[pair.b] = Some(constant(&mean, to, device)?);
                 Ok(stitches(args, real, &random, (from, to), device)?)
             }
-            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+            (Err(_), _) => {
+                Err(format!("{} of A or {} of B gives NaN or infinite values", names.0, names.1))
+            }
+            (_, Err(_)) => {
+                Err(format!("{} of A with random weights gives NaN or infinite values", names.0))
+            }
             _ => Err("the layers have no common rows".to_owned()),
         };
         match stitches {

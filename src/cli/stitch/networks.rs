@@ -14,6 +14,9 @@ use crate::functional::stitching::Form;
 use crate::report::{ModelInput, Warning};
 use crate::torchscript::{Answer, Execution, Layer, Selection, Tail};
 
+/// Code of the warning of pairs that cannot be stitched.
+const REFUSED: &str = "cannot-be-stitched";
+
 /// A, B, A with other weights, and what lies behind the layers of B.
 pub struct Networks {
     /// A and B.
@@ -160,29 +163,36 @@ impl Networks {
                 }
             }
         }
-        let refused = pairs.iter().find_map(|pair| pair.forms.as_ref().err());
-        if pairs.iter().all(|pair| pair.forms.is_err()) {
-            let problem = match refused {
-                Some(reason) => reason.clone(),
-                None => {
-                    "the models have no layers of the same name that can be stitched".to_owned()
-                }
-            };
-            let remedy = "choose layers with --layer-a and --layer-b, or --layers; `repsim layers` lists \
-                          them";
-            return Err(Error::usage(format!("nothing to stitch: {problem}"), remedy));
-        }
-        let count = pairs.iter().filter(|pair| pair.forms.is_err()).count();
-        if let Some(reason) = refused {
-            let text =
-                format!("{count} of {} pairs cannot be stitched, the first: {reason}", pairs.len());
-            self.warnings.push(Warning::new("cannot-be-stitched", "results.pairs", text));
-        }
         self.pairs = pairs;
+        self.tell_refused()?;
         for j in 0..self.tails.len() {
             if !self.pairs.iter().any(|pair| pair.b == j && pair.forms.is_ok()) {
                 self.tails[j] = None;
             }
+        }
+        Ok(())
+    }
+
+    /// Warns of pairs that cannot be stitched.
+    ///
+    /// # Errors
+    /// None can.
+    pub fn tell_refused(&mut self) -> Result<()> {
+        let refused: Vec<&String> =
+            self.pairs.iter().filter_map(|pair| pair.forms.as_ref().err()).collect();
+        if refused.len() == self.pairs.len() {
+            let problem = match refused.first() {
+                Some(reason) => reason.as_str(),
+                None => "the models have no layers of the same name that can be stitched",
+            };
+            let remedy = "choose other layers with --layer-a and --layer-b, or --layers, or give more samples";
+            return Err(Error::usage(format!("nothing to stitch: {problem}"), remedy));
+        }
+        if let Some(reason) = refused.first() {
+            let (count, all) = (refused.len(), self.pairs.len());
+            let text = format!("{count} of {all} pairs cannot be stitched, the first: {reason}");
+            self.warnings.retain(|warning| warning.code != REFUSED);
+            self.warnings.push(Warning::new(REFUSED, "results.pairs", text));
         }
         Ok(())
     }
@@ -242,12 +252,12 @@ fn forms(args: &Args, from: &Layer, to: &Layer, split: &Split) -> Result<(Form, 
             Err(format!("{shapes}: the identity needs one shape"))
         };
     }
-    let (rows, channels) = (split.main.len() * b.positions(), a.channels());
+    let positions = a.positions().min(b.positions());
+    let (rows, channels) = (split.main.len() * positions, a.channels());
     match rows > channels {
         true => Ok((a, b)),
         false => Err(format!(
-            "{} has {channels} channels, and {rows} rows to fit them on ({} samples): any map would fit; \
-             give more samples",
+            "{} has {channels} channels, and {rows} rows to fit them on ({} samples): any map would fit",
             from.name,
             split.main.len()
         )),

@@ -115,7 +115,11 @@ fn results(
         held_out: work.held_out(),
         accuracy_a,
         accuracy_b,
-        without_accuracy: networks.unlabelled.clone(),
+        without_accuracy: networks
+            .unlabelled
+            .clone()
+            .or_else(|| unsound(&found.b, "B"))
+            .or_else(|| unsound(&found.a, "A")),
         layers_a: names(0, &|i| networks.pairs.iter().any(|pair| pair.a == i)),
         layers_b: names(1, &|j| networks.pairs.iter().any(|pair| pair.b == j)),
         against: cka.map(|_| against::compared(&pairs, labelled)),
@@ -156,7 +160,18 @@ fn of_pair(networks: &Networks, found: &Measured, i: usize, labelled: bool) -> P
     made.controls.random_weights = control(random, labelled);
     made.controls.mean = control(mean, labelled);
     made.stitch = stitch(pair, stitches);
+    made.reason = unsound(real, "the stitched network or B");
     made
+}
+
+/// Why a network has no value.
+fn unsound(scores: &Scores, whose: &str) -> Option<String> {
+    let count = scores.unsound();
+    let text = format!(
+        "{count} of {} samples have logits of {whose} that are NaN or infinite",
+        scores.images()
+    );
+    (count > 0).then_some(text)
 }
 
 fn control(scores: &Scores, labelled: bool) -> ControlResult {
@@ -194,6 +209,11 @@ fn of_results(results: &StitchResults) -> Vec<Warning> {
             100.0 / results.n as f64
         );
         said.push(Warning::new("few-samples", "results.n", text));
+    }
+    if let Some(reason) =
+        results.pairs.iter().find_map(|pair| pair.stitch.as_ref().and(pair.reason.as_ref()))
+    {
+        said.push(Warning::new("not-finite", "results.pairs", reason));
     }
     let value = |pair: &PairResult| pair.accuracy.get().or(pair.agreement.get());
     let chance = |pair: &PairResult| {

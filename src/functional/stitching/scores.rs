@@ -12,6 +12,7 @@ pub struct Scores {
     images: usize,
     right: usize,
     agreeing: usize,
+    unsound: usize,
     divergence: f64,
 }
 
@@ -35,6 +36,8 @@ impl Scores {
         let said = predicted(&logits)?;
         let intact = predicted(against.logits)?;
         self.images += said.len();
+        let sound = |(a, b): &(&Option<usize>, &Option<usize>)| a.is_some() && b.is_some();
+        self.unsound += said.len() - said.iter().zip(&intact).filter(sound).count();
         let agree = |(a, b): &(&Option<usize>, &Option<usize>)| a.is_some() && a == b;
         self.agreeing += said.iter().zip(&intact).filter(agree).count();
         if let Some(labels) = against.labels {
@@ -55,14 +58,23 @@ impl Scores {
         self.right
     }
 
-    /// The share of images predicted rightly, where labels were given.
-    pub fn accuracy(&self) -> f64 {
-        self.right as f64 / self.images as f64
+    /// Images of which a logit, here or of the intact network, is not finite.
+    pub fn unsound(&self) -> usize {
+        self.unsound
     }
 
-    /// The share of images with the prediction of the intact network.
+    /// The share of images predicted rightly, where labels were given; NaN where logits are not finite.
+    pub fn accuracy(&self) -> f64 {
+        self.share(self.right)
+    }
+
+    /// The share of images with the prediction of the intact network; NaN where logits are not finite.
     pub fn agreement(&self) -> f64 {
-        self.agreeing as f64 / self.images as f64
+        self.share(self.agreeing)
+    }
+
+    fn share(&self, count: usize) -> f64 {
+        if self.unsound > 0 { f64::NAN } else { count as f64 / self.images as f64 }
     }
 
     /// The mean over images of KL(p‖q) = Σ p·ln(p/q) in nats, with p the intact network's softmax
@@ -76,6 +88,8 @@ impl Scores {
 fn divergence(p: &Tensor, q: &Tensor) -> Result<f64> {
     let (p, q) = (p.log_softmax(-1, Kind::Double), q.log_softmax(-1, Kind::Double));
     let each = p.exp() * (p - q);
+    // No divergence is below 0 but by rounding; NaN stays.
+    let each = each.sum_dim_intlist([-1i64].as_slice(), false, Kind::Double).clamp_min(0.0);
     Ok(tensors::to_vector(&each.sum(Kind::Double).reshape([1]))?[0])
 }
 
@@ -94,6 +108,18 @@ mod tests {
         let mut same = Scores::default();
         same.add(&intact, &Reference { logits: &intact, labels: None })?;
         assert_eq!((same.agreement(), same.divergence()), (1.0, 0.0));
+        Ok(())
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_are_no_predictions() -> Result<()> {
+        let intact = tensors::from_rows(&[2.0, 0.0, 0.0, 1.0], &[2, 2])?;
+        let said = tensors::from_rows(&[2.0, 0.0, f32::NAN, 1.0], &[2, 2])?;
+        let mut scores = Scores::default();
+        scores.add(&said, &Reference { logits: &intact, labels: Some(&[0, 1]) })?;
+        assert_eq!(scores.unsound(), 1);
+        assert!(scores.accuracy().is_nan() && scores.agreement().is_nan());
+        assert!(scores.divergence().is_nan());
         Ok(())
     }
 
