@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, ArrayD, Axis, concatenate};
 use repsim::data::features::load_features;
-use repsim::functional::stitching::{Fitted, Form, NormalEquations, PairSums, Ridge, Stitch, fit};
+use repsim::functional::stitching::{
+    Fitted, Form, LeastSquares, NormalEquations, PairSums, Ridge, Stitch,
+};
 use repsim::torchscript::tensors;
 use serde_json::Value;
 use tch::{Device, Tensor};
@@ -62,7 +64,7 @@ fn fitted(case: &Value, batch: usize) -> (ArrayD<f64>, ArrayD<f64>, Fitted) {
     let of = |side: &str| layer(&format!("{side}_{}", case[side].as_str().unwrap()));
     let (x, y) = (of("a"), of("b"));
     let ridge = Ridge::Fixed(case["ridge"].as_f64().unwrap());
-    let found = fit(&sums(&x, &y, batch), None, ridge).unwrap();
+    let found = LeastSquares::new(ridge).fit(&sums(&x, &y, batch), None).unwrap();
     (x, y, found)
 }
 
@@ -138,7 +140,7 @@ fn samples_kept_aside_choose_a_ridge_against_noise() {
         let rows = |all: &Array2<f64>| all.slice(ndarray::s![from..to, ..]).to_owned().into_dyn();
         sums(&rows(&x), &rows(&y), 64)
     };
-    let found = fit(&part(0, 24), Some(&part(24, 48)), Ridge::Chosen).unwrap();
+    let found = LeastSquares::new(Ridge::Chosen).fit(&part(0, 24), Some(&part(24, 48))).unwrap();
     assert!(found.ridge > 0.0, "{}", found.ridge);
     let clean = &x.column(0).insert_axis(Axis(1)) * 0.5;
     let clean = concatenate![Axis(1), clean, &clean * -2.0];
@@ -146,6 +148,6 @@ fn samples_kept_aside_choose_a_ridge_against_noise() {
         let of = |all: &Array2<f64>| all.slice(ndarray::s![rows.clone(), ..]).to_owned().into_dyn();
         sums(&of(&x), &of(&clean), 64)
     };
-    let found = fit(&whole(0..24), Some(&whole(24..48)), Ridge::Chosen).unwrap();
+    let found = LeastSquares::new(Ridge::Chosen).fit(&whole(0..24), Some(&whole(24..48))).unwrap();
     assert!(found.ridge <= 1e-3 && found.explained > 0.999, "{found:?}");
 }

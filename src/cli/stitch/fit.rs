@@ -8,7 +8,7 @@ use super::networks::{Networks, Outputs};
 use crate::capture::Progress;
 use crate::error::Result;
 use crate::functional::stitching::{
-    Fitted, Form, NormalEquations, Stitch, Trainer, constant, fit as least_squares,
+    Fitted, Form, LeastSquares, NormalEquations, Stitch, Trainer, constant,
 };
 use crate::stats::Draws;
 use crate::torchscript::native;
@@ -101,16 +101,19 @@ fn solve(
 ) -> Result<Fits> {
     let count = networks.subjects[0].layers.len();
     let mut found = Fits { pairs: vec![], means: networks.tails.iter().map(|_| None).collect() };
+    // Of A and of A with other weights, each with its own sources.
+    let mut least_squares = [0, 1].map(|_| LeastSquares::new(args.fit.ridge));
     for pair in &mut networks.pairs {
         let Ok((from, to)) = pair.forms else {
             found.pairs.push(None);
             continue;
         };
-        let one = |source: usize| -> Result<Option<(Fitted, ndarray::Array1<f64>)>> {
+        let mut one = |source: usize| -> Result<Option<(Fitted, ndarray::Array1<f64>)>> {
             let Some(main) = sums.pair(source, pair.b)? else { return Ok(None) };
             let aside = kept.map(|kept| kept.pair(source, pair.b)).transpose()?.flatten();
             let mean = main.with_mean_of(aside.as_ref());
-            Ok(Some((least_squares(&main, aside.as_ref(), args.fit.ridge)?, mean)))
+            let of = usize::from(source >= count);
+            Ok(Some((least_squares[of].fit(&main, aside.as_ref())?, mean)))
         };
         let names =
             (&networks.subjects[0].layers[pair.a].name, &networks.subjects[1].layers[pair.b].name);

@@ -57,60 +57,99 @@ impl std::str::FromStr for Ridge {
     }
 }
 
-/// Fits W and b by least squares with a ridge on W:
+/// Least squares with a ridge on W:
 ///
 /// ```text
 /// min Σ‖Wᵀx + b − y‖² + ρ·(tr S/C)·‖W‖²,   S = Σ(x − x̄)(x − x̄)ᵀ
 /// ```
 ///
-/// Without `aside` the ridge is `ridge`, or 0 where it was to be chosen. The map returned is fitted
-/// on all samples, those kept aside among them ("direct matching": Csiszárik, Kőrösi-Szabó, Matszangosz,
-/// Papp & Varga 2021).
-///
-/// # Errors
-/// Values that are not finite.
-pub fn fit(main: &PairSums, aside: Option<&PairSums>, ridge: Ridge) -> Result<Fitted> {
-    let ridge = match (ridge, aside) {
-        (Ridge::Fixed(value), _) => value,
-        (Ridge::Chosen, None) => 0.0,
-        (Ridge::Chosen, Some(aside)) => chosen(main, aside)?,
-    };
-    let all = aside.map_or_else(|| main.clone(), |aside| main.with(aside));
-    let solver = solver(&all)?;
-    let cross = all.cross();
-    let map = all.affine(solver.solve(solver.project(cross.view()).view(), ridge));
-    let total = all.target_scatter();
-    let left = all.error(&map);
-    let explained = if total > 0.0 { 1.0 - left / total } else { f64::NAN };
-    Ok(Fitted { map, rank: solver.rank(), ridge, explained })
+/// ("direct matching": Csiszárik, Kőrösi-Szabó, Matszangosz, Papp & Varga 2021). S is taken apart once
+/// for pairs that follow each other and have the same source at the same size.
+#[derive(Debug)]
+pub struct LeastSquares {
+    ridge: Ridge,
+    last: Option<Design>,
 }
 
-fn chosen(main: &PairSums, aside: &PairSums) -> Result<f64> {
-    let solver = solver(main)?;
+/// S taken apart, of the samples that ridges are tried on and of all.
+#[derive(Debug)]
+struct Design {
+    of: (usize, usize),
+    main: Option<RidgeSolver>,
+    all: RidgeSolver,
+}
+
+impl LeastSquares {
+    /// With this ridge.
+    pub fn new(ridge: Ridge) -> Self {
+        Self { ridge, last: None }
+    }
+
+    /// Fits W and b. Without `aside` the ridge is the one given, or 0 where it was to be chosen. The
+    /// map returned is fitted on all samples, those kept aside among them. All pairs that are given to
+    /// one `LeastSquares` come from the same [`super::NormalEquations`].
+    ///
+    /// # Errors
+    /// Values that are not finite.
+    pub fn fit(&mut self, main: &PairSums, aside: Option<&PairSums>) -> Result<Fitted> {
+        let finite = |sums: &PairSums| sums.xy.iter().chain(&sums.yy).all(|v| v.is_finite());
+        if !finite(main) || !aside.is_none_or(finite) {
+            return Err(not_finite());
+        }
+        let all = aside.map_or_else(|| main.clone(), |aside| main.with(aside));
+        let design = match self.last.take().filter(|last| last.of == main.design) {
+            Some(design) => design,
+            None => Design::new(main, &all, aside.is_some() && self.ridge == Ridge::Chosen)?,
+        };
+        let ridge = match (self.ridge, aside, &design.main) {
+            (Ridge::Fixed(value), _, _) => value,
+            (Ridge::Chosen, Some(aside), Some(solver)) => chosen(solver, main, aside),
+            (Ridge::Chosen, _, _) => 0.0,
+        };
+        let solver = &design.all;
+        let projected = solver.project(all.cross().view());
+        let map = all.affine(solver.solve(projected.view(), ridge));
+        let total = all.target_scatter();
+        let explained = if total > 0.0 { 1.0 - all.error(&map) / total } else { f64::NAN };
+        let found = Fitted { map, rank: solver.rank(), ridge, explained };
+        self.last = Some(design);
+        Ok(found)
+    }
+}
+
+impl Design {
+    fn new(main: &PairSums, all: &PairSums, is_chosen: bool) -> Result<Self> {
+        let of_main = is_chosen.then(|| solver(main)).transpose()?;
+        Ok(Self { of: main.design, main: of_main, all: solver(all)? })
+    }
+}
+
+fn chosen(solver: &RidgeSolver, main: &PairSums, aside: &PairSums) -> f64 {
     let projected = solver.project(main.cross().view());
     let error = |ridge: f64| aside.error(&main.affine(solver.solve(projected.view(), ridge)));
     let errors: Vec<f64> = RIDGES.iter().map(|ridge| error(*ridge)).collect();
     let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
     let near = |error: &f64| *error <= least + NEAR * aside.target_scatter();
-    Ok(errors.iter().rposition(near).map_or(0.0, |place| RIDGES[place]))
+    errors.iter().rposition(near).map_or(0.0, |place| RIDGES[place])
 }
 
 fn solver(sums: &PairSums) -> Result<RidgeSolver> {
-    let finite = sums.xx.iter().chain(&sums.xy).chain(&sums.yy).all(|v| v.is_finite());
-    let solver = if finite {
-        RidgeSolver::new(sums.scatter().view(), sums.x.dot(&sums.x) / sums.rows).ok()
-    } else {
-        None
-    };
-    solver.ok_or_else(|| {
-        Error::usage("a layer gives values that are not finite", "leave it out with --layers")
-    })
+    if !sums.xx.iter().all(|v| v.is_finite()) {
+        return Err(not_finite());
+    }
+    let of_mean = sums.x.dot(&sums.x) / sums.rows;
+    RidgeSolver::new(sums.scatter().view(), of_mean).map_err(|_| not_finite())
+}
+
+fn not_finite() -> Error {
+    Error::usage("a layer gives values that are not finite", "leave it out with --layers")
 }
 
 impl PairSums {
     /// Of the samples of both.
     fn with(&self, other: &Self) -> Self {
         Self {
+            design: self.design,
             rows: self.rows + other.rows,
             x: &self.x + &other.x,
             y: &self.y + &other.y,

@@ -3,6 +3,8 @@
 
 mod fit;
 mod form;
+mod joined;
+mod resizing;
 mod scores;
 mod stitch;
 mod sums;
@@ -10,7 +12,7 @@ mod train;
 
 use tch::Tensor;
 
-pub use fit::{Affine, Fitted, RIDGES, Ridge, fit};
+pub use fit::{Affine, Fitted, LeastSquares, RIDGES, Ridge};
 pub use form::Form;
 pub use scores::{Reference, Scores};
 pub use stitch::{Stitch, constant};

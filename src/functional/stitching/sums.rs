@@ -1,34 +1,49 @@
 //! The normal equations of all pairs of layers, streamed.
 
 use ndarray::{Array1, Array2};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::form::{Form, Resizing, laid, rows};
+use super::form::Form;
+use super::joined::{Alike, Columns, Joined, rows};
+use super::resizing::Resizing;
 use crate::error::Result;
 use crate::torchscript::tensors;
+
+/// Rows whose squares are taken at a time.
+const ROWS: i64 = 4096;
+
+/// Products of as many channels at most are cut into pieces.
+const FEW_CHANNELS: i64 = 64;
+
+/// Pieces that products are cut into, at most.
+const PIECES: i64 = 2;
 
 /// Sums over rows, a row a sample and position of the target layer: of the source's channels x
 /// brought to the target's size, of the target's channels y, and of their products.
 ///
 /// The resizing R is linear. Where R makes maps larger, Σ xᵢyⱼ over the target's positions is
 /// ⟨x, Rᵀy⟩ and Σ xᵢxⱼ is ⟨x, RᵀRx⟩: products over as few positions as the smaller maps have. Layers
-/// of one size stand side by side, and are resized and multiplied together.
+/// of one size stand side by side, and are resized and multiplied together; those with the same values
+/// once.
 pub struct NormalEquations {
     sources: Vec<Form>,
     targets: Vec<Form>,
-    /// Distinct sizes of targets, each with the targets that have it.
+    /// Sources by their size, those that any pair wants.
+    blocks: Vec<Alike>,
+    /// Targets by their size, likewise.
     groups: Vec<Group>,
 }
 
 struct Group {
-    /// A target with this size.
-    form: Form,
-    targets: Vec<usize>,
+    targets: Alike,
     rows: f64,
     /// ΣY over all targets of the group, their channels side by side.
     sum: Option<Tensor>,
     /// ΣY² of each channel.
     squares: Option<Tensor>,
+    /// How each block of sources gets to this size, where it does and is wanted. Made with the first
+    /// batch.
+    ways: Vec<Option<Way>>,
     /// One a source, where it reaches the group.
     sources: Vec<Option<SourceSums>>,
 }
@@ -39,9 +54,19 @@ struct SourceSums {
     cross: Tensor,
 }
 
+/// How sources get to the size of a target.
+enum Way {
+    /// By R.
+    Resized(Resizing),
+    /// The targets are brought back by Rᵀ; beside it are RᵀR and Rᵀ1.
+    Back { back: Resizing, round: Resizing, weights: Tensor },
+}
+
 /// The sums of one pair, in float64.
 #[derive(Debug, Clone)]
 pub struct PairSums {
+    /// The source and the size of the target: where they are the same, so are the sums of x.
+    pub design: (usize, usize),
     /// Rows.
     pub rows: f64,
     /// Σx.
@@ -59,26 +84,23 @@ pub struct PairSums {
 impl NormalEquations {
     /// Nothing yet, of all pairs of a source with a target; `wanted` leaves pairs out.
     pub fn new(sources: &[Form], targets: &[Form], wanted: &dyn Fn(usize, usize) -> bool) -> Self {
-        let mut groups: Vec<Group> = vec![];
-        for (place, &form) in targets.iter().enumerate() {
-            if !(0..sources.len()).any(|i| wanted(i, place) && sources[i].reaches(form)) {
-                continue;
-            }
-            match groups.iter_mut().find(|group| same_places(group.form, form)) {
-                Some(group) => group.targets.push(place),
-                None => groups.push(Group::new(form, place)),
-            }
-        }
-        let mut made = Self { sources: sources.to_vec(), targets: targets.to_vec(), groups };
-        for group in &mut made.groups {
-            let wants = |i: usize| group.targets.iter().any(|&j| wanted(i, j));
-            let width = group.targets.iter().map(|&j| targets[j].channels()).sum::<usize>();
+        let pair = |i: usize, j: usize| wanted(i, j) && sources[i].reaches(targets[j]);
+        let is_source = |i: usize| (0..targets.len()).any(|j| pair(i, j));
+        let is_target = |j: usize| (0..sources.len()).any(|i| pair(i, j));
+        let width = |of: &Alike| of.members.iter().map(|&j| targets[j].channels()).sum::<usize>();
+        let group = |alike: Alike| {
             let sums = |(i, form): (usize, &Form)| {
-                (form.reaches(group.form) && wants(i)).then(|| SourceSums::new(*form, width))
+                let any = alike.members.iter().any(|&j| pair(i, j));
+                any.then(|| SourceSums::new(*form, width(&alike)))
             };
-            group.sources = sources.iter().enumerate().map(sums).collect();
+            Group::new(sources.iter().enumerate().map(sums).collect(), alike)
+        };
+        Self {
+            sources: sources.to_vec(),
+            targets: targets.to_vec(),
+            blocks: Alike::all(sources, &is_source),
+            groups: Alike::all(targets, &is_target).into_iter().map(group).collect(),
         }
-        made
     }
 
     /// Adds a batch: the outputs of all sources and targets, in their order. Of those in no pair that is
@@ -88,25 +110,34 @@ impl NormalEquations {
     /// What libtorch said.
     pub fn add(&mut self, sources: &[Tensor], targets: &[Tensor]) -> Result<()> {
         tch::no_grad(|| {
-            let blocks = self.blocks(sources)?;
-            self.groups.iter_mut().try_for_each(|group| group.add(&self.sources, &blocks, targets))
+            let blocks: Vec<Joined> =
+                self.blocks.iter().map(|block| block.join(sources)).collect::<Result<_>>()?;
+            let Some(device) = blocks.first().map(|block| block.maps.device()) else {
+                return Ok(());
+            };
+            for group in &mut self.groups {
+                group.find_ways(&self.blocks, device)?;
+            }
+            let resized = self.resized(&blocks)?;
+            for (place, group) in self.groups.iter_mut().enumerate() {
+                let resized: Vec<Option<&Tensor>> =
+                    resized.iter().map(|block| block[place].as_ref()).collect();
+                group.add(&self.blocks, &blocks, &resized, targets)?;
+            }
+            Ok(())
         })
     }
 
-    /// The sources that any pair wants, those of one size side by side.
-    fn blocks(&self, sources: &[Tensor]) -> Result<Vec<Block>> {
-        let is_wanted = |i: usize| self.groups.iter().any(|group| group.sources[i].is_some());
-        let mut blocks: Vec<(Form, Vec<usize>)> = vec![];
-        for (i, &form) in self.sources.iter().enumerate().filter(|(i, _)| is_wanted(*i)) {
-            match blocks.iter_mut().find(|(other, _)| same_places(*other, form)) {
-                Some((_, members)) => members.push(i),
-                None => blocks.push((form, vec![i])),
-            }
-        }
-        let joined = |(form, members): (Form, Vec<usize>)| {
-            side_by_side(&members, sources).map(|maps| Block { form, members, maps })
+    /// Each block of sources as each group needs it: Rx, or RᵀRx.
+    fn resized(&self, blocks: &[Joined]) -> Result<Vec<Vec<Option<Tensor>>>> {
+        let of = |(b, block): (usize, &Joined)| {
+            let ways: Vec<Option<&Resizing>> =
+                self.groups.iter().map(|g| g.ways[b].as_ref().map(Way::of_sources)).collect();
+            let known: Vec<&Resizing> = ways.iter().flatten().copied().collect();
+            let mut found = Resizing::each(&block.maps, &known)?.into_iter();
+            Ok(ways.iter().map(|way| way.and_then(|_| found.next())).collect())
         };
-        blocks.into_iter().map(joined).collect()
+        blocks.iter().enumerate().map(of).collect()
     }
 
     /// Adds what others have summed over other samples.
@@ -121,17 +152,21 @@ impl NormalEquations {
     /// # Errors
     /// They cannot be read.
     pub fn pair(&self, source: usize, target: usize) -> Result<Option<PairSums>> {
-        let Some(group) = self.groups.iter().find(|group| group.targets.contains(&target)) else {
+        if !self.sources[source].reaches(self.targets[target]) {
             return Ok(None);
-        };
+        }
+        let has = |group: &Group| group.targets.members.contains(&target);
+        let Some(place) = self.groups.iter().position(has) else { return Ok(None) };
+        let group = &self.groups[place];
         let (Some(sums), Some(y), Some(yy)) = (&group.sources[source], &group.sum, &group.squares)
         else {
             return Ok(None);
         };
-        let before = group.targets.iter().take_while(|&&j| j != target);
+        let before = group.targets.members.iter().take_while(|&&j| j != target);
         let first: usize = before.map(|&j| self.targets[j].channels()).sum();
         let (first, width) = (first as i64, self.targets[target].channels() as i64);
         Ok(Some(PairSums {
+            design: (source, place),
             rows: group.rows,
             x: tensors::to_vector(&sums.sum)?,
             y: tensors::to_vector(&y.narrow(0, first, width))?,
@@ -142,59 +177,88 @@ impl NormalEquations {
     }
 }
 
-/// Whether two layers have the same positions, so that their channels can stand side by side.
-fn same_places(a: Form, b: Form) -> bool {
-    match (a, b) {
-        (Form::Maps { size: a, .. }, Form::Maps { size: b, .. }) => a == b,
-        (Form::Rows { rows: a, .. }, Form::Rows { rows: b, .. }) => a == b,
-        (Form::Vector { .. }, Form::Vector { .. }) => true,
-        _ => false,
+impl Way {
+    fn between(from: Form, to: Form, device: Device) -> Result<Self> {
+        let resizing = Resizing::between(from, to, device)?;
+        if !from.grows_to(to) {
+            return Ok(Self::Resized(resizing));
+        }
+        Ok(Self::Back {
+            back: resizing.adjoint(),
+            round: resizing.there_and_back(),
+            weights: resizing.weights(from.places()),
+        })
+    }
+
+    /// What the sources go through.
+    fn of_sources(&self) -> &Resizing {
+        match self {
+            Self::Resized(resizing) => resizing,
+            Self::Back { round, .. } => round,
+        }
+    }
+
+    /// What the targets go through, where the sources do not get to their size.
+    fn back(&self) -> Option<&Resizing> {
+        match self {
+            Self::Resized(_) => None,
+            Self::Back { back, .. } => Some(back),
+        }
     }
 }
 
 impl Group {
-    fn new(form: Form, target: usize) -> Self {
-        Self { form, targets: vec![target], rows: 0.0, sum: None, squares: None, sources: vec![] }
+    fn new(sources: Vec<Option<SourceSums>>, targets: Alike) -> Self {
+        Self { targets, rows: 0.0, sum: None, squares: None, ways: vec![], sources }
     }
 
-    fn add(&mut self, forms: &[Form], blocks: &[Block], targets: &[Tensor]) -> Result<()> {
-        let maps = side_by_side(&self.targets, targets)?;
-        let y = rows(&maps)?;
-        self.rows += y.size()[0] as f64;
-        grow(&mut self.sum, column_sums(&y));
-        grow(&mut self.squares, column_sums(&(&y * &y)));
-        let wanted = |block: &&Block| block.members.iter().any(|&i| self.sources[i].is_some());
-        let products: Vec<(&Block, Products)> = blocks
-            .iter()
-            .filter(wanted)
-            .map(|block| Ok((block, Products::of(block, self.form, &maps)?)))
-            .collect::<Result<_>>()?;
-        for (block, products) in products {
-            self.add_block(forms, block, &products);
+    fn find_ways(&mut self, blocks: &[Alike], device: Device) -> Result<()> {
+        if !self.ways.is_empty() {
+            return Ok(());
         }
+        let way = |block: &Alike| {
+            let is_wanted = block.members.iter().any(|&i| self.sources[i].is_some());
+            is_wanted.then(|| Way::between(block.form, self.targets.form, device)).transpose()
+        };
+        self.ways = blocks.iter().map(way).collect::<Result<_>>()?;
         Ok(())
     }
 
-    fn add_block(&mut self, forms: &[Form], block: &Block, of: &Products) {
-        let mut first = 0;
-        for &i in &block.members {
-            let channels = forms[i].channels() as i64;
-            if let Some(sums) = &mut self.sources[i] {
-                let own = of.x.narrow(1, first, channels);
-                let products = own.tr().matmul(&of.other.narrow(1, first, channels));
-                sums.sum += cpu(&of.sum.narrow(0, first, channels));
-                sums.products += cpu(&products);
-                sums.cross += cpu(&of.cross.narrow(0, first, channels));
-            }
-            first += channels;
+    fn add(
+        &mut self,
+        alike: &[Alike],
+        blocks: &[Joined],
+        resized: &[Option<&Tensor>],
+        targets: &[Tensor],
+    ) -> Result<()> {
+        let targets = self.targets.join(targets)?;
+        let (y, spread) = (targets.rows(), targets.spread());
+        self.rows += y.size()[0] as f64;
+        let (sum, squares) = moments(&y);
+        grow(&mut self.sum, &sum.index_select(0, &spread));
+        grow(&mut self.squares, &squares.index_select(0, &spread));
+        let backs: Vec<&Resizing> =
+            self.ways.iter().filter_map(|way| way.as_ref()?.back()).collect();
+        let mut backs = Resizing::each(&targets.maps, &backs)?.into_iter();
+        for (b, block) in blocks.iter().enumerate() {
+            let (Some(way), Some(resized)) = (&self.ways[b], resized[b]) else { continue };
+            let x = rows(resized);
+            let products = match (way, way.back().and_then(|_| backs.next())) {
+                (Way::Back { weights, .. }, Some(back)) => {
+                    Products::behind(&block.rows(), &x, weights, &rows(&back))
+                }
+                _ => Products::of(&x, &y),
+            };
+            add_products(&mut self.sources, &alike[b], block, &products, &spread);
         }
+        Ok(())
     }
 
     fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         if let (Some(sum), Some(squares)) = (&other.sum, &other.squares) {
-            grow(&mut self.sum, sum.shallow_clone());
-            grow(&mut self.squares, squares.shallow_clone());
+            grow(&mut self.sum, sum);
+            grow(&mut self.squares, squares);
         }
         for (mine, theirs) in self.sources.iter_mut().zip(&other.sources) {
             let (Some(mine), Some(theirs)) = (mine, theirs) else { continue };
@@ -217,13 +281,6 @@ impl SourceSums {
     }
 }
 
-/// Layers of one size, N×H×W×ΣC.
-struct Block {
-    form: Form,
-    members: Vec<usize>,
-    maps: Tensor,
-}
-
 /// What the sums over a batch are made of: x and RᵀRx over the positions of the smaller maps, Σx, and
 /// Σxyᵀ.
 struct Products {
@@ -234,38 +291,76 @@ struct Products {
 }
 
 impl Products {
-    fn of(block: &Block, to: Form, targets: &Tensor) -> Result<Self> {
-        let resizing = Resizing::between(block.form, to, targets.device())?;
-        if !block.form.grows_to(to) {
-            let x = rows(&resizing.there(&block.maps))?;
-            let (sum, cross) = (column_sums(&x), x.tr().matmul(&rows(targets)?));
-            return Ok(Self { other: x.shallow_clone(), x, sum, cross });
+    fn of(x: &Tensor, y: &Tensor) -> Self {
+        let (other, x) = (x.shallow_clone(), x.shallow_clone());
+        Self { sum: column_sums(&x), cross: x.tr().matmul(y), x, other }
+    }
+
+    fn behind(x: &Tensor, round: &Tensor, weights: &Tensor, back: &Tensor) -> Self {
+        let samples = x.size()[0] / weights.size()[0];
+        Self {
+            sum: x.tr().matmul(&weights.repeat([samples])),
+            cross: x.tr().matmul(back),
+            x: x.shallow_clone(),
+            other: round.shallow_clone(),
         }
-        let x = rows(&block.maps)?;
-        let other = rows(&resizing.there_and_back(&block.maps))?;
-        let weights = resizing.weights(block.form.places()).to_device(x.device());
-        let sum = x.tr().matmul(&weights.repeat([block.maps.size()[0]]));
-        let cross = x.tr().matmul(&rows(&resizing.back(targets))?);
-        Ok(Self { x, other, sum, cross })
+    }
+
+    /// Σxxᵀ of some channels. Where they are few, many products over few rows each keep all cores busy.
+    fn own(&self, columns: Columns) -> Tensor {
+        let of = |rows: &Tensor| rows.narrow(1, columns.first, columns.channels);
+        let (x, other) = (of(&self.x), of(&self.other));
+        let count = x.size()[0];
+        let pieces = (1..=PIECES).rev().find(|n| count % n == 0).unwrap_or(1);
+        if columns.channels > FEW_CHANNELS || pieces == 1 {
+            return x.tr().matmul(&other);
+        }
+        let cut = |rows: Tensor| rows.unflatten(0, [pieces, count / pieces]);
+        let products = cut(x).transpose(1, 2).matmul(&cut(other));
+        products.sum_dim_intlist([0i64].as_slice(), false, Kind::Double)
     }
 }
 
-/// The channels of some layers side by side, in float64: N×H×W×ΣC.
-fn side_by_side(places: &[usize], outputs: &[Tensor]) -> Result<Tensor> {
-    let each = places.iter().map(|&i| laid(&outputs[i])).collect::<Result<Vec<_>>>()?;
-    Tensor::f_cat(&each, -1).map_err(|e| tensors::torch_error("join layers", &e))
+fn add_products(
+    sources: &mut [Option<SourceSums>],
+    alike: &Alike,
+    block: &Joined,
+    of: &Products,
+    spread: &Tensor,
+) {
+    let mut known: Vec<(Columns, Tensor)> = vec![];
+    for (&i, &columns) in alike.members.iter().zip(&block.columns) {
+        let Some(sums) = &mut sources[i] else { continue };
+        let own = match known.iter().find(|(other, _)| *other == columns) {
+            Some((_, own)) => own.shallow_clone(),
+            None => cpu(&of.own(columns)),
+        };
+        let narrow = |t: &Tensor| t.narrow(0, columns.first, columns.channels);
+        sums.sum += cpu(&narrow(&of.sum));
+        sums.products += &own;
+        sums.cross += cpu(&narrow(&of.cross).index_select(1, spread));
+        known.push((columns, own));
+    }
 }
 
 fn cpu(tensor: &Tensor) -> Tensor {
-    tensor.to_device(tch::Device::Cpu)
+    tensor.to_device(Device::Cpu)
+}
+
+/// Sums and sums of squares of columns. The squares are of a few rows at a time, which stay in the
+/// cache.
+fn moments(rows: &Tensor) -> (Tensor, Tensor) {
+    let squares = rows.split(ROWS, 0).into_iter().map(|part| column_sums(&(&part * &part)));
+    let zeros = Tensor::zeros([rows.size()[1]], (Kind::Double, rows.device()));
+    (column_sums(rows), squares.fold(zeros, |sum, part| sum + part))
 }
 
 fn column_sums(rows: &Tensor) -> Tensor {
     rows.sum_dim_intlist([0i64].as_slice(), false, Kind::Double)
 }
 
-fn grow(sum: &mut Option<Tensor>, more: Tensor) {
-    let more = more.to_device(tch::Device::Cpu);
+fn grow(sum: &mut Option<Tensor>, more: &Tensor) {
+    let more = cpu(more);
     *sum = Some(match sum.take() {
         Some(sum) => sum + more,
         None => more,
