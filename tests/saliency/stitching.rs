@@ -117,6 +117,29 @@ fn batches_and_neighbours_change_nothing() {
 }
 
 #[test]
+fn layers_that_are_equal_for_some_batches_keep_their_own_sums() {
+    let (x, y) = (layer("a_small"), layer("b_maps"));
+    let (forms, ends) = ([form(&x); 2], [form(&y); 2]);
+    let mut both = NormalEquations::new(&forms, &ends, &|_, _| true);
+    let (x, y) = (tensor(&x), tensor(&y));
+    both.add(&[x.shallow_clone(), x.copy()], &[y.shallow_clone(), y.copy()]).unwrap();
+    both.add(&[x.shallow_clone(), &x * 2.0], &[y.shallow_clone(), &y * 3.0]).unwrap();
+    let mut first = NormalEquations::new(&forms[..1], &ends[..1], &|_, _| true);
+    let mut second = NormalEquations::new(&forms[..1], &ends[..1], &|_, _| true);
+    for (a, b) in [(1.0, 1.0), (2.0, 3.0)] {
+        first.add(&[x.shallow_clone()], &[y.shallow_clone()]).unwrap();
+        second.add(&[&x * a], &[&y * b]).unwrap();
+    }
+    for (i, alone) in [(0, first), (1, second)] {
+        let (found, alone) =
+            (both.pair(i, i).unwrap().unwrap(), alone.pair(0, 0).unwrap().unwrap());
+        assert_close(&found.xx, &alone.xx, FLOAT64, "products of the source");
+        assert_close(&found.xy, &alone.xy, FLOAT64, "products with the target");
+        assert!((&found.yy - &alone.yy).iter().all(|v| v.abs() < FLOAT64 * alone.yy.sum()));
+    }
+}
+
+#[test]
 fn what_no_pair_wants_is_not_looked_at() {
     let (x, y) = (layer("a_small"), layer("b_maps"));
     let mut sums = NormalEquations::new(&[form(&x); 2], &[form(&y); 2], &|i, j| (i, j) == (1, 0));

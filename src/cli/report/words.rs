@@ -69,6 +69,6 @@ pub const STITCH: Words = Words {
     does_not: "That they hold the same information: networks with other biases, tasks and even modalities \
                can be stitched.",
     pitfall: "A stitch can do much of the work itself: hold every number against A with random weights, \
-              which stitches as well before the first nonlinearity, and trust least squares on activations before a stitch \
-              trained on the task.",
+              which stitches as well before the first nonlinearity, and trust least squares on \
+              activations before a stitch trained on the task.",
 };

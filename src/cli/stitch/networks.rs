@@ -176,7 +176,7 @@ impl Networks {
     /// Warns of pairs that cannot be stitched.
     ///
     /// # Errors
-    /// None can.
+    /// No pair can be stitched.
     pub fn tell_refused(&mut self) -> Result<()> {
         let refused: Vec<&String> =
             self.pairs.iter().filter_map(|pair| pair.forms.as_ref().err()).collect();

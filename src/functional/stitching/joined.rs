@@ -1,6 +1,6 @@
 //! Layers of one size side by side.
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::form::Form;
 use crate::error::Result;
@@ -33,23 +33,26 @@ impl Alike {
     /// # Errors
     /// What libtorch said.
     pub fn join(&self, outputs: &[Tensor]) -> Result<Joined> {
-        let mut distinct: Vec<&Tensor> = vec![];
+        self.joined(outputs).map_err(|e| tensors::torch_error("join layers", &e))
+    }
+
+    fn joined(&self, outputs: &[Tensor]) -> Result<Joined, TchError> {
+        let mut distinct: Vec<(Columns, Tensor)> = vec![];
         let mut columns: Vec<Columns> = vec![];
         let mut width = 0;
         for &i in &self.members {
-            let output = &outputs[i];
-            match distinct.iter().position(|other| same_values(other, output)) {
-                Some(place) => columns.push(columns_of(&columns, place)),
-                None => {
-                    let channels = channels(output);
-                    columns.push(Columns { place: distinct.len(), first: width, channels });
-                    distinct.push(output);
-                    width += channels;
-                }
+            let layer = channels_last(&outputs[i])?;
+            if let Some((known, _)) = distinct.iter().find(|(_, other)| same_values(other, &layer))
+            {
+                columns.push(*known);
+                continue;
             }
+            let found = Columns { first: width, channels: layer.size()[3] };
+            width += found.channels;
+            columns.push(found);
+            distinct.push((found, layer));
         }
-        let maps = laid(&distinct, width).map_err(|e| tensors::torch_error("join layers", &e))?;
-        Ok(Joined { columns, maps })
+        Ok(Joined { columns, maps: side_by_side(&distinct, width)? })
     }
 }
 
@@ -64,8 +67,6 @@ pub(super) struct Joined {
 /// Where a layer's channels are.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Columns {
-    /// The number of the layer among those whose values differ.
-    place: usize,
     /// The first.
     pub first: i64,
     /// How many.
@@ -91,51 +92,33 @@ pub(super) fn rows(maps: &Tensor) -> Tensor {
     maps.reshape([-1, maps.size().last().copied().unwrap_or(1)])
 }
 
-fn columns_of(columns: &[Columns], place: usize) -> Columns {
-    let nothing = Columns { place, first: 0, channels: 0 };
-    columns.iter().find(|c| c.place == place).copied().unwrap_or(nothing)
-}
-
 /// Whether two layers have the same positions, so that their channels can stand side by side.
 fn same_places(a: Form, b: Form) -> bool {
     match (a, b) {
+        (Form::Maps { size: a, .. }, Form::Maps { size: b, .. }) => a == b,
         (Form::Rows { rows: a, .. }, Form::Rows { rows: b, .. }) => a == b,
-        (Form::Rows { .. }, _) | (_, Form::Rows { .. }) => false,
-        (a, b) => a.places() == b.places(),
+        (Form::Vector { .. }, Form::Vector { .. }) => true,
+        _ => false,
     }
 }
 
 fn same_values(a: &Tensor, b: &Tensor) -> bool {
-    a.size() == b.size() && a.equal(b)
+    a.size() == b.size() && a.kind() == b.kind() && a.f_equal(b).unwrap_or(false)
 }
 
-fn channels(output: &Tensor) -> i64 {
-    match output.size()[..] {
-        [_, channels, _, _] | [_, _, channels] => channels,
-        [n, ..] => output.numel() as i64 / n.max(1),
-        [] => 1,
-    }
-}
-
-/// Layers N×C×H×W, N×H×C or N×C as one N×H×W×ΣC.
-fn laid(outputs: &[&Tensor], width: i64) -> Result<Tensor, tch::TchError> {
-    let moved = outputs.iter().map(|output| last(output)).collect::<Result<Vec<_>, _>>()?;
-    let Some(shape) = moved.first().map(Tensor::size) else { return Ok(Tensor::new()) };
-    let maps = Tensor::f_empty(
-        [shape[0], shape[1], shape[2], width],
-        (Kind::Double, outputs[0].device()),
-    )?;
-    let mut first = 0;
-    for layer in &moved {
-        let channels = layer.size()[3];
-        maps.narrow(3, first, channels).f_copy_(layer)?;
-        first += channels;
+/// N×H×W×C layers as one N×H×W×ΣC in float64.
+fn side_by_side(layers: &[(Columns, Tensor)], width: i64) -> Result<Tensor, TchError> {
+    let Some((_, one)) = layers.first() else { return Ok(Tensor::new()) };
+    let size = one.size();
+    let maps = Tensor::f_empty([size[0], size[1], size[2], width], (Kind::Double, one.device()))?;
+    for (columns, layer) in layers {
+        maps.narrow(3, columns.first, columns.channels).f_copy_(layer)?;
     }
     Ok(maps)
 }
 
-/// A layer with its channels last.
-fn last(output: &Tensor) -> Result<Tensor, tch::TchError> {
+/// A layer N×C×H×W, N×H×C or N×C as N×H×W×C.
+fn channels_last(output: &Tensor) -> Result<Tensor, TchError> {
     match output.size()[..] {
         [_, _, _, _] => output.f_permute([0, 2, 3, 1]),
         [n, rows, channels] => output.f_reshape([n, rows, 1, channels]),

@@ -12,11 +12,8 @@ use crate::torchscript::tensors;
 /// Rows whose squares are taken at a time.
 const ROWS: i64 = 4096;
 
-/// Products of as many channels at most are cut into pieces.
+/// Products of as many channels at most are cut in two.
 const FEW_CHANNELS: i64 = 64;
-
-/// Pieces that products are cut into, at most.
-const PIECES: i64 = 2;
 
 /// Sums over rows, a row a sample and position of the target layer: of the source's channels x
 /// brought to the target's size, of the target's channels y, and of their products.
@@ -26,7 +23,6 @@ const PIECES: i64 = 2;
 /// of one size stand side by side, and are resized and multiplied together; those with the same values
 /// once.
 pub struct NormalEquations {
-    sources: Vec<Form>,
     targets: Vec<Form>,
     /// Sources by their size, those that any pair wants.
     blocks: Vec<Alike>,
@@ -96,7 +92,6 @@ impl NormalEquations {
             Group::new(sources.iter().enumerate().map(sums).collect(), alike)
         };
         Self {
-            sources: sources.to_vec(),
             targets: targets.to_vec(),
             blocks: Alike::all(sources, &is_source),
             groups: Alike::all(targets, &is_target).into_iter().map(group).collect(),
@@ -140,21 +135,11 @@ impl NormalEquations {
         blocks.iter().enumerate().map(of).collect()
     }
 
-    /// Adds what others have summed over other samples.
-    pub fn merge(&mut self, other: &Self) {
-        for (group, theirs) in self.groups.iter_mut().zip(&other.groups) {
-            group.merge(theirs);
-        }
-    }
-
     /// The sums of a source with a target; `None` where it does not reach it.
     ///
     /// # Errors
     /// They cannot be read.
     pub fn pair(&self, source: usize, target: usize) -> Result<Option<PairSums>> {
-        if !self.sources[source].reaches(self.targets[target]) {
-            return Ok(None);
-        }
         let has = |group: &Group| group.targets.members.contains(&target);
         let Some(place) = self.groups.iter().position(has) else { return Ok(None) };
         let group = &self.groups[place];
@@ -253,25 +238,11 @@ impl Group {
         }
         Ok(())
     }
-
-    fn merge(&mut self, other: &Self) {
-        self.rows += other.rows;
-        if let (Some(sum), Some(squares)) = (&other.sum, &other.squares) {
-            grow(&mut self.sum, sum);
-            grow(&mut self.squares, squares);
-        }
-        for (mine, theirs) in self.sources.iter_mut().zip(&other.sources) {
-            let (Some(mine), Some(theirs)) = (mine, theirs) else { continue };
-            mine.sum += &theirs.sum;
-            mine.products += &theirs.products;
-            mine.cross += &theirs.cross;
-        }
-    }
 }
 
 impl SourceSums {
     fn new(form: Form, width: usize) -> Self {
-        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Double, tch::Device::Cpu));
+        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Double, Device::Cpu));
         let (channels, width) = (form.channels() as i64, width as i64);
         Self {
             sum: zeros(&[channels]),
@@ -306,17 +277,16 @@ impl Products {
         }
     }
 
-    /// Σxxᵀ of some channels. Where they are few, many products over few rows each keep all cores busy.
+    /// Σxxᵀ of some channels. Of few channels BLAS keeps one core busy; halves of the rows keep two.
     fn own(&self, columns: Columns) -> Tensor {
         let of = |rows: &Tensor| rows.narrow(1, columns.first, columns.channels);
         let (x, other) = (of(&self.x), of(&self.other));
         let count = x.size()[0];
-        let pieces = (1..=PIECES).rev().find(|n| count % n == 0).unwrap_or(1);
-        if columns.channels > FEW_CHANNELS || pieces == 1 {
+        if columns.channels > FEW_CHANNELS || count % 2 != 0 {
             return x.tr().matmul(&other);
         }
-        let cut = |rows: Tensor| rows.unflatten(0, [pieces, count / pieces]);
-        let products = cut(x).transpose(1, 2).matmul(&cut(other));
+        let halves = |rows: Tensor| rows.unflatten(0, [2, count / 2]);
+        let products = halves(x).transpose(1, 2).matmul(&halves(other));
         products.sum_dim_intlist([0i64].as_slice(), false, Kind::Double)
     }
 }
