@@ -31,6 +31,8 @@ pub struct Wanted {
     pub components: Option<usize>,
     /// Bytes for features, Gram matrices and what the measures keep.
     pub memory: u64,
+    /// How many halves of the samples will be measured at a time, for intervals.
+    pub halves: usize,
     /// Whether the models' own output is wanted too.
     pub logits: bool,
 }
@@ -155,7 +157,10 @@ impl Wanted {
     /// What measures keep of a layer.
     fn bytes(&self, samples: usize, width: usize) -> u64 {
         let width = self.components.map_or(width, |most| most.min(width));
-        similarity::kept_bytes(&self.measures, samples, width)
+        let kept = |samples: usize| similarity::kept_bytes(&self.measures, samples, width);
+        let half = samples / 2;
+        let source = 8 * (half * width.min(half)) as u64;
+        kept(samples) + self.halves as u64 * (source + kept(half))
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::distance::NullValue;
 use super::{Number, Report};
 use crate::capture::Reduce;
-use crate::similarity::{self, Bias, Invariance};
+use crate::similarity::{self, Bias, Invariance, Measure};
 
 /// A comparison by several measures.
 pub type CompareReport = Report<CompareSettings, CompareResults>;
@@ -24,9 +24,9 @@ pub struct CompareSettings {
     pub pca: Option<usize>,
     /// Random orders of the samples that values are held against.
     pub permutations: usize,
-    /// Resamples of the samples for the intervals.
+    /// Random halves of the samples for the intervals.
     pub bootstrap: usize,
-    /// Share of the resamples within an interval.
+    /// Share of the halves within an interval.
     pub level: f64,
     /// Seed of both.
     pub random_seed: u64,
@@ -113,12 +113,13 @@ pub struct MeasureResult {
     /// The mean of the null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub null_means: Option<Vec<Vec<Number>>>,
-    /// The ends of the bootstrap interval.
+    /// The ends of the interval over samples: of the values v of random halves of m = ⌊n/2⌋ of them,
+    /// value + √(m/(n−m))·(quantiles of v − median of v), within the range (Shao & Wu 1989; Wu 1990).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intervals: Option<Vec<Vec<[Number; 2]>>>,
     /// The layer of B most like each layer of A; of a model with itself, the most alike other one.
     pub best_matches: Vec<Option<BestMatch>>,
-    /// Why values are `null`.
+    /// Why values, and what is held beside them, are `null`.
     pub nulls: Vec<PairNull>,
 }
 
@@ -136,6 +137,10 @@ pub struct BestMatch {
 /// Why a pair of layers has no value, or all pairs of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PairNull {
+    /// What is `null`: `values`, and with it all that is beside it, or `p_values`, with `calibrated`
+    /// and `null_means`, or `calibrated` or `intervals` alone.
+    #[serde(default = "values")]
+    pub field: String,
     /// Layer of A; `null` where it is so with all of them.
     pub layer_a: Option<String>,
     /// Layer of B; `null` where it is so with all of them.
@@ -188,13 +193,19 @@ impl MeasureOptions {
     }
 }
 
+/// What a [`PairNull`] is about that does not say it.
+fn values() -> String {
+    "values".to_owned()
+}
+
 impl MeasureFacts {
-    /// As data of the report.
-    pub fn of(facts: &similarity::Facts) -> Self {
+    /// As data of the report, the range that of the estimator asked for.
+    pub fn of(measure: Measure, options: &similarity::Options) -> Self {
+        let (facts, range) = (measure.facts(), measure.range(options));
         Self {
             symmetric: facts.symmetric,
             metric: facts.metric,
-            range: [facts.range.0.into(), facts.range.1.into()],
+            range: [range.0.into(), range.1.into()],
             larger_is_more_alike: facts.larger_is_more_alike,
             invariances: facts.invariances.iter().map(|i| name_of(*i).to_owned()).collect(),
             needs_more_samples_than_features: facts.needs_more_samples,
@@ -219,7 +230,9 @@ impl MeasureResult {
     /// Why a pair has no value.
     pub fn reason(&self, a: &str, b: &str) -> Option<&str> {
         let is = |named: &Option<String>, layer: &str| named.as_deref().is_none_or(|n| n == layer);
-        let found = self.nulls.iter().find(|null| is(&null.layer_a, a) && is(&null.layer_b, b))?;
+        let of = |null: &&PairNull| null.field == "values";
+        let mut of_values = self.nulls.iter().filter(of);
+        let found = of_values.find(|null| is(&null.layer_a, a) && is(&null.layer_b, b))?;
         Some(&found.reason)
     }
 

@@ -24,9 +24,9 @@ pub struct PlatonicSettings {
     pub pca: Option<usize>,
     /// Random orders of the samples that values are held against.
     pub permutations: usize,
-    /// Resamples of the samples for the intervals.
+    /// Random halves of the samples for the intervals.
     pub bootstrap: usize,
-    /// Share of the resamples within an interval.
+    /// Share of the halves within an interval.
     pub level: f64,
     /// Seed of both.
     pub random_seed: u64,

@@ -6,9 +6,14 @@ use std::str::FromStr;
 use super::absence::Absence;
 use super::catalogue;
 use super::facts::{CKA, Facts};
+use super::hsic::Bias;
 use super::pair::Pair;
+use super::representation::Options;
 use crate::error::{Error, Result as Checked};
 use crate::linalg::PackedSymmetric;
+
+/// How far rounding takes a value out of its range.
+const BEYOND: f64 = 1e-9;
 
 /// A measure of how alike two representations X, n×D_A, and Y, n×D_B, are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,47 +140,26 @@ impl Measure {
             Self::Pwcca => pair.pwcca()?,
             Self::CcaR2 => pair.cca_r2()?,
             Self::LinearRegression => pair.linear_regression()?,
-            Self::MutualKnn => a.neighbours()?.mutual(b.neighbours()?, order, None),
-            Self::Cknna => a.neighbours()?.cknna(b.neighbours()?, order, None)?,
-            Self::Jaccard => a.neighbours()?.jaccard(b.neighbours()?, order, None),
+            Self::MutualKnn => a.neighbours()?.mutual(b.neighbours()?, order),
+            Self::Cknna => a.neighbours()?.cknna(b.neighbours()?, order)?,
+            Self::Jaccard => a.neighbours()?.jaccard(b.neighbours()?, order),
             Self::SoftMatching => pair.soft_matching()?,
             Self::DistanceCorrelation => a.distances()?.cosine(b.distances()?, order),
         };
-        finite(value)
+        match value.is_finite() {
+            true => Ok(rounded_into(value, self.range(a.options()))),
+            false => Err(Absence::OutOfRange),
+        }
     }
 
-    /// Its value for samples drawn with repetition from those of a pair in its own order.
-    ///
-    /// A sample beside its own copy says nothing of the layers. So where a measure is of pairs of
-    /// samples, pairs of copies do not count (unbiased HSIC and CKA, distance correlation, RSA,
-    /// cosine of distances, CKNNA), neighbours and ranks are those among all samples, and what is
-    /// drawn is which samples are averaged over. Biased HSIC takes copies as samples, as do measures
-    /// of directions and units, which are computed anew.
-    ///
-    /// # Errors
-    /// Why there is none, such as too few different samples.
-    pub fn resampled(self, pair: &Pair<'_>, drawn: &[usize]) -> Result<f64, Absence> {
-        let (a, b) = (pair.a(), pair.b());
-        let weights = pair.weights(drawn);
-        let few = Absence::TooFew { samples: a.distinct().min(drawn.len()), needs: 4 };
-        let value = match self {
-            Self::Cka => a.kernel()?.resampled_cosine(b.kernel()?, &weights).ok_or(few)?,
-            Self::Hsic => a.kernel()?.resampled_hsic(b.kernel()?, &weights).ok_or(few)?,
-            Self::Rsa => a.ranks()?.resampled_cosine(b.ranks()?, &weights),
-            Self::RdmCosine => a.rdm()?.resampled_cosine(b.rdm()?, &weights),
-            Self::MutualKnn => a.neighbours()?.mutual(b.neighbours()?, None, Some(&weights)),
-            Self::Cknna => a.neighbours()?.cknna(b.neighbours()?, None, Some(&weights))?,
-            Self::Jaccard => a.neighbours()?.jaccard(b.neighbours()?, None, Some(&weights)),
-            Self::DistanceCorrelation => {
-                a.distances()?.resampled_cosine(b.distances()?, &weights).ok_or(few)?
-            }
-            _ => {
-                let (a, b) = (a.drawn(drawn)?, b.drawn(drawn)?);
-                let again = Pair::new(&a, &b).map_err(|_| few)?;
-                self.value(&again)?
-            }
-        };
-        finite(value)
+    /// The least and the greatest value with these options: unbiased estimates of what cannot be
+    /// negative can.
+    pub fn range(self, options: &Options) -> (f64, f64) {
+        let (least, most) = self.facts().range;
+        match (self, options.bias) {
+            (Self::Cka | Self::Hsic, Bias::Unbiased) => (-most, most),
+            _ => (least, most),
+        }
     }
 }
 
@@ -195,8 +179,10 @@ pub fn kept_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 
     matrices * PackedSymmetric::bytes(samples) + 8 * numbers
 }
 
-fn finite(value: f64) -> Result<f64, Absence> {
-    if value.is_finite() { Ok(value) } else { Err(Absence::OutOfRange) }
+/// A value at most [`BEYOND`] past an end of the range, which rounding does, becomes that end.
+fn rounded_into(value: f64, (least, most): (f64, f64)) -> f64 {
+    let within = value.clamp(least, most);
+    if (value - within).abs() <= BEYOND { within } else { value }
 }
 
 impl fmt::Display for Measure {

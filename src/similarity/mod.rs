@@ -2,13 +2,14 @@
 //!
 //! A layer becomes a [`Representation`] once; a [`Pair`] of them is given to each [`Measure`], whose
 //! [`Facts`] say what it is invariant to and what its values mean. [`null()`] holds a value against
-//! permuted samples, [`interval`] against resampled ones, [`layer`] is about one layer alone.
+//! permuted samples, [`interval`] says how sure it is, [`layer`] is about one layer alone.
 
 mod absence;
 mod catalogue;
 pub mod cka;
 mod cluster;
 mod facts;
+mod halves;
 mod hsic;
 mod inner;
 mod kernel;
@@ -27,10 +28,11 @@ mod transport;
 pub use absence::Absence;
 pub use cluster::{Merge, cluster};
 pub use facts::{CKA, Facts, Invariance};
+pub use halves::interval;
 pub use hsic::{Bias, hsic_of_features};
 pub use kernel::Kernel;
 pub use measure::{MEASURES, Measure, kept_bytes};
-pub use null::{Null, interval, null};
+pub use null::{Null, null};
 pub use pair::{MOST_UNITS, Pair, components_for};
 pub use parallel::each;
 pub use representation::{Options, Reduction, Representation};

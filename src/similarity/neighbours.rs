@@ -61,40 +61,23 @@ impl Neighbours {
         })
     }
 
-    /// The mean over samples, weighted, of what `of` makes of the share of common neighbours.
-    fn mean(
-        &self,
-        other: &Self,
-        order: Option<&[usize]>,
-        weights: Option<&[f64]>,
-        of: impl Fn(f64) -> f64,
-    ) -> f64 {
-        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
-        let total: f64 = (0..self.lists.len()).map(weight).sum();
-        let each = |i: usize| weight(i) * of(self.shared(other, order, i).count() as f64);
-        (0..self.lists.len()).map(each).sum::<f64>() / total
+    /// The mean over samples of what `of` makes of the share of common neighbours.
+    fn mean(&self, other: &Self, order: Option<&[usize]>, of: impl Fn(f64) -> f64) -> f64 {
+        let count = self.lists.len();
+        let each = |i: usize| of(self.shared(other, order, i).count() as f64);
+        (0..count).map(each).sum::<f64>() / count as f64
     }
 
     /// Mean over samples of |N_A ∩ N_B|/k (Huh et al. 2024).
-    pub(super) fn mutual(
-        &self,
-        other: &Self,
-        order: Option<&[usize]>,
-        weights: Option<&[f64]>,
-    ) -> f64 {
+    pub(super) fn mutual(&self, other: &Self, order: Option<&[usize]>) -> f64 {
         let k = self.k().max(other.k()) as f64;
-        self.mean(other, order, weights, |common| common / k)
+        self.mean(other, order, |common| common / k)
     }
 
     /// Mean over samples of |N_A ∩ N_B|/|N_A ∪ N_B|.
-    pub(super) fn jaccard(
-        &self,
-        other: &Self,
-        order: Option<&[usize]>,
-        weights: Option<&[f64]>,
-    ) -> f64 {
+    pub(super) fn jaccard(&self, other: &Self, order: Option<&[usize]>) -> f64 {
         let both = (self.k() + other.k()) as f64;
-        self.mean(other, order, weights, |common| common / (both - common))
+        self.mean(other, order, |common| common / (both - common))
     }
 
     /// CKNNA (Huh et al. 2024): unbiased CKA of the matrices of cosines in which only neighbours in
@@ -102,19 +85,14 @@ impl Neighbours {
     ///
     /// # Errors
     /// Fewer than four samples, or a matrix without HSIC with itself.
-    pub(super) fn cknna(
-        &self,
-        other: &Self,
-        order: Option<&[usize]>,
-        weights: Option<&[f64]>,
-    ) -> Result<f64, Absence> {
+    pub(super) fn cknna(&self, other: &Self, order: Option<&[usize]>) -> Result<f64, Absence> {
         if self.lists.len() < 4 {
             return Err(Absence::TooFew { samples: self.lists.len(), needs: 4 });
         }
-        let own = self.hsic(self, None, weights);
-        let theirs = other.hsic(other, None, weights);
+        let own = self.hsic(self, None);
+        let theirs = other.hsic(other, None);
         match own > 0.0 && theirs > 0.0 {
-            true => Ok(self.hsic(other, order, weights) / (own.sqrt() * theirs.sqrt())),
+            true => Ok(self.hsic(other, order) / (own.sqrt() * theirs.sqrt())),
             false => Err(Absence::Singles),
         }
     }
@@ -124,23 +102,21 @@ impl Neighbours {
     /// ```text
     /// [Σ KᵢⱼLⱼᵢ + ΣK·ΣL/((n−1)(n−2)) − 2/(n−2)·Σ (KL)ᵢⱼ] / (n(n−3))
     /// ```
-    fn hsic(&self, other: &Self, order: Option<&[usize]>, weights: Option<&[f64]>) -> f64 {
+    fn hsic(&self, other: &Self, order: Option<&[usize]>) -> f64 {
         let count = self.lists.len();
-        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
         let all: Vec<Vec<Shared>> =
             (0..count).map(|i| self.shared(other, order, i).collect()).collect();
         let (mut columns, mut rows) = (vec![0.0; count], vec![0.0; count]);
         let mut there_and_back = 0.0;
         for pair in all.iter().flatten() {
-            columns[pair.to] += weight(pair.from) * pair.values[0];
-            rows[pair.from] += weight(pair.to) * pair.values[1];
+            columns[pair.to] += pair.values[0];
+            rows[pair.from] += pair.values[1];
             let back = all[pair.to].iter().find(|p| p.to == pair.from);
-            let both = weight(pair.from) * weight(pair.to);
-            there_and_back += back.map_or(0.0, |back| both * pair.values[0] * back.values[1]);
+            there_and_back += back.map_or(0.0, |back| pair.values[0] * back.values[1]);
         }
-        let total = |sums: &[f64]| (0..count).map(|i| weight(i) * sums[i]).sum::<f64>();
-        let through: f64 = (0..count).map(|i| weight(i) * columns[i] * rows[i]).sum();
-        let n = (0..count).map(weight).sum::<f64>();
+        let total = |sums: &[f64]| sums.iter().sum::<f64>();
+        let through: f64 = columns.iter().zip(&rows).map(|(x, y)| x * y).sum();
+        let n = count as f64;
         let apart = total(&columns) * total(&rows) / ((n - 1.0) * (n - 2.0));
         (there_and_back + apart - 2.0 * through / (n - 2.0)) / (n * (n - 3.0))
     }

@@ -1,9 +1,9 @@
-//! What a measure gives by chance, and how sure it is.
+//! What a measure gives by chance.
 
 use super::absence::Absence;
 use super::measure::Measure;
 use super::pair::Pair;
-use crate::stats::{Draws, percentiles};
+use crate::stats::Draws;
 
 /// How near two values of a measure have to be to count as equal: rounding.
 const EQUAL: f64 = 1e-12;
@@ -71,34 +71,6 @@ fn against(measure: Measure, value: f64, permuted: &[f64]) -> Null {
         p: (1 + permuted.iter().filter(as_alike).count()) as f64 / (1.0 + count),
         calibrated: Some(calibrated).filter(|v| reachable && v.is_finite()),
         permutations: permuted.len(),
-    }
-}
-
-/// Percentile bootstrap interval over samples (Efron 1979), as (low, high), of `resamples` resamples
-/// as [`Measure::resampled`] takes them; those for which the measure is undefined are left out.
-///
-/// # Errors
-/// Why the measure has no value, for the samples as they are or for half of the resamples or more.
-pub fn interval(
-    measure: Measure,
-    pair: &Pair<'_>,
-    resamples: usize,
-    level: f64,
-    seed: u64,
-) -> Result<(f64, f64), Absence> {
-    measure.value(pair)?;
-    let samples = pair.a().samples();
-    let mut draws = Draws::new(seed);
-    let (mut values, mut why) = (Vec::new(), Absence::TooFew { samples, needs: 4 });
-    for _ in 0..resamples {
-        match measure.resampled(pair, &draws.resample(samples)) {
-            Ok(value) => values.push(value),
-            Err(absence) => why = absence,
-        }
-    }
-    match 2 * values.len() > resamples {
-        true => percentiles(values, level).ok_or(why),
-        false => Err(why),
     }
 }
 

@@ -32,7 +32,7 @@ impl<'a> Pair<'a> {
     /// The numbers of samples differ.
     pub fn new(a: &'a Representation, b: &'a Representation) -> Checked<Self> {
         match a.samples() == b.samples() {
-            true => Ok(Self::unmeasured(a, b, None)),
+            true => Ok(Self::of_same(a, b)),
             false => Err(Error::shape(
                 "compare two layers",
                 ("the first", &[a.samples(), a.width()]),
@@ -49,6 +49,11 @@ impl<'a> Pair<'a> {
         'a: 'b,
     {
         Pair::unmeasured(self.a, self.b, Some(order))
+    }
+
+    /// Two layers over the same number of samples.
+    pub(super) fn of_same(a: &'a Representation, b: &'a Representation) -> Self {
+        Self::unmeasured(a, b, None)
     }
 
     fn unmeasured(
@@ -193,16 +198,9 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// [`Absence::NotConverged`].
     pub fn forced_correlations(&self) -> Result<usize, Absence> {
-        let directions = self.a.distinct().min(self.b.distinct()) - 1;
+        let directions = self.a.samples() - 1;
         let filled = self.a.spectrum()?.rank() + self.b.spectrum()?.rank();
         Ok(filled.saturating_sub(directions))
-    }
-
-    /// How often each sample was drawn, in the order of A; for measures of matrices.
-    pub(super) fn weights(&self, drawn: &[usize]) -> Vec<f64> {
-        let mut weights = vec![0.0; self.a.samples()];
-        drawn.iter().for_each(|&i| weights[i] += 1.0);
-        weights
     }
 }
 
@@ -212,7 +210,7 @@ fn singular(matrix: ndarray::ArrayView2<'_, f64>) -> Result<Vec<f64>, Absence> {
 
 /// Refuses a layer that fills all directions of its samples.
 fn refuse(layer: &Representation, rank: usize) -> Result<(), Absence> {
-    let (samples, features) = (layer.distinct(), layer.width());
+    let (samples, features) = (layer.samples(), layer.width());
     match rank + 1 >= samples {
         true => Err(Absence::Filled { rank, samples, features }),
         false => Ok(()),

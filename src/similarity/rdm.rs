@@ -11,8 +11,6 @@ pub(super) struct Rdm {
     matrix: PackedSymmetric,
     /// Σ_{j<i} of the squares.
     own: f64,
-    /// What has been subtracted is the mean: ranks.
-    centred: bool,
 }
 
 impl Rdm {
@@ -25,13 +23,13 @@ impl Rdm {
         if samples < 3 {
             return Err(Absence::TooFew { samples, needs: 3 });
         }
-        Self::new(PackedSymmetric::from_fn(samples, |i, j| 1.0 - correlations.get(i, j)), false)
+        Self::new(PackedSymmetric::from_fn(samples, |i, j| 1.0 - correlations.get(i, j)))
     }
 
-    fn new(matrix: PackedSymmetric, centred: bool) -> Result<Self, Absence> {
+    fn new(matrix: PackedSymmetric) -> Result<Self, Absence> {
         let own = below_diagonal(&matrix, &matrix, None);
         match own > 0.0 {
-            true => Ok(Self { matrix, own, centred }),
+            true => Ok(Self { matrix, own }),
             false => Err(Absence::Singles),
         }
     }
@@ -49,35 +47,12 @@ impl Rdm {
         for i in 0..n {
             matrix.row_mut(i)[..i].iter_mut().zip(&mut ranks).for_each(|(v, r)| *v = r - mean);
         }
-        Self::new(matrix, true)
+        Self::new(matrix)
     }
 
     /// Σ AB/√(ΣA²·ΣB²) over the pairs: the cosine of two matrices, Spearman's correlation of ranks.
     pub(super) fn cosine(&self, other: &Self, order: Option<&[usize]>) -> f64 {
         below_diagonal(&self.matrix, &other.matrix, order) / (self.own.sqrt() * other.own.sqrt())
-    }
-
-    /// The same over the pairs of resampled samples, pair (i, j) with the weight wᵢwⱼ and none of a
-    /// sample with its copy; ranks are those among all samples, and centred anew.
-    pub(super) fn resampled_cosine(&self, other: &Self, weights: &[f64]) -> f64 {
-        let [count, x, y, xx, xy, yy] = self.moments(other, weights);
-        let (x, y) = if self.centred { (x / count, y / count) } else { (0.0, 0.0) };
-        (xy - count * x * y) / ((xx - count * x * x).sqrt() * (yy - count * y * y).sqrt())
-    }
-
-    /// Weighted sums over pairs: of 1, a, b, a², ab, b².
-    fn moments(&self, other: &Self, weights: &[f64]) -> [f64; 6] {
-        let drawn: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > 0.0).collect();
-        let mut sums = [0.0; 6];
-        for (place, &i) in drawn.iter().enumerate() {
-            for &j in &drawn[..place] {
-                let (a, b) = (self.matrix.get(i, j), other.matrix.get(i, j));
-                let w = weights[i] * weights[j];
-                let terms = [1.0, a, b, a * a, a * b, b * b];
-                sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += w * term);
-            }
-        }
-        sums
     }
 }
 
@@ -103,19 +78,5 @@ mod tests {
     fn equal_values_share_their_ranks() {
         assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0, 3.0]), [4.0, 1.0, 4.0, 2.0, 4.0]);
         assert_eq!(ranks(&[]), [0.0; 0]);
-    }
-
-    #[test]
-    fn weights_of_one_change_nothing() -> Result<(), Absence> {
-        let wave = |seed: usize| {
-            move |i: usize, j: usize| ((i * 5 + j * 3 + seed * i * j) as f64 * 0.9).sin()
-        };
-        let of = |seed| Rdm::of_correlations(&PackedSymmetric::from_fn(8, wave(seed)));
-        let (a, b) = (of(1)?, of(2)?);
-        let near = |x: f64, y: f64| assert!((x - y).abs() < 1e-12, "{x} {y}");
-        near(a.resampled_cosine(&b, &[1.0; 8]), a.cosine(&b, None));
-        let (a, b) = (a.ranked()?, b.ranked()?);
-        near(a.resampled_cosine(&b, &[1.0; 8]), a.cosine(&b, None));
-        Ok(())
     }
 }

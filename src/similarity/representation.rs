@@ -76,7 +76,6 @@ enum Source {
 pub struct Representation {
     source: Source,
     options: Options,
-    distinct: usize,
     spectrum: OnceLock<Result<Spectrum, Absence>>,
     loadings: OnceLock<Result<Array2<f64>, Absence>>,
     units: OnceLock<Result<Array2<f64>, Absence>>,
@@ -148,15 +147,14 @@ impl Representation {
         match scatter.is_finite() && of_mean.is_finite() {
             false => Err(Absence::OutOfRange),
             true if scatter <= CONSTANT * of_mean => Err(Absence::Constant),
-            true => Ok(Self::unprepared(source, options, samples)),
+            true => Ok(Self::unprepared(source, options)),
         }
     }
 
-    fn unprepared(source: Source, options: Options, distinct: usize) -> Self {
+    fn unprepared(source: Source, options: Options) -> Self {
         Self {
             source,
             options,
-            distinct,
             spectrum: OnceLock::new(),
             loadings: OnceLock::new(),
             units: OnceLock::new(),
@@ -186,11 +184,6 @@ impl Representation {
         &self.options
     }
 
-    /// Number of samples of which none is a copy that was drawn again.
-    pub fn distinct(&self) -> usize {
-        self.distinct
-    }
-
     /// The features, where they are kept.
     ///
     /// # Errors
@@ -202,14 +195,11 @@ impl Representation {
         }
     }
 
-    /// The samples at these positions, of which some may recur.
+    /// The samples at these positions, each of which must be there once at most.
     ///
     /// # Errors
-    /// As [`Representation::new`]: a constant part of the samples.
-    pub fn drawn(&self, rows: &[usize]) -> Result<Self, Absence> {
-        let mut once = rows.to_vec();
-        once.sort_unstable();
-        once.dedup();
+    /// As [`Representation::new`]: a part of the samples can be constant.
+    pub fn part(&self, rows: &[usize]) -> Result<Self, Absence> {
         let source = match &self.source {
             Source::Features(features) => Source::Features(features.select(Axis(0), rows)),
             Source::Gram { products, sums, width } => Source::Gram {
@@ -218,8 +208,7 @@ impl Representation {
                 width: *width,
             },
         };
-        let made = Self::checked(source, self.options, rows.len(), self.width())?;
-        Ok(Self { distinct: once.len(), ..made })
+        Self::checked(source, self.options, rows.len(), self.width())
     }
 
     /// The scores of the first `components` principal components, U·diag(s): as many as there are
@@ -233,9 +222,8 @@ impl Representation {
         let scale = Array1::from(spectrum.values[..kept].to_vec());
         let scores = &spectrum.basis.slice(s![.., ..kept]) * &scale;
         let total: f64 = spectrum.values.iter().map(|s| s * s).sum();
-        let made = Self::new(scores, self.options)?;
         Ok(Reduction {
-            representation: Self { distinct: self.distinct, ..made },
+            representation: Self::new(scores, self.options)?,
             components: kept,
             variance: scale.dot(&scale) / total,
         })

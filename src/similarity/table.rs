@@ -3,11 +3,15 @@
 use ndarray::Array2;
 
 use super::absence::Absence;
+use super::halves::{Halves, drawn};
 use super::measure::Measure;
-use super::null::{Null, interval, null};
+use super::null::{Null, null};
 use super::pair::Pair;
 use super::parallel::each;
 use super::representation::Representation;
+
+/// Halves of the samples that a thread measures before their values are put together.
+const HALVES: usize = 8;
 
 /// What is measured of each pair, and with how many threads.
 #[derive(Debug, Clone)]
@@ -16,13 +20,13 @@ pub struct Plan {
     pub measures: Vec<Measure>,
     /// Random orders of the samples that values are held against; 0 for none.
     pub permutations: usize,
-    /// Resamples of the samples that intervals are made from; 0 for none.
-    pub resamples: usize,
-    /// Share of the resamples within an interval.
+    /// Random halves of the samples that intervals are made from; 0 for none.
+    pub halves: usize,
+    /// Share of the halves within an interval.
     pub level: f64,
     /// Seed of both.
     pub seed: u64,
-    /// Pairs that are measured at a time.
+    /// Pairs, or halves, that are measured at a time.
     pub threads: usize,
 }
 
@@ -31,19 +35,61 @@ pub struct Plan {
 pub struct Cell {
     /// The value, or why there is none.
     pub value: Result<f64, Absence>,
-    /// The value against permuted samples, where that was asked for and there is one.
-    pub null: Option<Null>,
-    /// The bootstrap interval, likewise.
-    pub interval: Option<(f64, f64)>,
+    /// The value against permuted samples, or why there is no such: where that was asked for and
+    /// there is a value.
+    pub null: Option<Result<Null, Absence>>,
+    /// The interval over samples, as [`interval`](super::interval) gives it, likewise.
+    pub interval: Option<Result<(f64, f64), Absence>>,
 }
 
 /// For each measure a row a layer of A and a column a layer of B; `None` where one of the two layers
 /// is missing.
 pub type Table = Vec<Array2<Option<Cell>>>;
 
+/// Two layers, and which of the measures are made of them.
+struct Job {
+    at: (usize, usize),
+    measures: Vec<usize>,
+}
+
+/// Layers of A and of B, `None` for one that is missing.
+#[derive(Clone, Copy)]
+struct Layers<'a> {
+    a: &'a [Option<&'a Representation>],
+    b: &'a [Option<&'a Representation>],
+}
+
+impl<'a> Layers<'a> {
+    fn pair(self, (i, j): (usize, usize)) -> Option<Pair<'a>> {
+        Pair::new(self.a[i]?, self.b[j]?).ok()
+    }
+
+    fn samples(self) -> usize {
+        self.a.iter().flatten().map(|layer| layer.samples()).next().unwrap_or(0)
+    }
+}
+
+impl Plan {
+    /// Rounds of pairs and of halves that [`table`] tells of as done.
+    pub fn steps(&self, a: usize, b: Option<usize>) -> usize {
+        self.jobs(a, b).len() + self.halves
+    }
+
+    /// All pairs; of A with itself a symmetric measure is made once for each two layers.
+    fn jobs(&self, a: usize, b: Option<usize>) -> Vec<Job> {
+        let pairs = (0..a).flat_map(|i| (0..b.unwrap_or(a)).map(move |j| (i, j)));
+        let job = |at: (usize, usize)| {
+            let mirrored = b.is_none() && at.0 > at.1;
+            let made = |m: &usize| !(mirrored && self.measures[*m].facts().symmetric);
+            Job { at, measures: (0..self.measures.len()).filter(made).collect() }
+        };
+        pairs.map(job).filter(|job| !job.measures.is_empty()).collect()
+    }
+}
+
 /// Measures every pair: of the layers of A with those of B or, without a B, with each other. The
 /// measures of a pair share what they can, and a symmetric measure of A with itself is made once for
-/// each two layers. `done` is called after each pair.
+/// each two layers. `done` is called [`Plan::steps`] times.
 ///
 /// The result does not depend on the number of threads.
 pub fn table(
@@ -52,54 +98,102 @@ pub fn table(
     plan: &Plan,
     done: &mut dyn FnMut(),
 ) -> Table {
-    let columns = b.unwrap_or(a);
-    let pairs: Vec<(usize, usize)> = (0..a.len())
-        .flat_map(|i| (0..columns.len()).map(move |j| (i, j)))
-        .filter(|(i, j)| b.is_some() || i <= j)
-        .collect();
-    let mut found: Table =
-        plan.measures.iter().map(|_| Array2::from_elem((a.len(), columns.len()), None)).collect();
-    let work = |&(i, j): &(usize, usize)| {
-        let both = [(a[i], columns[j]), (columns[j], a[i])];
-        measured(both, plan, b.is_none() && i != j)
-    };
-    let cells = each(&pairs, plan.threads, work, done);
-    for (&(i, j), [there, back]) in pairs.iter().zip(cells) {
-        there.into_iter().zip(&mut found).for_each(|(cell, all)| all[(i, j)] = cell);
-        back.into_iter().zip(&mut found).for_each(|(cell, all)| all[(j, i)] = cell);
+    let jobs = plan.jobs(a.len(), b.map(<[_]>::len));
+    let layers = Layers { a, b: b.unwrap_or(a) };
+    let size = (layers.a.len(), layers.b.len());
+    let mut found: Table = plan.measures.iter().map(|_| Array2::from_elem(size, None)).collect();
+    let cells = each(&jobs, plan.threads, |job| measured(layers, job, plan), done);
+    for (job, cells) in jobs.iter().zip(cells) {
+        job.measures.iter().zip(cells).for_each(|(&m, cell)| found[m][job.at] = cell);
+    }
+    if plan.halves > 0 {
+        add_intervals(layers, b.is_none(), (plan, &jobs), &mut found, done);
+    }
+    if b.is_none() {
+        plan.measures.iter().zip(&mut found).for_each(|(m, cells)| mirror(*m, cells));
     }
     found
 }
 
-/// The measures of two layers and, where wanted, of the same two the other way round.
-fn measured(
-    [there, back]: [(Option<&Representation>, Option<&Representation>); 2],
-    plan: &Plan,
-    both: bool,
-) -> [Vec<Option<Cell>>; 2] {
-    let pair = |(a, b): (Option<_>, Option<_>)| Pair::new(a?, b?).ok();
-    let (there, back) = (pair(there), pair(back));
-    let of = |pair: &Option<Pair<'_>>, m: Measure| pair.as_ref().map(|pair| cell(m, pair, plan));
-    let found: Vec<Option<Cell>> = plan.measures.iter().map(|&m| of(&there, m)).collect();
-    let other = |(cell, m): (&Option<Cell>, &Measure)| match m.facts().symmetric {
-        true => cell.clone(),
-        false => of(&back, *m),
-    };
-    let mirrored = match both {
-        true => found.iter().zip(&plan.measures).map(other).collect(),
-        false => vec![],
-    };
-    [found, mirrored]
+fn measured(layers: Layers<'_>, job: &Job, plan: &Plan) -> Vec<Option<Cell>> {
+    let pair = layers.pair(job.at);
+    let of = |m: &usize| pair.as_ref().map(|pair| cell(plan.measures[*m], pair, plan));
+    job.measures.iter().map(of).collect()
 }
 
 fn cell(measure: Measure, pair: &Pair<'_>, plan: &Plan) -> Cell {
     let value = measure.value(pair);
-    let sound = value.is_ok();
-    let against = || null(measure, pair, plan.permutations, plan.seed).ok();
-    let within = || interval(measure, pair, plan.resamples, plan.level, plan.seed).ok();
-    Cell {
-        null: (sound && plan.permutations > 0).then(against).flatten(),
-        interval: (sound && plan.resamples > 0).then(within).flatten(),
-        value,
+    let asked = value.is_ok() && plan.permutations > 0;
+    let null = asked.then(|| null(measure, pair, plan.permutations, plan.seed));
+    Cell { value, null, interval: None }
+}
+
+/// A symmetric measure of A with itself has the same cell on both sides of the diagonal.
+fn mirror(measure: Measure, cells: &mut Array2<Option<Cell>>) {
+    if measure.facts().symmetric {
+        for i in 0..cells.nrows() {
+            (0..i).for_each(|j| cells[(i, j)] = cells[(j, i)].clone());
+        }
     }
+}
+
+/// Gives each value its interval. Every half is taken of each layer once, whatever the number of
+/// pairs: its Gram matrix, singular vectors and ranks serve all of them.
+fn add_intervals(
+    layers: Layers<'_>,
+    alone: bool,
+    (plan, jobs): (&Plan, &[Job]),
+    found: &mut Table,
+    done: &mut dyn FnMut(),
+) {
+    let sound = |m: usize, at: (usize, usize)| {
+        found[m][at].as_ref().and_then(|cell| Some((m, at, cell.value.ok()?)))
+    };
+    let cells: Vec<(usize, (usize, usize), f64)> =
+        jobs.iter().flat_map(|job| job.measures.iter().filter_map(|&m| sound(m, job.at))).collect();
+    let mut all: Vec<Halves> = cells.iter().map(|_| Halves::default()).collect();
+    let work = |rows: &Vec<usize>| of_half(layers, alone, plan, &cells, rows);
+    for rows in drawn(layers.samples(), plan.halves, plan.seed).chunks(HALVES * plan.threads.max(1))
+    {
+        for values in each(rows, plan.threads, work, done) {
+            all.iter_mut().zip(values).for_each(|(halves, value)| halves.push(value));
+        }
+    }
+    for ((m, at, value), halves) in cells.into_iter().zip(all) {
+        let Some(layer) = layers.a[at.0] else { continue };
+        let (measure, options) = (plan.measures[m], layer.options());
+        let interval = halves.around(value, layer.samples(), plan.level, measure, options);
+        if let Some(cell) = &mut found[m][at] {
+            cell.interval = Some(interval);
+        }
+    }
+}
+
+/// The measures of half of the samples, in the order of the cells: those of one pair side by side.
+fn of_half(
+    layers: Layers<'_>,
+    alone: bool,
+    plan: &Plan,
+    cells: &[(usize, (usize, usize), f64)],
+    rows: &[usize],
+) -> Vec<Result<f64, Absence>> {
+    let part = |layer: &Option<&Representation>| match layer {
+        Some(layer) => layer.part(rows),
+        None => Err(Absence::Constant),
+    };
+    let a: Vec<_> = layers.a.iter().map(part).collect();
+    let b: Vec<_> = if alone { vec![] } else { layers.b.iter().map(part).collect() };
+    let b = if alone { &a } else { &b };
+    let mut values = Vec::with_capacity(cells.len());
+    for same in cells.chunk_by(|x, y| x.1 == y.1) {
+        let (i, j) = same[0].1;
+        match (&a[i], &b[j]) {
+            (Ok(a), Ok(b)) => {
+                let pair = Pair::of_same(a, b);
+                values.extend(same.iter().map(|(m, ..)| plan.measures[*m].value(&pair)));
+            }
+            (Err(why), _) | (_, Err(why)) => values.extend(same.iter().map(|_| Err(*why))),
+        }
+    }
+    values
 }

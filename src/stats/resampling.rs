@@ -1,9 +1,9 @@
-//! Random orders and resamples, and the range of what they give.
+//! Random orders and halves, and the range of what they give.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// A source of random orders and resamples: a ChaCha8 stream, the same for the same seed.
+/// A source of random orders and halves: a ChaCha8 stream, the same for the same seed.
 #[derive(Debug, Clone)]
 pub struct Draws(ChaCha8Rng);
 
@@ -23,9 +23,12 @@ impl Draws {
         order
     }
 
-    /// As many numbers from 0 to `count` − 1, drawn with repetition.
-    pub fn resample(&mut self, count: usize) -> Vec<usize> {
-        (0..count).map(|_| self.below(count)).collect()
+    /// Half of the numbers 0 to `count` − 1, rounded down, each once, in their order.
+    pub fn half(&mut self, count: usize) -> Vec<usize> {
+        let mut half = self.order(count);
+        half.truncate(count / 2);
+        half.sort_unstable();
+        half
     }
 
     /// A number from 0 to `count` − 1.
@@ -59,14 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_holds_each_once_and_a_resample_stays_within() {
+    fn an_order_and_a_half_hold_each_once() {
         let mut draws = Draws::new(3);
         let mut order = draws.order(50);
         assert_ne!(order, (0..50).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..50).collect::<Vec<_>>());
-        let drawn = draws.resample(50);
-        assert!(drawn.len() == 50 && drawn.iter().all(|&i| i < 50));
+        let half = draws.half(51);
+        assert!(half.len() == 25 && half.is_sorted_by(|x, y| x < y) && half[24] < 51);
         assert_eq!(Draws::new(3).order(50), Draws::new(3).order(50));
         assert_ne!(Draws::new(3).order(50), Draws::new(4).order(50));
     }

@@ -177,15 +177,37 @@ fn chance_has_a_place_beside_the_value() {
     }
 }
 
-/// Resamples hold fewer different samples, of which measures of directions find layers more alike.
 #[test]
-fn intervals_beside_their_value_are_told_of() {
-    let run = done(&format!("{FEATURES} --measures procrustes --bootstrap 20"));
-    assert!(run.stderr.contains("intervals do not hold their value"), "{}", run.stderr);
-    let run = done(&format!(
-        "{FEATURES} --measures cka --layers narrow --layers rectified --bootstrap 50"
-    ));
-    assert!(!run.stderr.contains("do not hold"), "{}", run.stderr);
+fn intervals_hold_their_value() {
+    let report = report(&format!("{FEATURES} --measures procrustes,mutual-knn,cka --bootstrap 20"));
+    for found in measures(&report) {
+        let rows = |key: &str| found[key].as_array().unwrap().clone();
+        for (values, intervals) in rows("values").iter().zip(rows("intervals")) {
+            for (i, value) in values.as_array().unwrap().iter().enumerate() {
+                let end = |end: usize| intervals[i][end].as_f64().unwrap();
+                let value = value.as_f64().unwrap();
+                assert!(end(0) <= value && value <= end(1), "{}: {value}", found["name"]);
+            }
+        }
+        assert_eq!(found["nulls"], json!([]));
+    }
+}
+
+/// 60 samples are more than 35 components; their halves are not.
+#[test]
+fn an_interval_that_is_missing_has_its_reason() {
+    let line = format!("{FEATURES} --measures cca-r2,cka,hsic --layers wide --pca 35");
+    let run = done(&format!("{line} --bootstrap 20 --permutations 5"));
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let [cca, cka, hsic] = [0, 1, 2].map(|i| measures(&report)[i].clone());
+    let fields = |found: &Value| {
+        found["nulls"].as_array().unwrap().iter().map(|n| n["field"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(&cca), [json!("intervals")]);
+    assert!(cca["nulls"][0]["reason"].as_str().unwrap().starts_with("of half of the samples: "));
+    assert!(run.stderr.contains("cca-r2 has no interval for some pairs"), "{}", run.stderr);
+    assert_eq!(fields(&cka), Vec::<Value>::new());
+    assert_eq!(hsic["nulls"][0]["field"], json!("calibrated"));
 }
 
 /// 99 % of the variance takes 54 and 22 components, together more than the 59 directions of 60 samples.

@@ -96,10 +96,11 @@ pub struct ChanceArgs {
     /// Hold each value against P random orders of the samples: p-value and calibrated value
     #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance")]
     pub permutations: usize,
-    /// Give each value an interval from B resamples of the samples
+    /// Give each value an interval over samples, from B random halves of them: drawn without repetition,
+    /// as copies of samples would make layers look more alike
     #[arg(long, value_name = "B", default_value_t = 0, help_heading = "Chance")]
     pub bootstrap: usize,
-    /// Share of the resamples within an interval
+    /// Share of the halves within an interval
     #[arg(long, value_name = "SHARE", default_value_t = 0.95, help_heading = "Chance")]
     pub level: f64,
     /// Seed of both
@@ -137,17 +138,22 @@ impl OptionArgs {
 }
 
 impl ChanceArgs {
+    /// Halves of the samples that are measured at a time.
+    pub fn halves(&self, run: &ModelArgs) -> usize {
+        self.bootstrap.min(run.threads())
+    }
+
     /// What is measured of each pair.
     ///
     /// # Errors
     /// A level outside 0…1.
     pub fn plan(&self, measures: Vec<Measure>, threads: usize) -> Result<Plan> {
         if !(self.level > 0.0 && self.level < 1.0) {
-            let problem = format!("--level {} is no share of the resamples", self.level);
+            let problem = format!("--level {} is no share of the halves", self.level);
             return Err(Error::usage(problem, "give one between 0 and 1, such as 0.95"));
         }
-        let Self { permutations, bootstrap: resamples, level, random_seed: seed } = *self;
-        Ok(Plan { measures, permutations, resamples, level, seed, threads })
+        let Self { permutations, bootstrap: halves, level, random_seed: seed } = *self;
+        Ok(Plan { measures, permutations, halves, level, seed, threads })
     }
 }
 
@@ -177,6 +183,7 @@ impl Args {
             measures: self.measures(),
             components: self.pca,
             memory: self.options.memory,
+            halves: self.chance.halves(&self.run),
             logits: false,
         })
     }

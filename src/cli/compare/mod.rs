@@ -1,6 +1,7 @@
 //! `repsim compare`: how alike layers are by several measures, and what each layer is like alone.
 
 mod args;
+mod nulls;
 mod results;
 mod show;
 
@@ -143,6 +144,7 @@ impl Found {
             models: ["A", "B"],
             cells: &cells,
             plan,
+            options: &wanted.options,
         };
         let (results, warnings) = compared.results()?;
         self.warnings.extend(warnings);

@@ -2,16 +2,18 @@
 
 use ndarray::Array2;
 
+use super::nulls::{self, few, listed, no_chance, no_values, nothing};
 use crate::capture::represent::{Captured, Wanted};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::compare::{
-    BestMatch, COMPRESSED, CompareResults, LayerResult, MeasureFacts, MeasureResult, PairNull,
+    BestMatch, COMPRESSED, CompareResults, LayerResult, MeasureFacts, MeasureResult,
 };
 use crate::report::distance::NullValue;
 use crate::report::{Number, Warning};
 use crate::similarity::layer::{Alone, Sparsity};
 use crate::similarity::{
-    Absence, Cell, Facts, Measure, Plan, Reduction, Representation, Table, components_for, each,
+    Absence, Cell, Facts, Measure, Options, Plan, Reduction, Representation, Table, components_for,
+    each,
 };
 
 /// Values this close are equal but for rounding.
@@ -126,6 +128,8 @@ pub struct Compared<'a> {
     pub cells: &'a Table,
     /// How.
     pub plan: &'a Plan,
+    /// What the measures were told.
+    pub options: &'a Options,
 }
 
 impl Compared<'_> {
@@ -138,20 +142,20 @@ impl Compared<'_> {
             self.plan.measures.iter().zip(self.cells).map(|(m, c)| self.measure(*m, c)).collect();
         let any = |m: &MeasureResult| m.values.iter().flatten().any(|v| v.get().is_some());
         if !measures.iter().any(any) {
-            return Err(self.nothing(&measures));
+            return Err(nothing(&measures));
         }
         let layers = self.layers();
         let mut warnings = self.null_layers();
-        warnings.extend(measures.iter().filter_map(no_value));
+        warnings.extend(no_values(&measures));
         warnings.extend(self.forced());
-        warnings.extend(measures.iter().filter_map(biased_intervals));
+        warnings.extend(no_chance(&measures));
         warnings.extend(compressed(&layers));
         let (layers_a, layers_b) = (self.names[0].clone(), self.names_b().to_vec());
         let n = self.samples.len();
         Ok((CompareResults { layers_a, layers_b, n, measures, layers }, warnings))
     }
 
-    fn names_b(&self) -> &[String] {
+    pub(super) fn names_b(&self) -> &[String] {
         &self.names[self.names.len() - 1]
     }
 
@@ -172,19 +176,19 @@ impl Compared<'_> {
         let facts = measure.facts();
         let numbers = |of: &dyn Fn(&Cell) -> Option<f64>| rows(cells, |c| Number::from(of(c)));
         let permuted = self.plan.permutations > 0;
-        let resampled = self.plan.resamples > 0;
         let ends = |cell: &Cell| match cell.interval {
-            Some((low, high)) => [low.into(), high.into()],
-            None => [Number::from(None), Number::from(None)],
+            Some(Ok((low, high))) => [low.into(), high.into()],
+            _ => [Number::from(None), Number::from(None)],
         };
+        let null = |c: &Cell| c.null.and_then(Result::ok);
         MeasureResult {
             name: facts.name.to_owned(),
-            facts: MeasureFacts::of(facts),
+            facts: MeasureFacts::of(measure, self.options),
             values: numbers(&|c| c.value.ok()),
-            p_values: permuted.then(|| numbers(&|c| c.null.map(|null| null.p))),
-            calibrated: permuted.then(|| numbers(&|c| c.null.and_then(|null| null.calibrated))),
-            null_means: permuted.then(|| numbers(&|c| c.null.map(|null| null.mean))),
-            intervals: resampled.then(|| {
+            p_values: permuted.then(|| numbers(&|c| null(c).map(|null| null.p))),
+            calibrated: permuted.then(|| numbers(&|c| null(c).and_then(|null| null.calibrated))),
+            null_means: permuted.then(|| numbers(&|c| null(c).map(|null| null.mean))),
+            intervals: (self.plan.halves > 0).then(|| {
                 let none = [Number::from(None), Number::from(None)];
                 let row = |row: ndarray::ArrayView1<'_, Option<Cell>>| {
                     row.iter().map(|c| c.as_ref().map_or(none, ends)).collect()
@@ -192,7 +196,7 @@ impl Compared<'_> {
                 cells.rows().into_iter().map(row).collect()
             }),
             best_matches: self.best_matches(facts, cells),
-            nulls: self.nulls(cells),
+            nulls: nulls::of(self, cells),
         }
     }
 
@@ -215,47 +219,6 @@ impl Compared<'_> {
         cells.rows().into_iter().enumerate().map(best).collect()
     }
 
-    /// Why a pair has no value.
-    fn why(&self, cells: &Array2<Option<Cell>>, i: usize, j: usize) -> Option<String> {
-        let of_layer = |side: usize, layer: usize| {
-            self.sides[side.min(self.sides.len() - 1)].made[layer].as_ref().err().cloned()
-        };
-        match &cells[(i, j)] {
-            None => of_layer(0, i).or_else(|| of_layer(1, j)),
-            Some(cell) => cell.value.as_ref().err().map(|why| why.of_samples(self.samples)),
-        }
-    }
-
-    /// Reasons of whole rows, then of what is left of whole columns, then of single pairs.
-    fn nulls(&self, cells: &Array2<Option<Cell>>) -> Vec<PairNull> {
-        let (rows, columns) = cells.dim();
-        let mut left = Array2::from_shape_fn((rows, columns), |(i, j)| self.why(cells, i, j));
-        let mut nulls = vec![];
-        for i in 0..rows {
-            if let Some(reason) = common(left.row(i).iter()) {
-                left.row_mut(i).fill(None);
-                let layer_a = Some(self.names[0][i].clone());
-                nulls.push((PairNull { layer_a, layer_b: None, reason }, i));
-            }
-        }
-        let whole: Vec<usize> = nulls.iter().map(|(_, i)| *i).collect();
-        let mut nulls: Vec<PairNull> = nulls.into_iter().map(|(null, _)| null).collect();
-        for j in 0..columns {
-            let rest = left.column(j).into_iter().enumerate().filter(|(i, _)| !whole.contains(i));
-            if let Some(reason) = common(rest.map(|(_, why)| why)) {
-                left.column_mut(j).fill(None);
-                let layer_b = Some(self.names_b()[j].clone());
-                nulls.push(PairNull { layer_a: None, layer_b, reason });
-            }
-        }
-        for ((i, j), reason) in left.indexed_iter() {
-            let Some(reason) = reason.clone() else { continue };
-            let (a, b) = (&self.names[0][i], &self.names_b()[j]);
-            nulls.push(PairNull { layer_a: Some(a.clone()), layer_b: Some(b.clone()), reason });
-        }
-        nulls
-    }
-
     /// Layers that could not be measured at all: one warning a model and reason.
     fn null_layers(&self) -> Vec<Warning> {
         let mut groups: Vec<((&str, &str), Vec<&str>)> = vec![];
@@ -273,7 +236,7 @@ impl Compared<'_> {
             let what = if model.is_empty() { "model" } else { "layer" };
             let whose = if model.is_empty() { String::new() } else { format!(" of {model}") };
             let text = format!("{}{whose} cannot be measured: {why}", few(what, &layers));
-            Warning::new("null-layer", layers.join(", "), text)
+            Warning::new("null-layer", listed(&layers), text)
         };
         groups.into_iter().map(said).collect()
     }
@@ -297,14 +260,6 @@ impl Compared<'_> {
         };
         pairs.filter(both).count()
     }
-
-    fn nothing(&self, measures: &[MeasureResult]) -> Error {
-        let first = measures.iter().find_map(|m| Some((m, m.nulls.first()?)));
-        let (name, reason) =
-            first.map_or(("no measure", ""), |(m, null)| (m.name.as_str(), null.reason.as_str()));
-        let problem = format!("no pair of layers has a value; {name}: {reason}");
-        Error::usage(problem, "give other layers, other measures or other samples")
-    }
 }
 
 /// Whether two layers that are not refused keep more directions together than their samples have.
@@ -321,55 +276,17 @@ fn is_forced(measure: Measure, a: &Representation, b: &Representation) -> bool {
 
 fn forced(measure: Measure, count: usize) -> Option<Warning> {
     let text = format!(
-        "{measure}: in {count} pairs the layers together keep more directions than the samples have, \
+        "{measure}: in {} the layers together keep more directions than the samples have, \
          and some correlations are 1 whatever the data; --permutations tells how much that is worth, \
-         --pca K or more samples avoid it"
+         --pca K or more samples avoid it",
+        if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
     );
     (count > 0).then(|| Warning::new("forced-correlations", measure, text))
-}
-
-/// The reason that all have, if they have one.
-fn common<'a>(mut reasons: impl Iterator<Item = &'a Option<String>>) -> Option<String> {
-    let first = reasons.next()?.as_ref()?;
-    reasons.all(|why| why.as_ref() == Some(first)).then(|| first.clone())
 }
 
 fn rows(cells: &Array2<Option<Cell>>, of: impl Fn(&Cell) -> Number) -> Vec<Vec<Number>> {
     let one = |cell: &Option<Cell>| cell.as_ref().map_or(Number::from(None), &of);
     cells.rows().into_iter().map(|row| row.iter().map(one).collect()).collect()
-}
-
-/// One warning for all pairs that a measure has no value for.
-fn no_value(found: &MeasureResult) -> Option<Warning> {
-    let all = found.values.iter().map(Vec::len).sum::<usize>();
-    let count = found.values.iter().flatten().filter(|v| v.get().is_none()).count();
-    let first = found.nulls.first()?;
-    let layer = first.layer_a.as_ref().or(first.layer_b.as_ref());
-    let name = &found.name;
-    let text = format!(
-        "{name} has no value for {count} of {all} pairs of layers, {} the first: {}",
-        layer.map_or("", String::as_str),
-        first.reason
-    );
-    (count > 0).then(|| Warning::new("no-value", name, text))
-}
-
-/// Intervals that do not hold their own value.
-fn biased_intervals(found: &MeasureResult) -> Option<Warning> {
-    let intervals = found.intervals.as_ref()?.iter().flatten();
-    let beside = |(value, [low, high]): (&Number, &[Number; 2])| {
-        let (value, low, high) = (value.get()?, low.get()?, high.get()?);
-        let slack = TIE * value.abs().max(1.0);
-        Some(value < low - slack || value > high + slack)
-    };
-    let values = found.values.iter().flatten();
-    let count = values.zip(intervals).filter(|pair| beside(*pair) == Some(true)).count();
-    let name = &found.name;
-    let text = format!(
-        "{name}: {count} intervals do not hold their value: a resample has fewer different samples, and \
-         of fewer samples {name} finds layers more alike; read the width of the intervals, not their place"
-    );
-    (count > 0).then(|| Warning::new("biased-intervals", name, text))
 }
 
 /// Layers that few directions hold.
@@ -379,21 +296,12 @@ fn compressed(layers: &[LayerResult]) -> Option<Warning> {
         model => format!("{} of {model}", l.name),
     };
     let names: Vec<String> = layers.iter().filter(|l| l.compressed).map(named).collect();
-    let listed: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let what = if layers.iter().any(|l| l.model.is_empty()) { "model" } else { "layer" };
     let text = format!(
         "{}: fewer than {COMPRESSED} directions hold most of the variance (participation ratio), and \
          every measure is about those alone; similar values may say little",
-        few(what, &listed)
+        few(what, &names)
     );
-    (!names.is_empty()).then(|| Warning::new("compressed-layers", names.join(", "), text))
-}
-
-/// Names, or how many and the first.
-fn few(what: &str, names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => format!("{what} {one}"),
-        [first, ..] => format!("{} {what}s, {first} the first,", names.len()),
-    }
+    (!names.is_empty()).then(|| Warning::new("compressed-layers", listed(&names), text))
 }

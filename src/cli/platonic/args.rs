@@ -139,6 +139,7 @@ impl Args {
             measures: vec![self.measure],
             components: self.pca,
             memory: self.options.memory,
+            halves: self.chance.halves(&self.run),
             logits: true,
         })
     }

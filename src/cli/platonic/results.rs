@@ -42,6 +42,7 @@ pub fn report(
         models: ["", ""],
         cells: &cells,
         plan,
+        options: &wanted.options,
     };
     let (measured, warnings) = compared.results()?;
     found.warnings.extend(warnings);

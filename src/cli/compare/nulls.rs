@@ -1,0 +1,211 @@
+//! Why values, and what is held beside them, are missing.
+
+use ndarray::Array2;
+
+use super::results::Compared;
+use crate::error::Error;
+use crate::report::Warning;
+use crate::report::compare::{MeasureResult, PairNull};
+use crate::similarity::{Cell, Null};
+
+/// Names that are listed before the others are only counted.
+const LISTED: usize = 3;
+
+type Reasons = Array2<Option<String>>;
+
+/// The reasons of one measure: those of the values, then those of what is null beside a value.
+pub fn of(compared: &Compared<'_>, cells: &Array2<Option<Cell>>) -> Vec<PairNull> {
+    let beside = |why: &dyn Fn(&Cell) -> Option<String>| -> Reasons {
+        let sound = |cell: &Option<Cell>| cell.as_ref().filter(|c| c.value.is_ok()).and_then(why);
+        cells.map(sound)
+    };
+    let values = Array2::from_shape_fn(cells.dim(), |(i, j)| missing_value(compared, cells, i, j));
+    let chance = beside(&|c| Some(c.null?.err()?.to_string()));
+    let calibrated = beside(&|c| not_calibrated(&c.null?.ok()?));
+    let intervals = beside(&|c| Some(format!("of half of the samples: {}", c.interval?.err()?)));
+    let all = [
+        ("values", values),
+        ("p_values", chance),
+        ("calibrated", calibrated),
+        ("intervals", intervals),
+    ];
+    let names = (compared.names[0].as_slice(), compared.names_b());
+    all.into_iter().flat_map(|(field, reasons)| grouped(field, reasons, names)).collect()
+}
+
+/// Why a pair has no value.
+fn missing_value(
+    compared: &Compared<'_>,
+    cells: &Array2<Option<Cell>>,
+    i: usize,
+    j: usize,
+) -> Option<String> {
+    let sides = compared.sides;
+    let of_layer = |side: usize, layer: usize| {
+        sides[side.min(sides.len() - 1)].made[layer].as_ref().err().cloned()
+    };
+    match &cells[(i, j)] {
+        None => of_layer(0, i).or_else(|| of_layer(1, j)),
+        Some(cell) => cell.value.as_ref().err().map(|why| why.of_samples(compared.samples)),
+    }
+}
+
+fn not_calibrated(null: &Null) -> Option<String> {
+    let why = "the measure has no best value, or chance reaches it";
+    null.calibrated.is_none().then(|| why.to_owned())
+}
+
+/// The reason of all pairs, else those of whole rows, then of what is left of whole columns, then of
+/// single pairs.
+fn grouped(
+    field: &str,
+    mut left: Reasons,
+    (names_a, names_b): (&[String], &[String]),
+) -> Vec<PairNull> {
+    let null = |i: Option<usize>, j: Option<usize>, reason: String| PairNull {
+        field: field.to_owned(),
+        layer_a: i.map(|i| names_a[i].clone()),
+        layer_b: j.map(|j| names_b[j].clone()),
+        reason,
+    };
+    if let Some(reason) = common(left.iter()) {
+        return vec![null(None, None, reason)];
+    }
+    let mut nulls = vec![];
+    let (rows, columns) = left.dim();
+    let mut whole = vec![];
+    for i in 0..rows {
+        if let Some(reason) = common(left.row(i).iter()) {
+            left.row_mut(i).fill(None);
+            whole.push(i);
+            nulls.push(null(Some(i), None, reason));
+        }
+    }
+    for j in 0..columns {
+        let rest = left.column(j).into_iter().enumerate().filter(|(i, _)| !whole.contains(i));
+        if let Some(reason) = common(rest.map(|(_, why)| why)) {
+            left.column_mut(j).fill(None);
+            nulls.push(null(None, Some(j), reason));
+        }
+    }
+    let single = left.indexed_iter().filter_map(|((i, j), why)| Some((i, j, why.clone()?)));
+    nulls.extend(single.map(|(i, j, reason)| null(Some(i), Some(j), reason)));
+    nulls
+}
+
+/// The reason that all have, if they have one.
+fn common<'a>(mut reasons: impl Iterator<Item = &'a Option<String>>) -> Option<String> {
+    let first = reasons.next()?.as_ref()?;
+    reasons.all(|why| why.as_ref() == Some(first)).then(|| first.clone())
+}
+
+/// Pairs without a value: one warning for all measures that lack as many for the same reason.
+pub fn no_values(measures: &[MeasureResult]) -> Vec<Warning> {
+    let missing = |found: &MeasureResult| {
+        let count = found.values.iter().flatten().filter(|v| v.get().is_none()).count();
+        let all = found.values.iter().map(Vec::len).sum::<usize>();
+        let first = found.nulls.iter().find(|null| null.field == "values")?;
+        Some((format!("for {count} of {}", pairs(all)), first.clone()))
+    };
+    told("no-value", "value", measures, missing)
+}
+
+/// Values that lack what was to be held beside them, likewise.
+pub fn no_chance(measures: &[MeasureResult]) -> Vec<Warning> {
+    let missing = |field: &'static str| {
+        move |found: &MeasureResult| {
+            let first = found.nulls.iter().find(|null| null.field == field)?;
+            Some(("for some pairs".to_owned(), first.clone()))
+        }
+    };
+    let mut warnings = told("no-chance", "p-value", measures, missing("p_values"));
+    warnings.extend(told("no-interval", "interval", measures, missing("intervals")));
+    warnings
+}
+
+/// One warning for all measures of which the same is missing: how often, and the first reason.
+fn told(
+    kind: &str,
+    what: &str,
+    measures: &[MeasureResult],
+    missing: impl Fn(&MeasureResult) -> Option<(String, PairNull)>,
+) -> Vec<Warning> {
+    let mut groups: Vec<((String, PairNull), Vec<&str>)> = vec![];
+    for found in measures {
+        let Some(key) = missing(found) else { continue };
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, names)) => names.push(&found.name),
+            None => groups.push((key, vec![&found.name])),
+        }
+    }
+    let said = |((often, null), names): ((String, PairNull), Vec<&str>)| {
+        let layer = null.layer_a.or(null.layer_b);
+        let layer = layer.map_or(String::new(), |name| format!(", such as {name}"));
+        let has = if names.len() > 1 { "have" } else { "has" };
+        let names = names.join(", ");
+        let text = format!("{names} {has} no {what} {often}{layer}: {}", null.reason);
+        Warning::new(kind, names, text)
+    };
+    groups.into_iter().map(said).collect()
+}
+
+fn pairs(count: usize) -> String {
+    if count == 1 { "1 pair of layers".to_owned() } else { format!("{count} pairs of layers") }
+}
+
+/// No measure has a value anywhere.
+pub fn nothing(measures: &[MeasureResult]) -> Error {
+    let first = measures.iter().find_map(|m| Some((m, m.nulls.first()?)));
+    let reason = first.map_or(String::new(), |(m, null)| format!("; {}: {}", m.name, null.reason));
+    let problem = format!("no pair of layers has a value{reason}");
+    Error::usage(problem, "choose other layers, measures or samples")
+}
+
+/// One name, or how many and the first of them.
+pub fn few(what: &str, names: &[&str]) -> String {
+    match names {
+        [one] => format!("{what} {one}"),
+        _ => format!("{} {what}s ({})", names.len(), listed(names)),
+    }
+}
+
+/// The first names, and how many more there are.
+pub fn listed(names: &[&str]) -> String {
+    match names.len().saturating_sub(LISTED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..LISTED].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_up_to_three() {
+        assert_eq!(few("layer", &["a"]), "layer a");
+        assert_eq!(few("layer", &["a", "b", "c"]), "3 layers (a, b, c)");
+        assert_eq!(few("layer", &["a", "b", "c", "d", "e"]), "5 layers (a, b, c and 2 more)");
+    }
+
+    #[test]
+    fn reasons_are_given_once() {
+        let why = |text: &str| Some(text.to_owned());
+        let names: Vec<String> = ["x", "y"].map(str::to_owned).to_vec();
+        let of = |cells: [Option<String>; 4]| {
+            let cells = Array2::from_shape_vec((2, 2), cells.to_vec()).expect("four cells");
+            let found = grouped("values", cells, (&names, &names));
+            found.into_iter().map(|n| (n.layer_a, n.layer_b, n.reason)).collect::<Vec<_>>()
+        };
+        let (x, y, a) = (why("x"), why("y"), "a".to_owned());
+        assert_eq!(of([None, None, None, None]), vec![]);
+        let all = of([why("a"), why("a"), why("a"), why("a")]);
+        assert_eq!(all, [(None, None, a.clone())]);
+        let row = of([why("a"), why("a"), None, None]);
+        assert_eq!(row, [(x.clone(), None, a.clone())]);
+        let column = of([None, why("a"), None, why("a")]);
+        assert_eq!(column, [(None, y.clone(), a.clone())]);
+        let single = of([None, None, why("a"), None]);
+        assert_eq!(single, [(y, x, a)]);
+    }
+}
