@@ -80,6 +80,41 @@ impl Messages {
         let shown = !self.quiet && std::io::stderr().is_terminal();
         Bar { bar: None, shown }
     }
+
+    /// A progress bar over so many steps of one kind, likewise.
+    pub fn steps(self, what: &str, count: usize) -> Steps {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return Steps(None);
+        }
+        let target = ProgressDrawTarget::stderr_with_hz(8);
+        let bar = ProgressBar::with_draw_target(Some(count as u64), target);
+        let style = format!("{{bar:32}} {{pos}}/{{len}} {what}  {{eta}} left");
+        if let Ok(style) = ProgressStyle::with_template(&style) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Steps(Some(bar))
+    }
+}
+
+/// A progress bar over so many steps of one kind, gone when it is dropped.
+pub struct Steps(Option<ProgressBar>);
+
+impl Steps {
+    /// One more is done.
+    pub fn advance(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 /// A progress bar over the images of a pass.

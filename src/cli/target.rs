@@ -10,6 +10,9 @@ use crate::report::Warning;
 use crate::saliency::{Target, forward};
 use crate::torchscript::Model;
 
+/// What a file of names has to be.
+const BY_LINE: &str = "give a name a line for each logit, in their order";
+
 /// Which score of a classifier is looked at.
 #[derive(clap::Args)]
 pub struct TargetArgs {
@@ -104,19 +107,29 @@ impl TargetArgs {
 /// The lines of a file, a name for each of K logits.
 ///
 /// # Errors
-/// It cannot be read, or has a blank line or other than K lines.
+/// As [`names_in_order`], or there are other than K lines.
 pub fn names_in(path: &Path, count: usize) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-    let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
-    let remedy = "give a line for each logit, in their order";
-    if let Some(blank) = names.iter().position(String::is_empty) {
-        let problem = format!("line {} is blank, and later names would shift", blank + 1);
-        return Err(Error::file("read", path, problem, remedy));
-    }
+    let names = names_in_order(path)?;
     if names.len() != count {
         let problem =
             format!("it names {} classes, and the model gives {count} logits", names.len());
-        return Err(Error::file("read", path, problem, remedy));
+        return Err(Error::file("read", path, problem, BY_LINE));
+    }
+    Ok(names)
+}
+
+/// The lines of a file, a name for each logit.
+///
+/// # Errors
+/// It cannot be read, is no text, or has a blank line.
+pub fn names_in_order(path: &Path) -> Result<Vec<String>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::file("read", path, "it is no text", BY_LINE))?;
+    let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
+    if let Some(blank) = names.iter().position(String::is_empty) {
+        let problem = format!("line {} is blank, and later names would shift", blank + 1);
+        return Err(Error::file("read", path, problem, BY_LINE));
     }
     Ok(names)
 }

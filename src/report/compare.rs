@@ -77,6 +77,9 @@ pub struct CompareResults {
 /// What is known of a measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeasureFacts {
+    /// What it compares, in a sentence.
+    #[serde(default)]
+    pub what: String,
     /// Whether swapping the layers changes nothing.
     pub symmetric: bool,
     /// Whether it is a metric, up to what it is invariant to.
@@ -188,7 +191,7 @@ pub const COMPRESSED: f64 = 3.0;
 impl MeasureOptions {
     /// As the measures take them.
     pub fn of(options: &similarity::Options) -> Self {
-        let similarity::Options { neighbours, alpha, variance, bias } = *options;
+        let similarity::Options { neighbours, alpha, variance, bias, both_ways: _ } = *options;
         Self { neighbours, alpha, variance, bias }
     }
 }
@@ -202,14 +205,18 @@ impl MeasureFacts {
     /// As data of the report, the range that of the estimator asked for.
     pub fn of(measure: Measure, options: &similarity::Options) -> Self {
         let (facts, range) = (measure.facts(), measure.range(options));
+        let averaged =
+            (!facts.symmetric && options.both_ways).then_some("The mean of both directions.");
+        let caveats = facts.caveats.iter().copied().chain(averaged);
         Self {
-            symmetric: facts.symmetric,
+            what: facts.what.to_owned(),
+            symmetric: measure.is_symmetric(options),
             metric: facts.metric,
             range: [range.0.into(), range.1.into()],
             larger_is_more_alike: facts.larger_is_more_alike,
             invariances: facts.invariances.iter().map(|i| name_of(*i).to_owned()).collect(),
             needs_more_samples_than_features: facts.needs_more_samples,
-            caveats: facts.caveats.iter().map(|c| (*c).to_owned()).collect(),
+            caveats: caveats.map(str::to_owned).collect(),
         }
     }
 }
@@ -234,6 +241,17 @@ impl MeasureResult {
         let mut of_values = self.nulls.iter().filter(of);
         let found = of_values.find(|null| is(&null.layer_a, a) && is(&null.layer_b, b))?;
         Some(&found.reason)
+    }
+
+    /// The interval of a pair, where it has one.
+    pub fn interval(&self, i: usize, j: usize) -> Option<(f64, f64)> {
+        let [low, high] = self.intervals.as_ref()?.get(i)?.get(j)?;
+        Some((low.get()?, high.get()?))
+    }
+
+    /// The p-value of a pair, where it has one.
+    pub fn p_value(&self, i: usize, j: usize) -> Option<f64> {
+        self.p_values.as_ref()?.get(i)?.get(j)?.get()
     }
 
     /// Row and column of the best match of each row.

@@ -32,6 +32,9 @@ pub struct PlatonicSettings {
     pub random_seed: u64,
     /// The layers as they were asked for; without any the input of the last linear layer.
     pub layers: Vec<String>,
+    /// Which element of a tuple that a model returns are its logits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_index: Option<usize>,
     /// Samples in a batch.
     pub batch_size: usize,
     /// Most samples used.
@@ -61,6 +64,10 @@ pub struct PlatonicResults {
     /// Spearman's correlation of how well models align on average with their accuracy: above 0 where
     /// the accurate ones are more alike; of 3 models or more.
     pub rank_correlation: Number,
+    /// Its two-sided p-value by permutation: the share of the orders of the accuracies that give one as
+    /// far from 0; of 3 models it cannot be below 1/3.
+    #[serde(default)]
+    pub rank_correlation_p: Number,
     /// Why values are `null`.
     pub nulls: Vec<NullValue>,
 }

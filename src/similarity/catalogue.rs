@@ -32,6 +32,7 @@ const CANONICAL: Facts = Facts { needs_more_samples: true, invariances: AFFINE, 
 
 pub(super) const HSIC: Facts = Facts {
     name: "hsic",
+    what: "How far the inner products of the samples vary together: CKA with the scale left in.",
     range: (0.0, f64::INFINITY),
     invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
     caveats: &[
@@ -43,6 +44,7 @@ pub(super) const HSIC: Facts = Facts {
 
 pub(super) const RSA: Facts = Facts {
     name: "rsa",
+    what: "Whether pairs of samples have the same order of dissimilarity, 1 − Pearson's r over the units.",
     range: (-1.0, 1.0),
     invariances: PROFILES,
     caveats: &[
@@ -54,6 +56,7 @@ pub(super) const RSA: Facts = Facts {
 
 pub(super) const RDM_COSINE: Facts = Facts {
     name: "rdm-cosine",
+    what: "How far the same dissimilarities are proportional.",
     invariances: PROFILES,
     caveats: &[
         "Distances are not centred: it is near 1 for unrelated layers whose distances vary little; \
@@ -64,6 +67,7 @@ pub(super) const RDM_COSINE: Facts = Facts {
 
 pub(super) const PROCRUSTES: Facts = Facts {
     name: "procrustes",
+    what: "What is left between the two clouds of samples, squared, after the best rotation.",
     range: (0.0, 2.0),
     caveats: &[
         "The square of a metric. Few samples against many features make any two layers close.",
@@ -73,6 +77,7 @@ pub(super) const PROCRUSTES: Facts = Facts {
 
 pub(super) const PROCRUSTES_ANGLE: Facts = Facts {
     name: "procrustes-angle",
+    what: "The angle left between the two clouds of samples after the best rotation.",
     metric: true,
     caveats: &["In radians. Few samples against many features make any two layers close."],
     ..DISTANCE
@@ -80,6 +85,7 @@ pub(super) const PROCRUSTES_ANGLE: Facts = Facts {
 
 pub(super) const SHAPE_METRIC: Facts = Facts {
     name: "shape-metric",
+    what: "The angle left after the best rotation of features that α whitens in part.",
     metric: true,
     invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
     caveats: &[
@@ -91,6 +97,7 @@ pub(super) const SHAPE_METRIC: Facts = Facts {
 
 pub(super) const SVCCA: Facts = Facts {
     name: "svcca",
+    what: "How far the leading components of one layer are linear maps of those of the other, on average.",
     invariances: GEOMETRY,
     caveats: &[
         "The components that hold 99 % of the variance count alike, however little they hold.",
@@ -102,6 +109,7 @@ pub(super) const SVCCA: Facts = Facts {
 
 pub(super) const PWCCA: Facts = Facts {
     name: "pwcca",
+    what: "How far the directions of the first layer are linear maps of the second, weighted by what they hold.",
     symmetric: false,
     invariances: &[IsotropicScaling, UnitOrder, Translation, SampleOrder],
     caveats: &[
@@ -113,6 +121,7 @@ pub(super) const PWCCA: Facts = Facts {
 
 pub(super) const CCA_R2: Facts = Facts {
     name: "cca-r2",
+    what: "Which share of their directions the layers have in common, up to any linear map.",
     caveats: &[
         "Directions of little variance count like large ones: noise in many units lowers it.",
         "Of independent features it is about D/n, the larger D; where r_A + r_B > n − 1 some \
@@ -123,6 +132,7 @@ pub(super) const CCA_R2: Facts = Facts {
 
 pub(super) const LINEAR_REGRESSION: Facts = Facts {
     name: "linear-regression",
+    what: "Which share of the second layer's variance a linear map of the first explains.",
     symmetric: false,
     invariances: GEOMETRY,
     caveats: &[
@@ -134,6 +144,7 @@ pub(super) const LINEAR_REGRESSION: Facts = Facts {
 
 pub(super) const MUTUAL_KNN: Facts = Facts {
     name: "mutual-knn",
+    what: "Which share of its nearest neighbours a sample keeps from one layer to the other.",
     invariances: ANGLES,
     caveats: &["By chance it is k/(n−1). It sees who is near whom and no larger structure."],
     ..SIMILARITY
@@ -141,6 +152,7 @@ pub(super) const MUTUAL_KNN: Facts = Facts {
 
 pub(super) const CKNNA: Facts = Facts {
     name: "cknna",
+    what: "CKA of the cosines between samples that are neighbours in both layers.",
     symmetric: false,
     range: (-1.0, 1.0),
     invariances: ANGLES,
@@ -154,6 +166,7 @@ pub(super) const CKNNA: Facts = Facts {
 
 pub(super) const JACCARD: Facts = Facts {
     name: "jaccard",
+    what: "How many neighbours of a sample are so in both layers, of those that are so in either.",
     invariances: ANGLES,
     caveats: &["By chance it is about k/(2n−k). It orders layers nearly as mutual-knn does."],
     ..SIMILARITY
@@ -161,6 +174,7 @@ pub(super) const JACCARD: Facts = Facts {
 
 pub(super) const SOFT_MATCHING: Facts = Facts {
     name: "soft-matching",
+    what: "How far each unit of one layer finds its like among the units of the other.",
     metric: true,
     range: (0.0, 2.0),
     invariances: &[IsotropicScaling, UnitOrder, Translation, SampleOrder],
@@ -173,6 +187,7 @@ pub(super) const SOFT_MATCHING: Facts = Facts {
 
 pub(super) const DISTANCE_CORRELATION: Facts = Facts {
     name: "distance-correlation",
+    what: "Whether distances between samples vary together, whatever the form of their relation.",
     range: (-1.0, 1.0),
     caveats: &["The unbiased square: about 0 for independent layers, so it can fall below 0."],
     ..SIMILARITY

@@ -22,6 +22,8 @@ pub enum Invariance {
 pub struct Facts {
     /// Its name in reports.
     pub name: &'static str,
+    /// What it compares, in a sentence.
+    pub what: &'static str,
     /// Whether swapping the representations changes nothing.
     pub symmetric: bool,
     /// Whether it is a metric, up to what it is invariant to: the triangle inequality holds.
@@ -48,6 +50,7 @@ impl Facts {
 /// Linear centred kernel alignment.
 pub const CKA: Facts = Facts {
     name: "cka",
+    what: "Whether samples that are alike in one layer are alike in the other, by their inner products.",
     symmetric: true,
     metric: false,
     range: (0.0, 1.0),

@@ -3,7 +3,6 @@
 use super::absence::Absence;
 use super::measure::Measure;
 use super::pair::Pair;
-use super::representation::Options;
 use crate::stats::{Draws, percentiles};
 
 /// An interval over samples, as (low, high), from `count` random halves of them.
@@ -39,8 +38,7 @@ pub fn interval(
     for rows in drawn(pair.a().samples(), count, seed) {
         halves.push(of_half(measure, pair, &rows));
     }
-    let options = pair.a().options();
-    halves.around(value, pair.a().samples(), level, measure, options)
+    halves.around(value, pair.a().samples(), level, measure.range(pair.a().options()))
 }
 
 fn of_half(measure: Measure, pair: &Pair<'_>, rows: &[usize]) -> Result<f64, Absence> {
@@ -81,8 +79,7 @@ impl Halves {
         value: f64,
         samples: usize,
         level: f64,
-        measure: Measure,
-        options: &Options,
+        (least, most): (f64, f64),
     ) -> Result<(f64, f64), Absence> {
         let too_few = Absence::TooFew { samples: samples / 2, needs: 2 };
         let (missing, why) = self.without.unwrap_or((0, too_few));
@@ -94,7 +91,6 @@ impl Halves {
         let (middle, _) = percentiles(self.values, 0.0).ok_or(why)?;
         let half = (samples / 2) as f64;
         let scale = (half / (samples as f64 - half)).sqrt();
-        let (least, most) = measure.range(options);
         let end = |quantile: f64| (value + scale * (quantile - middle)).clamp(least, most);
         Ok((end(low), end(high)))
     }
@@ -111,7 +107,7 @@ mod tests {
     ) -> Result<(f64, f64), Absence> {
         let mut halves = Halves::default();
         values.iter().for_each(|v| halves.push(*v));
-        halves.around(value, samples, 1.0, Measure::Rsa, &Options::default())
+        halves.around(value, samples, 1.0, (-1.0, 1.0))
     }
 
     #[test]

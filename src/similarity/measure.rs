@@ -122,11 +122,24 @@ impl Measure {
         matches!(self, Self::Pwcca | Self::SoftMatching)
     }
 
+    /// Whether swapping the layers changes nothing, with these options.
+    pub fn is_symmetric(self, options: &Options) -> bool {
+        options.both_ways || self.facts().symmetric
+    }
+
     /// Its value for a pair of layers, with the options of the first.
     ///
     /// # Errors
     /// Why there is none.
     pub fn value(self, pair: &Pair<'_>) -> Result<f64, Absence> {
+        if self.facts().symmetric || !pair.a().options().both_ways {
+            return self.one_way(pair);
+        }
+        let inverse = pair.inverse();
+        Ok((self.one_way(pair)? + self.one_way(&pair.swapped(inverse.as_deref()))?) / 2.0)
+    }
+
+    fn one_way(self, pair: &Pair<'_>) -> Result<f64, Absence> {
         let (a, b, order) = (pair.a(), pair.b(), pair.order());
         let value = match self {
             Self::Cka => a.kernel()?.cosine(b.kernel()?, order),
@@ -199,9 +212,13 @@ impl FromStr for Measure {
         if let Some(found) = MEASURES.iter().find(|m| m.facts().name == text) {
             return Ok(*found);
         }
+        let names: Vec<&str> = MEASURES.iter().map(|m| m.facts().name).collect();
+        if text.trim().is_empty() {
+            let remedy = format!("choose from {}", names.join(", "));
+            return Err(Error::usage("a measure without a name", remedy));
+        }
         let likeness = |m: &&Measure| strsim::jaro_winkler(text, m.facts().name);
         let nearest = MEASURES.iter().max_by(|x, y| likeness(x).total_cmp(&likeness(y)));
-        let names: Vec<&str> = MEASURES.iter().map(|m| m.facts().name).collect();
         let nearest = nearest.map_or("cka", |m| m.facts().name);
         Err(Error::usage(
             format!("there is no measure '{text}'"),

@@ -64,6 +64,22 @@ impl<'a> Pair<'a> {
         Self { a, b, order, overlap: OnceLock::new(), rotated: OnceLock::new() }
     }
 
+    /// The order of A's samples beside B's in its own, where there is an order.
+    pub(super) fn inverse(&self) -> Option<Vec<usize>> {
+        let order = self.order?;
+        let mut inverse = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(i, &j)| inverse[j] = i);
+        Some(inverse)
+    }
+
+    /// The second layer as the first, with the [`Pair::inverse`] of the order.
+    pub(super) fn swapped<'b>(&self, inverse: Option<&'b [usize]>) -> Pair<'b>
+    where
+        'a: 'b,
+    {
+        Pair::unmeasured(self.b, self.a, inverse)
+    }
+
     /// The first layer.
     pub fn a(&self) -> &'a Representation {
         self.a

@@ -26,11 +26,13 @@ pub struct Options {
     pub variance: f64,
     /// The estimator of HSIC, and of CKA by it.
     pub bias: Bias,
+    /// Whether a measure that is not symmetric is the mean of both directions.
+    pub both_ways: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { neighbours: 10, alpha: 0.5, variance: 0.99, bias: Bias::Unbiased }
+        Self { neighbours: 10, alpha: 0.5, variance: 0.99, bias: Bias::Unbiased, both_ways: false }
     }
 }
 

@@ -8,7 +8,7 @@ use super::measure::Measure;
 use super::null::{Null, null};
 use super::pair::Pair;
 use super::parallel::each;
-use super::representation::Representation;
+use super::representation::{Options, Representation};
 
 /// Halves of the samples that a thread measures before their values are put together.
 const HALVES: usize = 8;
@@ -18,6 +18,8 @@ const HALVES: usize = 8;
 pub struct Plan {
     /// The measures.
     pub measures: Vec<Measure>,
+    /// What the layers' measures are told.
+    pub options: Options,
     /// Random orders of the samples that values are held against; 0 for none.
     pub permutations: usize,
     /// Random halves of the samples that intervals are made from; 0 for none.
@@ -80,7 +82,7 @@ impl Plan {
         let pairs = (0..a).flat_map(|i| (0..b.unwrap_or(a)).map(move |j| (i, j)));
         let job = |at: (usize, usize)| {
             let mirrored = b.is_none() && at.0 > at.1;
-            let made = |m: &usize| !(mirrored && self.measures[*m].facts().symmetric);
+            let made = |m: &usize| !(mirrored && self.measures[*m].is_symmetric(&self.options));
             Job { at, measures: (0..self.measures.len()).filter(made).collect() }
         };
         pairs.map(job).filter(|job| !job.measures.is_empty()).collect()
@@ -110,7 +112,8 @@ pub fn table(
         add_intervals(layers, b.is_none(), (plan, &jobs), &mut found, done);
     }
     if b.is_none() {
-        plan.measures.iter().zip(&mut found).for_each(|(m, cells)| mirror(*m, cells));
+        let all = plan.measures.iter().zip(&mut found);
+        all.filter(|(m, _)| m.is_symmetric(&plan.options)).for_each(|(_, cells)| mirror(cells));
     }
     found
 }
@@ -129,11 +132,9 @@ fn cell(measure: Measure, pair: &Pair<'_>, plan: &Plan) -> Cell {
 }
 
 /// A symmetric measure of A with itself has the same cell on both sides of the diagonal.
-fn mirror(measure: Measure, cells: &mut Array2<Option<Cell>>) {
-    if measure.facts().symmetric {
-        for i in 0..cells.nrows() {
-            (0..i).for_each(|j| cells[(i, j)] = cells[(j, i)].clone());
-        }
+fn mirror(cells: &mut Array2<Option<Cell>>) {
+    for i in 0..cells.nrows() {
+        (0..i).for_each(|j| cells[(i, j)] = cells[(j, i)].clone());
     }
 }
 
@@ -160,9 +161,8 @@ fn add_intervals(
         }
     }
     for ((m, at, value), halves) in cells.into_iter().zip(all) {
-        let Some(layer) = layers.a[at.0] else { continue };
-        let (measure, options) = (plan.measures[m], layer.options());
-        let interval = halves.around(value, layer.samples(), plan.level, measure, options);
+        let range = plan.measures[m].range(&plan.options);
+        let interval = halves.around(value, layers.samples(), plan.level, range);
         if let Some(cell) = &mut found[m][at] {
             cell.interval = Some(interval);
         }

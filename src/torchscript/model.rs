@@ -37,6 +37,7 @@ pub struct Model {
     pub(super) execution: Execution,
     note: Option<String>,
     output: Option<usize>,
+    prepared: bool,
 }
 
 impl Model {
@@ -68,7 +69,8 @@ impl Model {
         let taps = Taps::default();
         let execution = Execution::default();
         let path = path.to_owned();
-        Self { path, handle, raw, untrusted, taps, execution, note: None, output: None }
+        let (note, output, prepared) = (None, None, false);
+        Self { path, handle, raw, untrusted, taps, execution, note, output, prepared }
     }
 
     /// The file the model came from.
@@ -242,7 +244,7 @@ impl Model {
     /// # Errors
     /// The device cannot hold the model, or it has been prepared before.
     pub fn prepare(&mut self, layers: &[Layer], execution: &Execution) -> Result<()> {
-        if !self.taps.layers.is_empty() {
+        if self.prepared {
             let problem = format!("{} has been prepared before", self.path.display());
             return Err(Error::usage(problem, "load it again for other layers"));
         }
@@ -254,6 +256,7 @@ impl Model {
         })?;
         self.execution = *execution;
         self.taps = Taps::new(layers);
+        self.prepared = true;
         Ok(())
     }
 
@@ -264,8 +267,8 @@ impl Model {
     /// Returns the model's output, or `None` where it is no tensor or the hook stopped the run.
     ///
     /// # Errors
-    /// The model does not run on this input, a layer did not run as often as when it was probed,
-    /// or the hook failed.
+    /// It was not prepared, does not run on this input, a layer did not run as often as when it was
+    /// probed, or the hook failed.
     pub fn run(
         &mut self,
         input: &Tensor,
@@ -295,6 +298,10 @@ impl Model {
         gradients: bool,
         hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer>,
     ) -> Result<Option<Tensor>> {
+        if !self.prepared {
+            let problem = format!("{} has not been prepared", self.path.display());
+            return Err(Error::usage(problem, "prepare it, then run it"));
+        }
         let (taps, handle) = (&self.taps, &mut self.handle);
         let ran = taps.listen(&self.path, hook, |listen| handle.run(input, gradients, listen));
         ran.map_err(|failure| self.run_error(failure, input))

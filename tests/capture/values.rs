@@ -122,11 +122,15 @@ fn of_some_layers_and_other_batches() {
     }
 }
 
-/// The taps of other layers are gone once a model is prepared: a second time is refused.
+/// The taps of other layers are gone once a model is prepared: a second time is refused, and so is a
+/// run before.
 #[test]
 fn of_a_model_prepared_anew() {
     let golden = Golden::load("tiny_resnet");
     let (mut model, all) = probed("tiny_resnet_scripted.pt", &golden.input().narrow(0, 0, 2));
+    let run = model.run(&golden.input(), &mut |_, _| Ok(repsim::torchscript::Answer::Keep));
+    let error = run.map(drop).unwrap_err().to_string();
+    assert!(error.contains("has not been prepared"), "{error}");
     model.prepare(&all[..1], &execution(true)).unwrap();
     let error = model.prepare(&all[1..2], &execution(true)).unwrap_err().to_string();
     assert!(error.contains("has been prepared before"), "{error}");

@@ -9,8 +9,8 @@ use crate::support::{assert_near, done, files_in, path, report, repsim, words};
 use crate::tolerances::{SAME, STORED};
 
 const FEATURES: &str = "compare --features {similarity/layers.npz}";
-const TINY: &str = "compare {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} \
-                    --data {tiny_resnet.npy} --neighbours 2";
+const TINY: &str =
+    "compare {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}";
 
 fn golden() -> Value {
     let text = fs::read_to_string(path("similarity/similarity.json")).unwrap();
@@ -282,7 +282,16 @@ fn what_cannot_be_compared_is_told() {
     fails(&format!("{FEATURES} --layers-b narrow"), &["there is no B", "name a second one"]);
     fails(&format!("{FEATURES} --limit 3"), &["--features has none"]);
     fails(&format!("{FEATURES} --reduce spatial"), &["expected gap or flatten"]);
-    fails(&format!("{FEATURES} --alpha 2"), &["no α of 2", "from 0 to 1"]);
+    fails(&format!("{FEATURES} --measures shape-metric --alpha 2"), &["no α of 2", "from 0 to 1"]);
+    let none = ["--neighbours is for mutual-knn, cknna and jaccard, and none of them is asked for"];
+    fails(&format!("{FEATURES} --measures cka,svcca --neighbours 5"), &none);
+    fails(&format!("{FEATURES} a.npz b.npz"), &["3 files", "platonic --features"]);
+    fails(&format!("{FEATURES} --measures cka,"), &["a measure without a name", "cka, hsic"]);
+    fails(&format!("{FEATURES} --alpha 1"), &["--alpha is for shape-metric, and it is not asked"]);
+    fails(&format!("{FEATURES} --bias biased --measures rsa"), &["--bias is for cka and hsic"]);
+    fails(&format!("{FEATURES} --bootstrap 5"), &["--bootstrap 5 is too few", "20 or more"]);
+    fails(&format!("{FEATURES} --level 0.9"), &["--level is of intervals", "--bootstrap"]);
+    fails(&format!("{FEATURES} --random-seed 3"), &["nothing is random", "--permutations"]);
     fails(&format!("{FEATURES} --bootstrap 9 --level 1"), &["--level 1", "0.95"]);
     fails(
         "compare --features {similarity/layers.npz} {measures/pair.npz}",

@@ -40,6 +40,8 @@ fn trained_models_stand_together_and_the_untrained_one_apart() {
     let accuracy: Vec<f64> = models.iter().map(|m| m["accuracy"].as_f64().unwrap()).collect();
     assert!(accuracy[1] < 0.4 && accuracy[0] > 0.8 && accuracy[2] > 0.8, "{accuracy:?}");
     assert!(results["rank_correlation"].as_f64().unwrap() > 0.0);
+    // Of 4 models no order is rarer than 2 of 24.
+    assert!(results["rank_correlation_p"].as_f64().unwrap() >= 2.0 / 24.0 - 1e-12);
     assert_eq!(models[0]["layer"]["name"], "fc:input");
     let order: Vec<&str> =
         results["order"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
@@ -153,11 +155,38 @@ fn the_order_of_the_classes_can_be_told() {
     }
 }
 
+/// CKNNA and linear regression differ with the direction.
+#[test]
+fn a_measure_that_is_not_symmetric_is_the_mean_of_both_directions() {
+    let files = "--features {similarity/layers.npz}";
+    for measure in ["cknna", "linear-regression"] {
+        let both = report(&format!("platonic {files} --measure {measure} --bootstrap 20"));
+        let found = &both["results"]["measure"];
+        assert_eq!(found["facts"]["symmetric"], json!(true));
+        assert!(found["facts"]["caveats"].to_string().contains("mean of both directions"));
+        let ways = report(&format!("compare {files} --measures {measure}"));
+        let ways = &ways["results"]["measures"][0]["values"];
+        let at = |values: &Value, i: usize, j: usize| values[i][j].as_f64();
+        let (Some(there), Some(back)) = (at(ways, 0, 1), at(ways, 1, 0)) else {
+            panic!("{measure}: {ways}")
+        };
+        let mean = (there + back) / 2.0;
+        assert_ne!(there, back, "{measure}");
+        for (i, j) in [(0, 1), (1, 0)] {
+            assert!((at(&found["values"], i, j).unwrap() - mean).abs() < 1e-12, "{measure}");
+            let ends = |end: usize| found["intervals"][i][j][end].as_f64().unwrap();
+            assert!(ends(0) <= mean && mean <= ends(1), "{measure}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_aligned_is_told() {
     let two = "platonic {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}";
     fails("platonic {mlp.pt} --data {mlp.npy}", &["one model aligns with no other"]);
-    fails(&format!("{two} --measure pwcca"), &["pwcca is not symmetric", "mutual-knn"]);
+    let outputs = ["tiny_resnet_scripted.pt", "--output-index 1 is no tensor of it"];
+    fails(&format!("{two} --output-index 1"), &outputs);
+    fails(&format!("{two} --labels {{mlp.pt}}"), &["mlp.pt", "it is no text"]);
     fails(&format!("{two} --measure mutual_knn"), &["did you mean mutual-knn?"]);
     fails(&format!("{two} --layer a --layer b --layer c"), &["given 3 times for 2 models"]);
     fails(&format!("{two} --layer nowhere"), &["nowhere"]);

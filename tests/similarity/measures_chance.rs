@@ -100,9 +100,8 @@ fn intervals_hold_what_other_samples_give() {
     let (sets, others): (Vec<_>, Vec<_>) =
         ((0..100).map(|_| drawn()).collect(), (0..600).map(|_| drawn()).collect());
     for &measure in MEASURES {
-        let value = |[a, b]: &[Representation; 2]| {
-            measure.value(&Pair::new(a, b).unwrap()).unwrap()
-        };
+        let value =
+            |[a, b]: &[Representation; 2]| measure.value(&Pair::new(a, b).unwrap()).unwrap();
         let mean = others.iter().map(value).sum::<f64>() / 600.0;
         let held = |level: f64| {
             let holds = |[a, b]: &&[Representation; 2]| {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::measuring::{ChanceArgs, OptionArgs, check_stored};
 use crate::capture::Reduce;
 use crate::capture::represent::Wanted;
 use crate::cli::args::{
@@ -12,7 +13,7 @@ use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::error::{Error, Result};
 use crate::report::compare::{CompareSettings, MeasureOptions};
-use crate::similarity::{Bias, MEASURES, Measure, Options, Plan};
+use crate::similarity::{MEASURES, Measure, Options};
 use crate::torchscript::Selection;
 
 /// Options of `repsim compare`.
@@ -23,7 +24,7 @@ pub struct Args {
     pub models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
     /// array a layer, rows matched by index
-    #[arg(long, value_name = "FILE", num_args = 1..=2, conflicts_with_all = ["models", "data"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
     pub features: Vec<PathBuf>,
     /// Write the report as JSON to a file, - for standard output [default: standard output, or
     /// tables on a terminal]
@@ -68,46 +69,6 @@ pub struct Args {
     pub gate: GateArgs,
 }
 
-/// What the measures are told.
-#[derive(clap::Args)]
-pub struct OptionArgs {
-    /// k of mutual-knn, cknna and jaccard
-    #[arg(long, value_name = "K", default_value_t = 10, value_parser = positive,
-          help_heading = "Measure")]
-    neighbours: usize,
-    /// α of shape-metric: 1 rotates only, 0 allows any invertible linear map
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.5, help_heading = "Measure")]
-    alpha: f64,
-    /// Share of the variance that svcca keeps
-    #[arg(long, value_name = "SHARE", default_value_t = 0.99, help_heading = "Measure")]
-    variance: f64,
-    /// HSIC of cka and hsic: unbiased (can be negative) or biased (too high where samples are few)
-    #[arg(long, value_name = "WHICH", default_value = "unbiased", help_heading = "Measure")]
-    bias: Bias,
-    /// Memory for features, Gram matrices and what the measures keep of them
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Measure",
-          value_parser = args::bytes)]
-    pub memory: u64,
-}
-
-/// How values are held against chance.
-#[derive(clap::Args)]
-pub struct ChanceArgs {
-    /// Hold each value against P random orders of the samples: p-value and calibrated value
-    #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance")]
-    pub permutations: usize,
-    /// Give each value an interval over samples, from B random halves of them: drawn without repetition,
-    /// as copies of samples would make layers look more alike
-    #[arg(long, value_name = "B", default_value_t = 0, help_heading = "Chance")]
-    pub bootstrap: usize,
-    /// Share of the halves within an interval
-    #[arg(long, value_name = "SHARE", default_value_t = 0.95, help_heading = "Chance")]
-    pub level: f64,
-    /// Seed of both
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Chance")]
-    pub random_seed: u64,
-}
-
 /// A measure asked for, or all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
@@ -121,39 +82,6 @@ fn measures(text: &str) -> Result<Asked, String> {
     match text.trim() {
         "all" => Ok(Asked::All),
         name => name.parse().map(Asked::One).map_err(|e: Error| e.to_string()),
-    }
-}
-
-impl OptionArgs {
-    /// What the measures are told.
-    ///
-    /// # Errors
-    /// One is out of its range.
-    pub fn options(&self) -> Result<Options> {
-        let Self { neighbours, alpha, variance, bias, .. } = *self;
-        let options = Options { neighbours, alpha, variance, bias };
-        options.check()?;
-        Ok(options)
-    }
-}
-
-impl ChanceArgs {
-    /// Halves of the samples that are measured at a time.
-    pub fn halves(&self, run: &ModelArgs) -> usize {
-        self.bootstrap.min(run.threads())
-    }
-
-    /// What is measured of each pair.
-    ///
-    /// # Errors
-    /// A level outside 0…1.
-    pub fn plan(&self, measures: Vec<Measure>, threads: usize) -> Result<Plan> {
-        if !(self.level > 0.0 && self.level < 1.0) {
-            let problem = format!("--level {} is no share of the halves", self.level);
-            return Err(Error::usage(problem, "give one between 0 and 1, such as 0.95"));
-        }
-        let Self { permutations, bootstrap: halves, level, random_seed: seed } = *self;
-        Ok(Plan { measures, permutations, halves, level, seed, threads })
     }
 }
 
@@ -177,10 +105,11 @@ impl Args {
     /// # Errors
     /// An option of a measure is out of its range.
     pub fn wanted(&self) -> Result<Wanted> {
+        let measures = self.measures();
         Ok(Wanted {
             reduce: self.reduce,
-            options: self.options.options()?,
-            measures: self.measures(),
+            options: self.options.options(&measures)?,
+            measures,
             components: self.pca,
             memory: self.options.memory,
             halves: self.chance.halves(&self.run),
@@ -199,9 +128,10 @@ impl Args {
             return Err(Error::usage(problem, "name a second one, or leave the -b options out"));
         }
         let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
-        if !self.features.is_empty() && of_data {
-            let problem = "options for images were given, but --features has none";
-            return Err(Error::usage(problem, "leave out --limit, --preprocess and the like"));
+        check_stored(!self.features.is_empty(), of_data)?;
+        if self.features.len() > 2 {
+            let problem = format!("{} files, and two at most are compared", self.features.len());
+            return Err(Error::usage(problem, "repsim platonic --features aligns many"));
         }
         let pictures: Vec<PathBuf> = self.pictures().into_iter().map(|(_, path)| path).collect();
         pictures.iter().try_for_each(|path| picture::check(path))?;
@@ -247,8 +177,8 @@ impl Args {
             pca: self.pca,
             permutations: self.chance.permutations,
             bootstrap: self.chance.bootstrap,
-            level: self.chance.level,
-            random_seed: self.chance.random_seed,
+            level: self.chance.level(),
+            random_seed: self.chance.random_seed(),
             batch_size: self.data.load.batch_size,
             limit: self.data.load.limit,
             seed: self.data.load.seed,

@@ -1,6 +1,7 @@
 //! `repsim compare`: how alike layers are by several measures, and what each layer is like alone.
 
 mod args;
+mod measuring;
 mod nulls;
 mod results;
 mod show;
@@ -14,15 +15,16 @@ use super::{features, inputs, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{ModelFeed, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::compare::CompareReport;
 use crate::report::{DataInput, Inputs, PictureFile, Report, SchemaId, Timing, Tool, Warning};
-use crate::similarity::{Plan, Representation, table};
+use crate::similarity::{Plan, Representation, Table, table};
 use crate::torchscript::{device, libtorch_version, native};
 
-pub use self::args::{Args, ChanceArgs, OptionArgs};
+pub use self::args::Args;
+pub use self::measuring::{ChanceArgs, OptionArgs, check_components, check_stored};
 pub use self::results::{Compared, Layers};
-pub use self::show::{colour_range, summary, values};
+pub use self::show::{beside, chance, colour_range, share, summary, values, within};
 
 /// Compares the layers of two models, of one with itself, or of stored representations.
 ///
@@ -33,12 +35,12 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("compare", args.output.as_deref())?;
     args.check()?;
     let wanted = args.wanted()?;
-    let plan = args.chance.plan(wanted.measures.clone(), args.run.threads())?;
+    let plan = args.chance.plan(&wanted, args.run.threads())?;
     let found = match args.features.is_empty() {
         true => models(args, &wanted, messages)?,
         false => stored(args, &wanted, messages)?,
     };
-    let mut report = found.compared(args, &wanted, &plan)?;
+    let mut report = found.compared(args, &wanted, &plan, messages)?;
     report.timing.total = started.elapsed().as_secs_f64();
     for warning in &report.warnings {
         messages.warning(warning);
@@ -112,22 +114,26 @@ fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     Ok(Found { inputs, names, outcome, labels, warnings, loading: 0.0, device })
 }
 
-/// n samples have n − 1 principal components at most.
-///
-/// # Errors
-/// More are asked for.
-pub fn check_components(asked: Option<usize>, samples: usize) -> Result<()> {
-    match asked {
-        Some(k) if k >= samples => Err(Error::usage(
-            format!("--pca {k}, and {samples} samples have {} components", samples.max(1) - 1),
-            "keep fewer components, or give more samples",
-        )),
-        _ => Ok(()),
-    }
+/// [`table`], with a progress bar.
+pub fn measured(
+    a: &[Option<&Representation>],
+    b: Option<&[Option<&Representation>]>,
+    plan: &Plan,
+    messages: &Messages,
+) -> Table {
+    let what = if plan.halves > 0 { "pairs and halves of the samples" } else { "pairs" };
+    let bar = messages.steps(what, plan.steps(a.len(), b.map(<[_]>::len)));
+    table(a, b, plan, &mut || bar.advance())
 }
 
 impl Found {
-    fn compared(mut self, args: &Args, wanted: &Wanted, plan: &Plan) -> Result<CompareReport> {
+    fn compared(
+        mut self,
+        args: &Args,
+        wanted: &Wanted,
+        plan: &Plan,
+        messages: &Messages,
+    ) -> Result<CompareReport> {
         let measuring = Instant::now();
         let captured = std::mem::take(&mut self.outcome.layers);
         let sides: Vec<Layers> = captured
@@ -136,7 +142,7 @@ impl Found {
             .collect();
         let of: Vec<Vec<Option<&Representation>>> =
             sides.iter().map(|s| s.made.iter().map(|m| m.as_ref().ok()).collect()).collect();
-        let cells = table(&of[0], of.get(1).map(Vec::as_slice), plan, &mut || ());
+        let cells = measured(&of[0], of.get(1).map(Vec::as_slice), plan, messages);
         let compared = Compared {
             sides: &sides,
             names: &self.names,
@@ -144,7 +150,6 @@ impl Found {
             models: ["A", "B"],
             cells: &cells,
             plan,
-            options: &wanted.options,
         };
         let (results, warnings) = compared.results()?;
         self.warnings.extend(warnings);

@@ -12,8 +12,7 @@ use crate::report::distance::NullValue;
 use crate::report::{Number, Warning};
 use crate::similarity::layer::{Alone, Sparsity};
 use crate::similarity::{
-    Absence, Cell, Facts, Measure, Options, Plan, Reduction, Representation, Table, components_for,
-    each,
+    Absence, Cell, Facts, Measure, Plan, Reduction, Representation, Table, components_for, each,
 };
 
 /// Values this close are equal but for rounding.
@@ -128,8 +127,6 @@ pub struct Compared<'a> {
     pub cells: &'a Table,
     /// How.
     pub plan: &'a Plan,
-    /// What the measures were told.
-    pub options: &'a Options,
 }
 
 impl Compared<'_> {
@@ -183,7 +180,7 @@ impl Compared<'_> {
         let null = |c: &Cell| c.null.and_then(Result::ok);
         MeasureResult {
             name: facts.name.to_owned(),
-            facts: MeasureFacts::of(measure, self.options),
+            facts: MeasureFacts::of(measure, &self.plan.options),
             values: numbers(&|c| c.value.ok()),
             p_values: permuted.then(|| numbers(&|c| null(c).map(|null| null.p))),
             calibrated: permuted.then(|| numbers(&|c| null(c).and_then(|null| null.calibrated))),

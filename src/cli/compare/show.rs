@@ -34,6 +34,7 @@ fn matches(report: &CompareReport) -> String {
     for found in &results.measures {
         let arrow = if found.facts.larger_is_more_alike { "" } else { " ↓" };
         header.extend([format!("{}{arrow}", found.name), String::new()]);
+        header.extend(beside(found, report.settings.level));
     }
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let mut table = output::table(&header);
@@ -44,12 +45,43 @@ fn matches(report: &CompareReport) -> String {
                 Some(best) => [format!("{:.4}", best.value), best.layer_b.clone()],
                 None => ["-".to_owned(), String::new()],
             });
+            let at = found.best_columns(&results.layers_b).into_iter().find(|(row, _)| *row == i);
+            row.extend(chance(found, at));
         }
         table.add_row(row);
     }
-    let numbers: Vec<usize> = (0..results.measures.len()).map(|m| 2 * m + 1).collect();
+    let each = 2 + beside(&results.measures[0], report.settings.level).len();
+    let texts = |column: &usize| (column - 1) % each != 1;
+    let numbers: Vec<usize> = (1..=each * results.measures.len()).filter(texts).collect();
     output::align_right(&mut table, &numbers);
     table.to_string()
+}
+
+/// The columns of what a value is held against.
+pub fn beside(found: &MeasureResult, level: f64) -> Vec<String> {
+    let p = found.p_values.as_ref().map(|_| "p".to_owned());
+    let interval = found.intervals.as_ref().map(|_| share(level));
+    p.into_iter().chain(interval).collect()
+}
+
+/// What the value of a pair is held against.
+pub fn chance(found: &MeasureResult, at: Option<(usize, usize)>) -> Vec<String> {
+    let none = || "-".to_owned();
+    let p = at.and_then(|(i, j)| found.p_value(i, j)).map_or_else(none, |p| format!("{p:.3}"));
+    let ends = at.and_then(|(i, j)| found.interval(i, j));
+    let interval = ends.map_or_else(none, |ends| within(ends, "…"));
+    let p = found.p_values.as_ref().map(|_| p);
+    p.into_iter().chain(found.intervals.as_ref().map(|_| interval)).collect()
+}
+
+/// What an interval is called.
+pub fn share(level: f64) -> String {
+    format!("{} % interval", (1e6 * level).round() / 1e4)
+}
+
+/// The ends of an interval.
+pub fn within((low, high): (f64, f64), between: &str) -> String {
+    format!("{low:.4}{between}{high:.4}")
 }
 
 fn layers(layers: &[LayerResult]) -> String {

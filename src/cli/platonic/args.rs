@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::capture::Reduce;
 use crate::capture::represent::Wanted;
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs, positive};
-use crate::cli::compare::{ChanceArgs, OptionArgs, check_components};
+use crate::cli::compare::{ChanceArgs, OptionArgs, check_components, check_stored};
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::error::{Error, Result};
 use crate::report::compare::MeasureOptions;
 use crate::report::platonic::PlatonicSettings;
-use crate::similarity::{MEASURES, Measure, Options};
+use crate::similarity::{Measure, Options};
 
 /// Options of `repsim platonic`.
 #[derive(clap::Args)]
@@ -31,9 +31,9 @@ pub struct Args {
     /// Draw the matrix, alike models side by side: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE")]
     pub heatmap: Option<PathBuf>,
-    /// How two models are compared: any symmetric measure of `repsim compare`
-    #[arg(long, value_name = "MEASURE", default_value = "mutual-knn", value_parser = measure,
-          help_heading = "Measure")]
+    /// How two models are compared: any measure of `repsim compare`, one that is not symmetric by the
+    /// mean of both directions
+    #[arg(long, value_name = "MEASURE", default_value = "mutual-knn", help_heading = "Measure")]
     pub measure: Measure,
     /// Reduce each layer to its first K principal components before it is measured
     #[arg(long, value_name = "K", value_parser = positive, help_heading = "Measure")]
@@ -54,6 +54,10 @@ pub struct Args {
     /// data in the order of their names, where they are as many as the logits]
     #[arg(long, value_name = "FILE", help_heading = "Models")]
     pub labels: Option<PathBuf>,
+    /// Which element of a tuple that a model returns are its logits, from 0 (-o, --output is the file of
+    /// the report)
+    #[arg(long, value_name = "INDEX", help_heading = "Models")]
+    pub output_index: Option<usize>,
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]
@@ -62,23 +66,6 @@ pub struct Args {
     pub run: ModelArgs,
     #[command(flatten)]
     pub gate: GateArgs,
-}
-
-/// A measure that does not care which of two models is the first.
-fn measure(text: &str) -> Result<Measure, String> {
-    let found: Measure = text.parse().map_err(|e: Error| e.to_string())?;
-    let symmetric = |m: &&Measure| m.facts().symmetric;
-    match found.facts().symmetric {
-        true => Ok(found),
-        false => {
-            let names: Vec<String> =
-                MEASURES.iter().filter(symmetric).map(Measure::to_string).collect();
-            Err(format!(
-                "{found} is not symmetric, and a matrix of models has to be; symmetric are {}",
-                names.join(", ")
-            ))
-        }
-    }
 }
 
 /// Refuses fewer than two models.
@@ -109,11 +96,8 @@ impl Args {
             let problem = format!("--layer is given {} times for {files} models", self.layer.len());
             return Err(Error::usage(problem, "give it once for all, or once for each in turn"));
         }
-        let of_data = self.data.load.any() || self.preprocess.any();
-        if !self.features.is_empty() && of_data {
-            let problem = "options for images were given, but --features has none";
-            return Err(Error::usage(problem, "leave out --limit, --preprocess and the like"));
-        }
+        let of_data = self.data.load.any() || self.preprocess.any() || self.output_index.is_some();
+        check_stored(!self.features.is_empty(), of_data || self.labels.is_some())?;
         self.heatmap.as_deref().map_or(Ok(()), picture::check)?;
         let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
         let outputs = output.into_iter().chain(self.heatmap.as_deref());
@@ -135,7 +119,7 @@ impl Args {
     pub fn wanted(&self) -> Result<Wanted> {
         Ok(Wanted {
             reduce: self.reduce,
-            options: self.options.options()?,
+            options: Options { both_ways: true, ..self.options.options(&[self.measure])? },
             measures: vec![self.measure],
             components: self.pca,
             memory: self.options.memory,
@@ -153,9 +137,10 @@ impl Args {
             pca: self.pca,
             permutations: self.chance.permutations,
             bootstrap: self.chance.bootstrap,
-            level: self.chance.level,
-            random_seed: self.chance.random_seed,
+            level: self.chance.level(),
+            random_seed: self.chance.random_seed(),
             layers: self.layer.clone(),
+            output_index: self.output_index,
             batch_size: self.data.load.batch_size,
             limit: self.data.load.limit,
             seed: self.data.load.seed,

@@ -1,6 +1,7 @@
 //! `repsim platonic`: how alike many models are, one layer each, and whether the better ones agree.
 
 mod args;
+mod chance;
 mod results;
 mod show;
 
@@ -8,18 +9,20 @@ use std::path::Path;
 use std::time::Instant;
 
 pub use self::args::Args;
-pub use self::show::{ordered, places};
+pub use self::show::{correlation, ordered, places};
 use super::Status;
 use super::cka::skipped;
 use super::output::Messages;
-use super::target::{names_in, numbered};
+use super::target::{names_in, names_in_order, numbered};
 use super::{features, inputs, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{ModelFeed, Source, Subject, first_samples};
 use crate::error::{Error, Result};
+use crate::functional::checked_logits;
 use crate::novelty::predictions;
 use crate::report::{DataInput, Inputs, ModelInput, PictureFile, Warning};
+use crate::saliency::forward;
 use crate::torchscript::{Execution, Selection, device, native};
 
 /// Aligns the models with each other.
@@ -31,12 +34,12 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("platonic", args.output.as_deref())?;
     args.check()?;
     let wanted = args.wanted()?;
-    let plan = args.chance.plan(wanted.measures.clone(), args.run.threads())?;
+    let plan = args.chance.plan(&wanted, args.run.threads())?;
     let found = match args.features.is_empty() {
         true => models(args, &wanted, messages)?,
         false => stored(args, &wanted, messages)?,
     };
-    let mut report = results::report(found, args, &wanted, &plan)?;
+    let mut report = results::report(found, args, &wanted, &plan, messages)?;
     report.timing.total = started.elapsed().as_secs_f64();
     for warning in &report.warnings {
         messages.warning(warning);
@@ -70,6 +73,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let loading = Instant::now();
     let dataset = args.data.open()?;
     args.check_components(dataset.len())?;
+    args.labels.as_deref().map_or(Ok(()), |path| names_in_order(path).map(drop))?;
     let execution = args.run.execution()?;
     let preprocess = [args.preprocess.steps(&dataset)?];
     let load = args.data.load.options(args.run.threads());
@@ -108,10 +112,17 @@ fn listen(args: &Args, source: &Source<'_>, execution: &Execution) -> Result<inp
     let loaded = inputs::load_all(&args.models, &args.run)?;
     let samples = first_samples(source, 2)?.swap_remove(0);
     let (mut subjects, mut records, mut warnings) = (vec![], vec![], vec![]);
-    for (i, model) in loaded.into_iter().enumerate() {
+    for (i, mut model) in loaded.into_iter().enumerate() {
         let layer = args.layer.get(i).or(args.layer.first()).map(String::as_str);
-        let (subject, record, said) = model.into_extractor(&samples, layer, execution)?;
+        if let Some(index) = args.output_index {
+            model.model.choose_output(index);
+        }
+        let (mut subject, record, said) = model.into_extractor(&samples, layer, execution)?;
         check_layer(&subject)?;
+        if args.output_index.is_some() {
+            let logits = forward(&mut subject.model, &samples)?;
+            drop(checked_logits(Some(logits), samples.size()[0] as usize)?);
+        }
         subjects.push(subject);
         records.push(record);
         warnings.extend(said);

@@ -4,16 +4,18 @@ use std::time::Instant;
 
 use ndarray::{Array2, Axis};
 
+use super::chance::p_value;
 use super::{Args, Found};
 use crate::capture::represent::Wanted;
-use crate::cli::compare::{Compared, Layers};
+use crate::cli::compare::{Compared, Layers, measured};
+use crate::cli::output::Messages;
 use crate::error::{Error, Result};
 use crate::report::compare::{LayerResult, MeasureResult};
 use crate::report::distance::NullValue;
 use crate::report::platonic::{MergeResult, ModelResult, PlatonicReport, PlatonicResults};
 use crate::report::{Number, Report, SchemaId, Timing, Tool, Warning};
 use crate::saliency::rank::spearman;
-use crate::similarity::{Merge, Plan, cluster, table};
+use crate::similarity::{Merge, Plan, cluster};
 use crate::torchscript::libtorch_version;
 
 /// The fewest models of which a rank correlation says anything.
@@ -28,12 +30,13 @@ pub fn report(
     args: &Args,
     wanted: &Wanted,
     plan: &Plan,
+    messages: &Messages,
 ) -> Result<PlatonicReport> {
     let measuring = Instant::now();
     let captured = std::mem::take(&mut found.outcome.layers).into_iter().flatten().collect();
     let side = Layers::of(captured, found.labels.as_deref(), wanted, plan.threads);
     let made: Vec<_> = side.made.iter().map(|m| m.as_ref().ok()).collect();
-    let cells = table(&made, None, plan, &mut || ());
+    let cells = measured(&made, None, plan, messages);
     drop(made);
     let compared = Compared {
         sides: std::slice::from_ref(&side),
@@ -42,7 +45,6 @@ pub fn report(
         models: ["", ""],
         cells: &cells,
         plan,
-        options: &wanted.options,
     };
     let (measured, warnings) = compared.results()?;
     found.warnings.extend(warnings);
@@ -120,16 +122,20 @@ fn of(models: Vec<ModelResult>, n: usize, measure: MeasureResult) -> PlatonicRes
     let (merges, order) = cluster(distances.view());
     let clustered: Vec<String> = known.iter().map(|&i| names[i].clone()).collect();
     let order = order.iter().map(|&i| &known[i]).chain(&unknown);
-    let (rank_correlation, why) = match correlation(&models, &measure) {
-        Ok(value) => (Number::from(value), None),
-        Err(why) => (Number::from(None), Some(why)),
+    let none = Number::from(None);
+    let (rank_correlation, rank_correlation_p, why) = match correlation(&models, &measure) {
+        Ok((value, p)) => (Number::from(value), Number::from(p), None),
+        Err(why) => (none, none, Some(why)),
     };
-    let null = |reason: &str| NullValue { field: "rank_correlation".into(), reason: reason.into() };
+    let fields = ["rank_correlation", "rank_correlation_p"];
+    let null =
+        |reason: &str| fields.map(|field| NullValue { field: field.into(), reason: reason.into() });
     PlatonicResults {
         order: order.map(|&i| names[i].clone()).collect(),
         merges: named(&merges, &clustered),
-        nulls: why.map(null).into_iter().collect(),
+        nulls: why.map(null).into_iter().flatten().collect(),
         rank_correlation,
+        rank_correlation_p,
         models,
         n,
         measure,
@@ -162,15 +168,19 @@ fn named(merges: &[Merge], names: &[String]) -> Vec<MergeResult> {
     found
 }
 
-/// Spearman's correlation of alignment and accuracy, or why there is none.
-fn correlation(models: &[ModelResult], measure: &MeasureResult) -> Result<f64, &'static str> {
+/// Spearman's correlation of alignment and accuracy with its p-value, or why there is none.
+fn correlation(
+    models: &[ModelResult],
+    measure: &MeasureResult,
+) -> Result<(f64, f64), &'static str> {
     let sign = if measure.facts.larger_is_more_alike { 1.0 } else { -1.0 };
     let pair = |m: &ModelResult| Some((sign * m.mean_alignment.get()?, m.accuracy.get()?));
     let (aligned, right): (Vec<f64>, Vec<f64>) = models.iter().filter_map(pair).unzip();
     if aligned.len() < RANKED {
         return Err("fewer than 3 models have an alignment and an accuracy");
     }
-    spearman(&aligned, &right).ok_or("all models align, or predict, equally well")
+    let found = spearman(&aligned, &right).zip(p_value(&aligned, &right));
+    found.ok_or("all models align, or predict, equally well")
 }
 
 /// Accuracies that are not known: said once, where some are.
@@ -182,8 +192,11 @@ fn unknown(models: &[ModelResult]) -> Option<Warning> {
     }
     let (name, reason) = (&missing[0].name, why(missing[0]).map_or(String::new(), |n| n.reason));
     let text = format!(
-        "the accuracy of {} models is not known, {name} the first: {reason}",
-        missing.len()
+        "the accuracy of {} is not known: {reason}",
+        match missing.len() {
+            1 => name.clone(),
+            count => format!("{count} models, such as {name},"),
+        }
     );
     Some(Warning::new("no-accuracy", name, text))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::Args;
-use crate::cli::compare::{colour_range, summary};
+use crate::cli::compare::{beside, chance, colour_range, summary};
 use crate::cli::output::{self, Messages};
 use crate::cli::picture;
 use crate::error::Result;
@@ -26,29 +26,39 @@ fn text(report: &PlatonicReport) -> String {
     let name = &results.measure.name;
     let arrow = if results.measure.facts.larger_is_more_alike { "" } else { " ↓" };
     let header = format!("mean {name}{arrow}");
-    let mut table =
-        output::table(&["model", "layer", "D", &header, "most alike", "value", "accuracy"]);
+    let held = beside(&results.measure, report.settings.level);
+    let mut names = vec!["model", "layer", "D", &header, "accuracy", "most alike", "value"];
+    names.extend(held.iter().map(String::as_str));
+    let mut table = output::table(&names);
     for &i in &places(results) {
         let (model, best) = (&results.models[i], &results.measure.best_matches[i]);
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
-        table.add_row([
+        let at = best.as_ref().and_then(|best| {
+            let other = results.models.iter().position(|m| m.name == best.layer_b)?;
+            Some((i, other))
+        });
+        let mut row = vec![
             model.name.clone(),
             model.layer.name.clone(),
             model.layer.width.to_string(),
             number(model.mean_alignment.get()),
+            number(model.accuracy.get()),
             best.as_ref().map_or("-".to_owned(), |best| best.layer_b.clone()),
             number(best.as_ref().map(|best| best.value)),
-            number(model.accuracy.get()),
-        ]);
+        ];
+        row.extend(chance(&results.measure, at));
+        table.add_row(row);
     }
-    output::align_right(&mut table, &[2, 3, 5, 6]);
-    let correlation = results.rank_correlation.get().map_or(String::new(), |r| {
-        format!(
-            "\nrank correlation of mean alignment with accuracy: {r:.2} ({} models)",
-            results.models.len()
-        )
-    });
-    format!("{table}{correlation}")
+    output::align_right(&mut table, &[2, 3, 4, 6, 7, 8][..4 + held.len()]);
+    format!("{table}{}", correlation(results).map_or(String::new(), |line| format!("\n{line}")))
+}
+
+/// How alignment and accuracy go together, in a sentence.
+pub fn correlation(results: &PlatonicResults) -> Option<String> {
+    let r = results.rank_correlation.get()?;
+    let p = results.rank_correlation_p.get().map_or(String::new(), |p| format!(", p = {p:.2}"));
+    let count = results.models.iter().filter(|m| m.accuracy.get().is_some()).count();
+    Some(format!("rank correlation of mean alignment with accuracy: {r:.2} ({count} models{p})"))
 }
 
 /// The places of the models in the order of the clustering.

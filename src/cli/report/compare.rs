@@ -1,7 +1,7 @@
 //! The section of a comparison by several measures.
 
 use super::{Content, Place, subjects};
-use crate::cli::compare::{colour_range, summary, values};
+use crate::cli::compare::{colour_range, share, summary, values, within};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
 use crate::report::Number;
@@ -91,7 +91,10 @@ pub fn words(found: &MeasureResult) -> Markup {
     let alike = if facts.larger_is_more_alike { "larger" } else { "smaller" };
     let both = if facts.symmetric { "symmetric" } else { "not symmetric: rows explain columns" };
     let metric = if facts.metric { ", a metric" } else { "" };
-    let says = format!("From {low} to {high}; {alike} is more alike. It is {both}{metric}.");
+    let says = format!(
+        "{} From {low} to {high}; {alike} is more alike. It is {both}{metric}.",
+        facts.what
+    );
     let list: Vec<&str> = facts.invariances.iter().map(|name| in_words(name)).collect();
     let list = list.join(", ");
     let needs = match facts.needs_more_samples_than_features {
@@ -126,6 +129,9 @@ fn matches(report: &CompareReport, alone: bool) -> Markup {
         if found.calibrated.is_some() {
             columns.extend([Column::number("calibrated"), Column::number("p")]);
         }
+        if found.intervals.is_some() {
+            columns.push(Column::text(share(report.settings.level)));
+        }
     }
     let row = |(i, name): (usize, &String)| {
         let mut row = vec![Entry::code(name)];
@@ -136,6 +142,10 @@ fn matches(report: &CompareReport, alone: bool) -> Markup {
             let j = best.and_then(|b| results.layers_b.iter().position(|l| *l == b.layer_b));
             for of in [&found.calibrated, &found.p_values].into_iter().flatten() {
                 row.push(Entry::number(j.and_then(|j| of.get(i)?.get(j)?.get()), 3));
+            }
+            if found.intervals.is_some() {
+                let ends = j.and_then(|j| found.interval(i, j));
+                row.push(Entry::text(ends.map_or_else(String::new, |ends| within(ends, " to "))));
             }
         }
         row

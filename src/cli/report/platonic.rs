@@ -2,7 +2,7 @@
 
 use super::{Content, Place, compare};
 use crate::cli::compare::{colour_range, summary};
-use crate::cli::platonic::{ordered, places};
+use crate::cli::platonic::{correlation, ordered, places};
 use crate::render::ColorMap;
 use crate::render::html::{Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
 use crate::report::compare::LayerResult;
@@ -23,8 +23,8 @@ pub fn content(report: &PlatonicReport, place: Place<'_>) -> Content {
     };
     let name = &results.measure.name;
     let lead = format!("{} models over {} samples, by {name}.", results.models.len(), results.n);
-    let lead = match results.rank_correlation.get() {
-        Some(r) => format!("{lead} Rank correlation of mean alignment with accuracy: {r:.2}."),
+    let lead = match correlation(results) {
+        Some(line) => format!("{lead} R{}.", &line[1..]),
         None => lead,
     };
     let title = format!("{} models", results.models.len());

@@ -1,0 +1,171 @@
+//! The options of measures and of chance, which `compare` and `platonic` share.
+
+use std::fmt::Display;
+
+use crate::capture::represent::Wanted;
+use crate::cli::args::{self, ModelArgs, positive};
+use crate::error::{Error, Result};
+use crate::similarity::{Bias, Measure, Options, Plan};
+
+/// The fewest halves of the samples that an interval is made from.
+const FEWEST_HALVES: usize = 20;
+
+/// What the measures are told.
+#[derive(clap::Args)]
+pub struct OptionArgs {
+    /// k of mutual-knn, cknna and jaccard [default: 10]
+    #[arg(long, value_name = "K", value_parser = positive, help_heading = "Measure")]
+    neighbours: Option<usize>,
+    /// α of shape-metric: 1 rotates only, 0 allows any invertible linear map [default: 0.5]
+    #[arg(long, value_name = "NUMBER", help_heading = "Measure")]
+    alpha: Option<f64>,
+    /// Share of the variance that svcca keeps [default: 0.99]
+    #[arg(long, value_name = "SHARE", help_heading = "Measure")]
+    variance: Option<f64>,
+    /// HSIC of cka and hsic: unbiased (can be negative) or biased (too high where samples are few)
+    /// [default: unbiased]
+    #[arg(long, value_name = "WHICH", help_heading = "Measure")]
+    bias: Option<Bias>,
+    /// Memory for features, Gram matrices and what the measures keep of them
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Measure",
+          value_parser = args::bytes)]
+    pub memory: u64,
+}
+
+/// How values are held against chance.
+#[derive(clap::Args)]
+pub struct ChanceArgs {
+    /// Hold each value against P random orders of the samples: p-value and calibrated value
+    #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance")]
+    pub permutations: usize,
+    /// Give each value an interval over samples, from B random halves of them: drawn without repetition,
+    /// as copies of samples would make layers look more alike
+    #[arg(long, value_name = "B", default_value_t = 0, help_heading = "Chance")]
+    pub bootstrap: usize,
+    /// Share of the halves within an interval [default: 0.95]
+    #[arg(long, value_name = "SHARE", help_heading = "Chance")]
+    level: Option<f64>,
+    /// Seed of both [default: 0]
+    #[arg(long, value_name = "SEED", help_heading = "Chance")]
+    random_seed: Option<u64>,
+}
+
+impl OptionArgs {
+    /// What the measures are told, of those asked for.
+    ///
+    /// # Errors
+    /// An option is out of its range, or is for none of the measures.
+    pub fn options(&self, measures: &[Measure]) -> Result<Options> {
+        let asked = |name, given, those: &[Measure]| is_for(name, given, those, measures);
+        let knn = [Measure::MutualKnn, Measure::Cknna, Measure::Jaccard];
+        asked("--neighbours", self.neighbours.is_some(), &knn)?;
+        asked("--alpha", self.alpha.is_some(), &[Measure::ShapeMetric])?;
+        asked("--variance", self.variance.is_some(), &[Measure::Svcca])?;
+        asked("--bias", self.bias.is_some(), &[Measure::Cka, Measure::Hsic])?;
+        let usual = Options::default();
+        let options = Options {
+            neighbours: self.neighbours.unwrap_or(usual.neighbours),
+            alpha: self.alpha.unwrap_or(usual.alpha),
+            variance: self.variance.unwrap_or(usual.variance),
+            bias: self.bias.unwrap_or(usual.bias),
+            both_ways: false,
+        };
+        options.check()?;
+        Ok(options)
+    }
+}
+
+/// Refuses an option of measures none of which is asked for.
+fn is_for(option: &str, given: bool, those: &[Measure], asked: &[Measure]) -> Result<()> {
+    if !given || those.iter().any(|m| asked.contains(m)) {
+        return Ok(());
+    }
+    let what = if those.len() > 1 { "none of them" } else { "it" };
+    let is = if those.len() > 1 { "is asked for" } else { "is not asked for" };
+    let problem = format!("{option} is for {}, and {what} {is}", one_of(those));
+    Err(Error::usage(problem, format!("leave it out, or ask for {}", those[0])))
+}
+
+fn one_of(names: &[impl Display]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+impl ChanceArgs {
+    /// What is measured of each pair.
+    ///
+    /// # Errors
+    /// A level outside 0…1, too few halves, or an option of what is not asked for.
+    pub fn plan(&self, wanted: &Wanted, threads: usize) -> Result<Plan> {
+        let level = self.level();
+        if !(level > 0.0 && level < 1.0) {
+            let problem = format!("--level {level} is no share of the halves");
+            return Err(Error::usage(problem, "give one between 0 and 1, such as 0.95"));
+        }
+        let (permutations, halves) = (self.permutations, self.bootstrap);
+        if (1..FEWEST_HALVES).contains(&halves) {
+            let problem = format!("--bootstrap {halves} is too few for an interval");
+            return Err(Error::usage(
+                problem,
+                format!("give {FEWEST_HALVES} or more, such as 200"),
+            ));
+        }
+        if self.level.is_some() && halves == 0 {
+            let problem = "--level is of intervals, and none are asked for";
+            return Err(Error::usage(problem, "add --bootstrap B, such as 200"));
+        }
+        if self.random_seed.is_some() && halves + permutations == 0 {
+            let problem = "--random-seed was given, and nothing is random";
+            return Err(Error::usage(problem, "add --permutations or --bootstrap"));
+        }
+        let (measures, options) = (wanted.measures.clone(), wanted.options);
+        let seed = self.random_seed();
+        Ok(Plan { measures, options, permutations, halves, level, seed, threads })
+    }
+
+    /// Share of the halves within an interval.
+    pub fn level(&self) -> f64 {
+        self.level.unwrap_or(0.95)
+    }
+
+    /// Seed of permutations and halves.
+    pub fn random_seed(&self) -> u64 {
+        self.random_seed.unwrap_or(0)
+    }
+
+    /// Halves of the samples that are measured at a time.
+    pub fn halves(&self, run: &ModelArgs) -> usize {
+        self.bootstrap.min(run.threads())
+    }
+}
+
+/// n samples have n − 1 principal components at most.
+///
+/// # Errors
+/// More are asked for.
+pub fn check_components(asked: Option<usize>, samples: usize) -> Result<()> {
+    match asked {
+        Some(k) if k >= samples => Err(Error::usage(
+            format!("--pca {k}, and {samples} samples have {} components", samples.max(1) - 1),
+            "keep fewer components, or give more samples",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses options for images where stored features are compared.
+///
+/// # Errors
+/// Both were given.
+pub fn check_stored(features: bool, for_images: bool) -> Result<()> {
+    match features && for_images {
+        false => Ok(()),
+        true => Err(Error::usage(
+            "options for images were given, but --features has none",
+            "leave out --limit, --preprocess and the like",
+        )),
+    }
+}
