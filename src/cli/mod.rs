@@ -17,6 +17,7 @@ mod judging;
 mod layers;
 mod manual;
 mod maps;
+mod names;
 mod output;
 mod outputs;
 mod picture;

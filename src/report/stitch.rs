@@ -56,7 +56,7 @@ pub struct StitchSettings {
 pub struct StitchResults {
     /// Samples that stitches were fitted on.
     pub n_fit: usize,
-    /// Those of them that the ridge was chosen on; 0 where it was given.
+    /// Those of them that the ridge was chosen on; 0 where it was given, or where there were too few.
     pub n_ridge: usize,
     /// Samples that were measured on: no stitch has seen them.
     pub n: usize,
@@ -149,9 +149,9 @@ pub struct StitchResult {
     /// Share of the variance of B's layer that the least-squares map explains over the samples it was
     /// fitted on.
     pub explained: Number,
-    /// Mean loss of each epoch, where the stitch was trained.
+    /// Mean loss of each epoch, where the stitch was trained; `null` where it was not finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub losses: Option<Vec<f64>>,
+    pub losses: Option<Vec<Number>>,
 }
 
 /// Stitching beside a measure of structure, over all pairs that have both.

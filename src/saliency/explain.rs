@@ -230,7 +230,7 @@ fn no_tensor(model: &mut Model, input: &Tensor) -> Error {
         true => "choose a tensor of it with --output-index, which needs a tuple or a list",
         false => "choose one with --output-index (--output is the file of the report)",
     };
-    Error::file("explain", model.path(), problem, remedy)
+    Error::file("read the output of", model.path(), problem, remedy)
 }
 
 /// An image of the baseline's colour in the place of every image.

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::reports::assert_valid;
-use crate::support::{path, pictures, report, repsim, words};
+use crate::support::{done, path, pictures, report, repsim, words};
 
 const DATA: &str = "--data {images} --preprocess raw --channels 3 --mean 0.2860 --std 0.3530";
 const A: &str = "{models/fashion-seed0-scripted.pt}";
@@ -190,6 +190,23 @@ fn the_identity_needs_layers_of_one_shape() {
     );
 }
 
+/// A vector of features and maps of one position hold the same.
+#[test]
+fn maps_of_one_position_are_stitched_to_vectors() {
+    let found = report(&format!("stitch {A} {DATA} --layer-a avgpool --layer-b fc:input"));
+    let own = pair(&found, "avgpool", "fc:input");
+    assert!(number(&own["kl"]) < 1e-4 && number(&own["penalty"]).abs() <= 0.005, "{own}");
+}
+
+#[test]
+fn training_that_diverges_is_told() {
+    let line = format!("stitch {A} {B} {DATA} --layer-a layer3 --layer-b layer3 --fit trained");
+    let run = done(&format!("{line} --learning-rate 10 --epochs 1 --limit 200 --seed 1"));
+    assert!(run.stderr.contains("pair layer3 → layer3: training diverged"), "{}", run.stderr);
+    let run = done(&format!("{line} --epochs 1 --limit 200 --seed 1"));
+    assert!(!run.stderr.contains("diverged"), "{}", run.stderr);
+}
+
 #[test]
 fn mistakes_are_told() {
     let to = |rest: &str| format!("stitch {A} {B} {DATA} --limit 60 {rest}");
@@ -206,6 +223,9 @@ fn mistakes_are_told() {
         &["128 channels, and 39 rows", "give more samples"],
     );
     fails(&to("--layer-a layer9 --layer-b layer3"), &["'layer9' matches no layer"]);
+    fails(&to("--epochs 2"), &["--epochs is of training", "--fit direct trains nothing"]);
+    fails(&to("--fit identity --ridge 1"), &["--ridge is of least squares"]);
+    fails(&to("--output-index 3"), &["seed0", "returns Tensor", "--output-index 3"]);
     fails(&to("--heatmap h.png"), &["--heatmap draws all pairs", "--layers"]);
     let run = repsim(words(&to("--fit-fraction 1")));
     assert_eq!(run.code, 2);

@@ -158,7 +158,10 @@ fn tuples_are_named() {
             "linear.pt: {elements}{problem}; choose one with --output-index (--output is the file of \
              the report)"
         );
-        assert!(text.starts_with("failed to explain ") && text.ends_with(&end), "{text}");
+        assert!(
+            text.starts_with("failed to read the output of ") && text.ends_with(&end),
+            "{text}"
+        );
     }
 }
 

@@ -2,8 +2,9 @@
 
 use ndarray::Array2;
 
-use super::nulls::{self, few, listed, no_chance, no_values, nothing};
+use super::nulls::{self, no_chance, no_values, nothing};
 use crate::capture::represent::{Captured, Wanted};
+use crate::cli::names::{few, listed};
 use crate::error::Result;
 use crate::report::compare::{
     BestMatch, COMPRESSED, CompareResults, LayerResult, MeasureFacts, MeasureResult,

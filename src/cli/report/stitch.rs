@@ -1,5 +1,7 @@
 //! The section of stitching.
 
+mod figures;
+
 use ndarray::Array2;
 
 use super::{Content, Place, subjects, words};
@@ -16,11 +18,14 @@ pub fn content(report: &StitchReport, place: Place<'_>) -> Content {
     let body = html! {
         @if is_matrix { (matrix(report, &place.id("stitch"))) }
         (html::words(words::STITCH))
+        @if let [pair] = results.pairs.as_slice() { (figures::single(report, pair)) }
         h3 { "Pair by pair, beside the controls" }
         (table(report))
+        (figures::losses(report))
         @if let Some(against) = &results.against {
             h3 { "Function against structure" }
             (plot(report, against))
+            (figures::disagreements(against))
         }
     };
     Content { kind: "Stitching", title: subjects(report), lead: lead(report), body }
@@ -93,13 +98,16 @@ fn table(report: &StitchReport) -> Markup {
     let results = &report.results;
     let labelled = labelled(report);
     let mut columns = vec![Column::text("A up to"), Column::text("B behind")];
-    let mut names = if labelled { vec!["accuracy in %", "penalty in points"] } else { vec![] };
+    if labelled {
+        columns.extend([Column::number("accuracy in %"), Column::text("95 % interval")]);
+    }
+    let mut names = if labelled { vec!["penalty in points"] } else { vec![] };
     names.extend(["agreement with B in %", "KL in nats"]);
     names.extend(match labelled {
         true => ["accuracy of random A in %", "accuracy of the mean in %"],
         false => ["agreement of random A in %", "agreement of the mean in %"],
     });
-    names.push("rank");
+    names.extend(["rank", "ridge", "explained in %"]);
     if results.against.is_some() {
         names.push("CKA");
     }
@@ -115,14 +123,20 @@ fn row(report: &StitchReport, pair: &PairResult) -> Vec<Entry> {
     let share = |value: Number| Entry::number(value.get().map(|v| 100.0 * v), 1);
     let mut row = vec![Entry::text(&pair.layer_a), Entry::text(&pair.layer_b)];
     if labelled {
-        row.extend([share(pair.accuracy), share(pair.penalty)]);
+        let ends =
+            pair.interval.map(|(low, high)| format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high));
+        let interval = Entry::text(ends.unwrap_or_default());
+        row.extend([share(pair.accuracy), interval, share(pair.penalty)]);
     }
     row.extend([share(pair.agreement), Entry::number(pair.kl.get(), 3)]);
     for control in [pair.controls.random_weights, pair.controls.mean] {
         row.push(share(if labelled { control.accuracy } else { control.agreement }));
     }
-    let rank = pair.stitch.as_ref().and_then(|stitch| stitch.rank);
-    row.push(Entry::number(rank.map(|rank| rank as f64), 0));
+    let stitch = pair.stitch.as_ref();
+    let rank = stitch.and_then(|stitch| Some(format!("{} of {}", stitch.rank?, stitch.channels_a)));
+    let ridge = stitch.and_then(|stitch| stitch.ridge).map(|ridge| format!("{ridge}"));
+    row.extend([rank, ridge].map(|text| Entry::text(text.unwrap_or_default())));
+    row.push(share(stitch.map_or(None.into(), |stitch| stitch.explained)));
     if report.results.against.is_some() {
         row.push(Entry::number(pair.cka.and_then(Number::get), 4));
     }

@@ -74,7 +74,8 @@ pub struct Args {
 #[derive(clap::Args)]
 pub struct FitArgs {
     /// direct: least squares on activations; trained: from there by Adam on the labels, which can rate
-    /// distant layers too high; identity: nothing, for layers of one shape
+    /// distant layers too high, and whose last digits depend on --threads; identity: nothing, for layers
+    /// of one shape
     #[arg(long, value_name = "HOW", default_value = "direct", help_heading = "Stitch")]
     pub fit: Fit,
     /// Share of the samples to fit on; the others are measured on
@@ -85,26 +86,18 @@ pub struct FitArgs {
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Stitch")]
     pub split_seed: u64,
     /// Ridge of the least squares, relative to the mean variance of A's directions; auto takes the one
-    /// that does best on a fifth of the samples to fit on
-    #[arg(
-        long,
-        value_name = "RIDGE",
-        default_value = "auto",
-        allow_hyphen_values = true,
-        help_heading = "Stitch"
-    )]
-    pub ridge: Ridge,
-    /// Passes of Adam over the samples, with --fit trained
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = args::positive,
-          help_heading = "Stitch")]
-    pub epochs: usize,
-    /// Learning rate of Adam
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate,
-          help_heading = "Stitch")]
-    pub learning_rate: f64,
-    /// Seed of the order of samples in training
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Stitch")]
-    pub train_seed: u64,
+    /// that does best on a fifth of the samples to fit on [default: auto]
+    #[arg(long, value_name = "RIDGE", allow_hyphen_values = true, help_heading = "Stitch")]
+    ridge: Option<Ridge>,
+    /// Passes of Adam over the samples, with --fit trained [default: 3]
+    #[arg(long, value_name = "N", value_parser = args::positive, help_heading = "Stitch")]
+    epochs: Option<usize>,
+    /// Learning rate of Adam, with --fit trained [default: 0.001]
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Stitch")]
+    learning_rate: Option<f64>,
+    /// Seed of the order of samples in training, with --fit trained [default: 0]
+    #[arg(long, value_name = "SEED", help_heading = "Stitch")]
+    train_seed: Option<u64>,
     /// Seed of the weights of the random network that the stitches are held against
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Stitch")]
     pub control_seed: u64,
@@ -180,6 +173,48 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+impl FitArgs {
+    /// How the ridge is chosen.
+    pub fn ridge(&self) -> Ridge {
+        self.ridge.unwrap_or(Ridge::Chosen)
+    }
+
+    /// Passes of Adam; none without training.
+    pub fn epochs(&self) -> usize {
+        if self.fit == Fit::Trained { self.epochs.unwrap_or(3) } else { 0 }
+    }
+
+    /// Learning rate of Adam.
+    pub fn learning_rate(&self) -> f64 {
+        self.learning_rate.unwrap_or(1e-3)
+    }
+
+    /// Seed of the order of samples in training.
+    pub fn train_seed(&self) -> u64 {
+        self.train_seed.unwrap_or(0)
+    }
+
+    /// Refuses options of another kind of fit.
+    fn check(&self) -> Result<()> {
+        let training = [
+            ("--epochs", self.epochs.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--train-seed", self.train_seed.is_some()),
+        ];
+        let kind = self.fit.name();
+        let given = |all: &[(&'static str, bool)]| all.iter().find(|o| o.1).map(|o| o.0);
+        if let Some(option) = given(&training).filter(|_| self.fit != Fit::Trained) {
+            let problem = format!("{option} is of training, and --fit {kind} trains nothing");
+            return Err(Error::usage(problem, "leave it out, or take --fit trained"));
+        }
+        if self.ridge.is_some() && self.fit == Fit::Identity {
+            let problem = "--ridge is of least squares, and --fit identity fits nothing";
+            return Err(Error::usage(problem, "leave it out, or take --fit direct"));
+        }
+        Ok(())
+    }
+}
+
 impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
@@ -190,6 +225,7 @@ impl Args {
         for path in self.heatmap.iter().chain(&self.scatter) {
             picture::check(path)?;
         }
+        self.fit.check()?;
         if self.heatmap.is_some() && self.layers.is_empty() {
             let problem = "--heatmap draws all pairs of layers, and only single pairs are stitched";
             return Err(Error::usage(problem, "choose layers with --layers 'layer?'"));

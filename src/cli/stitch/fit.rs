@@ -8,7 +8,7 @@ use super::networks::{Networks, Outputs};
 use crate::capture::Progress;
 use crate::error::Result;
 use crate::functional::stitching::{
-    Fitted, Form, LeastSquares, NormalEquations, Stitch, Trainer, constant,
+    Fitted, Form, LeastSquares, NormalEquations, Stitch, Trained, Trainer, constant,
 };
 use crate::stats::Draws;
 use crate::torchscript::native;
@@ -23,6 +23,8 @@ pub struct Stitches {
     pub fitted: Option<Fitted>,
     /// Mean loss of each epoch, where the stitch was trained.
     pub losses: Option<Vec<f64>>,
+    /// Whether training ended worse than guessing.
+    pub diverged: bool,
 }
 
 /// The stitches of all pairs that have any, and the mean of each layer of B.
@@ -102,7 +104,7 @@ fn solve(
     let count = networks.subjects[0].layers.len();
     let mut found = Fits { pairs: vec![], means: networks.tails.iter().map(|_| None).collect() };
     // Of A and of A with other weights, each with its own sources.
-    let mut least_squares = [0, 1].map(|_| LeastSquares::new(args.fit.ridge));
+    let mut least_squares = [0, 1].map(|_| LeastSquares::new(args.fit.ridge()));
     for pair in &mut networks.pairs {
         let Ok((from, to)) = pair.forms else {
             found.pairs.push(None);
@@ -150,13 +152,20 @@ fn stitches(
 ) -> Result<Stitches> {
     if args.fit.fit == Fit::Identity {
         let identity = || Stitch::identity(from);
-        return Ok(Stitches { real: identity(), random: identity(), fitted: None, losses: None });
+        return Ok(Stitches {
+            real: identity(),
+            random: identity(),
+            fitted: None,
+            losses: None,
+            diverged: false,
+        });
     }
     Ok(Stitches {
         random: Stitch::affine(&random.map, from, to, device)?,
         real: Stitch::affine(&real.map, from, to, device)?,
         fitted: Some(real),
         losses: None,
+        diverged: false,
     })
 }
 
@@ -168,7 +177,7 @@ fn train(
     work: &mut Work,
     bar: &mut dyn Progress,
 ) -> Result<()> {
-    let rate = args.fit.learning_rate;
+    let rate = args.fit.learning_rate();
     let mut trainers = vec![];
     for stitches in &fits.pairs {
         let both = |s: &Stitches| -> Result<_> {
@@ -178,8 +187,8 @@ fn train(
     }
     let used = networks.used_a();
     let all: Vec<usize> = [work.split.main.as_slice(), &work.split.aside].concat();
-    let mut draws = Draws::new(args.fit.train_seed);
-    for _ in 0..args.fit.epochs {
+    let mut draws = Draws::new(args.fit.train_seed());
+    for _ in 0..args.fit.epochs() {
         let order: Vec<usize> = draws.order(all.len()).into_iter().map(|i| all[i]).collect();
         work.pass(&order, bar, |positions, inputs| {
             let labels = networks.labels_of(positions).unwrap_or_default();
@@ -202,10 +211,11 @@ fn train(
     }
     for (stitches, trainers) in fits.pairs.iter_mut().zip(trainers) {
         let (Some(stitches), Some((real, control))) = (stitches, trainers) else { continue };
-        let (stitch, losses) = real.finish();
+        let Trained { stitch, losses, diverged } = real.finish();
         stitches.real = stitch;
-        stitches.random = control.finish().0;
+        stitches.random = control.finish().stitch;
         stitches.losses = Some(losses);
+        stitches.diverged = diverged;
     }
     Ok(())
 }

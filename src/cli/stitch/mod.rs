@@ -94,7 +94,7 @@ fn stitch(args: &Args, messages: &Messages) -> Result<StitchReport> {
     let mut work =
         Work { samples, split, timing: Timing::default(), pass: 0, passes: 0, skipped: vec![] };
     work.passes = 2 + usize::from(!work.split.aside.is_empty());
-    work.passes += if args.fit.fit == Fit::Trained { args.fit.epochs } else { 0 };
+    work.passes += args.fit.epochs();
     work.passes += usize::from(args.fit.against.is_some());
     let mut bar = messages.bar();
     let stitches = fit::fit(args, &mut networks, &mut work, &mut bar)?;
@@ -141,15 +141,9 @@ impl Work {
         Ok(())
     }
 
-    /// Those left out of the samples to fit on.
-    fn left_out_to_fit(&self) -> usize {
-        let fitted = self.split.main.iter().chain(&self.split.aside);
-        fitted.filter(|&&i| self.is_skipped(i)).count()
-    }
-
-    /// Those measured on.
-    fn held_out(&self) -> Vec<usize> {
-        self.split.held_out.iter().copied().filter(|&i| !self.is_skipped(i)).collect()
+    /// Those of some positions that were not left out.
+    fn read(&self, positions: &[usize]) -> Vec<usize> {
+        positions.iter().copied().filter(|&i| !self.is_skipped(i)).collect()
     }
 
     fn is_skipped(&self, position: usize) -> bool {

@@ -6,6 +6,7 @@ use super::Args;
 use super::split::Split;
 use crate::capture::Subject;
 use crate::cli::inputs::{self, LoadedModel};
+use crate::cli::names::few;
 use crate::cli::target::Aim;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -123,9 +124,9 @@ impl Networks {
         }
         if !around.is_empty() && !args.same_names_only() {
             let text = format!(
-                "{} cannot be stitched to: what follows takes other values that go around them (name one \
-                 with --layers-b to see which)",
-                around.join(", ")
+                "{} of B cannot be stitched to: what follows takes other values that go around (name one with \
+                 --layers-b to see which)",
+                few("layer", &around.iter().map(String::as_str).collect::<Vec<_>>())
             );
             self.warnings.push(Warning::new("cannot-be-cut", b.model.path().display(), text));
         }
@@ -190,7 +191,7 @@ impl Networks {
         }
         if let Some(reason) = refused.first() {
             let (count, all) = (refused.len(), self.pairs.len());
-            let text = format!("{count} of {all} pairs cannot be stitched, the first: {reason}");
+            let text = format!("{count} of {all} pairs cannot be stitched, such as: {reason}");
             self.warnings.retain(|warning| warning.code != REFUSED);
             self.warnings.push(Warning::new(REFUSED, "results.pairs", text));
         }

@@ -5,6 +5,7 @@ use super::fit::Stitches;
 use super::measure::{Measured, PairScores};
 use super::networks::{Networks, Pair};
 use super::{Work, against};
+use crate::cli::names::few;
 use crate::error::Result;
 use crate::functional::stitching::{Form, Ridge, Scores};
 use crate::functional::wilson;
@@ -30,8 +31,11 @@ pub fn report(
     (load, device): (f64, String),
 ) -> Result<StitchReport> {
     let results = results(&networks, &found, cka.as_deref(), &work);
+    let diverged = diverged(&networks, &found);
     let mut warnings = std::mem::take(&mut networks.warnings);
     warnings.extend(of_results(&results));
+    warnings.extend(unchosen_ridge(args, &results));
+    warnings.extend(diverged);
     let timing = Timing {
         load,
         decode: work.timing.decode,
@@ -57,7 +61,7 @@ pub fn report(
 
 fn settings(args: &Args, work: &Work, device: String) -> StitchSettings {
     let trained = args.fit.fit == Fit::Trained;
-    let given = match args.fit.ridge {
+    let given = match args.fit.ridge() {
         Ridge::Fixed(value) if args.fit.fit != Fit::Identity => Some(value),
         _ => None,
     };
@@ -71,9 +75,9 @@ fn settings(args: &Args, work: &Work, device: String) -> StitchSettings {
         split_seed: args.fit.split_seed,
         ridge: given,
         control_seed: args.fit.control_seed,
-        epochs: trained.then_some(args.fit.epochs),
-        learning_rate: trained.then_some(args.fit.learning_rate),
-        train_seed: trained.then_some(args.fit.train_seed),
+        epochs: trained.then(|| args.fit.epochs()),
+        learning_rate: trained.then(|| args.fit.learning_rate()),
+        train_seed: trained.then(|| args.fit.train_seed()),
         layers: asked(&args.layer_a, &args.layers),
         layers_b: asked(&args.layer_b, args.patterns_b()),
         against: args.fit.against.map(|_| "cka".to_owned()),
@@ -109,10 +113,10 @@ fn results(
     };
     let pairs: Vec<PairResult> = (0..networks.pairs.len()).map(pair).collect();
     StitchResults {
-        n_fit: work.split.fitted() - work.left_out_to_fit(),
-        n_ridge: work.split.aside.len(),
+        n_fit: work.read(&work.split.main).len() + work.read(&work.split.aside).len(),
+        n_ridge: work.read(&work.split.aside).len(),
         n: found.b.images(),
-        held_out: work.held_out(),
+        held_out: work.read(&work.split.held_out),
         accuracy_a,
         accuracy_b,
         without_accuracy: networks
@@ -194,7 +198,7 @@ fn stitch(pair: &Pair, stitches: &Stitches) -> Option<StitchResult> {
         rank: fitted.map(|fitted| fitted.rank),
         ridge: fitted.map(|fitted| fitted.ridge),
         explained: fitted.map(|fitted| fitted.explained).into(),
-        losses: stitches.losses.clone(),
+        losses: stitches.losses.as_ref().map(|l| l.iter().map(|v| (*v).into()).collect()),
     })
 }
 
@@ -203,9 +207,9 @@ fn of_results(results: &StitchResults) -> Vec<Warning> {
     let mut said = vec![];
     if results.n < FEW {
         let text = format!(
-            "measured on {} samples: one of them is {:.1} points of accuracy; give more samples, or a \
-             smaller --fit-fraction",
-            results.n,
+            "measured on {}: each is {:.1} points of accuracy; give more samples, or a smaller \
+             --fit-fraction",
+            if results.n == 1 { "1 sample".to_owned() } else { format!("{} samples", results.n) },
             100.0 / results.n as f64
         );
         said.push(Warning::new("few-samples", "results.n", text));
@@ -230,12 +234,44 @@ fn of_results(results: &StitchResults) -> Vec<Warning> {
         .collect();
     if let Some(first) = names.first() {
         let text = format!(
-            "{} of {} pairs are stitched no better than A with random weights, the first {first}: that they \
-             are compatible says nothing of what A has learnt",
+            "{} of {} no better than A with random weights, such as {first}: that they are compatible \
+             says nothing of what A has learnt",
             names.len(),
-            results.pairs.len()
+            match results.pairs.len() {
+                1 => "1 pair is stitched".to_owned(),
+                count => format!("{count} pairs are stitched"),
+            }
         );
         said.push(Warning::new("no-better-than-random", first, text));
     }
     said
+}
+
+/// A ridge that was to be chosen, and no samples to choose it on.
+fn unchosen_ridge(args: &Args, results: &StitchResults) -> Option<Warning> {
+    let wanted = args.fit.ridge() == Ridge::Chosen && args.fit.fit != Fit::Identity;
+    let text = format!(
+        "no ridge was chosen, as a fifth of {} samples to fit on is none: it is 0; give more samples, or \
+         --ridge",
+        results.n_fit
+    );
+    (wanted && results.n_ridge == 0).then(|| Warning::new("no-ridge", "results.n_ridge", text))
+}
+
+/// Training that ended worse than guessing.
+fn diverged(networks: &Networks, found: &Measured) -> Option<Warning> {
+    let stitches = networks.pairs.iter().zip(&found.fits.pairs);
+    let name = |side: usize, place: usize| networks.subjects[side].layers[place].name.as_str();
+    let names: Vec<String> = stitches
+        .filter(|(_, stitches)| stitches.as_ref().is_some_and(|s| s.diverged))
+        .map(|(pair, _)| format!("{} → {}", name(0, pair.a), name(1, pair.b)))
+        .collect();
+    let listed: Vec<&str> = names.iter().map(String::as_str).collect();
+    let text = format!(
+        "{}: training diverged, its loss ended above that of guessing; take a smaller --learning-rate, or \
+         --fit direct",
+        few("pair", &listed)
+    );
+    let about = "results.pairs";
+    (!names.is_empty()).then(|| Warning::new("training-diverged", about, text))
 }

@@ -17,8 +17,10 @@ const DISAGREEING: usize = 5;
 pub fn show(args: &Args, report: &StitchReport, messages: &Messages) -> Result<()> {
     output::show(report, args.output.as_deref(), messages, || {
         let results = &report.results;
+        let losses = losses(report).map(|line| format!("\n{line}"));
         let against = results.against.as_ref().map(|found| format!("\n{}", disagreements(found)));
-        format!("{}\n{}{}", head(report), pairs(report), against.unwrap_or_default())
+        let after = losses.into_iter().chain(against).collect::<String>();
+        format!("{}\n{}{after}", head(report), pairs(report))
     })
 }
 
@@ -31,9 +33,12 @@ fn head(report: &StitchReport) -> String {
         _ => String::new(),
     };
     format!(
-        "{} samples that no stitch was fitted on{own}\nA good stitch says that B can use A's features \
+        "{}{own}\nA good stitch says that B can use A's features \
          (they are compatible), not that they are the same",
-        results.n
+        match results.n {
+            1 => "1 sample that no stitch was fitted on".to_owned(),
+            n => format!("{n} samples that no stitch was fitted on"),
+        }
     )
 }
 
@@ -43,7 +48,7 @@ fn pairs(report: &StitchReport) -> String {
     let with_cka = results.against.is_some();
     let what = if labelled { "accuracy" } else { "agreement" };
     let mut header = vec!["A up to", "B behind", what];
-    header.extend(if labelled { vec!["penalty", "agreement"] } else { vec![] });
+    header.extend(if labelled { vec!["95 %", "penalty", "agreement"] } else { vec![] });
     header.extend(["KL", "random A", "mean only", "rank", "ridge"]);
     header.extend(with_cka.then_some("CKA"));
     let mut table = output::table(&header);
@@ -69,7 +74,9 @@ fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<String> {
     let controls = &pair.controls;
     let mut row = vec![pair.layer_a.clone(), pair.layer_b.clone()];
     if labelled {
-        row.extend([share(pair.accuracy), points(pair.penalty)]);
+        let ends =
+            pair.interval.map(|(low, high)| format!("{:.1}…{:.1}", 100.0 * low, 100.0 * high));
+        row.extend([share(pair.accuracy), ends.unwrap_or("-".to_owned()), points(pair.penalty)]);
     }
     row.extend([share(pair.agreement), number(pair.kl, 3)]);
     let control = |control: crate::report::stitch::ControlResult| {
@@ -82,6 +89,14 @@ fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<String> {
     row.extend([rank, ridge].map(|text| text.unwrap_or("-".to_owned())));
     row.extend(with_cka.then(|| number(pair.cka.unwrap_or_else(|| None.into()), 3)));
     row
+}
+
+/// How the loss went, of a single pair that was trained.
+fn losses(report: &StitchReport) -> Option<String> {
+    let [pair] = report.results.pairs.as_slice() else { return None };
+    let losses = pair.stitch.as_ref()?.losses.as_ref()?;
+    let losses: Vec<String> = losses.iter().map(|loss| number(*loss, 4)).collect();
+    Some(format!("loss by epoch: {}", losses.join(", ")))
 }
 
 fn disagreements(found: &AgainstResult) -> String {

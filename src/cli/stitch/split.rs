@@ -33,7 +33,7 @@ impl Split {
             return Err(Error::usage(problem, "give more samples, or another --fit-fraction"));
         }
         let order = Draws::new(args.fit.split_seed).order(samples);
-        let chosen = args.fit.ridge == Ridge::Chosen && args.fit.fit != super::Fit::Identity;
+        let chosen = args.fit.ridge() == Ridge::Chosen && args.fit.fit != super::Fit::Identity;
         let aside = if chosen { fit / ASIDE } else { 0 };
         let sorted = |part: &[usize]| {
             let mut part = part.to_vec();
@@ -45,10 +45,5 @@ impl Split {
             main: sorted(&order[aside..fit]),
             held_out: sorted(&order[fit..]),
         })
-    }
-
-    /// Samples that stitches are fitted on.
-    pub fn fitted(&self) -> usize {
-        self.main.len() + self.aside.len()
     }
 }

@@ -65,13 +65,16 @@ impl Form {
         }
     }
 
-    /// Whether an affine map over channels, with maps resized, takes this to the other.
+    /// Whether an affine map over channels, with maps resized, takes this to the other. Maps of one
+    /// position are vectors.
     pub fn reaches(self, other: Self) -> bool {
         match (self, other) {
             (Self::Rows { rows: a, .. }, Self::Rows { rows: b, .. }) => a == b,
             (Self::Maps { .. }, Self::Maps { .. }) | (Self::Vector { .. }, Self::Vector { .. }) => {
                 true
             }
+            (Self::Maps { size, .. }, Self::Vector { .. })
+            | (Self::Vector { .. }, Self::Maps { size, .. }) => size == [1, 1],
             _ => false,
         }
     }
@@ -118,6 +121,8 @@ mod tests {
         let (vector, rows) = (Form::Vector { channels: 8 }, Form::Rows { rows: 5, channels: 8 });
         let other = Form::Rows { rows: 6, channels: 8 };
         assert!(maps.is_some_and(|maps| maps.reaches(maps) && !maps.reaches(vector)));
+        let one = Form::Maps { channels: 3, size: [1, 1] };
+        assert!(one.reaches(vector) && vector.reaches(one) && !rows.reaches(one));
         assert!(rows.reaches(Form::Rows { rows: 5, channels: 3 }) && !rows.reaches(other));
     }
 }

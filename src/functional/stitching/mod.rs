@@ -17,7 +17,7 @@ pub use form::Form;
 pub use scores::{Reference, Scores};
 pub use stitch::{Stitch, constant};
 pub use sums::{NormalEquations, PairSums};
-pub use train::Trainer;
+pub use train::{Trained, Trainer};
 
 use super::checked_logits;
 use crate::error::Result;

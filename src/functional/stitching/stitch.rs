@@ -1,7 +1,7 @@
 //! What stands between two networks.
 
 use ndarray::Array2;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::fit::Affine;
 use super::form::Form;
@@ -65,8 +65,9 @@ impl Stitch {
     /// The output does not have the form the stitch was made for.
     pub fn apply(&self, output: &Tensor) -> Result<Tensor> {
         let Some((weight, bias)) = &self.affine else { return Ok(output.shallow_clone()) };
-        let Some(size) = self.to.size() else {
-            let found = output.f_linear(weight, Some(bias));
+        let (Some(size), Some(_)) = (self.to.size(), self.from.size()) else {
+            let found = self.as_rows(output).and_then(|rows| rows.f_linear(weight, Some(bias)));
+            let found = found.and_then(|rows| self.as_target(rows));
             return found.map_err(|e| tensors::torch_error("stitch", &e));
         };
         let kernel = weight.unsqueeze(-1).unsqueeze(-1);
@@ -77,6 +78,24 @@ impl Stitch {
         match self.from.grows_to(self.to) {
             true => resized(&convolved(output)?, size),
             false => convolved(&resized(output, size)?),
+        }
+    }
+}
+
+impl Stitch {
+    /// Maps of one position as vectors, where those are wanted.
+    fn as_rows(&self, output: &Tensor) -> Result<Tensor, TchError> {
+        match self.from.size() {
+            Some(_) => output.f_flatten(1, -1),
+            None => Ok(output.shallow_clone()),
+        }
+    }
+
+    /// Vectors as maps of one position, likewise.
+    fn as_target(&self, rows: Tensor) -> Result<Tensor, TchError> {
+        match self.to.size() {
+            Some(_) => rows.f_unsqueeze(-1)?.f_unsqueeze(-1),
+            None => Ok(rows),
         }
     }
 }

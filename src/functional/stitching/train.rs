@@ -16,6 +16,17 @@ pub struct Trainer {
     _variables: nn::VarStore,
     losses: Vec<f64>,
     epoch: (f64, usize),
+    classes: i64,
+}
+
+/// What training gave.
+pub struct Trained {
+    /// The stitch.
+    pub stitch: Stitch,
+    /// Mean loss of each epoch, each batch before the step made on it.
+    pub losses: Vec<f64>,
+    /// Whether the loss ended above ln K, that of guessing among K classes, or is not finite.
+    pub diverged: bool,
 }
 
 impl Trainer {
@@ -34,7 +45,14 @@ impl Trainer {
         let optimizer = nn::Adam::default().build(&variables, rate);
         let optimizer = optimizer.map_err(|e| tensors::torch_error("train a stitch", &e))?;
         let stitch = Stitch::learnt(weight, bias, from, to);
-        Ok(Self { stitch, optimizer, _variables: variables, losses: vec![], epoch: (0.0, 0) })
+        Ok(Self {
+            stitch,
+            optimizer,
+            _variables: variables,
+            losses: vec![],
+            epoch: (0.0, 0),
+            classes: 1,
+        })
     }
 
     /// One step on a batch: the source layer's output, and the classes of the images.
@@ -45,6 +63,7 @@ impl Trainer {
         let stitched = self.stitch.apply(output)?;
         let logits = tail.run_with_gradients(&stitched, &mut |_, _| Ok(Answer::Keep))?;
         let logits = checked_logits(logits, labels.len())?;
+        self.classes = logits.size()[1];
         let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         let classes = Tensor::from_slice(&classes).to_device(logits.device());
         let loss = logits.cross_entropy_for_logits(&classes);
@@ -61,8 +80,10 @@ impl Trainer {
         self.losses.push(sum / count as f64);
     }
 
-    /// The stitch and the mean loss of each epoch, taken before each step.
-    pub fn finish(self) -> (Stitch, Vec<f64>) {
-        (self.stitch, self.losses)
+    /// The stitch and how its loss went.
+    pub fn finish(self) -> Trained {
+        let guessing = (self.classes as f64).ln();
+        let diverged = self.losses.last().is_some_and(|loss| loss.is_nan() || *loss > guessing);
+        Trained { stitch: self.stitch, losses: self.losses, diverged }
     }
 }
