@@ -145,7 +145,9 @@ fn matches(report: &CompareReport, alone: bool) -> Markup {
             }
             if found.intervals.is_some() {
                 let ends = j.and_then(|j| found.interval(i, j));
-                row.push(Entry::text(ends.map_or_else(String::new, |ends| within(ends, " to "))));
+                row.push(Entry::text(
+                    ends.map_or_else(String::new, |ends| within(ends, "\u{a0}to\u{a0}")),
+                ));
             }
         }
         row

@@ -1,7 +1,7 @@
 //! The section of many models.
 
 use super::{Content, Place, compare};
-use crate::cli::compare::{colour_range, summary};
+use crate::cli::compare::{beside, chance, colour_range, summary};
 use crate::cli::platonic::{correlation, ordered, places};
 use crate::render::ColorMap;
 use crate::render::html::{Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
@@ -88,7 +88,8 @@ fn plot(report: &PlatonicReport) -> Markup {
 
 fn table(report: &PlatonicReport) -> Markup {
     let results = &report.results;
-    let columns = vec![
+    let found = &results.measure;
+    let mut columns = vec![
         Column::text("model"),
         Column::text("layer"),
         Column::number("mean alignment"),
@@ -96,17 +97,22 @@ fn table(report: &PlatonicReport) -> Markup {
         Column::number("its value"),
         Column::number("accuracy in %"),
     ];
+    columns.extend(beside(found, report.settings.level).into_iter().map(Column::text));
     let row = |i: usize| {
         let model = &results.models[i];
-        let best = results.measure.best_matches.get(i).and_then(Option::as_ref);
-        vec![
+        let best = found.best_matches.get(i).and_then(Option::as_ref);
+        let mut row = vec![
             Entry::text(&model.name),
             Entry::code(&model.layer.name),
             Entry::number(model.mean_alignment.get(), 4),
             best.map_or_else(|| Entry::text(""), |best| Entry::text(&best.layer_b)),
             Entry::number(best.map(|best| best.value), 4),
             Entry::number(model.accuracy.get().map(|share| 100.0 * share), 1),
-        ]
+        ];
+        let place = |name: &String| results.models.iter().position(|m| m.name == *name);
+        let at = best.and_then(|best| Some((i, place(&best.layer_b)?)));
+        row.extend(chance(found, at).iter().map(Entry::text));
+        row
     };
     let rows = places(results).into_iter().map(row).collect();
     Table { caption: "Models in the order of the clustering", columns, rows }.draw()

@@ -112,19 +112,31 @@ fn table(report: &StitchReport) -> Markup {
         names.push("CKA");
     }
     columns.extend(names.into_iter().map(Column::number));
-    columns.push(Column::text("why not"));
+    if some_without(report) {
+        columns.push(Column::text("why not"));
+    }
     let rows = results.pairs.iter().map(|pair| row(report, pair)).collect();
-    let caption = format!("{} pairs, measured on {} samples", results.pairs.len(), results.n);
+    let pairs = match results.pairs.len() {
+        1 => "1 pair".to_owned(),
+        count => format!("{count} pairs"),
+    };
+    let caption = format!("{pairs}, measured on {} samples", results.n);
     Table { caption: &caption, columns, rows }.draw()
+}
+
+/// Whether a pair says why it lacks a value.
+fn some_without(report: &StitchReport) -> bool {
+    report.results.pairs.iter().any(|pair| pair.reason.is_some())
 }
 
 fn row(report: &StitchReport, pair: &PairResult) -> Vec<Entry> {
     let labelled = labelled(report);
     let share = |value: Number| Entry::number(value.get().map(|v| 100.0 * v), 1);
-    let mut row = vec![Entry::text(&pair.layer_a), Entry::text(&pair.layer_b)];
+    let mut row = vec![Entry::code(&pair.layer_a), Entry::code(&pair.layer_b)];
     if labelled {
-        let ends =
-            pair.interval.map(|(low, high)| format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high));
+        let ends = pair
+            .interval
+            .map(|(low, high)| format!("{:.1}\u{a0}to\u{a0}{:.1}", 100.0 * low, 100.0 * high));
         let interval = Entry::text(ends.unwrap_or_default());
         row.extend([share(pair.accuracy), interval, share(pair.penalty)]);
     }
@@ -140,7 +152,9 @@ fn row(report: &StitchReport, pair: &PairResult) -> Vec<Entry> {
     if report.results.against.is_some() {
         row.push(Entry::number(pair.cka.and_then(Number::get), 4));
     }
-    row.push(Entry::text(pair.reason.as_deref().unwrap_or_default()));
+    if some_without(report) {
+        row.push(Entry::text(pair.reason.as_deref().unwrap_or_default()));
+    }
     row
 }
 

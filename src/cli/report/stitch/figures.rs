@@ -64,7 +64,7 @@ pub fn losses(report: &StitchReport) -> Markup {
     let shown = &all[..all.len().min(CURVES)];
     let points = |(name, losses): &(String, Vec<f64>)| -> Vec<Point> {
         let point = |(epoch, loss): (usize, &f64)| Point {
-            x: (epoch + 1) as f64,
+            x: epoch as f64,
             y: *loss,
             label: format!("{name}, epoch {}: {loss:.4}", epoch + 1),
         };
@@ -74,6 +74,8 @@ pub fn losses(report: &StitchReport) -> Markup {
         .iter()
         .map(|one| Points { name: &one.0, points: points(one), joined: true })
         .collect();
+    let count = shown.iter().map(|(_, losses)| losses.len()).max().unwrap_or(0);
+    let epochs: Vec<String> = (1..=count).map(|epoch| epoch.to_string()).collect();
     let which = match all.len() > shown.len() {
         true => format!(" of the {CURVES} of {} pairs that stitch best", all.len()),
         false => String::new(),
@@ -85,7 +87,7 @@ pub fn losses(report: &StitchReport) -> Markup {
         ),
         x_label: "epoch",
         y_label: "loss in nats",
-        x_names: &[],
+        x_names: &epochs,
         y_names: &[],
         series: &series,
         rules: &[],
@@ -112,8 +114,8 @@ pub fn disagreements(against: &AgainstResult) -> Markup {
     let rank = |rank: f64| Entry::number(Some(rank), usize::from(rank.fract() > 0.0));
     let row = |one: &crate::report::stitch::Disagreement| {
         vec![
-            Entry::text(&one.layer_a),
-            Entry::text(&one.layer_b),
+            Entry::code(&one.layer_a),
+            Entry::code(&one.layer_b),
             Entry::number(one.stitching.get().map(|v| 100.0 * v), 1),
             rank(one.rank_stitching),
             Entry::number(one.cka.get(), 4),
