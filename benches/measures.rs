@@ -14,7 +14,7 @@ use repsim::data::{Dataset, LoadOptions, Preprocess, Preset};
 use repsim::frechet::Gaussian;
 use repsim::frechet::kid::{self, Reference};
 use repsim::linalg::{Centring, PackedSymmetric, gram};
-use repsim::similarity::{Bias, Kernel};
+use repsim::similarity::{Bias, Kernel, Measure, Options, Plan, Representation, table};
 use repsim::stats::{HsicSums, Moments};
 
 fn features(samples: usize, width: usize, seed: usize) -> Array2<f64> {
@@ -106,6 +106,31 @@ fn images(c: &mut Criterion) {
     }
 }
 
+/// Six layers with each other, and the halves that intervals are made from.
+fn pairs_of_layers(c: &mut Criterion) {
+    let options = Options::default();
+    let layers: Vec<_> = (0..6)
+        .filter_map(|seed| {
+            Representation::new(noise(500, 64 + 16 * seed, seed as u64), options).ok()
+        })
+        .collect();
+    let layers: Vec<Option<&Representation>> = layers.iter().map(Some).collect();
+    let mut group = c.benchmark_group("compare");
+    group.sample_size(10);
+    for measure in [Measure::Cka, Measure::Rsa, Measure::Procrustes, Measure::MutualKnn] {
+        for (what, permutations, halves) in
+            [("6 x 6 layers", 0, 0), ("20 permutations", 20, 0), ("20 halves", 0, 20)]
+        {
+            let (measures, level, seed, threads) = (vec![measure], 0.95, 0, 2);
+            let plan = Plan { measures, options, permutations, halves, level, seed, threads };
+            group.bench_function(format!("{measure} of 500 samples, {what}"), |b| {
+                b.iter(|| table(&layers, None, &plan, &mut || ()));
+            });
+        }
+    }
+    group.finish();
+}
+
 fn end_to_end(c: &mut Criterion) {
     let path = |name: &str| format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"));
     let words: Vec<std::ffi::OsString> = [
@@ -141,6 +166,7 @@ fn parts(c: &mut Criterion) {
     hsic_sums(c);
     frechet(c);
     images(c);
+    pairs_of_layers(c);
     end_to_end(c);
 }
 
