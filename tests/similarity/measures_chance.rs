@@ -112,7 +112,6 @@ fn intervals_hold_what_other_samples_give() {
             sets.iter().filter(holds).count()
         };
         let (half, most) = (held(0.5), held(0.95));
-        println!("{measure}: {half} {most}");
         assert!((32..=72).contains(&half), "{measure}: {half} of 100 at 0.5");
         assert!(most >= 78, "{measure}: {most} of 100 at 0.95");
     }
