@@ -13,11 +13,12 @@ use super::gate::GateArgs;
 use super::inputs;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
+use super::sides::{check_b, check_stored, patterns_b, selections};
 use super::{features, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source};
 use crate::data::{Dataset, Preprocess};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
 use crate::report::{DataInput, Inputs, LayerInfo, ModelInput, Warning};
 use crate::similarity::{Bias, Kernel};
@@ -142,16 +143,9 @@ impl Args {
     /// Refuses options that would be ignored.
     fn check_together(&self) -> Result<()> {
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
-        if self.models.len() + self.features.len() == 1 && for_b {
-            let problem = "options for B were given, but there is no B";
-            return Err(Error::usage(problem, "name a second one, or leave the -b options out"));
-        }
+        check_b(self.models.len() + self.features.len(), for_b)?;
         let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
-        if !self.features.is_empty() && of_data {
-            let problem = "options for images were given, but --features has none";
-            return Err(Error::usage(problem, "leave out --limit, --preprocess and the like"));
-        }
-        Ok(())
+        check_stored(!self.features.is_empty(), of_data)
     }
 
     /// Refuses outputs that cannot be written, are inputs, or are the same.
@@ -166,14 +160,11 @@ impl Args {
     }
 
     fn selections(&self) -> Result<[Selection; 2]> {
-        Ok([Selection::new(&self.layers.layers)?, Selection::new(self.patterns_b())?])
+        selections(&self.layers.layers, &self.layers_b)
     }
 
     fn patterns_b(&self) -> &[String] {
-        match self.layers_b.is_empty() {
-            true => &self.layers.layers,
-            false => &self.layers_b,
-        }
+        patterns_b(&self.layers.layers, &self.layers_b)
     }
 
     fn recorded(&self, device: &str) -> CkaSettings {

@@ -29,6 +29,7 @@ mod schema;
 mod sensitivity;
 mod sets;
 mod settings;
+mod sides;
 mod stats;
 mod stitch;
 mod target;

@@ -48,9 +48,9 @@ fn of_half(measure: Measure, pair: &Pair<'_>, rows: &[usize]) -> Result<f64, Abs
 
 /// Random halves of n samples: of each the positions, in their order. They depend on `seed`, n and
 /// their number alone, so all pairs see the same ones.
-pub(super) fn drawn(samples: usize, count: usize, seed: u64) -> Vec<Vec<usize>> {
+pub(super) fn drawn(samples: usize, count: usize, seed: u64) -> impl Iterator<Item = Vec<usize>> {
     let mut draws = Draws::new(seed);
-    (0..count).map(|_| draws.half(samples)).collect()
+    (0..count).map(move |_| draws.half(samples))
 }
 
 /// What halves of the samples give.

@@ -154,9 +154,13 @@ fn add_intervals(
         jobs.iter().flat_map(|job| job.measures.iter().filter_map(|&m| sound(m, job.at))).collect();
     let mut all: Vec<Halves> = cells.iter().map(|_| Halves::default()).collect();
     let work = |rows: &Vec<usize>| of_half(layers, alone, plan, &cells, rows);
-    for rows in drawn(layers.samples(), plan.halves, plan.seed).chunks(HALVES * plan.threads.max(1))
-    {
-        for values in each(rows, plan.threads, work, done) {
+    let mut drawn = drawn(layers.samples(), plan.halves, plan.seed);
+    loop {
+        let rows: Vec<Vec<usize>> = drawn.by_ref().take(HALVES * plan.threads.max(1)).collect();
+        if rows.is_empty() {
+            break;
+        }
+        for values in each(&rows, plan.threads, work, done) {
             all.iter_mut().zip(values).for_each(|(halves, value)| halves.push(value));
         }
     }

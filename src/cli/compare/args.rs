@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::measuring::{ChanceArgs, OptionArgs, check_stored};
+use super::measuring::{ChanceArgs, OptionArgs};
 use crate::capture::Reduce;
 use crate::capture::represent::Wanted;
 use crate::cli::args::{
@@ -11,6 +11,7 @@ use crate::cli::args::{
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
+use crate::cli::sides::{check_b, check_stored, patterns_b, selections};
 use crate::error::{Error, Result};
 use crate::report::compare::{CompareSettings, MeasureOptions};
 use crate::similarity::{MEASURES, Measure, Options};
@@ -123,10 +124,7 @@ impl Args {
     /// The first of them.
     pub fn check(&self) -> Result<()> {
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
-        if self.models.len() + self.features.len() == 1 && for_b {
-            let problem = "options for B were given, but there is no B";
-            return Err(Error::usage(problem, "name a second one, or leave the -b options out"));
-        }
+        check_b(self.models.len() + self.features.len(), for_b)?;
         let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
         check_stored(!self.features.is_empty(), of_data)?;
         if self.features.len() > 2 {
@@ -158,14 +156,11 @@ impl Args {
     /// # Errors
     /// A pattern means nothing.
     pub fn selections(&self) -> Result<[Selection; 2]> {
-        Ok([Selection::new(&self.layers.layers)?, Selection::new(self.patterns_b())?])
+        selections(&self.layers.layers, &self.layers_b)
     }
 
     fn patterns_b(&self) -> &[String] {
-        match self.layers_b.is_empty() {
-            true => &self.layers.layers,
-            false => &self.layers_b,
-        }
+        patterns_b(&self.layers.layers, &self.layers_b)
     }
 
     /// What the report says of the options.

@@ -155,17 +155,3 @@ pub fn check_components(asked: Option<usize>, samples: usize) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-/// Refuses options for images where stored features are compared.
-///
-/// # Errors
-/// Both were given.
-pub fn check_stored(features: bool, for_images: bool) -> Result<()> {
-    match features && for_images {
-        false => Ok(()),
-        true => Err(Error::usage(
-            "options for images were given, but --features has none",
-            "leave out --limit, --preprocess and the like",
-        )),
-    }
-}

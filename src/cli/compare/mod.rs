@@ -22,7 +22,7 @@ use crate::similarity::{Plan, Representation, Table, table};
 use crate::torchscript::{device, libtorch_version, native};
 
 pub use self::args::Args;
-pub use self::measuring::{ChanceArgs, OptionArgs, check_components, check_stored};
+pub use self::measuring::{ChanceArgs, OptionArgs, check_components};
 pub use self::results::{Compared, Layers};
 pub use self::show::{beside, chance, colour_range, share, summary, values, within};
 

@@ -8,6 +8,9 @@ use crate::report::Warning;
 use crate::report::compare::{MeasureResult, PairNull};
 use crate::similarity::{Cell, Null};
 
+/// Reasons that a warning gives.
+const REASONS: usize = 2;
+
 type Reasons = Array2<Option<String>>;
 
 /// The reasons of one measure: those of the values, then those of what is null beside a value.
@@ -96,54 +99,64 @@ fn common<'a>(mut reasons: impl Iterator<Item = &'a Option<String>>) -> Option<S
     reasons.all(|why| why.as_ref() == Some(first)).then(|| first.clone())
 }
 
-/// Pairs without a value: one warning for all measures that lack as many for the same reason.
+/// Pairs without a value: one warning for all measures that lack as many for the same reasons.
 pub fn no_values(measures: &[MeasureResult]) -> Vec<Warning> {
-    let missing = |found: &MeasureResult| {
+    let often = |found: &MeasureResult| {
         let count = found.values.iter().flatten().filter(|v| v.get().is_none()).count();
         let all = found.values.iter().map(Vec::len).sum::<usize>();
-        let first = found.nulls.iter().find(|null| null.field == "values")?;
-        Some((format!("for {count} of {}", pairs(all)), first.clone()))
+        format!("for {count} of {}", pairs(all))
     };
-    told("no-value", "value", measures, missing)
+    told("no-value", "value", "values", measures, often)
 }
 
 /// Values that lack what was to be held beside them, likewise.
 pub fn no_chance(measures: &[MeasureResult]) -> Vec<Warning> {
-    let missing = |field: &'static str| {
-        move |found: &MeasureResult| {
-            let first = found.nulls.iter().find(|null| null.field == field)?;
-            Some(("for some pairs".to_owned(), first.clone()))
-        }
-    };
-    let mut warnings = told("no-chance", "p-value", measures, missing("p_values"));
-    warnings.extend(told("no-interval", "interval", measures, missing("intervals")));
+    let often = |_: &MeasureResult| "for some pairs".to_owned();
+    let mut warnings = told("no-chance", "p-value", "p_values", measures, often);
+    warnings.extend(told("no-interval", "interval", "intervals", measures, often));
     warnings
 }
 
-/// One warning for all measures of which the same is missing: how often, and the first reason.
+/// One warning for all measures of which the same field is `null`: how often, and why.
 fn told(
     kind: &str,
     what: &str,
+    field: &str,
     measures: &[MeasureResult],
-    missing: impl Fn(&MeasureResult) -> Option<(String, PairNull)>,
+    often: impl Fn(&MeasureResult) -> String,
 ) -> Vec<Warning> {
-    let mut groups: Vec<((String, PairNull), Vec<&str>)> = vec![];
+    let mut groups: Vec<((String, String), Vec<&str>)> = vec![];
     for found in measures {
-        let Some(key) = missing(found) else { continue };
+        let Some(why) = reasons(found, field) else { continue };
+        let key = (often(found), why);
         match groups.iter_mut().find(|(k, _)| *k == key) {
             Some((_, names)) => names.push(&found.name),
             None => groups.push((key, vec![&found.name])),
         }
     }
-    let said = |((often, null), names): ((String, PairNull), Vec<&str>)| {
-        let layer = null.layer_a.or(null.layer_b);
-        let layer = layer.map_or(String::new(), |name| format!(", such as {name}"));
+    let said = |((often, why), names): ((String, String), Vec<&str>)| {
         let has = if names.len() > 1 { "have" } else { "has" };
         let names = names.join(", ");
-        let text = format!("{names} {has} no {what} {often}{layer}: {}", null.reason);
-        Warning::new(kind, names, text)
+        Warning::new(kind, &names, format!("{names} {has} no {what} {often}: {why}"))
     };
     groups.into_iter().map(said).collect()
+}
+
+/// Why a field is `null`: up to two reasons, with a layer each.
+fn reasons(found: &MeasureResult, field: &str) -> Option<String> {
+    let mut all: Vec<(&str, Option<&String>)> = vec![];
+    for null in found.nulls.iter().filter(|null| null.field == field) {
+        if all.iter().all(|(reason, _)| *reason != null.reason) {
+            all.push((&null.reason, null.layer_a.as_ref().or(null.layer_b.as_ref())));
+        }
+    }
+    let one = |(reason, layer): &(&str, Option<&String>)| match layer {
+        Some(layer) => format!("{layer}: {reason}"),
+        None => (*reason).to_owned(),
+    };
+    let listed: Vec<String> = all.iter().take(REASONS).map(one).collect();
+    let more = if all.len() > REASONS { "; and for other reasons" } else { "" };
+    (!all.is_empty()).then(|| format!("{}{more}", listed.join("; ")))
 }
 
 fn pairs(count: usize) -> String {

@@ -7,6 +7,7 @@ use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs, PreprocessBArg
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
+use crate::cli::sides::{check_b, patterns_b, selections};
 use crate::cli::target::TargetArgs;
 use crate::error::{Error, Result};
 use crate::functional::stitching::Ridge;
@@ -230,11 +231,7 @@ impl Args {
             let problem = "--heatmap draws all pairs of layers, and only single pairs are stitched";
             return Err(Error::usage(problem, "choose layers with --layers 'layer?'"));
         }
-        if self.models.len() == 1 && (self.preprocess_b.any() || !self.layers_b.is_empty()) {
-            let problem = "options for B were given, but there is no B";
-            return Err(Error::usage(problem, "name a second one, or leave the -b options out"));
-        }
-        Ok(())
+        check_b(self.models.len(), self.preprocess_b.any() || !self.layers_b.is_empty())
     }
 
     /// Which layers of A and of B are prepared.
@@ -243,16 +240,15 @@ impl Args {
     /// A pattern that is no valid glob.
     pub fn selections(&self) -> Result<[Selection; 2]> {
         let one = |layer: &Option<String>| layer.iter().cloned().collect::<Vec<_>>();
-        let (a, b) = match self.layer_a.is_some() {
-            true => (one(&self.layer_a), one(&self.layer_b)),
-            false => (self.layers.clone(), self.patterns_b().to_vec()),
-        };
-        Ok([Selection::new(&a)?, Selection::new(&b)?])
+        match self.layer_a.is_some() {
+            true => selections(&one(&self.layer_a), &one(&self.layer_b)),
+            false => selections(&self.layers, &self.layers_b),
+        }
     }
 
     /// Patterns of the layers of B.
     pub fn patterns_b(&self) -> &[String] {
-        if self.layers_b.is_empty() { &self.layers } else { &self.layers_b }
+        patterns_b(&self.layers, &self.layers_b)
     }
 
     /// Whether only layers of the same name are stitched.
