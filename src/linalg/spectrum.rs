@@ -62,9 +62,11 @@ impl Spectrum {
 /// # Errors
 /// LAPACK's iteration did not converge (values that are not finite).
 pub fn singular_values(matrix: ArrayView2<'_, f64>) -> Result<Vec<f64>, LinalgError> {
-    match matrix.is_empty() {
-        true => Ok(Vec::new()),
-        false => Ok(matrix.svddc(JobSvd::None)?.1.to_vec()),
+    // LAPACK's wrapper refuses the strides of some matrices of one row or column.
+    match matrix.dim() {
+        (0, _) | (_, 0) => Ok(Vec::new()),
+        (1, _) | (_, 1) => Ok(vec![matrix.iter().map(|v| v * v).sum::<f64>().sqrt()]),
+        _ => Ok(matrix.svddc(JobSvd::None)?.1.to_vec()),
     }
 }
 

@@ -205,9 +205,9 @@ impl MeasureFacts {
     /// As data of the report, the range that of the estimator asked for.
     pub fn of(measure: Measure, options: &similarity::Options) -> Self {
         let (facts, range) = (measure.facts(), measure.range(options));
-        let averaged =
-            (!facts.symmetric && options.both_ways).then_some("The mean of both directions.");
-        let caveats = facts.caveats.iter().copied().chain(averaged);
+        let averaged = (!facts.symmetric && options.both_ways)
+            .then_some("The mean of both directions; what is said of it is said of one.");
+        let caveats = averaged.into_iter().chain(facts.caveats.iter().copied());
         Self {
             what: facts.what.to_owned(),
             symmetric: measure.is_symmetric(options),

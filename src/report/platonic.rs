@@ -64,8 +64,9 @@ pub struct PlatonicResults {
     /// Spearman's correlation of how well models align on average with their accuracy: above 0 where
     /// the accurate ones are more alike; of 3 models or more.
     pub rank_correlation: Number,
-    /// Its two-sided p-value by permutation: the share of the orders of the accuracies that give one as
-    /// far from 0; of 3 models it cannot be below 1/3.
+    /// Its two-sided p-value by permutation: the share of the orders of the accuracies, all of them of up
+    /// to 8 models and 9999 random ones of more, that give one as far from 0; of 3 models it cannot be
+    /// below 1/3.
     #[serde(default)]
     pub rank_correlation_p: Number,
     /// Why values are `null`.

@@ -48,6 +48,15 @@ pub enum Absence {
         /// Number of features.
         features: usize,
     },
+    /// The two layers fill every direction that half of the samples has.
+    HalfFilled {
+        /// Directions that they fill.
+        rank: usize,
+        /// Samples of a half.
+        samples: usize,
+    },
+    /// Halves of the samples all give one value, and not that of the whole.
+    Saturated,
     /// The measure needs the features, and there is but their Gram matrix.
     NeedsFeatures,
     /// There are fewer than two classes with samples.
@@ -97,6 +106,13 @@ impl fmt::Display for Absence {
                  samples have; give more samples or keep fewer components with --pca K",
                 samples.saturating_sub(1)
             ),
+            Self::HalfFilled { rank, samples } => write!(
+                f,
+                "the layers fill {rank} directions, and {samples} samples have {}; give more samples or \
+                 keep fewer components with --pca K",
+                samples.saturating_sub(1)
+            ),
+            Self::Saturated => f.write_str("all have the same value: they are too small"),
             Self::NeedsFeatures => {
                 f.write_str("it needs the features, and only their Gram matrix was kept")
             }

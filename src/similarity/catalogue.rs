@@ -25,7 +25,7 @@ const SIMILARITY: Facts = Facts { caveats: &[], ..CKA };
 
 /// A symmetric distance, 0 where the layers are alike.
 const DISTANCE: Facts =
-    Facts { larger_is_more_alike: false, range: (0.0, FRAC_PI_2), ..SIMILARITY };
+    Facts { larger_is_more_alike: false, range: (0.0, FRAC_PI_2), best: 0.0, ..SIMILARITY };
 
 /// A measure by way of canonical correlations.
 const CANONICAL: Facts = Facts { needs_more_samples: true, invariances: AFFINE, ..SIMILARITY };
@@ -34,6 +34,7 @@ pub(super) const HSIC: Facts = Facts {
     name: "hsic",
     what: "How far the inner products of the samples vary together: CKA with the scale left in.",
     range: (0.0, f64::INFINITY),
+    best: f64::INFINITY,
     invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
     caveats: &[
         "It grows with the scale of the features; compare it with nothing but itself.",
@@ -154,10 +155,11 @@ pub(super) const CKNNA: Facts = Facts {
     name: "cknna",
     what: "CKA of the cosines between samples that are neighbours in both layers.",
     symmetric: false,
-    range: (-1.0, 1.0),
+    range: (f64::NEG_INFINITY, f64::INFINITY),
     invariances: ANGLES,
     caveats: &[
         "Not quite symmetric, as being a neighbour is not.",
+        "It has no bounds: where k is not far below n it can leave −1…1.",
         "CKA over common neighbours only. Without the constant that platonic-rep adds to the \
          denominator.",
     ],

@@ -30,6 +30,8 @@ pub struct Facts {
     pub metric: bool,
     /// The least and the greatest value.
     pub range: (f64, f64),
+    /// The value of a layer with itself; infinite where that depends on the layer.
+    pub best: f64,
     /// Whether a larger value means more alike.
     pub larger_is_more_alike: bool,
     /// What leaves it as it is, done to either representation or to both.
@@ -40,13 +42,6 @@ pub struct Facts {
     pub caveats: &'static [&'static str],
 }
 
-impl Facts {
-    /// The value of a layer with itself.
-    pub const fn best(&self) -> f64 {
-        if self.larger_is_more_alike { self.range.1 } else { self.range.0 }
-    }
-}
-
 /// Linear centred kernel alignment.
 pub const CKA: Facts = Facts {
     name: "cka",
@@ -54,6 +49,7 @@ pub const CKA: Facts = Facts {
     symmetric: true,
     metric: false,
     range: (0.0, 1.0),
+    best: 1.0,
     larger_is_more_alike: true,
     invariances: &[
         Invariance::IsotropicScaling,

@@ -62,8 +62,8 @@ fn against(measure: Measure, value: f64, permuted: &[f64]) -> Null {
     let count = permuted.len() as f64;
     let mean = permuted.iter().sum::<f64>() / count;
     let spread = permuted.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count;
-    let calibrated = (value - mean) / (facts.best() - mean);
-    let reachable = facts.best().is_finite() && (facts.best() - mean).abs() > EQUAL;
+    let calibrated = (value - mean) / (facts.best - mean);
+    let reachable = facts.best.is_finite() && (facts.best - mean).abs() > EQUAL;
     Null {
         value,
         mean,

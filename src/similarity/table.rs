@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::absence::Absence;
-use super::halves::{Halves, drawn};
+use super::halves::{Halves, drawn, large_enough};
 use super::measure::Measure;
 use super::null::{Null, null};
 use super::pair::Pair;
@@ -128,7 +128,9 @@ fn cell(measure: Measure, pair: &Pair<'_>, plan: &Plan) -> Cell {
     let value = measure.value(pair);
     let asked = value.is_ok() && plan.permutations > 0;
     let null = asked.then(|| null(measure, pair, plan.permutations, plan.seed));
-    Cell { value, null, interval: None }
+    let resampled = value.is_ok() && plan.halves > 0;
+    let interval = resampled.then(|| large_enough(measure, pair).err()).flatten().map(Err);
+    Cell { value, null, interval }
 }
 
 /// A symmetric measure of A with itself has the same cell on both sides of the diagonal.
@@ -148,7 +150,8 @@ fn add_intervals(
     done: &mut dyn FnMut(),
 ) {
     let sound = |m: usize, at: (usize, usize)| {
-        found[m][at].as_ref().and_then(|cell| Some((m, at, cell.value.ok()?)))
+        let cell = found[m][at].as_ref().filter(|cell| cell.interval.is_none())?;
+        Some((m, at, cell.value.ok()?))
     };
     let cells: Vec<(usize, (usize, usize), f64)> =
         jobs.iter().flat_map(|job| job.measures.iter().filter_map(|&m| sound(m, job.at))).collect();

@@ -205,7 +205,11 @@ fn an_interval_that_is_missing_has_its_reason() {
     };
     assert_eq!(fields(&cca), [json!("intervals")]);
     assert!(cca["nulls"][0]["reason"].as_str().unwrap().starts_with("of half of the samples: "));
-    assert!(run.stderr.contains("cca-r2 has no interval for some pairs"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("cca-r2 has no interval for 1 of 1 pair of layers: of half"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(fields(&cka), Vec::<Value>::new());
     assert_eq!(hsic["nulls"][0]["field"], json!("calibrated"));
 }
@@ -290,6 +294,8 @@ fn what_cannot_be_compared_is_told() {
     fails(&format!("{FEATURES} --alpha 1"), &["--alpha is for shape-metric, and it is not asked"]);
     fails(&format!("{FEATURES} --bias biased --measures rsa"), &["--bias is for cka and hsic"]);
     fails(&format!("{FEATURES} --bootstrap 5"), &["--bootstrap 5 is too few", "20 or more"]);
+    fails(&format!("{FEATURES} --permutations 999999999999"), &["would take for ever"]);
+    fails(&format!("{FEATURES} --bootstrap 18446744073709551615"), &["would take for ever"]);
     fails(&format!("{FEATURES} --level 0.9"), &["--level is of intervals", "--bootstrap"]);
     fails(&format!("{FEATURES} --random-seed 3"), &["nothing is random", "--permutations"]);
     fails(&format!("{FEATURES} --bootstrap 9 --level 1"), &["--level 1", "0.95"]);

@@ -65,7 +65,7 @@ fn calibration_takes_away_what_chance_gives() {
     for measure in [Measure::RdmCosine, Measure::ProcrustesAngle] {
         let found = null(measure, &pair, 50, 0).unwrap();
         let Facts { range, .. } = *measure.facts();
-        assert!((found.value - measure.facts().best()).abs() < 0.5 * (range.1 - range.0));
+        assert!((found.value - measure.facts().best).abs() < 0.5 * (range.1 - range.0));
         assert!(found.calibrated.unwrap().abs() < 0.05, "{measure}: {found:?}");
     }
 }
@@ -166,6 +166,37 @@ fn halves_that_mean_nothing_are_told() {
     let (a, b) = (made(random.matrix(20, 16)), made(random.matrix(20, 4)));
     let pair = Pair::new(&a, &b).unwrap();
     assert!(Measure::CcaR2.value(&pair).is_ok());
-    let found = interval(Measure::CcaR2, &pair, 50, 0.9, 0);
-    assert!(matches!(found, Err(Absence::Filled { features: 16, .. })), "{found:?}");
+    let filled = Err(Absence::HalfFilled { rank: 20, samples: 10 });
+    assert_eq!(interval(Measure::CcaR2, &pair, 50, 0.9, 0), filled);
+    assert_eq!(interval(Measure::Pwcca, &pair, 50, 0.9, 0), filled);
+    // 16 directions twice: of so few samples beside them a linear map explains nearly all.
+    let filled = Err(Absence::HalfFilled { rank: 32, samples: 10 });
+    assert_eq!(interval(Measure::LinearRegression, &pair, 50, 0.9, 0), filled);
+    // 5 neighbours of 10 samples are half of them.
+    let few = Err(Absence::TooFew { samples: 10, needs: 12 });
+    assert_eq!(interval(Measure::MutualKnn, &pair, 50, 0.9, 0), few);
+}
+
+/// Two samples can always be rotated onto two others.
+#[test]
+fn halves_of_two_samples_say_nothing_of_rotations() {
+    let mut random = Random::new(40);
+    let (a, b) = (made(random.matrix(5, 3)), made(random.matrix(5, 3)));
+    let pair = Pair::new(&a, &b).unwrap();
+    assert_eq!(interval(Measure::Procrustes, &pair, 50, 0.9, 0), Err(Absence::Saturated));
+    // Of a layer with itself every half says what the whole does.
+    let own = interval(Measure::Procrustes, &Pair::new(&a, &a).unwrap(), 50, 0.9, 0).unwrap();
+    assert!(own.0.abs() < 1e-9 && own.1.abs() < 1e-9, "{own:?}");
+}
+
+#[test]
+fn one_direction_correlates_with_itself() {
+    let mut random = Random::new(41);
+    let line = random.matrix(30, 1).dot(&random.matrix(1, 4));
+    let layer = made(line);
+    let pair = Pair::new(&layer, &layer).unwrap();
+    for measure in [Measure::Svcca, Measure::Pwcca, Measure::CcaR2] {
+        let found = measure.value(&pair).unwrap();
+        assert!((found - 1.0).abs() < 1e-9, "{measure}: {found}");
+    }
 }

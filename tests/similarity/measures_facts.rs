@@ -74,8 +74,8 @@ proptest! {
     #[test]
     fn a_layer_is_most_like_itself((n, d1, _, seed) in sizes()) {
         let [a] = layers(n, [d1], &mut Random::new(seed));
-        for &measure in MEASURES.iter().filter(|m| m.facts().best().is_finite()) {
-            let off = (value(measure, &a, &a) - measure.facts().best()).abs();
+        for &measure in MEASURES.iter().filter(|m| m.facts().best.is_finite()) {
+            let off = (value(measure, &a, &a) - measure.facts().best).abs();
             prop_assert!(off <= ANGLE, "{measure}: {off:e}");
         }
     }

@@ -10,6 +10,9 @@ use crate::similarity::{Bias, Measure, Options, Plan};
 /// The fewest halves of the samples that an interval is made from.
 const FEWEST_HALVES: usize = 20;
 
+/// The most permutations, or halves.
+const MOST: usize = 1_000_000;
+
 /// What the measures are told.
 #[derive(clap::Args)]
 pub struct OptionArgs {
@@ -106,6 +109,12 @@ impl ChanceArgs {
             return Err(Error::usage(problem, "give one between 0 and 1, such as 0.95"));
         }
         let (permutations, halves) = (self.permutations, self.bootstrap);
+        for (option, count) in [("--permutations", permutations), ("--bootstrap", halves)] {
+            if count > MOST {
+                let problem = format!("{option} {count} would take for ever");
+                return Err(Error::usage(problem, format!("give {MOST} at most, such as 200")));
+            }
+        }
         if (1..FEWEST_HALVES).contains(&halves) {
             let problem = format!("--bootstrap {halves} is too few for an interval");
             return Err(Error::usage(

@@ -111,9 +111,22 @@ pub fn no_values(measures: &[MeasureResult]) -> Vec<Warning> {
 
 /// Values that lack what was to be held beside them, likewise.
 pub fn no_chance(measures: &[MeasureResult]) -> Vec<Warning> {
-    let often = |_: &MeasureResult| "for some pairs".to_owned();
-    let mut warnings = told("no-chance", "p-value", "p_values", measures, often);
-    warnings.extend(told("no-interval", "interval", "intervals", measures, often));
+    let often = |has: fn(&MeasureResult, usize, usize) -> bool| {
+        move |found: &MeasureResult| {
+            let (mut missing, mut all) = (0, 0);
+            for (i, row) in found.values.iter().enumerate() {
+                for j in (0..row.len()).filter(|&j| row[j].get().is_some()) {
+                    all += 1;
+                    missing += usize::from(!has(found, i, j));
+                }
+            }
+            format!("for {missing} of {}", pairs(all))
+        }
+    };
+    let p_value = often(|found, i, j| found.p_value(i, j).is_some());
+    let mut warnings = told("no-chance", "p-value", "p_values", measures, p_value);
+    let interval = often(|found, i, j| found.interval(i, j).is_some());
+    warnings.extend(told("no-interval", "interval", "intervals", measures, interval));
     warnings
 }
 

@@ -57,7 +57,7 @@ pub fn report(
         layer.name = found.layers[i].clone();
         models.push(model(&found, &measure, i, layer));
     }
-    found.warnings.extend(unknown(&models));
+    found.warnings.extend(unknown(&models, args.labels.is_some()));
     let results = of(models, measured.n, measure);
     Ok(PlatonicReport {
         timing: timing(&found, measuring.elapsed().as_secs_f64()),
@@ -183,11 +183,11 @@ fn correlation(
     found.ok_or("all models align, or predict, equally well")
 }
 
-/// Accuracies that are not known: said once, where some are.
-fn unknown(models: &[ModelResult]) -> Option<Warning> {
+/// Accuracies that are not known: said once, where some are or the classes were named.
+fn unknown(models: &[ModelResult], labelled: bool) -> Option<Warning> {
     let why = |m: &ModelResult| m.nulls.iter().find(|n| n.field == "accuracy").cloned();
     let missing: Vec<&ModelResult> = models.iter().filter(|m| why(m).is_some()).collect();
-    if missing.is_empty() || missing.len() == models.len() {
+    if missing.is_empty() || (missing.len() == models.len() && !labelled) {
         return None;
     }
     let (name, reason) = (&missing[0].name, why(missing[0]).map_or(String::new(), |n| n.reason));

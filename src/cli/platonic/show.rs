@@ -56,8 +56,15 @@ fn text(report: &PlatonicReport) -> String {
 /// How alignment and accuracy go together, in a sentence.
 pub fn correlation(results: &PlatonicResults) -> Option<String> {
     let r = results.rank_correlation.get()?;
-    let p = results.rank_correlation_p.get().map_or(String::new(), |p| format!(", p = {p:.2}"));
-    let count = results.models.iter().filter(|m| m.accuracy.get().is_some()).count();
+    let p = results.rank_correlation_p.get().map_or(String::new(), |p| match p < 0.01 {
+        true => format!(", p = {p:.4}"),
+        false => format!(", p = {p:.2}"),
+    });
+    let count = results
+        .models
+        .iter()
+        .filter(|m| m.accuracy.get().and(m.mean_alignment.get()).is_some())
+        .count();
     Some(format!("rank correlation of mean alignment with accuracy: {r:.2} ({count} models{p})"))
 }
 

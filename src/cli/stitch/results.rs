@@ -268,7 +268,7 @@ fn diverged(networks: &Networks, found: &Measured) -> Option<Warning> {
         .collect();
     let listed: Vec<&str> = names.iter().map(String::as_str).collect();
     let text = format!(
-        "{}: training diverged, its loss ended above that of guessing; take a smaller --learning-rate, or \
+        "{}: training diverged, its loss is above that of guessing; take a smaller --learning-rate, or \
          --fit direct",
         few("pair", &listed)
     );

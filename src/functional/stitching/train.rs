@@ -17,6 +17,7 @@ pub struct Trainer {
     losses: Vec<f64>,
     epoch: (f64, usize),
     classes: i64,
+    start: Option<f64>,
 }
 
 /// What training gave.
@@ -25,7 +26,8 @@ pub struct Trained {
     pub stitch: Stitch,
     /// Mean loss of each epoch, each batch before the step made on it.
     pub losses: Vec<f64>,
-    /// Whether the loss ended above ln K, that of guessing among K classes, or is not finite.
+    /// Whether the loss of the last epoch is above ln K, that of guessing among K classes, and half as
+    /// large again as that of the first batch, or is not finite.
     pub diverged: bool,
 }
 
@@ -52,6 +54,7 @@ impl Trainer {
             losses: vec![],
             epoch: (0.0, 0),
             classes: 1,
+            start: None,
         })
     }
 
@@ -68,6 +71,7 @@ impl Trainer {
         let classes = Tensor::from_slice(&classes).to_device(logits.device());
         let loss = logits.cross_entropy_for_logits(&classes);
         let value = tensors::to_vector(&loss.detach().to_kind(Kind::Double).reshape([1]))?[0];
+        self.start.get_or_insert(value);
         self.epoch.0 += value * labels.len() as f64;
         self.epoch.1 += labels.len();
         self.optimizer.backward_step(&loss);
@@ -83,7 +87,8 @@ impl Trainer {
     /// The stitch and how its loss went.
     pub fn finish(self) -> Trained {
         let guessing = (self.classes as f64).ln();
-        let diverged = self.losses.last().is_some_and(|loss| loss.is_nan() || *loss > guessing);
+        let bound = guessing.max(1.5 * self.start.unwrap_or(0.0));
+        let diverged = self.losses.last().is_some_and(|loss| loss.is_nan() || *loss > bound);
         Trained { stitch: self.stitch, losses: self.losses, diverged }
     }
 }
