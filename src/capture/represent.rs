@@ -159,7 +159,8 @@ impl Wanted {
         let width = self.components.map_or(width, |most| most.min(width));
         let kept = |samples: usize| similarity::kept_bytes(&self.measures, samples, width);
         let half = samples / 2;
-        let source = 8 * (half * width.min(half)) as u64;
+        let columns = if self.takes_units() { width } else { width.min(half) };
+        let source = 8 * (half * columns) as u64;
         kept(samples) + self.halves as u64 * (source + kept(half))
     }
 }

@@ -1,13 +1,18 @@
-//! Many names in a line.
+//! Many things in a line.
 
 /// Names that are listed before the others are only counted.
 const LISTED: usize = 3;
+
+/// How many of what, in the plural where they are not one.
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
 
 /// One name, or how many and the first of them.
 pub fn few(what: &str, names: &[&str]) -> String {
     match names {
         [one] => format!("{what} {one}"),
-        _ => format!("{} {what}s ({})", names.len(), listed(names)),
+        _ => format!("{} ({})", counted(names.len(), what), listed(names)),
     }
 }
 
@@ -22,6 +27,11 @@ pub fn listed(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "pair")), ["0 pairs", "1 pair", "2 pairs"]);
+    }
 
     #[test]
     fn names_are_listed_up_to_three() {

@@ -110,12 +110,20 @@ impl TargetArgs {
 /// As [`names_in_order`], or there are other than K lines.
 pub fn names_in(path: &Path, count: usize) -> Result<Vec<String>> {
     let names = names_in_order(path)?;
-    if names.len() != count {
-        let problem =
-            format!("it names {} classes, and the model gives {count} logits", names.len());
-        return Err(Error::file("read", path, problem, BY_LINE));
-    }
+    check_names(path, &names, count)?;
     Ok(names)
+}
+
+/// Refuses names from a file that are other than K.
+///
+/// # Errors
+/// They are.
+pub fn check_names(path: &Path, names: &[String], count: usize) -> Result<()> {
+    let problem = format!("it names {} classes, and the model gives {count} logits", names.len());
+    match names.len() == count {
+        true => Ok(()),
+        false => Err(Error::file("read", path, problem, BY_LINE)),
+    }
 }
 
 /// The lines of a file, a name for each logit.

@@ -236,11 +236,25 @@ pub fn name_of(invariance: Invariance) -> &'static str {
 impl MeasureResult {
     /// Why a pair has no value.
     pub fn reason(&self, a: &str, b: &str) -> Option<&str> {
+        Some(&self.without_value().get(self.place_without_value(a, b)?)?.reason)
+    }
+
+    /// Why values are `null`: those of `nulls` that are about values.
+    pub fn without_value(&self) -> Vec<&PairNull> {
+        self.nulls.iter().filter(|null| null.field == "values").collect()
+    }
+
+    /// Which of these is that of a pair.
+    pub fn place_without_value(&self, a: &str, b: &str) -> Option<usize> {
         let is = |named: &Option<String>, layer: &str| named.as_deref().is_none_or(|n| n == layer);
-        let of = |null: &&PairNull| null.field == "values";
-        let mut of_values = self.nulls.iter().filter(of);
-        let found = of_values.find(|null| is(&null.layer_a, a) && is(&null.layer_b, b))?;
-        Some(&found.reason)
+        let of = |null: &&PairNull| is(&null.layer_a, a) && is(&null.layer_b, b);
+        self.without_value().iter().position(of)
+    }
+
+    /// Row and column of the best match of a row.
+    pub fn best_place(&self, i: usize, layers_b: &[String]) -> Option<(usize, usize)> {
+        let name = &self.best_matches.get(i)?.as_ref()?.layer_b;
+        Some((i, layers_b.iter().position(|layer| layer == name)?))
     }
 
     /// The interval of a pair, where it has one.
@@ -256,10 +270,6 @@ impl MeasureResult {
 
     /// Row and column of the best match of each row.
     pub fn best_columns(&self, layers_b: &[String]) -> Vec<(usize, usize)> {
-        let place = |(i, best): (usize, &Option<BestMatch>)| {
-            let name = &best.as_ref()?.layer_b;
-            Some((i, layers_b.iter().position(|l| l == name)?))
-        };
-        self.best_matches.iter().enumerate().filter_map(place).collect()
+        (0..self.best_matches.len()).filter_map(|i| self.best_place(i, layers_b)).collect()
     }
 }

@@ -98,3 +98,10 @@ pub struct MergeResult {
     /// The mean distance between them: of a similarity, how much is missing to the best value.
     pub distance: f64,
 }
+
+impl PlatonicResults {
+    /// Names of the models, in the order of the matrix.
+    pub fn names(&self) -> Vec<String> {
+        self.models.iter().map(|model| model.name.clone()).collect()
+    }
+}

@@ -48,9 +48,9 @@ pub enum Absence {
         /// Number of features.
         features: usize,
     },
-    /// The two layers fill every direction that half of the samples has.
+    /// The layers have more directions to be told apart than half of the samples has.
     HalfFilled {
-        /// Directions that they fill.
+        /// Directions of the layers.
         rank: usize,
         /// Samples of a half.
         samples: usize,
@@ -108,8 +108,8 @@ impl fmt::Display for Absence {
             ),
             Self::HalfFilled { rank, samples } => write!(
                 f,
-                "the layers fill {rank} directions, and {samples} samples have {}; give more samples or \
-                 keep fewer components with --pca K",
+                "{rank} directions are to be told apart, and {samples} samples have {}; give more samples \
+                 or keep fewer components with --pca K",
                 samples.saturating_sub(1)
             ),
             Self::Saturated => f.write_str("all have the same value: they are too small"),

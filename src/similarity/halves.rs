@@ -29,7 +29,8 @@ const EQUAL: f64 = 1e-9;
 ///
 /// Halves for which the measure is undefined are left out. There is no interval where halves are too
 /// small to tell of the whole: where the two layers together fill all directions of a half, so that
-/// canonical correlations are 1 whatever the data, where a half has fewer than 2k + 2 samples for k
+/// canonical correlations are 1 whatever the data (of linear regression, where the layer that explains
+/// fills half of them), where a half has fewer than 2k + 2 samples for k
 /// neighbours, or where all halves give one value that is not that of the whole. Of measures of
 /// directions it is somewhat short (80 to 95 of 100 at a level of 0.95) where a half has not far more
 /// samples than features.
@@ -56,21 +57,32 @@ pub fn interval(
 /// Whether half of the samples is enough for the measure.
 pub(super) fn large_enough(measure: Measure, pair: &Pair<'_>) -> Result<(), Absence> {
     let samples = pair.a().samples() / 2;
-    let neighbours = pair.a().options().neighbours;
+    let options = pair.a().options();
+    let whitened = measure == Measure::ShapeMetric && options.alpha == 0.0;
     match measure {
-        Measure::MutualKnn | Measure::Cknna | Measure::Jaccard => match 2 * neighbours + 2 {
-            needs if samples < needs => Err(Absence::TooFew { samples, needs }),
-            _ => Ok(()),
-        },
-        _ if measure.facts().needs_more_samples => {
-            let rank = pair.directions(measure)?;
-            match rank + 1 > samples {
-                true => Err(Absence::HalfFilled { rank, samples }),
-                false => Ok(()),
+        Measure::MutualKnn | Measure::Cknna | Measure::Jaccard => {
+            match 2 * options.neighbours + 2 {
+                needs if samples < needs => Err(Absence::TooFew { samples, needs }),
+                _ => Ok(()),
             }
         }
+        _ if whitened || measure.facts().needs_more_samples => match filled(measure, pair)? {
+            rank if rank + 1 > samples => Err(Absence::HalfFilled { rank, samples }),
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
+}
+
+/// Directions that the layers fill together; of linear regression, which is unsure long before the layer
+/// that explains fills all of them, twice those of that layer.
+fn filled(measure: Measure, pair: &Pair<'_>) -> Result<usize, Absence> {
+    let (a, b) = (measure.directions(pair.a())?, measure.directions(pair.b())?);
+    Ok(match measure {
+        Measure::LinearRegression if pair.a().options().both_ways => 2 * a.max(b),
+        Measure::LinearRegression => 2 * a,
+        _ => a + b,
+    })
 }
 
 fn of_half(measure: Measure, pair: &Pair<'_>, rows: &[usize]) -> Result<f64, Absence> {

@@ -7,8 +7,8 @@ use super::absence::Absence;
 use super::catalogue;
 use super::facts::{CKA, Facts};
 use super::hsic::Bias;
-use super::pair::Pair;
-use super::representation::Options;
+use super::pair::{Pair, components_for};
+use super::representation::{Options, Representation};
 use crate::error::{Error, Result as Checked};
 use crate::linalg::PackedSymmetric;
 
@@ -163,6 +163,19 @@ impl Measure {
             true => Ok(rounded_into(value, self.range(a.options()))),
             false => Err(Absence::OutOfRange),
         }
+    }
+
+    /// How many directions of a layer it takes: for SVCCA those that hold the share of the variance, else
+    /// the rank of the centred features.
+    ///
+    /// # Errors
+    /// [`Absence::NotConverged`].
+    pub fn directions(self, layer: &Representation) -> Result<usize, Absence> {
+        let spectrum = layer.spectrum()?;
+        Ok(match self {
+            Self::Svcca => components_for(&spectrum.values, layer.options().variance),
+            _ => spectrum.rank(),
+        })
     }
 
     /// The least and the greatest value with these options: unbiased estimates of what cannot be

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 use ndarray::{Array1, Array2, Axis, s};
 
 use super::absence::Absence;
-use super::measure::Measure;
 use super::representation::Representation;
 use super::transport::{column_distances, least_cost};
 use crate::error::{Error, Result as Checked};
@@ -207,23 +206,6 @@ impl<'a> Pair<'a> {
             Some(order) => column_distances(left.view(), right.select(Axis(0), order).view()),
         };
         Ok(least_cost(costs.view()).max(0.0).sqrt())
-    }
-
-    /// Directions that the two layers fill together, of those that a measure takes: of linear regression
-    /// twice those of the first.
-    ///
-    /// # Errors
-    /// [`Absence::NotConverged`].
-    pub(super) fn directions(&self, measure: Measure) -> Result<usize, Absence> {
-        let of = |layer: &Representation| -> Result<usize, Absence> {
-            let spectrum = layer.spectrum()?;
-            Ok(match measure {
-                Measure::Svcca => components_for(&spectrum.values, layer.options().variance),
-                _ => spectrum.rank(),
-            })
-        };
-        let other = if measure == Measure::LinearRegression { self.a } else { self.b };
-        Ok(of(self.a)? + of(other)?)
     }
 
     /// How many canonical correlations are 1 whatever the data: r_A + r_B − (n − 1), where that is

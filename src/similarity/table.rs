@@ -54,6 +54,13 @@ struct Job {
     measures: Vec<usize>,
 }
 
+/// A value that is to have an interval.
+struct Sound {
+    measure: usize,
+    at: (usize, usize),
+    value: f64,
+}
+
 /// Layers of A and of B, `None` for one that is missing.
 #[derive(Clone, Copy)]
 struct Layers<'a> {
@@ -149,11 +156,11 @@ fn add_intervals(
     found: &mut Table,
     done: &mut dyn FnMut(),
 ) {
-    let sound = |m: usize, at: (usize, usize)| {
-        let cell = found[m][at].as_ref().filter(|cell| cell.interval.is_none())?;
-        Some((m, at, cell.value.ok()?))
+    let sound = |measure: usize, at: (usize, usize)| {
+        let cell = found[measure][at].as_ref().filter(|cell| cell.interval.is_none())?;
+        Some(Sound { measure, at, value: cell.value.ok()? })
     };
-    let cells: Vec<(usize, (usize, usize), f64)> =
+    let cells: Vec<Sound> =
         jobs.iter().flat_map(|job| job.measures.iter().filter_map(|&m| sound(m, job.at))).collect();
     let mut all: Vec<Halves> = cells.iter().map(|_| Halves::default()).collect();
     let work = |rows: &Vec<usize>| of_half(layers, alone, plan, &cells, rows);
@@ -167,10 +174,10 @@ fn add_intervals(
             all.iter_mut().zip(values).for_each(|(halves, value)| halves.push(value));
         }
     }
-    for ((m, at, value), halves) in cells.into_iter().zip(all) {
-        let range = plan.measures[m].range(&plan.options);
+    for (Sound { measure, at, value }, halves) in cells.into_iter().zip(all) {
+        let range = plan.measures[measure].range(&plan.options);
         let interval = halves.around(value, layers.samples(), plan.level, range);
-        if let Some(cell) = &mut found[m][at] {
+        if let Some(cell) = &mut found[measure][at] {
             cell.interval = Some(interval);
         }
     }
@@ -181,7 +188,7 @@ fn of_half(
     layers: Layers<'_>,
     alone: bool,
     plan: &Plan,
-    cells: &[(usize, (usize, usize), f64)],
+    cells: &[Sound],
     rows: &[usize],
 ) -> Vec<Result<f64, Absence>> {
     let part = |layer: &Option<&Representation>| match layer {
@@ -192,12 +199,12 @@ fn of_half(
     let b: Vec<_> = if alone { vec![] } else { layers.b.iter().map(part).collect() };
     let b = if alone { &a } else { &b };
     let mut values = Vec::with_capacity(cells.len());
-    for same in cells.chunk_by(|x, y| x.1 == y.1) {
-        let (i, j) = same[0].1;
+    for same in cells.chunk_by(|x, y| x.at == y.at) {
+        let (i, j) = same[0].at;
         match (&a[i], &b[j]) {
             (Ok(a), Ok(b)) => {
                 let pair = Pair::of_same(a, b);
-                values.extend(same.iter().map(|(m, ..)| plan.measures[*m].value(&pair)));
+                values.extend(same.iter().map(|one| plan.measures[one.measure].value(&pair)));
             }
             (Err(why), _) | (_, Err(why)) => values.extend(same.iter().map(|_| Err(*why))),
         }

@@ -309,6 +309,18 @@ fn what_cannot_be_compared_is_told() {
     );
 }
 
+/// HSIC has no best value to calibrate by, which is no reason for a value to be missing.
+#[test]
+fn a_matrix_lists_why_its_own_values_are_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("compare.json").display().to_string();
+    let line = format!("{FEATURES} --measures hsic,cca-r2 --layers narrow --layers wide");
+    done(&format!("{line} --permutations 5 -o {file}"));
+    let page = done(&format!("report {file} -o -")).stdout;
+    assert!(page.contains("trivially 1"));
+    assert!(!page.contains("no best value"));
+}
+
 #[test]
 fn a_page_shows_each_measure() {
     let folder = tempfile::tempdir().unwrap();

@@ -172,6 +172,23 @@ fn halves_that_mean_nothing_are_told() {
     // 16 directions twice: of so few samples beside them a linear map explains nearly all.
     let filled = Err(Absence::HalfFilled { rank: 32, samples: 10 });
     assert_eq!(interval(Measure::LinearRegression, &pair, 50, 0.9, 0), filled);
+    // Of the mean of both directions it is the wider layer that counts, on either side.
+    let both = |x: &Representation| {
+        let options = Options { both_ways: true, ..*x.options() };
+        Representation::new(x.features().unwrap().to_owned(), options).unwrap()
+    };
+    let (wide, narrow) = (both(&a), both(&b));
+    for (x, y) in [(&wide, &narrow), (&narrow, &wide)] {
+        let pair = Pair::new(x, y).unwrap();
+        assert_eq!(interval(Measure::LinearRegression, &pair, 50, 0.9, 0), filled);
+    }
+    // Whitened features fill what correlations do.
+    let white = Options { alpha: 0.0, ..Options::default() };
+    let white =
+        [&a, &b].map(|x| Representation::new(x.features().unwrap().to_owned(), white).unwrap());
+    let filled = Err(Absence::HalfFilled { rank: 20, samples: 10 });
+    let whitened = Pair::new(&white[0], &white[1]).unwrap();
+    assert_eq!(interval(Measure::ShapeMetric, &whitened, 50, 0.9, 0), filled);
     // 5 neighbours of 10 samples are half of them.
     let few = Err(Absence::TooFew { samples: 10, needs: 12 });
     assert_eq!(interval(Measure::MutualKnn, &pair, 50, 0.9, 0), few);

@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::results::Compared;
+use crate::cli::names::counted;
 use crate::error::Error;
 use crate::report::Warning;
 use crate::report::compare::{MeasureResult, PairNull};
@@ -104,7 +105,7 @@ pub fn no_values(measures: &[MeasureResult]) -> Vec<Warning> {
     let often = |found: &MeasureResult| {
         let count = found.values.iter().flatten().filter(|v| v.get().is_none()).count();
         let all = found.values.iter().map(Vec::len).sum::<usize>();
-        format!("for {count} of {}", pairs(all))
+        format!("for {count} of {} of layers", counted(all, "pair"))
     };
     told("no-value", "value", "values", measures, often)
 }
@@ -120,7 +121,7 @@ pub fn no_chance(measures: &[MeasureResult]) -> Vec<Warning> {
                     missing += usize::from(!has(found, i, j));
                 }
             }
-            format!("for {missing} of {}", pairs(all))
+            format!("for {missing} of {} of layers", counted(all, "pair"))
         }
     };
     let p_value = often(|found, i, j| found.p_value(i, j).is_some());
@@ -170,10 +171,6 @@ fn reasons(found: &MeasureResult, field: &str) -> Option<String> {
     let listed: Vec<String> = all.iter().take(REASONS).map(one).collect();
     let more = if all.len() > REASONS { "; and for other reasons" } else { "" };
     (!all.is_empty()).then(|| format!("{}{more}", listed.join("; ")))
-}
-
-fn pairs(count: usize) -> String {
-    if count == 1 { "1 pair of layers".to_owned() } else { format!("{count} pairs of layers") }
 }
 
 /// No measure has a value anywhere.

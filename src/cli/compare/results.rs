@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::nulls::{self, no_chance, no_values, nothing};
 use crate::capture::represent::{Captured, Wanted};
-use crate::cli::names::{few, listed};
+use crate::cli::names::{counted, few, listed};
 use crate::error::Result;
 use crate::report::compare::{
     BestMatch, COMPRESSED, CompareResults, LayerResult, MeasureFacts, MeasureResult,
@@ -13,7 +13,7 @@ use crate::report::distance::NullValue;
 use crate::report::{Number, Warning};
 use crate::similarity::layer::{Alone, Sparsity};
 use crate::similarity::{
-    Absence, Cell, Facts, Measure, Plan, Reduction, Representation, Table, components_for, each,
+    Absence, Cell, Facts, Measure, Plan, Reduction, Representation, Table, each,
 };
 
 /// Values this close are equal but for rounding.
@@ -262,12 +262,7 @@ impl Compared<'_> {
 
 /// Whether two layers that are not refused keep more directions together than their samples have.
 fn is_forced(measure: Measure, a: &Representation, b: &Representation) -> bool {
-    let share = a.options().variance;
-    let directions = |layer: &Representation| match (layer.spectrum(), measure) {
-        (Ok(spectrum), Measure::Svcca) => components_for(&spectrum.values, share),
-        (Ok(spectrum), _) => spectrum.rank(),
-        (Err(_), _) => 0,
-    };
+    let directions = |layer: &Representation| measure.directions(layer).unwrap_or(0);
     let (one, two, most) = (directions(a), directions(b), a.samples() - 1);
     one < most && two < most && one + two > most
 }
@@ -277,7 +272,7 @@ fn forced(measure: Measure, count: usize) -> Option<Warning> {
         "{measure}: in {} the layers together keep more directions than the samples have, \
          and some correlations are 1 whatever the data; --permutations tells how much that is worth, \
          --pca K or more samples avoid it",
-        if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
+        counted(count, "pair")
     );
     (count > 0).then(|| Warning::new("forced-correlations", measure, text))
 }

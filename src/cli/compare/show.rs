@@ -45,8 +45,7 @@ fn matches(report: &CompareReport) -> String {
                 Some(best) => [format!("{:.4}", best.value), best.layer_b.clone()],
                 None => ["-".to_owned(), String::new()],
             });
-            let at = found.best_columns(&results.layers_b).into_iter().find(|(row, _)| *row == i);
-            row.extend(chance(found, at));
+            row.extend(chance(found, found.best_place(i, &results.layers_b)));
         }
         table.add_row(row);
     }

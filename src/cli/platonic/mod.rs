@@ -1,7 +1,6 @@
 //! `repsim platonic`: how alike many models are, one layer each, and whether the better ones agree.
 
 mod args;
-mod chance;
 mod results;
 mod show;
 
@@ -13,7 +12,7 @@ pub use self::show::{correlation, ordered, places};
 use super::Status;
 use super::cka::skipped;
 use super::output::Messages;
-use super::target::{names_in, names_in_order, numbered};
+use super::target::{check_names, names_in_order, numbered};
 use super::{features, inputs, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
@@ -73,7 +72,8 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let loading = Instant::now();
     let dataset = args.data.open()?;
     args.check_components(dataset.len())?;
-    args.labels.as_deref().map_or(Ok(()), |path| names_in_order(path).map(drop))?;
+    let named = args.labels.as_deref().map(|path| Ok((path, names_in_order(path)?)));
+    let named = named.transpose()?;
     let execution = args.run.execution()?;
     let preprocess = [args.preprocess.steps(&dataset)?];
     let load = args.data.load.options(args.run.threads());
@@ -89,9 +89,13 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let labels = dataset.labels().map(of);
     let accuracy = outcome.logits.iter().map(|logits| {
         let logits = logits.as_ref().ok_or("the model gives no matrix of logits")?;
-        let named = args.labels.as_deref().map(|path| names_in(path, logits.ncols())).transpose();
-        let named = named.map_err(|e| e.to_string())?;
-        let names = named.as_deref().unwrap_or(dataset.classes());
+        let names = match &named {
+            Some((path, names)) => {
+                check_names(path, names, logits.ncols()).map_err(|e| e.to_string())?;
+                names
+            }
+            None => dataset.classes(),
+        };
         let classes = numbered(&dataset, names, logits.ncols())?;
         let said = predictions(logits.view()).into_iter().collect::<Option<Vec<_>>>();
         let said = said.ok_or("the logits of a sample are NaN or infinite")?;

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use ndarray::{Array2, Axis};
 
-use super::chance::p_value;
 use super::{Args, Found};
 use crate::capture::represent::Wanted;
 use crate::cli::compare::{Compared, Layers, measured};
 use crate::cli::output::Messages;
 use crate::error::{Error, Result};
+use crate::functional::ranking::p_value;
 use crate::report::compare::{LayerResult, MeasureResult};
 use crate::report::distance::NullValue;
 use crate::report::platonic::{MergeResult, ModelResult, PlatonicReport, PlatonicResults};

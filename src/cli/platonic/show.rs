@@ -30,13 +30,11 @@ fn text(report: &PlatonicReport) -> String {
     let mut names = vec!["model", "layer", "D", &header, "accuracy", "most alike", "value"];
     names.extend(held.iter().map(String::as_str));
     let mut table = output::table(&names);
+    let models = results.names();
     for &i in &places(results) {
         let (model, best) = (&results.models[i], &results.measure.best_matches[i]);
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
-        let at = best.as_ref().and_then(|best| {
-            let other = results.models.iter().position(|m| m.name == best.layer_b)?;
-            Some((i, other))
-        });
+        let at = results.measure.best_place(i, &models);
         let mut row = vec![
             model.name.clone(),
             model.layer.name.clone(),

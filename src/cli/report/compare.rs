@@ -41,7 +41,7 @@ fn matrix(report: &CompareReport, found: &MeasureResult, id: &str, alone: bool) 
     let names = report.inputs.names();
     let values = values(found);
     let marks = found.best_columns(&results.layers_b);
-    let reasons: Vec<String> = found.nulls.iter().map(said).collect();
+    let reasons: Vec<String> = found.without_value().into_iter().map(said).collect();
     let line = summary(found, report.settings.reduce, report.settings.pca, results.n);
     let matrix = Matrix {
         id,
@@ -58,15 +58,9 @@ fn matrix(report: &CompareReport, found: &MeasureResult, id: &str, alone: bool) 
         marks: &marks,
         mark_label: if alone { "most alike other layer" } else { "best match of the row" },
         reasons: &reasons,
-        reason: &|i, j| place_of(found, &results.layers_a[i], &results.layers_b[j]),
+        reason: &|i, j| found.place_without_value(&results.layers_a[i], &results.layers_b[j]),
     };
     matrix.draw()
-}
-
-/// Which of the nulls is that of a pair.
-fn place_of(found: &MeasureResult, a: &str, b: &str) -> Option<usize> {
-    let is = |named: &Option<String>, layer: &str| named.as_deref().is_none_or(|n| n == layer);
-    found.nulls.iter().position(|null| is(&null.layer_a, a) && is(&null.layer_b, b))
 }
 
 /// Why there is no value.
@@ -139,7 +133,7 @@ fn matches(report: &CompareReport, alone: bool) -> Markup {
             let best = found.best_matches.get(i).and_then(Option::as_ref);
             row.push(Entry::number(best.map(|best| best.value), 4));
             row.push(best.map_or_else(|| Entry::text(""), |best| Entry::code(&best.layer_b)));
-            let j = best.and_then(|b| results.layers_b.iter().position(|l| *l == b.layer_b));
+            let j = found.best_place(i, &results.layers_b).map(|(_, j)| j);
             for of in [&found.calibrated, &found.p_values].into_iter().flatten() {
                 row.push(Entry::number(j.and_then(|j| of.get(i)?.get(j)?.get()), 3));
             }

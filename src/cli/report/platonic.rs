@@ -34,13 +34,8 @@ pub fn content(report: &PlatonicReport, place: Place<'_>) -> Content {
 fn matrix(report: &PlatonicReport, id: &str) -> Markup {
     let (results, found) = (&report.results, &report.results.measure);
     let values = ordered(results);
-    let reasons: Vec<String> = found.nulls.iter().map(compare::said).collect();
+    let reasons: Vec<String> = found.without_value().into_iter().map(compare::said).collect();
     let line = summary(found, report.settings.reduce, report.settings.pca, results.n);
-    let is = |named: &Option<String>, model: &str| named.as_deref().is_none_or(|n| n == model);
-    let reason = |i: usize, j: usize| {
-        let (a, b) = (&results.order[i], &results.order[j]);
-        found.nulls.iter().position(|null| is(&null.layer_a, a) && is(&null.layer_b, b))
-    };
     let matrix = Matrix {
         id,
         caption: &format!("{} between models, alike ones side by side. {line}", found.name),
@@ -56,7 +51,7 @@ fn matrix(report: &PlatonicReport, id: &str) -> Markup {
         marks: &[],
         mark_label: "",
         reasons: &reasons,
-        reason: &reason,
+        reason: &|i, j| found.place_without_value(&results.order[i], &results.order[j]),
     };
     matrix.draw()
 }
@@ -98,6 +93,7 @@ fn table(report: &PlatonicReport) -> Markup {
         Column::number("accuracy in %"),
     ];
     columns.extend(beside(found, report.settings.level).into_iter().map(Column::text));
+    let models = results.names();
     let row = |i: usize| {
         let model = &results.models[i];
         let best = found.best_matches.get(i).and_then(Option::as_ref);
@@ -109,8 +105,7 @@ fn table(report: &PlatonicReport) -> Markup {
             Entry::number(best.map(|best| best.value), 4),
             Entry::number(model.accuracy.get().map(|share| 100.0 * share), 1),
         ];
-        let place = |name: &String| results.models.iter().position(|m| m.name == *name);
-        let at = best.and_then(|best| Some((i, place(&best.layer_b)?)));
+        let at = found.best_place(i, &models);
         row.extend(chance(found, at).iter().map(Entry::text));
         row
     };

@@ -5,6 +5,7 @@ mod figures;
 use ndarray::Array2;
 
 use super::{Content, Place, subjects, words};
+use crate::cli::names::counted;
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
 use crate::report::Number;
@@ -116,10 +117,7 @@ fn table(report: &StitchReport) -> Markup {
         columns.push(Column::text("why not"));
     }
     let rows = results.pairs.iter().map(|pair| row(report, pair)).collect();
-    let pairs = match results.pairs.len() {
-        1 => "1 pair".to_owned(),
-        count => format!("{count} pairs"),
-    };
+    let pairs = counted(results.pairs.len(), "pair");
     let caption = format!("{pairs}, measured on {} samples", results.n);
     Table { caption: &caption, columns, rows }.draw()
 }

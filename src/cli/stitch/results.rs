@@ -5,7 +5,7 @@ use super::fit::Stitches;
 use super::measure::{Measured, PairScores};
 use super::networks::{Networks, Pair};
 use super::{Work, against};
-use crate::cli::names::few;
+use crate::cli::names::{counted, few};
 use crate::error::Result;
 use crate::functional::stitching::{Form, Ridge, Scores};
 use crate::functional::wilson;
@@ -209,7 +209,7 @@ fn of_results(results: &StitchResults) -> Vec<Warning> {
         let text = format!(
             "measured on {}: each is {:.1} points of accuracy; give more samples, or a smaller \
              --fit-fraction",
-            if results.n == 1 { "1 sample".to_owned() } else { format!("{} samples", results.n) },
+            counted(results.n, "sample"),
             100.0 / results.n as f64
         );
         said.push(Warning::new("few-samples", "results.n", text));
@@ -234,13 +234,10 @@ fn of_results(results: &StitchResults) -> Vec<Warning> {
         .collect();
     if let Some(first) = names.first() {
         let text = format!(
-            "{} of {} no better than A with random weights, such as {first}: that they are compatible \
+            "{} of {} stitch no better than A with random weights, such as {first}: that they are compatible \
              says nothing of what A has learnt",
             names.len(),
-            match results.pairs.len() {
-                1 => "1 pair is stitched".to_owned(),
-                count => format!("{count} pairs are stitched"),
-            }
+            counted(results.pairs.len(), "pair")
         );
         said.push(Warning::new("no-better-than-random", first, text));
     }

@@ -1,6 +1,7 @@
 //! Tables of `repsim stitch`.
 
 use super::Args;
+use crate::cli::names::counted;
 use crate::cli::output::{self, Messages};
 use crate::error::Result;
 use crate::report::Number;
@@ -33,12 +34,9 @@ fn head(report: &StitchReport) -> String {
         _ => String::new(),
     };
     format!(
-        "{}{own}\nA good stitch says that B can use A's features \
+        "{} that no stitch was fitted on{own}\nA good stitch says that B can use A's features \
          (they are compatible), not that they are the same",
-        match results.n {
-            1 => "1 sample that no stitch was fitted on".to_owned(),
-            n => format!("{n} samples that no stitch was fitted on"),
-        }
+        counted(results.n, "sample")
     )
 }
 
