@@ -155,6 +155,37 @@ fn reason(error: &std::io::Error) -> String {
     }
 }
 
+/// The name that is most like a text, by Jaro–Winkler without regard to capitals and `_` for `-`; one that
+/// is a whole word of the text, or of which the text is one, goes before. `None` where no name is much like
+/// it.
+pub fn closest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |name: &str| name.trim().to_lowercase().replace([' ', '_'], "-");
+    let text = plain(text);
+    let holds = |whole: &str, word: &str| word.len() > 2 && whole.split('-').any(|w| w == word);
+    let likeness = |name: &str| {
+        let name = plain(name);
+        match holds(&text, &name) || holds(&name, &text) {
+            true => 2.0,
+            false => strsim::jaro_winkler(&text, &name),
+        }
+    };
+    let scored = names.into_iter().map(|name| (likeness(name), name));
+    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.filter(|(score, _)| *score >= LIKE).map(|(_, name)| name)
+}
+
+/// Likeness below which a name is no likely slip of another.
+const LIKE: f64 = 0.6;
+
+/// `did you mean cka? there are cka, hsic`, or what there is where nothing is alike.
+pub fn did_you_mean(text: &str, names: &[&str]) -> String {
+    let all = names.join(", ");
+    match closest(text, names.iter().copied()) {
+        Some(name) => format!("did you mean {name}? there are {all}"),
+        None => format!("there are {all}"),
+    }
+}
+
 /// A message on one line, whatever the library behind it wrote.
 fn one_line(text: impl ToString) -> String {
     text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
@@ -168,6 +199,22 @@ mod tests {
     fn messages_are_one_line_and_say_what_to_do() {
         let e = Error::file("decode", "a/b.png", "unexpected\nend", "replace the file");
         assert_eq!(e.to_string(), "failed to decode a/b.png: unexpected end; replace the file");
+    }
+
+    #[test]
+    fn slips_find_their_name() {
+        let names = ["cka", "mutual-knn", "distance-correlation", "linear-regression"];
+        let found = |text| closest(text, names);
+        assert_eq!(
+            ["CKA", "linear-cka", "knn"].map(found),
+            [Some("cka"), Some("cka"), Some("mutual-knn")]
+        );
+        assert_eq!(found("mutual_knn"), Some("mutual-knn"));
+        assert_eq!(
+            (found("distance-corelation"), found("zzz")),
+            (Some("distance-correlation"), None)
+        );
+        assert_eq!(did_you_mean("zzz", &["a", "b"]), "there are a, b");
     }
 
     #[test]

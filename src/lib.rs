@@ -14,6 +14,7 @@
 //! * [`similarity`]: CKA and HSIC, as formulas.
 //! * [`frechet`]: distances of distributions: FID and its relatives.
 //! * [`novelty`]: how far samples lie from a reference, and what that tells of predictions.
+//! * [`classifier`]: what a classifier's output says, and how often it is right beside chance.
 //! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.
 //! * [`functional`]: which channels a prediction rests on, and how it holds under perturbation.
 //! * [`capture`]: the engine that runs models over data and feeds the accumulators.
@@ -24,6 +25,7 @@
 
 pub mod capture;
 pub mod check;
+pub mod classifier;
 pub mod cli;
 pub mod data;
 pub mod error;

@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use tch::Tensor;
 
 use super::feed::{Consumer, Feed, ModelFeed, Place, Source, Subject};
+use super::judge::{Judged, Naming};
 use super::reduce::Reduce;
 use super::rows::first_not_finite;
 use super::{Progress, Timing};
@@ -41,6 +42,8 @@ pub struct Pass<'a> {
     pub load: LoadOptions,
     /// Whether the model's output is wanted beside the features.
     pub logits: bool,
+    /// Names of the model's outputs.
+    pub naming: &'a Naming,
 }
 
 impl Extractor {
@@ -74,6 +77,9 @@ impl Extractor {
 
     /// Runs the model over a data set and hands over the features of every batch.
     ///
+    /// What lies behind the layer runs only where the output is wanted, or where it is but the last
+    /// linear layer and the data have labels: then the second value says how often the model is right.
+    ///
     /// # Errors
     /// The data cannot be read, the model does not run on it, features are not finite (which
     /// sample), or the sink failed.
@@ -83,12 +89,14 @@ impl Extractor {
         sink: &mut Sink<'_>,
         progress: &mut dyn Progress,
         timing: &mut Timing,
-    ) -> Result<Summary> {
+    ) -> Result<(Summary, Judged)> {
         let layer = self.subject.layers.first().map(|l| l.name.clone());
+        let is_nearly_last = layer.as_ref().is_some_and(|name| name.ends_with(":input"));
+        let judges = is_nearly_last && pass.dataset.labels().is_some();
         let mut consumer = Collector {
             reduce: self.reduce,
             layer,
-            wants_logits: pass.logits,
+            wants_logits: pass.logits || judges,
             model: self.subject.model.path().display().to_string(),
             batch: Batch::default(),
             sink,
@@ -99,15 +107,17 @@ impl Extractor {
             load: pass.load.clone(),
         };
         let subjects = std::slice::from_mut(&mut self.subject);
-        let mut feed = ModelFeed { subjects, source, summary: None };
+        let mut feed = ModelFeed::new(subjects, source).naming(pass.naming);
         progress.begin(1, 1, feed.samples());
         let done = feed.pass(&mut consumer, progress, timing);
         progress.end();
         done?;
-        feed.summary.ok_or_else(|| {
+        let judged = feed.judged().swap_remove(0);
+        let summary = feed.summary.ok_or_else(|| {
             let path = pass.dataset.path();
             Error::file("read", path, "it gave no samples", "give a folder with images")
-        })
+        })?;
+        Ok((summary, judged))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tch::Tensor;
 
+use super::judge::{Judge, Judged, Naming};
 use super::{Progress, Timing};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
@@ -179,6 +180,28 @@ pub struct ModelFeed<'a> {
     pub source: Source<'a>,
     /// What the first pass read.
     pub summary: Option<Summary>,
+    /// What the models' own outputs say, one a model.
+    judges: Vec<Judge>,
+}
+
+impl<'a> ModelFeed<'a> {
+    /// Of models that were prepared.
+    pub fn new(subjects: &'a mut [Subject], source: Source<'a>) -> Self {
+        let judges = subjects.iter().map(|_| Judge::default()).collect();
+        Self { subjects, source, summary: None, judges }
+    }
+
+    /// The same, with the names of the outputs.
+    pub fn naming(mut self, naming: &Naming) -> Self {
+        self.judges.iter_mut().for_each(|judge| *judge = Judge::new(naming));
+        self
+    }
+
+    /// What the outputs of the models said over the data, each sample counted once; nothing of a model
+    /// that gave no N×K outputs, or whose runs ended at a layer.
+    pub fn judged(&self) -> Vec<Judged> {
+        self.judges.iter().map(Judge::judged).collect()
+    }
 }
 
 impl Feed for ModelFeed<'_> {
@@ -204,6 +227,7 @@ impl Feed for ModelFeed<'_> {
         // A model with randomness in its forward draws the same in every pass and every run.
         tch::manual_seed(0);
         let mut batches = self.source.dataset.batches(self.source.preprocess, &self.source.load)?;
+        self.judges.iter_mut().for_each(Judge::begin_pass);
         loop {
             let waiting = Instant::now();
             let Some(batch) = batches.next() else { break };
@@ -236,7 +260,8 @@ impl ModelFeed<'_> {
             if consumer.wants(i) {
                 let indices = &batch.indices;
                 let at = Place { subject: i, layer: 0, samples: batch.len(), name: &name, indices };
-                subject.run(&inputs[subject.input], at, consumer, timing)?;
+                let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
+                self.judges[i].take(dataset, indices, output.as_ref())?;
             }
         }
         Ok(())
@@ -250,7 +275,7 @@ impl Subject {
         at: Place<'_>,
         consumer: &mut dyn Consumer,
         timing: &mut Timing,
-    ) -> Result<()> {
+    ) -> Result<Option<Tensor>> {
         let running = Instant::now();
         let mut in_taps = 0.0;
         let Self { model, layers, .. } = self;
@@ -264,7 +289,9 @@ impl Subject {
         })?;
         timing.measure += in_taps;
         timing.forward += running.elapsed().as_secs_f64() - in_taps;
-        consumer.output(at, output.as_ref())
+        consumer.output(at, output.as_ref())?;
+        // Features that are the output itself are no logits.
+        Ok(output.filter(|_| !layers.is_empty()))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod cka;
 pub mod extract;
 mod feed;
 mod full;
+mod judge;
 pub mod maps;
 mod minibatch;
 mod plan;
@@ -20,6 +21,7 @@ pub use feed::{
     Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, each_batch, first_samples,
     to_tensor,
 };
+pub use judge::{Judge, Judged, Naming};
 pub use reduce::Reduce;
 
 /// Told how far a run has come.

@@ -33,8 +33,6 @@ pub struct Wanted {
     pub memory: u64,
     /// How many halves of the samples will be measured at a time, for intervals.
     pub halves: usize,
-    /// Whether the models' own output is wanted too.
-    pub logits: bool,
 }
 
 /// What a layer gave.
@@ -55,8 +53,6 @@ pub struct Outcome {
     pub names: Vec<String>,
     /// Position of each sample in the data set; empty for stored representations.
     pub indices: Vec<usize>,
-    /// What each model gave, n×K, where that was wanted and is a matrix.
-    pub logits: Vec<Option<Array2<f64>>>,
     /// How often the data was gone over.
     pub passes: usize,
     /// Where the time went.
@@ -88,8 +84,7 @@ pub fn represent(
     progress.end();
     let passes = plan.passes.len();
     let layers = plan.made(grams, &mut kept, wanted);
-    let logits = kept.logits.into_iter().map(Rows::whole).collect();
-    Ok(Outcome { layers, names: kept.names, indices: kept.indices, logits, passes, timing })
+    Ok(Outcome { layers, names: kept.names, indices: kept.indices, passes, timing })
 }
 
 /// Which layers are kept as features, and in which pass the Gram matrices of the others are made.
@@ -263,7 +258,6 @@ fn of_gram(
 /// All that is kept.
 struct Kept {
     layers: Vec<Vec<State>>,
-    logits: Vec<Rows>,
     names: Vec<String>,
     indices: Vec<usize>,
     /// Samples of batches that are done.
@@ -275,7 +269,6 @@ impl Kept {
         let layers = |l: &Vec<usize>| l.iter().map(|_| State::default()).collect();
         Self {
             layers: widths.iter().map(layers).collect(),
-            logits: widths.iter().map(|_| Rows::default()).collect(),
             names: Vec::with_capacity(samples),
             indices: vec![],
             done: 0,
@@ -321,15 +314,6 @@ impl Consumer for Pass<'_> {
             state.rows.add(&rows)?;
         }
         Ok(Answer::Keep)
-    }
-
-    fn output(&mut self, at: Place<'_>, output: Option<&Tensor>) -> Result<()> {
-        match output {
-            Some(output) if self.first && self.wanted.logits && output.dim() == 2 => {
-                self.kept.logits[at.subject].add(output)
-            }
-            _ => Ok(()),
-        }
     }
 
     fn batch_done(&mut self, samples: usize) -> Result<()> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comparable::differences;
 use super::document::Document;
-use super::measures::{self, Facts};
+use super::measures::Facts;
 use super::values::Entry;
 use crate::report::{Number, SchemaId};
 
@@ -116,7 +116,7 @@ pub fn diff(old: (&Document, &Path), new: (&Document, &Path)) -> Option<DiffRepo
 }
 
 fn change(entry: &Entry, values: (Option<f64>, Option<f64>)) -> Option<Change> {
-    let facts = measures::of(entry.measure)?;
+    let facts = entry.facts()?;
     let tolerance = values.0.map_or(f64::NAN, |old| facts.tolerance(old));
-    Some(Change::between(facts, entry.to_string(), values, tolerance))
+    Some(Change::between(&facts, entry.to_string(), values, tolerance))
 }

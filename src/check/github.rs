@@ -1,5 +1,6 @@
 //! Failures as annotations of GitHub Actions.
 
+use super::groups::told;
 use super::verdict::{Outcome, Verdict};
 
 /// GitHub shows ten annotations of a step.
@@ -8,14 +9,14 @@ const MOST: usize = 10;
 /// A workflow command a line: `::error title=…::…`; ten at most, of which the last says how many
 /// more there are.
 pub fn annotations(verdict: &Verdict) -> String {
-    let failures = verdict.failures();
+    let failures = told(verdict);
     let shown = if failures.len() > MOST { MOST - 1 } else { failures.len() };
     let line =
         |title: &str, text: &str| format!("::error title={}::{}\n", property(title), escaped(text));
     let mut text = String::new();
     for failure in &failures[..shown] {
-        let what = match failure.outcome {
-            Outcome::Unchecked => "not checked",
+        let what = match failure.largest().map(|finding| finding.outcome) {
+            Some(Outcome::Unchecked) => "not checked",
             _ => "drift",
         };
         text.push_str(&line(&format!("repsim: {what}: {}", failure.of), &failure.message));

@@ -135,18 +135,14 @@ fn compared(facts: &Facts, at: &Entry, (base, value): (f64, f64), tolerance: f64
     };
     let change = Change::between(facts, at.to_string(), (Some(base), Some(value)), tolerance);
     let expected = expectation(facts, base, tolerance);
+    let (size, base_text, allowed) = (shown(worse.abs()), shown(base), shown(tolerance));
     let how = match facts.direction {
-        Direction::Neither => "off",
-        _ if worse < 0.0 => "better",
-        _ => "worse",
+        Direction::Neither => format!("it differs by {size} from the baseline's {base_text}"),
+        _ if worse < 0.0 => format!("{size} better than the baseline's {base_text}"),
+        _ => format!("{size} worse than the baseline's {base_text}"),
     };
-    let message = format!(
-        "{at} is {}, expected {expected}: {} {how} than the baseline's {}, where {} is allowed",
-        shown(value),
-        shown(worse.abs()),
-        shown(base),
-        shown(tolerance)
-    );
+    let message =
+        format!("{at} is {}, expected {expected}: {how}, where {allowed} is allowed", shown(value));
     Finding {
         outcome,
         of: change.of,

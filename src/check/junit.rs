@@ -2,22 +2,40 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::groups::{Told, told};
 use super::verdict::{Finding, Outcome, Verdict};
 use crate::error::{Error, Result};
 
-/// A test case a value: drift is a failure, what could not be checked an error. `name` is that of
+/// A test case a value: drift is a failure, what could not be checked an error; pairs of layers that are
+/// told as one ([`told`]) are one case. `name` is that of
 /// the suite.
 ///
 /// # Errors
 /// The writer of XML refuses it.
 pub fn junit(verdict: &Verdict, name: &str) -> Result<String> {
     let mut suite = TestSuite::new(name);
-    suite.add_test_cases(verdict.findings().iter().map(|finding| case(finding, name)));
+    let told = told(verdict);
+    let groups: Vec<&Told<'_>> = told.iter().filter(|line| line.is_group()).collect();
+    let grouped = |finding: &Finding| {
+        groups.iter().any(|group| group.findings.iter().any(|one| std::ptr::eq(*one, finding)))
+    };
+    let alone = verdict.findings().iter().filter(|finding| !grouped(finding));
+    suite.add_test_cases(alone.map(|finding| case(finding, name)));
+    suite.add_test_cases(groups.iter().map(|group| case_of_group(group, name)));
     let mut report = Report::new("repsim check");
     report.add_test_suite(suite);
     report
         .to_string()
         .map_err(|e| Error::usage(format!("failed to write JUnit XML: {e}"), "please report this"))
+}
+
+/// One test case for all pairs of a group.
+fn case_of_group(group: &Told<'_>, suite: &str) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_type("drift").set_message(group.message.as_str());
+    let mut case = TestCase::new(group.of.as_str(), status);
+    case.set_classname(suite);
+    case
 }
 
 fn case(finding: &Finding, suite: &str) -> TestCase {

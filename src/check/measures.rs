@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::closest;
 use crate::similarity::{CKA, Measure};
 
 /// Which way a measure is better, or more alike.
@@ -174,9 +175,9 @@ pub fn of(name: &str) -> Option<&'static Facts> {
     MEASURES.iter().find(|facts| facts.name == name)
 }
 
-/// The name of the measure whose name is most like this.
-pub fn nearest(name: &str) -> &'static str {
-    super::nearest(name, MEASURES.iter().map(|facts| facts.name)).unwrap_or_default()
+/// The name of the measure whose name is most like this, if one is.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    closest(name, MEASURES.iter().map(|facts| facts.name))
 }
 
 #[cfg(test)]
@@ -195,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_nearly_one_finds_it() {
-        assert_eq!(nearest("ckka"), "cka");
-        assert_eq!(nearest("precison"), "precision");
+        assert_eq!(nearest("ckka"), Some("cka"));
+        assert_eq!(nearest("precison"), Some("precision"));
+        assert_eq!(nearest("CKA"), Some("cka"));
     }
 }

@@ -14,6 +14,7 @@ mod diff;
 mod document;
 mod draft;
 mod github;
+mod groups;
 mod judge;
 mod junit;
 pub mod measures;
@@ -28,6 +29,7 @@ pub use diff::{Change, DiffReport, diff};
 pub use document::Document;
 pub use draft::{Draft, draft};
 pub use github::annotations;
+pub use groups::{Told, in_words, told};
 pub use judge::judge;
 pub use junit::junit;
 pub use policy::{Policy, PolicyFile, Tolerance};
@@ -35,9 +37,3 @@ pub use rule::{Movement, Operator, Path, Rule, RuleError, Subject};
 pub use selector::Selector;
 pub use values::Entry;
 pub use verdict::{CheckReport, Counts, Finding, Outcome, Verdict};
-
-/// The name of the first of `names` that is most like `name`.
-fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |other: &str| strsim::jaro_winkler(name, other);
-    names.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-}

@@ -5,10 +5,9 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::nearest;
 use super::rule::Rule;
 use super::selector::Selector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 
 /// The version of policies that is read.
 const VERSION: u32 = 1;
@@ -151,8 +150,8 @@ fn known_keys(table: &toml::Table) -> Result<(), (String, &'static str)> {
 fn check(table: &toml::Table, known: &[&str], whose: &str) -> Result<(), (String, &'static str)> {
     let strange = table.keys().find(|key| !known.contains(&key.as_str()));
     let Some(key) = strange else { return Ok(()) };
-    let near = nearest(key, known.iter().copied()).unwrap_or_default();
-    let problem = format!("there is no key '{key}'{whose}; the nearest is '{near}'");
+    let near = did_you_mean(key, known);
+    let problem = format!("there is no key '{key}'{whose}; {near}");
     Err((problem, "see `repsim schema policy`"))
 }
 

@@ -47,10 +47,8 @@ impl Selector {
     /// more than two.
     pub fn new(measure: &str, globs: &[String]) -> Result<Self, String> {
         let facts = measures::of(measure).ok_or_else(|| {
-            format!(
-                "there is no measure '{measure}'; the nearest is {}",
-                measures::nearest(measure)
-            )
+            let near = measures::nearest(measure).map(|name| format!("; the nearest is {name}"));
+            format!("there is no measure '{measure}'{}", near.unwrap_or_default())
         })?;
         if globs.len() > 2 {
             return Err("a value has two places at most".to_owned());
@@ -67,6 +65,11 @@ impl Selector {
             true => Self::new(entry.measure, &globs[..globs.len().min(1)]),
             false => Self::new(entry.measure, &globs),
         }
+    }
+
+    /// Its globs as they were given.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.globs.iter().map(|glob| glob.text.clone()).collect()
     }
 
     /// What is known of its measure.

@@ -155,6 +155,9 @@ impl Verdict {
                 text.push_str(&format!(", {count} {what}"));
             }
         }
+        if let Some(words) = super::groups::in_words(self) {
+            text.push_str(&format!(" ({words})"));
+        }
         if self.beyond > 0 {
             text.push_str(&format!(" ({} of the report are not in the baseline)", self.beyond));
         }

@@ -10,11 +10,10 @@ use super::args::{
     self, DataArgs, LayerArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
 };
 use super::gate::GateArgs;
-use super::inputs;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
-use super::sides::{check_b, check_stored, patterns_b, selections};
-use super::{features, picture, settings};
+use super::sides::{check_b, check_stored, check_two, patterns_b, selections};
+use super::{accuracy, features, inputs, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source};
 use crate::data::{Dataset, Preprocess};
@@ -28,7 +27,7 @@ use crate::torchscript::{Selection, device, libtorch_version};
 #[derive(clap::Args)]
 pub struct Args {
     /// One or two TorchScript archives; one is compared with itself
-    #[arg(value_name = "MODEL", num_args = 1..=2, required_unless_present = "features")]
+    #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
     models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
     /// array a layer, rows matched by index
@@ -142,6 +141,7 @@ impl Args {
 
     /// Refuses options that would be ignored.
     fn check_together(&self) -> Result<()> {
+        check_two("cka", &self.models)?;
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
         check_b(self.models.len() + self.features.len(), for_b)?;
         let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
@@ -192,7 +192,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let preprocess = preprocess(args, &dataset)?;
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
-    let (mut subjects, records, mut warnings) =
+    let (mut subjects, mut records, mut warnings) =
         inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
     let loading = loading.elapsed().as_secs_f64();
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
@@ -200,11 +200,12 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
         messages.detail(&format!("{}: {} layers", record.path, record.layers.len()));
     }
     messages.detail(&format!("ready after {loading:.2} s, on {}", device::name(execution.device)));
-    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    let mut feed = ModelFeed::new(&mut subjects, source);
     tell_passes(engine::passes_needed(&feed, settings)?, &feed, messages);
     let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(skipped(&data.skipped));
+    warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
     let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let sides = sides(&inputs.models, settings);
     let recorded = args.recorded(&device::name(execution.device));

@@ -14,6 +14,8 @@ use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::sets::{Collected, Keep, Sets};
 use super::{picture, samples};
+use crate::capture::Naming;
+use crate::classifier::{Forms, Matched, numbered};
 use crate::error::{Error, Result};
 use crate::novelty::{Classes, Mahalanobis, Nearest, Neighbours, auroc, deciles, predictions};
 use crate::report::distance::{
@@ -118,6 +120,7 @@ fn measure(args: &Args, messages: &Messages) -> Result<Found> {
     let mut sets = Sets::new(&args.extract, messages, Keep::Classes);
     check_labels(args, &sets)?;
     let reference = sets.collect(&args.reference, false)?;
+    sets.features.naming = Naming::Known(reference.classes.clone());
     let data = sets.collect(&args.data, true)?;
     check_widths(args, &reference, &data)?;
     let measuring = Instant::now();
@@ -205,8 +208,10 @@ impl Judged {
     fn of(reference: &Collected, data: &Collected) -> Result<Self, String> {
         let labels = data.labels.as_ref().ok_or("the data have no labels")?;
         let logits = data.logits.as_ref().ok_or("the model gives no matrix of logits")?;
-        let (label, names, by_name) = numbered(labels, data, reference, logits.ncols())?;
-        let said = predictions(logits.view()).into_iter().collect::<Option<Vec<_>>>();
+        let (label, names, by_name) = in_order(labels, data, reference, logits.ncols())?;
+        let said = predictions(logits.view(), Forms::of(logits.view()))
+            .into_iter()
+            .collect::<Option<Vec<_>>>();
         let said = said.ok_or("the logits of a sample are NaN or infinite")?;
         let predicted: Vec<usize> = said.iter().map(|p| p.class).collect();
         let correct = predicted.iter().zip(&label).map(|(p, l)| p == l).collect();
@@ -216,31 +221,21 @@ impl Judged {
 }
 
 /// Labels by the numbers of the logits: by the place of a class among those of the reference where
-/// the names say so, for the data may hold only some of them; else as they are.
-fn numbered(
+/// the names say so, for the data may hold only some of them; else as they are. Also the names of the
+/// logits, and whether those are the reference's.
+fn in_order(
     labels: &[usize],
     data: &Collected,
     reference: &Collected,
     logits: usize,
 ) -> Result<(Vec<usize>, Vec<String>, bool), String> {
-    let place = |name: &String| reference.classes.iter().position(|known| known == name);
-    let places: Option<Vec<usize>> = data.classes.iter().map(place).collect();
-    if let Some(places) = places.filter(|p| !p.is_empty() && reference.classes.len() == logits) {
-        let label = labels.iter().map(|&l| places[l]).collect();
-        return Ok((label, reference.classes.clone(), true));
-    }
-    let classes = match data.classes.len() {
-        0 => labels.iter().max().map_or(0, |most| most + 1),
-        named => named,
-    };
-    let fits = if data.classes.is_empty() { classes <= logits } else { classes == logits };
-    match fits {
-        true => Ok((labels.to_vec(), data.classes.clone(), false)),
-        false => Err(format!(
-            "the model gives {logits} logits and the data have {classes} classes: which is which \
-             cannot be told"
-        )),
-    }
+    let found = numbered(Some(labels), &data.classes, &reference.classes, logits)?;
+    let holds = |name: &String| reference.classes.contains(name);
+    let by_name = found.matched == Matched::Names
+        && reference.classes.len() == logits
+        && data.classes.iter().all(holds);
+    let names = if by_name { &reference.classes } else { &data.classes };
+    Ok((found.labels, names.clone(), by_name))
 }
 
 fn check_widths(args: &Args, reference: &Collected, data: &Collected) -> Result<()> {

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::args::{self, LoadArgs, ModelArgs, PreprocessArgs};
-use super::inputs;
 use super::output::Messages;
-use super::settings;
+use super::{accuracy, inputs, settings};
 use crate::capture::extract::{Extractor, Pass, Sink};
-use crate::capture::{Reduce, Source, Timing, first_samples};
+use crate::capture::{Judged, Naming, Reduce, Source, Timing, first_samples};
 use crate::data::{Channels, Dataset, Preprocess, Preset, Range, Resize, Summary};
 use crate::error::{Error, Result};
 use crate::report::{ModelInput, Warning};
@@ -50,6 +49,8 @@ pub struct Features<'a> {
     pub timing: Timing,
     /// Seconds until the model was ready.
     pub loading: f64,
+    /// Names of the model's outputs, where more is known than the classes of a set.
+    pub naming: Naming,
 }
 
 /// A model ready to run.
@@ -73,10 +74,23 @@ pub struct Ready {
 /// The name under which a model's output stands where a layer's would.
 const OUTPUT: &str = "output";
 
+impl Ready {
+    /// Takes in what the outputs say of a set. A warning is given of the first set with labels alone: of
+    /// the later ones, which may be made to be unlike it, the report says it.
+    fn judge(&mut self, dataset: &Dataset, judged: Judged, messages: &Messages) {
+        let first = self.record.accuracy.is_empty();
+        let data = dataset.path().display().to_string();
+        let records = std::slice::from_mut(&mut self.record);
+        let warnings = accuracy::judge(records, &data, &[judged], messages);
+        self.warnings.extend(warnings.into_iter().filter(|_| first));
+    }
+}
+
 impl<'a> Features<'a> {
     /// Nothing is loaded yet.
     pub fn new(args: &'a ExtractArgs, messages: &'a Messages) -> Self {
-        Self { args, messages, ready: None, timing: Timing::default(), loading: 0.0 }
+        let (timing, naming) = (Timing::default(), Naming::default());
+        Self { args, messages, ready: None, timing, loading: 0.0, naming }
     }
 
     /// What the report says of the model, once it was needed.
@@ -205,7 +219,11 @@ impl<'a> Features<'a> {
             return Err(Error::usage("no model was given", "name one with --model"));
         };
         let load = self.args.load.options(self.args.run.threads());
-        let pass = Pass { dataset, preprocess: &ready.preprocess, load, logits };
-        ready.extractor.run(&pass, sink, &mut self.messages.bar(), &mut self.timing)
+        let (preprocess, naming) = (&ready.preprocess, &self.naming);
+        let pass = Pass { dataset, preprocess, load, logits, naming };
+        let bar = &mut self.messages.bar();
+        let (summary, judged) = ready.extractor.run(&pass, sink, bar, &mut self.timing)?;
+        ready.judge(dataset, judged, self.messages);
+        Ok(summary)
     }
 }

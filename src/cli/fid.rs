@@ -425,24 +425,57 @@ fn line(row: &Candidate) -> Result<String> {
         .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))
 }
 
-/// A row a candidate, for people.
+/// A row a candidate, for people, within the width of the terminal.
 pub fn table(report: &FidReport) -> String {
+    table_within(report, output::width().unwrap_or(usize::MAX))
+}
+
+/// Characters of a candidate's name that a narrow table leaves at least.
+const LEAST: usize = 12;
+
+fn table_within(report: &FidReport, width: usize) -> String {
     let columns = Candidate::columns(&report.settings.metrics);
     let mut header = vec!["candidate".to_owned(), "n".to_owned()];
     header.extend(columns.iter().map(|column| title(column)));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = output::table(&header);
+    let mut rows = vec![];
     for row in &report.results.candidates {
         let mut cells = vec![row.path.clone(), row.n.map_or("-".to_owned(), |n| n.to_string())];
         match &row.error {
             Some(_) => cells.extend(columns.iter().map(|_| "failed".to_owned())),
             None => cells.extend(columns.iter().map(|c| cell(row.value(c)))),
         }
-        table.add_row(cells);
+        rows.push(cells);
     }
     let numbers: Vec<usize> = (1..header.len()).collect();
+    let longest = |&i: &usize| {
+        let cells = rows.iter().map(|row| row[i].chars().count());
+        2 + cells.chain([header[i].chars().count()]).max().unwrap_or(0)
+    };
+    let beside: usize = numbers.iter().map(longest).sum();
+    if beside + 2 + LEAST > width {
+        return below_each_other(&header, &rows);
+    }
+    let room = width.saturating_sub(beside + 2);
+    let mut table = output::table(&header);
+    for mut cells in rows {
+        cells[0] = output::shortened(&cells[0], room);
+        table.add_row(cells);
+    }
     output::align_right(&mut table, &numbers);
     table.to_string()
+}
+
+/// A line a number under each name, where a row does not fit.
+fn below_each_other(header: &[&str], rows: &[Vec<String>]) -> String {
+    let longest = header.iter().map(|title| title.chars().count()).max().unwrap_or(0);
+    let mut lines = vec![];
+    for row in rows {
+        lines.push(row[0].clone());
+        let numbers = header.iter().zip(row).skip(1);
+        lines.extend(numbers.map(|(title, cell)| format!("  {title:longest$}  {cell:>12}")));
+    }
+    lines.join("\n")
 }
 
 fn cell(value: Option<f64>) -> String {

@@ -288,6 +288,8 @@ impl LoadedModel {
             frozen: self.model.is_flat(),
             untrusted_operators: self.model.untrusted_operators().to_vec(),
             layers: layers.iter().map(info).collect(),
+            output: None,
+            accuracy: vec![],
         }
     }
 }

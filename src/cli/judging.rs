@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Status;
 use super::output::{self, Messages};
 use super::picture;
-use crate::check::{Document, Finding, Outcome, Policy, Verdict, annotations, judge, junit};
+use crate::check::{Document, Outcome, Policy, Told, Verdict, annotations, judge, junit, told};
 use crate::error::{Error, Result};
 use crate::report::{check_writable, write_atomically};
 
@@ -194,11 +194,11 @@ fn closing(verdict: &Verdict) -> String {
 
 /// What did not pass: the values that drifted as a table, the rest in words.
 fn table(verdict: &Verdict) -> String {
-    let failures = verdict.failures();
-    let (drifted, unchecked): (Vec<&Finding>, Vec<&Finding>) =
-        failures.iter().partition(|finding| finding.outcome == Outcome::Drifted);
+    let outcome = |line: &Told<'_>| line.largest().map(|finding| finding.outcome);
+    let (drifted, unchecked): (Vec<Told<'_>>, Vec<Told<'_>>) =
+        told(verdict).into_iter().partition(|line| outcome(line) == Some(Outcome::Drifted));
     let mut text = String::new();
-    for finding in unchecked.iter().take(ROWS) {
+    for finding in unchecked.iter().filter_map(Told::largest).take(ROWS) {
         let rule = finding.rule.as_ref().map(|rule| format!("{rule}: ")).unwrap_or_default();
         text.push_str(&format!("could not be checked: {rule}{}\n", finding.message));
     }
@@ -206,8 +206,8 @@ fn table(verdict: &Verdict) -> String {
     if !drifted.is_empty() {
         let header = ["drifted", "value", "expected", "baseline", "difference", "tolerances"];
         let mut table = output::table(&header);
-        for finding in drifted.iter().take(ROWS) {
-            table.add_row(row(finding));
+        for line in drifted.iter().take(ROWS) {
+            table.add_row(row(line));
         }
         output::align_right(&mut table, &[1, 2, 3, 4, 5]);
         text.push_str(&format!("{table}\n{}", more(drifted.len())));
@@ -222,14 +222,18 @@ fn more(count: usize) -> String {
     }
 }
 
-fn row(finding: &Finding) -> [String; 6] {
+/// A value, or the largest difference of several that are told as one.
+fn row(line: &Told<'_>) -> [String; 6] {
+    let none = || "-".to_owned();
+    let Some(finding) = line.largest() else { return [(); 6].map(|()| none()) };
+    let one = |text: String| if line.is_group() { none() } else { text };
     [
-        finding.of.clone(),
-        cell(finding.value.get(), ""),
-        finding.expected.clone(),
-        cell(finding.baseline.get(), ""),
+        line.of.clone(),
+        one(cell(finding.value.get(), "")),
+        one(finding.expected.clone()),
+        one(cell(finding.baseline.get(), "")),
         cell(finding.difference.get(), "+"),
-        finding.tolerances.get().map_or("-".to_owned(), |t| format!("{t:.1}")),
+        finding.tolerances.get().map_or_else(none, |t| format!("{t:.1}")),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The command line: what may be given, what is run, and all that is printed.
 
+mod accuracy;
 mod args;
 mod cache;
 mod check;
@@ -200,10 +201,11 @@ fn guarded(command: impl FnOnce() -> Result<Status>) -> Result<Status> {
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
         let said = text.split_once("Torch(\"").map_or(text, |(_, said)| said);
         let first = said.split("\\n").next().unwrap_or(said);
-        Err(Error::usage(
-            format!("failed in the middle of the run: {first}"),
-            "try a smaller --batch-size or --memory; if that does not help, please report it",
-        ))
+        let remedy = match ["alloc", "memory"].iter().any(|word| first.contains(word)) {
+            true => "try a smaller --batch-size or --memory",
+            false => "this should not happen; please report it with the command you ran",
+        };
+        Err(Error::usage(format!("failed in the middle of the run: {first}"), remedy))
     })
 }
 

@@ -51,6 +51,13 @@ impl Messages {
         }
     }
 
+    /// What stands beside the results; with `--verbose`, or where somebody looks at a table of them.
+    pub fn aside(self, text: &str) {
+        if self.verbose || self.shows_tables() {
+            eprintln!("{text}");
+        }
+    }
+
     /// What a person may want to know; not with `--quiet`.
     pub fn note(self, text: &str) {
         if !self.quiet {
@@ -88,9 +95,9 @@ impl Messages {
         }
         let target = ProgressDrawTarget::stderr_with_hz(8);
         let bar = ProgressBar::with_draw_target(Some(count as u64), target);
-        let style = format!("{{bar:32}} {{pos}}/{{len}} {what}  {{eta}} left");
+        let style = format!("{{bar:32}} {{pos}}/{{len}} {what}  {{left}}");
         if let Ok(style) = ProgressStyle::with_template(&style) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("left", time_left));
         }
         bar.enable_steady_tick(Duration::from_millis(250));
         Steps(Some(bar))
@@ -131,9 +138,10 @@ impl Progress for Bar {
         }
         let target = ProgressDrawTarget::stderr_with_hz(8);
         let bar = ProgressBar::with_draw_target(Some(images as u64), target);
-        let style = "{msg}{bar:32} {pos}/{len} images  {per_sec}  {eta} left";
+        let style = "{msg}{bar:32} {pos}/{len} images  {speed}  {left}";
         if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style.with_key("per_sec", images_a_second));
+            let style = style.with_key("speed", images_a_second);
+            bar.set_style(style.with_key("left", time_left));
         }
         if passes > 1 {
             bar.set_message(format!("pass {pass}/{passes} "));
@@ -155,8 +163,17 @@ impl Progress for Bar {
     }
 }
 
+/// Nothing before the first batch is done: the speed is not known then.
 fn images_a_second(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
-    let _ = write!(out, "{:.1} images/s", state.per_sec());
+    if state.pos() > 0 {
+        let _ = write!(out, "{:.1} images/s", state.per_sec());
+    }
+}
+
+fn time_left(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
+    if state.pos() > 0 {
+        let _ = write!(out, "{:#} left", indicatif::HumanDuration(state.eta()));
+    }
 }
 
 /// Prints text to standard output.
@@ -264,6 +281,24 @@ pub fn table(header: &[&str]) -> comfy_table::Table {
     table
 }
 
+/// Columns of the terminal that standard output is, if it is one.
+pub fn width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(usize::from(width.0))
+}
+
+/// A name in no more than so many characters: its end, which tells files apart, after `…`.
+pub fn shortened(name: &str, room: usize) -> String {
+    let count = name.chars().count();
+    match count > room {
+        true => {
+            let end: String = name.chars().skip(count + 1 - room.max(1)).collect();
+            format!("…{end}")
+        }
+        false => name.to_owned(),
+    }
+}
+
 /// Aligns columns of numbers.
 pub fn align_right(table: &mut comfy_table::Table, columns: &[usize]) {
     for &i in columns {
@@ -293,6 +328,12 @@ mod tests {
     #[test]
     fn thousands_are_apart() {
         assert_eq!([0, 999, 1000, 11_689_512].map(thousands), ["0", "999", "1,000", "11,689,512"]);
+    }
+
+    #[test]
+    fn names_keep_their_end() {
+        assert_eq!(shortened("a/b/noise-0.1.npy", 10), "…e-0.1.npy");
+        assert_eq!((shortened("abc", 3), shortened("abcd", 3)), ("abc".into(), "…cd".into()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A, and a B that may be missing or be told less.
 
+use std::path::PathBuf;
+
 use crate::error::{Error, Result};
 use crate::torchscript::Selection;
 
@@ -15,6 +17,21 @@ pub fn check_b(sides: usize, for_b: bool) -> Result<()> {
             "name a second one, or leave the -b options out",
         )),
     }
+}
+
+/// Refuses more than two models.
+///
+/// # Errors
+/// There are more.
+pub fn check_two(command: &str, models: &[PathBuf]) -> Result<()> {
+    if models.len() <= 2 {
+        return Ok(());
+    }
+    let given: Vec<String> = models.iter().map(|path| path.display().to_string()).collect();
+    Err(Error::usage(
+        format!("{command} compares one or two models, and {} were given", models.len()),
+        format!("repsim platonic {} --data DATA aligns many, one layer each", given.join(" ")),
+    ))
 }
 
 /// Refuses options for images where stored features are compared.

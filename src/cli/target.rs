@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
+use crate::capture::Naming;
+use crate::classifier::{Forms, OutputForm, numbered, unlike};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::report::Warning;
 use crate::saliency::{Target, forward};
-use crate::torchscript::Model;
+use crate::torchscript::{Model, tensors};
 
 /// What a file of names has to be.
 const BY_LINE: &str = "give a name a line for each logit, in their order";
@@ -44,8 +46,17 @@ pub struct Aim {
     pub target: Target,
     /// The classes of the samples by the numbers of the logits, or why they are not known.
     pub labels: Result<Vec<usize>, String>,
+    /// What its outputs are, by those of the first samples.
+    pub form: OutputForm,
     /// What was left open.
     pub warning: Option<Warning>,
+}
+
+impl Aim {
+    /// Names of the outputs, for counting how often the model is right.
+    pub fn naming(&self) -> Naming {
+        Naming::Known(self.names.clone())
+    }
 }
 
 impl TargetArgs {
@@ -63,7 +74,9 @@ impl TargetArgs {
         let classes = Classes { names: self.names(dataset, count)?, count, dataset };
         let target = self.target(&classes)?;
         target.resolve(&logits, Some(&own))?;
-        let labels = numbered(dataset, &classes.names, count);
+        let labels = numbered(dataset.labels(), dataset.classes(), &classes.names, count);
+        let labels = labels.map(|found| found.labels);
+        let form = Forms::of(tensors::to_matrix(&logits)?.view());
         if let (Err(reason), Target::Label) = (&labels, target) {
             return Err(Error::usage(
                 format!("--true-class needs to know the class of each image: {reason}"),
@@ -74,7 +87,7 @@ impl TargetArgs {
             let text = format!("{reason}; classes are given by number: --labels FILE names them");
             Warning::new("unnamed-classes", model.path().display(), text)
         });
-        Ok(Aim { names: classes.names, target, labels, warning })
+        Ok(Aim { names: classes.names, target, labels, form, warning })
     }
 
     /// Names of the K logits: those of the file, else the sub-folders of the data where they are K.
@@ -202,34 +215,6 @@ impl Classes<'_> {
         };
         Error::usage(format!("there is no class '{text}'"), remedy)
     }
-}
-
-/// Why the classes of the data are not those of the logits.
-fn unlike(logits: usize, classes: usize) -> String {
-    format!(
-        "the model gives {logits} logits and the data have {classes} classes: which is which cannot be \
-         told"
-    )
-}
-
-/// The class of each sample of the data by the number of its logit, of K: the place of its name among
-/// `names` where they are K and hold all of the data's, else the data's own numbers.
-///
-/// # Errors
-/// Why that cannot be told: no labels, or another number of classes.
-pub fn numbered(dataset: &Dataset, names: &[String], logits: usize) -> Result<Vec<usize>, String> {
-    let labels = dataset.labels().ok_or("the data have no labels")?;
-    let known = dataset.classes();
-    let once = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
-    let place = |name: &String| names.iter().position(|other| other == name).filter(|_| once(name));
-    let places: Option<Vec<usize>> = known.iter().map(place).collect();
-    if let Some(places) = places.filter(|p| !p.is_empty() && names.len() == logits) {
-        return Ok(labels.iter().map(|&label| places[label]).collect());
-    }
-    let most = labels.iter().max().map_or(0, |most| most + 1);
-    let fits = if known.is_empty() { most <= logits } else { known.len() == logits };
-    let classes = if known.is_empty() { most } else { known.len() };
-    fits.then(|| labels.to_vec()).ok_or_else(|| unlike(logits, classes))
 }
 
 /// The name of a class, or its number.

@@ -19,7 +19,7 @@ pub use sensitivity::Sensitivity;
 
 use tch::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::torchscript::{shape_text, tensors};
 
 /// The value of a name, or the nearest name.
@@ -27,11 +27,7 @@ fn by_name<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
     let found = names.iter().find(|(name, _)| *name == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        let nearest = all
-            .iter()
-            .max_by(|a, b| strsim::jaro_winkler(text, a).total_cmp(&strsim::jaro_winkler(text, b)));
-        let nearest = nearest.copied().unwrap_or_default();
-        format!("did you mean {nearest}? there are {}", all.join(", "))
+        did_you_mean(text, &all)
     })
 }
 

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
 
 use super::by_name;
+use crate::classifier::OutputForm;
 use crate::data::Preprocess;
 use crate::error::{Error, Result};
-use crate::saliency::{Images, finite_rows, forward, noise};
+use crate::saliency::{Images, cross_entropy, finite_rows, forward, noise, probabilities};
 use crate::torchscript::{Gradients, Model, tensors};
 
 /// The size of PGD's steps times their number, in ε (Madry et al. 2018).
@@ -122,6 +123,8 @@ pub struct Robustness {
     pub seed: u64,
     /// What the network is given of a pixel.
     pub pixels: Pixels,
+    /// What the network's outputs are.
+    pub form: OutputForm,
 }
 
 /// A batch under all perturbations.
@@ -236,7 +239,7 @@ impl<'a> Attack<'a> {
         let mut attack = Self { plan, model, clean, classes, told, first: None, flat: vec![] };
         if plan.attacks() {
             let found = attack.gradients(&attack.clean.shallow_clone())?;
-            attack.flat = flat(&found, &attack.classes)?;
+            attack.flat = flat(&found, &attack.classes, plan.form)?;
             attack.first = Some(found.input.sign());
         }
         Ok(attack)
@@ -283,24 +286,22 @@ impl<'a> Attack<'a> {
 
     fn gradients(&mut self, pixels: &Tensor) -> Result<Gradients> {
         let input = self.plan.pixels.to_input(pixels)?;
-        let classes = &self.classes;
-        let found = self.model.gradients(&input, |logits| {
-            let loss =
-                logits.f_cross_entropy_loss::<Tensor>(classes, None, Reduction::Sum, -100, 0.0);
-            loss.map_err(|e| tensors::torch_error("take the cross entropy", &e))
-        })?;
+        let (classes, form) = (&self.classes, self.plan.form);
+        let found = self
+            .model
+            .gradients(&input, |logits| cross_entropy(logits, classes, form, Reduction::Sum))?;
         (self.told)(pixels.size()[0] as usize);
         Ok(found)
     }
 }
 
 /// Why the gradient of each image is no direction, where it is none.
-fn flat(found: &Gradients, classes: &Tensor) -> Result<Vec<Option<Flat>>> {
+fn flat(found: &Gradients, classes: &Tensor, form: OutputForm) -> Result<Vec<Option<Flat>>> {
     let size =
         found.input.abs().flatten(1, -1).sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
     let sizes = tensors::to_vector(&size)?;
-    let certain =
-        found.output.detach().softmax(1, Kind::Float).gather(1, &classes.unsqueeze(1), false);
+    let certain = probabilities(&found.output.detach(), form, Kind::Float);
+    let certain = certain.gather(1, &classes.unsqueeze(1), false);
     let certain = tensors::to_vector(&certain.squeeze_dim(1).to_kind(Kind::Double))?;
     let of = |((&size, certain), finite): ((&f64, &f64), bool)| match (size, *certain) {
         (size, _) if !finite || !size.is_finite() => Some(Flat::NotFinite),
@@ -369,6 +370,7 @@ mod tests {
             epsilon: vec![0.1, 0.2, 0.3],
             steps: 10,
             seed: 0,
+            form: OutputForm::Logits,
             pixels: Pixels::of(&Preprocess::preset(Preset::Raw)),
         };
         assert_eq!(plan.runs(), 2);

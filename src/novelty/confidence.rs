@@ -2,26 +2,31 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
+use crate::classifier::OutputForm;
+
 /// A prediction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
-    /// The class with the highest logit; of equals the first.
+    /// The class with the highest output; of equals the first.
     pub class: usize,
-    /// Its softmax probability (Hendrycks & Gimpel 2017: the base line of all that tells right from
+    /// Its probability (Hendrycks & Gimpel 2017: the base line of all that tells right from
     /// wrong predictions).
     pub confidence: f64,
 }
 
-/// The prediction from each row of n×K logits; `None` for a row that is not finite.
+/// The prediction from each row of n×K outputs; `None` for a row that is not finite. Of logits z the
+/// probability is their softmax:
 ///
 /// ```text
 /// p_c = exp(z_c − max z) / Σ exp(z_j − max z)
 /// ```
-pub fn predictions(logits: ArrayView2<'_, f64>) -> Vec<Option<Prediction>> {
-    logits.rows().into_iter().map(prediction).collect()
+///
+/// Outputs that are probabilities already are taken as they are.
+pub fn predictions(outputs: ArrayView2<'_, f64>, form: OutputForm) -> Vec<Option<Prediction>> {
+    outputs.rows().into_iter().map(|row| prediction(row, form)).collect()
 }
 
-fn prediction(logits: ArrayView1<'_, f64>) -> Option<Prediction> {
+fn prediction(logits: ArrayView1<'_, f64>, form: OutputForm) -> Option<Prediction> {
     if logits.iter().any(|v| !v.is_finite()) {
         return None;
     }
@@ -32,6 +37,9 @@ fn prediction(logits: ArrayView1<'_, f64>) -> Option<Prediction> {
         }
     }
     let (class, best) = found?;
+    if form == OutputForm::Probabilities {
+        return Some(Prediction { class, confidence: best });
+    }
     let sum: f64 = logits.iter().map(|logit| (logit - best).exp()).sum();
     Some(Prediction { class, confidence: 1.0 / sum })
 }
@@ -44,9 +52,11 @@ mod tests {
     #[test]
     fn the_largest_logit_is_the_prediction() {
         let logits = array![[0.0, 3f64.ln()], [5.0, 5.0], [1000.0, 0.0], [f64::NAN, 0.0]];
-        let found = predictions(logits.view());
+        let found = predictions(logits.view(), OutputForm::Logits);
         let of = |i: usize| found[i].map(|p| (p.class, (p.confidence * 1e6).round() / 1e6));
         assert_eq!([of(0), of(1), of(2)], [Some((1, 0.75)), Some((0, 0.5)), Some((0, 1.0))]);
         assert_eq!(of(3), None);
+        let certain = predictions(array![[0.25, 0.75]].view(), OutputForm::Probabilities);
+        assert_eq!(certain[0], Some(Prediction { class: 1, confidence: 0.75 }));
     }
 }

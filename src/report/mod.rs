@@ -1,5 +1,6 @@
 //! Reports: versioned results with all that is needed to trust and repeat them.
 
+mod accuracy;
 pub mod cka;
 pub mod compare;
 pub mod distance;
@@ -21,6 +22,7 @@ mod write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use accuracy::ModelAccuracy;
 pub use held::HeldFiles;
 pub use number::Number;
 pub use pictures::PictureFile;

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::accuracy::ModelAccuracy;
+use crate::classifier::OutputForm;
 use crate::data::statistics::Origin;
 use crate::data::{Dataset, Preprocess, Skipped, SourceKind, Summary};
 use crate::error::{Error, Result};
@@ -54,7 +56,7 @@ pub struct StatisticsInput {
 }
 
 /// A TorchScript archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelInput {
     /// Its path as given.
     pub path: String,
@@ -66,6 +68,12 @@ pub struct ModelInput {
     pub untrusted_operators: Vec<String>,
     /// The layers looked at, in the order in which they finish.
     pub layers: Vec<LayerInfo>,
+    /// What its N×K outputs are, where the run saw some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputForm>,
+    /// How often it is right, an entry a data set with labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accuracy: Vec<ModelAccuracy>,
 }
 
 /// One layer of a model.

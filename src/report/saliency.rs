@@ -177,7 +177,8 @@ pub struct PredictionInfo {
     pub target: Option<String>,
     /// The class it is held against, for a contrast.
     pub against: Option<String>,
-    /// The score explained: a logit, or the difference of two.
+    /// The score explained: a logit, or the difference of two (of probabilities where the model's outputs
+    /// are those).
     pub score: Number,
     /// The classes with the highest logits, the highest first; none where a logit is not finite.
     pub top: Vec<ClassScore>,
@@ -187,14 +188,14 @@ pub struct PredictionInfo {
     pub completeness_error: Option<Number>,
 }
 
-/// A class with its logit.
+/// A class with what the model gives for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassScore {
     /// Its name, or its number.
     pub class: String,
-    /// The logit.
+    /// The logit; `null` where the model's outputs are probabilities.
     pub logit: Number,
-    /// Its softmax probability.
+    /// Its probability: the softmax of the logits, or the output itself where that is one.
     pub probability: Number,
 }
 

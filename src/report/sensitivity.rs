@@ -59,7 +59,8 @@ pub struct SensitivityResults {
     pub n: usize,
     /// Share of them that the intact model predicts rightly; `null` where labels are not known.
     pub accuracy: Number,
-    /// The mean of the score that is looked at: a logit, or the difference of two.
+    /// The mean of the score that is looked at: a logit, or the difference of two. Where the model's
+    /// outputs are probabilities, it and all that is called a logit here is one of those.
     pub mean_logit: Number,
     /// One a layer.
     pub layers: Vec<LayerResult>,

@@ -9,7 +9,7 @@ use super::method::Method;
 use super::occlusion::occlusion;
 use super::target::{Classes, Target};
 use crate::error::{Error, Result};
-use crate::torchscript::{Answer, Layer, LayerGradient, Model, shape_text, tensors};
+use crate::torchscript::{Answer, Layer, LayerGradient, Model, no_tensor, tensors};
 
 /// What changes the maps of the methods that have choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,31 +206,8 @@ impl Explainer {
 pub fn forward(model: &mut Model, input: &Tensor) -> Result<Tensor> {
     match model.run(input, &mut |_, _| Ok(Answer::Keep))? {
         Some(output) => Ok(output),
-        None => Err(no_tensor(model, input)),
+        None => Err(no_tensor(model, "read the output of", input)),
     }
-}
-
-/// What a model returns that gives no tensor, and which elements of it could be chosen.
-fn no_tensor(model: &mut Model, input: &Tensor) -> Error {
-    let shapes = model.output_shapes(input);
-    let element = |(index, shape): (usize, &Option<Vec<i64>>)| match shape {
-        Some(shape) => format!("{index} of shape {}", shape_text(shape)),
-        None => format!("{index} no tensor"),
-    };
-    let elements: Vec<String> = shapes.iter().enumerate().map(element).collect();
-    let mut problem = format!("it returns {}", model.output_type());
-    if !elements.is_empty() {
-        problem += &format!(", which has {} elements ({})", elements.len(), elements.join(", "));
-    }
-    problem += &match model.chosen_output() {
-        Some(index) => format!(", and --output-index {index} is no tensor of it"),
-        None => ", and this takes a tensor".to_owned(),
-    };
-    let remedy = match elements.is_empty() {
-        true => "choose a tensor of it with --output-index, which needs a tuple or a list",
-        false => "choose one with --output-index (--output is the file of the report)",
-    };
-    Error::file("read the output of", model.path(), problem, remedy)
 }
 
 /// An image of the baseline's colour in the place of every image.

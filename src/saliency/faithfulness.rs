@@ -8,6 +8,8 @@ use tch::{Kind, Tensor};
 
 use super::auc::trapezoid;
 use super::explain::forward;
+use super::output::probabilities;
+use crate::classifier::OutputForm;
 use crate::error::{Error, Result};
 use crate::torchscript::{Model, tensors};
 
@@ -36,11 +38,10 @@ pub struct Curves {
     pub insertion: f64,
 }
 
-/// Deletion and insertion of one image (Petsiuk, Das & Saenko 2018): the softmax probability of the
-/// class after each of [`STEPS`] equal parts of the pixels, in the order given, and the area by the
+/// Deletion and insertion of one image (Petsiuk, Das & Saenko 2018): the probability of the class after each of [`STEPS`] equal parts of the pixels, in the order given, and the area by the
 /// trapezoidal rule. The steps go through the network `batch` at a time.
 ///
-/// `input` is 1×C×H×W and `order` all H·W pixels by row.
+/// `form` says what the network's outputs are, `input` is 1×C×H×W and `order` all H·W pixels by row.
 ///
 /// # Errors
 /// The model does not run, the image is too small to be blurred, or the order is another one.
@@ -49,7 +50,7 @@ pub fn curves(
     input: &Tensor,
     class: i64,
     (order, fill): (&[usize], Fill),
-    batch: usize,
+    (batch, form): (usize, OutputForm),
 ) -> Result<Curves> {
     let (_, _, height, width) =
         input.size4().map_err(|e| tensors::torch_error("read images", &e))?;
@@ -62,8 +63,8 @@ pub fn curves(
     let mut area = |from: &Tensor, to: &Tensor| -> Result<f64> {
         let part = |masks: &Tensor| forward(model, &(from + (to - from) * masks));
         let parts = steps.split(batch.max(1) as i64, 0);
-        let logits = parts.iter().map(part).collect::<Result<Vec<_>>>()?;
-        let said = Tensor::cat(&logits, 0).softmax(1, Kind::Double).select(1, class);
+        let outputs = parts.iter().map(part).collect::<Result<Vec<_>>>()?;
+        let said = probabilities(&Tensor::cat(&outputs, 0), form, Kind::Double).select(1, class);
         let said = tensors::to_vector(&said)?.to_vec();
         trapezoid(&said).ok_or_else(|| Error::usage("no curve", "please report this"))
     };

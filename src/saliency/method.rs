@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::did_you_mean;
+
 /// How a saliency map is made. S is the score explained, x the input, A the output of a layer.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -74,13 +76,9 @@ impl FromStr for Method {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = NAMES.iter().find(|(name, _)| *name == text);
-        found.map(|(_, method)| *method).ok_or_else(|| {
-            let nearest = Self::names().max_by(|a, b| {
-                strsim::jaro_winkler(text, a).total_cmp(&strsim::jaro_winkler(text, b))
-            });
-            let all: Vec<&str> = Self::names().collect();
-            format!("did you mean {}? there are {}", nearest.unwrap_or_default(), all.join(", "))
-        })
+        found
+            .map(|(_, method)| *method)
+            .ok_or_else(|| did_you_mean(text, &Self::names().collect::<Vec<_>>()))
     }
 }
 

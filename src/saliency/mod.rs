@@ -15,6 +15,7 @@ pub mod faithfulness;
 pub mod finite;
 mod method;
 mod occlusion;
+mod output;
 pub mod rank;
 mod ssim;
 pub mod summary;
@@ -22,4 +23,5 @@ mod target;
 
 pub use explain::{Column, Explained, Explainer, Images, Options, baseline, forward, noise};
 pub use method::Method;
+pub use output::{cross_entropy, log_probabilities, probabilities};
 pub use target::{Classes, Target, finite_rows};

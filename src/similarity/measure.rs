@@ -9,7 +9,7 @@ use super::facts::{CKA, Facts};
 use super::hsic::Bias;
 use super::pair::{Pair, components_for};
 use super::representation::{Options, Representation};
-use crate::error::{Error, Result as Checked};
+use crate::error::{Error, Result as Checked, did_you_mean};
 use crate::linalg::PackedSymmetric;
 
 /// How far rounding takes a value out of its range.
@@ -230,13 +230,7 @@ impl FromStr for Measure {
             let remedy = format!("choose from {}", names.join(", "));
             return Err(Error::usage("a measure without a name", remedy));
         }
-        let likeness = |m: &&Measure| strsim::jaro_winkler(text, m.facts().name);
-        let nearest = MEASURES.iter().max_by(|x, y| likeness(x).total_cmp(&likeness(y)));
-        let nearest = nearest.map_or("cka", |m| m.facts().name);
-        Err(Error::usage(
-            format!("there is no measure '{text}'"),
-            format!("did you mean {nearest}? There are {}", names.join(", ")),
-        ))
+        Err(Error::usage(format!("there is no measure '{text}'"), did_you_mean(text, &names)))
     }
 }
 

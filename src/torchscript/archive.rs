@@ -1,4 +1,4 @@
-//! What kind of file a model path names, told before anything of it runs.
+//! Whether a model path names a TorchScript archive, told before anything of it runs.
 
 use std::io::Read;
 use std::path::Path;
@@ -6,37 +6,37 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::ffi;
+use super::foreign::{self, Foreign};
 use crate::error::{Error, Result};
 
-const EXPORT: &str = "export the model first: torch.jit.script(model.eval()).save(FILE), or \
-                      torch.jit.trace(model.eval(), example).save(FILE)";
+/// Bytes that tell what a file is.
+const FIRST: u64 = 64;
 
 /// Says why a file is no TorchScript archive, if it is none.
 ///
 /// # Errors
-/// The path is not there or not a file; the file is a pickle (a state dict), a `torch.export`
-/// archive, a zip archive cut short, or something else.
+/// The path is not there or not a file; the file is of another format (which, and what to do), a zip
+/// archive cut short, or something else.
 pub fn check(path: &Path) -> Result<()> {
-    let magic = first_bytes(path)?;
-    let problem = |problem: &str, remedy: &str| Err(Error::file("load", path, problem, remedy));
-    if magic.starts_with(b"\x80") {
-        return problem("it is a Python pickle, not a TorchScript archive", EXPORT);
+    let first = first_bytes(path)?;
+    if !first.starts_with(b"PK") {
+        return Err(error(path, foreign::of_bytes(path, &first)));
     }
-    if !magic.starts_with(b"PK") {
-        return problem("it is not a TorchScript archive", EXPORT);
-    }
-    match ffi::kind_of_archive(&path.to_string_lossy()).0 {
-        "torchscript" => Ok(()),
-        "pickle" => problem(
-            "it holds a pickled object, probably a state dict, and no TorchScript code",
-            EXPORT,
-        ),
-        "export" => problem("it is a torch.export archive, not a TorchScript one", EXPORT),
-        _ => problem(
-            "the archive is damaged or cut short",
-            "copy or download it again, and compare its size with the original's",
-        ),
-    }
+    let found = match ffi::kind_of_archive(&path.to_string_lossy()).0 {
+        "torchscript" => return Ok(()),
+        "pickle" => Some(foreign::of_pickled_archive(path)),
+        "export" => Some(foreign::of_export()),
+        _ => foreign::of_zip(path),
+    };
+    let damaged = Foreign {
+        problem: "the archive is damaged or cut short".to_owned(),
+        remedy: "copy or download it again, and compare its size with the original's",
+    };
+    Err(error(path, found.unwrap_or(damaged)))
+}
+
+fn error(path: &Path, found: Foreign) -> Error {
+    Error::file("load", path, found.problem, found.remedy)
 }
 
 fn first_bytes(path: &Path) -> Result<Vec<u8>> {
@@ -44,14 +44,13 @@ fn first_bytes(path: &Path) -> Result<Vec<u8>> {
         Error::file("load", path, reason(&e), "give the path of a TorchScript archive (.pt)")
     })?;
     if meta.is_dir() {
-        let remedy = "give the path of a TorchScript archive (.pt); images go after --data";
-        return Err(Error::file("load", path, "it is a folder", remedy));
+        return Err(error(path, foreign::of_folder(path)));
     }
-    let mut magic = Vec::new();
+    let mut first = Vec::new();
     fs::File::open(path)
-        .and_then(|f| f.take(8).read_to_end(&mut magic))
+        .and_then(|f| f.take(FIRST).read_to_end(&mut first))
         .map_err(|e| Error::io("read", path, e))?;
-    Ok(magic)
+    Ok(first)
 }
 
 fn reason(error: &std::io::Error) -> &'static str {

@@ -6,6 +6,7 @@ use tch::Tensor;
 
 use super::ffi::Answer;
 use super::model::Model;
+use super::returned::no_tensor;
 use crate::error::{Error, Result};
 
 /// A layer's output and the gradient of the score with respect to it, of the same shape.
@@ -93,7 +94,7 @@ impl Model {
             kept[layer] = Some(leaf);
             Ok(Answer::Replace(copy))
         })?;
-        let output = output.ok_or_else(|| self.no_tensor())?;
+        let output = output.ok_or_else(|| no_tensor(self, "differentiate", input))?;
         let activations: Vec<Tensor> = kept.into_iter().flatten().collect();
         let wanted: Vec<&Tensor> = activations.iter().chain(with_input.then_some(input)).collect();
         let score = score(&output)?;
@@ -104,7 +105,7 @@ impl Model {
         let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
         if let Some(place) = gradients.iter().position(|g| !g.defined()) {
-            let none = gradients.iter().all(|g| !g.defined());
+            let none = with_input && gradients.iter().all(|g| !g.defined());
             return Err(self.unreached(if none { gradients.len() } else { place }));
         }
         let of_input = if with_input { gradients.pop() } else { None };
@@ -126,19 +127,10 @@ impl Model {
                 problem: "has no gradient: the score does not depend on it through \
                           differentiable operators"
                     .to_owned(),
-                remedy: "choose another layer; `repsim layers` lists them".to_owned(),
+                remedy: "choose a layer on the way to that output with --layer; `repsim layers` lists them"
+                    .to_owned(),
             },
         }
-    }
-
-    fn no_tensor(&self) -> Error {
-        let problem = format!("it returns {}, and this takes a tensor", self.output_type());
-        Error::file(
-            "differentiate",
-            self.path(),
-            problem,
-            "choose a tensor of it with --output-index, which needs a tuple or a list",
-        )
     }
 
     fn no_gradient(&self, said: &str) -> Error {

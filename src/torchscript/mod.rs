@@ -20,13 +20,16 @@
 //! # }
 //! ```
 
+mod advice;
 mod archive;
 pub mod device;
 mod ffi;
+mod foreign;
 mod gradients;
 mod layers;
 mod model;
 pub mod native;
+mod returned;
 mod stages;
 mod tail;
 mod taps;
@@ -36,5 +39,6 @@ pub use ffi::{Answer, libtorch_version};
 pub use gradients::{Gradients, LayerGradient, TailGradients};
 pub use layers::{Kind, Layer, Selection};
 pub use model::{Execution, Model, shape_text};
+pub use returned::{Returned, no_tensor};
 pub use stages::Stage;
 pub use tail::Tail;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
 
+use super::advice::{self, Advice, gist};
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::{Kind, Layer};
 use super::stages::{Stage, stages};
@@ -137,21 +138,6 @@ impl Model {
     /// The element that was chosen for the output; `None` for all that is returned.
     pub fn chosen_output(&self) -> Option<usize> {
         self.output
-    }
-
-    /// The shapes of the elements of the tuple that `forward` returns for an input, `None` for one
-    /// that is no tensor. Empty where it returns no tuple of known length. Runs the prepared model
-    /// once an element.
-    pub fn output_shapes(&mut self, input: &Tensor) -> Vec<Option<Vec<i64>>> {
-        let chosen = self.output;
-        let mut shapes = vec![];
-        for index in 0..elements(&self.output_type()) {
-            self.set_output(Some(index));
-            let ran = self.run(input, &mut |_, _| Ok(Answer::Keep));
-            shapes.push(ran.ok().flatten().map(|tensor| tensor.size()));
-        }
-        self.set_output(chosen);
-        shapes
     }
 
     fn set_output(&mut self, index: Option<usize>) {
@@ -315,18 +301,20 @@ impl Model {
         match failure {
             Failure::Hook(error) => error,
             Failure::Torch(said) => {
-                if gist(&said).contains("dtype") || gist(&said).contains("scalar type") {
-                    let remedy = "models take float32 here: export it in float32 (model.float())";
-                    return self.torch_error("run", said, remedy.to_owned());
-                }
-                let remedy = format!(
-                    "it was given an input of shape {}; check what input the model expects \
-                     (--preprocess, --resize, --channels, or --input-size for `repsim layers`)",
-                    shape_text(&input.size())
-                );
-                self.torch_error("run", said, remedy)
+                let Advice { problem, remedy } = advice::of_run(&said, input);
+                self.model_error("run", problem, remedy, said)
             }
         }
+    }
+
+    fn model_error(
+        &self,
+        action: &'static str,
+        problem: String,
+        remedy: String,
+        detail: String,
+    ) -> Error {
+        Error::Model { action, path: self.path.clone(), problem, remedy, detail }
     }
 
     pub(super) fn torch_error(&self, action: &'static str, said: String, remedy: String) -> Error {
@@ -351,61 +339,7 @@ pub fn shape_text(shape: &[i64]) -> String {
     sizes.join("×")
 }
 
-/// How many elements a tuple type has, `Tuple[Tensor, Dict[str, Tensor]]`; 0 for another type.
-fn elements(type_name: &str) -> usize {
-    let inner = type_name.strip_prefix("Tuple[").and_then(|rest| rest.strip_suffix(']'));
-    let Some(inner) = inner.filter(|inner| *inner != "()") else { return 0 };
-    let mut depth = 0;
-    let separates = |character: char| {
-        depth +=
-            i32::from(matches!(character, '[' | '(')) - i32::from(matches!(character, ']' | ')'));
-        character == ',' && depth == 0
-    };
-    inner.chars().map(separates).filter(|&separates| separates).count() + 1
-}
-
 fn load_error(path: &Path, said: String) -> Error {
-    let remedy = match said.contains("Unknown builtin op") {
-        true => "the archive needs an operator that libtorch does not have; export it without it",
-        false => "export it again, with a version of torch no newer than 2.13",
-    };
-    Error::Model {
-        action: "load",
-        path: path.to_owned(),
-        problem: gist(&said),
-        remedy: remedy.to_owned(),
-        detail: said,
-    }
-}
-
-/// The line of libtorch's message that says what happened: the last "…Error: …" of a traceback,
-/// or the first line.
-fn gist(said: &str) -> String {
-    let named = said.lines().rev().find_map(|line| {
-        let (name, text) = line.split_once(": ")?;
-        (name.ends_with("Error") && !name.contains(' ')).then_some(text)
-    });
-    let line = named.or_else(|| said.lines().find(|l| !l.trim().is_empty()));
-    line.unwrap_or("libtorch gave no reason").trim().trim_end_matches(['.', ';']).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{elements, gist};
-
-    #[test]
-    fn elements_of_tuples_are_counted() {
-        let nested = "Tuple[Tensor, Dict[str, Tensor], Tuple[int, int]]";
-        let types = ["Tensor", "Tuple[Tensor, Tensor]", nested, "List[Tensor]", "Tuple[()]"];
-        assert_eq!(types.map(elements), [0, 2, 3, 0, 0]);
-    }
-
-    #[test]
-    fn the_gist_is_the_error_under_the_traceback() {
-        let said = "The following operation failed in the TorchScript interpreter.\n\
-                    Traceback of TorchScript (most recent call last):\nRuntimeError: bad shape\n";
-        assert_eq!(gist(said), "bad shape");
-        assert_eq!(gist("PytorchStreamReader failed.\nmore"), "PytorchStreamReader failed");
-        assert_eq!(gist(""), "libtorch gave no reason");
-    }
+    let Advice { problem, remedy } = advice::of_load(&said);
+    Error::Model { action: "load", path: path.to_owned(), problem, remedy, detail: said }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::ffi::{Answer, Failure};
 use super::layers::Layer;
@@ -43,7 +43,8 @@ impl Taps {
         numbers
     }
 
-    /// Runs a graph with a hook, and checks that each layer ran as often as it should.
+    /// Runs a graph with a hook, and checks that each layer ran as often as it should. Hooks see the numbers
+    /// that quantised outputs stand for.
     pub(super) fn listen(
         &self,
         path: &Path,
@@ -56,7 +57,10 @@ impl Taps {
             let call = counts.entry(tap).or_insert(0);
             *call += 1;
             let Some(&layer) = self.index.get(&(tap, *call)) else { return Ok(Answer::Keep) };
-            let answer = hook(layer, output)?;
+            let answer = match is_quantized(output) {
+                true => hook(layer, &output.dequantize())?,
+                false => hook(layer, output)?,
+            };
             stopped |= matches!(answer, Answer::Stop);
             Ok(answer)
         })?;
@@ -83,4 +87,9 @@ impl Taps {
         }
         Ok(())
     }
+}
+
+/// Whether a tensor holds whole numbers that stand for others by a scale.
+fn is_quantized(tensor: &Tensor) -> bool {
+    matches!(tensor.f_kind(), Ok(Kind::QInt8 | Kind::QUInt8 | Kind::QInt32))
 }

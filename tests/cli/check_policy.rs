@@ -125,8 +125,11 @@ fn a_policy_may_allow_other_data() {
 #[test]
 fn mistakes_in_policies_are_told() {
     for (policy, parts) in [
-        ("version = 1\nrulez = []", ["policy.toml", "no key 'rulez'", "nearest is 'rules'"]),
-        ("version = 1\n[[tolerance]]\nof = 'cka'\natl = 1", ["'atl' of a tolerance", "'atol'", ""]),
+        ("version = 1\nrulez = []", ["policy.toml", "no key 'rulez'", "did you mean rules?"]),
+        (
+            "version = 1\n[[tolerance]]\nof = 'cka'\natl = 1",
+            ["'atl' of a tolerance", "did you mean atol?", ""],
+        ),
         ("version = 1\nrules = ['ckaa >= 1']", ["'ckaa >= 1', column 1", "nearest is cka", ""]),
         ("version = 1\nrules = ['cka => 1']", ["'cka => 1', column 5", "expected >=, <=", ""]),
         ("version = 3", ["a policy of version 3", "version 1", ""]),

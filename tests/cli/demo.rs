@@ -15,6 +15,7 @@ fn every_part_prints_its_command_and_leaves_its_report() {
     let commands = run.stdout.lines().filter_map(|line| line.strip_prefix("$ repsim "));
     let commands: Vec<&str> = commands.filter_map(|c| c.split(' ').next()).collect();
     assert_eq!(commands, ["layers", "cka", "cka", "fid", "saliency", "report"]);
+    assert!(run.stdout.contains("--layers '*' --layers '*.*'"), "{}", run.stdout);
     let read = |name: &str| -> Value {
         serde_json::from_slice(&fs::read(folder.path().join(name)).unwrap()).unwrap()
     };

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
+mod accuracy;
+mod advice;
 mod agreement;
 mod broken;
 mod check;

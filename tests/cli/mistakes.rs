@@ -55,7 +55,7 @@ fn an_archive_cut_short() {
 
 #[test]
 fn something_else_for_a_model() {
-    fails("cka {mlp.npy} --data {mlp.npy}", &["it is not a TorchScript archive", "export"]);
+    fails("cka {mlp.npy} --data {mlp.npy}", &["it is a NumPy array", "--data"]);
     fails("cka {images} --data {mlp.npy}", &["it is a folder", "--data"]);
 }
 

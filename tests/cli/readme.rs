@@ -189,9 +189,12 @@ fn blocks_of_python_export_models() {
     let run =
         Command::new(python).args(["-c", &block]).current_dir(folder.path()).output().unwrap();
     assert!(run.status.success(), "{block}\n{}", String::from_utf8_lossy(&run.stderr));
-    for (name, size) in
-        [("resnet18.pt", "3x64x64"), ("own.pt", "3x32x32"), ("from-state-dict.pt", "3x64x64")]
-    {
+    for (name, size) in [
+        ("resnet18.pt", "3x64x64"),
+        ("own.pt", "3x32x32"),
+        ("from-state-dict.pt", "3x64x64"),
+        ("vit.pt", "3x32x32"),
+    ] {
         let model = folder.path().join(name);
         let run = repsim(["layers", model.to_str().unwrap(), "--input-size", size]);
         assert_eq!(run.code, 0, "{name}: {}", run.stderr);

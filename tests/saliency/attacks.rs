@@ -1,5 +1,6 @@
 //! FGSM and PGD against their definition in PyTorch, and noise.
 
+use repsim::classifier::OutputForm;
 use repsim::data::{Preprocess, Preset};
 use repsim::functional::{Perturbation, Perturbed, Pixels, Robustness, predicted};
 use repsim::saliency::{Images, forward};
@@ -22,6 +23,7 @@ fn plan(kinds: &[Perturbation], epsilon: &[f64]) -> Robustness {
         steps: 10,
         seed: 5,
         pixels: Pixels::of(&steps),
+        form: OutputForm::Logits,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Deletion and insertion in the order of stored maps.
 
 use ndarray::{ArrayViewD, Axis, Ix2};
+use repsim::classifier::OutputForm;
 use repsim::saliency::auc::order;
 use repsim::saliency::faithfulness::{Fill, curves, random_order};
 use repsim::torchscript::Model;
@@ -23,7 +24,7 @@ fn check(
     what: &str,
 ) {
     for (fill, name) in [(Fill::Mean, "mean"), (Fill::Blur, "blur")] {
-        let found = curves(model, image, class, (order, fill), 5).unwrap();
+        let found = curves(model, image, class, (order, fill), (5, OutputForm::Logits)).unwrap();
         for (kind, area) in [("deletion", found.deletion), ("insertion", found.insertion)] {
             let wanted = listed[format!("{kind}.{name}").as_str()]["auc"].as_f64().unwrap();
             assert_near(area, wanted, AREA, &format!("{kind} with {name}, {what}"));
@@ -55,9 +56,12 @@ fn opposite_orders_exchange_the_areas() {
     let x = input().narrow(0, 0, 1);
     let mut explainer = explainer(("seed0", true), &x, &[], &[]);
     let mut pixels = random_order(1024, 5);
-    let there = curves(&mut explainer.model, &x, 0, (&pixels, Fill::Blur), 64).unwrap();
+    let there =
+        curves(&mut explainer.model, &x, 0, (&pixels, Fill::Blur), (64, OutputForm::Logits))
+            .unwrap();
     pixels.reverse();
-    let back = curves(&mut explainer.model, &x, 0, (&pixels, Fill::Blur), 64).unwrap();
+    let back = curves(&mut explainer.model, &x, 0, (&pixels, Fill::Blur), (64, OutputForm::Logits))
+        .unwrap();
     assert_near(there.deletion, back.insertion, AREA, "deletion");
     assert_near(there.insertion, back.deletion, AREA, "insertion");
 }
@@ -66,6 +70,7 @@ fn opposite_orders_exchange_the_areas() {
 fn an_order_has_all_pixels() {
     let x = input().narrow(0, 0, 1);
     let mut explainer = explainer(("seed0", true), &x, &[], &[]);
-    let found = curves(&mut explainer.model, &x, 0, (&[0, 1, 2], Fill::Mean), 64);
+    let found =
+        curves(&mut explainer.model, &x, 0, (&[0, 1, 2], Fill::Mean), (64, OutputForm::Logits));
     assert!(found.unwrap_err().to_string().contains("3 pixels for 32×32"));
 }

@@ -56,7 +56,7 @@ fn run(features: &Array2<f32>, settings: &Settings, batch: usize, optimize: bool
     let load = LoadOptions { batch_size: batch, ..LoadOptions::default() };
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let mut subjects = [Subject { model, layers, input: 0 }];
-    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    let mut feed = ModelFeed::new(&mut subjects, source);
     compare(&mut feed, settings, &mut Silent).unwrap()
 }
 

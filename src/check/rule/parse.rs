@@ -116,6 +116,13 @@ impl<'a> Cursor<'a> {
             let problem = "expected a measure such as cka, diagonal, or a JSON path from $";
             return Err(self.error(start, problem.to_owned()));
         }
+        if self.take("(") {
+            let problem = format!(
+                "there is no function '{name}': a rule has drop(…), rise(…) or change(…) of a value against \
+                 baseline, and holds every value that it names, such as diagonal >= 0.9"
+            );
+            return Err(self.error(start, problem));
+        }
         let bracket = self.at;
         let mut globs = vec![];
         if self.take("[") {

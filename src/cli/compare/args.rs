@@ -11,7 +11,7 @@ use crate::cli::args::{
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
-use crate::cli::sides::{check_b, check_stored, patterns_b, selections};
+use crate::cli::sides::{check_b, check_stored, check_two, patterns_b, selections};
 use crate::error::{Error, Result};
 use crate::report::compare::{CompareSettings, MeasureOptions};
 use crate::similarity::{MEASURES, Measure, Options};
@@ -21,7 +21,7 @@ use crate::torchscript::Selection;
 #[derive(clap::Args)]
 pub struct Args {
     /// One or two TorchScript archives; one is compared with itself
-    #[arg(value_name = "MODEL", num_args = 1..=2, required_unless_present = "features")]
+    #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
     pub models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
     /// array a layer, rows matched by index
@@ -114,7 +114,6 @@ impl Args {
             components: self.pca,
             memory: self.options.memory,
             halves: self.chance.halves(&self.run),
-            logits: false,
         })
     }
 
@@ -123,6 +122,7 @@ impl Args {
     /// # Errors
     /// The first of them.
     pub fn check(&self) -> Result<()> {
+        check_two("compare", &self.models)?;
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
         check_b(self.models.len() + self.features.len(), for_b)?;
         let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::Status;
 use super::cka::skipped;
 use super::output::Messages;
-use super::{features, inputs, settings};
+use super::{accuracy, features, inputs, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{ModelFeed, Source};
@@ -80,14 +80,15 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let preprocess = if one { vec![a] } else { vec![a, b] };
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
-    let (mut subjects, records, mut warnings) =
+    let (mut subjects, mut records, mut warnings) =
         inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
-    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    let mut feed = ModelFeed::new(&mut subjects, source);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(skipped(&data.skipped));
+    warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
     let of = |labels: &[usize]| outcome.indices.iter().map(|&i| labels[i]).collect();
     let labels = dataset.labels().map(of);
     let layers = |m: &crate::report::ModelInput| m.layers.iter().map(|l| l.name.clone()).collect();

@@ -195,12 +195,22 @@ impl Demo<'_> {
 
     /// Prints a command and reads it as the shell would have given it.
     fn parse<T: clap::Args + FromArgMatches>(&self, words: &[&str]) -> Result<T> {
-        self.say(&format!("$ repsim {}\n", words.join(" ")))?;
+        let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        self.say(&format!("$ repsim {}\n", shown.join(" ")))?;
         let command = T::augment_args(clap::Command::new("repsim"));
         let matches = command.try_get_matches_from(words.iter().map(OsString::from));
         matches
             .and_then(|m| T::from_arg_matches(&m))
             .map_err(|e| Error::usage(format!("failed to run the demo: {e}"), "please report this"))
+    }
+}
+
+/// A word as a shell takes it: between quotation marks where it holds what a shell would read.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./,:=+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 
@@ -262,5 +272,17 @@ fn ranking(report: &FidReport) -> String {
     match rises {
         true => "FID rises with the strength of each of the three.".to_owned(),
         false => "FID does not rise with the strength of each of the three.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_that_a_shell_would_read_are_quoted() {
+        let words = ["cka", "a/b-c.pt", "*", "a b", "it's", ""];
+        let expected = ["cka", "a/b-c.pt", "'*'", "'a b'", "'it'\\''s'", "''"];
+        assert_eq!(words.map(quoted), expected);
     }
 }

@@ -12,7 +12,7 @@ use ndarray::{Array4, Axis};
 use self::results::Run;
 use super::Status;
 use super::output::Messages;
-use super::{inputs, picture, settings};
+use super::{accuracy, inputs, picture, settings};
 use crate::capture::maps::{Outcome, Wanted, collect};
 use crate::capture::{ModelFeed, Source, Subject, first_samples};
 use crate::data::{Dataset, LoadOptions, Preprocess, npz_of_floats};
@@ -90,15 +90,13 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
         Wanted { samples: dataset.spread(args.files.rows), pairs: pairs(&subjects, &orders)? };
     sheet::check(args, (&dataset, &wanted), (&subjects, &orders), &samples[0])?;
     let loading = loading.elapsed().as_secs_f64();
-    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    let mut feed = ModelFeed::new(&mut subjects, source);
     let outcome = collect(&mut feed, &wanted, &mut messages.bar())?;
-    let read = feed.summary.take();
+    let (read, judged) = (feed.summary.take(), feed.judged());
     let images = pictures(&dataset.only(&outcome.samples), &preprocess[0], &load)?;
-    let inputs = Inputs {
-        models: records,
-        data: Some(DataInput::new(&dataset, read, &preprocess)),
-        ..Inputs::default()
-    };
+    let data = DataInput::new(&dataset, read, &preprocess);
+    warnings.extend(accuracy::judge(&mut records, &data.path, &judged, messages));
+    let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let run = Run { args, dataset: &dataset, subjects: &subjects, order: &orders[0] };
     let device = device::name(execution.device);
     let (report, columns) = run.report(&wanted, &outcome, (inputs, warnings, device, loading))?;

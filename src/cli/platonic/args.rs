@@ -125,7 +125,6 @@ impl Args {
             components: self.pca,
             memory: self.options.memory,
             halves: self.chance.halves(&self.run),
-            logits: true,
         })
     }
 

@@ -12,14 +12,13 @@ pub use self::show::{correlation, ordered, places};
 use super::Status;
 use super::cka::skipped;
 use super::output::Messages;
-use super::target::{check_names, names_in_order, numbered};
-use super::{features, inputs, settings};
+use super::target::names_in_order;
+use super::{accuracy, features, inputs, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
-use crate::capture::{ModelFeed, Source, Subject, first_samples};
+use crate::capture::{Judged, ModelFeed, Naming, Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::functional::checked_logits;
-use crate::novelty::predictions;
 use crate::report::{DataInput, Inputs, ModelInput, PictureFile, Warning};
 use crate::saliency::forward;
 use crate::torchscript::{Execution, Selection, device, native};
@@ -72,43 +71,39 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let loading = Instant::now();
     let dataset = args.data.open()?;
     args.check_components(dataset.len())?;
-    let named = args.labels.as_deref().map(|path| Ok((path, names_in_order(path)?)));
-    let named = named.transpose()?;
+    let named = args.labels.as_deref().map(names_in_order).transpose()?;
     let execution = args.run.execution()?;
     let preprocess = [args.preprocess.steps(&dataset)?];
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
-    let (mut subjects, records, mut warnings) = listen(args, &source, &execution)?;
+    let (mut subjects, mut records, mut warnings) = listen(args, &source, &execution)?;
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
-    let mut feed = ModelFeed { subjects: &mut subjects, source, summary: None };
+    let mut feed = ModelFeed::new(&mut subjects, source);
+    if let Some(names) = &named {
+        feed = feed.naming(&Naming::Every(names.clone()));
+    }
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(skipped(&data.skipped));
     let of = |labels: &[usize]| outcome.indices.iter().map(|&i| labels[i]).collect();
     let labels = dataset.labels().map(of);
-    let accuracy = outcome.logits.iter().map(|logits| {
-        let logits = logits.as_ref().ok_or("the model gives no matrix of logits")?;
-        let names = match &named {
-            Some((path, names)) => {
-                check_names(path, names, logits.ncols()).map_err(|e| e.to_string())?;
-                names
-            }
-            None => dataset.classes(),
-        };
-        let classes = numbered(&dataset, names, logits.ncols())?;
-        let said = predictions(logits.view()).into_iter().collect::<Option<Vec<_>>>();
-        let said = said.ok_or("the logits of a sample are NaN or infinite")?;
-        let right = said.iter().zip(&outcome.indices).filter(|(s, i)| s.class == classes[**i]);
-        Ok(right.count() as f64 / said.len().max(1) as f64)
-    });
-    let accuracy = accuracy.collect();
+    let judged = feed.judged();
+    warnings.extend(accuracy::judge(&mut records, &data.path, &judged, messages));
+    let accuracy = judged.iter().map(share).collect();
     let layer = |m: &ModelInput| m.layers.first().map_or(String::new(), |l| l.name.clone());
     let layers = records.iter().map(layer).collect();
     let names = unique(records.iter().map(|record| record.path.clone()).collect());
     let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let device = device::name(execution.device);
     Ok(Found { inputs, names, layers, outcome, accuracy, labels, warnings, loading, device })
+}
+
+/// The share of samples that a model is right on, or why that is not known.
+fn share(judged: &Judged) -> Result<f64, String> {
+    judged.form.ok_or("the model gives no matrix of logits")?;
+    let found = judged.accuracy.clone().ok_or("the data have no labels")?;
+    Ok(found?.0.share())
 }
 
 /// One layer of each model: the one named, else the input of its last linear layer.

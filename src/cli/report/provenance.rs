@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::render::html::{Column, Entry, Markup, Table, facts, html};
-use crate::report::{DataInput, ModelInput, Report, SetInput, Timing};
+use crate::report::{DataInput, ModelAccuracy, ModelInput, Report, SetInput, Timing};
 
 /// All settings, those within others by their path.
 pub fn settings(settings: &impl Serialize) -> Markup {
@@ -85,6 +85,12 @@ fn of_model(name: &str, model: &ModelInput) -> Vec<(String, String)> {
         let trusted = model.untrusted_operators.join(", ");
         found.push((format!("{name} was trusted with"), trusted));
     }
+    found.extend(model.output.map(|form| (format!("{name} gives"), form.to_string())));
+    let words = |a: &ModelAccuracy| {
+        a.in_words().or_else(|| Some(format!("not known: {}", a.reason.as_ref()?)))
+    };
+    let accuracy = model.accuracy.iter().filter_map(words);
+    found.extend(accuracy.map(|words| (format!("{name}, accuracy"), words)));
     found
 }
 

@@ -19,7 +19,8 @@ use self::results::Collected;
 use super::Status;
 use super::output::Messages;
 use super::{inputs, picture, settings};
-use crate::capture::{Progress, Source, first_samples, to_tensor};
+use crate::capture::{Judge, Progress, Source, first_samples, to_tensor};
+use crate::classifier::OutputForm;
 use crate::data::{Batch, Dataset, Preprocess, Spool, Summary};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
@@ -67,6 +68,10 @@ struct Subject {
     names: Vec<String>,
     /// The class of each image by the number of its logit, where that is explained.
     labels: Option<Vec<usize>>,
+    /// What its outputs are, by those of the first images.
+    form: OutputForm,
+    /// What its outputs say of all images.
+    judge: Judge,
 }
 
 /// Makes the maps and compares them.
@@ -94,7 +99,8 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let device = device::name(execution.device);
     collected.test(args, (&preprocess[0], &execution))?;
     let of_run = (loading, device);
-    let mut found = collected.finish(&preprocess[0], summary, of_run, subjects, warnings);
+    let mut found =
+        collected.finish(&preprocess[0], summary, of_run, subjects, (warnings, messages));
     found.report.timing.total = started.elapsed().as_secs_f64();
     Ok(found)
 }
@@ -128,6 +134,8 @@ fn aim(
                 format!("the models differ in what is explained: {shared}, {}", aim.target);
             return Err(Error::usage(problem, "name the class by its number"));
         }
+        subject.judge = Judge::new(&aim.naming());
+        subject.form = aim.form;
         subject.names = aim.names;
         subject.labels = aim.labels.ok().filter(|_| shared == Target::Label);
         warnings.extend(aim.warning);
@@ -182,7 +190,15 @@ fn subjects(
         let (explainer, record, said) =
             model.into_explainer(sample, &args.wanted(preprocess), execution)?;
         warnings.extend(said);
-        subjects.push(Subject { explainer, record, input: 0, names: vec![], labels: None });
+        subjects.push(Subject {
+            explainer,
+            record,
+            input: 0,
+            names: vec![],
+            labels: None,
+            form: OutputForm::default(),
+            judge: Judge::default(),
+        });
     }
     Ok(subjects)
 }
@@ -203,7 +219,7 @@ fn of_batch(subjects: &mut [Subject], batch: &Batch, collected: &mut Collected<'
         collected.differentiate(i, subject, &images, &explained.classes)?;
         collected.timing.forward += running.elapsed().as_secs_f64();
         let measuring = Instant::now();
-        collected.take(&subject.names, &explained, &input)?;
+        collected.take(subject, &explained, &images)?;
         collected.timing.measure += measuring.elapsed().as_secs_f64();
     }
     let measuring = Instant::now();

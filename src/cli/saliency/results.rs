@@ -11,6 +11,9 @@ use super::pictures::{self, Pictures};
 use super::trust::{Faithfulness, Kept, sanity};
 use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
+use crate::classifier::OutputForm;
+use crate::cli::accuracy;
+use crate::cli::output::Messages;
 use crate::cli::target::name_of as class;
 use crate::data::{Batch, Dataset, Preprocess, Spool, Summary as Read};
 use crate::error::{Error, Result};
@@ -189,11 +192,18 @@ impl<'a> Collected<'a> {
         Ok(())
     }
 
-    /// Takes in what one model gave for the batch; `names` are those of its classes.
+    /// Takes in what one model gave for the batch.
     ///
     /// # Errors
     /// The logits are no matrix, or maps cannot be read.
-    pub fn take(&mut self, names: &[String], explained: &Explained, input: &Tensor) -> Result<()> {
+    pub fn take(
+        &mut self,
+        subject: &mut Subject,
+        explained: &Explained,
+        images: &Images<'_>,
+    ) -> Result<()> {
+        subject.judge.take(self.dataset, images.indices, Some(&explained.logits))?;
+        let (names, input) = (subject.names.as_slice(), images.input);
         let logits = tensors::to_matrix(&explained.logits)?;
         let scores = explained.classes.scores(&explained.logits)?.to_kind(Kind::Double);
         let scores = tensors::to_vector(&scores)?;
@@ -209,7 +219,7 @@ impl<'a> Collected<'a> {
                 target: known.then(|| class(names, classes.classes[i] as usize)),
                 against: classes.against.map(|c| class(names, c as usize)),
                 score: scores[i].into(),
-                top: top(logits, names),
+                top: top(logits, names, subject.form),
                 completeness_error: error,
             });
         }
@@ -263,7 +273,7 @@ impl<'a> Collected<'a> {
         read: Read,
         (loading, device): (f64, String),
         subjects: Vec<Subject>,
-        mut warnings: Vec<Warning>,
+        (mut warnings, messages): (Vec<Warning>, &Messages),
     ) -> Found {
         let seed = self.args.choices.random_seed;
         let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
@@ -291,7 +301,10 @@ impl<'a> Collected<'a> {
             images: self.images,
             sanity: self.sanity,
         };
-        let models = subjects.into_iter().map(|s| s.record).collect();
+        let (mut models, judged): (Vec<_>, Vec<_>) =
+            subjects.into_iter().map(|s| (s.record, s.judge.judged())).unzip();
+        warnings.extend(accuracy::judge(&mut models, &data.path, &judged, messages));
+        warnings.extend(models.iter().filter_map(accuracy::of_probabilities));
         let report = SaliencyReport {
             schema: SchemaId::current("saliency"),
             tool: Tool::current(libtorch_version()),
@@ -387,16 +400,20 @@ fn model_names(paths: &[PathBuf]) -> Vec<String> {
     names
 }
 
-/// The classes with the highest logits.
-fn top(logits: &[f64], names: &[String]) -> Vec<ClassScore> {
+/// The classes with the highest outputs.
+fn top(logits: &[f64], names: &[String], form: OutputForm) -> Vec<ClassScore> {
+    let are_probabilities = form == OutputForm::Probabilities;
     let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = logits.iter().map(|l| (l - most).exp()).sum();
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
     let score = |i: usize| ClassScore {
         class: class(names, i),
-        logit: logits[i].into(),
-        probability: ((logits[i] - most).exp() / sum).into(),
+        logit: (!are_probabilities).then_some(logits[i]).into(),
+        probability: match are_probabilities {
+            true => logits[i].into(),
+            false => ((logits[i] - most).exp() / sum).into(),
+        },
     };
     order.into_iter().take(TOP).map(score).collect()
 }

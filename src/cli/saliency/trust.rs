@@ -47,11 +47,13 @@ impl Faithfulness {
         let arrays = arrays.collect::<Result<Vec<_>>>()?;
         self.maps.resize_with(self.maps.len().max(first + maps.len()), Vec::new);
         self.random.resize_with(self.random.len().max(model + 1), Vec::new);
+        let form = subject.form;
         let Explainer { model: network, options, .. } = &mut subject.explainer;
         for (i, &class) in classes.classes.iter().enumerate() {
             let input = images.input.narrow(0, i as i64, 1);
             let mut both = |order: &[usize]| -> Result<[Curves; 2]> {
-                let mut of = |fill| curves(network, &input, class, (order, fill), options.batch);
+                let how = (options.batch, form);
+                let mut of = |fill| curves(network, &input, class, (order, fill), how);
                 Ok([of(FILLS[0])?, of(FILLS[1])?])
             };
             for (c, maps) in arrays.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::classifier::OutputForm;
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
@@ -204,6 +205,7 @@ impl Args {
             steps: self.perturbation.pgd_steps,
             seed: self.perturbation.random_seed,
             pixels: Pixels::of(preprocess),
+            form: OutputForm::default(),
         };
         Ok((plan, warning))
     }

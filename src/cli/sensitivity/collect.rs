@@ -183,6 +183,7 @@ fn first(
         total
     })?;
     let classes = classes.ok_or_else(|| Error::usage("no target", "please report this"))?;
+    run.judge.take(run.source.dataset, &batch.indices, Some(&output))?;
     for (sensitivity, layer) in sensitivities.iter_mut().zip(&layers) {
         sensitivity.add(layer)?;
     }

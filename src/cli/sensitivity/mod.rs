@@ -15,7 +15,7 @@ use super::inputs::{self, Probed};
 use super::output::Messages;
 use super::settings;
 use super::target::Aim;
-use crate::capture::{Source, first_samples};
+use crate::capture::{Judge, Source, first_samples};
 use crate::error::{Error, Result};
 use crate::functional::{Ablation, Robustness};
 use crate::report::sensitivity::SensitivityReport;
@@ -56,6 +56,8 @@ struct Run<'a> {
     names: Vec<String>,
     /// The classes of the samples by the numbers of the logits, or why they are not known.
     labels: Result<Vec<usize>, String>,
+    /// What the outputs say of all images.
+    judge: Judge,
     ablations: Vec<Ablation>,
     plan: Robustness,
 }
@@ -73,7 +75,7 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let dataset = args.data.open()?;
     let execution = args.run.execution()?;
     let preprocess = args.preprocess.steps(&dataset)?;
-    let (plan, unperturbed) = args.robustness(&dataset, &preprocess)?;
+    let (mut plan, unperturbed) = args.robustness(&dataset, &preprocess)?;
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: slice::from_ref(&preprocess), load };
     let samples = first_samples(&source, 2)?.swap_remove(0);
@@ -84,8 +86,10 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let (mut subject, model, mut warnings) = loaded.into_probed(&samples, wanted, &execution)?;
     warnings.extend(unperturbed);
     settings::tell_preset(&args.preprocess, &preprocess, messages);
-    let Aim { names, target, labels, warning } =
-        args.target.aim(&mut subject.model, &samples, &dataset)?;
+    let aim = args.target.aim(&mut subject.model, &samples, &dataset)?;
+    plan.form = aim.form;
+    let judge = Judge::new(&aim.naming());
+    let Aim { names, target, labels, warning, .. } = aim;
     warnings.extend(warning);
     let record = Record {
         model,
@@ -94,7 +98,7 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
         device: device::name(execution.device),
     };
     let ablations = args.ablations()?;
-    let mut run = Run { source, subject, target, names, labels, ablations, plan };
+    let mut run = Run { source, subject, target, names, labels, judge, ablations, plan };
     let mut bar = messages.bar();
     let collected = Collected::of(&mut run, &mut bar)?;
     for (layer, ablator) in run.subject.layers.iter().zip(&collected.ablators) {
@@ -103,5 +107,5 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
             messages.detail(&format!("{name}: a run of the whole network for every channel"));
         }
     }
-    Ok(results::report(args, &run, collected, record))
+    Ok(results::report(args, &run, collected, record, messages))
 }

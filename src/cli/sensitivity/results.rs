@@ -2,6 +2,8 @@
 
 use super::collect::{Collected, Seen, Under};
 use super::{Args, Record, Run};
+use crate::cli::accuracy;
+use crate::cli::output::Messages;
 use crate::cli::target::name_of;
 use crate::functional::ranking::{correlation, falling_ranks, only_in_first};
 use crate::functional::{Ablation, Flat, Perturbation, Sensitivity, wilson};
@@ -25,7 +27,13 @@ const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
 const FEW: usize = 20;
 
 /// The report.
-pub fn report(args: &Args, run: &Run<'_>, found: Collected, record: Record) -> SensitivityReport {
+pub fn report(
+    args: &Args,
+    run: &Run<'_>,
+    found: Collected,
+    record: Record,
+    messages: &Messages,
+) -> SensitivityReport {
     let results = results(run, &found);
     let mut warnings = record.warnings;
     warnings.extend(of_results(run, &found, &results));
@@ -38,11 +46,14 @@ pub fn report(args: &Args, run: &Run<'_>, found: Collected, record: Record) -> S
         ..Timing::default()
     };
     let data = DataInput::new(run.source.dataset, Some(found.read), run.source.preprocess);
+    let mut models = vec![record.model];
+    warnings.extend(accuracy::judge(&mut models, &data.path, &[run.judge.judged()], messages));
+    warnings.extend(models.iter().filter_map(accuracy::of_probabilities));
     Report {
         pictures: vec![],
         schema: SchemaId::current("sensitivity"),
         tool: Tool::current(libtorch_version()),
-        inputs: Inputs { models: vec![record.model], data: Some(data), ..Inputs::default() },
+        inputs: Inputs { models, data: Some(data), ..Inputs::default() },
         settings: settings(args, run, record.device),
         results,
         warnings,

@@ -32,7 +32,7 @@ pub fn structure(
     work.pass += 1;
     let part = work.samples.part(&work.split.held_out);
     let subjects = &mut networks.subjects;
-    let mut feed = ModelFeed { subjects, source: part.source(), summary: None };
+    let mut feed = ModelFeed::new(subjects, part.source());
     let found = compare(&mut feed, &settings, bar)?;
     work.timing.forward += found.timing.forward;
     work.timing.measure += found.timing.measure;

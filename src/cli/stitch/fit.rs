@@ -177,11 +177,12 @@ fn train(
     work: &mut Work,
     bar: &mut dyn Progress,
 ) -> Result<()> {
-    let rate = args.fit.learning_rate();
+    let (rate, form) = (args.fit.learning_rate(), networks.forms[1]);
     let mut trainers = vec![];
     for stitches in &fits.pairs {
         let both = |s: &Stitches| -> Result<_> {
-            Ok((Trainer::new(&s.real, rate)?, Trainer::new(&s.random, rate)?))
+            let new = |stitch| Trainer::new(stitch, rate, form);
+            Ok((new(&s.real)?, new(&s.random)?))
         };
         trainers.push(stitches.as_ref().map(both).transpose()?);
     }

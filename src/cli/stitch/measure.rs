@@ -48,6 +48,7 @@ pub fn measure(
     let used = networks.used_a();
     let none = vec![false; networks.tails.len()];
     let held_out = work.split.held_out.clone();
+    let whole = work.samples.dataset.clone();
     work.pass(&held_out, bar, |positions, inputs| {
         let (labels, labels_a) = (networks.labels_of(positions), networks.labels_a_of(positions));
         let b_input = &inputs[networks.subjects[1].input];
@@ -55,8 +56,13 @@ pub fn measure(
         let random = Outputs::of(&mut networks.random, &inputs[0], &used, false)?;
         let b = Outputs::of(&mut networks.subjects[1], b_input, &none, true)?;
         let (Some(logits_a), Some(logits_b)) = (&a.logits, &b.logits) else { return Ok(()) };
-        found.a.add(logits_a, &Reference { logits: logits_a, labels: labels_a.as_deref() })?;
-        let reference = Reference { logits: logits_b, labels: labels.as_deref() };
+        let data = &whole;
+        networks.judges[0].take(data, positions, Some(logits_a))?;
+        networks.judges[1].take(data, positions, Some(logits_b))?;
+        let [form_a, form] = [0, 1].map(|side| networks.forms[side]);
+        let own = Reference { logits: logits_a, labels: labels_a.as_deref(), form: form_a };
+        found.a.add(logits_a, &own)?;
+        let reference = Reference { logits: logits_b, labels: labels.as_deref(), form };
         found.b.add(logits_b, &reference)?;
         for ((pair, scores), stitches) in
             networks.pairs.iter().zip(&mut found.pairs).zip(&found.fits.pairs)

@@ -101,7 +101,7 @@ fn stitch(args: &Args, messages: &Messages) -> Result<StitchReport> {
     let found = measure::measure(&mut networks, stitches, &mut work, &mut bar)?;
     let cka = args.fit.against.map(|_| against::structure(&mut networks, &mut work, &mut bar));
     let cka = cka.transpose()?;
-    results::report(args, networks, found, cka, work, (loading, device))
+    results::report(args, networks, found, cka, work, (loading, device), messages)
 }
 
 /// The passes over the data.

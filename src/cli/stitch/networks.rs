@@ -4,10 +4,10 @@ use tch::Tensor;
 
 use super::Args;
 use super::split::Split;
-use crate::capture::Subject;
+use crate::capture::{Judge, Subject};
+use crate::classifier::OutputForm;
 use crate::cli::inputs::{self, LoadedModel};
 use crate::cli::names::few;
-use crate::cli::target::Aim;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::functional::checked_logits;
@@ -32,6 +32,10 @@ pub struct Networks {
     pub labels: Option<Vec<usize>>,
     /// The same by the numbers of A's.
     pub labels_a: Option<Vec<usize>>,
+    /// What the outputs of A and of B are, by those of the first samples.
+    pub forms: Vec<OutputForm>,
+    /// What the outputs of A and of B say of the samples measured on.
+    pub judges: Vec<Judge>,
     /// Why the classes are not known.
     pub unlabelled: Option<String>,
     /// What is said of the files.
@@ -94,6 +98,8 @@ impl Networks {
             pairs: vec![],
             labels: None,
             labels_a: None,
+            forms: vec![],
+            judges: vec![],
             unlabelled: None,
             records,
             warnings,
@@ -138,8 +144,10 @@ impl Networks {
         let target = args.target();
         let mut found = vec![];
         for subject in &mut self.subjects {
-            let Aim { labels, .. } = target.aim(&mut subject.model, &first[subject.input], data)?;
-            found.push(labels);
+            let aim = target.aim(&mut subject.model, &first[subject.input], data)?;
+            self.forms.push(aim.form);
+            self.judges.push(Judge::new(&aim.naming()));
+            found.push(aim.labels);
         }
         self.unlabelled = found[1].as_ref().err().cloned();
         self.labels = found.pop().and_then(Result::ok);

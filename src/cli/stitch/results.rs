@@ -5,7 +5,10 @@ use super::fit::Stitches;
 use super::measure::{Measured, PairScores};
 use super::networks::{Networks, Pair};
 use super::{Work, against};
+use crate::capture::Judge;
+use crate::cli::accuracy;
 use crate::cli::names::{counted, few};
+use crate::cli::output::Messages;
 use crate::error::Result;
 use crate::functional::stitching::{Form, Ridge, Scores};
 use crate::functional::wilson;
@@ -29,6 +32,7 @@ pub fn report(
     cka: Option<Vec<f64>>,
     work: Work,
     (load, device): (f64, String),
+    messages: &Messages,
 ) -> Result<StitchReport> {
     let results = results(&networks, &found, cka.as_deref(), &work);
     let diverged = diverged(&networks, &found);
@@ -47,6 +51,8 @@ pub fn report(
     };
     let settings = settings(args, &work, device);
     let data = work.data(&mut warnings)?;
+    let judged: Vec<_> = networks.judges.iter().map(Judge::judged).collect();
+    warnings.extend(accuracy::judge(&mut networks.records, &data.path, &judged, messages));
     Ok(Report {
         pictures: vec![],
         schema: SchemaId::current("stitch"),

@@ -2,8 +2,10 @@
 
 use tch::{Kind, Tensor};
 
+use crate::classifier::OutputForm;
 use crate::error::Result;
 use crate::functional::predicted;
+use crate::saliency::log_probabilities;
 use crate::torchscript::tensors;
 
 /// What one network, or one stitch, has predicted so far.
@@ -22,6 +24,8 @@ pub struct Reference<'a> {
     pub logits: &'a Tensor,
     /// The classes of the images by the numbers of the logits, where they are known.
     pub labels: Option<&'a [usize]>,
+    /// What both outputs are.
+    pub form: OutputForm,
 }
 
 impl Scores {
@@ -44,7 +48,7 @@ impl Scores {
             let right = |(said, label): &(&Option<usize>, &usize)| **said == Some(**label);
             self.right += said.iter().zip(labels).filter(right).count();
         }
-        self.divergence += divergence(against.logits, &logits)?;
+        self.divergence += divergence(against.logits, &logits, against.form)?;
         Ok(())
     }
 
@@ -77,16 +81,17 @@ impl Scores {
         if self.unsound > 0 { f64::NAN } else { count as f64 / self.images as f64 }
     }
 
-    /// The mean over images of KL(p‖q) = Σ p·ln(p/q) in nats, with p the intact network's softmax
-    /// probabilities and q the stitched one's.
+    /// The mean over images of KL(p‖q) = Σ p·ln(p/q) in nats, with p the intact network's probabilities
+    /// and q the stitched one's.
     pub fn divergence(&self) -> f64 {
         self.divergence / self.images as f64
     }
 }
 
-/// ΣKL(p‖q) over the rows, with p and q the softmax of both.
-fn divergence(p: &Tensor, q: &Tensor) -> Result<f64> {
-    let (p, q) = (p.log_softmax(-1, Kind::Double), q.log_softmax(-1, Kind::Double));
+/// ΣKL(p‖q) over the rows, with p and q the probabilities of both.
+fn divergence(p: &Tensor, q: &Tensor, form: OutputForm) -> Result<f64> {
+    let of = |outputs| log_probabilities(outputs, form, Kind::Double);
+    let (p, q) = (of(p), of(q));
     let each = p.exp() * (p - q);
     // No divergence is below 0 but by rounding; NaN stays.
     let each = each.sum_dim_intlist([-1i64].as_slice(), false, Kind::Double).clamp_min(0.0);
@@ -97,16 +102,18 @@ fn divergence(p: &Tensor, q: &Tensor) -> Result<f64> {
 mod tests {
     use super::*;
 
+    const FORM: OutputForm = OutputForm::Logits;
+
     #[test]
     fn predictions_are_counted() -> Result<()> {
         let intact = tensors::from_rows(&[2.0, 0.0, 0.0, 1.0, 3.0, 1.0], &[3, 2])?;
         let said = tensors::from_rows(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0], &[3, 2])?;
         let mut scores = Scores::default();
-        scores.add(&said, &Reference { logits: &intact, labels: Some(&[0, 0, 0]) })?;
+        scores.add(&said, &Reference { logits: &intact, labels: Some(&[0, 0, 0]), form: FORM })?;
         assert_eq!((scores.images(), scores.right()), (3, 2));
         assert!((scores.agreement() - 1.0 / 3.0).abs() < 1e-15);
         let mut same = Scores::default();
-        same.add(&intact, &Reference { logits: &intact, labels: None })?;
+        same.add(&intact, &Reference { logits: &intact, labels: None, form: FORM })?;
         assert_eq!((same.agreement(), same.divergence()), (1.0, 0.0));
         Ok(())
     }
@@ -116,7 +123,7 @@ mod tests {
         let intact = tensors::from_rows(&[2.0, 0.0, 0.0, 1.0], &[2, 2])?;
         let said = tensors::from_rows(&[2.0, 0.0, f32::NAN, 1.0], &[2, 2])?;
         let mut scores = Scores::default();
-        scores.add(&said, &Reference { logits: &intact, labels: Some(&[0, 1]) })?;
+        scores.add(&said, &Reference { logits: &intact, labels: Some(&[0, 1]), form: FORM })?;
         assert_eq!(scores.unsound(), 1);
         assert!(scores.accuracy().is_nan() && scores.agreement().is_nan());
         assert!(scores.divergence().is_nan());
@@ -128,7 +135,7 @@ mod tests {
         let intact = tensors::from_rows(&[0.0, 0.0, 3.0_f32.ln(), 0.0], &[2, 2])?;
         let mut scores = Scores::default();
         let said = tensors::from_rows(&[0.0, 0.0], &[1, 2])?;
-        scores.add(&said, &Reference { logits: &intact, labels: Some(&[1, 0]) })?;
+        scores.add(&said, &Reference { logits: &intact, labels: Some(&[1, 0]), form: FORM })?;
         let second = 0.75 * (0.75_f64 / 0.5).ln() + 0.25 * (0.25_f64 / 0.5).ln();
         assert!((scores.divergence() - second / 2.0).abs() < 1e-7);
         assert_eq!(scores.right(), 1);

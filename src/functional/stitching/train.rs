@@ -1,11 +1,13 @@
 //! A stitch that learns on the task.
 
 use tch::nn::{self, OptimizerConfig};
-use tch::{Kind, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
 use super::stitch::Stitch;
+use crate::classifier::OutputForm;
 use crate::error::{Error, Result};
 use crate::functional::checked_logits;
+use crate::saliency::cross_entropy;
 use crate::torchscript::{Answer, Tail, tensors};
 
 /// A stitch whose W and b go on from where they are by Adam (Kingma & Ba 2015) on the cross entropy of
@@ -17,6 +19,7 @@ pub struct Trainer {
     losses: Vec<f64>,
     epoch: (f64, usize),
     classes: i64,
+    form: OutputForm,
     start: Option<f64>,
 }
 
@@ -32,11 +35,11 @@ pub struct Trained {
 }
 
 impl Trainer {
-    /// Goes on from a stitch.
+    /// Goes on from a stitch; `form` says what the outputs of the network behind it are.
     ///
     /// # Errors
     /// The stitch is the identity and has nothing to learn, or what libtorch said.
-    pub fn new(start: &Stitch, rate: f64) -> Result<Self> {
+    pub fn new(start: &Stitch, rate: f64, form: OutputForm) -> Result<Self> {
         let Some((weight, bias)) = start.parameters() else {
             return Err(Error::usage("the identity has nothing to learn", "take --fit direct"));
         };
@@ -54,6 +57,7 @@ impl Trainer {
             losses: vec![],
             epoch: (0.0, 0),
             classes: 1,
+            form,
             start: None,
         })
     }
@@ -69,7 +73,7 @@ impl Trainer {
         self.classes = logits.size()[1];
         let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         let classes = Tensor::from_slice(&classes).to_device(logits.device());
-        let loss = logits.cross_entropy_for_logits(&classes);
+        let loss = cross_entropy(&logits, &classes, self.form, Reduction::Mean)?;
         let value = tensors::to_vector(&loss.detach().to_kind(Kind::Double).reshape([1]))?[0];
         self.start.get_or_insert(value);
         self.epoch.0 += value * labels.len() as f64;

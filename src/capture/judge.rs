@@ -1,0 +1,119 @@
+//! What a model's own output says of the samples that run through it.
+
+use tch::Tensor;
+
+use crate::classifier::{Accuracy, Matched, Numbering, OutputForm, Tally, numbered};
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::torchscript::tensors;
+
+/// Outputs a sample beyond which they are not taken for those of a classifier.
+const MOST_OUTPUTS: i64 = 100_000;
+
+/// Names of a model's outputs, in their order.
+#[derive(Debug, Clone, Default)]
+pub enum Naming {
+    /// Those of the data's classes.
+    #[default]
+    Data,
+    /// These where they are as many as the outputs, else those of the data's classes.
+    Known(Vec<String>),
+    /// These, and no others.
+    Every(Vec<String>),
+}
+
+/// Counts how often a model is right, batch by batch.
+#[derive(Debug, Default)]
+pub struct Judge {
+    naming: Naming,
+    /// The classes by the numbers of the outputs, or why they are not known.
+    classes: Option<Result<Numbering, String>>,
+    tally: Tally,
+    /// Whether the data have labels.
+    labelled: bool,
+    /// Whether an earlier pass saw all samples.
+    done: bool,
+}
+
+/// What the outputs of a model said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What they are; `None` where no N×K outputs were seen.
+    pub form: Option<OutputForm>,
+    /// How often they were right, or why that is not known; `None` where the data have no labels.
+    pub accuracy: Option<Result<(Accuracy, Matched), String>>,
+}
+
+impl Judge {
+    /// With the names of the outputs.
+    pub fn new(naming: &Naming) -> Self {
+        Self { naming: naming.clone(), ..Self::default() }
+    }
+
+    /// A pass over the data begins: what an earlier one saw is not counted again.
+    pub fn begin_pass(&mut self) {
+        self.done = self.tally.rows() > 0;
+    }
+
+    /// Takes in what the model gave for the samples at some positions of the data, where that is N×K
+    /// with K ≥ 2.
+    ///
+    /// # Errors
+    /// The output cannot be read.
+    pub fn take(
+        &mut self,
+        dataset: &Dataset,
+        indices: &[usize],
+        output: Option<&Tensor>,
+    ) -> Result<()> {
+        let Some(output) = output.filter(|o| !self.done && is_of_classes(o, indices.len())) else {
+            return Ok(());
+        };
+        let outputs = tensors::to_matrix(&output.detach())?;
+        let classes =
+            self.classes.get_or_insert_with(|| self.naming.classes(dataset, outputs.ncols()));
+        let own = |found: &Numbering| indices.iter().map(|&i| found.labels[i]).collect();
+        let labels: Option<Vec<usize>> = classes.as_ref().ok().map(own);
+        self.tally.add(outputs.view(), labels.as_deref());
+        self.labelled = dataset.labels().is_some();
+        Ok(())
+    }
+
+    /// What was said so far.
+    pub fn judged(&self) -> Judged {
+        let accuracy = self.classes.as_ref().filter(|_| self.labelled).map(|classes| {
+            let matched = classes.as_ref().map_err(Clone::clone)?.matched;
+            Ok((self.tally.accuracy()?, matched))
+        });
+        Judged { form: self.tally.form(), accuracy }
+    }
+}
+
+impl Naming {
+    /// The classes of the samples by the numbers of K outputs, or why they are not known.
+    fn classes(&self, dataset: &Dataset, outputs: usize) -> Result<Numbering, String> {
+        let own = dataset.classes();
+        let names = match self {
+            Self::Known(names) if names.len() == outputs => names,
+            Self::Every(names) if names.len() != outputs => {
+                let count = names.len();
+                return Err(format!(
+                    "--labels names {count} classes, and the model gives {outputs} logits"
+                ));
+            }
+            Self::Every(names) => names,
+            Self::Data | Self::Known(_) => own,
+        };
+        numbered(dataset.labels(), own, names, outputs)
+    }
+}
+
+/// Whether an output is N×K with K ≥ 2, of floats.
+fn is_of_classes(output: &Tensor, samples: usize) -> bool {
+    let shape = output.size();
+    let floats = matches!(
+        output.kind(),
+        tch::Kind::Float | tch::Kind::Double | tch::Kind::Half | tch::Kind::BFloat16
+    );
+    matches!(shape[..], [n, k] if n == samples as i64 && (2..=MOST_OUTPUTS).contains(&k)) && floats
+}

@@ -1,0 +1,96 @@
+//! Which output of a classifier stands for which class of the data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// By what the classes of the data were matched with the outputs of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Matched {
+    /// By names: as many as the outputs, in their order (sub-folders in the order of their names, or a
+    /// file of labels).
+    Names,
+    /// By the numbers of the labels.
+    Numbers,
+}
+
+/// The classes of samples by the numbers of a model's outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbering {
+    /// One a sample.
+    pub labels: Vec<usize>,
+    /// By what they were found.
+    pub matched: Matched,
+}
+
+/// The class of each sample by the number of its output, of K: the place of its name among `names` where
+/// they are K and hold all of the data's, else the data's own numbers. `classes` are the data's own
+/// names, empty where they have none.
+///
+/// # Errors
+/// Why that cannot be told: no labels, or another number of classes.
+pub fn numbered(
+    labels: Option<&[usize]>,
+    classes: &[String],
+    names: &[String],
+    outputs: usize,
+) -> Result<Numbering, String> {
+    let labels = labels.ok_or("the data have no labels")?;
+    let once = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
+    let place = |name: &String| names.iter().position(|other| other == name).filter(|_| once(name));
+    let places: Option<Vec<usize>> = classes.iter().map(place).collect();
+    if let Some(places) = places.filter(|p| !p.is_empty() && names.len() == outputs) {
+        let labels = labels.iter().map(|&label| places[label]).collect();
+        return Ok(Numbering { labels, matched: Matched::Names });
+    }
+    let most = labels.iter().max().map_or(0, |most| most + 1);
+    let fits = if classes.is_empty() { most <= outputs } else { classes.len() == outputs };
+    let (count, matched) = match classes.is_empty() {
+        true => (most, Matched::Numbers),
+        false => (classes.len(), Matched::Names),
+    };
+    match fits {
+        true => Ok(Numbering { labels: labels.to_vec(), matched }),
+        false => Err(unlike(outputs, count)),
+    }
+}
+
+/// Why the classes of the data are not those of the outputs.
+pub fn unlike(outputs: usize, classes: usize) -> String {
+    format!(
+        "the model gives {outputs} logits and the data have {classes} classes: which is which cannot be \
+         told"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(all: &[&str]) -> Vec<String> {
+        all.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_go_before_numbers() {
+        let (own, known) = (names(&["b", "c"]), names(&["a", "b", "c"]));
+        let found = numbered(Some(&[0, 1, 1]), &own, &known, 3);
+        assert_eq!(found, Ok(Numbering { labels: vec![1, 2, 2], matched: Matched::Names }));
+        let found = numbered(Some(&[0, 2]), &[], &[], 5);
+        assert_eq!(found, Ok(Numbering { labels: vec![0, 2], matched: Matched::Numbers }));
+        let found = numbered(Some(&[0, 1]), &own, &names(&["x", "y"]), 2);
+        assert_eq!(found, Ok(Numbering { labels: vec![0, 1], matched: Matched::Names }));
+    }
+
+    #[test]
+    fn what_cannot_be_matched_says_why() {
+        let says = |found: Result<Numbering, String>| found.err().unwrap_or_default();
+        assert!(says(numbered(None, &[], &[], 3)).contains("no labels"));
+        let own = names(&["b", "c"]);
+        assert!(
+            says(numbered(Some(&[0]), &own, &own, 1000))
+                .contains("1000 logits and the data have 2")
+        );
+        assert!(says(numbered(Some(&[7]), &[], &[], 3)).contains("8 classes"));
+    }
+}

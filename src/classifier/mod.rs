@@ -1,0 +1,14 @@
+//! What the output of a classifier says: its form, the classes it stands for, and how often it is
+//! right beside chance.
+//!
+//! * [`OutputForm`]: logits, probabilities, or log-probabilities.
+//! * [`numbered`]: the class of each sample by the number of its output.
+//! * [`Tally`], [`Accuracy`]: predictions counted batch by batch, held against chance.
+
+mod accuracy;
+mod classes;
+mod form;
+
+pub use accuracy::{Accuracy, LEVEL, Tally, at_least};
+pub use classes::{Matched, Numbering, numbered, unlike};
+pub use form::{Forms, OutputForm};

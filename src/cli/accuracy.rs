@@ -1,0 +1,39 @@
+//! How often models are right on the data of a run: said, and warned of where it is chance.
+
+use super::output::Messages;
+use crate::capture::Judged;
+use crate::classifier::OutputForm;
+use crate::report::{ModelInput, Warning};
+
+/// Notes in the records what the models' outputs said on a data set, says how often each is right, and
+/// warns where that is not clearly above chance.
+pub fn judge(
+    records: &mut [ModelInput],
+    data: &str,
+    judged: &[Judged],
+    messages: &Messages,
+) -> Vec<Warning> {
+    let mut warnings = vec![];
+    for (record, judged) in records.iter_mut().zip(judged) {
+        let known = record.accuracy.len();
+        record.judge(data, judged);
+        for found in &record.accuracy[known..] {
+            if let Some(words) = found.in_words() {
+                messages.aside(&format!("{}: {words}", record.path));
+            }
+            warnings.extend(found.at_chance(&record.path));
+        }
+    }
+    warnings
+}
+
+/// Warns of gradients that are taken through a softmax.
+pub fn of_probabilities(record: &ModelInput) -> Option<Warning> {
+    let text = format!(
+        "{} gives probabilities, not logits: gradients go through its softmax and vanish where it is \
+         certain; export the network without its softmax",
+        record.path
+    );
+    let are = record.output == Some(OutputForm::Probabilities);
+    are.then(|| Warning::new("outputs-are-probabilities", &record.path, text))
+}

@@ -1,0 +1,134 @@
+//! What libtorch said when a model did not load or run, in words that help.
+
+use tch::Tensor;
+
+use super::model::shape_text;
+
+/// Characters of libtorch's words that a message holds; the rest is in the detail.
+const MOST: usize = 240;
+
+/// What was wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// libtorch's words, or ours where those do not say it.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Advice {
+    fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+/// Of a model that did not run on an input.
+pub fn of_run(said: &str, input: &Tensor) -> Advice {
+    let gist = gist(said);
+    if is_of_device(said) {
+        return Advice::new(
+            "a device is fixed in its trace (cuda:0, say), and it runs on another one here",
+            "export it on the CPU (model.cpu() and an example on the CPU before torch.jit.trace), script it, or \
+             run it with --device cuda",
+        );
+    }
+    if takes_integers(&gist) {
+        return Advice::new(
+            gist,
+            "it takes whole numbers, such as token ids, and models are given float32: export a wrapper whose \
+             forward casts them (model(ids.long()))",
+        );
+    }
+    if is_of_precision(&gist) {
+        let remedy = "models are given float32: export it in float32 (model.float())";
+        return Advice::new(gist, remedy);
+    }
+    let shape = shape_text(&input.size());
+    let remedy = format!(
+        "it was given an input of shape {shape}; check what input the model expects (--preprocess, \
+         --resize, --channels, or --input-size for `repsim layers`)"
+    );
+    Advice::new(gist, remedy)
+}
+
+/// Of a model that did not load.
+pub fn of_load(said: &str) -> Advice {
+    let gist = gist(said);
+    // Weights that were rewritten for oneDNN are constants without a value in the archive.
+    if said.contains("attribute 'value' is undefined") {
+        return Advice::new(
+            "it was saved after torch.jit.optimize_for_inference, and such archives cannot be loaded",
+            "save the module before that call: torch.jit.script(model.eval()).save(FILE)",
+        );
+    }
+    let remedy = match said.contains("Unknown builtin op") {
+        true => "the archive needs an operator that libtorch does not have; export it without it",
+        false => "export it again, with a version of torch no newer than 2.13",
+    };
+    Advice::new(gist, remedy)
+}
+
+/// Whether a device was asked for that is not the one it runs on, or not there.
+fn is_of_device(said: &str) -> bool {
+    let absent = [
+        "arguments from the 'CUDA' backend",
+        "with arguments from the 'CUDA'",
+        "PyTorch is not linked with support for cuda",
+        "Torch not compiled with CUDA",
+        "No CUDA GPUs are available",
+        "Found no NVIDIA driver",
+        "all tensors to be on the same device",
+        "Cannot initialize CUDA without ATen_cuda",
+    ];
+    absent.iter().any(|text| said.contains(text))
+}
+
+/// Whether whole numbers are wanted in the place of floats.
+fn takes_integers(gist: &str) -> bool {
+    let wanted =
+        ["scalar types: Long, Int", "tensors used as indices must be long", "scalar type Long"];
+    wanted.iter().any(|text| gist.contains(text))
+        || gist.contains("'indices'") && gist.contains("Long")
+}
+
+/// Whether the weights have another precision than the input.
+fn is_of_precision(gist: &str) -> bool {
+    let precisions = ["Half", "BFloat16", "Double", "double", "torch.float16", "torch.float64"];
+    let types = ["dtype", "scalar type", "type (", "data type", "same type", "should be the same"];
+    precisions.iter().any(|name| gist.contains(name))
+        && types.iter().any(|name| gist.contains(name))
+}
+
+/// The line of libtorch's message that says what happened: the last "…Error: …" of a traceback, or the
+/// first line; no longer than a message may be.
+pub fn gist(said: &str) -> String {
+    let named = said.lines().rev().find_map(|line| {
+        let (name, text) = line.split_once(": ")?;
+        (name.ends_with("Error") && !name.contains(' ')).then_some(text)
+    });
+    let line = named.or_else(|| said.lines().find(|l| !l.trim().is_empty()));
+    let line = line.unwrap_or("libtorch gave no reason").trim().trim_end_matches(['.', ';']);
+    match line.char_indices().nth(MOST) {
+        None => line.to_owned(),
+        Some((end, _)) => {
+            let end = line[..end].rfind(' ').unwrap_or(end);
+            format!("{} …", line[..end].trim_end_matches(['.', ';', ',']))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gist_is_the_error_under_the_traceback() {
+        let said = "The following operation failed in the TorchScript interpreter.\n\
+                    Traceback of TorchScript (most recent call last):\nRuntimeError: bad shape\n";
+        assert_eq!(gist(said), "bad shape");
+        assert_eq!(gist("PytorchStreamReader failed.\nmore"), "PytorchStreamReader failed");
+        assert_eq!(gist(""), "libtorch gave no reason");
+        let long = gist(&"word ".repeat(200));
+        assert!(long.ends_with("word …") && long.chars().count() <= MOST + 2, "{long}");
+    }
+}

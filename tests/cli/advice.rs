@@ -1,0 +1,192 @@
+//! What is said of files and commands given in a hurry: one test a message.
+
+use std::fs;
+use std::io::Write;
+
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+
+use crate::support::{repsim, words};
+
+/// Runs a line that has to be refused with one line that holds all the parts and none of the others.
+#[track_caller]
+fn refused(line: &str, parts: &[&str], others: &[&str]) {
+    let run = repsim(words(line));
+    assert_eq!(run.code, 2, "repsim {line}\n{}{}", run.stdout, run.stderr);
+    let error = run.stderr.lines().find(|l| l.starts_with("error: ")).expect(&run.stderr);
+    assert!(error.chars().count() < 800, "{error}");
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+    for other in others {
+        assert!(!error.contains(other), "{other:?} is in {error:?}");
+    }
+}
+
+const IMAGES: &str = "--data {careless/images.npz}";
+
+#[test]
+fn other_precisions_are_to_be_exported_in_float32() {
+    for name in ["half", "bfloat16", "double"] {
+        let line = format!("cka {{careless/{name}.pt}} {IMAGES}");
+        refused(&line, &["float32 (model.float())"], &["--preprocess", "ids.long()"]);
+    }
+}
+
+#[test]
+fn token_models_take_whole_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = folder.path().join("ids.npy");
+    let array = ndarray::Array2::<f32>::from_shape_fn((6, 5), |(i, j)| ((i * 5 + j) % 20) as f32);
+    ndarray_npy::write_npy(&ids, &array).unwrap();
+    let line = format!("cka {{careless/tokens.pt}} --data {}", ids.display());
+    refused(&line, &["token ids", "ids.long()"], &["model.float()"]);
+}
+
+#[test]
+fn a_device_in_a_trace() {
+    let parts = ["a device is fixed in its trace", "model.cpu()", "--device cuda"];
+    refused(&format!("cka {{careless/cuda.pt}} {IMAGES}"), &parts, &["--preprocess"]);
+}
+
+#[test]
+fn an_archive_of_optimize_for_inference() {
+    let parts = ["torch.jit.optimize_for_inference", "save the module before"];
+    refused(&format!("cka {{careless/optimized.pt}} {IMAGES}"), &parts, &["no newer than"]);
+}
+
+#[test]
+fn a_dictionary_names_its_keys() {
+    let line = format!("saliency {{careless/dictionary.pt}} {IMAGES} --method gradient");
+    let parts =
+        ["a dictionary with", "'logits' of shape 2×4", "'hidden'", "wrap the module", "['logits']"];
+    refused(&line, &parts, &["--output-index"]);
+}
+
+#[test]
+fn a_named_tuple_lists_its_elements() {
+    let line = format!("saliency {{careless/named_tuple.pt}} {IMAGES} --method gradient");
+    let parts = ["2 elements (0 of shape 2×4, 1 of shape 2×6×12×12)", "--output-index"];
+    refused(&line, &parts, &[]);
+    let run = repsim(words(&format!("{line} --output-index 0 -o -")));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+/// Quantised outputs are looked at as the numbers they stand for.
+#[test]
+fn quantised_layers_are_compared() {
+    let run = repsim(words(&format!(
+        "cka {{careless/quantized.pt}} {IMAGES} --layers conv --layers relu"
+    )));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let value = report["results"]["cka"][0][0].as_f64().unwrap();
+    assert!((value - 1.0).abs() < 1e-9, "{value}");
+}
+
+/// Files of other formats in a folder of their own.
+struct Given(TempDir);
+
+impl Given {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    #[track_caller]
+    fn refused(&self, name: &str, bytes: &[u8], parts: &[&str]) {
+        let file = self.0.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        refused(&format!("layers {} --input-size 3x8x8", file.display()), parts, &[]);
+    }
+
+    #[track_caller]
+    fn refused_zip(&self, name: &str, members: &[&str], parts: &[&str]) {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
+        for member in members {
+            zip.start_file(*member, SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"{}").unwrap();
+        }
+        self.refused(name, &zip.finish().unwrap().into_inner(), parts);
+    }
+}
+
+#[test]
+fn onnx_files() {
+    let bytes = b"\x08\x07\x12\x07pytorch\x1a\x052.1.0:\x10graph";
+    Given::new().refused("net.onnx", bytes, &["it is an ONNX file", "export the PyTorch model"]);
+    Given::new().refused("net.pt", bytes, &["it is an ONNX file", "--features"]);
+}
+
+#[test]
+fn files_of_keras_and_tensorflow() {
+    let given = Given::new();
+    let remedy = "runs TorchScript only";
+    given.refused("net.h5", b"\x89HDF\r\n\x1a\n\0\0", &["HDF5", "Keras", remedy]);
+    given.refused("net.tflite", b"\x1c\0\0\0TFL3\0\0", &["TensorFlow Lite", remedy]);
+    given.refused("saved_model.pb", b"\x08\x01\x12\x02\x0a\x00", &["TensorFlow graph", remedy]);
+    let members = ["metadata.json", "config.json", "model.weights.h5"];
+    given.refused_zip("net.keras", &members, &["Keras model (.keras)", remedy]);
+    let folder = given.0.path().join("model");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("saved_model.pb"), b"\x08\x01").unwrap();
+    let line = format!("layers {} --input-size 3x8x8", folder.display());
+    refused(&line, &["SavedModel", remedy], &[]);
+}
+
+#[test]
+fn weights_without_a_program() {
+    let given = Given::new();
+    let header = b"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    let bytes = [(header.len() as u64).to_le_bytes().as_slice(), header, &[0; 4]].concat();
+    given.refused("net.pt", &bytes, &["it is a safetensors file", "model.load_state_dict"]);
+    let parts = ["probably a state dict", "model.load_state_dict", "torch.jit.script("];
+    refused("layers {careless/weights.pth} --input-size 3x8x8", &parts, &[]);
+}
+
+#[test]
+fn a_pickled_module_names_its_class() {
+    let parts = ["a pickled module (", "Network)", "where its class can be imported"];
+    refused("layers {careless/module.pth} --input-size 3x8x8", &parts, &["state dict"]);
+}
+
+#[test]
+fn archives_around_models_and_pointers() {
+    let given = Given::new();
+    let members = ["MAR-INF/MANIFEST.json", "model.pt"];
+    given.refused_zip("net.mar", &members, &["TorchServe", "unpack it"]);
+    given.refused_zip("arrays.npz", &["a.npy"], &["NumPy arrays", "--data"]);
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+    given.refused("net.pt", pointer, &["Git LFS", "git lfs pull"]);
+}
+
+#[test]
+fn three_models_go_to_platonic() {
+    let three = "{mlp.pt} {mlp.pt} {mlp.pt}";
+    for command in ["cka", "compare"] {
+        let line = format!("{command} {three} --data {{mlp.npy}}");
+        refused(&line, &["one or two models", "3 were given", "repsim platonic"], &[]);
+    }
+}
+
+#[test]
+fn measures_in_capitals_find_theirs() {
+    let line = "compare {mlp.pt} --data {mlp.npy} --measures CKA";
+    let run = repsim(words(line));
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("did you mean cka?"), "{}", run.stderr);
+}
+
+#[test]
+fn a_function_in_a_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, "version = 1\nrules = ['mean(diagonal) >= 0.9']\n").unwrap();
+    let line =
+        format!("cka {{mlp.pt}} --data {{mlp.npy}} --check {0} --policy {0}", policy.display());
+    let report = folder.path().join("cka.json");
+    let made = repsim(words(&format!("cka {{mlp.pt}} --data {{mlp.npy}} -o {}", report.display())));
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let line = line.replacen(&policy.display().to_string(), &report.display().to_string(), 1);
+    let parts = ["there is no function 'mean'", "drop(…)", "diagonal >= 0.9"];
+    refused(&line, &parts, &["mean_logit"]);
+}
