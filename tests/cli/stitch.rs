@@ -12,9 +12,6 @@ const DATA: &str = "--data {images} --preprocess raw --channels 3 --mean 0.2860 
 const A: &str = "{models/fashion-seed0-scripted.pt}";
 const B: &str = "{models/fashion-seed1-traced.pt}";
 
-/// A sample in a hundred changes sides: logits of two libraries in float32 can tie.
-const SHARE: f64 = 0.011;
-
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
@@ -47,19 +44,25 @@ fn pairs_are_those_of_hooks_and_least_squares_in_python() {
     let results = &found["results"];
     assert_eq!(results["held_out"], golden["held_out"]);
     assert_eq!((&results["n"], &results["n_fit"]), (&json!(100), &json!(400)));
-    for name in ["accuracy_a", "accuracy_b"] {
-        assert!((number(&results[name]) - number(&golden[name])).abs() < 1e-12, "{name}");
+    for (name, close) in [("accuracy_a", "close_a"), ("accuracy_b", "close_b")] {
+        assert_share(&results[name], &golden[name], &golden[close], name);
     }
     for expected in golden["pairs"].as_array().unwrap() {
         let names = [&expected["layer_a"], &expected["layer_b"]].map(|n| n.as_str().unwrap());
         let own = pair(&found, names[0], names[1]);
         for name in ["accuracy", "agreement"] {
-            let apart = (number(&own[name]) - number(&expected[name])).abs();
-            assert!(apart < SHARE, "{names:?} {name}: {own} {expected}");
+            assert_share(&own[name], &expected[name], &expected["close"], name);
         }
         let (kl, wanted) = (number(&own["kl"]), number(&expected["kl"]));
         assert!((kl - wanted).abs() < 1e-3 * wanted.max(0.01), "{names:?}: {kl} {wanted}");
     }
+}
+
+/// A share of samples, but for those whose two largest logits are so close that rounding decides.
+#[track_caller]
+fn assert_share(found: &Value, wanted: &Value, close: &Value, name: &str) {
+    let apart = (number(found) - number(wanted)).abs();
+    assert!(apart <= number(close) + 1e-12, "{name}: {found}, not {wanted}, {close} close");
 }
 
 #[test]

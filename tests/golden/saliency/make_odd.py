@@ -4,6 +4,8 @@ that stays on in evaluation."""
 import torch
 from torch import nn
 
+from reference import FOLDER, save_archive
+
 torch.manual_seed(0)
 
 
@@ -42,7 +44,7 @@ class Dropping(nn.Module):
 
 
 def save(name, model):
-    torch.jit.script(model.eval()).save(f"{name}.pt")
+    save_archive(torch.jit.script(model.eval()), FOLDER / f"{name}.pt")
 
 
 broken = Plain()

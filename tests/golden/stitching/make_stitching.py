@@ -11,8 +11,9 @@ torch 2.13.0, torchvision 0.28.0, NumPy 2.4, scikit-learn 1.8. Writes beside its
 * plain.pt, shuffled.pt: a small network with random weights, and the same with its channels in another
   order (the weights of both ends permuted): two networks that compute the same function.
 * networks.json: two of the example networks stitched by ordinary least squares (numpy.linalg.lstsq in
-  float64), with forward hooks, on the example images: accuracy, agreement, KL divergence. The held-out
-  samples are those that a report of `repsim stitch` on these images lists.
+  float64), with forward hooks, on the example images, all in float64: accuracy, agreement, KL
+  divergence, and close, the share of held-out samples whose two largest logits are within CLOSE. The
+  held-out samples are those that a report of `repsim stitch` on these images lists.
 """
 
 import json
@@ -27,6 +28,11 @@ from sklearn.linear_model import Ridge
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[2]
+sys.path.insert(0, str(ROOT / "examples/models"))
+from train import NarrowResNet, save_archive  # noqa: E402
+
+# Two logits closer than this may change places where a network rounds to float32.
+CLOSE = 1e-3
 
 
 def rows(x):
@@ -100,17 +106,20 @@ def shuffled():
         other.fc.weight.copy_(net.fc.weight[:, last])
     x = torch.randn(4, 3, 28, 28)
     assert torch.allclose(net(x), other(x), atol=1e-5)
-    torch.jit.script(net).save(str(HERE / "plain.pt"))
-    torch.jit.script(other).save(str(HERE / "shuffled.pt"))
+    save_archive(torch.jit.script(net), HERE / "plain.pt")
+    save_archive(torch.jit.script(other), HERE / "shuffled.pt")
 
 
 def example_network(name):
-    sys.path.insert(0, str(ROOT / "examples/models"))
-    from train import NarrowResNet  # noqa: PLC0415
-
     net = NarrowResNet()
     net.load_state_dict(torch.jit.load(ROOT / f"examples/models/{name}").state_dict())
-    return net.eval()
+    return net.eval().double()
+
+
+def close(logits):
+    """The share of rows whose two largest logits are close."""
+    highest = logits.topk(2, dim=1).values
+    return float((highest[:, 0] - highest[:, 1] <= CLOSE).double().mean())
 
 
 def example_images():
@@ -118,10 +127,10 @@ def example_images():
     images, labels = [], []
     for label, folder in enumerate(folders):
         for path in sorted(folder.iterdir()):
-            pixels = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255
+            pixels = np.asarray(Image.open(path).convert("RGB"), dtype=np.float64) / 255
             images.append(torch.from_numpy((pixels - 0.2860) / 0.3530).permute(2, 0, 1))
             labels.append(label)
-    return torch.stack(images).float(), np.array(labels)
+    return torch.stack(images).double(), np.array(labels)
 
 
 def networks(report):
@@ -145,10 +154,11 @@ def networks(report):
         logits_a, logits_b = a(images), b(images)
         own = dict(kept)
         out = {"held_out": split, "accuracy_a": float((logits_a.argmax(1).numpy() == labels)[held].mean()),
-               "accuracy_b": float((logits_b.argmax(1).numpy() == labels)[held].mean()), "pairs": []}
+               "accuracy_b": float((logits_b.argmax(1).numpy() == labels)[held].mean()),
+               "close_a": close(logits_a[held]), "close_b": close(logits_b[held]), "pairs": []}
         pairs = [("layer2", "layer2"), ("layer3", "layer3"), ("layer4", "layer2"), ("layer2", "layer4"), ("avgpool", "avgpool"), ("fc", "fc"), ("layer4", "avgpool")]
         for name_a, name_b in pairs:
-            x, y = own["a." + name_a].double(), own["b." + name_b].double()
+            x, y = own["a." + name_a], own["b." + name_b]
             there = brought(x, tuple(y.shape[2:]))
             X, Y = rows(there[fitted]), rows(y[fitted])
             ones = np.ones((len(X), 1))
@@ -156,14 +166,14 @@ def networks(report):
             stitched = torch.from_numpy(np.hstack([rows(there[held]), np.ones((len(held) * (len(X) // len(fitted)), 1))]) @ solution)
             if y.dim() == 4:
                 stitched = stitched.reshape(len(held), *y.shape[2:], y.shape[1]).permute(0, 3, 1, 2)
-            stitched = stitched.float().contiguous()
+            stitched = stitched.contiguous()
             handle = b.get_submodule(name_b).register_forward_hook(lambda m, i, o, s=stitched: s)
             logits = b(images[held])
             handle.remove()
-            p, q = logits_b[held].double().log_softmax(1), logits.double().log_softmax(1)
+            p, q = logits_b[held].log_softmax(1), logits.log_softmax(1)
             said = logits.argmax(1)
             out["pairs"].append({"layer_a": name_a, "layer_b": name_b, "accuracy": float((said.numpy() == labels[held]).mean()),
-                                 "agreement": float((said == logits_b[held].argmax(1)).double().mean()),
+                                 "agreement": float((said == logits_b[held].argmax(1)).double().mean()), "close": close(logits),
                                  "kl": float((p.exp() * (p - q)).sum(1).mean())})
     (HERE / "networks.json").write_text(json.dumps(out) + "\n")
 
