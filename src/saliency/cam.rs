@@ -1,10 +1,10 @@
 //! Class activation maps from a layer's output and its gradient.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::method::Method;
 use crate::error::{Error, Result};
-use crate::torchscript::LayerGradient;
+use crate::torchscript::{LayerGradient, tensors};
 
 /// Keeps a quotient from 0/0, as the authors' program has it.
 const EPSILON: f64 = 1e-6;
@@ -40,7 +40,8 @@ pub fn map(method: Method, layer: &LayerGradient, name: &str) -> Result<Tensor> 
             return Err(Error::usage(problem, "please report this"));
         }
     };
-    Ok(weighted.sum_dim_intlist([1i64].as_slice(), false, Kind::Float).relu())
+    let kind = tensors::summing_kind(&weighted);
+    Ok(weighted.sum_dim_intlist([1i64].as_slice(), false, kind).relu())
 }
 
 fn mean(gradient: &Tensor) -> Tensor {

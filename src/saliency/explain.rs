@@ -230,7 +230,7 @@ fn of_input(pass: &Pass) -> Result<&Tensor> {
 
 /// The sum over channels.
 fn sum(tensor: &Tensor) -> Tensor {
-    tensor.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+    tensor.sum_dim_intlist([1i64].as_slice(), false, tensors::summing_kind(tensor))
 }
 
 /// Normal noise of unit deviation and the shape of the input, the same for an image whatever its

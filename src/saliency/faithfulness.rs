@@ -98,7 +98,10 @@ fn step_after(rank: usize, count: usize) -> usize {
 
 fn filled(input: &Tensor, fill: Fill) -> Result<Tensor> {
     match fill {
-        Fill::Mean => Ok(input.mean_dim([2i64, 3].as_slice(), true, Kind::Float).expand_as(input)),
+        Fill::Mean => {
+            let kind = tensors::summing_kind(input);
+            Ok(input.mean_dim([2i64, 3].as_slice(), true, kind).expand_as(input))
+        }
         Fill::Blur => blurred(input),
     }
 }
@@ -113,7 +116,7 @@ fn blurred(input: &Tensor) -> Result<Tensor> {
     }
     let at = Tensor::arange_start(-half, half + 1, (Kind::Double, input.device()));
     let weights = (at.square() / (-2.0 * deviation * deviation)).exp();
-    let weights = (&weights / weights.sum(Kind::Double)).to_kind(Kind::Float);
+    let weights = (&weights / weights.sum(Kind::Double)).to_kind(tensors::summing_kind(input));
     let channels = shape[1];
     let pad = [half, half, half, half];
     let across = weights.reshape([1, 1, 1, side]).repeat([channels, 1, 1, 1]);

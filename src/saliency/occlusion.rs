@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::explain::{Options, baseline, forward};
 use super::target::Classes;
 use crate::error::{Error, Result};
-use crate::torchscript::Model;
+use crate::torchscript::{Model, tensors};
 
 /// The map of each image, N×H×W: the fall of its score where a window that holds the pixel is
 /// filled with the baseline, averaged over those windows (Zeiler & Fergus 2014).
@@ -27,7 +27,8 @@ pub fn occlusion(
     let fill = baseline(input, &options.baseline)?;
     let whole = classes.scores(&forward(model, input)?)?;
     let images = input.size()[0];
-    let falls = Tensor::zeros([images, height, width], (Kind::Float, input.device()));
+    let kind = tensors::summing_kind(input);
+    let falls = Tensor::zeros([images, height, width], (kind, input.device()));
     let covers = Tensor::zeros([height, width], (Kind::Float, input.device()));
     let places: Vec<Place> = windows(height, options)
         .into_iter()

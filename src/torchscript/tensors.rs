@@ -25,6 +25,14 @@ pub fn from_rows(data: &[f32], shape: &[usize]) -> Result<Tensor> {
         .map_err(|e| torch_error("make a tensor", &e))
 }
 
+/// What sums over a tensor are kept in: float64 where it is float64, and float32 otherwise.
+pub fn summing_kind(tensor: &Tensor) -> Kind {
+    match tensor.kind() {
+        Kind::Double => Kind::Double,
+        _ => Kind::Float,
+    }
+}
+
 /// A float64 tensor with the shape and values of an array.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::check_support::{check, ended};
 use crate::reports::assert_valid;
 use crate::support::{done, path, report, repsim, words};
+use crate::tolerances::SMALL_NETWORK;
 
 const DATA: &str = "--data {images} --limit 6 --seed 1 --preprocess raw --channels 3 \
                     --mean 0.2860 --std 0.3530";
@@ -58,6 +59,39 @@ fn every_method_gives_a_map_and_a_valid_report() {
     assert_eq!(overlays(&folder.path().join("overlays")), 6 * 9);
     assert_eq!(found["results"]["comparison"].as_array().unwrap().len(), 36);
     assert_eq!(report(&line)["results"], found["results"], "the same command, other results");
+}
+
+/// On images that keep a random network far from its kinks, where the rounding of float32 decides
+/// nothing.
+#[test]
+fn maps_are_those_of_captum_and_pytorch_grad_cam() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.npz");
+    let at_input = ["gradient", "gradient-x-input", "integrated-gradients", "occlusion"];
+    let at_layer = ["gradcam", "hirescam", "layercam", "gradcam++"];
+    done(&format!(
+        "saliency {{saliency/random.pt}} --data {{saliency/random.npy}} --preprocess raw --layer act \
+         --steps 8 --window 4 --stride 2 --method {},{} --maps {}",
+        at_input.join(","),
+        at_layer.join(","),
+        file.display()
+    ));
+    let open = |path: &Path| NpzReader::new(fs::File::open(path).unwrap()).unwrap();
+    let (mut maps, mut golden) = (open(&file), open(&path("saliency/random.npz")));
+    let enlarged = at_layer.map(|method| format!("{method}.enlarged"));
+    let names = at_input.iter().chain(&at_layer).copied();
+    let goldens = at_input.iter().copied().chain(enlarged.iter().map(String::as_str));
+    for (name, golden_name) in names.zip(goldens) {
+        let found: Array3<f32> = maps.by_name(name).unwrap();
+        let wanted: Array3<f64> = golden.by_name(golden_name).unwrap();
+        for (found, wanted) in found.outer_iter().zip(wanted.outer_iter()) {
+            let largest = wanted.fold(0.0, |most: f64, v| most.max(v.abs()));
+            for (found, wanted) in found.iter().zip(&wanted) {
+                let off = (f64::from(*found) - wanted).abs();
+                assert!(off <= SMALL_NETWORK * largest, "{name}: {off:e} of {largest}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,10 +4,10 @@ use ndarray::{ArrayD, Axis};
 use repsim::saliency::{Explainer, Method, cam};
 
 use crate::support::{
-    TARGETS, WAYS, array, arrays, assert_maps, assert_rows, deviation, explain, explainer, input,
-    layer_name, listing, numbers, scales,
+    TARGETS, WAYS, array, arrays, assert_maps, assert_rows, explain, explainer, input, layer_name,
+    listing, numbers, scales,
 };
-use crate::tolerances;
+use crate::tolerances::{FLOAT64_NETWORK, MAP};
 
 const LAYERS: [&str; 3] = ["layer4", "layer3", "layer4.1.conv2"];
 const METHODS: [Method; 4] =
@@ -38,10 +38,7 @@ fn maps_are_those_of_pytorch_grad_cam() {
                 let Some(raw) = golden.get(&key) else { continue };
                 let x = input().narrow(0, 0, raw.len_of(Axis(0)) as i64);
                 let found = &explain(&mut explainer, &x, target).maps[i];
-                let deviation = deviation(&json, &key);
-                let tolerances = scales(raw).into_iter().zip(&deviation);
-                let tolerances: Vec<f64> =
-                    tolerances.map(|(scale, d)| scale * tolerances::of(*d)).collect();
+                let tolerances: Vec<f64> = scales(raw).iter().map(|scale| scale * MAP).collect();
                 let cut = raw.mapv(|v| v.max(0.0));
                 assert_rows(found, &cut, &tolerances, &format!("{key}, {way:?}"));
                 check_degenerate(&array(found), &json["degenerate"], &key);
@@ -65,7 +62,7 @@ fn check_degenerate(found: &ArrayD<f64>, listed: &serde_json::Value, key: &str) 
 /// As a share of the largest value that is left.
 #[test]
 fn cut_maps_are_those_of_pytorch_grad_cam() {
-    let (json, golden) = (listing("cams.json"), arrays("cams.npz"));
+    let golden = arrays("cams.npz");
     for way @ (model, _) in WAYS {
         let mut explainer = explainer(way, &input(), &METHODS, &LAYERS);
         for (target_name, target) in TARGETS {
@@ -74,7 +71,7 @@ fn cut_maps_are_those_of_pytorch_grad_cam() {
                 let Some(expected) = golden.get(&key) else { continue };
                 let x = input().narrow(0, 0, expected.len_of(Axis(0)) as i64);
                 let found = &explain(&mut explainer, &x, target).maps[i];
-                assert_maps(found, expected, &deviation(&json, &key), &format!("{key}, {way:?}"));
+                assert_maps(found, expected, MAP, &format!("{key}, {way:?}"));
             }
         }
     }
@@ -96,9 +93,7 @@ fn maps_do_not_depend_on_the_methods_beside_them() {
         assert_eq!((a.len(), b.len()), (12, 13));
         for (i, (one, other)) in a.iter().zip(&b[1..]).enumerate() {
             let expected = array(one);
-            let tolerances: Vec<f64> =
-                scales(&expected).iter().map(|s| s * tolerances::BATCH).collect();
-            assert_rows(other, &expected, &tolerances, &format!("column {i} of {way:?}"));
+            assert_maps(other, &expected, FLOAT64_NETWORK, &format!("column {i} of {way:?}"));
         }
     }
 }
@@ -106,13 +101,13 @@ fn maps_do_not_depend_on_the_methods_beside_them() {
 /// Bilinear, as torch's `interpolate` with `align_corners=False`.
 #[test]
 fn enlarged_maps_are_those_of_python() {
-    let (json, golden) = (listing("comparison.json"), arrays("comparison.npz"));
+    let golden = arrays("comparison.npz");
     for way @ (model, _) in WAYS {
         let x = input();
         let mut explainer = explainer(way, &x, &[Method::GradCam], &["layer4"]);
         let found = crate::support::only_map(&mut explainer, &x, TARGETS[0].1);
         let key = format!("{model}.gradcam");
         let found = cam::resized(&found, 32, 32);
-        assert_maps(&found, &golden[&key], &deviation(&json, &key), &format!("{key}, {way:?}"));
+        assert_maps(&found, &golden[&key], MAP, &format!("{key}, {way:?}"));
     }
 }

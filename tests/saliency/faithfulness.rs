@@ -9,7 +9,7 @@ use serde_json::Value;
 use tch::Tensor;
 
 use crate::support::{WAYS, arrays, assert_near, explainer, input, listing, numbers};
-use crate::tolerances::AREA;
+use crate::tolerances::FLOAT64_NETWORK;
 
 fn order_of(map: ArrayViewD<'_, f64>) -> Vec<usize> {
     order(map.into_dimensionality::<Ix2>().unwrap())
@@ -27,7 +27,7 @@ fn check(
         let found = curves(model, image, class, (order, fill), (5, OutputForm::Logits)).unwrap();
         for (kind, area) in [("deletion", found.deletion), ("insertion", found.insertion)] {
             let wanted = listed[format!("{kind}.{name}").as_str()]["auc"].as_f64().unwrap();
-            assert_near(area, wanted, AREA, &format!("{kind} with {name}, {what}"));
+            assert_near(area, wanted, FLOAT64_NETWORK, &format!("{kind} with {name}, {what}"));
         }
     }
 }
@@ -62,8 +62,8 @@ fn opposite_orders_exchange_the_areas() {
     pixels.reverse();
     let back = curves(&mut explainer.model, &x, 0, (&pixels, Fill::Blur), (64, OutputForm::Logits))
         .unwrap();
-    assert_near(there.deletion, back.insertion, AREA, "deletion");
-    assert_near(there.insertion, back.deletion, AREA, "insertion");
+    assert_near(there.deletion, back.insertion, FLOAT64_NETWORK, "deletion");
+    assert_near(there.insertion, back.deletion, FLOAT64_NETWORK, "insertion");
 }
 
 #[test]

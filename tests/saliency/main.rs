@@ -13,6 +13,7 @@ mod derivatives;
 mod faithfulness;
 mod maps;
 mod mistakes;
+mod random;
 mod smoothgrad;
 mod stitching;
 mod support;

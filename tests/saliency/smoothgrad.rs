@@ -3,14 +3,12 @@
 use repsim::saliency::{Images, Method};
 use tch::Tensor;
 
-use crate::support::{WAYS, array, assert_rows, explainer, input, only_map, scales, target};
-use crate::tolerances::BATCH;
+use crate::support::{WAYS, array, assert_maps, explainer, input, only_map, target};
+use crate::tolerances::FLOAT64_NETWORK;
 
 #[track_caller]
 fn assert_same(found: &Tensor, expected: &Tensor, what: &str) {
-    let expected = array(expected);
-    let tolerances: Vec<f64> = scales(&expected).iter().map(|s| s * BATCH).collect();
-    assert_rows(found, &expected, &tolerances, what);
+    assert_maps(found, &array(expected), FLOAT64_NETWORK, what);
 }
 
 #[test]

@@ -16,6 +16,7 @@ A case has three kinds of files:
 The input is also there as an array file where the command line is to read it.
 """
 
+import copy
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -156,6 +157,23 @@ def gradients(model: nn.Module, batch: Tensor, paths: tuple[str, ...]) -> dict[s
     return {f"gradient/{path}": gradient for path, gradient in zip(kept, found)}
 
 
+def margin(model: nn.Module, batch: Tensor) -> float:
+    """The least input of a ReLU, as a share of the largest of its call: how near a gradient is to a
+    jump. Above what float32 rounds (about 1e-6), gradients are those of any processor."""
+    shares: list[float] = []
+
+    def see(_module: nn.Module, inputs: tuple[Tensor]) -> None:
+        sizes = inputs[0].abs()
+        shares.append((sizes.min() / sizes.max()).item())
+
+    wide = copy.deepcopy(model).double()
+    for module in wide.modules():
+        if isinstance(module, nn.ReLU):
+            module.register_forward_pre_hook(see)
+    wide(batch.double())
+    return min(shares)
+
+
 def make_tiny_resnet() -> networks.TinyResNet:
     model = networks.TinyResNet().eval().requires_grad_(False)
     return model.apply(networks.randomise)
@@ -175,6 +193,7 @@ def tiny_resnet(model: networks.TinyResNet, batch: Tensor) -> Recording:
         recording,
         gradient_class=GRADIENT_CLASS,
         gradients=["input", *GRADIENT_LAYERS],
+        margin=margin(model, batch),
     )
     return recording
 

@@ -15,12 +15,12 @@ Versions, models, images, targets: see `reference.py`. Written beside this scrip
     which is to equal `gradcam`'s raw map;
   - MODEL.METHOD.layer4.predicted.final (first 2 images, 32x32): what pytorch-grad-cam returns;
 * `cams.json`: `images`; `degenerate`: for each array the rows whose map after the ReLU is zero
-  everywhere; `captum_difference` and `restated_final_difference`: the largest differences of
+  everywhere; `margin` of each model; `captum_difference` and `restated_final_difference`: the largest differences of
   captum's map to pytorch-grad-cam's raw one, and of pytorch-grad-cam's final map to the
   restatement below, relative to the largest value; `epsilon`: how far the raw `gradcam++` is from
-  itself without pytorch-grad-cam's 1e-6 in the denominator, in float64, of each row;
+  itself without pytorch-grad-cam's 1e-6 in the denominator, of each row;
   `plus_plus_denominator`: of each array of `gradcam++` the smallest |2 + S g + 1e-6 / g^2| over
-  the places with g > 0: near zero, alpha has a pole; `float64_deviation`.
+  the places with g > 0: near zero, alpha has a pole.
 
 With A the layer's output, g the gradient of the score (a logit, or the contrast) by A, and sums
 over channels k and positions (i, j) of Z positions, pytorch-grad-cam 1.5.7 computes
@@ -63,12 +63,13 @@ from torch.nn import functional as F
 from reference import (
     CONTRAST,
     IMAGES,
+    MARGIN,
     MODELS,
     Array,
     Arrays,
+    Margin,
     Target,
     distance,
-    in_both,
     load_input,
     load_model,
     targets,
@@ -130,8 +131,7 @@ def restate_final(raw: Array, size: tuple[int, int]) -> Array:
     return scale(resized[:, 0]).numpy()
 
 
-def make_cams(name: str, kind: torch.dtype, facts: dict[str, dict]) -> Arrays:
-    model, x = load_model(name, kind), load_input(kind)
+def make_cams(name: str, model: nn.Module, x: Tensor, facts: dict[str, dict]) -> Arrays:
     arrays: Arrays = {}
     for target in targets(model, x):
         for layer in LAYERS:
@@ -140,26 +140,27 @@ def make_cams(name: str, kind: torch.dtype, facts: dict[str, dict]) -> Arrays:
                 key = f"{name}.{method}.{place}"
                 recorder, final = explain(model, x, target, method, layer)
                 raw = recorder.raw
+                assert raw.dtype == np.float64
                 arrays[f"{key}.raw"] = raw
                 if target.name == "predicted":
                     arrays[f"{key}.relu"] = np.maximum(raw, 0)
                     if layer == "layer4":
-                        # the package scales in float32 whatever it is given
-                        arrays[f"{key}.final"] = final[:SHOWN].astype(raw.dtype)
-                zero = np.flatnonzero((raw <= 0).all((1, 2)))
-                if len(zero) > 0 and kind == torch.float32:
+                        arrays[f"{key}.final"] = final[:SHOWN]
+                high = raw.max((1, 2))
+                assert ((high == 0) | (np.abs(high) >= MARGIN * np.abs(raw).max((1, 2)))).all()
+                zero = np.flatnonzero(high <= 0)
+                if len(zero) > 0:
                     facts["degenerate"][key] = zero
                 difference = np.abs(restate_final(raw, x.shape[2:]) - final).max()
                 worst = facts["restated_final_difference"]
                 worst[method] = max(worst.get(method, 0.0), float(difference))
-                if method == "gradcam++" and kind == torch.float64:
+                if method == "gradcam++":
                     plus_plus_facts(key, recorder, facts)
             layer_cam = LayerGradCam(target.forward(model), model.get_submodule(layer))
             maps = to_array(layer_cam.attribute(x[: target.rows], target=target.classes))[:, 0]
             arrays[f"{name}.captum.gradcam.{place}"] = maps
-            if kind == torch.float32:
-                ours = arrays[f"{name}.gradcam.{place}.raw"]
-                facts["captum_difference"][f"{name}.{place}"] = distance(maps, ours)
+            ours = arrays[f"{name}.gradcam.{place}.raw"]
+            facts["captum_difference"][f"{name}.{place}"] = distance(maps, ours)
     return arrays
 
 
@@ -177,18 +178,18 @@ def plus_plus_facts(key: str, recorder: Recorder, facts: dict[str, dict]) -> Non
 
 
 def main() -> None:
-    names = ("degenerate", "captum_difference", "restated_final_difference")
+    names = ("degenerate", "margin", "captum_difference", "restated_final_difference")
     facts: dict[str, dict] = {name: {} for name in (*names, "epsilon", "plus_plus_denominator")}
     arrays: Arrays = {}
-    deviations: dict[str, object] = {}
     for name in MODELS:
-        made, far = in_both(lambda kind, name=name: make_cams(name, kind, facts))
-        arrays |= made
-        deviations |= far
+        model = load_model(name)
+        margin = Margin(model)
+        arrays |= make_cams(name, model, load_input(), facts)
+        facts["margin"][name] = margin.checked()
     # captum's maps are there for the cross-check alone: those of layer4 stay
     kept = {k: v for k, v in arrays.items() if ".captum." not in k or ".layer4.predicted" in k}
     write_arrays("cams", kept)
-    write_json("cams", {"images": IMAGES} | facts | {"float64_deviation": deviations})
+    write_json("cams", {"images": IMAGES} | facts)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,7 @@ Versions, models, images, targets: see `reference.py`. Written beside this scrip
     border without repeating the outermost pixel).
     The stages of deletion in one order are those of insertion in the opposite order read
     backwards, so that both have the same area;
-  - `float64_deviation`: of the two kinds of map; of `faithfulness.MODEL`, the largest difference
-    of an `auc` of the float32 network to the one of the float64 network, same maps.
+  - `margin` of the runs that gave the maps.
 """
 
 import numpy as np
@@ -56,8 +55,8 @@ from reference import (
     MODELS,
     Array,
     Arrays,
+    Margin,
     gradient,
-    in_both,
     load_input,
     load_model,
     load_pixels,
@@ -78,10 +77,11 @@ KERNEL, SIGMA = 11, 5.0
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
 
-def make_maps(kind: torch.dtype) -> Arrays:
+def make_maps(margins: dict[str, float]) -> Arrays:
     arrays: Arrays = {}
     for name in MODELS:
-        model, x = load_model(name, kind), load_input(kind)
+        model, x = load_model(name), load_input()
+        margin = Margin(model)
         target = targets(model, x)[0]
         arrays[f"{name}.gradient"] = to_array(gradient(model, x, target).abs().amax(1))
         raw = torch.from_numpy(explain(model, x, target, "gradcam", "layer4")[0].raw)
@@ -89,7 +89,8 @@ def make_maps(kind: torch.dtype) -> Arrays:
             raw.clamp(min=0)[:, None], size=(32, 32), mode="bilinear", align_corners=False
         )
         arrays[f"{name}.gradcam"] = to_array(larger[:, 0])
-    return arrays
+        margins[name] = margin.checked()
+    return {key: array.astype(np.float32) for key, array in arrays.items()}
 
 
 def descending(values: Array) -> Array:
@@ -146,13 +147,13 @@ def curve(model: nn.Module, begin: Tensor, end: Tensor, order: Array, label: int
         replaced[order[: step * size].tolist()] = True
         stages.append(torch.where(replaced.reshape(begin.shape[1:]), end, begin))
     with torch.no_grad():
-        logits = model(torch.stack(stages)).double()
+        logits = model(torch.stack(stages))
     probabilities = logits.softmax(1)[:, label].numpy()
     return {"curve": probabilities, "auc": np.trapezoid(probabilities, dx=1 / STEPS)}
 
 
-def judge(name: str, maps: Array, kind: torch.dtype) -> list[dict]:
-    model, x = load_model(name, kind), load_input(kind)
+def judge(name: str, maps: Array) -> list[dict]:
+    model, x = load_model(name), load_input()
     labels = targets(model, x)[0].classes
     results = []
     for image, values, label in zip(x, maps, labels, strict=True):
@@ -166,32 +167,22 @@ def judge(name: str, maps: Array, kind: torch.dtype) -> list[dict]:
     return results
 
 
-def areas(results: list[dict]) -> Array:
-    return np.array([[r[key]["auc"] for key in sorted(r)] for r in results])
-
-
 def main() -> None:
-    arrays, deviations = in_both(make_maps)
+    margins: dict[str, float] = {}
+    arrays = make_maps(margins)
     write_arrays("comparison", arrays)
     wide = {key: array.astype(np.float64) for key, array in arrays.items()}
     pairs = {}
     for a, b in PAIRS:
         found = [compare(*both) for both in zip(wide[a], wide[b], strict=True)]
         pairs[f"{a}|{b}"] = {key: [one[key] for one in found] for key in found[0]}
-    faithfulness = {}
-    for name in MODELS:
-        maps = arrays[f"{name}.gradcam"]
-        faithfulness[name] = judge(name, maps, torch.float32)
-        other = judge(name, maps, torch.float64)
-        difference = np.abs(areas(faithfulness[name]) - areas(other)).max()
-        deviations[f"faithfulness.{name}"] = difference
     content = {
         "images": IMAGES,
         "pairs": pairs,
         "ssim_of_images": compare_images(),
         "summaries": {key: [summarise(x) for x in maps] for key, maps in wide.items()},
-        "faithfulness": faithfulness,
-        "float64_deviation": deviations,
+        "faithfulness": {name: judge(name, arrays[f"{name}.gradcam"]) for name in MODELS},
+        "margin": margins,
     }
     write_json("comparison", content)
 

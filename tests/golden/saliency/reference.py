@@ -17,11 +17,12 @@ its versions.
 **Models.** `seed0` is `examples/models/fashion-seed0-scripted.pt`, `seed1` is
 `fashion-seed1-traced.pt`: their state dicts are put into the eager `NarrowResNet` of
 `examples/models/train.py`, in whose modules captum and pytorch-grad-cam can hook. The logits of
-the eager and of the TorchScript network are equal to the bit (asserted).
+the eager and of the TorchScript network are equal to the bit (asserted). Then the weights are
+widened to float64, in which everything is computed.
 
 **Images.** `IMAGES` in this order (every JSON lists them as `images`): the first image of each
 class that both models get right, then two that are predicted wrongly, of which the first by both
-and the second by `seed0` alone. Input: bytes / 255, then (x - 0.2860) / 0.3530, in float32, the
+and the second by `seed0` alone. Input: bytes / 255, then (x - 0.2860) / 0.3530, in float64, the
 grey value repeated for three channels: 12x3x32x32.
 
 **Targets**, always logits, never probabilities:
@@ -30,23 +31,22 @@ grey value repeated for three channels: 12x3x32x32.
 * `class3`: class 3 (dress), the first 4 images;
 * `contrast`: logit[0] - logit[6] (t-shirt minus shirt), the first 4 images.
 
-**Rounding.** What is stored is from float32 networks. The same is made a second time with
-weights and inputs widened to float64, and `float64_deviation` in a JSON says how far the two are
-apart, for each array of the name: the largest |float32 - float64| divided by the largest
-|float64|, in a list of one number a row (an image) where the array has more than one axis. Where
-this is 1e-6, two float32 implementations agree that well; where it is 1e-3, an activation lies so
-near zero that rounding decides whether its ReLU passes the gradient on, and no two
-implementations need agree better.
+**Rounding.** A gradient of these networks jumps where the input of a ReLU passes zero. In float32
+the rounding of one processor's kernels puts such an input on the other side than another's, so that
+two implementations agree only but for such jumps. In float64 they round to some 1e-14 of the
+layer's largest value. `margin` in a JSON is the least distance from zero, as a share of the largest
+absolute value of its call, of all inputs of ReLUs in all runs of a model that its script made:
+every script asserts that it is at least `MARGIN`, a thousand times the rounding. Then each ReLU is
+on the same side whatever the processor, and maps agree to the rounding of what is stored.
 
-Arrays are float32, `.npz` files deflated. Numbers in JSON are float64 to the last digit. A second
-run on the same machine gives the same bytes, but for the `.pt` archives.
+Arrays are rounded to float32, `.npz` files deflated. Numbers in JSON are float64 to the last digit.
+A second run on the same machine gives the same bytes, but for the `.pt` archives.
 """
 
 import importlib.metadata
 import json
 import sys
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ from torch import Tensor, nn
 FOLDER = Path(__file__).resolve().parent
 EXAMPLES = FOLDER.parents[2] / "examples"
 sys.path[:0] = [str(EXAMPLES / "models")]
-from fashion_mnist import MEAN, STD, to_input  # noqa: E402
+from fashion_mnist import MEAN, STD, to_input  # noqa: E402, F401
 from train import NarrowResNet, save_archive  # noqa: E402, F401
 
 PACKAGES = (
@@ -85,7 +85,8 @@ LABELS = tuple(int(name[0]) for name in IMAGES)
 FEW = 4
 NAMED_CLASS = 3
 CONTRAST = (0, 6)
-BLACK = (0 - MEAN) / STD
+BLACK = float(np.float32((0 - MEAN) / STD))
+MARGIN = 1e-11
 Array = np.ndarray
 Arrays = dict[str, Array]
 # The number of threads decides the last digits.
@@ -93,14 +94,33 @@ torch.set_num_threads(1)
 warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU")
 
 
-def load_model(name: str, kind: torch.dtype = torch.float32) -> NarrowResNet:
-    """The eager network in `kind`, which gives the TorchScript one's logits."""
+class Margin:
+    """The least share of the largest that an input of a model's ReLUs had, of all its runs."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.least = float("inf")
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_pre_hook(self.see)
+
+    def see(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
+        sizes = inputs[0].detach().abs()
+        self.least = min(self.least, (sizes.min() / sizes.max()).item())
+
+    def checked(self) -> float:
+        assert self.least >= MARGIN, f"an input of a ReLU is {self.least} of the largest"
+        return self.least
+
+
+def load_model(name: str) -> NarrowResNet:
+    """The eager network in float64, of which the float32 one gives the TorchScript one's logits."""
     scripted = torch.jit.load(EXAMPLES / "models" / MODELS[name]).eval()
     model = NarrowResNet().eval()
     model.load_state_dict(scripted.state_dict())
     with torch.no_grad():
-        assert torch.equal(model(load_input()), scripted(load_input()))
-    return model.to(kind)
+        x = to_input(load_pixels())
+        assert torch.equal(model(x), scripted(x))
+    return model.double()
 
 
 def load_pixels() -> Tensor:
@@ -109,9 +129,10 @@ def load_pixels() -> Tensor:
     return torch.from_numpy(np.stack(images))
 
 
-def load_input(kind: torch.dtype = torch.float32) -> Tensor:
-    """The input (12, 3, 32, 32), in float32, then widened where `kind` is wider."""
-    return to_input(load_pixels()).to(kind)
+def load_input() -> Tensor:
+    """The input (12, 3, 32, 32)."""
+    grey = (load_pixels().double() / 255 - MEAN) / STD
+    return grey[:, None].repeat(1, 3, 1, 1)
 
 
 class Contrast(nn.Module):
@@ -170,23 +191,10 @@ def to_array(tensor: Tensor) -> Array:
     return tensor.detach().numpy()
 
 
-def in_both(function: Callable[[torch.dtype], Arrays]) -> tuple[Arrays, dict[str, Any]]:
-    """The function's arrays in float32, and how far float64's are from them."""
-    narrow, wide = function(torch.float32), function(torch.float64)
-    assert narrow.keys() == wide.keys()
-    return narrow, {key: deviation(narrow[key], wide[key]) for key in narrow}
-
-
-def deviation(narrow: Array, wide: Array) -> float | list[float]:
-    assert narrow.dtype == np.float32 and wide.dtype == np.float64
-    if narrow.ndim > 1:
-        return [distance(*rows) for rows in zip(narrow, wide, strict=True)]
-    return distance(narrow, wide)
-
-
-def distance(narrow: Array, wide: Array) -> float:
-    largest = np.abs(wide).max()
-    return float(np.abs(narrow.astype(np.float64) - wide).max() / largest) if largest > 0 else 0.0
+def distance(found: Array, wanted: Array) -> float:
+    """The largest difference as a share of the largest value wanted."""
+    largest = np.abs(wanted).max()
+    return float(np.abs(found - wanted).max() / largest) if largest > 0 else 0.0
 
 
 def under(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
