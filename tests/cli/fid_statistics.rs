@@ -98,6 +98,10 @@ fn a_report_tells_where_statistics_come_from() {
     assert_eq!(found["timing"]["forward"], 0.0);
 }
 
+/// More than the traces of these features' covariances: 0.6 and 0.5 with resized images, more without. The
+/// distance is a difference of traces, and rounds as they do.
+const TRACES: f64 = 10.0;
+
 /// More samples than features: mean and covariance are what images are measured by, too, and the
 /// file keeps every bit of them.
 #[test]
@@ -121,7 +125,8 @@ fn a_file_of_many_images_gives_what_the_images_give_to_the_last_bit() {
         assert_eq!(row, direct, "{line}");
         assert_eq!(warnings(&found), Vec::<&str>::new(), "{line}");
     }
-    assert_eq!(number(&row(&format!("fid {a} {reference} {EXAMPLE}")), "fid"), 0.0);
+    let itself = number(&row(&format!("fid {a} {reference} {EXAMPLE}")), "fid");
+    assert!(itself <= BY_COVARIANCE * TRACES, "{itself}");
 }
 
 /// Fewer samples than features: images are measured by the samples themselves, a file only has
@@ -136,12 +141,10 @@ fn a_file_of_few_images_gives_nearly_what_the_images_give() {
     let file = file.display();
     let direct = row(&format!("fid {reference} {candidate} {EXAMPLE}"));
     let found = row(&format!("fid {file} {candidate} {EXAMPLE}"));
-    // Traces of 0.6 and 0.5 with resized images, more without.
-    let traces = 10.0;
-    assert_close(number(&found, "fid"), number(&direct, "fid"), BY_COVARIANCE * traces);
+    assert_close(number(&found, "fid"), number(&direct, "fid"), BY_COVARIANCE * TRACES);
     assert_eq!(found["rank"], direct["rank"]);
     let itself = row(&format!("fid {file} {reference} {EXAMPLE}"));
-    assert!(number(&itself, "fid") <= BY_COVARIANCE * traces, "{itself}");
+    assert!(number(&itself, "fid") <= BY_COVARIANCE * TRACES, "{itself}");
 }
 
 #[test]
@@ -202,6 +205,6 @@ fn one_unknown_origin_is_a_warning() {
     }
     let both = report(&format!("fid {data} {known} {TINY}"));
     assert_eq!(warnings(&both), Vec::<&str>::new());
-    assert_eq!(number(&rows(&both)[0], "fid"), 0.0);
+    assert!(number(&rows(&both)[0], "fid") <= BY_COVARIANCE * TRACES, "{both}");
     assert!(results(&both).contains("fc:input"));
 }
