@@ -68,7 +68,7 @@ impl Network {
         let layers = model.probe(input)?;
         let layers = Selection::new::<&str>(&[])?.choose(&layers, Path::new(path))?;
         model.prepare(&layers, &Execution { optimize: true, device: Device::Cpu })?;
-        let forms = layers.iter().map(|layer| Form::of(layer.sample_shape()));
+        let forms = layers.iter().map(|layer| Form::of(&layer.sample_shape()));
         let forms =
             forms.collect::<Option<_>>().ok_or("a layer gives neither maps nor features")?;
         Ok(Self { model, forms })

@@ -164,11 +164,11 @@ fn plan<'a>(widths: &'a [Vec<usize>], feed: &dyn Feed, memory: u64) -> Needs<'a>
 /// The Gram matrices of the full estimator do not fit into the memory allowed.
 pub fn passes_needed(feed: &dyn Feed, settings: &Settings) -> Result<usize> {
     match (settings.reduce, settings.estimator) {
-        (Reduce::Flatten | Reduce::Gap, Estimator::Full) => {
+        (Reduce::Spatial, _) | (_, Estimator::Minibatch) => Ok(1),
+        (_, Estimator::Full) => {
             let widths = widths(feed, settings.reduce);
             Ok(plan(&widths, feed, settings.memory).passes()?.len())
         }
-        _ => Ok(1),
     }
 }
 

@@ -10,12 +10,13 @@ use super::rows::first_not_finite;
 use super::{Progress, Timing};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
-use crate::torchscript::{Answer, shape_text, tensors};
+use crate::torchscript::{Answer, Axes, shape_text, tensors};
 
 /// A model of which one layer, or the output, gives features.
 pub struct Extractor {
     subject: Subject,
     reduce: Reduce,
+    axes: Axes,
     width: usize,
 }
 
@@ -51,23 +52,39 @@ impl Extractor {
     /// a sample. `sample` is an input to find the width of an output with.
     ///
     /// # Errors
-    /// The reduction gives more than a row a sample, or the output is no tensor with a row a sample.
+    /// The reduction gives more than a row a sample or takes tokens where there are none, or the output
+    /// is no tensor with a row a sample.
     pub fn new(mut subject: Subject, reduce: Reduce, sample: &Tensor) -> Result<Self> {
         if reduce == Reduce::Spatial {
             let problem = "--reduce spatial gives many rows a sample, and a distance takes one";
             return Err(Error::usage(problem, "use --reduce gap or flatten"));
         }
-        let shape = match subject.layers.first() {
-            Some(layer) => layer.shape.clone(),
-            None => output_shape(&mut subject, sample)?,
+        subject.check_reduce(reduce)?;
+        let (axes, shape) = match subject.layers.first() {
+            Some(layer) => (layer.axes, layer.canonical_shape()),
+            None => {
+                let shape = output_shape(&mut subject, sample)?;
+                let axes = Axes::guessed(shape.len());
+                (axes, axes.canonical_shape(&shape))
+            }
         };
+        reduce.check(&shape).map_err(|problem| of_output(&subject, problem))?;
         let width = reduce.width(&shape);
-        Ok(Self { subject, reduce, width })
+        Ok(Self { subject, reduce, axes, width })
     }
 
     /// D.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// The axis of the channels, where the features depend on it and the number of axes would tell
+    /// another one.
+    pub fn channel_axis(&self) -> Option<usize> {
+        let layer = self.subject.layers.first()?;
+        let by_rank = Axes::guessed(layer.shape.len());
+        let differs = self.axes.channels != by_rank.channels || self.axes.samples > 0;
+        self.axes.channels.filter(|_| differs && self.reduce != Reduce::Flatten)
     }
 
     /// Whether the features are the model's output and not a layer's.
@@ -95,6 +112,7 @@ impl Extractor {
         let judges = is_nearly_last && pass.dataset.labels().is_some();
         let mut consumer = Collector {
             reduce: self.reduce,
+            axes: self.axes,
             layer,
             wants_logits: pass.logits || judges,
             model: self.subject.model.path().display().to_string(),
@@ -121,15 +139,15 @@ impl Extractor {
     }
 }
 
-/// Rows of features as numbers: an array of any rank, reduced as a layer's output is. Whole feature
-/// maps are flattened in the order C×H×W.
+/// Rows of features as numbers: an output N×C×positions of any rank. Whole feature maps are flattened
+/// in the order of the layer's own axes: C×H×W, or T×D for tokens.
 ///
 /// # Errors
 /// The array has no rows or libtorch cannot hold it.
-pub fn reduced(output: &Tensor, reduce: Reduce) -> Result<Array2<f64>> {
+pub fn reduced(output: &Tensor, reduce: Reduce, axes: Axes) -> Result<Array2<f64>> {
     let rows = match reduce {
-        Reduce::Flatten => reduce.rows(&output.contiguous())?,
-        _ => reduce.rows(output)?,
+        Reduce::Flatten => reduce.rows(&axes.samples_first(output).contiguous(), 0)?,
+        _ => reduce.rows(output, axes.class_tokens.unwrap_or(0))?,
     };
     tensors::to_matrix(&rows)
 }
@@ -139,13 +157,15 @@ fn output_shape(subject: &mut Subject, sample: &Tensor) -> Result<Vec<i64>> {
     let shape = given.map(|output| output.size()).unwrap_or_default();
     match shape.first() == sample.size().first() && shape.len() >= 2 {
         true => Ok(shape),
-        false => Err(Error::file(
-            "take the output of",
-            subject.model.path(),
-            format!("it has shape '{}': no row a sample", shape_text(&shape)),
-            "name a layer with --layer; `repsim layers` lists them",
-        )),
+        false => {
+            Err(of_output(subject, format!("shape '{}': no row a sample", shape_text(&shape))))
+        }
     }
+}
+
+fn of_output(subject: &Subject, problem: String) -> Error {
+    let remedy = "name a layer with --layer; `repsim layers` lists them";
+    Error::file("take the output of", subject.model.path(), format!("it has {problem}"), remedy)
 }
 
 /// What a batch gave so far.
@@ -159,6 +179,7 @@ struct Batch {
 /// Collects what a batch gives and hands it over when it is complete.
 struct Collector<'a, 'b> {
     reduce: Reduce,
+    axes: Axes,
     layer: Option<String>,
     wants_logits: bool,
     model: String,
@@ -168,7 +189,7 @@ struct Collector<'a, 'b> {
 
 impl Collector<'_, '_> {
     fn take(&mut self, at: Place<'_>, output: &Tensor) -> Result<()> {
-        let features = reduced(output, self.reduce)?;
+        let features = reduced(output, self.reduce, self.axes)?;
         if !features.sum().is_finite() {
             self.check_finite(at, output)?;
         }
@@ -177,7 +198,9 @@ impl Collector<'_, '_> {
     }
 
     fn check_finite(&self, at: Place<'_>, output: &Tensor) -> Result<()> {
-        let Some(row) = first_not_finite(&self.reduce.rows(output)?) else { return Ok(()) };
+        let Some(row) = first_not_finite(&self.reduce.rows(output, at.class_tokens)?) else {
+            return Ok(());
+        };
         let what = match &self.layer {
             Some(layer) => format!("layer {layer}"),
             None => "the output".to_owned(),
@@ -202,7 +225,7 @@ impl Consumer for Collector<'_, '_> {
     fn output(&mut self, at: Place<'_>, output: Option<&Tensor>) -> Result<()> {
         self.batch.indices = at.indices.to_vec();
         match output {
-            Some(output) if self.layer.is_none() => self.take(at, output),
+            Some(output) if self.layer.is_none() => self.take(at, &self.axes.canonical(output)),
             Some(output) if output.dim() == 2 => {
                 self.batch.logits = Some(tensors::to_matrix(output)?);
                 Ok(())

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tch::Tensor;
 
 use super::judge::{Judge, Judged, Naming};
-use super::{Progress, Timing};
+use super::{Progress, Reduce, Timing};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::torchscript::{Answer, Layer, Model, shape_text, tensors};
@@ -86,7 +86,7 @@ impl Subject {
     /// # Errors
     /// Names the layer that does not, with its shape.
     pub fn check_rows(&self, samples: usize) -> Result<()> {
-        let usable = |l: &&Layer| l.has_samples_first(samples) && !l.shape.contains(&0);
+        let usable = |l: &&Layer| l.has_samples(samples) && !l.shape.contains(&0);
         match self.layers.iter().find(|l| !usable(l)) {
             None => Ok(()),
             Some(layer) => Err(self.layer_error(
@@ -95,6 +95,20 @@ impl Subject {
                 "leave it out with --layers '!NAME'",
             )),
         }
+    }
+
+    /// Checks that there are tokens in every layer where those are reduced.
+    ///
+    /// # Errors
+    /// Names the first layer with maps in their place.
+    pub fn check_reduce(&self, reduce: Reduce) -> Result<()> {
+        for layer in &self.layers {
+            reduce.check(&layer.canonical_shape()).map_err(|problem| {
+                let remedy = "leave it out with --layers '!NAME', or use --reduce gap";
+                self.layer_error(layer, format!("gives {problem}"), remedy)
+            })?;
+        }
+        Ok(())
     }
 
     fn layer_error(&self, layer: &Layer, problem: String, remedy: &str) -> Error {
@@ -112,7 +126,7 @@ pub trait Consumer {
     /// Whether this subject has to run at all.
     fn wants(&self, subject: usize) -> bool;
 
-    /// A layer's output; it may be overwritten after the call.
+    /// A layer's output as N×C×positions; it may be overwritten after the call.
     ///
     /// # Errors
     /// The output cannot be worked with.
@@ -143,6 +157,8 @@ pub struct Place<'a> {
     pub layer: usize,
     /// Samples in the batch.
     pub samples: usize,
+    /// Tokens in front that do not come from the input.
+    pub class_tokens: usize,
     /// Name of the sample in a row of the batch.
     pub name: &'a dyn Fn(usize) -> String,
     /// Position in the data set of the sample in each row; empty for stored representations.
@@ -151,7 +167,7 @@ pub struct Place<'a> {
 
 /// Something that gives the outputs of layers, batch by batch.
 pub trait Feed {
-    /// Shape of the output of every layer of every subject, the samples included.
+    /// Shape of the output of every layer of every subject: samples, channels, positions.
     fn shapes(&self) -> Vec<Vec<Vec<i64>>>;
 
     /// Samples, at most.
@@ -206,7 +222,7 @@ impl<'a> ModelFeed<'a> {
 
 impl Feed for ModelFeed<'_> {
     fn shapes(&self) -> Vec<Vec<Vec<i64>>> {
-        let of = |s: &Subject| s.layers.iter().map(|l| l.shape.clone()).collect();
+        let of = |s: &Subject| s.layers.iter().map(|l| l.canonical_shape()).collect();
         self.subjects.iter().map(of).collect()
     }
 
@@ -259,7 +275,9 @@ impl ModelFeed<'_> {
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
                 let indices = &batch.indices;
-                let at = Place { subject: i, layer: 0, samples: batch.len(), name: &name, indices };
+                let samples = batch.len();
+                let at =
+                    Place { subject: i, layer: 0, samples, class_tokens: 0, name: &name, indices };
                 let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
                 self.judges[i].take(dataset, indices, output.as_ref())?;
             }
@@ -283,9 +301,15 @@ impl Subject {
         let output = model.run(input, &mut |layer, output| {
             let tapped = Instant::now();
             check_shape(&layers[layer], output, at.samples, &path)?;
-            let answer = consumer.layer(Place { layer, ..at }, output);
+            let axes = &layers[layer].axes;
+            let class_tokens = axes.class_tokens.unwrap_or(0);
+            let answer =
+                consumer.layer(Place { layer, class_tokens, ..at }, &axes.canonical(output));
             in_taps += tapped.elapsed().as_secs_f64();
-            answer
+            Ok(match answer? {
+                Answer::Replace(tensor) => Answer::Replace(axes.restore(&tensor)),
+                answer => answer,
+            })
         })?;
         timing.measure += in_taps;
         timing.forward += running.elapsed().as_secs_f64() - in_taps;
@@ -298,8 +322,8 @@ impl Subject {
 /// Every batch must give what the layer gave when it was found: a row a sample, of that shape.
 fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> Result<()> {
     let shape = output.size();
-    let same = shape.split_first() == Some((&(samples as i64), layer.sample_shape()));
-    match same {
+    let has_rows = shape.get(layer.axes.samples) == Some(&(samples as i64));
+    match has_rows && layer.without_samples(&shape) == layer.sample_shape() {
         true => Ok(()),
         false => Err(Error::Layer {
             layer: layer.name.clone(),
@@ -307,7 +331,7 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
             problem: format!(
                 "gave {} for {samples} samples, where its samples were {} before",
                 shape_text(&shape),
-                shape_text(layer.sample_shape())
+                shape_text(&layer.sample_shape())
             ),
             remedy:
                 "leave it out with --layers '!NAME'; a layer's shape must not depend on the data"

@@ -94,7 +94,7 @@ impl Consumer for FullPass<'_> {
             if target.absence.is_some() {
                 continue;
             }
-            let rows = self.reduce.rows(output)?;
+            let rows = self.reduce.rows(output, at.class_tokens)?;
             let block = store.extend(&rows)?;
             if let Some(row) = block.first_not_finite() {
                 target.absence = Some(why_not_finite(&at, &rows, row));

@@ -80,7 +80,7 @@ impl Consumer for Minibatch {
         if small || state.absence.is_some() {
             return Ok(Answer::Keep);
         }
-        let rows = self.reduce.rows(output)?;
+        let rows = self.reduce.rows(output, at.class_tokens)?;
         let block = batch_gram(&rows, &mut state.centre)?;
         if let Some(row) = block.first_not_finite() {
             state.absence = Some(why_not_finite(&at, &rows, row));

@@ -8,33 +8,47 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
+use crate::torchscript::shape_text;
 
-/// How a feature map becomes rows of features.
+/// How the output of a layer, N×C×positions, becomes rows of features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Reduce {
     /// A row a sample of all its numbers, C·H·W: the definition of CKA on feature maps.
     #[default]
     Flatten,
-    /// A row a sample of channel means (of token means for N×T×D).
+    /// A row a sample of channel means over all positions.
     Gap,
     /// A row a position of a sample, of the channels: N·H·W rows of C (N·T rows of D for tokens).
     Spatial,
+    /// A row a sample of channel means over the tokens, without the class tokens where the network
+    /// puts some in front of them.
+    TokensMean,
+    /// A row a sample: its first token, the class token where the network has one.
+    Cls,
+    /// A row a sample: its last token.
+    Last,
 }
 
 impl Reduce {
     /// The word for it on the command line.
-    pub const NAMES: [&'static str; 3] = ["flatten", "gap", "spatial"];
+    pub const NAMES: [&'static str; 6] =
+        ["flatten", "gap", "spatial", "tokens-mean", "cls", "last"];
 
-    /// The rows of a layer's output, without a copy where its memory layout allows it; float64
-    /// stays what it is, all else becomes float32.
+    /// Every one of them, in the order of the names.
+    const ALL: [Self; 6] =
+        [Self::Flatten, Self::Gap, Self::Spatial, Self::TokensMean, Self::Cls, Self::Last];
+
+    /// The rows of a layer's output N×C×positions, without a copy where its memory layout allows it;
+    /// float64 stays what it is, all else becomes float32. `class_tokens` is the number of tokens in
+    /// front that are none of the input's.
     ///
-    /// The order of the features follows the layout (channels-last or not): it is the same for
-    /// every batch and no measure here depends on it.
+    /// The order of the features follows the order in memory (channels-last or not): it is the same
+    /// for every batch and no measure here depends on it.
     ///
     /// # Errors
-    /// The output is a scalar.
-    pub fn rows(self, output: &Tensor) -> Result<Tensor> {
+    /// The output is a scalar, or has no tokens where they are reduced.
+    pub fn rows(self, output: &Tensor, class_tokens: usize) -> Result<Tensor> {
         let output = match output.kind() {
             Kind::Double => output.detach(),
             _ => output.detach().to_kind(Kind::Float),
@@ -46,18 +60,42 @@ impl Reduce {
                 "leave it out with --layers '!NAME'",
             ));
         };
-        Ok(match self {
-            Self::Flatten => dense(&output).reshape([samples, -1]),
-            Self::Gap => pooled(&output).reshape([samples, -1]),
-            Self::Spatial => channels_last(&output),
-        })
+        self.check(&shape).map_err(|problem| {
+            Error::usage(format!("a layer gives {problem}"), "use --reduce gap or flatten")
+        })?;
+        let rows = match self {
+            Self::Spatial => return Ok(positions(&output)),
+            Self::Flatten => in_memory_order(&output),
+            Self::Gap => pooled(&output),
+            _ if shape.len() < 3 => output,
+            Self::TokensMean => pooled(&without_first(&output, class_tokens)),
+            Self::Cls => output.select(2, 0),
+            Self::Last => output.select(2, -1),
+        };
+        Ok(rows.reshape([samples, -1]))
     }
 
-    /// How many rows a sample has, for an output of this shape (the samples included).
+    /// Checks that there are tokens where those are reduced: N×C×T has some, a vector a sample is
+    /// taken as it is.
+    ///
+    /// # Errors
+    /// What there is in their place: the end of a sentence that begins with "it gives".
+    pub fn check(self, shape: &[i64]) -> Result<(), String> {
+        let of_tokens = matches!(self, Self::TokensMean | Self::Cls | Self::Last);
+        match of_tokens && shape.len() > 3 {
+            true => Err(format!(
+                "feature maps ({} channels at {} positions) and --reduce {self} takes tokens",
+                shape[1],
+                shape_text(&shape[2..])
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// How many rows a sample has, for an output of this shape: samples, channels, positions.
     pub fn positions(self, shape: &[i64]) -> usize {
         match (self, shape) {
-            (Self::Spatial, [_, _, rest @ ..]) if shape.len() >= 4 => product(rest),
-            (Self::Spatial, [_, tokens, _]) => product(&[*tokens]),
+            (Self::Spatial, [_, _, rest @ ..]) => product(rest),
             _ => 1,
         }
     }
@@ -66,7 +104,6 @@ impl Reduce {
     pub fn width(self, shape: &[i64]) -> usize {
         match (self, shape) {
             (Self::Flatten, [_, rest @ ..]) => product(rest),
-            (_, [_, _, features]) => product(&[*features]),
             (_, [_, channels, ..]) => product(&[*channels]),
             _ => 1,
         }
@@ -77,21 +114,20 @@ fn product(sizes: &[i64]) -> usize {
     sizes.iter().map(|&s| s.max(0) as usize).product()
 }
 
-/// A channels-last image batch seen as N×H×W×C, so that flattening it copies nothing.
-fn dense(output: &Tensor) -> Tensor {
-    if output.dim() == 4 && !output.is_contiguous() {
-        let last = output.permute([0, 2, 3, 1]);
-        if last.is_contiguous() {
-            return last;
-        }
-    }
-    output.shallow_clone()
+/// The axes behind the samples in the order in which they lie in memory, so that flattening a batch
+/// in one piece copies nothing.
+fn in_memory_order(output: &Tensor) -> Tensor {
+    let (sizes, strides) = (output.size(), output.stride());
+    let mut order: Vec<i64> = (1..sizes.len() as i64).filter(|&i| sizes[i as usize] > 1).collect();
+    order.sort_by_key(|&axis| std::cmp::Reverse(strides[axis as usize]));
+    order.extend((1..sizes.len() as i64).filter(|&i| sizes[i as usize] <= 1));
+    order.insert(0, 0);
+    output.permute(order)
 }
 
 fn pooled(output: &Tensor) -> Tensor {
     match output.dim() {
         0..=2 => output.shallow_clone(),
-        3 => output.mean_dim([1i64].as_slice(), false, output.kind()),
         dims => {
             let spatial: Vec<i64> = (2..dims as i64).collect();
             output.mean_dim(spatial.as_slice(), false, output.kind())
@@ -99,14 +135,17 @@ fn pooled(output: &Tensor) -> Tensor {
     }
 }
 
-fn channels_last(output: &Tensor) -> Tensor {
+/// The tokens behind the first ones, or all where there are no others.
+fn without_first(output: &Tensor, count: usize) -> Tensor {
+    let (count, all) = (count as i64, output.size()[2]);
+    if count < all { output.narrow(2, count, all - count) } else { output.shallow_clone() }
+}
+
+fn positions(output: &Tensor) -> Tensor {
     let shape = output.size();
     match shape.as_slice() {
-        [_] => output.reshape([-1, 1]),
-        [_, features] => output.reshape([-1, *features]),
-        [_, _, features] => output.reshape([-1, *features]),
         [_, channels, ..] => output.movedim_int(1, -1).reshape([-1, *channels]),
-        [] => output.reshape([1, 1]),
+        _ => output.reshape([-1, 1]),
     }
 }
 
@@ -114,12 +153,11 @@ impl FromStr for Reduce {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "flatten" => Ok(Self::Flatten),
-            "gap" => Ok(Self::Gap),
-            "spatial" => Ok(Self::Spatial),
-            _ => Err("expected flatten, gap or spatial".to_owned()),
-        }
+        let place = Self::NAMES.iter().position(|name| *name == text);
+        place.map(|i| Self::ALL[i]).ok_or_else(|| {
+            let [most @ .., last] = &Self::NAMES;
+            format!("expected {} or {last}", most.join(", "))
+        })
     }
 }
 
@@ -138,8 +176,8 @@ mod tests {
         let shapes: [&[i64]; 4] = [&[2, 3, 4, 5], &[2, 6, 7], &[2, 9], &[2]];
         for shape in shapes {
             let tensor = Tensor::rand(shape, tch::kind::FLOAT_CPU);
-            for reduce in [Reduce::Flatten, Reduce::Gap, Reduce::Spatial] {
-                let rows = reduce.rows(&tensor).map(|r| r.size()).unwrap_or_default();
+            for reduce in Reduce::ALL.into_iter().filter(|reduce| reduce.check(shape).is_ok()) {
+                let rows = reduce.rows(&tensor, 0).map(|r| r.size()).unwrap_or_default();
                 let expected = [2 * reduce.positions(shape), reduce.width(shape)];
                 assert_eq!(rows, expected.map(|v| v as i64), "{reduce} of {shape:?}");
             }
@@ -147,9 +185,60 @@ mod tests {
     }
 
     #[test]
-    fn channels_last_images_are_not_copied() {
-        let image = Tensor::rand([2, 4, 5, 3], tch::kind::FLOAT_CPU).permute([0, 3, 1, 2]);
-        let rows = Reduce::Flatten.rows(&image).map(|r| r.data_ptr());
-        assert_eq!(rows.ok(), Some(image.data_ptr()));
+    fn names_are_read_and_written() {
+        for reduce in Reduce::ALL {
+            assert_eq!(reduce.to_string().parse(), Ok(reduce));
+        }
+        let said = "mean".parse::<Reduce>();
+        assert_eq!(
+            said,
+            Err("expected flatten, gap, spatial, tokens-mean, cls or last".to_owned())
+        );
+    }
+
+    #[test]
+    fn tokens_are_reduced_without_class_tokens() -> Result<()> {
+        // 1×2×4: one sample, two channels, four tokens of which the first is the class token.
+        let tokens = Tensor::from_slice(&[9f32, 1.0, 2.0, 3.0, 8.0, 4.0, 5.0, 6.0]);
+        let tokens = tokens.reshape([1, 2, 4]);
+        for (reduce, first, expected) in [
+            (Reduce::TokensMean, 1, [2.0, 5.0]),
+            (Reduce::TokensMean, 0, [3.75, 5.75]),
+            (Reduce::Gap, 1, [3.75, 5.75]),
+            (Reduce::Cls, 1, [9.0, 8.0]),
+            (Reduce::Last, 1, [3.0, 6.0]),
+        ] {
+            let expected = Tensor::from_slice(&expected).to_kind(Kind::Float).view((1, 2));
+            assert_eq!(reduce.rows(&tokens, first)?, expected, "{reduce} without {first}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn maps_have_no_tokens() {
+        let said = Reduce::Cls.check(&[2, 32, 8, 8]).err().unwrap_or_default();
+        assert!(said.contains("32 channels at 8×8 positions"), "{said}");
+        assert!(Reduce::Gap.check(&[2, 32, 8, 8]).is_ok());
+    }
+
+    #[test]
+    fn what_lies_in_one_piece_is_not_copied() {
+        let image = Tensor::rand([2, 4, 5, 3], tch::kind::FLOAT_CPU);
+        for output in
+            [image.permute([0, 3, 1, 2]), image.permute([0, 2, 3, 1]), image.shallow_clone()]
+        {
+            let rows = Reduce::Flatten.rows(&output, 0).map(|r| r.data_ptr());
+            assert_eq!(rows.ok(), Some(output.data_ptr()));
+        }
+    }
+
+    #[test]
+    fn the_order_of_features_is_the_same_for_a_batch_of_one() -> Result<()> {
+        // T×N×D in memory, seen as N×D×T.
+        let tokens = Tensor::rand([5, 3, 4], tch::kind::FLOAT_CPU).permute([1, 2, 0]);
+        let whole = Reduce::Flatten.rows(&tokens, 0)?;
+        let one = tokens.permute([2, 0, 1]).narrow(1, 2, 1).contiguous().permute([1, 2, 0]);
+        assert_eq!(Reduce::Flatten.rows(&one, 0)?, whole.narrow(0, 2, 1));
+        Ok(())
     }
 }

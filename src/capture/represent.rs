@@ -302,7 +302,7 @@ impl Consumer for Pass<'_> {
             return self.pass.layer(at, output);
         }
         self.kept.note_samples(&at);
-        let rows = self.wanted.reduce.rows(output)?;
+        let rows = self.wanted.reduce.rows(output, at.class_tokens)?;
         let state = &mut self.kept.layers[at.subject][at.layer];
         add_sparsity(&mut state.sparsity, &rows)?;
         if self.plan.is_gram(&at) {

@@ -205,7 +205,7 @@ impl Consumer for Spatial {
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
         let state = &mut self.layers[at.subject][at.layer];
         if state.absence.is_none() {
-            let rows = Reduce::Spatial.rows(output)?.contiguous();
+            let rows = Reduce::Spatial.rows(output, at.class_tokens)?.contiguous();
             if !state.take(&rows)? {
                 state.absence = Some(why_not_finite(&at, &rows, 0));
             }

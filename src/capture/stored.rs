@@ -6,7 +6,23 @@ use tch::Tensor;
 use super::feed::{Consumer, Feed, Place};
 use super::{Progress, Timing};
 use crate::error::Result;
-use crate::torchscript::{Answer, tensors};
+use crate::torchscript::{Answer, Axes, tensors};
+
+/// An array with a row a sample, and which of its axes holds the channels.
+pub struct StoredLayer {
+    /// The values.
+    pub values: ArrayD<f64>,
+    /// Its axes.
+    pub axes: Axes,
+}
+
+impl StoredLayer {
+    /// Its shape as samples, channels, positions.
+    pub fn shape(&self) -> Vec<i64> {
+        let shape: Vec<i64> = self.values.shape().iter().map(|&size| size as i64).collect();
+        self.axes.canonical_shape(&shape)
+    }
+}
 
 /// Arrays with a row a sample: a list of layers a subject. All have the same number of rows.
 pub struct StoredFeed {
@@ -16,17 +32,35 @@ pub struct StoredFeed {
 }
 
 impl StoredFeed {
-    /// Takes the arrays of one or two subjects, `batch_size` rows at a time.
+    /// Takes the arrays of one or two subjects, `batch_size` rows at a time, with channels by the number
+    /// of axes.
     ///
     /// # Errors
     /// An array that libtorch cannot hold.
     pub fn new(subjects: &[Vec<ArrayD<f64>>], batch_size: usize) -> Result<Self> {
-        let first = subjects.iter().flatten().next();
-        let samples = first.map_or(0, |array| array.shape()[0]);
-        let all = |layers: &Vec<ArrayD<f64>>| layers.iter().map(tensors::from_array).collect();
-        let layers = subjects.iter().map(all).collect::<Result<_>>()?;
-        Ok(Self { layers, samples, batch_size: batch_size.clamp(1, samples.max(1)) })
+        let one = |array: &ArrayD<f64>| canonical(array, Axes::guessed(array.ndim()));
+        let all = |layers: &Vec<ArrayD<f64>>| layers.iter().map(one).collect();
+        Ok(Self::of(subjects.iter().map(all).collect::<Result<_>>()?, batch_size))
     }
+
+    /// The same of arrays whose axes are known.
+    ///
+    /// # Errors
+    /// An array that libtorch cannot hold.
+    pub fn with_axes(subjects: &[Vec<StoredLayer>], batch_size: usize) -> Result<Self> {
+        let one = |layer: &StoredLayer| canonical(&layer.values, layer.axes);
+        let all = |layers: &Vec<StoredLayer>| layers.iter().map(one).collect();
+        Ok(Self::of(subjects.iter().map(all).collect::<Result<_>>()?, batch_size))
+    }
+
+    fn of(layers: Vec<Vec<Tensor>>, batch_size: usize) -> Self {
+        let samples = layers.iter().flatten().next().map_or(0, |array| array.size()[0] as usize);
+        Self { layers, samples, batch_size: batch_size.clamp(1, samples.max(1)) }
+    }
+}
+
+fn canonical(values: &ArrayD<f64>, axes: Axes) -> Result<Tensor> {
+    Ok(axes.canonical(&tensors::from_array(values)?))
 }
 
 impl Feed for StoredFeed {
@@ -69,7 +103,8 @@ impl StoredFeed {
             }
             for (layer, array) in layers.iter().enumerate() {
                 let rows = array.narrow(0, start as i64, count as i64);
-                let at = Place { subject, layer, samples: count, name: &name, indices: &[] };
+                let (samples, class_tokens, indices) = (count, 0, &[][..]);
+                let at = Place { subject, layer, samples, class_tokens, name: &name, indices };
                 if matches!(consumer.layer(at, &rows)?, Answer::Stop) {
                     break;
                 }

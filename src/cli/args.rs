@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::axes::ChannelAxis;
 use crate::capture::Reduce;
 use crate::data::{Channels, Crop, Interpolation, Preset, Range, Resize};
 use crate::torchscript::device::DeviceChoice;
@@ -143,6 +144,10 @@ pub struct ModelArgs {
     /// Load archives whose code reads or writes files or reaches other processes
     #[arg(long, help_heading = "Models")]
     pub trust_model: bool,
+    /// Which axis of a layer's output holds the channels, where that is told wrongly or not at all:
+    /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
+    #[arg(long, value_name = "LAYER=AXIS", help_heading = "Layers")]
+    pub channel_axis: Vec<ChannelAxis>,
 }
 
 /// Which layers.
@@ -157,8 +162,9 @@ pub struct LayerArgs {
 /// How features become rows.
 #[derive(Args)]
 pub struct ReduceArgs {
-    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means) or spatial
-    /// (each position a row)
+    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means), spatial
+    /// (each position, or token, a row); of tokens also tokens-mean (without class tokens), cls (the
+    /// first token), last
     #[arg(long, value_name = "HOW", default_value = "flatten", help_heading = "Measure")]
     pub reduce: Reduce,
 }
@@ -188,7 +194,9 @@ pub fn at_least_two(text: &str) -> Result<usize, String> {
 /// How a feature map becomes one row.
 pub fn one_row(text: &str) -> Result<Reduce, String> {
     match text.parse() {
-        Ok(Reduce::Spatial) | Err(_) => Err("expected gap or flatten".to_owned()),
+        Ok(Reduce::Spatial) | Err(_) => {
+            Err("expected flatten, gap, tokens-mean, cls or last".to_owned())
+        }
         Ok(reduce) => Ok(reduce),
     }
 }

@@ -9,19 +9,20 @@ use super::Status;
 use super::args::{
     self, DataArgs, LayerArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
 };
+use super::axes::{self, ChannelAxes};
 use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
 use super::sides::{check_b, check_stored, check_two, patterns_b, selections};
 use super::{accuracy, features, inputs, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
-use crate::capture::{Feed, ModelFeed, Source};
+use crate::capture::{Feed, ModelFeed, Source, Subject};
 use crate::data::{Dataset, Preprocess};
 use crate::error::Result;
 use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
-use crate::report::{DataInput, Inputs, LayerInfo, ModelInput, Warning};
+use crate::report::{DataInput, Inputs, Warning};
 use crate::similarity::{Bias, Kernel};
-use crate::torchscript::{Selection, device, libtorch_version};
+use crate::torchscript::{Layer, Selection, device, libtorch_version};
 
 /// Options of `repsim cka`.
 #[derive(clap::Args)]
@@ -108,14 +109,9 @@ pub fn compare(args: &Args, messages: &Messages) -> Result<CkaReport> {
         false => {
             let threads = args.run.threads();
             let selections = args.selections()?;
-            features::compare(
-                &args.features,
-                &settings,
-                args.recorded("cpu"),
-                &selections,
-                threads,
-                messages,
-            )?
+            let channel_axes = ChannelAxes::new(&args.run.channel_axis, args.features.len());
+            let given = features::Given { paths: &args.features, selections, channel_axes };
+            features::compare(&given, &settings, args.recorded("cpu"), threads, messages)?
         }
     };
     for warning in &report.warnings {
@@ -194,6 +190,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let (mut subjects, mut records, mut warnings) =
         inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
+    warnings.extend(axes::check(&subjects, settings.reduce)?);
     let loading = loading.elapsed().as_secs_f64();
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     for record in &records {
@@ -207,7 +204,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     warnings.extend(skipped(&data.skipped));
     warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
     let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
-    let sides = sides(&inputs.models, settings);
+    let sides = sides(&subjects, settings);
     let recorded = args.recorded(&device::name(execution.device));
     let version = libtorch_version();
     let mut report = CkaReport::assemble(version, inputs, recorded, &sides, &outcome, warnings);
@@ -222,12 +219,8 @@ fn preprocess(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
 }
 
 /// Names and widths of the layers of each model.
-fn sides(models: &[ModelInput], settings: &Settings) -> Vec<Side> {
-    let layer = |l: &LayerInfo| {
-        let mut shape = vec![1];
-        shape.extend(&l.shape);
-        SideLayer::new(&l.name, settings.reduce, &shape)
-    };
+fn sides(models: &[Subject], settings: &Settings) -> Vec<Side> {
+    let layer = |l: &Layer| SideLayer::new(&l.name, settings.reduce, &l.canonical_shape());
     models.iter().map(|m| m.layers.iter().map(layer).collect()).collect()
 }
 

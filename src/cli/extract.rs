@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::args::{self, LoadArgs, ModelArgs, PreprocessArgs};
+use super::axes;
 use super::output::Messages;
 use super::{accuracy, inputs, settings};
 use crate::capture::extract::{Extractor, Pass, Sink};
@@ -24,7 +25,8 @@ pub struct ExtractArgs {
     /// extractor for FID returns]
     #[arg(long, value_name = "NAME", help_heading = "Features")]
     pub layer: Option<String>,
-    /// From a feature map to a row: gap (its channel means) or flatten (all of it)
+    /// From a feature map to a row: gap (its channel means), flatten (all of it), or of tokens
+    /// tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "gap", help_heading = "Features",
           value_parser = args::one_row)]
     pub reduce: Reduce,
@@ -69,6 +71,14 @@ pub struct Ready {
     /// Whether it is an extractor for FID, which takes bytes.
     takes_bytes: bool,
     warnings: Vec<Warning>,
+}
+
+impl Ready {
+    /// The axis of the channels, where the features depend on it and the number of axes would tell
+    /// another one.
+    pub fn channel_axis(&self) -> Option<usize> {
+        self.extractor.channel_axis()
+    }
 }
 
 /// The name under which a model's output stands where a layer's would.
@@ -165,7 +175,9 @@ impl<'a> Features<'a> {
         };
         let sample = first_samples(&source, 2)?.remove(0);
         let layer = self.args.layer.as_deref();
-        let (subject, record, warnings) = loaded.into_extractor(&sample, layer, &execution)?;
+        let (subject, record, mut warnings) = loaded.into_extractor(&sample, layer, &execution)?;
+        let of_layers = std::slice::from_ref(&subject);
+        warnings.extend(axes::check(of_layers, self.args.reduce)?);
         let layer = subject.layers.first().map_or(OUTPUT.to_owned(), |l| l.name.clone());
         let extractor = Extractor::new(subject, self.args.reduce, &sample)?;
         let width = extractor.width();

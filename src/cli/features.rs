@@ -2,38 +2,49 @@
 
 use std::path::{Path, PathBuf};
 
+use super::axes::ChannelAxes;
 use super::output::Messages;
+use crate::capture::Reduce;
 use crate::capture::cka::{self as engine, Estimator, Settings};
-use crate::capture::stored::StoredFeed;
+use crate::capture::stored::{StoredFeed, StoredLayer};
 use crate::data::features::{Feature, load_features};
 use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
 use crate::report::{ArrayInfo, FeatureInput, Inputs, sha256_of_file};
-use crate::torchscript::{Selection, libtorch_version, native};
+use crate::torchscript::{By, Selection, libtorch_version, native};
+
+/// Files of arrays, those wanted of each, and where their channels were said to be.
+pub struct Given<'a> {
+    /// The files.
+    pub paths: &'a [PathBuf],
+    /// The arrays wanted of the first file and of the second.
+    pub selections: [Selection; 2],
+    /// Axes that were given.
+    pub channel_axes: ChannelAxes,
+}
 
 /// Compares the arrays of one file with each other, or those of two.
 ///
 /// # Errors
 /// A file cannot be read, or the numbers of rows differ.
 pub fn compare(
-    paths: &[PathBuf],
+    given: &Given<'_>,
     settings: &Settings,
     recorded: CkaSettings,
-    selections: &[Selection; 2],
     threads: usize,
     messages: &Messages,
 ) -> Result<CkaReport> {
     native::set_threads(threads);
-    let files = load(paths, selections)?;
-    let features = files.iter().map(|(p, f)| record(p, f)).collect::<Result<_>>()?;
-    let sides: Vec<Side> = files.iter().map(|(_, f)| side(f, settings)).collect();
-    let arrays: Vec<Vec<_>> =
-        files.into_iter().map(|(_, f)| f.into_iter().map(|f| f.values).collect()).collect();
+    let files = load(given.paths, &given.selections)?;
+    let files = with_axes(files, &given.channel_axes, settings.reduce)?;
+    let features = files.iter().map(record).collect::<Result<_>>()?;
+    let sides: Vec<Side> = files.iter().map(|file| side(file, settings)).collect();
+    let arrays: Vec<Vec<StoredLayer>> = files.into_iter().map(layers).collect();
     let batch_size = match settings.estimator {
         Estimator::Full => usize::MAX,
         Estimator::Minibatch => recorded.batch_size,
     };
-    let mut feed = StoredFeed::new(&arrays, batch_size)?;
+    let mut feed = StoredFeed::with_axes(&arrays, batch_size)?;
     drop(arrays);
     let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
     let inputs = Inputs { features, ..Inputs::default() };
@@ -86,23 +97,76 @@ fn check_rows(files: &[Stored]) -> Result<()> {
     Ok(())
 }
 
+/// A file of arrays with their axes.
+pub struct StoredFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its arrays by their names.
+    pub arrays: Vec<(String, StoredLayer)>,
+}
+
+/// The arrays with the axes of their channels, as they were given or by the number of axes.
+///
+/// # Errors
+/// An axis that was given does not exist, or there are no tokens where those are reduced.
+pub fn with_axes(
+    files: Vec<Stored>,
+    given: &ChannelAxes,
+    reduce: Reduce,
+) -> Result<Vec<StoredFile>> {
+    let file = |(path, features): Stored| {
+        let array = |f: Feature| {
+            let axes = given.of_array(&f.name, f.values.shape(), &path)?;
+            let layer = StoredLayer { values: f.values, axes };
+            check_reduce(&path, &f.name, &layer, reduce)?;
+            Ok((f.name, layer))
+        };
+        let arrays = features.into_iter().map(array).collect::<Result<_>>()?;
+        given.seen(&path)?;
+        Ok(StoredFile { path, arrays })
+    };
+    files.into_iter().map(file).collect()
+}
+
+fn check_reduce(path: &Path, name: &str, layer: &StoredLayer, reduce: Reduce) -> Result<()> {
+    reduce.check(&layer.shape()).map_err(|problem| Error::Layer {
+        layer: name.to_owned(),
+        path: path.to_owned(),
+        problem: format!("holds {problem}"),
+        remedy: "leave it out with --layers, or use --reduce gap".to_owned(),
+    })
+}
+
+/// The arrays of a file.
+pub fn layers(file: StoredFile) -> Vec<StoredLayer> {
+    file.arrays.into_iter().map(|(_, layer)| layer).collect()
+}
+
+/// The names of the arrays of a file.
+pub fn names(file: &StoredFile) -> Vec<String> {
+    file.arrays.iter().map(|(name, _)| name.clone()).collect()
+}
+
 /// What the report says of a file.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn record(path: &Path, features: &[Feature]) -> Result<FeatureInput> {
-    let array = |f: &Feature| ArrayInfo { name: f.name.clone(), shape: f.values.shape().to_vec() };
+pub fn record(file: &StoredFile) -> Result<FeatureInput> {
+    let array = |(name, layer): &(String, StoredLayer)| ArrayInfo {
+        name: name.clone(),
+        shape: layer.values.shape().to_vec(),
+        channel_axis: layer.axes.channels.filter(|_| layer.axes.told == By::Given),
+    };
     Ok(FeatureInput {
-        path: path.display().to_string(),
-        sha256: sha256_of_file(path)?,
-        arrays: features.iter().map(array).collect(),
+        path: file.path.display().to_string(),
+        sha256: sha256_of_file(&file.path)?,
+        arrays: file.arrays.iter().map(array).collect(),
     })
 }
 
-fn side(features: &[Feature], settings: &Settings) -> Side {
-    let layer = |f: &Feature| {
-        let shape: Vec<i64> = f.values.shape().iter().map(|&s| s as i64).collect();
-        SideLayer::new(&f.name, settings.reduce, &shape)
+fn side(file: &StoredFile, settings: &Settings) -> Side {
+    let layer = |(name, layer): &(String, StoredLayer)| {
+        SideLayer::new(name, settings.reduce, &layer.shape())
     };
-    features.iter().map(layer).collect()
+    file.arrays.iter().map(layer).collect()
 }

@@ -6,6 +6,7 @@ use std::thread;
 use tch::Tensor;
 
 use super::args::ModelArgs;
+use super::axes::ChannelAxes;
 use crate::capture::{Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
@@ -17,6 +18,7 @@ pub struct LoadedModel {
     /// The model, not prepared yet.
     pub model: Model,
     sha256: String,
+    channel_axes: ChannelAxes,
 }
 
 /// What is wanted of a model that explains its predictions.
@@ -57,9 +59,11 @@ pub fn load_all(paths: &[PathBuf], args: &ModelArgs) -> Result<Vec<LoadedModel>>
             })
             .collect();
         let mut loaded = Vec::new();
+        let channel_axes = ChannelAxes::new(&args.channel_axis, paths.len());
         for (model, hash) in loads {
             let model = model.join().map_err(|_| crashed())??;
-            loaded.push(LoadedModel { model, sha256: hash.join().map_err(|_| crashed())?? });
+            let sha256 = hash.join().map_err(|_| crashed())??;
+            loaded.push(LoadedModel { model, sha256, channel_axes: channel_axes.clone() });
         }
         Ok(loaded)
     })
@@ -102,6 +106,17 @@ pub fn listen(
 }
 
 impl LoadedModel {
+    /// All layers that run, with their channels where `--channel-axis` says. To be called once, before
+    /// the model is prepared.
+    ///
+    /// # Errors
+    /// The model does not run on the input, or an axis that was given does not exist.
+    pub fn find_layers(&mut self, samples: &Tensor) -> Result<Vec<Layer>> {
+        let mut layers = self.model.probe(samples)?;
+        self.channel_axes.apply(&mut layers, self.model.path())?;
+        Ok(layers)
+    }
+
     /// Finds the layers by running the model on a few samples, chooses those wanted, and makes the
     /// model ready to run.
     ///
@@ -114,7 +129,7 @@ impl LoadedModel {
         execution: &Execution,
         input: usize,
     ) -> Result<(Subject, ModelInput, Vec<Warning>)> {
-        let all = self.model.probe(samples)?;
+        let all = self.find_layers(samples)?;
         let layers = choose(&self.model, &all, selection)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
@@ -150,7 +165,7 @@ impl LoadedModel {
                 Some(name.to_owned())
             }
         };
-        let all = self.model.probe(samples)?;
+        let all = self.find_layers(samples)?;
         let layers = match name {
             Some(name) => vec![one_layer(&self.model, &all, name)?],
             None => vec![],
@@ -169,7 +184,8 @@ impl LoadedModel {
     /// It cannot be loaded.
     pub fn again(path: &Path, sha256: &str, args: &ModelArgs) -> Result<Self> {
         let model = Model::load(path, args.trust_model)?;
-        Ok(Self { model, sha256: sha256.to_owned() })
+        let channel_axes = ChannelAxes::new(&args.channel_axis, 0);
+        Ok(Self { model, sha256: sha256.to_owned(), channel_axes })
     }
 
     /// Draws parameters anew, each by a seed of its own.
@@ -197,7 +213,7 @@ impl LoadedModel {
         if let Some(index) = wanted.output {
             self.model.choose_output(index);
         }
-        let all = self.model.probe(samples)?;
+        let all = self.find_layers(samples)?;
         let layers = match wanted.methods.iter().any(|m| m.is_cam()) {
             true => spatial_layers(&self.model, &all, wanted.layers)?,
             false => vec![],
@@ -224,7 +240,7 @@ impl LoadedModel {
         execution: &Execution,
         input: usize,
     ) -> Result<(Subject, Vec<usize>, ModelInput, Vec<Warning>)> {
-        let all = self.model.probe(samples)?;
+        let all = self.find_layers(samples)?;
         let layers = spatial_layers(&self.model, &all, names)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
@@ -253,7 +269,7 @@ impl LoadedModel {
         if names.iter().any(|name| name.ends_with(":input")) {
             self.model.listen_to_last_linear()?;
         }
-        let all = self.model.probe(samples)?;
+        let all = self.find_layers(samples)?;
         let layers = match names.is_empty() {
             true => vec![last_map(&all).ok_or_else(|| {
                 let problem = "no layer gives a spatial map";
@@ -323,7 +339,7 @@ fn spatial_layers(model: &Model, all: &[Layer], names: &[String]) -> Result<Vec<
     // What a pattern takes along is left out; what was named is told of.
     match flat.iter().find(|layer| maps.is_empty() || names.contains(&layer.name)) {
         Some(flat) => {
-            let shape = shape_text(flat.sample_shape());
+            let shape = shape_text(&flat.sample_shape());
             let problem = format!("gives {shape} a sample: no spatial map");
             Err(layer_error(model.path(), &flat.name, problem))
         }
@@ -394,9 +410,13 @@ pub fn info(layer: &Layer) -> LayerInfo {
         name: layer.name.clone(),
         type_name: layer.type_name.clone(),
         kind: layer.kind.name().to_owned(),
-        shape: layer.sample_shape().to_vec(),
+        shape: layer.sample_shape(),
         parameters: layer.parameters,
         calls: layer.calls,
+        sample_axis: layer.axes.samples,
+        channel_axis: layer.axes.channels,
+        channel_axis_by: Some(layer.axes.told.name().to_owned()),
+        class_tokens: layer.axes.class_tokens,
     }
 }
 

@@ -90,8 +90,8 @@ fn probe(loaded: &mut LoadedModel, shape: &[i64]) -> Result<Vec<Layer>> {
         whole.extend(shape);
         Tensor::rand(&whole, (Kind::Float, Device::Cpu))
     };
-    let two = loaded.model.probe(&sample(2));
-    two.or_else(|error| loaded.model.probe(&sample(1)).map_err(|_| error))
+    let two = loaded.find_layers(&sample(2));
+    two.or_else(|error| loaded.find_layers(&sample(1)).map_err(|_| error))
 }
 
 fn report(args: &Args, loaded: &LoadedModel, all: &[Layer], layers: &[Layer]) -> LayersReport {
@@ -137,19 +137,28 @@ fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
 }
 
 fn table(layers: &[LayerInfo]) -> String {
-    let mut table = output::table(&["layer", "type", "kind", "output", "parameters", "runs"]);
+    let columns = ["layer", "type", "kind", "output", "channel axis", "parameters", "runs"];
+    let mut table = output::table(&columns);
     for layer in layers {
         table.add_row([
             layer.name.clone(),
             layer.type_name.clone(),
             layer.kind.clone(),
             shape_text(&layer.shape),
+            channels(layer),
             output::thousands(layer.parameters),
             layer.calls.to_string(),
         ]);
     }
-    output::align_right(&mut table, &[4, 5]);
+    output::align_right(&mut table, &[4, 5, 6]);
     table.to_string()
+}
+
+/// The axis that holds the channels, with a question mark where it was guessed.
+fn channels(layer: &LayerInfo) -> String {
+    let guessed = layer.channel_axis_by.as_deref() == Some("guessed");
+    let axis = layer.channel_axis.map_or("-".to_owned(), |axis| axis.to_string());
+    if guessed { format!("{axis}?") } else { axis }
 }
 
 fn remarks(report: &LayersReport, messages: &Messages) {

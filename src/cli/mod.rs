@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod args;
+mod axes;
 mod cache;
 mod check;
 mod cka;

@@ -39,6 +39,10 @@ pub struct Origin {
     pub fingerprint: String,
     /// Whether the model was frozen and optimised.
     pub optimize: bool,
+    /// The axis of the channels, where the features depend on it and the number of axes would tell
+    /// another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_axis: Option<usize>,
 }
 
 /// Mean and covariance of features.

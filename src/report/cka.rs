@@ -99,7 +99,7 @@ pub struct SideLayer {
 }
 
 impl SideLayer {
-    /// A layer whose output has this shape, the samples first.
+    /// A layer whose output has this shape: samples, channels, positions.
     pub fn new(name: &str, reduce: Reduce, shape: &[i64]) -> Self {
         let (width, positions) = (reduce.width(shape), reduce.positions(shape));
         Self { name: name.to_owned(), width, positions }

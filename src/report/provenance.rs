@@ -92,6 +92,24 @@ pub struct LayerInfo {
     pub parameters: u64,
     /// How often its module runs in a forward pass.
     pub calls: usize,
+    /// The axis of its output that holds the samples, counted from 0; `shape` is without it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sample_axis: usize,
+    /// The axis of its output that holds the channels, counted from 0 with that of the samples.
+    #[serde(default)]
+    pub channel_axis: Option<usize>,
+    /// How that axis was told: by the `operator`s that made the output, `given` by --channel-axis, or
+    /// `guessed` from the number of axes.
+    #[serde(default)]
+    pub channel_axis_by: Option<String>,
+    /// Tokens in front of the others that come from a parameter and not from the input (class and
+    /// register tokens), where the output is tokens and it can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_tokens: Option<usize>,
+}
+
+fn is_zero(axis: &usize) -> bool {
+    *axis == 0
 }
 
 /// A data set.
@@ -129,6 +147,9 @@ pub struct ArrayInfo {
     pub name: String,
     /// Its shape, the samples first.
     pub shape: Vec<usize>,
+    /// The axis that holds the channels, where it was given by --channel-axis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_axis: Option<usize>,
 }
 
 impl Inputs {

@@ -3,12 +3,22 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 6] =
-    ["aliases.cpp", "graph.cpp", "names.cpp", "safety.cpp", "shim.cpp", "tail.cpp"];
+const SOURCES: [&str; 9] = [
+    "aliases.cpp",
+    "axes.cpp",
+    "graph.cpp",
+    "layout.cpp",
+    "names.cpp",
+    "rules.cpp",
+    "safety.cpp",
+    "shim.cpp",
+    "tail.cpp",
+];
 
 fn main() {
     let shim = PathBuf::from("src/torchscript/shim");
-    let headers = ["aliases.h", "graph.h", "names.h", "shim.h", "tail.h"];
+    let headers =
+        ["aliases.h", "axes.h", "graph.h", "layout.h", "names.h", "rules.h", "shim.h", "tail.h"];
     for file in headers.iter().chain(&SOURCES) {
         println!("cargo:rerun-if-changed={}", shim.join(file).display());
     }
@@ -36,6 +46,11 @@ fn compile(shim: &std::path::Path, libraries: &std::path::Path) {
         .std("c++20")
         .warnings(false)
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        // As libtorch was built: some of its classes have more members without it.
+        .define("NDEBUG", None)
+        // Nothing here takes time when a model runs; libtorch's headers take it when this is compiled.
+        .opt_level(1)
+        .debug(false)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .files(SOURCES.map(|f| shim.join(f)))

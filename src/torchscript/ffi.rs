@@ -63,6 +63,7 @@ unsafe extern "C" {
         context: *mut c_void,
         error: *mut *mut c_char,
     ) -> c_int;
+    fn repsim_probed_axes(model: *const Opaque, call: usize, axes: *mut [i64; 3]);
     fn repsim_prepare(
         model: *mut Opaque,
         layers: *const i64,
@@ -325,6 +326,15 @@ impl Handle {
             // SAFETY: handle and input are valid; the context outlives the call.
             unsafe { repsim_probe(model, input.as_ptr(), raw, context, error) }
         })
+    }
+
+    /// What the last probe told of the axes of the output that was the `call`-th (from 0) to be handed
+    /// to the hook: samples, channels, and how many tokens in front do not come from the input.
+    pub fn probed_axes(&self, call: usize) -> [Option<usize>; 3] {
+        let mut axes = [-1; 3];
+        // SAFETY: the handle is valid and there is room for three numbers; any call may be asked for.
+        unsafe { repsim_probed_axes(self.0.as_ptr(), call, &mut axes) };
+        axes.map(|axis| usize::try_from(axis).ok())
     }
 
     /// Keeps the taps of the layers given and makes the model ready to run on the device. Returns

@@ -6,6 +6,7 @@ use globset::{Glob, GlobBuilder, GlobMatcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::axes::Axes;
 use crate::error::{Error, Result};
 
 /// What a layer is, told from its class or operator.
@@ -97,6 +98,8 @@ pub struct Layer {
     pub kind: Kind,
     /// Shape of its output for the input it was probed with, the samples included.
     pub shape: Vec<i64>,
+    /// Which axis of the output holds the samples and which the channels.
+    pub axes: Axes,
     /// Number of parameters, its children's included.
     pub parameters: u64,
     /// Which call of the module this is, from 1.
@@ -109,13 +112,24 @@ pub struct Layer {
 
 impl Layer {
     /// Whether the output holds one row a sample.
-    pub fn has_samples_first(&self, samples: usize) -> bool {
-        self.shape.first() == Some(&(samples as i64))
+    pub fn has_samples(&self, samples: usize) -> bool {
+        self.shape.get(self.axes.samples) == Some(&(samples as i64))
     }
 
-    /// The shape of one sample's output.
-    pub fn sample_shape(&self) -> &[i64] {
-        self.shape.get(1..).unwrap_or(&[])
+    /// The shape of one sample's output, its axes in the layer's order.
+    pub fn sample_shape(&self) -> Vec<i64> {
+        self.without_samples(&self.shape)
+    }
+
+    /// A shape of the layer's output without the axis of the samples.
+    pub fn without_samples(&self, shape: &[i64]) -> Vec<i64> {
+        let axes = shape.iter().enumerate().filter(|(axis, _)| *axis != self.axes.samples);
+        axes.map(|(_, size)| *size).collect()
+    }
+
+    /// The shape of its output as [`Axes::canonical`] gives it: N×C×positions.
+    pub fn canonical_shape(&self) -> Vec<i64> {
+        self.axes.canonical_shape(&self.shape)
     }
 }
 
@@ -247,6 +261,7 @@ mod tests {
             type_name: String::new(),
             kind: Kind::Block,
             shape: vec![2, 3],
+            axes: Axes::guessed(2),
             parameters: 0,
             call: 1,
             calls: 1,

@@ -22,6 +22,7 @@
 
 mod advice;
 mod archive;
+mod axes;
 pub mod device;
 mod ffi;
 mod foreign;
@@ -35,6 +36,7 @@ mod tail;
 mod taps;
 pub mod tensors;
 
+pub use axes::{Axes, By};
 pub use ffi::{Answer, libtorch_version};
 pub use gradients::{Gradients, LayerGradient, TailGradients};
 pub use layers::{Kind, Layer, Selection};

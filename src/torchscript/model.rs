@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
 
 use super::advice::{self, Advice, gist};
+use super::axes::{Axes, Shown};
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::{Kind, Layer};
 use super::stages::{Stage, stages};
 use super::taps::Taps;
-use super::{archive, device};
+use super::{archive, device, tensors};
 use crate::error::{Error, Result};
 
 /// How a model is to be run.
@@ -186,29 +187,46 @@ impl Model {
         Ok(name)
     }
 
-    /// Runs the model once, as it was loaded, and returns all layers that ran, in the order in
-    /// which they finished. To be called before [`Model::prepare`].
+    /// Runs the model, as it was loaded, and returns all layers that ran, in the order in which they
+    /// finished. A second run with one sample more, where the model allows it, tells the axis of the
+    /// samples. To be called before [`Model::prepare`].
     ///
     /// # Errors
     /// The model does not run on this input.
     pub fn probe(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
+        let seen = self.probe_once(input)?;
+        let told: Vec<_> = (0..seen.len()).map(|place| self.handle.probed_axes(place)).collect();
+        let samples = input.size().first().map_or(0, |&n| n as usize);
+        let more = if samples > 0 { self.probe_once(&one_more(input)?).ok() } else { None };
+        let places = |seen: &[Seen]| seen.iter().map(|s| (s.tap, s.call)).collect::<Vec<_>>();
+        let more = more.filter(|more| places(more) == places(&seen));
+        let layer = |(i, found): (usize, &Seen)| {
+            let first = Shown { samples, shape: &found.shape };
+            let second =
+                more.as_ref().map(|more| Shown { samples: samples + 1, shape: &more[i].shape });
+            let axes = Axes::found(&first, second.as_ref(), told[i]);
+            self.layer(found, seen.iter().filter(|s| s.tap == found.tap).count(), axes)
+        };
+        Ok(seen.iter().enumerate().map(layer).collect())
+    }
+
+    fn probe_once(&mut self, input: &Tensor) -> Result<Vec<Seen>> {
         let mut calls: HashMap<usize, usize> = HashMap::new();
-        let mut seen: Vec<(usize, usize, Vec<i64>)> = Vec::new();
+        let mut seen: Vec<Seen> = Vec::new();
         self.handle
             .probe(input, &mut |tap, output| {
                 let call = calls.entry(tap).or_insert(0);
                 *call += 1;
-                seen.push((tap, *call, output.size()));
+                seen.push(Seen { tap, call: *call, shape: output.size() });
                 Ok(Answer::Keep)
             })
             .map_err(|failure| self.run_error(failure, input))?;
-        Ok(seen
-            .into_iter()
-            .map(|(tap, call, shape)| self.layer(tap, call, calls[&tap], shape))
-            .collect())
+        Ok(seen)
     }
 
-    fn layer(&self, tap: usize, call: usize, calls: usize, shape: Vec<i64>) -> Layer {
+    fn layer(&self, found: &Seen, calls: usize, axes: Axes) -> Layer {
+        let Seen { tap, call, shape } = found;
+        let (tap, call) = (*tap, *call);
         let raw = &self.raw[tap];
         let prefix = format!("{}.", raw.path);
         let has_children = self.raw.iter().any(|l| l.path.starts_with(&prefix));
@@ -216,7 +234,8 @@ impl Model {
             name: if call == 1 { raw.path.clone() } else { format!("{}:{call}", raw.path) },
             type_name: raw.type_name.clone(),
             kind: Kind::of(&raw.type_name, self.is_flat(), has_children),
-            shape,
+            shape: shape.clone(),
+            axes,
             parameters: raw.parameters,
             call,
             calls,
@@ -320,6 +339,20 @@ impl Model {
     pub(super) fn torch_error(&self, action: &'static str, said: String, remedy: String) -> Error {
         torch_error(&self.path, action, said, remedy)
     }
+}
+
+/// What a probe saw at a tap.
+struct Seen {
+    tap: usize,
+    /// Which call of the layer, from 1.
+    call: usize,
+    shape: Vec<i64>,
+}
+
+/// The samples with the first of them once more behind them.
+fn one_more(samples: &Tensor) -> Result<Tensor> {
+    Tensor::f_cat(&[samples, &samples.narrow(0, 0, 1)], 0)
+        .map_err(|error| tensors::torch_error("repeat a sample", &error))
 }
 
 /// An error of libtorch: its gist, and all it said in the detail.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
 mod archives;
+mod axes;
 mod control;
 mod golden;
 mod gradients;

@@ -16,7 +16,7 @@ fn lists_every_layer_of_scripted_and_traced_archives() {
         assert_eq!(names(&report).len(), 47);
         let expected = json!({
             "name": "layer2.0.relu:2", "type": "ReLU", "kind": "activation", "shape": [6, 4, 4],
-            "parameters": 0, "calls": 2
+            "parameters": 0, "calls": 2, "channel_axis": 1, "channel_axis_by": "operator"
         });
         let layers = report["results"]["layers"].as_array().unwrap();
         assert!(layers.contains(&expected), "{layers:?}");
@@ -29,12 +29,12 @@ fn lists_every_layer_of_scripted_and_traced_archives() {
 fn prints_a_table() {
     let run = done("layers {tiny_resnet_scripted.pt} --input-size 3x16x16");
     let header = run.stdout.lines().next().unwrap();
-    for word in ["layer", "type", "kind", "output", "parameters", "runs"] {
+    for word in ["layer", "type", "kind", "output", "channel axis", "parameters", "runs"] {
         assert!(header.contains(word), "{header}");
     }
     let line = run.stdout.lines().find(|l| l.trim_start().starts_with("layer4 ")).unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
-    assert_eq!(words, ["layer4", "Sequential", "block", "10×2×2", "1,760", "1"]);
+    assert_eq!(words, ["layer4", "Sequential", "block", "10×2×2", "1", "1,760", "1"]);
     assert_eq!(run.stdout.lines().filter(|l| !l.trim().is_empty()).count(), 48);
 }
 

@@ -28,6 +28,7 @@ fn origin() -> Origin {
         preprocess: Some(preprocess),
         fingerprint: "cd".repeat(32),
         optimize: true,
+        channel_axis: None,
     }
 }
 

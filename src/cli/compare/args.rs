@@ -45,7 +45,8 @@ pub struct Args {
     /// measures by canonical correlations mean something where samples are few
     #[arg(long, value_name = "K", value_parser = positive, help_heading = "Measure")]
     pub pca: Option<usize>,
-    /// Rows of features: flatten (a sample's whole feature map) or gap (its channel means)
+    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means), or of
+    /// tokens tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "flatten", value_parser = args::one_row,
           help_heading = "Measure")]
     pub reduce: Reduce,

@@ -9,6 +9,7 @@ mod show;
 use std::time::Instant;
 
 use super::Status;
+use super::axes::{self, ChannelAxes};
 use super::cka::skipped;
 use super::output::Messages;
 use super::{accuracy, features, inputs, settings};
@@ -82,6 +83,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let (mut subjects, mut records, mut warnings) =
         inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
+    warnings.extend(axes::check(&subjects, wanted.reduce)?);
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed::new(&mut subjects, source);
@@ -100,14 +102,15 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
 
 fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     native::set_threads(args.run.threads());
+    let channel_axes = ChannelAxes::new(&args.run.channel_axis, args.features.len());
     let files = features::load(&args.features, &args.selections()?)?;
-    let records = files.iter().map(|(p, f)| features::record(p, f)).collect::<Result<_>>()?;
-    let names = files.iter().map(|(_, f)| f.iter().map(|f| f.name.clone()).collect()).collect();
-    let arrays: Vec<Vec<_>> =
-        files.into_iter().map(|(_, f)| f.into_iter().map(|f| f.values).collect()).collect();
-    let rows = arrays.iter().flatten().next().map_or(0, |array| array.shape()[0]);
+    let files = features::with_axes(files, &channel_axes, wanted.reduce)?;
+    let records = files.iter().map(features::record).collect::<Result<_>>()?;
+    let names = files.iter().map(features::names).collect();
+    let arrays = files.into_iter().map(features::layers).collect::<Vec<_>>();
+    let rows = arrays.iter().flatten().next().map_or(0, |layer| layer.values.shape()[0]);
     check_components(args.pca, rows)?;
-    let mut feed = StoredFeed::new(&arrays, usize::MAX)?;
+    let mut feed = StoredFeed::with_axes(&arrays, usize::MAX)?;
     drop(arrays);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let inputs = Inputs { features: records, ..Inputs::default() };

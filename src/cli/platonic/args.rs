@@ -39,7 +39,8 @@ pub struct Args {
     /// Reduce each layer to its first K principal components before it is measured
     #[arg(long, value_name = "K", value_parser = positive, help_heading = "Measure")]
     pub pca: Option<usize>,
-    /// Rows of features: gap (means over positions) or flatten (a sample's whole feature map)
+    /// Rows of features: gap (means over positions), flatten (a sample's whole feature map), or of
+    /// tokens tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "gap", value_parser = args::one_row,
           help_heading = "Measure")]
     pub reduce: Reduce,

@@ -10,6 +10,7 @@ use std::time::Instant;
 pub use self::args::Args;
 pub use self::show::{correlation, ordered, places};
 use super::Status;
+use super::axes::{self, ChannelAxes};
 use super::cka::skipped;
 use super::output::Messages;
 use super::target::names_in_order;
@@ -77,6 +78,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let (mut subjects, mut records, mut warnings) = listen(args, &source, &execution)?;
+    warnings.extend(axes::check(&subjects, wanted.reduce)?);
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed::new(&mut subjects, source);
@@ -149,21 +151,23 @@ fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
             Selection::new(layer.map_or(&[], std::slice::from_ref))
         })
         .collect::<Result<_>>()?;
+    let channel_axes = ChannelAxes::new(&args.run.channel_axis, args.features.len());
     let files = features::load(&args.features, &selections)?;
-    let records = files.iter().map(|(p, f)| features::record(p, f)).collect::<Result<_>>()?;
+    let files = features::with_axes(files, &channel_axes, wanted.reduce)?;
+    let records = files.iter().map(features::record).collect::<Result<_>>()?;
     let (mut names, mut layers, mut arrays) = (vec![], vec![], vec![]);
-    for (path, file) in files {
-        let several = file.len() > 1;
-        for feature in file {
-            let path = path.display();
-            names.push(if several { format!("{path}:{}", feature.name) } else { path.to_string() });
-            layers.push(feature.name);
-            arrays.push(vec![feature.values]);
+    for file in files {
+        let several = file.arrays.len() > 1;
+        let path = file.path.display().to_string();
+        for (name, layer) in file.arrays {
+            names.push(if several { format!("{path}:{name}") } else { path.clone() });
+            layers.push(name);
+            arrays.push(vec![layer]);
         }
     }
     args::check_count(names.len())?;
-    args.check_components(arrays[0][0].shape()[0])?;
-    let mut feed = StoredFeed::new(&arrays, usize::MAX)?;
+    args.check_components(arrays[0][0].values.shape()[0])?;
+    let mut feed = StoredFeed::with_axes(&arrays, usize::MAX)?;
     drop(arrays);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let inputs = Inputs { features: records, ..Inputs::default() };

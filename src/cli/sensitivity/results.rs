@@ -149,7 +149,7 @@ fn layer(run: &Run<'_>, found: &Collected, i: usize) -> LayerResult {
     let all = 0..values.len();
     LayerResult {
         name: run.subject.layers[i].name.clone(),
-        shape: run.subject.layers[i].sample_shape().to_vec(),
+        shape: run.subject.layers[i].sample_shape(),
         channels: channels(sensitivity, &falls),
         correlations: falls.iter().map(compared).collect(),
         important_not_sensitive: first.map(|l| only_in_first(l, &values)).unwrap_or_default(),

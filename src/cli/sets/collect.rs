@@ -59,7 +59,8 @@ impl Sets<'_> {
     }
 
     fn collect_stored(&mut self, path: &Path, feature: &StoredFeature) -> Result<Collected> {
-        let (count, width) = (feature.count(), self.width_of(feature));
+        let (axes, width) = self.axes_of(path, feature)?;
+        let count = feature.count();
         self.plan(count, width)?;
         let mut rows = Array2::zeros((count, width));
         self.each_block(path, feature, &mut |first, block| {
@@ -73,7 +74,7 @@ impl Sets<'_> {
             labels,
             rows,
             logits: None,
-            input: feature_input(path, feature)?,
+            input: feature_input(path, feature, axes)?,
         })
     }
 

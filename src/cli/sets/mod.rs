@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use ndarray::{Array2, ArrayView2, s};
 
+use super::axes::ChannelAxes;
 use super::cache::Cache;
 use super::extract::{ExtractArgs, Features};
 use super::output::Messages;
@@ -21,7 +22,7 @@ use crate::report::{
     ArrayInfo, DataInput, FeatureInput, SetInput, StatisticsInput, Tool, Warning, sha256_of_file,
 };
 use crate::stats::Moments;
-use crate::torchscript::{libtorch_version, native, tensors};
+use crate::torchscript::{Axes, By, libtorch_version, native, tensors};
 
 pub use self::collect::Collected;
 pub use self::origin::check_same;
@@ -179,7 +180,8 @@ impl<'a> Sets<'a> {
     }
 
     fn stored_features(&mut self, path: &Path, feature: &StoredFeature) -> Result<Measured> {
-        let (count, width) = (feature.count(), self.width_of(feature));
+        let (axes, width) = self.axes_of(path, feature)?;
+        let count = feature.count();
         let plan = self.plan(count, width)?;
         let mut moments = plan.covariance.then(|| Moments::new(width));
         let mut rows = plan.samples.then(|| Array2::zeros((count, width)));
@@ -197,15 +199,22 @@ impl<'a> Sets<'a> {
             let remedy = "save statistics as mu and sigma; features have a row a sample";
             return Err(Error::file("take features from", path, problem, remedy));
         }
-        let input = feature_input(path, feature)?;
+        let input = feature_input(path, feature, axes)?;
         let set = self.fit(path, rows, moments.as_ref())?;
         Ok(Measured { set, moments, count: Some(count), origin: None, input })
     }
 
-    /// D of stored features once they are reduced.
-    fn width_of(&self, feature: &StoredFeature) -> usize {
+    /// The axes of stored features, and D once they are reduced.
+    fn axes_of(&self, path: &Path, feature: &StoredFeature) -> Result<(Axes, usize)> {
+        let given = ChannelAxes::new(&self.args.run.channel_axis, 0);
+        let axes = given.of_array(&feature.name(), feature.shape(), path)?;
         let shape: Vec<i64> = feature.shape().iter().map(|&s| s as i64).collect();
-        self.args.reduce.width(&shape)
+        let shape = axes.canonical_shape(&shape);
+        self.args.reduce.check(&shape).map_err(|problem| {
+            let problem = format!("array {} holds {problem}", feature.name());
+            Error::file("take features from", path, problem, "use --reduce gap or flatten")
+        })?;
+        Ok((axes, self.args.reduce.width(&shape)))
     }
 
     /// Hands over stored features block by block, with the number of the first row.
@@ -215,9 +224,11 @@ impl<'a> Sets<'a> {
         feature: &StoredFeature,
         take: &mut dyn FnMut(usize, ArrayView2<'_, f64>),
     ) -> Result<()> {
+        let (axes, _) = self.axes_of(path, feature)?;
         for first in (0..feature.count()).step_by(ROWS) {
             let values = feature.rows(first, ROWS.min(feature.count() - first))?;
-            let rows = reduced(&tensors::from_array(&values)?, self.args.reduce)?;
+            let values = axes.canonical(&tensors::from_array(&values)?);
+            let rows = reduced(&values, self.args.reduce, axes)?;
             check_finite(path, (&feature.name(), first), &rows)?;
             take(first, rows.view());
         }
@@ -345,6 +356,7 @@ impl<'a> Sets<'a> {
             preprocess: Some(ready.preprocess.clone()),
             fingerprint,
             optimize: !self.args.run.no_optimize,
+            channel_axis: ready.channel_axis(),
         })
     }
 
@@ -363,11 +375,16 @@ impl<'a> Sets<'a> {
     }
 }
 
-fn feature_input(path: &Path, feature: &StoredFeature) -> Result<SetInput> {
+fn feature_input(path: &Path, feature: &StoredFeature, axes: Axes) -> Result<SetInput> {
+    let channel_axis = axes.channels.filter(|_| axes.told == By::Given);
     Ok(SetInput::Features(FeatureInput {
         path: path.display().to_string(),
         sha256: sha256_of_file(path)?,
-        arrays: vec![ArrayInfo { name: feature.name(), shape: feature.shape().to_vec() }],
+        arrays: vec![ArrayInfo {
+            name: feature.name(),
+            shape: feature.shape().to_vec(),
+            channel_axis,
+        }],
     }))
 }
 

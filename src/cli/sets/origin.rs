@@ -10,7 +10,11 @@ use crate::error::{Error, Result};
 /// Says in what they differ.
 pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
     let model = |o: &Origin| format!("model {}…", o.model_sha256.get(..12).unwrap_or_default());
-    let layer = |o: &Origin| format!("layer {} ({})", o.layer, o.reduce);
+    let axis = |o: &Origin| match o.channel_axis {
+        Some(axis) => format!(", channels at axis {axis}"),
+        None => String::new(),
+    };
+    let layer = |o: &Origin| format!("layer {} ({}{})", o.layer, o.reduce, axis(o));
     let apart = match (&reference.preprocess, &candidate.preprocess) {
         (Some(a), Some(b)) if !a.same_steps(b) => Some(steps_apart(a, b)),
         _ => None,

@@ -72,7 +72,7 @@ fn sums(
     let nothing = Form::Vector { channels: 1 };
     let form = |shape: &[i64]| Form::of(shape).unwrap_or(nothing);
     let forms = |i: usize| -> Vec<Form> {
-        networks.subjects[i].layers.iter().map(|l| form(l.sample_shape())).collect()
+        networks.subjects[i].layers.iter().map(|l| form(&l.sample_shape())).collect()
     };
     let sources: Vec<Form> = [forms(0), forms(0)].concat();
     let pairs: Vec<(usize, usize)> =

@@ -244,8 +244,9 @@ fn tapped(
 /// What two layers give, or why the one cannot take the place of the other.
 fn forms(args: &Args, from: &Layer, to: &Layer, split: &Split) -> Result<(Form, Form), String> {
     let form = |layer: &Layer| {
-        let said = crate::torchscript::shape_text(layer.sample_shape());
-        Form::of(layer.sample_shape()).ok_or_else(|| {
+        let said = crate::torchscript::shape_text(&layer.sample_shape());
+        let form = Form::of(&layer.sample_shape()).filter(|_| layer.axes.samples == 0);
+        form.ok_or_else(|| {
             format!("{} gives {said} a sample: neither maps nor features", layer.name)
         })
     };

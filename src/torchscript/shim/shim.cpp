@@ -12,6 +12,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "axes.h"
 #include "graph.h"
 #include "names.h"
 #include "tail.h"
@@ -27,6 +28,7 @@ struct repsim_model {
   bool features_flag = false;                   // whether `return_features` is set
   int64_t output = -1;                          // element of what is returned; -1: all of it
   std::string output_type;
+  std::vector<repsim::Axes> probed;             // the axes of what the last probe's taps gave
 };
 
 struct repsim_tail {
@@ -72,9 +74,11 @@ std::unique_ptr<GraphFunction> make_function(std::shared_ptr<Graph> graph) {
 struct Listener {
   repsim_hook hook;
   void* context;
+  repsim::AxisTracker* tracker = nullptr;
   bool stopped = false;
 
   at::Tensor operator()(int64_t layer, const at::Tensor& output) {
+    if (tracker) tracker->note(output);
     void* replacement = nullptr;
     switch (hook(context, layer, const_cast<at::Tensor*>(&output), &replacement)) {
       case REPSIM_REPLACE: {
@@ -282,8 +286,18 @@ int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void*
     const auto function = make_function(model->tapped->copy());
     IValue result;
     const auto& tensor = *static_cast<const at::Tensor*>(input);
-    return call(*function, arguments(*model, tensor), {hook, context}, &result) ? 0 : 2;
+    repsim::AxisTracker tracker(tensor);
+    const bool ran = call(*function, arguments(*model, tensor), {hook, context, &tracker}, &result);
+    model->probed = tracker.axes();
+    return ran ? 0 : 2;
   });
+}
+
+void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3]) {
+  const auto found = call < model->probed.size() ? model->probed[call] : repsim::Axes{-1, -1, -1};
+  axes[0] = found.samples;
+  axes[1] = found.channels;
+  axes[2] = found.class_tokens;
 }
 
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int want_optimize,

@@ -67,6 +67,11 @@ int64_t repsim_tap_last_linear(repsim_model* model, char** error);
 int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void* context,
                  char** error);
 
+// What the probe's last run told of the axes of the output that was the `call`-th to be handed to
+// the hook, from 0: that of the samples, that of the channels, and how many tokens in front of the
+// others do not come from the input. −1 where it cannot be told.
+void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3]);
+
 // Keeps the taps of the given layers only and makes the model ready to run on `device`
 // ("cpu", "cuda:0"). With `optimize` it is frozen, batch norms are folded and convolution weights
 // are laid out channels-last; `note` then says why where that was not possible.
