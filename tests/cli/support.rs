@@ -48,9 +48,17 @@ pub fn path(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = match name {
         _ if name.starts_with("models") || name == "images" => "examples",
-        _ if ["axes/", "careless/", "measures/", "fid/", "saliency/", "similarity/", "stitching/"]
-            .iter()
-            .any(|f| name.starts_with(f)) =>
+        _ if [
+            "axes/",
+            "careless/",
+            "measures/",
+            "fid/",
+            "saliency/",
+            "similarity/",
+            "stitching/",
+        ]
+        .iter()
+        .any(|f| name.starts_with(f)) =>
         {
             "tests/golden"
         }
