@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts what repsim is built with in place: a C++ compiler, OpenBLAS, and libtorch under .libtorch/.
+# Puts what repsim is built with in place: compilers, OpenBLAS, and libtorch under .libtorch/.
 # Does nothing the second time.   ./setup.sh [--cuda] [--browser]
 set -euo pipefail
 
@@ -44,6 +44,9 @@ missing=()
 missing_debian() {
   have c++ || missing+=(g++)
   have pkg-config || missing+=(pkg-config)
+  have cmake || missing+=(cmake) # libjpeg-turbo's build
+  have make || missing+=(make)
+  [ "$(uname -m)" != x86_64 ] || have nasm || missing+=(nasm) # and its fast paths on this processor
   have python3 || missing+=(python3)
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
   pkg-config --exists openblas 2>/dev/null || missing+=(libopenblas-dev)
@@ -72,6 +75,7 @@ install_browser() { # in a shell of its own: without a browser everything else c
 check_macos() {
   have c++ || die "no C++ compiler; run: xcode-select --install"
   have pkg-config || die "no pkg-config; run: brew install pkg-config"
+  have cmake || die "no cmake; run: brew install cmake"
   have python3 || die "no python3; run: brew install python"
   pkg-config --exists openblas 2>/dev/null ||
     die "no OpenBLAS; run: brew install openblas, then export PKG_CONFIG_PATH=\"\$(brew --prefix openblas)/lib/pkgconfig\""

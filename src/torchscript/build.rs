@@ -1,5 +1,5 @@
 //! Compiles the C++ shim against the libtorch that `torch-sys` links, and tells the linker where
-//! the library lies.
+//! the library lies; and the few lines of C over the libjpeg-turbo that `turbojpeg-sys` builds.
 
 use std::path::PathBuf;
 
@@ -28,6 +28,7 @@ fn main() {
             .expect("torch-sys found no libtorch; run ./setup.sh first"),
     );
     compile(&shim, &libraries);
+    compile_jpeg();
     // Before OpenBLAS in the order of symbols: libtorch's products must stay with its own BLAS and
     // its own threads, or two pools of threads wait for each other's cores.
     println!("cargo:rustc-link-search=native={}", libraries.display());
@@ -55,4 +56,13 @@ fn compile(shim: &std::path::Path, libraries: &std::path::Path) {
         .include(include.join("torch/csrc/api/include"))
         .files(SOURCES.map(|f| shim.join(f)))
         .compile("repsim_shim");
+}
+
+/// `turbojpeg-sys` builds the library and links it into its crate.
+fn compile_jpeg() {
+    let source = "src/data/source/decode/jpeg.c";
+    println!("cargo:rerun-if-changed={source}");
+    let include =
+        std::env::var_os("DEP_TURBOJPEG_INCLUDE").expect("turbojpeg-sys gives its headers");
+    cc::Build::new().std("c11").include(include).file(source).compile("repsim_jpeg");
 }

@@ -6,6 +6,7 @@ mod arrays;
 mod features;
 mod fid_resize;
 mod folders;
+mod formats;
 mod loading;
 mod mistakes;
 mod pixels;
