@@ -33,7 +33,8 @@ pub struct DataArgs {
 /// How samples are chosen and read.
 #[derive(Args)]
 pub struct LoadArgs {
-    /// Use at most so many samples: the first ones, or random ones with --seed
+    /// Use at most so many samples: of all classes evenly, the first of each, or random ones with
+    /// --seed
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub limit: Option<usize>,
     /// Seed of the random subset that --limit takes

@@ -14,13 +14,13 @@ use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
 use super::sides::{check_b, check_stored, check_two, patterns_b, selections};
-use super::{accuracy, features, inputs, picture, settings};
+use super::{accuracy, features, inputs, notices, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source, Subject};
 use crate::data::{Dataset, Preprocess};
 use crate::error::Result;
 use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
-use crate::report::{DataInput, Inputs, Warning};
+use crate::report::{DataInput, Inputs};
 use crate::similarity::{Bias, Kernel};
 use crate::torchscript::{Layer, Selection, device, libtorch_version};
 
@@ -201,7 +201,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     tell_passes(engine::passes_needed(&feed, settings)?, &feed, messages);
     let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
-    warnings.extend(skipped(&data.skipped));
+    warnings.extend(notices::of_data(&data));
     warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
     let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let sides = sides(&subjects, settings);
@@ -232,18 +232,6 @@ fn tell_passes(passes: usize, feed: &dyn Feed, messages: &Messages) {
             feed.samples()
         ));
     }
-}
-
-/// Warns of samples that were left out.
-pub fn skipped(files: &[crate::data::Skipped]) -> Option<Warning> {
-    let first = files.first()?;
-    let text = format!(
-        "{} unreadable files were left out, the first {} ({})",
-        files.len(),
-        first.name,
-        first.reason
-    );
-    Some(Warning::new("skipped-files", &first.name, text))
 }
 
 /// Writes the report where it was asked for, and a table where somebody looks.

@@ -20,6 +20,7 @@ mod layers;
 mod manual;
 mod maps;
 mod names;
+mod notices;
 mod output;
 mod outputs;
 mod picture;

@@ -13,6 +13,7 @@ use super::dataset::Dataset;
 use super::fingerprint::{Digest, fingerprint};
 use super::loader::{Loader, send_all};
 use super::preprocess::Preprocess;
+use super::transform::Scaling;
 use crate::error::{Error, Result};
 
 /// How samples are read and batched.
@@ -90,6 +91,19 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// The sample that resizing enlarged most.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Enlarged {
+    /// Its name.
+    pub name: String,
+    /// How many times longer the side became that grew most.
+    pub factor: f64,
+    /// Height and width before, in pixels.
+    pub from: [usize; 2],
+    /// Height and width after resizing, before the crop.
+    pub to: [usize; 2],
+}
+
 /// What was read so far; after the last batch, of the whole data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
@@ -100,6 +114,8 @@ pub struct Summary {
     pub fingerprint: Option<String>,
     /// Samples left out, in the order of the data set.
     pub skipped: Vec<Skipped>,
+    /// The sample that resizing enlarged most, where that is by more than [`Enlarged::MANY`] times.
+    pub enlarged: Option<Enlarged>,
     /// Time spent reading, decoding and preprocessing, in seconds, summed over the workers.
     pub decode_seconds: f64,
 }
@@ -110,7 +126,29 @@ pub(super) struct Progress {
     pub samples: usize,
     pub digests: Vec<(usize, Digest)>,
     pub skipped: Vec<Skipped>,
+    /// The position of the sample that was enlarged most, and how.
+    pub enlarged: Option<(usize, Scaling)>,
     pub busy: Duration,
+}
+
+impl Progress {
+    /// Takes in how a sample was resized.
+    pub fn resized(&mut self, position: usize, scaling: Scaling) {
+        let most = self.enlarged.map_or(Enlarged::MANY, |(_, most)| most.factor());
+        if scaling.factor() > most {
+            self.enlarged = Some((position, scaling));
+        }
+    }
+}
+
+impl Enlarged {
+    /// How many times longer a side may become before that is worth a word.
+    pub const MANY: f64 = 3.0;
+
+    fn new(name: String, scaling: Scaling) -> Self {
+        let Scaling { from, to } = scaling;
+        Self { name, factor: scaling.factor(), from: from.into(), to: to.into() }
+    }
 }
 
 /// The batches of a data set, in its order; made on other threads.
@@ -177,6 +215,7 @@ impl Batches {
                 .fingerprint
                 .then(|| fingerprint(progress.digests.iter().map(named).collect())),
             skipped: progress.skipped.clone(),
+            enlarged: progress.enlarged.map(|(i, how)| Enlarged::new(self.dataset.name(i), how)),
             decode_seconds: progress.busy.as_secs_f64(),
         }
     }

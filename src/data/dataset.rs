@@ -1,5 +1,6 @@
 //! An opened data source and the samples chosen from it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::thread;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::batches::{Batches, LoadOptions};
+use super::batches::{Batches, Enlarged, LoadOptions};
 use super::fingerprint::{digest, fingerprint};
 use super::preprocess::{Preprocess, Preset};
 use super::source::{self, Form, Sample, Source, SourceKind};
@@ -92,7 +93,22 @@ impl Dataset {
         self.source.classes()
     }
 
-    /// The first `limit` samples, or with a seed a random choice of `limit`.
+    /// Names of files beside the samples that look like pictures of kinds that are not read.
+    pub fn unread(&self) -> &[String] {
+        self.source.unread()
+    }
+
+    /// The name of a class: that of its folder or of the format, or else its number.
+    pub fn class_name(&self, class: usize) -> String {
+        self.classes().get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// `limit` samples, of all classes evenly, or with a seed a random choice of `limit`.
+    ///
+    /// Without a seed the classes take turns, in their order, each with its first sample, then each
+    /// with its second, and so on until there are `limit`; a class that has no more is passed
+    /// over. Where there are no classes, the first samples are taken. They stay in the order of
+    /// the data set, and a larger limit keeps what a smaller one kept.
     ///
     /// For the random choice each sample draws a 64-bit number from ChaCha8 seeded with `seed`, and
     /// those with the smallest numbers stay, in the order of the data set. A larger limit with the
@@ -107,7 +123,10 @@ impl Dataset {
                 return Err(Error::usage("--limit 0 leaves no samples", "give 1 or more"));
             }
             (Some(limit), Some(seed)) => draw(self.len(), limit, seed),
-            (Some(limit), None) => (0..self.len().min(limit)).collect(),
+            (Some(limit), None) => match self.labels() {
+                Some(labels) => even(labels, limit),
+                None => (0..self.len().min(limit)).collect(),
+            },
             (None, _) => return Ok(self.clone()),
         };
         Ok(self.only(&kept))
@@ -151,6 +170,20 @@ impl Dataset {
     /// (with [`LoadOptions::skip_unreadable`]: no sample that can).
     pub fn batches(&self, preprocess: &[Preprocess], options: &LoadOptions) -> Result<Batches> {
         Batches::start(self.clone(), preprocess, options)
+    }
+
+    /// How the first sample that can be read would be resized, where it would be enlarged much.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::batches`].
+    pub fn first_enlarged(&self, preprocess: &Preprocess) -> Result<Option<Enlarged>> {
+        let skip_unreadable = true;
+        let (batch_size, workers, fingerprint) = (1, 1, false);
+        let load = LoadOptions { batch_size, workers, skip_unreadable, fingerprint, ahead: 1 };
+        let mut batches = self.batches(std::slice::from_ref(preprocess), &load)?;
+        batches.next().transpose()?;
+        Ok(batches.summary().enlarged)
     }
 
     /// Hashes every sample without decoding it, on that many threads (at least one).
@@ -212,6 +245,22 @@ impl Dataset {
     }
 }
 
+/// Positions of `count` samples, the classes in turn, ascending.
+fn even(labels: &[usize], count: usize) -> Vec<usize> {
+    let mut seen = BTreeMap::<usize, usize>::new();
+    let turns = labels.iter().enumerate().map(|(i, &class)| {
+        let turn = seen.entry(class).or_default();
+        *turn += 1;
+        (*turn, class, i)
+    });
+    let mut turns: Vec<_> = turns.collect();
+    turns.sort_unstable();
+    turns.truncate(count);
+    let mut kept: Vec<_> = turns.into_iter().map(|(.., i)| i).collect();
+    kept.sort_unstable();
+    kept
+}
+
 /// A random choice of `count` of `0..len`, ascending.
 fn draw(len: usize, count: usize, seed: u64) -> Vec<usize> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -245,5 +294,18 @@ mod tests {
         assert!(small.iter().all(|i| large.contains(i)));
         assert_ne!(small, draw(100, 10, 8));
         assert_eq!(draw(3, 10, 1), [0, 1, 2]);
+    }
+
+    #[test]
+    fn classes_take_turns() {
+        let labels = [5, 5, 5, 5, 2, 2, 9];
+        assert_eq!(even(&labels, 2), [0, 4]);
+        assert_eq!(even(&labels, 5), [0, 1, 4, 5, 6]);
+        assert_eq!(even(&labels, 6), [0, 1, 2, 4, 5, 6]);
+        assert_eq!(even(&labels, 70), [0, 1, 2, 3, 4, 5, 6]);
+        for count in 1..7 {
+            let (small, large) = (even(&labels, count), even(&labels, count + 1));
+            assert!(small.is_sorted() && small.iter().all(|i| large.contains(i)));
+        }
     }
 }

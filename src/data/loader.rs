@@ -17,7 +17,7 @@ use super::dataset::Dataset;
 use super::fingerprint::{Digest, digest};
 use super::preprocess::Preprocess;
 use super::source::{Form, Sample};
-use super::transform::{Plan, Scratch};
+use super::transform::{Plan, Scaling, Scratch};
 use crate::error::{Error, Result};
 
 /// Makes batches until the data set ends, fails, or nobody takes them any more.
@@ -72,8 +72,15 @@ struct Slot<'a> {
 
 /// What became of a sample, and the time it took.
 struct Outcome {
-    result: Result<Option<Digest>, Failure>,
+    result: Result<Done, Failure>,
     busy: Duration,
+}
+
+/// What is known of a sample that is in the batch.
+struct Done {
+    digest: Option<Digest>,
+    /// How it was resized, under the plan that enlarges most.
+    scaling: Option<Scaling>,
 }
 
 /// Why a sample is not in the batch.
@@ -158,10 +165,13 @@ impl Loader {
             self.next += 1;
             progress.busy += busy;
             match result {
-                Ok(digest) => {
+                Ok(done) => {
                     draft.admit(place, position);
                     progress.samples += 1;
-                    progress.digests.extend(digest.map(|digest| (position, digest)));
+                    progress.digests.extend(done.digest.map(|digest| (position, digest)));
+                    if let Some(scaling) = done.scaling {
+                        progress.resized(position, scaling);
+                    }
                 }
                 Err(Failure::Unreadable(error)) if self.options.skip_unreadable => {
                     let name = self.job.dataset.name(position);
@@ -209,7 +219,7 @@ impl Job {
     }
 
     /// Reads, hashes, decodes and preprocesses one sample into its places.
-    fn work(&self, worker: &mut Worker, slot: &mut Slot<'_>) -> Result<Option<Digest>, Failure> {
+    fn work(&self, worker: &mut Worker, slot: &mut Slot<'_>) -> Result<Done, Failure> {
         let Worker { stored, spare, scratch } = worker;
         let position = slot.position;
         self.dataset.read(position, stored).map_err(Failure::Unreadable)?;
@@ -219,7 +229,9 @@ impl Job {
             self.check(plan, shape, &sample, position).map_err(Failure::Unfit)?;
             plan.apply(&sample, scratch, place);
         }
-        Ok(digest)
+        let scalings = self.plans.iter().filter_map(|plan| plan.scaling(&sample));
+        let scaling = scalings.max_by(|a, b| a.factor().total_cmp(&b.factor()));
+        Ok(Done { digest, scaling })
     }
 
     /// Refuses a sample that becomes another shape than the first.

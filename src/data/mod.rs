@@ -22,7 +22,7 @@ mod source;
 pub mod statistics;
 mod transform;
 
-pub use batches::{Batch, Batches, InputBatch, Layout, LoadOptions, Skipped, Summary};
+pub use batches::{Batch, Batches, Enlarged, InputBatch, Layout, LoadOptions, Skipped, Summary};
 pub use dataset::Dataset;
 pub use preprocess::{Channels, Crop, Preprocess, Preset, Range, Resize};
 pub use resize::Interpolation;

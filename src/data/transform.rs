@@ -31,6 +31,21 @@ pub(super) struct Scratch {
     floats: Room<f32>,
 }
 
+/// Height and width before and after resizing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scaling {
+    pub from: (usize, usize),
+    pub to: (usize, usize),
+}
+
+impl Scaling {
+    /// How many times longer the side becomes that grows most.
+    pub fn factor(self) -> f64 {
+        let rows = self.to.0 as f64 / self.from.0 as f64;
+        rows.max(self.to.1 as f64 / self.from.1 as f64)
+    }
+}
+
 /// Room to resize to one type of value.
 #[derive(Debug, Default)]
 struct Room<T> {
@@ -94,6 +109,16 @@ impl Plan {
         }
         let (height, width) = self.steps.crop.size((height, width));
         Ok(vec![height, width, channels])
+    }
+
+    /// How resizing changes the size of a picture; `None` for rows.
+    pub fn scaling(&self, sample: &Sample<'_>) -> Option<Scaling> {
+        let from = match sample {
+            Sample::Row { .. } => return None,
+            Sample::Pixels(picture) => (picture.height, picture.width),
+            Sample::Planes { size, .. } => *size,
+        };
+        Some(Scaling { from, to: self.steps.resize.size(from) })
     }
 
     /// Writes a sample to `out`, which has exactly the length of its [`Plan::shape`].

@@ -26,7 +26,7 @@ pub struct CkaSettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
-    /// Seed of the random subset; without one the first samples are taken.
+    /// Seed of the random subset; without one the classes are taken evenly.
     pub seed: Option<u64>,
     /// Patterns of the layers of A; empty for the default, modules down to depth two.
     pub layers: Vec<String>,

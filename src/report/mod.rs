@@ -27,8 +27,8 @@ pub use held::HeldFiles;
 pub use number::Number;
 pub use pictures::PictureFile;
 pub use provenance::{
-    ArrayInfo, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput, StatisticsInput,
-    sha256_of_file,
+    ArrayInfo, ClassCount, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput,
+    StatisticsInput, sha256_of_file,
 };
 pub use read::AnyReport;
 pub use schema::{NAMES, schema};

@@ -39,7 +39,7 @@ pub struct PlatonicSettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
-    /// Seed of the random subset; without one the first samples are taken.
+    /// Seed of the random subset; without one the classes are taken evenly.
     pub seed: Option<u64>,
     /// Whether the models ran frozen, with batch norms folded.
     pub optimize: bool,

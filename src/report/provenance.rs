@@ -1,5 +1,6 @@
 //! What a report was made from.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use fs_err as fs;
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::accuracy::ModelAccuracy;
 use crate::classifier::OutputForm;
 use crate::data::statistics::Origin;
-use crate::data::{Dataset, Preprocess, Skipped, SourceKind, Summary};
+use crate::data::{Dataset, Enlarged, Preprocess, Skipped, SourceKind, Summary};
 use crate::error::{Error, Result};
 
 /// The inputs of a run; what it did not take is left out.
@@ -125,8 +126,26 @@ pub struct DataInput {
     pub fingerprint: String,
     /// Samples left out because they could not be read.
     pub skipped: Vec<Skipped>,
+    /// Files beside them that look like pictures of kinds that are not read, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
+    /// The classes and how many of the samples used are of each; empty for data without labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassCount>,
+    /// The sample that resizing enlarged most, where that is by more than 3 times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enlarged: Option<Enlarged>,
     /// What was done to the samples: one entry a model, or one for all.
     pub preprocess: Vec<Preprocess>,
+}
+
+/// A class of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassCount {
+    /// Its name: that of its folder or of the format, or its number.
+    pub name: String,
+    /// Samples of it that were used.
+    pub count: usize,
 }
 
 /// A file of stored representations.
@@ -178,19 +197,37 @@ impl SetInput {
 impl DataInput {
     /// What was read of a data set, and what was done to it.
     pub fn new(dataset: &Dataset, summary: Option<Summary>, preprocess: &[Preprocess]) -> Self {
-        let (count, fingerprint, skipped) = match summary {
-            Some(read) => (read.samples, read.fingerprint, read.skipped),
-            None => (0, None, vec![]),
+        let (count, fingerprint, skipped, enlarged) = match summary {
+            Some(read) => (read.samples, read.fingerprint, read.skipped, read.enlarged),
+            None => (0, None, vec![], None),
         };
         Self {
             path: dataset.path().display().to_string(),
             kind: dataset.kind(),
             count,
             fingerprint: fingerprint.unwrap_or_default(),
+            classes: class_counts(dataset, &skipped),
             skipped,
+            unread: dataset.unread().to_vec(),
+            enlarged,
             preprocess: preprocess.to_vec(),
         }
     }
+}
+
+/// Samples a class, without those that were left out.
+fn class_counts(dataset: &Dataset, skipped: &[Skipped]) -> Vec<ClassCount> {
+    let Some(labels) = dataset.labels() else { return vec![] };
+    let left_out: HashSet<&str> = skipped.iter().map(|sample| sample.name.as_str()).collect();
+    let known = 0..dataset.classes().len();
+    let mut counts: BTreeMap<usize, usize> = known.map(|class| (class, 0)).collect();
+    for (i, &class) in labels.iter().enumerate() {
+        if left_out.is_empty() || !left_out.contains(dataset.name(i).as_str()) {
+            *counts.entry(class).or_default() += 1;
+        }
+    }
+    let named = |(class, count)| ClassCount { name: dataset.class_name(class), count };
+    counts.into_iter().map(named).collect()
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -72,7 +72,7 @@ fn images_resized_as_by_each_tool() {
         let found = report(&line);
         check(&rows(&found)[0], &golden("models")["resnet"][name]["frechet"]);
         assert_eq!(found["settings"]["preprocess"]["resize"], resized(name, 299));
-        assert_eq!(warnings(&found), ["few-samples"], "60 samples of 128 features");
+        assert_eq!(warnings(&found), ["enlarged", "few-samples"], "60 samples of 128 features");
     }
 }
 

@@ -29,6 +29,7 @@ mod fid_output;
 mod fid_statistics;
 mod fid_support;
 mod fid_usage;
+mod folders;
 mod gate;
 mod golden;
 mod layers;

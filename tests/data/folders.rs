@@ -57,15 +57,88 @@ fn names_are_sorted_by_their_bytes() {
 }
 
 #[cfg(unix)]
+mod links {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::support::{message, options, raw};
+
+    #[test]
+    fn links_to_files_and_folders_are_followed_but_not_round_and_round() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        write_png(&other.path().join("there.png"), 4, 4, 0);
+        write_png(&folder.path().join("cat/1.png"), 4, 4, 0);
+        symlink(other.path().join("there.png"), folder.path().join("cat/a.png")).unwrap();
+        symlink(other.path(), folder.path().join("dog")).unwrap();
+        symlink(other.path(), folder.path().join("same")).unwrap();
+        symlink(folder.path(), folder.path().join("cat/loop")).unwrap();
+        symlink(folder.path().join("cat"), other.path().join("back")).unwrap();
+        let data = Dataset::open(folder.path()).unwrap();
+        let expected = [
+            "cat/1.png",
+            "cat/a.png",
+            "dog/back/1.png",
+            "dog/back/a.png",
+            "dog/there.png",
+            "same/back/1.png",
+            "same/back/a.png",
+            "same/there.png",
+        ];
+        assert_eq!(names(&data), expected);
+        assert_eq!(data.classes(), ["cat", "dog", "same"]);
+        assert_eq!(data.labels(), Some([0, 0, 1, 1, 1, 2, 2, 2].as_slice()));
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        write_png(&folder.path().join("cat/1.png"), 4, 4, 0);
+        symlink("/gone/2.png", folder.path().join("cat/2.png")).unwrap();
+        symlink("/gone/notes", folder.path().join("cat/notes.txt")).unwrap();
+        symlink("/gone/hidden", folder.path().join(".lock")).unwrap();
+        assert_eq!(names(&Dataset::open(folder.path()).unwrap()), ["cat/1.png", "cat/2.png"]);
+        let said = message(folder.path(), &raw(), &options(2, 1));
+        for part in ["cat/2.png", "a link to something that is not there", "--skip-unreadable"] {
+            assert!(said.contains(part), "{said}");
+        }
+        symlink("/gone/dog", folder.path().join("dog")).unwrap();
+        let said = Dataset::open(folder.path()).unwrap_err().to_string();
+        assert!(said.contains("dog") && said.contains("mend the link, or remove it"), "{said}");
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_stay_apart_and_can_be_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (class, seed) in [(b"bad\xff".as_slice(), 1), (b"bad\xfe", 2), (b"bad\\xff", 3)] {
+            let path = folder.path().join(OsStr::from_bytes(class));
+            fs::create_dir(&path).unwrap();
+            write_png(&path.join("1.png"), 4, 4, seed);
+        }
+        let data = Dataset::open(folder.path()).unwrap();
+        assert_eq!(data.classes(), ["bad\\\\xff", "bad\\xfe", "bad\\xff"]);
+        assert_eq!(data.labels(), Some([0, 1, 2].as_slice()));
+        assert_eq!(names(&data), ["bad\\\\xff/1.png", "bad\\xfe/1.png", "bad\\xff/1.png"]);
+    }
+}
+
 #[test]
-fn links_to_files_are_read_and_links_to_folders_are_not() {
+fn pictures_of_other_kinds_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let other = tempfile::tempdir().unwrap();
-    write_png(&other.path().join("there.png"), 4, 4, 0);
-    std::os::unix::fs::symlink(other.path().join("there.png"), folder.path().join("a.png"))
-        .unwrap();
-    std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
-    assert_eq!(names(&Dataset::open(folder.path()).unwrap()), ["a.png"]);
+    write_png(&folder.path().join("cat/1.png"), 4, 4, 0);
+    for name in ["cat/b.avif", "cat/a.HEIC", "dog/x.svg", "film.webm", ".y.svg", "Thumbs.db"] {
+        write(folder.path(), name, b"");
+    }
+    write(folder.path(), "__MACOSX/cat/z.avif", b"");
+    let data = Dataset::open(folder.path()).unwrap();
+    assert_eq!(names(&data), ["cat/1.png"]);
+    assert_eq!(data.unread(), ["cat/a.HEIC", "cat/b.avif", "dog/x.svg", "film.webm"]);
+    std::fs::remove_dir_all(folder.path().join("cat")).unwrap();
+    let said = Dataset::open(folder.path()).unwrap_err().to_string();
+    assert!(said.contains("2 of other kinds (dog/x.svg)") && said.contains("PNG"), "{said}");
 }
 
 #[test]
@@ -76,7 +149,8 @@ fn subsets_keep_order_names_and_labels() {
     }
     let data = Dataset::open(folder.path()).unwrap();
     let first = data.subset(Some(3), None).unwrap();
-    assert_eq!(names(&first), ["0/00.png", "0/02.png", "0/04.png"]);
+    assert_eq!(names(&first), ["0/00.png", "0/02.png", "1/01.png"]);
+    assert_eq!(first.labels(), Some([0, 0, 1].as_slice()));
     let random = data.subset(Some(7), Some(5)).unwrap();
     assert_eq!(names(&random), names(&data.subset(Some(7), Some(5)).unwrap()));
     assert!(names(&random).is_sorted() && random.len() == 7);

@@ -45,7 +45,7 @@ fn a_single_image_or_something_else() {
 #[test]
 fn an_empty_folder() {
     let folder = tempfile::tempdir().unwrap();
-    says(&told(folder.path()), &["no images (.png, .jpg, .jpeg, .bmp or .webp"]);
+    says(&told(folder.path()), &["no images (.png, .jpg, .jpeg, .bmp, .webp, .gif, .tif"]);
     write(folder.path(), "x.npz", b"");
     says(&told(folder.path()), &["to use x.npz, give its path"]);
 }
@@ -57,7 +57,9 @@ fn damaged_images() {
     write(folder.path(), "000.png", &good[..good.len() / 2]);
     says(&told(folder.path()), &["failed to decode", "000.png", "--skip-unreadable"]);
     write(folder.path(), "000.png", b"GIF89a");
-    says(&told(folder.path()), &["it is no PNG, JPEG, BMP or WebP file"]);
+    says(&told(folder.path()), &["000.png", "the file is cut short"]);
+    write(folder.path(), "000.png", b"<svg></svg>");
+    says(&told(folder.path()), &["it is no PNG, JPEG, BMP, WebP, GIF, TIFF or PNM file"]);
     write(folder.path(), "000.png", b"");
     says(&told(folder.path()), &["the file is empty"]);
     let mut bent = good.clone();

@@ -10,9 +10,8 @@ use std::time::Instant;
 
 use super::Status;
 use super::axes::{self, ChannelAxes};
-use super::cka::skipped;
 use super::output::Messages;
-use super::{accuracy, features, inputs, settings};
+use super::{accuracy, features, inputs, notices, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{ModelFeed, Source};
@@ -89,7 +88,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let mut feed = ModelFeed::new(&mut subjects, source);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
-    warnings.extend(skipped(&data.skipped));
+    warnings.extend(notices::of_data(&data));
     warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
     let of = |labels: &[usize]| outcome.indices.iter().map(|&i| labels[i]).collect();
     let labels = dataset.labels().map(of);

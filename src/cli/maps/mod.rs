@@ -12,7 +12,7 @@ use ndarray::{Array4, Axis};
 use self::results::Run;
 use super::Status;
 use super::output::Messages;
-use super::{accuracy, inputs, picture, settings};
+use super::{accuracy, inputs, notices, picture, settings};
 use crate::capture::maps::{Outcome, Wanted, collect};
 use crate::capture::{ModelFeed, Source, Subject, first_samples};
 use crate::data::{Dataset, LoadOptions, Preprocess, npz_of_floats};
@@ -95,6 +95,7 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
     let (read, judged) = (feed.summary.take(), feed.judged());
     let images = pictures(&dataset.only(&outcome.samples), &preprocess[0], &load)?;
     let data = DataInput::new(&dataset, read, &preprocess);
+    warnings.extend(notices::of_data(&data));
     warnings.extend(accuracy::judge(&mut records, &data.path, &judged, messages));
     let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let run = Run { args, dataset: &dataset, subjects: &subjects, order: &orders[0] };

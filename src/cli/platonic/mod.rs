@@ -11,10 +11,9 @@ pub use self::args::Args;
 pub use self::show::{correlation, ordered, places};
 use super::Status;
 use super::axes::{self, ChannelAxes};
-use super::cka::skipped;
 use super::output::Messages;
 use super::target::names_in_order;
-use super::{accuracy, features, inputs, settings};
+use super::{accuracy, features, inputs, notices, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{Judged, ModelFeed, Naming, Source, Subject, first_samples};
@@ -87,7 +86,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     }
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
-    warnings.extend(skipped(&data.skipped));
+    warnings.extend(notices::of_data(&data));
     let of = |labels: &[usize]| outcome.indices.iter().map(|&i| labels[i]).collect();
     let labels = dataset.labels().map(of);
     let judged = feed.judged();

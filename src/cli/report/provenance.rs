@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::render::html::{Column, Entry, Markup, Table, facts, html};
-use crate::report::{DataInput, ModelAccuracy, ModelInput, Report, SetInput, Timing};
+use crate::report::{ClassCount, DataInput, ModelAccuracy, ModelInput, Report, SetInput, Timing};
 
 /// All settings, those within others by their path.
 pub fn settings(settings: &impl Serialize) -> Markup {
@@ -103,7 +103,24 @@ fn of_data(name: &str, data: &DataInput) -> Vec<(String, String)> {
     if !data.skipped.is_empty() {
         found.push((format!("{name}, unreadable"), data.skipped.len().to_string()));
     }
+    if !data.unread.is_empty() {
+        found.push((format!("{name}, of kinds that are not read"), data.unread.len().to_string()));
+    }
+    if !data.classes.is_empty() {
+        found.push((format!("{name}, classes"), classes(&data.classes)));
+    }
     found
+}
+
+/// How many classes there are, and how many samples they have.
+fn classes(classes: &[ClassCount]) -> String {
+    let counts = classes.iter().map(|class| class.count);
+    match (counts.clone().min(), counts.max()) {
+        (Some(least), Some(most)) if least < most => {
+            format!("{}, of {least} to {most} samples", classes.len())
+        }
+        (_, most) => format!("{}, of {} samples", classes.len(), most.unwrap_or(0)),
+    }
 }
 
 fn time(timing: &Timing) -> String {

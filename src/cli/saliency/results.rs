@@ -13,6 +13,7 @@ use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
 use crate::classifier::OutputForm;
 use crate::cli::accuracy;
+use crate::cli::notices;
 use crate::cli::output::Messages;
 use crate::cli::target::name_of as class;
 use crate::data::{Batch, Dataset, Preprocess, Spool, Summary as Read};
@@ -289,6 +290,7 @@ impl<'a> Collected<'a> {
             ..Timing::default()
         };
         let data = DataInput::new(self.dataset, Some(read), std::slice::from_ref(preprocess));
+        warnings.extend(notices::of_data(&data));
         let options = subjects.first().map(|s| s.explainer.options.clone());
         let settings = self.settings(options, preprocess, device);
         let comparison = self.comparison.results(&self.columns, seed);

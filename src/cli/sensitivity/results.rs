@@ -3,6 +3,7 @@
 use super::collect::{Collected, Seen, Under};
 use super::{Args, Record, Run};
 use crate::cli::accuracy;
+use crate::cli::notices;
 use crate::cli::output::Messages;
 use crate::cli::target::name_of;
 use crate::functional::ranking::{correlation, falling_ranks, only_in_first};
@@ -46,6 +47,7 @@ pub fn report(
         ..Timing::default()
     };
     let data = DataInput::new(run.source.dataset, Some(found.read), run.source.preprocess);
+    warnings.extend(notices::of_data(&data));
     let mut models = vec![record.model];
     warnings.extend(accuracy::judge(&mut models, &data.path, &[run.judge.judged()], messages));
     warnings.extend(models.iter().filter_map(accuracy::of_probabilities));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Axis, s};
 
-use super::{Sets, feature_input, skipped};
+use super::{Sets, feature_input};
 use crate::data::Dataset;
 use crate::data::features::StoredFeature;
 use crate::data::statistics::Statistics;
@@ -91,7 +91,6 @@ impl Sets<'_> {
             Ok(())
         })?;
         rows.slice_collapse(s![..indices.len(), ..]);
-        self.warnings.extend(skipped(dataset.path(), &summary.skipped));
         let views: Vec<_> = said.iter().map(|part| part.view()).collect();
         let logits = ndarray::concatenate(Axis(0), &views).ok();
         let labels = dataset.labels().map(|all| indices.iter().map(|&i| all[i]).collect());
@@ -101,7 +100,7 @@ impl Sets<'_> {
             labels,
             logits: logits.filter(|l| l.nrows() == rows.nrows()),
             rows,
-            input: SetInput::Images(self.data_input(dataset, summary)),
+            input: self.images_input(dataset, summary),
         })
     }
 }

@@ -11,11 +11,12 @@ use ndarray::{Array2, ArrayView2, s};
 use super::axes::ChannelAxes;
 use super::cache::Cache;
 use super::extract::{ExtractArgs, Features};
+use super::notices;
 use super::output::Messages;
 use crate::capture::extract::reduced;
 use crate::data::features::{StoredFeature, open_features};
 use crate::data::statistics::{Origin, Statistics};
-use crate::data::{Dataset, Skipped, Summary};
+use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
 use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
@@ -74,6 +75,8 @@ pub struct Sets<'a> {
     held: u64,
     /// Seconds in factors of covariances.
     pub factoring: f64,
+    /// Whether enlarged images were told of: once is enough for sets that are resized alike.
+    told_enlarged: bool,
     warnings: Vec<Warning>,
 }
 
@@ -89,7 +92,8 @@ impl<'a> Sets<'a> {
     pub fn new(args: &'a ExtractArgs, messages: &'a Messages, keep: Keep) -> Self {
         let features = Features::new(args, messages);
         let (cache, held, factoring) = (None, 0, 0.0);
-        Self { features, args, keep, cache, held, factoring, warnings: vec![] }
+        let told_enlarged = false;
+        Self { features, args, keep, cache, held, factoring, told_enlarged, warnings: vec![] }
     }
 
     /// Keeps mean and covariance of images in a folder, and takes them from there.
@@ -248,17 +252,17 @@ impl<'a> Sets<'a> {
                 samples: found.samples.unwrap_or(dataset.len()),
                 fingerprint: Some(origin.fingerprint.clone()),
                 skipped: vec![],
+                enlarged: self.first_enlarged(dataset)?,
                 decode_seconds: 0.0,
             };
-            let input = SetInput::Images(self.data_input(dataset, summary));
+            let input = self.images_input(dataset, summary);
             return self.fitted(dataset.path(), found, input);
         }
         let plan = self.plan(dataset.len(), width)?;
         let (rows, moments, summary) = self.run(dataset, width, plan)?;
-        self.warnings.extend(skipped(dataset.path(), &summary.skipped));
         let origin = self.origin(summary.fingerprint.clone().unwrap_or_default());
         let (clean, count) = (summary.skipped.is_empty(), summary.samples);
-        let input = SetInput::Images(self.data_input(dataset, summary));
+        let input = self.images_input(dataset, summary);
         if let (Some(cache), Some(_), Some(moments), true) = (&self.cache, &key, &moments, clean) {
             let stored = statistics_of(dataset.path(), moments, origin.clone());
             if let Err(error) = stored.and_then(|statistics| cache.store(&statistics)) {
@@ -360,10 +364,23 @@ impl<'a> Sets<'a> {
         })
     }
 
-    fn data_input(&self, dataset: &Dataset, summary: Summary) -> DataInput {
+    /// What the report says of images; warns of what was noticed of them.
+    fn images_input(&mut self, dataset: &Dataset, summary: Summary) -> SetInput {
         let preprocess: Vec<_> =
             self.features.ready().map(|r| r.preprocess.clone()).into_iter().collect();
-        DataInput::new(dataset, Some(summary), &preprocess)
+        let data = DataInput::new(dataset, Some(summary), &preprocess);
+        let warnings = notices::of_data(&data);
+        self.warnings.extend(
+            warnings.into_iter().filter(|w| w.code != notices::ENLARGED || !self.told_enlarged),
+        );
+        self.told_enlarged |= data.enlarged.is_some();
+        SetInput::Images(data)
+    }
+
+    /// How far images would be enlarged, told from the first: the others were not decoded.
+    fn first_enlarged(&self, dataset: &Dataset) -> Result<Option<Enlarged>> {
+        let ready = self.features.ready();
+        ready.map_or(Ok(None), |ready| dataset.first_enlarged(&ready.preprocess))
     }
 
     /// Runs linear algebra on all threads: no network runs meanwhile.
@@ -471,18 +488,6 @@ fn too_large(
 fn too_few(path: &Path, count: usize) -> Error {
     let problem = format!("{count} sample has no covariance");
     Error::file("take the covariance of", path, problem, "give at least 2 samples")
-}
-
-fn skipped(path: &Path, files: &[Skipped]) -> Option<Warning> {
-    let first = files.first()?;
-    let text = format!(
-        "{} unreadable files of {} were left out, the first {} ({})",
-        files.len(),
-        path.display(),
-        first.name,
-        first.reason
-    );
-    Some(Warning::new("skipped-files", &first.name, text))
 }
 
 /// Bytes as people write them.

@@ -16,11 +16,11 @@ use self::args::Fit;
 use self::networks::Networks;
 use self::split::Split;
 use super::Status;
-use super::cka::skipped;
+use super::notices;
 use super::output::Messages;
 use crate::capture::{Progress, Timing, first_samples};
 use crate::capture::{Source, each_batch};
-use crate::data::{Dataset, LoadOptions, Preprocess, Skipped, Summary};
+use crate::data::{Dataset, Enlarged, LoadOptions, Preprocess, Skipped, Summary};
 use crate::error::{Error, Result};
 use crate::report::stitch::StitchReport;
 use crate::report::{DataInput, PictureFile, Warning};
@@ -91,8 +91,15 @@ fn stitch(args: &Args, messages: &Messages) -> Result<StitchReport> {
     let loading = loading.elapsed().as_secs_f64();
     let device = device::name(networks.execution.device);
     messages.detail(&format!("ready after {loading:.2} s, on {device}"));
-    let mut work =
-        Work { samples, split, timing: Timing::default(), pass: 0, passes: 0, skipped: vec![] };
+    let mut work = Work {
+        samples,
+        split,
+        timing: Timing::default(),
+        pass: 0,
+        passes: 0,
+        skipped: vec![],
+        enlarged: None,
+    };
     work.passes = 2 + usize::from(!work.split.aside.is_empty());
     work.passes += args.fit.epochs();
     work.passes += usize::from(args.fit.against.is_some());
@@ -113,6 +120,8 @@ struct Work {
     passes: usize,
     /// Samples that were left out.
     skipped: Vec<Skipped>,
+    /// The sample that was enlarged most.
+    enlarged: Option<Enlarged>,
 }
 
 impl Work {
@@ -133,7 +142,12 @@ impl Work {
             Ok(())
         });
         bar.end();
-        for sample in summary?.skipped {
+        let summary = summary?;
+        let factor = |enlarged: &Option<Enlarged>| enlarged.as_ref().map_or(0.0, |e| e.factor);
+        if factor(&summary.enlarged) > factor(&self.enlarged) {
+            self.enlarged = summary.enlarged;
+        }
+        for sample in summary.skipped {
             if !self.skipped.contains(&sample) {
                 self.skipped.push(sample);
             }
@@ -163,9 +177,11 @@ impl Work {
             samples: used.len(),
             fingerprint: Some(fingerprint),
             skipped: self.skipped.clone(),
+            enlarged: self.enlarged.clone(),
             decode_seconds: 0.0,
         };
-        warnings.extend(skipped(&self.skipped));
-        Ok(DataInput::new(dataset, Some(read), &self.samples.preprocess))
+        let data = DataInput::new(dataset, Some(read), &self.samples.preprocess);
+        warnings.extend(notices::of_data(&data));
+        Ok(data)
     }
 }

@@ -1,25 +1,34 @@
 //! A folder of images.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use super::kinds::{Looks, looks};
 use super::{Form, Sample, Source, SourceKind, decode};
 use crate::error::{Error, Result};
 
 /// What to do about an image that cannot be used.
 const REMEDY: &str = "replace the file, or go on without it by --skip-unreadable";
 
+/// What is wrong with a link whose target is not there.
+const DANGLING: &str = "it is a link to something that is not there";
+
 /// The images under a folder, at any depth, sorted by the bytes of their relative names.
 ///
-/// Hidden files and folders, other extensions, and links to folders are passed over. The
-/// sub-folders directly below are the classes; where an image lies beside them, outside of any
-/// class, all images are used but none is labelled.
+/// Links to files and to folders are followed, as torchvision's `ImageFolder` does; a link to a
+/// folder that it lies in is not, for all that lies there is listed already. Hidden files and
+/// folders, `__MACOSX` and files of other kinds are passed over. The sub-folders directly below
+/// are the classes; where an image lies beside them, outside of any class, all images are used but
+/// none is labelled.
 pub(super) struct Folder {
     root: PathBuf,
     files: Vec<Image>,
+    /// Names of the files that look like pictures of kinds that are not read.
+    unread: Vec<String>,
     labels: Option<Vec<usize>>,
     classes: Vec<String>,
 }
@@ -30,60 +39,97 @@ struct Image {
 }
 
 impl Folder {
-    /// Lists a folder; `None` where it holds no image.
-    pub fn open(root: &Path) -> Result<Option<Self>> {
-        let mut files = vec![];
-        let walk = WalkDir::new(root).into_iter().filter_entry(|e| e.depth() == 0 || !hidden(e));
-        for entry in walk {
-            let entry = entry.map_err(|e| unlisted(root, e))?;
-            if is_image(&entry.file_name().to_string_lossy()) && is_file(&entry) {
-                files.push(Image { name: relative(root, entry.path()), path: entry.into_path() });
+    /// Lists a folder, which may hold no image.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be read; a link that leads nowhere and is not named as a file.
+    pub fn open(root: &Path) -> Result<Self> {
+        let (mut read, mut unread) = (vec![], vec![]);
+        let walk = WalkDir::new(root).follow_links(true).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(|e| e.depth() == 0 || !is_passed_over(e)) {
+            let Some(path) = file(root, entry)? else { continue };
+            match looks(&path.file_name().unwrap_or_default().to_string_lossy()) {
+                Looks::Picture => read.push(path),
+                Looks::Unread => unread.push(path),
+                Looks::Other => {}
             }
         }
-        files.sort_by(|a, b| a.name.cmp(&b.name));
-        let (labels, classes) = label(&files);
-        let root = root.to_owned();
-        Ok((!files.is_empty()).then_some(Self { root, files, labels, classes }))
+        read.sort_by(|a, b| bytes_of(a).cmp(bytes_of(b)));
+        unread.sort_by(|a, b| bytes_of(a).cmp(bytes_of(b)));
+        let (labels, classes) = label(root, &read);
+        let unread = unread.iter().map(|path| name_of(below(root, path))).collect();
+        let image = |path: PathBuf| Image { name: name_of(below(root, &path)), path };
+        let files = read.into_iter().map(image).collect();
+        Ok(Self { root: root.to_owned(), files, unread, labels, classes })
     }
 }
 
-/// Whether a file's name ends as an image's.
-pub(super) fn is_image(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg" | "bmp" | "webp"))
+/// The file that the walk came to; `None` for a folder, and for a link back to one above it.
+fn file(root: &Path, entry: walkdir::Result<DirEntry>) -> Result<Option<PathBuf>> {
+    let error = match entry {
+        Ok(entry) => return Ok(entry.file_type().is_file().then(|| entry.into_path())),
+        Err(error) if error.loop_ancestor().is_some() => return Ok(None),
+        Err(error) => error,
+    };
+    let path = error.path().unwrap_or(root).to_owned();
+    let name = path.file_name().unwrap_or_default();
+    if !path.is_symlink() || is_hidden(name) {
+        return if is_hidden(name) { Ok(None) } else { Err(Error::io("read", path, error.into())) };
+    }
+    match path.extension() {
+        Some(_) => Ok(Some(path)),
+        None => Err(Error::file("open", path, DANGLING, "mend the link, or remove it")),
+    }
 }
 
-fn hidden(entry: &DirEntry) -> bool {
-    entry.file_name().as_encoded_bytes().starts_with(b".")
+fn is_passed_over(entry: &DirEntry) -> bool {
+    is_hidden(entry.file_name()) || entry.file_name() == "__MACOSX"
 }
 
-fn is_file(entry: &DirEntry) -> bool {
-    let kind = entry.file_type();
-    kind.is_file() || (kind.is_symlink() && entry.path().is_file())
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
-fn relative(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+fn below<'a>(root: &Path, path: &'a Path) -> &'a Path {
+    path.strip_prefix(root).unwrap_or(path)
+}
+
+fn bytes_of(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+/// A relative path as text, its parts joined by `/`.
+fn name_of(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(printed).collect();
     parts.join("/")
 }
 
-fn unlisted(root: &Path, error: walkdir::Error) -> Error {
-    let path = error.path().unwrap_or(root).to_owned();
-    Error::io("read", path, error.into())
+/// A part of a path as text that no other has: bytes that are not UTF-8 are written `\xff`, and
+/// backslashes doubled.
+fn printed(part: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in part.as_encoded_bytes().utf8_chunks() {
+        text += &chunk.valid().replace('\\', "\\\\");
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 /// The class of each image and the classes' names, where every image is in a sub-folder.
-fn label(files: &[Image]) -> (Option<Vec<usize>>, Vec<String>) {
-    let Some(folders) = files.iter().map(|f| Some(f.name.split_once('/')?.0)).collect() else {
-        return (None, vec![]);
+fn label(root: &Path, files: &[PathBuf]) -> (Option<Vec<usize>>, Vec<String>) {
+    let folder_of = |path: &PathBuf| -> Option<OsString> {
+        let mut parts = below(root, path).iter();
+        let first = parts.next()?;
+        parts.next().map(|_| first.to_owned())
     };
-    let folders: Vec<&str> = folders;
+    let folders: Option<Vec<OsString>> = files.iter().map(folder_of).collect();
+    let Some(folders) = folders else { return (None, vec![]) };
     let mut classes = folders.clone();
     classes.sort_unstable();
     classes.dedup();
-    let labels = folders.iter().map(|f| classes.partition_point(|c| c < f)).collect();
-    (Some(labels), classes.into_iter().map(str::to_owned).collect())
+    let labels = folders.iter().map(|folder| classes.partition_point(|c| c < folder)).collect();
+    (Some(labels), classes.iter().map(|class| printed(class)).collect())
 }
 
 impl Source for Folder {
@@ -111,11 +157,18 @@ impl Source for Folder {
         &self.classes
     }
 
+    fn unread(&self) -> &[String] {
+        &self.unread
+    }
+
     fn read(&self, index: usize, bytes: &mut Vec<u8>) -> Result<()> {
         let path = &self.files[index].path;
         bytes.clear();
         let read = File::open(path).and_then(|mut file| file.read_to_end(bytes));
-        read.map(drop).map_err(|e| Error::file("read", path, e.kind(), REMEDY))
+        read.map(drop).map_err(|e| match e.kind() {
+            ErrorKind::NotFound if path.is_symlink() => Error::file("read", path, DANGLING, REMEDY),
+            kind => Error::file("read", path, kind, REMEDY),
+        })
     }
 
     fn decode<'a>(

@@ -6,6 +6,7 @@ mod cifar;
 mod decode;
 mod folder;
 mod idx;
+mod kinds;
 mod npy;
 mod npz;
 mod open;
@@ -91,6 +92,11 @@ pub(super) trait Source: Send + Sync {
 
     /// Names of the classes, where there are any.
     fn classes(&self) -> &[String] {
+        &[]
+    }
+
+    /// Names of files beside the samples that look like pictures of kinds that are not read.
+    fn unread(&self) -> &[String] {
         &[]
     }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::array::ArraySource;
 use super::cifar::Cifar;
-use super::folder::{Folder, is_image};
+use super::folder::Folder;
+use super::kinds::{Looks, READ_NAMED, looks};
 use super::{Source, SourceKind, arrays, idx};
 use crate::error::{Error, Result};
 
@@ -35,7 +36,7 @@ fn open_file(path: &Path) -> Result<Arc<dyn Source>> {
         Some("safetensors") => ArraySource::open(SourceKind::Safetensors, path),
         Some("bin") => Ok(Arc::new(Cifar::open(vec![path.to_owned()])?)),
         _ if idx::is_idx(&name) => idx::open(path),
-        _ if is_image(&name) => {
+        _ if looks(&name) != Looks::Other => {
             let remedy = "give the folder that holds it";
             Err(Error::file("open", path, "it is a single image", remedy))
         }
@@ -61,16 +62,20 @@ fn open_folder(path: &Path) -> Result<Arc<dyn Source>> {
         return Ok(Arc::new(Cifar::open_folder(path, &names)?));
     }
     let folder = Folder::open(path)?;
-    match folder {
-        Some(folder) => Ok(Arc::new(folder)),
-        None => Err(empty(path, &names)),
+    match folder.len() {
+        0 => Err(empty(path, &names, folder.unread())),
+        _ => Ok(Arc::new(folder)),
     }
 }
 
-/// A folder without images: says what was looked for, and points at an array that lies there.
-fn empty(path: &Path, names: &[String]) -> Error {
-    let problem = "it holds no images (.png, .jpg, .jpeg, .bmp or .webp, also in sub-folders, but not in \
-                   linked ones)";
+/// A folder without images: says what was looked for, and points at an array that lies there, or
+/// at pictures of other kinds.
+fn empty(path: &Path, names: &[String], unread: &[String]) -> Error {
+    let problem = format!("it holds no images ({READ_NAMED}, also in sub-folders)");
+    if let Some(first) = unread.first() {
+        let problem = format!("{problem}, but {} of other kinds ({first})", unread.len());
+        return Error::file("open", path, problem, "save them as PNG");
+    }
     let array = names.iter().find(|name| arrays::is_array(name));
     match array {
         Some(name) => Error::file("open", path, problem, format!("to use {name}, give its path")),

@@ -5,7 +5,8 @@
 `cka.json` holds, for pairs of the models in `examples/models`, every layer down to depth two
 (in the order in which their calls ended) and the estimates of `../measures/reference.py`. The
 activations are what forward hooks of the eager network saw, cloned in the hook, in float32;
-from there on everything is float64. Images are taken in the order of their sorted paths.
+from there on everything is float64. Images are taken in the order of their sorted paths, and where they
+are fewer than all, as many of each class, its first ones.
 """
 
 import json
@@ -93,9 +94,18 @@ def capture(model: nn.Module, batch: torch.Tensor) -> dict[str, Array]:
     return layers
 
 
-def execute(run: Run, images: torch.Tensor) -> dict[str, Any]:
+def evenly(labels: torch.Tensor, count: int) -> torch.Tensor:
+    """Positions of the first samples of each class, `count` in all, in their order."""
+    classes = labels.unique()
+    each, rest = divmod(count, len(classes))
+    assert rest == 0
+    firsts = [(labels == label).nonzero().flatten()[:each] for label in classes]
+    return torch.cat(firsts).sort().values
+
+
+def execute(run: Run, images: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
     """Captures both models and makes the estimates of one run."""
-    batch = to_input(images[: run.limit])
+    batch = to_input(images[evenly(labels, run.limit)])
     layers_a, layers_b = (capture(load_eager(name), batch) for name in (run.model_a, run.model_b))
     values = list(layers_a.values()), list(layers_b.values())
     return {
@@ -110,9 +120,9 @@ def execute(run: Run, images: torch.Tensor) -> dict[str, Any]:
 
 
 def main() -> None:
-    images, _ = load_folder(EXAMPLES / "images")
+    images, labels = load_folder(EXAMPLES / "images")
     preprocessing = {"mean": [MEAN] * 3, "std": [STD] * 3}
-    content = {"preprocessing": preprocessing, "runs": [execute(run, images) for run in RUNS]}
+    content = {"preprocessing": preprocessing, "runs": [execute(run, images, labels) for run in RUNS]}
     (FOLDER / "cka.json").write_text(json.dumps(content, indent=1) + "\n")
 
 

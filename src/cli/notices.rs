@@ -1,0 +1,74 @@
+//! Warnings of what was noticed of a data set.
+
+use crate::data::{Enlarged, Skipped};
+use crate::report::{DataInput, Warning};
+
+/// The code of the warning of images that are enlarged much.
+pub const ENLARGED: &str = "enlarged";
+
+/// Warns of files that were left out, and of images that were enlarged much.
+pub fn of_data(data: &DataInput) -> Vec<Warning> {
+    let warnings = [
+        skipped(&data.path, &data.skipped),
+        unread(&data.path, &data.unread),
+        data.enlarged.as_ref().map(|enlarged| much(&data.path, enlarged)),
+    ];
+    warnings.into_iter().flatten().collect()
+}
+
+fn skipped(path: &str, files: &[Skipped]) -> Option<Warning> {
+    let first = files.first()?;
+    let text = format!(
+        "{} unreadable files of {path} were left out, the first {} ({})",
+        files.len(),
+        first.name,
+        first.reason
+    );
+    Some(Warning::new("skipped-files", &first.name, text))
+}
+
+fn unread(path: &str, files: &[String]) -> Option<Warning> {
+    let first = files.first()?;
+    let text = format!(
+        "{} files of {path} look like pictures of kinds that are not read ({}), the first {first}: \
+         they are left out; save them as PNG to use them",
+        files.len(),
+        endings(files)
+    );
+    Some(Warning::new("unread-pictures", first, text))
+}
+
+/// Each ending and how many files have it, the most frequent first.
+fn endings(files: &[String]) -> String {
+    let ending = |name: &String| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    for name in files {
+        *counts.entry(ending(name)).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let shown: Vec<_> = counts.iter().map(|(ending, count)| format!(".{ending} {count}")).collect();
+    shown.join(", ")
+}
+
+fn much(path: &str, enlarged: &Enlarged) -> Warning {
+    let Enlarged { name, factor, from, to } = enlarged;
+    let text = format!(
+        "images of {path} are enlarged {factor:.1} times ({name}: {}x{} to {}x{} pixels): if the \
+         network was trained on small ones, choose its size with --resize and --crop, or \
+         --preprocess raw",
+        from[0], from[1], to[0], to[1]
+    );
+    Warning::new(ENLARGED, name, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_counted_the_most_frequent_first() {
+        let files = ["a.svg", "b.AVIF", "c/d.avif", "e.heic"].map(str::to_owned);
+        assert_eq!(endings(&files), ".avif 2, .heic 1, .svg 1");
+    }
+}
