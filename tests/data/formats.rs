@@ -146,3 +146,25 @@ fn a_header_that_promises_much_is_refused_at_once() {
         std::fs::remove_file(folder.path().join(name)).unwrap();
     }
 }
+
+#[test]
+fn scans_without_end_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = pictures();
+    let jpeg = &all.iter().find(|picture| picture.name == "progressive.jpg").unwrap().bytes;
+    let scan = jpeg.windows(2).position(|two| two == [0xff, 0xda]).unwrap();
+    let is_marker = |two: &[u8]| two[0] == 0xff && !matches!(two[1], 0 | 0xff);
+    let length = 2 + jpeg[scan + 2..].windows(2).position(is_marker).unwrap();
+    let (before, rest) = jpeg.split_at(scan);
+    let (scan, after) = rest.split_at(length);
+    for (count, refused) in [(20, false), (600, true)] {
+        let many = [before, &scan.repeat(count), after].concat();
+        write(folder.path(), "many.jpg", &many);
+        if refused {
+            let said = message(folder.path(), &bytes_as_rgb(), &options(1, 1));
+            assert!(said.contains("more than 500 scans"), "{said}");
+        } else {
+            assert_eq!(pixels_of(&folder).0, 9);
+        }
+    }
+}

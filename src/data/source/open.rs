@@ -36,7 +36,7 @@ fn open_file(path: &Path) -> Result<Arc<dyn Source>> {
         Some("safetensors") => ArraySource::open(SourceKind::Safetensors, path),
         Some("bin") => Ok(Arc::new(Cifar::open(vec![path.to_owned()])?)),
         _ if idx::is_idx(&name) => idx::open(path),
-        _ if looks(&name) != Looks::Other => {
+        _ if looks(&name) == Looks::Picture => {
             let remedy = "give the folder that holds it";
             Err(Error::file("open", path, "it is a single image", remedy))
         }
