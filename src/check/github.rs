@@ -46,7 +46,7 @@ mod tests {
     fn verdict(count: usize) -> Verdict {
         let finding = |i: usize| Finding {
             outcome: Outcome::Drifted,
-            of: format!("cka[\"relu:{i}\",\"b\"]"),
+            of: format!("cka[\"relu:{i}\",\"b{i}\"]"),
             rule: None,
             value: 0.5.into(),
             baseline: 0.9.into(),
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn what_commands_end_with_is_escaped() {
         let text = annotations(&verdict(1));
-        let title = "::error title=repsim%3A drift%3A cka[\"relu%3A0\"%2C\"b\"]::";
+        let title = "::error title=repsim%3A drift%3A cka[\"relu%3A0\"%2C\"b0\"]::";
         assert_eq!(text, format!("{title}50 %25%0D%0Aoff: by, much\n"));
     }
 

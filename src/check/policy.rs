@@ -190,9 +190,15 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         for (text, parts) in [
-            ("version = 1\nrulez = []", ["'rulez'", "the nearest is 'rules'"]),
-            ("version = 1\nallow_different_data = true", ["no key", "'allow-different-data'"]),
-            ("version = 1\n[[tolerance]]\nof = 'cka'\natoll = 1", ["'atoll'", "'atol'"]),
+            ("version = 1\nrulez = []", ["'rulez'", "did you mean rules?"]),
+            (
+                "version = 1\nallow_different_data = true",
+                ["no key", "did you mean allow-different-data?"],
+            ),
+            (
+                "version = 1\n[[tolerance]]\nof = 'cka'\natoll = 1",
+                ["'atoll'", "did you mean atol?"],
+            ),
             ("version = 1\n[[tolerance]]\natol = 1", ["line 2", "missing field `of`"]),
             ("rules = []", ["line 1", "missing field `version`"]),
             ("version = 2", ["version 2", "version 1"]),
