@@ -15,7 +15,6 @@ use super::spatial::{Finished, Spatial};
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
 use crate::linalg::{Centring, PackedSymmetric};
-use crate::similarity::cka::CONSTANT;
 use crate::similarity::{Bias, Kernel};
 use crate::stats::{HsicSums, HsicTable};
 
@@ -202,14 +201,14 @@ fn usable(
     samples: usize,
     settings: &Settings,
 ) -> (Option<PackedSymmetric>, Option<Absence>) {
-    let LayerGram { mut gram, centre_norm, absence, .. } = layer;
+    let LayerGram { mut gram, centre_norm, constant, absence, .. } = layer;
     let needs = settings.bias.least_samples();
     let few = (samples < needs).then_some(Absence::TooFew(samples, needs));
     if let Some(why) = absence.or(few) {
         return (None, Some(why));
     }
     let scatter = Centring::Double.of(&gram).scatter();
-    if scatter <= CONSTANT * centre_norm * samples as f64 {
+    if scatter <= constant * centre_norm * samples as f64 {
         return (None, Some(Absence::Constant));
     }
     match settle(&mut gram, settings.kernel) {

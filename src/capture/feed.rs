@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::judge::{Judge, Judged, Naming};
 use super::{Progress, Reduce, Timing};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
+use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
 use crate::torchscript::{Answer, Layer, Model, shape_text, tensors};
 
 /// A prepared model, the layers wanted of it, and which of the inputs of a batch it takes.
@@ -163,6 +164,16 @@ pub struct Place<'a> {
     pub name: &'a dyn Fn(usize) -> String,
     /// Position in the data set of the sample in each row; empty for stored representations.
     pub indices: &'a [usize],
+    /// Whether the numbers have fewer digits than the type of the tensor holds.
+    pub single: bool,
+}
+
+impl Place<'_> {
+    /// The scatter relative to the squared norm of the mean below which an output counts as constant.
+    pub fn constant(&self, output: &Tensor) -> f64 {
+        let double = output.kind() == Kind::Double && !self.single;
+        if double { CONSTANT_DOUBLE } else { CONSTANT }
+    }
 }
 
 /// Something that gives the outputs of layers, batch by batch.
@@ -175,6 +186,10 @@ pub trait Feed {
 
     /// Samples in a batch.
     fn batch_size(&self) -> usize;
+
+    /// Of each sample that was given the first one that is the same to a layer of a subject; `None`
+    /// where no two are. Known after the first pass.
+    fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]>;
 
     /// Gives everything once; returns how many samples there were.
     ///
@@ -234,6 +249,10 @@ impl Feed for ModelFeed<'_> {
         self.source.load.batch_size.min(self.samples())
     }
 
+    fn copies(&self, _: usize, _: usize) -> Option<&[usize]> {
+        self.summary.as_ref()?.copies.as_deref()
+    }
+
     fn pass(
         &mut self,
         consumer: &mut dyn Consumer,
@@ -275,9 +294,10 @@ impl ModelFeed<'_> {
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
                 let indices = &batch.indices;
-                let samples = batch.len();
+                let (samples, class_tokens, single) = (batch.len(), 0, false);
+                let name = &name;
                 let at =
-                    Place { subject: i, layer: 0, samples, class_tokens: 0, name: &name, indices };
+                    Place { subject: i, layer: 0, samples, class_tokens, name, indices, single };
                 let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
                 self.judges[i].take(dataset, indices, output.as_ref())?;
             }

@@ -8,6 +8,7 @@ use super::reduce::Reduce;
 use super::rows::{RowStore, first_not_finite};
 use crate::error::Result;
 use crate::linalg::PackedSymmetric;
+use crate::similarity::Products;
 use crate::torchscript::Answer;
 
 /// The linear Gram matrix of one layer as it grows.
@@ -19,16 +20,17 @@ pub struct LayerGram {
     pub centre_norm: f64,
     /// Of each row its product with that centre and its sum; empty unless asked for.
     pub beside: [Vec<f64>; 2],
+    /// Scatter relative to the squared norm of the mean below which the rows count as constant.
+    pub constant: f64,
     /// Why there is none.
     pub absence: Option<Absence>,
 }
 
 impl LayerGram {
-    /// XXᵀ of the rows as they were before the centre was subtracted, and the sum over each.
-    pub fn uncentred(self) -> (PackedSymmetric, Vec<f64>) {
+    /// The products of the rows with all that measures need to know of the centre.
+    pub fn products(self) -> Products {
         let [along, sums] = self.beside;
-        let product = |i, j| self.gram.get(i, j) + along[i] + along[j] - self.centre_norm;
-        (PackedSymmetric::from_fn(self.gram.order(), product), sums)
+        Products { gram: self.gram, along, centre_norm: self.centre_norm, sums }
     }
 
     /// Adds to what is known of the rows from `first` on.
@@ -62,7 +64,7 @@ impl<'a> FullPass<'a> {
         Self { reduce, grams, parts, with_means: false, done: 0 }
     }
 
-    /// The same pass, which also finds what [`LayerGram::uncentred`] needs.
+    /// The same pass, which also finds what [`LayerGram::products`] needs.
     pub fn with_means(self) -> Self {
         Self { with_means: true, ..self }
     }
@@ -89,6 +91,7 @@ impl Consumer for FullPass<'_> {
 
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
         let target = &mut self.grams[at.subject][at.layer];
+        target.constant = at.constant(output);
         let here = |p: &Part| p.subject == at.subject && p.layer == at.layer;
         for (part, store) in self.parts.iter_mut().filter(|(p, _)| here(p)) {
             if target.absence.is_some() {

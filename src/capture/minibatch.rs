@@ -10,7 +10,6 @@ use super::rows::{batch_gram, squared_norm};
 use crate::error::Result;
 use crate::linalg::{Centring, PackedSymmetric};
 use crate::similarity::Kernel;
-use crate::similarity::cka::CONSTANT;
 use crate::stats::HsicSums;
 use crate::torchscript::Answer;
 
@@ -22,6 +21,8 @@ struct LayerState {
     centre: Option<Tensor>,
     samples: usize,
     spread: f64,
+    /// Scatter relative to the squared norm of the mean below which the rows count as constant.
+    constant: f64,
     absence: Option<Absence>,
 }
 
@@ -55,7 +56,7 @@ impl Minibatch {
         let spreads = self.layers.iter().map(|l| l.iter().map(spread).collect()).collect();
         let absence = |state: LayerState| {
             let centre = state.centre.as_ref().map_or(0.0, squared_norm);
-            let constant = state.scatter <= CONSTANT * centre * state.samples as f64;
+            let constant = state.scatter <= state.constant * centre * state.samples as f64;
             state.absence.or(constant.then_some(Absence::Constant))
         };
         let layers = self.layers.into_iter();
@@ -77,6 +78,7 @@ impl Consumer for Minibatch {
         let small = self.is_too_small(at.samples);
         let state = &mut self.layers[at.subject][at.layer];
         state.gram = None;
+        state.constant = at.constant(output);
         if small || state.absence.is_some() {
             return Ok(Answer::Keep);
         }

@@ -83,9 +83,13 @@ pub fn represent(
     }
     progress.end();
     let passes = plan.passes.len();
-    let layers = plan.made(grams, &mut kept, wanted);
+    let copies = |s: usize, l: usize| feed.copies(s, l);
+    let layers = plan.made(grams, &mut kept, wanted, &copies);
     Ok(Outcome { layers, names: kept.names, indices: kept.indices, passes, timing })
 }
+
+/// Of each sample the first that is the same to a layer of a subject.
+type Copies<'a> = dyn Fn(usize, usize) -> Option<&'a [usize]> + 'a;
 
 /// Which layers are kept as features, and in which pass the Gram matrices of the others are made.
 struct Plan {
@@ -125,6 +129,7 @@ impl Plan {
         grams: Vec<Vec<LayerGram>>,
         kept: &mut Kept,
         wanted: &Wanted,
+        copies: &Copies<'_>,
     ) -> Vec<Vec<Captured>> {
         let one = |s: usize, l: usize, gram: LayerGram, kept: &mut Kept| {
             let width = self.widths[s][l];
@@ -133,6 +138,10 @@ impl Plan {
                 0 => state.features(wanted.options, &kept.names),
                 _ => of_gram(gram, width, wanted.options, &kept.names),
             };
+            let found = found.map(|layer| match copies(s, l) {
+                Some(copies) => layer.with_copies(copies),
+                None => layer,
+            });
             Captured { width, found, sparsity: state.sparsity }
         };
         let mut all = vec![];
@@ -229,6 +238,8 @@ impl Rows {
 struct State {
     rows: Rows,
     sparsity: Sparsity,
+    /// Scatter relative to the squared norm of the mean below which the rows count as constant.
+    constant: f64,
     absence: Option<String>,
 }
 
@@ -238,7 +249,8 @@ impl State {
             return Err(why);
         }
         let features = std::mem::take(&mut self.rows).whole().unwrap_or_default();
-        Representation::new(features, options).map_err(|why| why.of_samples(names))
+        Representation::within(features, options, self.constant)
+            .map_err(|why| why.of_samples(names))
     }
 }
 
@@ -251,8 +263,9 @@ fn of_gram(
     if let Some(why) = gram.absence {
         return Err(why.to_string());
     }
-    let (products, sums) = gram.uncentred();
-    Representation::from_gram(products, sums, width, options).map_err(|why| why.of_samples(names))
+    let constant = gram.constant;
+    Representation::of_products(gram.products(), width, options, constant)
+        .map_err(|why| why.of_samples(names))
 }
 
 /// All that is kept.
@@ -304,6 +317,7 @@ impl Consumer for Pass<'_> {
         self.kept.note_samples(&at);
         let rows = self.wanted.reduce.rows(output, at.class_tokens)?;
         let state = &mut self.kept.layers[at.subject][at.layer];
+        state.constant = at.constant(output);
         add_sparsity(&mut state.sparsity, &rows)?;
         if self.plan.is_gram(&at) {
             self.pass.layer(at, output)?;

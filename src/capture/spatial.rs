@@ -9,7 +9,6 @@ use super::reduce::Reduce;
 use super::rows::{mean, squared_norm};
 use crate::error::Result;
 use crate::linalg::Centring;
-use crate::similarity::cka::CONSTANT;
 use crate::stats::{HsicTable, LayerMoments, PairMoments, PairProducts, least_samples};
 use crate::torchscript::{Answer, tensors};
 
@@ -28,6 +27,8 @@ struct LayerState {
     /// Σ over batches of the scatter, of n·‖centre‖², of n·(scatter/n)².
     totals: [f64; 3],
     rows_seen: f64,
+    /// Scatter relative to the squared norm of the mean below which the rows count as constant.
+    constant: f64,
 }
 
 /// Moments of all pairs of layers that have the same number of positions.
@@ -67,6 +68,7 @@ impl LayerState {
             own: PairMoments::new(width, width),
             totals: [0.0; 3],
             rows_seen: 0.0,
+            constant: 0.0,
         }
     }
 
@@ -97,7 +99,7 @@ impl LayerState {
     }
 
     fn why_absent(&self) -> Option<Absence> {
-        let constant = self.totals[0] <= CONSTANT * self.totals[1];
+        let constant = self.totals[0] <= self.constant * self.totals[1];
         self.absence.clone().or(constant.then_some(Absence::Constant))
     }
 
@@ -204,6 +206,7 @@ impl Consumer for Spatial {
 
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
         let state = &mut self.layers[at.subject][at.layer];
+        state.constant = at.constant(output);
         if state.absence.is_none() {
             let rows = Reduce::Spatial.rows(output, at.class_tokens)?.contiguous();
             if !state.take(&rows)? {

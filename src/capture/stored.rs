@@ -1,10 +1,11 @@
 //! Stored representations in the place of models.
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 use tch::Tensor;
 
 use super::feed::{Consumer, Feed, Place};
 use super::{Progress, Timing};
+use crate::data::{copies, digest};
 use crate::error::Result;
 use crate::torchscript::{Answer, Axes, tensors};
 
@@ -14,6 +15,9 @@ pub struct StoredLayer {
     pub values: ArrayD<f64>,
     /// Its axes.
     pub axes: Axes,
+    /// Whether it was stored in fewer digits than float64 has, so that features with a large offset
+    /// cannot be told from constant ones.
+    pub single: bool,
 }
 
 impl StoredLayer {
@@ -26,9 +30,17 @@ impl StoredLayer {
 
 /// Arrays with a row a sample: a list of layers a subject. All have the same number of rows.
 pub struct StoredFeed {
-    layers: Vec<Vec<Tensor>>,
+    layers: Vec<Vec<Kept>>,
     samples: usize,
     batch_size: usize,
+}
+
+/// One array as layers are given.
+struct Kept {
+    values: Tensor,
+    single: bool,
+    /// Of each row the first that is equal, where any two are.
+    copies: Option<Vec<usize>>,
 }
 
 impl StoredFeed {
@@ -38,7 +50,7 @@ impl StoredFeed {
     /// # Errors
     /// An array that libtorch cannot hold.
     pub fn new(subjects: &[Vec<ArrayD<f64>>], batch_size: usize) -> Result<Self> {
-        let one = |array: &ArrayD<f64>| canonical(array, Axes::guessed(array.ndim()));
+        let one = |array: &ArrayD<f64>| Kept::new(array, Axes::guessed(array.ndim()), false);
         let all = |layers: &Vec<ArrayD<f64>>| layers.iter().map(one).collect();
         Ok(Self::of(subjects.iter().map(all).collect::<Result<_>>()?, batch_size))
     }
@@ -48,24 +60,31 @@ impl StoredFeed {
     /// # Errors
     /// An array that libtorch cannot hold.
     pub fn with_axes(subjects: &[Vec<StoredLayer>], batch_size: usize) -> Result<Self> {
-        let one = |layer: &StoredLayer| canonical(&layer.values, layer.axes);
+        let one = |layer: &StoredLayer| Kept::new(&layer.values, layer.axes, layer.single);
         let all = |layers: &Vec<StoredLayer>| layers.iter().map(one).collect();
         Ok(Self::of(subjects.iter().map(all).collect::<Result<_>>()?, batch_size))
     }
 
-    fn of(layers: Vec<Vec<Tensor>>, batch_size: usize) -> Self {
-        let samples = layers.iter().flatten().next().map_or(0, |array| array.size()[0] as usize);
+    fn of(layers: Vec<Vec<Kept>>, batch_size: usize) -> Self {
+        let first = layers.iter().flatten().next();
+        let samples = first.map_or(0, |layer| layer.values.size()[0] as usize);
         Self { layers, samples, batch_size: batch_size.clamp(1, samples.max(1)) }
     }
 }
 
-fn canonical(values: &ArrayD<f64>, axes: Axes) -> Result<Tensor> {
-    Ok(axes.canonical(&tensors::from_array(values)?))
+impl Kept {
+    fn new(values: &ArrayD<f64>, axes: Axes, single: bool) -> Result<Self> {
+        let bytes = |row: ArrayViewD<'_, f64>| -> Vec<u8> {
+            row.iter().flat_map(|value| value.to_le_bytes()).collect()
+        };
+        let copies = copies(values.outer_iter().map(|row| digest(&bytes(row))));
+        Ok(Self { values: axes.canonical(&tensors::from_array(values)?), single, copies })
+    }
 }
 
 impl Feed for StoredFeed {
     fn shapes(&self) -> Vec<Vec<Vec<i64>>> {
-        self.layers.iter().map(|l| l.iter().map(Tensor::size).collect()).collect()
+        self.layers.iter().map(|l| l.iter().map(|a| a.values.size()).collect()).collect()
     }
 
     fn samples(&self) -> usize {
@@ -74,6 +93,10 @@ impl Feed for StoredFeed {
 
     fn batch_size(&self) -> usize {
         self.batch_size
+    }
+
+    fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]> {
+        self.layers.get(subject)?.get(layer)?.copies.as_deref()
     }
 
     fn pass(
@@ -102,9 +125,10 @@ impl StoredFeed {
                 continue;
             }
             for (layer, array) in layers.iter().enumerate() {
-                let rows = array.narrow(0, start as i64, count as i64);
+                let rows = array.values.narrow(0, start as i64, count as i64);
                 let (samples, class_tokens, indices) = (count, 0, &[][..]);
-                let at = Place { subject, layer, samples, class_tokens, name: &name, indices };
+                let (name, single) = (&name, array.single);
+                let at = Place { subject, layer, samples, class_tokens, name, indices, single };
                 if matches!(consumer.layer(at, &rows)?, Answer::Stop) {
                     break;
                 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::axes::ChannelAxis;
 use crate::capture::Reduce;
-use crate::data::{Channels, Crop, Interpolation, Preset, Range, Resize};
+use crate::data::{ArrayLayout, Channels, Crop, FloatRange, Interpolation, Preset, Range, Resize};
 use crate::torchscript::device::DeviceChoice;
 
 /// How much is said.
@@ -47,6 +47,9 @@ pub struct LoadArgs {
     /// Leave out files that cannot be decoded, and list them in the report
     #[arg(long, help_heading = "Data")]
     pub skip_unreadable: bool,
+    /// Axes of arrays of pictures: nchw or nhwc [default: what their shape says]
+    #[arg(long, value_name = "ORDER", help_heading = "Data")]
+    pub layout: Option<ArrayLayout>,
     /// Threads that decode and resize [default: half of --threads, at least 1]
     #[arg(long, value_name = "N", help_heading = "Data", value_parser = positive)]
     pub workers: Option<usize>,
@@ -72,9 +75,13 @@ pub struct PreprocessArgs {
     /// Channels: rgb (grey is repeated), grey, or keep
     #[arg(long, value_name = "CHANNELS", value_parser = channels, help_heading = "Preprocessing")]
     pub channels: Option<Channels>,
-    /// What bytes become: 0..1, -1..1 or 0..255
+    /// What bytes become, and float images too: 0..1, -1..1 or 0..255
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Preprocessing")]
     pub range: Option<Range>,
+    /// What arrays of float images hold: 0..1, -1..1, 0..255, or keep to take them as they are
+    /// [default: 0..1; without mean, std and --range also what is normalised already]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Preprocessing")]
+    pub float_range: Option<FloatRange>,
     /// Subtract: one number, or one a channel (0.485,0.456,0.406)
     #[arg(
         long,

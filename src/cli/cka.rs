@@ -14,7 +14,7 @@ use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
 use super::sides::{check_b, check_stored, check_two, patterns_b, selections};
-use super::{accuracy, features, inputs, notices, picture, settings};
+use super::{accuracy, duplicates, features, inputs, notices, picture, settings};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source, Subject};
 use crate::data::{Dataset, Preprocess};
@@ -114,6 +114,7 @@ pub fn compare(args: &Args, messages: &Messages) -> Result<CkaReport> {
             features::compare(&given, &settings, args.recorded("cpu"), threads, messages)?
         }
     };
+    report.results.check_values()?;
     for warning in &report.warnings {
         messages.warning(warning);
     }
@@ -171,6 +172,7 @@ impl Args {
             reduce: self.reduce.reduce,
             batch_size: self.data.load.batch_size,
             limit: self.data.load.limit,
+            layout: self.data.load.layout,
             seed: self.data.load.seed,
             layers: self.layers.layers.clone(),
             layers_b: self.patterns_b().to_vec(),
@@ -200,6 +202,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let mut feed = ModelFeed::new(&mut subjects, source);
     tell_passes(engine::passes_needed(&feed, settings)?, &feed, messages);
     let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
+    warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(notices::of_data(&data));
     warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));

@@ -451,6 +451,7 @@ impl Args {
             k: self.k,
             batch_size: self.extract.load.batch_size,
             limit: self.extract.load.limit,
+            layout: self.extract.load.layout,
             seed: self.extract.load.seed,
             optimize: !self.extract.run.no_optimize,
             device: ready.map(|r| r.device.clone()),

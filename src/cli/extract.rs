@@ -118,7 +118,8 @@ impl<'a> Features<'a> {
     /// # Errors
     /// It cannot be opened.
     pub fn open(&self, path: &Path) -> Result<Dataset> {
-        Dataset::open(path)?.subset(self.args.load.limit, self.args.load.seed)
+        Dataset::open_as(path, self.args.load.layout)?
+            .subset(self.args.load.limit, self.args.load.seed)
     }
 
     /// Loads the model, if it is not yet, and finds the layer by running it on the first samples.

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::axes::ChannelAxes;
+use super::duplicates;
 use super::output::Messages;
 use crate::capture::Reduce;
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::stored::{StoredFeed, StoredLayer};
-use crate::data::features::{Feature, load_features};
+use crate::data::features::{Feature, load_chosen, load_features};
 use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, CkaSettings, Side, SideLayer};
 use crate::report::{ArrayInfo, FeatureInput, Inputs, sha256_of_file};
@@ -39,16 +40,18 @@ pub fn compare(
     let files = with_axes(files, &given.channel_axes, settings.reduce)?;
     let features = files.iter().map(record).collect::<Result<_>>()?;
     let sides: Vec<Side> = files.iter().map(|file| side(file, settings)).collect();
+    let named = named(&files);
     let arrays: Vec<Vec<StoredLayer>> = files.into_iter().map(layers).collect();
     let batch_size = match settings.estimator {
         Estimator::Full => usize::MAX,
         Estimator::Minibatch => recorded.batch_size,
     };
     let mut feed = StoredFeed::with_axes(&arrays, batch_size)?;
+    let warnings = duplicates::of_features(&named, &feed);
     drop(arrays);
     let outcome = engine::compare(&mut feed, settings, &mut messages.bar())?;
     let inputs = Inputs { features, ..Inputs::default() };
-    Ok(CkaReport::assemble(libtorch_version(), inputs, recorded, &sides, &outcome, vec![]))
+    Ok(CkaReport::assemble(libtorch_version(), inputs, recorded, &sides, &outcome, warnings))
 }
 
 /// A file of arrays, and those wanted of it.
@@ -59,23 +62,19 @@ pub type Stored = (PathBuf, Vec<Feature>);
 /// # Errors
 /// A file cannot be read, or the numbers of rows differ.
 pub fn load(paths: &[PathBuf], selections: &[Selection]) -> Result<Vec<Stored>> {
-    let load = |(path, wanted): (&'_ PathBuf, &Selection)| {
-        Ok((path.clone(), choose(load_features(path)?, wanted, path)?))
-    };
+    let load =
+        |(path, wanted): (&'_ PathBuf, &Selection)| Ok((path.clone(), chosen(path, wanted)?));
     let files = paths.iter().zip(selections).map(load).collect::<Result<Vec<_>>>()?;
     check_rows(&files)?;
     Ok(files)
 }
 
 /// The arrays wanted: all, or those whose names the patterns choose.
-fn choose(features: Vec<Feature>, wanted: &Selection, path: &Path) -> Result<Vec<Feature>> {
-    if wanted.patterns().is_empty() {
-        return Ok(features);
+fn chosen(path: &Path, wanted: &Selection) -> Result<Vec<Feature>> {
+    match wanted.patterns().is_empty() {
+        true => load_features(path),
+        false => load_chosen(path, &mut |names| wanted.choose_names(names, path)),
     }
-    let names: Vec<&str> = features.iter().map(|f| f.name.as_str()).collect();
-    let places = wanted.choose_names(&names, path)?;
-    let chosen = |(i, feature): (usize, Feature)| places.contains(&i).then_some(feature);
-    Ok(features.into_iter().enumerate().filter_map(chosen).collect())
 }
 
 fn check_rows(files: &[Stored]) -> Result<()> {
@@ -117,7 +116,7 @@ pub fn with_axes(
     let file = |(path, features): Stored| {
         let array = |f: Feature| {
             let axes = given.of_array(&f.name, f.values.shape(), &path)?;
-            let layer = StoredLayer { values: f.values, axes };
+            let layer = StoredLayer { values: f.values, axes, single: f.single };
             check_reduce(&path, &f.name, &layer, reduce)?;
             Ok((f.name, layer))
         };
@@ -145,6 +144,11 @@ pub fn layers(file: StoredFile) -> Vec<StoredLayer> {
 /// The names of the arrays of a file.
 pub fn names(file: &StoredFile) -> Vec<String> {
     file.arrays.iter().map(|(name, _)| name.clone()).collect()
+}
+
+/// Each file with the names of its arrays.
+pub fn named(files: &[StoredFile]) -> Vec<(PathBuf, Vec<String>)> {
+    files.iter().map(|file| (file.path.clone(), names(file))).collect()
 }
 
 /// What the report says of a file.

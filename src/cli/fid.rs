@@ -300,6 +300,7 @@ impl Args {
             fail_above: self.fail_above,
             batch_size: self.extract.load.batch_size,
             limit: self.extract.load.limit,
+            layout: self.extract.load.layout,
             seed: self.extract.load.seed,
             optimize: !self.extract.run.no_optimize,
             device: ready.map(|r| r.device.clone()),

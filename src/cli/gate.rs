@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Status;
 use super::judging::{Judging, JudgingArgs, Place, check_ending};
 use super::output::{self, Messages};
+use super::outputs::check_report_name;
 use crate::check::Document;
 use crate::error::{Error, Result};
 
@@ -44,6 +45,7 @@ impl GateArgs {
             let problem = format!("{option} says how a report is checked, and none is");
             return Err(Error::usage(problem, "add --check BASELINE.json, or leave it out"));
         }
+        output.map_or(Ok(()), check_report_name)?;
         self.update_baseline.as_deref().map_or(Ok(()), |path| check_ending(path, "json"))?;
         let Some(path) = &self.check else {
             return Ok(Gate { judging: None, update: self.update_baseline.clone() });

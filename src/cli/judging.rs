@@ -7,7 +7,8 @@ use super::output::{self, Messages};
 use super::picture;
 use crate::check::{Document, Outcome, Policy, Told, Verdict, annotations, judge, junit, told};
 use crate::error::{Error, Result};
-use crate::report::{check_writable, write_atomically};
+
+use crate::report::{check_writable, text_of, write_atomically};
 
 /// Failures in the table.
 const ROWS: usize = 40;
@@ -134,8 +135,7 @@ pub fn check_ending(path: &Path, ending: &str) -> Result<()> {
 /// # Errors
 /// There is no such file, or it is no report.
 pub fn read(path: &Path) -> Result<Document> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-    Document::parse(&text, path)
+    Document::parse(&text_of(path)?, path)
 }
 
 impl Judging {

@@ -10,6 +10,7 @@ mod compare;
 mod demo;
 mod diff;
 mod distance;
+mod duplicates;
 mod extract;
 mod features;
 mod fid;

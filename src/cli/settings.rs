@@ -20,14 +20,23 @@ impl DataArgs {
         let path = self.data.as_deref().ok_or_else(|| {
             Error::usage("no data was given", "name a folder of images with --data FOLDER")
         })?;
-        Dataset::open(path)?.subset(self.load.limit, self.load.seed)
+        let dataset = Dataset::open_as(path, self.load.layout)?;
+        match (self.load.layout, dataset.layout()) {
+            (Some(layout), None) => {
+                let problem =
+                    format!("--layout {layout} is for arrays of pictures, and this is none");
+                Err(Error::file("open", path, problem, "leave --layout out"))
+            }
+            _ => dataset.subset(self.load.limit, self.load.seed),
+        }
     }
 }
 
 impl LoadArgs {
     /// Whether an option was given that only images have; the batch size is not one.
     pub fn any(&self) -> bool {
-        self.limit.is_some() || self.seed.is_some() || self.skip_unreadable
+        let chosen = self.limit.is_some() || self.seed.is_some() || self.layout.is_some();
+        chosen || self.skip_unreadable
     }
 
     /// How samples are read.
@@ -46,7 +55,8 @@ impl PreprocessArgs {
     /// Whether any of the options was given.
     pub fn any(&self) -> bool {
         let sizes = self.resize.is_some() || self.crop.is_some() || self.interpolation.is_some();
-        let values = self.range.is_some() || self.mean.is_some() || self.std.is_some();
+        let ranges = self.range.is_some() || self.float_range.is_some();
+        let values = ranges || self.mean.is_some() || self.std.is_some();
         self.preprocess.is_some() || sizes || values || self.channels.is_some()
     }
 
@@ -63,6 +73,7 @@ impl PreprocessArgs {
         set(&mut steps.crop, self.crop);
         set(&mut steps.channels, self.channels);
         set(&mut steps.range, self.range);
+        set(&mut steps.float_range, self.float_range);
         set(&mut steps.mean, self.mean.clone());
         set(&mut steps.std, self.std.clone());
         steps.validate()?;
@@ -85,7 +96,7 @@ impl PreprocessBArgs {
     /// A step that means nothing.
     pub fn steps(&self, a: &Preprocess) -> Result<Preprocess> {
         let mut steps = match self.preprocess_b {
-            Some(preset) => Preprocess::preset(preset),
+            Some(preset) => Preprocess { float_range: a.float_range, ..Preprocess::preset(preset) },
             None => a.clone(),
         };
         set(&mut steps.resize, self.resize_b);

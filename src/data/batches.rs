@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Dataset;
-use super::fingerprint::{Digest, fingerprint};
+use super::fingerprint::{Digest, copies, fingerprint};
 use super::loader::{Loader, send_all};
 use super::preprocess::Preprocess;
 use super::transform::Scaling;
@@ -112,6 +112,9 @@ pub struct Summary {
     /// SHA-256 over the sorted names and the SHA-256 of each used sample's bytes as stored:
     /// `name ‖ 0x00 ‖ digest` each; `None` where it was not asked for.
     pub fingerprint: Option<String>,
+    /// Of each sample used the place of the first one with the same bytes, where any two have the same
+    /// and fingerprints were asked for.
+    pub copies: Option<Vec<usize>>,
     /// Samples left out, in the order of the data set.
     pub skipped: Vec<Skipped>,
     /// The sample that resizing enlarged most, where that is by more than [`Enlarged::MANY`] times.
@@ -214,6 +217,7 @@ impl Batches {
             fingerprint: self
                 .fingerprint
                 .then(|| fingerprint(progress.digests.iter().map(named).collect())),
+            copies: copies(progress.digests.iter().map(|(_, digest)| *digest)),
             skipped: progress.skipped.clone(),
             enlarged: progress.enlarged.map(|(i, how)| Enlarged::new(self.dataset.name(i), how)),
             decode_seconds: progress.busy.as_secs_f64(),

@@ -13,7 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::batches::{Batches, Enlarged, LoadOptions};
 use super::fingerprint::{digest, fingerprint};
 use super::preprocess::{Preprocess, Preset};
-use super::source::{self, Form, Sample, Source, SourceKind};
+use super::source::{self, ArrayLayout, Form, Sample, Source, SourceKind};
 use crate::error::{Error, Result};
 
 /// An opened data source: names, labels and the number of samples are known, nothing is decoded.
@@ -38,7 +38,19 @@ impl Dataset {
     /// A path that is not there or holds nothing of these; a file that is damaged; labels of
     /// another length than the samples.
     pub fn open(path: &Path) -> Result<Self> {
-        let source = source::open(path)?;
+        Self::open_as(path, None)
+    }
+
+    /// As [`Dataset::open`], with the order of the axes of an array of pictures, which otherwise its
+    /// shape has to tell: bytes by which axis has 1, 3 or 4 entries; floats are `N×C×H×W` unless
+    /// only the last axis can be that of channels.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::open`]; an array that does not go with the layout, or one of bytes whose shape
+    /// tells none.
+    pub fn open_as(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
+        let source = source::open(path, layout)?;
         let chosen = (0..source.len()).collect();
         let labels = source.labels().map(Arc::from);
         Ok(Self { path: path.to_owned(), source, chosen, labels })
@@ -52,6 +64,12 @@ impl Dataset {
     /// What the path turned out to hold.
     pub fn kind(&self) -> SourceKind {
         self.source.kind()
+    }
+
+    /// The order of the axes of an array of pictures, as told or as found; `None` where there is no
+    /// axis of channels, and for all that is no array.
+    pub fn layout(&self) -> Option<ArrayLayout> {
+        self.source.layout()
     }
 
     /// Whether the samples are pictures (of bytes or floats), to which all preprocessing applies.

@@ -1,5 +1,7 @@
 //! Element types of stored arrays and their conversion to floats.
 
+use std::fmt;
+
 /// An element type that can be read. All are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dtype {
@@ -72,15 +74,26 @@ impl Dtype {
             Self::F64 => write(bytes, out, |v| f64::from_le_bytes(v) as f32),
         }
     }
+}
 
-    /// The elements of `bytes` as labels; `None` where one is negative or no integer type.
-    pub fn labels(self, bytes: &[u8]) -> Option<Vec<usize>> {
-        if self.is_float() {
-            return None;
-        }
-        let mut values = vec![];
-        self.widen(bytes, &mut values);
-        values.into_iter().map(|v| (v >= 0.0).then_some(v as usize)).collect()
+impl fmt::Display for Dtype {
+    /// NumPy's name for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "bool",
+            Self::U8 => "uint8",
+            Self::I8 => "int8",
+            Self::U16 => "uint16",
+            Self::I16 => "int16",
+            Self::U32 => "uint32",
+            Self::I32 => "int32",
+            Self::U64 => "uint64",
+            Self::I64 => "int64",
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+        })
     }
 }
 
@@ -123,12 +136,5 @@ mod tests {
         }
         assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
         assert_eq!(brain(0x3fc0), 1.5);
-    }
-
-    #[test]
-    fn labels_are_whole_and_not_negative() {
-        assert_eq!(Dtype::I16.labels(&[1, 0, 2, 1]), Some(vec![1, 258]));
-        assert_eq!(Dtype::I8.labels(&[255]), None);
-        assert_eq!(Dtype::F32.labels(&[0; 4]), None);
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::source::{Stored, arrays};
+use super::dtype::Dtype;
+use super::source::{LABELS, Stored, arrays, is_pictures, labels, samples_and_labels, with_rows};
 use crate::error::{Error, Result};
 
 /// One layer's representation: a row a sample.
@@ -14,6 +15,9 @@ pub struct Feature {
     pub name: String,
     /// The values, `N×D…`.
     pub values: ArrayD<f64>,
+    /// Whether they were stored in less than float64, so that features with a large offset cannot be
+    /// told from constant ones.
+    pub single: bool,
 }
 
 /// One array of a file, whose rows are read when they are asked for.
@@ -26,12 +30,17 @@ pub struct StoredFeature {
 impl StoredFeature {
     /// Name of the array in its file; a `.npy` gives its file name without the ending.
     pub fn name(&self) -> String {
-        name(&self.stored)
+        shown(&self.stored.path, &self.stored.name)
     }
 
     /// Its shape, `N×D…`.
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// Whether it is stored in fewer digits than float64 has.
+    pub fn is_single(&self) -> bool {
+        self.stored.dtype.is_float() && self.stored.dtype != Dtype::F64
     }
 
     /// N.
@@ -59,16 +68,31 @@ impl StoredFeature {
 /// Opens all arrays of a `.npz`, `.npy` or `.safetensors` file.
 ///
 /// Arrays come in the order of the file (`.safetensors`: of the elements). Floats of 16, 32 and 64
-/// bits, integers and booleans become float64. An array of one axis is `N×1`.
+/// bits, integers and booleans become float64. An array of one axis is `N×1`. Single values and
+/// strings, which describe the arrays beside them, are passed over.
 ///
 /// # Errors
 ///
-/// A file that is damaged or of another kind; an array that is empty, a single number, in Fortran
-/// or big-endian order, or of a type that is no number.
+/// A file that is damaged or of another kind; an array that is empty, in big-endian order, or of a
+/// type that is no number; nothing but single values and strings.
 pub fn open_features(path: &Path) -> Result<Vec<StoredFeature>> {
-    let mut file = arrays(path)?;
-    let names = file.names().to_vec();
-    names.into_iter().map(|name| feature(file.array(&name)?)).collect()
+    chosen(path, &mut |names| Ok((0..names.len()).collect()))
+}
+
+/// Chooses among the names of arrays: the places of those wanted.
+pub type Choose<'a> = dyn FnMut(&[&str]) -> Result<Vec<usize>> + 'a;
+
+/// Reads the arrays that are chosen by name; the others need not be readable.
+///
+/// # Errors
+///
+/// As [`open_features`], for the arrays chosen; what `choose` said.
+pub fn load_chosen(path: &Path, choose: &mut Choose<'_>) -> Result<Vec<Feature>> {
+    let whole = |f: StoredFeature| {
+        let (name, values) = (f.name(), f.rows(0, f.count())?);
+        Ok(Feature { name, values, single: f.is_single() })
+    };
+    chosen(path, choose)?.into_iter().map(whole).collect()
 }
 
 /// Reads all arrays of a file whole, as [`open_features`] opens them.
@@ -77,8 +101,66 @@ pub fn open_features(path: &Path) -> Result<Vec<StoredFeature>> {
 ///
 /// As [`open_features`].
 pub fn load_features(path: &Path) -> Result<Vec<Feature>> {
-    let whole = |f: StoredFeature| Ok(Feature { name: f.name(), values: f.rows(0, f.count())? });
-    open_features(path)?.into_iter().map(whole).collect()
+    load_chosen(path, &mut |names| Ok((0..names.len()).collect()))
+}
+
+/// The features of a file, and the classes of its samples where it holds those too.
+#[derive(Debug, Clone)]
+pub struct StoredSet {
+    /// A row a sample.
+    pub feature: StoredFeature,
+    /// The class of each sample.
+    pub labels: Option<Vec<usize>>,
+    /// Whether the rows can be nothing but pictures: bytes of three or four axes, or other integers in
+    /// the shape of pictures.
+    pub is_pictures: bool,
+}
+
+/// Opens the one array of features of a file: that named, else `images`, the only one, or `arr_0`
+/// beside the classes `arr_1`.
+///
+/// # Errors
+///
+/// As [`open_features`], for that array; there is no such array, or several could be meant; labels
+/// that are no classes.
+pub fn open_set(path: &Path, wanted: Option<&str>) -> Result<StoredSet> {
+    let mut file = arrays(path)?;
+    let names = with_rows(file.as_mut())?;
+    let named = wanted.filter(|wanted| names.iter().any(|name| name == wanted));
+    let (name, labelled) = match (named, samples_and_labels(file.as_mut(), path)) {
+        (None, Ok(found)) => found,
+        (Some(name), found) => {
+            let beside = found.ok().filter(|(samples, _)| samples == name);
+            let labels = names.iter().find(|other| *other == LABELS && *other != name).cloned();
+            (name.to_owned(), beside.map_or(labels, |(_, labels)| labels))
+        }
+        (None, Err(_)) => return Err(no_array(path, &names, wanted)),
+    };
+    let stored = file.array(&name)?;
+    let labels = match labelled {
+        Some(name) => Some(labels(&file.array(&name)?, &stored.shape)?),
+        None => None,
+    };
+    let is_pictures = is_pictures(&stored);
+    Ok(StoredSet { feature: feature(stored)?, labels, is_pictures })
+}
+
+fn no_array(path: &Path, names: &[String], wanted: Option<&str>) -> Error {
+    let problem = match wanted {
+        Some(name) => format!("it has no array {name}, only {}", names.join(", ")),
+        None => format!("it holds neither mu and sigma nor one array, but {}", names.join(", ")),
+    };
+    let remedy = "name the array of features with --layer NAME, or save statistics as mu and sigma";
+    Error::file("take features from", path, problem, remedy)
+}
+
+/// The arrays that are chosen by name among those with rows.
+fn chosen(path: &Path, choose: &mut Choose<'_>) -> Result<Vec<StoredFeature>> {
+    let mut file = arrays(path)?;
+    let names = with_rows(file.as_mut())?;
+    let shown: Vec<String> = names.iter().map(|name| shown(path, name)).collect();
+    let places = choose(&shown.iter().map(String::as_str).collect::<Vec<_>>())?;
+    places.into_iter().map(|i| feature(file.array(&names[i])?)).collect()
 }
 
 fn feature(stored: Stored) -> Result<StoredFeature> {
@@ -90,9 +172,10 @@ fn feature(stored: Stored) -> Result<StoredFeature> {
     Ok(StoredFeature { stored, shape })
 }
 
-fn name(stored: &Stored) -> String {
-    match stored.path.file_stem() {
-        Some(stem) if stored.name.is_empty() => stem.to_string_lossy().into_owned(),
-        _ => stored.name.clone(),
+/// The name of an array, or of its file without the ending where it has none.
+fn shown(path: &Path, name: &str) -> String {
+    match path.file_stem() {
+        Some(stem) if name.is_empty() => stem.to_string_lossy().into_owned(),
+        _ => name.to_owned(),
     }
 }

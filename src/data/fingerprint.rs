@@ -1,15 +1,24 @@
 //! One hash that stands for the samples that were used.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a sample's bytes as stored.
-pub(super) type Digest = [u8; 32];
+pub type Digest = [u8; 32];
 
 /// Hashes a sample's bytes: the whole image file, or the row of the array or the record.
-pub(super) fn digest(bytes: &[u8]) -> Digest {
+pub fn digest(bytes: &[u8]) -> Digest {
     Sha256::digest(bytes).into()
+}
+
+/// Of each sample the place of the first one of the same content; `None` where no two have the same.
+pub fn copies(samples: impl IntoIterator<Item = Digest>) -> Option<Vec<usize>> {
+    let mut first = HashMap::new();
+    let places = samples.into_iter().enumerate().map(|(i, one)| *first.entry(one).or_insert(i));
+    let places: Vec<usize> = places.collect();
+    (first.len() < places.len()).then_some(places)
 }
 
 /// The fingerprint of samples: SHA-256 in hexadecimal over, for each sample in the order of the
@@ -38,6 +47,13 @@ pub(super) fn fingerprint(mut samples: Vec<(String, Digest)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_are_found() {
+        let of = |all: &[&[u8]]| copies(all.iter().map(|bytes| digest(bytes)));
+        assert_eq!(of(&[b"a", b"b", b"a", b"c", b"b"]), Some(vec![0, 1, 0, 3, 1]));
+        assert_eq!(of(&[b"a", b"b"]), None);
+    }
 
     #[test]
     fn order_does_not_matter_but_names_and_bytes_do() {

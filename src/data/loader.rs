@@ -15,6 +15,7 @@ use crossbeam_channel::Sender;
 use super::batches::{Batch, InputBatch, Layout, LoadOptions, Progress, Skipped};
 use super::dataset::Dataset;
 use super::fingerprint::{Digest, digest};
+use super::floats::{Span, check_all, check_sample};
 use super::preprocess::Preprocess;
 use super::source::{Form, Sample};
 use super::transform::{Plan, Scaling, Scratch};
@@ -40,6 +41,8 @@ pub(super) struct Loader {
     progress: Arc<Mutex<Progress>>,
     /// Position of the next sample.
     next: usize,
+    /// The values of all float pictures so far.
+    span: Span,
 }
 
 /// What the workers share.
@@ -81,6 +84,8 @@ struct Done {
     digest: Option<Digest>,
     /// How it was resized, under the plan that enlarges most.
     scaling: Option<Scaling>,
+    /// The values of a float picture.
+    span: Span,
 }
 
 /// Why a sample is not in the batch.
@@ -113,7 +118,15 @@ impl Loader {
         let mut workers: Vec<_> = (0..options.workers.max(1)).map(|_| Worker::default()).collect();
         let (model, shapes) = first_shapes(&dataset, &plans, options, &mut workers[0])?;
         let job = Job { dataset, plans, shapes, model, fingerprint: options.fingerprint, stop };
-        Ok(Self { job, options: options.clone(), plan_of, workers, progress, next: 0 })
+        Ok(Self {
+            job,
+            options: options.clone(),
+            plan_of,
+            workers,
+            progress,
+            next: 0,
+            span: Span::NONE,
+        })
     }
 
     /// Shape of a sample under each preprocessing that was asked for.
@@ -134,7 +147,15 @@ impl Loader {
                 return Ok(None);
             }
         }
+        self.check_floats()?;
         Ok((!draft.indices.is_empty()).then(|| self.finish(draft)))
+    }
+
+    /// Whether all float pictures so far hold what they are said to.
+    fn check_floats(&self) -> Result<()> {
+        let last = self.next == self.job.dataset.len();
+        let check = |plan: &Plan| check_all(plan.steps(), self.span, (self.next, last));
+        self.job.plans.iter().try_for_each(check)
     }
 
     /// Lets the workers write the next `count` samples behind those that are in the draft.
@@ -166,6 +187,7 @@ impl Loader {
             progress.busy += busy;
             match result {
                 Ok(done) => {
+                    self.span = self.span.with(done.span);
                     draft.admit(place, position);
                     progress.samples += 1;
                     progress.digests.extend(done.digest.map(|digest| (position, digest)));
@@ -225,13 +247,17 @@ impl Job {
         self.dataset.read(position, stored).map_err(Failure::Unreadable)?;
         let digest = self.fingerprint.then(|| digest(stored));
         let sample = self.dataset.decode(position, stored, spare).map_err(Failure::Unreadable)?;
+        let mut span = Span::NONE;
         for ((plan, shape), place) in self.plans.iter().zip(&self.shapes).zip(&mut slot.places) {
             self.check(plan, shape, &sample, position).map_err(Failure::Unfit)?;
-            plan.apply(&sample, scratch, place);
+            let found = plan.apply(&sample, scratch, place);
+            let name = || self.dataset.name(position);
+            check_sample(plan.steps(), found, name).map_err(Failure::Unfit)?;
+            span = span.with(found);
         }
         let scalings = self.plans.iter().filter_map(|plan| plan.scaling(&sample));
         let scaling = scalings.max_by(|a, b| a.factor().total_cmp(&b.factor()));
-        Ok(Done { digest, scaling })
+        Ok(Done { digest, scaling, span })
     }
 
     /// Refuses a sample that becomes another shape than the first.

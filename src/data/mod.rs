@@ -15,6 +15,7 @@ mod dataset;
 mod dtype;
 pub mod features;
 mod fingerprint;
+mod floats;
 mod loader;
 mod preprocess;
 pub mod resize;
@@ -24,6 +25,7 @@ mod transform;
 
 pub use batches::{Batch, Batches, Enlarged, InputBatch, Layout, LoadOptions, Skipped, Summary};
 pub use dataset::Dataset;
-pub use preprocess::{Channels, Crop, Preprocess, Preset, Range, Resize};
+pub use fingerprint::{Digest, copies, digest};
+pub use preprocess::{Channels, Crop, FloatRange, Preprocess, Preset, Range, Resize};
 pub use resize::Interpolation;
-pub use source::{SourceKind, Spool, npy_of_bytes, npz_of_floats};
+pub use source::{ArrayLayout, SourceKind, Spool, npy_of_bytes, npz_of_floats};

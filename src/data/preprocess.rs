@@ -23,8 +23,8 @@ const INCEPTION: usize = 299;
 ///
 /// The order and the rounding are torchvision's (`Resize`, `CenterCrop`, `ToTensor`, `Normalize`
 /// on PIL images). [`Resize::Clean`] and [`Resize::LegacyPytorch`] do not round: `range`, `mean` and
-/// `std` then apply to floats, and `interpolation` to nothing. Float images are taken as they are: `range` does not apply to them. Rows that
-/// are no images accept no step at all.
+/// `std` then apply to floats, and `interpolation` to nothing. Float images are brought from
+/// `float_range` to `range` and are never rounded. Rows that are no images accept no step at all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {
@@ -40,6 +40,9 @@ pub struct Preprocess {
     pub crop: Crop,
     /// What the bytes 0 to 255 become.
     pub range: Range,
+    /// What float images hold.
+    #[serde(default, skip_serializing_if = "FloatRange::is_unit")]
+    pub float_range: FloatRange,
     /// Subtracted from each channel: one value for all, one each, or none.
     pub mean: Vec<f64>,
     /// Divides each channel: one value for all, one each, or none.
@@ -142,6 +145,35 @@ pub enum Range {
     Bytes,
 }
 
+/// What float images hold, which is brought to the [`Range`] that bytes are brought to.
+///
+/// Every value is held against it as the samples are read. Where the values of 0 to 1 are left as they
+/// are (no other range, mean or standard deviation), values that are in none of the ranges are taken to
+/// be normalised already, and are left as they are too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum FloatRange {
+    /// 0 to 1.
+    #[default]
+    #[serde(rename = "0..1")]
+    Unit,
+    /// −1 to 1.
+    #[serde(rename = "-1..1")]
+    Signed,
+    /// 0 to 255.
+    #[serde(rename = "0..255")]
+    Bytes,
+    /// Anything: taken as it is, and not brought to a range.
+    #[serde(rename = "keep")]
+    Keep,
+}
+
+impl FloatRange {
+    /// Whether it is that of float images of which nothing else was said.
+    fn is_unit(&self) -> bool {
+        *self == Self::Unit
+    }
+}
+
 impl Preprocess {
     /// The steps a preset stands for.
     pub fn preset(preset: Preset) -> Self {
@@ -152,6 +184,7 @@ impl Preprocess {
             interpolation: Interpolation::Bilinear,
             crop: Crop::None,
             range: Range::Unit,
+            float_range: FloatRange::Unit,
             mean: vec![],
             std: vec![],
         };
@@ -203,6 +236,20 @@ impl Preprocess {
         let fid = self.resize.is_fid();
         let interpolation = if fid { self.interpolation } else { other.interpolation };
         *self == Self { preset: self.preset, interpolation, ..other.clone() }
+    }
+
+    /// As [`Preprocess::same_steps`], where what float images hold makes no difference: they are brought
+    /// to the same range, unless they are kept as they are.
+    pub fn same_result(&self, other: &Self) -> bool {
+        let kept = |steps: &Self| steps.float_range == FloatRange::Keep;
+        let alike = Self { float_range: other.float_range, ..self.clone() };
+        kept(self) == kept(other) && alike.same_steps(other)
+    }
+
+    /// Whether floats of 0 to 1 pass as they are: neither brought to another range nor normalised.
+    pub(super) fn keeps_floats(&self) -> bool {
+        let plain = self.mean.is_empty() && self.std.is_empty() && self.range == Range::Unit;
+        plain && self.float_range == FloatRange::Unit
     }
 
     /// The first step that only makes sense for an image, as its option is spelled.
@@ -368,6 +415,7 @@ macro_rules! named {
 named!(Preset, "preset", Imagenet = "imagenet", Cifar10 = "cifar10", Raw = "raw");
 named!(Channels, "channels", Keep = "keep", Grey = "1", Rgb = "3");
 named!(Range, "range", Unit = "0..1", Signed = "-1..1", Bytes = "0..255");
+named!(FloatRange, "range", Unit = "0..1", Signed = "-1..1", Bytes = "0..255", Keep = "keep");
 
 impl fmt::Display for Resize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array1, Array2, ShapeBuilder};
+use ndarray::{Array1, Array2};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -152,7 +152,7 @@ fn check_names(path: &Path, names: &[String]) -> Result<()> {
 }
 
 fn mean(file: &mut Npz) -> Result<Array1<f64>> {
-    let (stored, _) = file.in_any_order("mu")?;
+    let stored = file.array("mu")?;
     if stored.shape.len() != 1 {
         return Err(stored.problem("is no vector", REMEDY));
     }
@@ -160,7 +160,7 @@ fn mean(file: &mut Npz) -> Result<Array1<f64>> {
 }
 
 fn covariance(path: &Path, file: &mut Npz, size: usize) -> Result<Array2<f64>> {
-    let (stored, fortran) = file.in_any_order("sigma")?;
+    let stored = file.array("sigma")?;
     if stored.shape != [size, size] {
         let mean = format!("\"mu\" of {}", path.display());
         return Err(Error::shape(
@@ -170,9 +170,8 @@ fn covariance(path: &Path, file: &mut Npz, size: usize) -> Result<Array2<f64>> {
             REMEDY,
         ));
     }
-    let values = Array2::from_shape_vec((size, size).set_f(fortran), floats(&stored)?)
-        .map_err(|e| stored.problem(&format!("cannot be read ({e})"), REMEDY))?;
-    Ok(values.as_standard_layout().into_owned())
+    Array2::from_shape_vec((size, size), floats(&stored)?)
+        .map_err(|e| stored.problem(&format!("cannot be read ({e})"), REMEDY))
 }
 
 fn floats(stored: &Stored) -> Result<Vec<f64>> {
@@ -233,15 +232,18 @@ fn asymmetry(covariance: &Array2<f64>) -> (f64, usize, usize) {
 
 fn samples(file: &mut Npz) -> Result<usize> {
     let stored = file.array("n")?;
-    let remedy = "save the number of samples as one integer, or leave it out";
-    let values = stored.dtype.labels(&stored.read_all()?);
-    match values.as_deref() {
-        Some(&[count]) if count >= 2 => Ok(count),
-        Some(&[count]) => {
+    let mut values = vec![];
+    stored.dtype.widen(&stored.read_all()?, &mut values);
+    match *values.as_slice() {
+        [count] if count >= 2.0 && !stored.dtype.is_float() => Ok(count as usize),
+        [count] if count >= 0.0 && !stored.dtype.is_float() => {
             let problem = format!("is {count}, and a covariance needs 2 samples");
             Err(stored.problem(&problem, AGAIN))
         }
-        _ => Err(stored.problem("is no number of samples", remedy)),
+        _ => {
+            let remedy = "save the number of samples as one integer, or leave it out";
+            Err(stored.problem("is no number of samples", remedy))
+        }
     }
 }
 

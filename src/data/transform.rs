@@ -1,7 +1,8 @@
 //! From a decoded sample to the floats a network takes, written where they belong.
 
 use super::dtype::Dtype;
-use super::preprocess::{Channels, Preprocess, Range, Resize};
+use super::floats::{self, Span};
+use super::preprocess::{Channels, FloatRange, Preprocess, Range, Resize};
 use super::resize::{
     AxisCache, Interpolation, Kernel, Picture, Target, Window, interpolate, resize,
 };
@@ -93,7 +94,7 @@ impl Plan {
         let (size, channels) = match sample {
             Sample::Row { shape, .. } => return Ok(shape.to_vec()),
             Sample::Pixels(picture) => {
-                ((picture.height, picture.width), self.channels(picture.channels))
+                ((picture.height, picture.width), self.pixel_channels(picture.channels)?)
             }
             Sample::Planes { channels, size, .. } => (*size, self.plane_channels(*channels)?),
         };
@@ -122,14 +123,22 @@ impl Plan {
     }
 
     /// Writes a sample to `out`, which has exactly the length of its [`Plan::shape`].
-    pub fn apply(&self, sample: &Sample<'_>, scratch: &mut Scratch, out: &mut [f32]) {
+    ///
+    /// The values of a float picture before any step are returned as their least and their greatest.
+    pub fn apply(&self, sample: &Sample<'_>, scratch: &mut Scratch, out: &mut [f32]) -> Span {
         match *sample {
             Sample::Row { bytes, dtype, .. } => dtype.narrow(bytes, out),
             Sample::Pixels(picture) => self.apply_pixels(picture, scratch, out),
             Sample::Planes { bytes, dtype, channels, size } => {
-                self.apply_planes((bytes, dtype), channels, size, scratch, out);
+                return self.apply_planes((bytes, dtype), channels, size, scratch, out);
             }
         }
+        Span::NONE
+    }
+
+    /// What is done to the samples.
+    pub fn steps(&self) -> &Preprocess {
+        &self.steps
     }
 
     fn channels(&self, stored: usize) -> usize {
@@ -138,6 +147,16 @@ impl Plan {
             Channels::Grey => 1,
             Channels::Rgb => 3,
         }
+    }
+
+    fn pixel_channels(&self, stored: usize) -> Result<usize> {
+        let wanted = self.channels(stored);
+        if wanted == stored || stored != 4 {
+            return Ok(wanted);
+        }
+        let problem = format!("{stored} channels of bytes cannot become {wanted}");
+        let remedy = "save three of them (drop alpha), or keep all with --channels keep";
+        Err(Error::usage(problem, remedy))
     }
 
     fn plane_channels(&self, stored: usize) -> Result<usize> {
@@ -161,7 +180,7 @@ impl Plan {
             let zeros: Vec<f32> = (0..channels).map(|c| self.table(c)[0]).collect();
             out.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(&zeros));
         }
-        let tables = [0, 1, 2].map(|c| self.table(c));
+        let tables = [0, 1, 2, 3].map(|c| self.table(c));
         let look_up = |c: usize, byte: u8| tables[c][usize::from(byte)];
         if geometry.resized == (picture.height, picture.width) {
             return write(picture, &geometry, (out, channels), look_up);
@@ -169,7 +188,7 @@ impl Plan {
         let target = self.target(&geometry);
         if self.steps.resize.is_fid() {
             self.resize_floats(picture, &target, axes, floats);
-            let (range, normals) = (self.steps.range, [0, 1, 2].map(|c| self.normal(c)));
+            let (range, normals) = (self.steps.range, [0, 1, 2, 3].map(|c| self.normal(c)));
             let value = |c: usize, value: f32| {
                 normalise(in_range(range, value.clamp(0.0, 255.0)), normals[c])
             };
@@ -205,15 +224,20 @@ impl Plan {
         (height, width): (usize, usize),
         scratch: &mut Scratch,
         out: &mut [f32],
-    ) {
+    ) -> Span {
         let Scratch { axes, planes, floats, .. } = scratch;
         planes.resize(channels * height * width, 0.0);
         dtype.narrow(stored, planes);
+        let span = Span::of(planes);
         let geometry = self.geometry((height, width));
         let target = self.target(&geometry);
         let wanted = self.channels(channels);
         if geometry.pads() {
-            let zeros: Vec<f32> = (0..wanted).map(|c| normalise(0.0, self.normal(c))).collect();
+            let black = match self.steps.float_range {
+                FloatRange::Keep => 0.0,
+                _ => in_range(self.steps.range, 0.0),
+            };
+            let zeros: Vec<f32> = (0..wanted).map(|c| normalise(black, self.normal(c))).collect();
             out.chunks_exact_mut(wanted).for_each(|pixel| pixel.copy_from_slice(&zeros));
         }
         for (c, plane) in planes.chunks_exact(height * width).enumerate() {
@@ -224,6 +248,7 @@ impl Plan {
                 self.interleave(&floats.resized, &geometry, out, (channel, wanted));
             }
         }
+        span
     }
 
     /// Writes the kept part of one plane as channel `channel` of `channels`.
@@ -242,7 +267,7 @@ impl Plan {
         {
             let pixels = out.chunks_exact_mut(channels).skip(columns.before);
             for (&value, pixel) in line.iter().zip(pixels) {
-                pixel[channel] = normalise(value, normal);
+                pixel[channel] = normalise(floats::in_range(&self.steps, value), normal);
             }
         }
     }
@@ -355,6 +380,7 @@ fn write<T: Copy>(
         match (stored, channels) {
             (1, 1) => convert::<1, T>(line, out, &value),
             (1, 3) => repeat::<3, T>(line, out, &value),
+            (4, 4) => convert::<4, T>(line, out, &value),
             _ => convert::<3, T>(line, out, &value),
         }
     }

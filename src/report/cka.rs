@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
 use crate::capture::Reduce;
 use crate::capture::cka::{Estimator, Outcome};
+use crate::data::ArrayLayout;
+use crate::error::{Error, Result};
 use crate::similarity::{Bias, Kernel, cka};
 
 /// A comparison by CKA.
@@ -26,6 +28,9 @@ pub struct CkaSettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset; without one the classes are taken evenly.
     pub seed: Option<u64>,
     /// Patterns of the layers of A; empty for the default, modules down to depth two.
@@ -199,6 +204,26 @@ impl CkaResults {
             Some((i, self.layers_b.iter().position(|l| l == name)?))
         };
         self.best_matches.iter().enumerate().filter_map(place).collect()
+    }
+
+    /// That there is any value.
+    ///
+    /// # Errors
+    /// No pair of layers has one: the reasons of the first layers.
+    pub fn check_values(&self) -> Result<()> {
+        if self.cka.iter().flatten().any(|value| value.get().is_some()) {
+            return Ok(());
+        }
+        let why = self.nulls.first().map(|null| {
+            let layers = match (&null.layer_a, &null.layer_b) {
+                (Some(a), None) => format!("layer {a} of A"),
+                (None, Some(b)) => format!("layer {b} of B"),
+                (a, b) => [a, b].into_iter().flatten().cloned().collect::<Vec<_>>().join(" × "),
+            };
+            format!(": {layers}, {}", null.reason)
+        });
+        let problem = format!("no pair of layers has a value{}", why.unwrap_or_default());
+        Err(Error::usage(problem, "choose other layers, or give more or other samples"))
     }
 
     /// One warning a model and reason.

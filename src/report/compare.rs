@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::distance::NullValue;
 use super::{Number, Report};
 use crate::capture::Reduce;
+use crate::data::ArrayLayout;
 use crate::similarity::{self, Bias, Invariance, Measure};
 
 /// A comparison by several measures.
@@ -34,6 +35,9 @@ pub struct CompareSettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset; without one the classes are taken evenly.
     pub seed: Option<u64>,
     /// Patterns of the layers of A; empty for the default, modules down to depth two.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Number, Report};
 use crate::capture::Reduce;
-use crate::data::Preprocess;
+use crate::data::{ArrayLayout, Preprocess};
 use crate::novelty::Bin;
 
 /// How far samples lie from a reference.
@@ -26,6 +26,9 @@ pub struct DistanceSettings {
     pub batch_size: usize,
     /// Most samples used of a set.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples; without one the first are taken.
     pub seed: Option<u64>,
     /// Whether the model ran frozen, with batch norms folded.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Number, Report, Warning};
 use crate::capture::Reduce;
-use crate::data::Preprocess;
+use crate::data::{ArrayLayout, Preprocess};
 use crate::frechet::kid::Kid;
 use crate::frechet::{Metric, Scores};
 use crate::linalg::Route;
@@ -39,6 +39,9 @@ pub struct FidSettings {
     pub batch_size: usize,
     /// Most samples used of a set.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples; without one the first are taken.
     pub seed: Option<u64>,
     /// Whether the model ran frozen, with batch norms folded.

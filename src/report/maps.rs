@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Number, Report};
-use crate::data::Preprocess;
+use crate::data::{ArrayLayout, Preprocess};
 
 /// The feature maps of layers, and which channels of two networks see alike.
 pub type MapsReport = Report<MapsSettings, MapsResults>;
@@ -28,6 +28,9 @@ pub struct MapsSettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples.
     pub seed: Option<u64>,
     /// Whether the models ran frozen, with batch norms folded.

@@ -30,7 +30,7 @@ pub use provenance::{
     ArrayInfo, ClassCount, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput,
     StatisticsInput, sha256_of_file,
 };
-pub use read::AnyReport;
+pub use read::{AnyReport, text_of};
 pub use schema::{NAMES, schema};
 pub use write::{check_writable, fill_atomically, write_atomically};
 

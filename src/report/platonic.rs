@@ -7,6 +7,7 @@ use super::compare::{LayerResult, MeasureOptions, MeasureResult};
 use super::distance::NullValue;
 use super::{Number, Report};
 use crate::capture::Reduce;
+use crate::data::ArrayLayout;
 
 /// Many models against each other.
 pub type PlatonicReport = Report<PlatonicSettings, PlatonicResults>;
@@ -39,6 +40,9 @@ pub struct PlatonicSettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset; without one the classes are taken evenly.
     pub seed: Option<u64>,
     /// Whether the models ran frozen, with batch norms folded.

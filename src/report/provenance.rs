@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::accuracy::ModelAccuracy;
 use crate::classifier::OutputForm;
 use crate::data::statistics::Origin;
-use crate::data::{Dataset, Enlarged, Preprocess, Skipped, SourceKind, Summary};
+use crate::data::{ArrayLayout, Dataset, Enlarged, Preprocess, Skipped, SourceKind, Summary};
 use crate::error::{Error, Result};
 
 /// The inputs of a run; what it did not take is left out.
@@ -124,6 +124,9 @@ pub struct DataInput {
     pub count: usize,
     /// SHA-256 over the sorted names of the samples used and their bytes as stored.
     pub fingerprint: String,
+    /// The order of the axes of an array of pictures, as told by --layout or by its shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Samples left out because they could not be read.
     pub skipped: Vec<Skipped>,
     /// Files beside them that look like pictures of kinds that are not read, by name.
@@ -207,6 +210,7 @@ impl DataInput {
             count,
             fingerprint: fingerprint.unwrap_or_default(),
             classes: class_counts(dataset, &skipped),
+            layout: dataset.layout(),
             skipped,
             unread: dataset.unread().to_vec(),
             enlarged,

@@ -50,7 +50,7 @@ impl AnyReport {
     /// There is no such file, it is no JSON (cut short, perhaps), of another tool, of a kind or a
     /// version that is not known, or something in it is missing.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let text = text_of(path)?;
         Self::parse(&text).map_err(|problem| {
             let remedy = "give a report that this version of repsim wrote with -o FILE";
             Error::file("read", path, problem, remedy)
@@ -109,6 +109,40 @@ impl AnyReport {
             Self::Sensitivity(_) => "sensitivity",
             Self::Stitch(_) => "stitch",
         }
+    }
+}
+
+/// The text of a file that is to be a report.
+///
+/// # Errors
+/// It cannot be read, or is no text: what it is instead.
+pub fn text_of(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let problem = format!("it is {} and no report", what_it_is(e.as_bytes()));
+        Error::file("read", path, problem, "give the .json that repsim wrote with -o FILE")
+    })
+}
+
+/// What a file that is no text is, by how it begins.
+fn what_it_is(bytes: &[u8]) -> &'static str {
+    let starts: [(&[u8], &str); 9] = [
+        (b"PK", "a zip archive (a model or weights of PyTorch, an .npz)"),
+        (b"\x80", "a pickle (weights of an older PyTorch)"),
+        (b"\x93NUMPY", "an array of NumPy"),
+        (b"\x89HDF", "an HDF5 file (weights of Keras)"),
+        (b"\x89PNG", "a picture"),
+        (b"\xff\xd8", "a picture"),
+        (b"%PDF", "a PDF"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"RIFF", "a picture"),
+    ];
+    let tensors = bytes.get(8..10) == Some(b"{\"".as_slice());
+    let found = starts.iter().find(|(start, _)| bytes.starts_with(start));
+    match found {
+        Some((_, what)) => what,
+        None if tensors => "a .safetensors file",
+        None => "a file of bytes",
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distance::NullValue;
 use super::{Number, Report};
-use crate::data::Preprocess;
+use crate::data::{ArrayLayout, Preprocess};
 use crate::functional::{Ablation, Perturbation};
 
 /// What predictions rest on, and how they hold.
@@ -44,6 +44,9 @@ pub struct SensitivitySettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples.
     pub seed: Option<u64>,
     /// Whether the model ran frozen, with batch norms folded.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Number, Report};
-use crate::data::Preprocess;
+use crate::data::{ArrayLayout, Preprocess};
 
 /// Whether one network can use another's features.
 pub type StitchReport = Report<StitchSettings, StitchResults>;
@@ -43,6 +43,9 @@ pub struct StitchSettings {
     pub batch_size: usize,
     /// Most samples used.
     pub limit: Option<usize>,
+    /// The order of the axes of arrays of pictures, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples.
     pub seed: Option<u64>,
     /// Whether the models ran frozen, with batch norms folded.

@@ -24,6 +24,16 @@ pub enum Absence {
         /// How many there must be.
         needs: usize,
     },
+    /// Too few samples that are not copies of others.
+    TooFewDistinct {
+        /// How many there are.
+        samples: usize,
+        /// How many there must be.
+        needs: usize,
+    },
+    /// The features lie so far from zero, beside how far they lie apart, that angles between samples
+    /// are rounding.
+    FarOff,
     /// Too few features.
     TooNarrow {
         /// How many there are.
@@ -93,6 +103,14 @@ impl fmt::Display for Absence {
             Self::TooFew { samples, needs } => {
                 write!(f, "{samples} samples, and the measure needs at least {needs}")
             }
+            Self::TooFewDistinct { samples, needs } => write!(
+                f,
+                "only {samples} samples are distinct, and the measure needs at least {needs}"
+            ),
+            Self::FarOff => f.write_str(
+                "its features lie so far from zero that angles between samples are rounding: subtract \
+                 their mean first",
+            ),
             Self::TooNarrow { features, needs } => {
                 write!(f, "{features} features, and the measure needs at least {needs}")
             }

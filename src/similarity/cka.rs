@@ -9,6 +9,10 @@ use crate::stats::HsicTable;
 /// cannot be told from constant ones: a relative deviation of 10⁻⁶.
 pub const CONSTANT: f64 = 1e-12;
 
+/// The same for float64 features: a relative deviation of 10⁻¹³, of which float64 still holds some
+/// three digits.
+pub const CONSTANT_DOUBLE: f64 = 1e-26;
+
 /// CKA of every layer of A with every layer of B,
 ///
 /// ```text

@@ -35,5 +35,5 @@ pub use measure::{MEASURES, Measure, kept_bytes};
 pub use null::{Null, null};
 pub use pair::{MOST_UNITS, Pair, components_for};
 pub use parallel::each;
-pub use representation::{Options, Reduction, Representation};
+pub use representation::{Options, Products, Reduction, Representation};
 pub use table::{Cell, Plan, Table, table};

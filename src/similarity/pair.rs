@@ -1,10 +1,12 @@
 //! Two representations side by side, and the measures of them.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, Axis, s};
 
 use super::absence::Absence;
+use super::inner::place;
 use super::representation::Representation;
 use super::transport::{column_distances, least_cost};
 use crate::error::{Error, Result as Checked};
@@ -143,10 +145,28 @@ impl<'a> Pair<'a> {
         Ok(self.alignment(|s| alpha * s + (1.0 - alpha))?.acos())
     }
 
+    /// Number of samples that differ from every other in either layer.
+    pub fn distinct(&self) -> usize {
+        let (Some(a), Some(b)) = (self.a.copies(), self.b.copies()) else {
+            return self.a.samples();
+        };
+        let both = (0..a.len()).map(|i| (a[i], b[place(self.order, i)]));
+        both.collect::<HashSet<_>>().len()
+    }
+
     /// Both layers leave directions free.
     fn refuse_filled(&self) -> Result<(), Absence> {
-        refuse(self.a, self.a.spectrum()?.rank())?;
-        refuse(self.b, self.b.spectrum()?.rank())
+        self.refuse(self.a, self.a.spectrum()?.rank())?;
+        self.refuse(self.b, self.b.spectrum()?.rank())
+    }
+
+    /// Refuses a layer that fills all directions of the samples.
+    fn refuse(&self, layer: &Representation, rank: usize) -> Result<(), Absence> {
+        let (samples, features) = (self.distinct(), layer.width());
+        match rank + 1 >= samples {
+            true => Err(Absence::Filled { rank, samples, features }),
+            false => Ok(()),
+        }
     }
 
     /// Σρ²/min(r_A, r_B).
@@ -162,8 +182,8 @@ impl<'a> Pair<'a> {
         let (left, right, overlap) = self.overlap()?;
         let share = self.a.options().variance;
         let kept = (components_for(&left.values, share), components_for(&right.values, share));
-        refuse(self.a, kept.0)?;
-        refuse(self.b, kept.1)?;
+        self.refuse(self.a, kept.0)?;
+        self.refuse(self.b, kept.1)?;
         let correlations = singular(overlap.slice(s![..kept.0, ..kept.1]))?;
         Ok(correlations.iter().map(|r| r.min(1.0)).sum::<f64>() / kept.0.min(kept.1) as f64)
     }
@@ -187,7 +207,7 @@ impl<'a> Pair<'a> {
 
     /// ‖U_AᵀY‖²/‖Y‖².
     pub(super) fn linear_regression(&self) -> Result<f64, Absence> {
-        refuse(self.a, self.a.spectrum()?.rank())?;
+        self.refuse(self.a, self.a.spectrum()?.rank())?;
         let (_, right, overlap) = self.overlap()?;
         let columns = overlap.columns().into_iter().zip(&right.values);
         let explained: f64 = columns.map(|(c, s)| s * s * c.dot(&c)).sum();
@@ -214,7 +234,7 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// [`Absence::NotConverged`].
     pub fn forced_correlations(&self) -> Result<usize, Absence> {
-        let directions = self.a.samples() - 1;
+        let directions = self.distinct() - 1;
         let filled = self.a.spectrum()?.rank() + self.b.spectrum()?.rank();
         Ok(filled.saturating_sub(directions))
     }
@@ -222,15 +242,6 @@ impl<'a> Pair<'a> {
 
 fn singular(matrix: ndarray::ArrayView2<'_, f64>) -> Result<Vec<f64>, Absence> {
     singular_values(matrix).map_err(|_| Absence::NotConverged)
-}
-
-/// Refuses a layer that fills all directions of its samples.
-fn refuse(layer: &Representation, rank: usize) -> Result<(), Absence> {
-    let (samples, features) = (layer.samples(), layer.width());
-    match rank + 1 >= samples {
-        true => Err(Absence::Filled { rank, samples, features }),
-        false => Ok(()),
-    }
 }
 
 /// The fewest components that hold a share of the variance, Σs² ≥ share·total (Raghu et al. 2017):

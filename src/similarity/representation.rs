@@ -1,12 +1,13 @@
 //! A layer made ready to be compared with many others.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use serde::Serialize;
 
 use super::absence::Absence;
-use super::cka::CONSTANT;
+use super::cka::{CONSTANT, CONSTANT_DOUBLE};
 use super::hsic::Bias;
 use super::inner::Centred;
 use super::neighbours::Neighbours;
@@ -64,8 +65,39 @@ impl Options {
 enum Source {
     /// n×D, a row a sample.
     Features(Array2<f64>),
-    /// XXᵀ, the sum over each row of X, and D.
-    Gram { products: PackedSymmetric, sums: Vec<f64>, width: usize },
+    /// Products of the rows, and D.
+    Gram { products: Products, width: usize },
+}
+
+/// Products of the rows of X, n×D, less a centre c.
+#[derive(Debug, Clone)]
+pub struct Products {
+    /// (X − c)(X − c)ᵀ.
+    pub gram: PackedSymmetric,
+    /// Xc.
+    pub along: Vec<f64>,
+    /// ‖c‖².
+    pub centre_norm: f64,
+    /// The sum over each row of X.
+    pub sums: Vec<f64>,
+}
+
+impl Products {
+    /// (XXᵀ)ᵢⱼ.
+    fn get(&self, i: usize, j: usize) -> f64 {
+        self.gram.get(i, j) + self.along[i] + self.along[j] - self.centre_norm
+    }
+
+    /// Those of some of the rows.
+    fn select(&self, rows: &[usize]) -> Self {
+        let of = |values: &[f64]| rows.iter().map(|&i| values[i]).collect();
+        Self {
+            gram: self.gram.select(rows),
+            along: of(&self.along),
+            centre_norm: self.centre_norm,
+            sums: of(&self.sums),
+        }
+    }
 }
 
 /// The features of a layer for n samples, and what measures need of them: each made when first
@@ -78,6 +110,12 @@ enum Source {
 pub struct Representation {
     source: Source,
     options: Options,
+    /// Scatter relative to the squared norm of the mean below which features count as constant.
+    constant: f64,
+    /// Whether the features lie so far from zero that angles between samples are rounding.
+    far: bool,
+    /// Of each sample the first that is the same, where any two are.
+    copies: Option<Vec<usize>>,
     spectrum: OnceLock<Result<Spectrum, Absence>>,
     loadings: OnceLock<Result<Array2<f64>, Absence>>,
     units: OnceLock<Result<Array2<f64>, Absence>>,
@@ -106,11 +144,19 @@ impl Representation {
     /// A number that is not finite, fewer than two samples, no feature, or features that are the
     /// same for all samples.
     pub fn new(features: Array2<f64>, options: Options) -> Result<Self, Absence> {
-        let (samples, width) = features.dim();
+        Self::within(features, options, CONSTANT)
+    }
+
+    /// As [`Representation::new`], for features that count as constant where their scatter relative to
+    /// the squared norm of their mean is below `constant`: as exact as they are.
+    ///
+    /// # Errors
+    /// As [`Representation::new`].
+    pub fn within(features: Array2<f64>, options: Options, constant: f64) -> Result<Self, Absence> {
         let sound = |row: ndarray::ArrayView1<'_, f64>| row.iter().all(|v| v.is_finite());
         match features.rows().into_iter().position(|row| !sound(row)) {
             Some(bad) => Err(Absence::NotFinite(bad)),
-            None => Self::checked(Source::Features(features), options, samples, width),
+            None => Self::checked(Source::Features(features), options, constant),
         }
     }
 
@@ -125,20 +171,31 @@ impl Representation {
         width: usize,
         options: Options,
     ) -> Result<Self, Absence> {
-        let samples = products.order().min(sums.len());
-        let finite = |i: usize| products.get(i, i).is_finite() && sums[i].is_finite();
-        match (0..samples).find(|&i| !finite(i)) {
+        let along = vec![0.0; products.order()];
+        let products = Products { gram: products, along, centre_norm: 0.0, sums };
+        Self::of_products(products, width, options, CONSTANT)
+    }
+
+    /// As [`Representation::from_gram`], of products of rows less a centre, which keep their digits
+    /// where the features lie far from zero; `constant` as for [`Representation::within`].
+    ///
+    /// # Errors
+    /// As [`Representation::new`].
+    pub fn of_products(
+        products: Products,
+        width: usize,
+        options: Options,
+        constant: f64,
+    ) -> Result<Self, Absence> {
+        let finite = |i: usize| products.get(i, i).is_finite() && products.sums[i].is_finite();
+        match (0..products.sums.len()).find(|&i| !finite(i)) {
             Some(bad) => Err(Absence::NotFinite(bad)),
-            None => Self::checked(Source::Gram { products, sums, width }, options, samples, width),
+            None => Self::checked(Source::Gram { products, width }, options, constant),
         }
     }
 
-    fn checked(
-        source: Source,
-        options: Options,
-        samples: usize,
-        width: usize,
-    ) -> Result<Self, Absence> {
+    fn checked(source: Source, options: Options, constant: f64) -> Result<Self, Absence> {
+        let (samples, width) = (source.samples(), source.width());
         if samples < 2 {
             return Err(Absence::TooFew { samples, needs: 2 });
         }
@@ -148,15 +205,18 @@ impl Representation {
         let (scatter, of_mean) = source.scatter();
         match scatter.is_finite() && of_mean.is_finite() {
             false => Err(Absence::OutOfRange),
-            true if scatter <= CONSTANT * of_mean => Err(Absence::Constant),
-            true => Ok(Self::unprepared(source, options)),
+            true if scatter <= constant * of_mean => Err(Absence::Constant),
+            true => Ok(Self::unprepared(source, options, constant, scatter <= CONSTANT * of_mean)),
         }
     }
 
-    fn unprepared(source: Source, options: Options) -> Self {
+    fn unprepared(source: Source, options: Options, constant: f64, far: bool) -> Self {
         Self {
             source,
             options,
+            constant,
+            far,
+            copies: None,
             spectrum: OnceLock::new(),
             loadings: OnceLock::new(),
             units: OnceLock::new(),
@@ -168,17 +228,32 @@ impl Representation {
         }
     }
 
+    /// The same, told of each sample which is the first that is the same; it must not be measured yet.
+    pub fn with_copies(self, copies: &[usize]) -> Self {
+        Self { copies: Some(copies.to_vec()), ..self }
+    }
+
     /// n.
     pub fn samples(&self) -> usize {
         self.source.samples()
     }
 
+    /// Of each sample the first that is the same, where any two are.
+    pub(super) fn copies(&self) -> Option<&[usize]> {
+        self.copies.as_deref()
+    }
+
+    /// Number of samples that are not the same as another.
+    pub fn distinct(&self) -> usize {
+        match &self.copies {
+            Some(copies) => copies.iter().collect::<HashSet<_>>().len(),
+            None => self.samples(),
+        }
+    }
+
     /// D.
     pub fn width(&self) -> usize {
-        match &self.source {
-            Source::Features(features) => features.ncols(),
-            Source::Gram { width, .. } => *width,
-        }
+        self.source.width()
     }
 
     /// What measures are told.
@@ -204,13 +279,13 @@ impl Representation {
     pub fn part(&self, rows: &[usize]) -> Result<Self, Absence> {
         let source = match &self.source {
             Source::Features(features) => Source::Features(features.select(Axis(0), rows)),
-            Source::Gram { products, sums, width } => Source::Gram {
-                products: products.select(rows),
-                sums: rows.iter().map(|&i| sums[i]).collect(),
-                width: *width,
-            },
+            Source::Gram { products, width } => {
+                Source::Gram { products: products.select(rows), width: *width }
+            }
         };
-        Self::checked(source, self.options, rows.len(), self.width())
+        let part = Self::checked(source, self.options, self.constant)?;
+        let copies = self.copies.as_ref().map(|all| rows.iter().map(|&i| all[i]).collect());
+        Ok(Self { copies, ..part })
     }
 
     /// The scores of the first `components` principal components, U·diag(s): as many as there are
@@ -224,8 +299,9 @@ impl Representation {
         let scale = Array1::from(spectrum.values[..kept].to_vec());
         let scores = &spectrum.basis.slice(s![.., ..kept]) * &scale;
         let total: f64 = spectrum.values.iter().map(|s| s * s).sum();
+        let representation = Self::within(scores, self.options, self.constant)?;
         Ok(Reduction {
-            representation: Self::new(scores, self.options)?,
+            representation: Self { copies: self.copies.clone(), ..representation },
             components: kept,
             variance: scale.dot(&scale) / total,
         })
@@ -265,7 +341,7 @@ impl Representation {
             let mut units = centred(&features);
             for (mut unit, feature) in units.columns_mut().into_iter().zip(features.columns()) {
                 let norm = unit.dot(&unit);
-                let constant = norm <= CONSTANT * feature.dot(&feature);
+                let constant = norm <= self.constant * feature.dot(&feature);
                 unit.mapv_inplace(|v| if constant { 0.0 } else { v / norm.sqrt() });
             }
             Ok(units)
@@ -297,9 +373,9 @@ impl Representation {
     /// Distances 1 − r between samples.
     ///
     /// # Errors
-    /// A sample whose features are all equal.
+    /// A sample whose features are all equal, or correlations that are rounding.
     pub(super) fn rdm(&self) -> Result<&Rdm, Absence> {
-        kept(&self.rdm, || Rdm::of_correlations(&self.source.correlations()?))
+        kept(&self.rdm, || Rdm::of_correlations(&self.source.correlations(self.far)?))
     }
 
     /// The ranks of these distances.
@@ -313,17 +389,21 @@ impl Representation {
     /// The k nearest neighbours of each sample by the cosine of their angle.
     ///
     /// # Errors
-    /// k samples or fewer, or a sample whose features are all zero.
+    /// k distinct samples or fewer, a sample whose features are all zero, or angles that are rounding.
     pub(super) fn neighbours(&self) -> Result<&Neighbours, Absence> {
-        kept(&self.neighbours, || Neighbours::of(&self.cosines()?, self.options.neighbours))
+        let (samples, k) = (self.distinct(), self.options.neighbours);
+        kept(&self.neighbours, || match samples < self.samples() && samples <= k {
+            true => Err(Absence::TooFewDistinct { samples, needs: k + 1 }),
+            false => Neighbours::of(&self.cosines()?, k),
+        })
     }
 
     /// Cosines of the angles between samples, not centred.
     ///
     /// # Errors
-    /// A sample whose features are all zero.
+    /// A sample whose features are all zero, or angles that are rounding.
     pub(super) fn cosines(&self) -> Result<PackedSymmetric, Absence> {
-        self.source.cosines()
+        if self.far { Err(Absence::FarOff) } else { self.source.cosines() }
     }
 
     /// Squared Euclidean distances between samples.
@@ -333,9 +413,10 @@ impl Representation {
                 let rows = centred(features);
                 PackedSymmetric::from_square(squared_distances(rows.view(), rows.view()).view())
             }
-            Source::Gram { products: k, .. } => PackedSymmetric::from_fn(k.order(), |i, j| {
-                (k.get(i, i) + k.get(j, j) - 2.0 * k.get(i, j)).max(0.0)
-            }),
+            Source::Gram { products: Products { gram: k, .. }, .. } => {
+                let squared = |i, j| (k.get(i, i) + k.get(j, j) - 2.0 * k.get(i, j)).max(0.0);
+                PackedSymmetric::from_fn(k.order(), squared)
+            }
         }
     }
 }
@@ -344,21 +425,26 @@ impl Source {
     fn samples(&self) -> usize {
         match self {
             Self::Features(features) => features.nrows(),
-            Self::Gram { products, .. } => products.order(),
+            Self::Gram { products, .. } => products.gram.order(),
+        }
+    }
+
+    /// D.
+    fn width(&self) -> usize {
+        match self {
+            Self::Features(features) => features.ncols(),
+            Self::Gram { width, .. } => *width,
         }
     }
 
     /// Σ‖xᵢ − μ‖² and n‖μ‖².
     fn scatter(&self) -> (f64, f64) {
         match self {
-            Self::Features(x) => {
-                let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()));
-                let scatter = centred(x).iter().map(|v| v * v).sum();
-                (scatter, x.nrows() as f64 * mean.dot(&mean))
-            }
+            Self::Features(x) => scatter_of(x),
             Self::Gram { products, .. } => {
-                let scatter = Centring::Double.of(products).scatter();
-                (scatter, products.diagonal().sum::<f64>() - scatter)
+                let scatter = Centring::Double.of(&products.gram).scatter();
+                let norms: f64 = (0..products.sums.len()).map(|i| products.get(i, i)).sum();
+                (scatter, norms - scatter)
             }
         }
     }
@@ -366,25 +452,33 @@ impl Source {
     fn centred_gram(&self) -> PackedSymmetric {
         match self {
             Self::Features(x) => gram(centred(x).view()),
-            Self::Gram { products, .. } => Centring::Double.of(products).to_packed(),
+            Self::Gram { products, .. } => Centring::Double.of(&products.gram).to_packed(),
         }
     }
 
-    /// Pearson's correlations of samples over features.
-    fn correlations(&self) -> Result<PackedSymmetric, Absence> {
+    /// Pearson's correlations of samples over features; `far` where these lie far from zero.
+    fn correlations(&self, far: bool) -> Result<PackedSymmetric, Absence> {
         let (products, norms) = match self {
             Self::Features(x) => {
-                let means = x.sum_axis(Axis(1)) / x.ncols() as f64;
-                let norms = squared_norms(x);
-                (gram((x - &means.insert_axis(Axis(1))).view()), norms)
+                let mut rows = x.t().to_owned();
+                centre_columns(&mut rows);
+                let rows = rows.reversed_axes();
+                let (scatter, of_mean) = scatter_of(&rows);
+                if far && scatter <= CONSTANT * of_mean {
+                    return Err(Absence::FarOff);
+                }
+                (gram(rows.view()), squared_norms(x))
             }
-            Self::Gram { products: k, sums, width } => {
-                let without_mean =
-                    |i: usize, j: usize| k.get(i, j) - sums[i] * sums[j] / *width as f64;
-                (PackedSymmetric::from_fn(k.order(), without_mean), k.diagonal().collect())
+            Self::Gram { .. } if far => return Err(Absence::FarOff),
+            Self::Gram { products: k, width } => {
+                let mean = |i: usize, j: usize| k.sums[i] * k.sums[j] / *width as f64;
+                let products =
+                    PackedSymmetric::from_fn(k.sums.len(), |i, j| k.get(i, j) - mean(i, j));
+                (products, (0..k.sums.len()).map(|i| k.get(i, i)).collect())
             }
         };
-        let constant = |i: usize| products.get(i, i) <= CONSTANT * norms[i];
+        let least = if far { CONSTANT_DOUBLE } else { CONSTANT };
+        let constant = |i: usize| products.get(i, i) <= least * norms[i];
         match (0..norms.len()).find(|&i| constant(i)) {
             Some(sample) => Err(Absence::ConstantSample(sample)),
             None => Ok(over_diagonal(&products)),
@@ -394,13 +488,22 @@ impl Source {
     fn cosines(&self) -> Result<PackedSymmetric, Absence> {
         let products = match self {
             Self::Features(x) => gram(x.view()),
-            Self::Gram { products, .. } => products.clone(),
+            Self::Gram { products: k, .. } => {
+                PackedSymmetric::from_fn(k.sums.len(), |i, j| k.get(i, j))
+            }
         };
         match products.diagonal().position(|norm| norm <= 0.0) {
             Some(sample) => Err(Absence::ZeroSample(sample)),
             None => Ok(over_diagonal(&products)),
         }
     }
+}
+
+/// Σ‖xᵢ − μ‖² and n‖μ‖² of the rows of a matrix.
+fn scatter_of(x: &Array2<f64>) -> (f64, f64) {
+    let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()));
+    let scatter = centred(x).iter().map(|v| v * v).sum();
+    (scatter, x.nrows() as f64 * mean.dot(&mean))
 }
 
 /// Kᵢⱼ/√(KᵢᵢKⱼⱼ).

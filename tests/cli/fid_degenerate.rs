@@ -78,7 +78,12 @@ fn a_limit_needs_a_score() {
 fn a_model_that_is_not_needed_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let (spread, one, _) = sets(&folder);
-    let run = ended(&format!("fid {spread} {one} --model nowhere.pt"), 0);
+    let features = ended(&format!("fid {spread} {one} --model nowhere.pt"), 2);
+    assert!(features.stderr.contains("leave --model out"), "{}", features.stderr);
+    let statistics = folder.path().join("spread.npz");
+    let statistics = statistics.display();
+    ended(&format!("stats {spread} -o {statistics}"), 0);
+    let run = ended(&format!("fid {statistics} {statistics} --model nowhere.pt"), 0);
     assert!(run.stderr.contains("nowhere.pt was not used"), "{}", run.stderr);
 }
 

@@ -76,7 +76,9 @@ fn one_sample_only() {
         let line = format!("fid {real} {one} --metrics {metric}");
         row_fails(&line, &parts(&one).each_ref().map(String::as_str));
     }
-    row_fails(&format!("fid {real} {images} {TINY}"), &["1 sample has no covariance"]);
+    let many = pictures(30);
+    let line = format!("fid {} {images} {TINY}", many.path().display());
+    row_fails(&line, &["1 sample has no covariance"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::fid_support::{
     EXAMPLE, TINY, assert_close, features, golden, images, number, results, row, rows, stats,
     three_sets, warnings, write,
 };
-use crate::support::{pictures, report};
+use crate::support::{pictures, report, repsim, words};
 use crate::tolerances::{BY_COVARIANCE, DISTANCE, FLOAT32_MEANS};
 
 fn frechet() -> Value {
@@ -196,13 +196,12 @@ fn one_unknown_origin_is_a_warning() {
     let unknown =
         write(&folder, "unknown.npy", &features("real").slice(ndarray::s![.., ..10]).to_owned());
     let known = known.display();
-    for line in [
-        format!("fid {known} {unknown}"),
-        format!("fid {unknown} {known}"),
-        format!("fid {data} {unknown} {TINY}"),
-    ] {
+    for line in [format!("fid {known} {unknown}"), format!("fid {unknown} {known}")] {
         assert_eq!(warnings(&report(&line)), ["unknown-origin"], "{line}");
     }
+    // Beside images the model runs on all sets.
+    let mixed = repsim(words(&format!("fid {data} {unknown} {TINY}")));
+    assert!(mixed.code == 2 && mixed.stderr.contains("leave --model out"), "{}", mixed.stderr);
     let both = report(&format!("fid {data} {known} {TINY}"));
     assert_eq!(warnings(&both), Vec::<&str>::new());
     assert!(number(&rows(&both)[0], "fid") <= BY_COVARIANCE * TRACES, "{both}");

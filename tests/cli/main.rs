@@ -6,6 +6,7 @@
 mod accuracy;
 mod advice;
 mod agreement;
+mod arrays;
 mod axes;
 mod broken;
 mod check;

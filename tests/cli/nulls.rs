@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{done, matrix, pictures, report};
+use crate::support::{done, matrix, pictures, report, repsim, words};
 
 fn null_count(report: &Value) -> usize {
     matrix(report, "cka").iter().flatten().filter(|v| v.is_nan()).count()
@@ -37,14 +37,15 @@ fn a_nan_names_layer_and_sample() {
 
 #[test]
 fn a_nan_in_b_names_b() {
-    let run = done(
-        "cka {constant_layer.pt} {nan_layer.pt} --data {nan_layer.npy} --layers head \
-                    --layers-b root",
-    );
+    let line = "cka {constant_layer.pt} {nan_layer.pt} --data {nan_layer.npy} --layers head";
+    let run = done(&format!("{line} --layers-b root --layers-b head"));
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     let null = &report["results"]["nulls"][0];
     assert_eq!((&null["layer_a"], &null["layer_b"]), (&Value::Null, &json!("root")));
     assert!(run.stderr.contains("layer root of B"), "{}", run.stderr);
+    let nothing = repsim(words(&format!("{line} --layers-b root")));
+    let why = "no pair of layers has a value: layer root of B, NaN or infinite for sample 5";
+    assert!(nothing.code == 2 && nothing.stderr.contains(why), "{}", nothing.stderr);
 }
 
 #[test]
@@ -58,24 +59,32 @@ fn a_constant_layer_is_told() {
     assert!(run.stderr.contains("warning: layer constant of A"), "{}", run.stderr);
 }
 
+/// A matrix without a value is no comparison: nothing is written.
 #[test]
 fn too_few_samples_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("a.json");
     for n in 1..=3 {
-        let run = done(&format!("cka {{mlp.pt}} --data {{mlp.npy}} --limit {n}"));
-        let report: Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!(null_count(&report), 25, "n = {n}");
-        assert_eq!(report["results"]["n"], n);
-        let nulls = report["results"]["nulls"].as_array().unwrap();
-        assert_eq!(nulls.len(), 5);
-        assert!(nulls.iter().all(|v| v["reason"].as_str().unwrap().contains("at least 4")));
-        assert!(run.stderr.contains("warning: "), "{}", run.stderr);
+        let line =
+            format!("cka {{mlp.pt}} --data {{mlp.npy}} --limit {n} -q -o {}", output.display());
+        let run = repsim(words(&line));
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "n = {n}");
+        let why = format!("{n} samples, and the estimator needs at least 4");
+        assert!(run.stderr.contains("no pair of layers has a value"), "{}", run.stderr);
+        assert!(run.stderr.contains(&why) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        assert!(!output.exists());
     }
     assert_eq!(null_count(&report("cka {mlp.pt} --data {mlp.npy} --limit 4")), 0);
 }
 
 #[test]
 fn too_few_samples_for_the_biased_estimator() {
-    assert_eq!(null_count(&report("cka {mlp.pt} --data {mlp.npy} --limit 1 --bias biased")), 25);
+    let run = repsim(words("cka {mlp.pt} --data {mlp.npy} --limit 1 --bias biased"));
+    assert!(
+        run.code == 2 && run.stderr.contains("no pair of layers has a value"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(null_count(&report("cka {mlp.pt} --data {mlp.npy} --limit 2 --bias biased")), 0);
 }
 
@@ -120,10 +129,9 @@ fn samples_of_a_folder_have_names() {
     for i in [0, 2, 4, 6] {
         black.save(folder.path().join(format!("even/{i:03}.png"))).unwrap();
     }
-    let report = report(&format!(
+    let run = repsim(words(&format!(
         "cka {{tiny_resnet_scripted.pt}} --data {} --preprocess raw --std 1e-30 --layers conv1",
         folder.path().display()
-    ));
-    let reason = report["results"]["nulls"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("sample odd/001.png"), "{reason}");
+    )));
+    assert!(run.code == 2 && run.stderr.contains("sample odd/001.png"), "{}", run.stderr);
 }

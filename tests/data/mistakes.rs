@@ -101,7 +101,16 @@ fn arrays_of_a_shape_that_is_no_data() {
     };
     says(&of("<f4", &[2, 1, 1, 1, 1], 4), &["[2, 1, 1, 1, 1]", "rank 5", "N×C×H×W floats"]);
     says(&of("<f4", &[4], 4), &["rank 1"]);
-    says(&of("|u1", &[2, 3, 8, 8], 1), &["[2, 3, 8, 8]", "N×H×W×C with 1 or 3 channels"]);
+    says(
+        &of("|u1", &[2, 5, 8, 8], 1),
+        &["[2, 5, 8, 8]", "no array of pictures", "1, 3 or 4 channels"],
+    );
+    says(&of("<u2", &[2, 3, 8, 8], 2), &["elements of type uint16", "65535", "numpy.uint8"]);
+    says(&of("<i8", &[2, 8, 8, 3], 8), &["elements of type int64", "astype(numpy.uint8)"]);
+    let either = ["N×C×H×W and as N×H×W×C", "--layout nchw", "--layout nhwc"];
+    says(&of("|u1", &[2, 3, 8, 3], 1), &either);
+    says(&of("<f4", &[2, 3, 8, 4], 4), &either);
+    says(&of("<f4", &[2, 64, 8, 1], 4), &either);
     says(&of("<f4", &[0, 4], 4), &["is empty"]);
 }
 
@@ -110,7 +119,6 @@ fn arrays_stored_in_ways_that_are_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let told = |file: &[u8]| told(&write(folder.path(), "x.npy", file));
     says(&told(&npy(">f4", false, &[1, 1], &[0; 4])), &["big-endian", "float32"]);
-    says(&told(&npy("<f4", true, &[1, 1], &[0; 4])), &["Fortran order", "ascontiguousarray"]);
     says(&told(&npy("<U3", false, &[1, 1], &[0; 12])), &["elements of type <U3"]);
     says(&told(&npy("<f4", false, &[2, 3], &[0; 20])), &["[2, 3] is cut short"]);
     says(&told(b"\x93NUMPY"), &["not in NumPy's format"]);
@@ -140,11 +148,17 @@ fn archives_without_clear_samples_or_labels() {
     says(&told(&[("labels", labels(&[1, 2]))]), &["it holds labels but no samples"]);
     let unequal = told(&[("images", rows()), ("labels", labels(&[1, 2, 3]))]);
     says(&unequal, &["failed to load labels", "[2, 1]", "[3]", "one label a sample"]);
-    says(
-        &told(&[("images", rows()), ("labels", labels(&[1, -2]))]),
-        &["something else than classes"],
-    );
-    says(&told(&[("images", rows()), ("labels", rows())]), &["not one number a sample"]);
+    let labelled = |labels: Vec<u8>| told(&[("images", rows()), ("labels", labels)]);
+    says(&labelled(labels(&[1, -2])), &["has -2 for sample 1", "one integer from 0 up"]);
+    says(&labelled(rows()), &["has 1 (a float) for sample 0"]);
+    let nan = npy("<f4", false, &[2], &floats(&[0.0, f32::NAN]));
+    says(&labelled(nan), &["has NaN (a float) for sample 1"]);
+    let soft = npy("<f4", false, &[2, 2], &floats(&[0.0, 1.0, 0.6, 0.4]));
+    says(&labelled(soft), &["not one-hot: the row of sample 1"]);
+    let two = npy("<i8", false, &[2, 2], &integers(&[1, 1, 0, 1]));
+    says(&labelled(two), &["not one-hot: the row of sample 0"]);
+    let deep = npy("<i8", false, &[2, 1, 1], &integers(&[1, 1]));
+    says(&labelled(deep), &["not one number a sample"]);
 }
 
 #[test]
@@ -163,10 +177,13 @@ fn steps_that_do_not_fit_the_data() {
     says(&told_of(folder.path(), &two), &["2 values for 3 channels", "one a channel"]);
     let unequal = Preprocess { std: vec![1.0, 1.0, 1.0], ..two };
     says(&told_of(folder.path(), &unequal), &["--mean has 2 values but --std has 3"]);
-    let planes = npy("<f4", false, &[1, 4, 1, 1], &floats(&[1.0; 4]));
+    let planes = npy("<f4", false, &[1, 5, 1, 1], &floats(&[1.0; 5]));
     let planes = write(folder.path(), "y.npy", &planes);
     let grey = Preprocess { channels: Channels::Grey, ..raw() };
-    says(&told_of(&planes, &grey), &["4 channels of floats cannot become 1"]);
+    says(&told_of(&planes, &grey), &["5 channels of floats cannot become 1"]);
+    let four = npy("|u1", false, &[1, 4, 8, 8], &[0; 256]);
+    let four = write(folder.path(), "z.npy", &four);
+    says(&told_of(&four, &grey), &["4 channels of bytes cannot become 1", "--channels keep"]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Decoding and preprocessing against Pillow and torchvision.
 
 use approx::assert_abs_diff_eq;
-use repsim::data::{Channels, Crop, Dataset, Layout, Preprocess, Preset, Range, Resize};
+use repsim::data::{
+    Channels, Crop, Dataset, FloatRange, Layout, Preprocess, Preset, Range, Resize,
+};
 
 use crate::support::{
     find, floats, folder, golden, goldens, load, npy, options, raw, values, write, write_png,
@@ -121,6 +123,7 @@ fn float_pictures_are_resized_cropped_and_normalised_but_keep_their_range() {
         crop: Crop::Centre { height: 1, width: 4 },
         mean: vec![1.0, 2.0],
         std: vec![0.5],
+        float_range: FloatRange::Keep,
         ..raw()
     };
     let (batches, _) = load(&data, &steps, &options(1, 1));

@@ -175,7 +175,7 @@ fn arrays_that_are_missing_or_do_not_fit() {
     let whole = ("mu", npy("<i8", false, &[2], &integers(&[1, 2])));
     refused(&[whole, sigma(PLAIN)], &[r#"array "mu" of shape [2] holds neither float32"#]);
     let cut = ("sigma", npy("<f8", false, &[2, 2], &[0; 24]));
-    refused(&[cut, mu()], &[r#"array "sigma" is cut short"#]);
+    refused(&[cut, mu()], &[r#"array "sigma" of shape [2, 2] is cut short"#]);
 }
 
 #[test]

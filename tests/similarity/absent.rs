@@ -108,12 +108,12 @@ fn a_constant_layer_is_told() {
     }
 }
 
-/// Constant but for the last digit of float32: nothing that a network would have meant.
+/// Constant but for the last digits of float64: nothing that was meant.
 #[test]
 fn rounding_is_not_taken_for_a_difference() {
     let mut random = Random::new(8);
     let noise = random.matrix(SAMPLES, 6);
-    let second = noise.mapv(|v| 1.0 + 1e-8 * v);
+    let second = noise.mapv(|v| 1.0 + 1e-15 * v);
     for settings in everywhere() {
         assert_absent(&second, &settings, 8, &Absence::Constant);
     }

@@ -4,6 +4,7 @@
 
 mod absent;
 mod batches;
+mod copies;
 mod engine;
 mod facts;
 mod float32;
@@ -13,6 +14,7 @@ mod measures_chance;
 mod measures_facts;
 mod measures_golden;
 mod noise;
+mod offsets;
 mod random;
 mod spatial;
 mod tolerances;

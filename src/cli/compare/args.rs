@@ -177,6 +177,7 @@ impl Args {
             random_seed: self.chance.random_seed(),
             batch_size: self.data.load.batch_size,
             limit: self.data.load.limit,
+            layout: self.data.load.layout,
             seed: self.data.load.seed,
             layers: self.layers.layers.clone(),
             layers_b: self.patterns_b().to_vec(),

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::Status;
 use super::axes::{self, ChannelAxes};
 use super::output::Messages;
-use super::{accuracy, features, inputs, notices, settings};
+use super::{accuracy, duplicates, features, inputs, notices, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{ModelFeed, Source};
@@ -87,6 +87,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed::new(&mut subjects, source);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
+    warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(notices::of_data(&data));
     warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
@@ -105,15 +106,16 @@ fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let files = features::load(&args.features, &args.selections()?)?;
     let files = features::with_axes(files, &channel_axes, wanted.reduce)?;
     let records = files.iter().map(features::record).collect::<Result<_>>()?;
-    let names = files.iter().map(features::names).collect();
+    let (names, named) = (files.iter().map(features::names).collect(), features::named(&files));
     let arrays = files.into_iter().map(features::layers).collect::<Vec<_>>();
     let rows = arrays.iter().flatten().next().map_or(0, |layer| layer.values.shape()[0]);
     check_components(args.pca, rows)?;
     let mut feed = StoredFeed::with_axes(&arrays, usize::MAX)?;
+    let warnings = duplicates::of_features(&named, &feed);
     drop(arrays);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let inputs = Inputs { features: records, ..Inputs::default() };
-    let (labels, warnings, device) = (None, vec![], "cpu".to_owned());
+    let (labels, device) = (None, "cpu".to_owned());
     Ok(Found { inputs, names, outcome, labels, warnings, loading: 0.0, device })
 }
 

@@ -85,6 +85,7 @@ impl Run<'_> {
             preprocess,
             batch_size: data.load.batch_size,
             limit: data.load.limit,
+            layout: data.load.layout,
             seed: data.load.seed,
             optimize: !run.no_optimize,
             device,

@@ -144,6 +144,7 @@ impl Args {
             output_index: self.output_index,
             batch_size: self.data.load.batch_size,
             limit: self.data.load.limit,
+            layout: self.data.load.layout,
             seed: self.data.load.seed,
             optimize: !self.run.no_optimize,
             device: device.to_owned(),

@@ -13,10 +13,10 @@ use super::Status;
 use super::axes::{self, ChannelAxes};
 use super::output::Messages;
 use super::target::names_in_order;
-use super::{accuracy, features, inputs, notices, settings};
+use super::{accuracy, duplicates, features, inputs, notices, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
-use crate::capture::{Judged, ModelFeed, Naming, Source, Subject, first_samples};
+use crate::capture::{Feed, Judged, ModelFeed, Naming, Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::functional::checked_logits;
 use crate::report::{DataInput, Inputs, ModelInput, PictureFile, Warning};
@@ -85,6 +85,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
         feed = feed.naming(&Naming::Every(names.clone()));
     }
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
+    warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(notices::of_data(&data));
     let of = |labels: &[usize]| outcome.indices.iter().map(|&i| labels[i]).collect();
@@ -167,6 +168,7 @@ fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     args::check_count(names.len())?;
     args.check_components(arrays[0][0].values.shape()[0])?;
     let mut feed = StoredFeed::with_axes(&arrays, usize::MAX)?;
+    let warnings = duplicates::of_layers(&names, &|i| feed.copies(i, 0));
     drop(arrays);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;
     let inputs = Inputs { features: records, ..Inputs::default() };
@@ -178,7 +180,7 @@ fn stored(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
         outcome,
         accuracy,
         labels: None,
-        warnings: vec![],
+        warnings: warnings.into_iter().collect(),
         loading: 0.0,
         device: "cpu".to_owned(),
     })

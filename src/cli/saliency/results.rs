@@ -345,6 +345,7 @@ impl<'a> Collected<'a> {
             preprocess: preprocess.clone(),
             batch_size: args.data.load.batch_size,
             limit: args.data.load.limit,
+            layout: args.data.load.layout,
             seed: args.data.load.seed,
             optimize: !args.run.no_optimize,
             device,

@@ -81,6 +81,7 @@ fn settings(args: &Args, run: &Run<'_>, device: String) -> SensitivitySettings {
         preprocess: run.source.preprocess[0].clone(),
         batch_size: args.data.load.batch_size,
         limit: args.data.load.limit,
+        layout: args.data.load.layout,
         seed: args.data.load.seed,
         optimize: !args.run.no_optimize,
         device,

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use ndarray::{Array2, Axis, s};
 
-use super::{Sets, feature_input};
+use super::{Contents, Sets, feature_input};
 use crate::data::Dataset;
-use crate::data::features::StoredFeature;
+use crate::data::features::StoredSet;
 use crate::data::statistics::Statistics;
 use crate::error::{Error, Result};
 use crate::report::SetInput;
@@ -39,12 +39,9 @@ impl Sets<'_> {
             let problem = "it holds statistics, and this takes samples";
             return Err(Error::file("read", path, problem, "give images or features"));
         }
-        let collected = match self.stored(path)? {
-            Some(feature) => self.collect_stored(path, &feature)?,
-            None => {
-                let dataset = self.features.open(path)?;
-                self.collect_images(&dataset, logits)?
-            }
+        let collected = match self.contents(path)? {
+            Contents::Features(set) => self.collect_stored(path, set)?,
+            Contents::Images(dataset) => self.collect_images(&dataset, logits)?,
         };
         self.held += 8 * collected.rows.len() as u64;
         Ok(collected)
@@ -55,26 +52,28 @@ impl Sets<'_> {
     /// # Errors
     /// It cannot be opened.
     pub fn has_labels(&self, path: &Path) -> Result<bool> {
-        Ok(self.features.open(path)?.labels().is_some())
+        Ok(match self.contents(path)? {
+            Contents::Features(set) => set.labels.is_some(),
+            Contents::Images(dataset) => dataset.labels().is_some(),
+        })
     }
 
-    fn collect_stored(&mut self, path: &Path, feature: &StoredFeature) -> Result<Collected> {
-        let (axes, width) = self.axes_of(path, feature)?;
+    fn collect_stored(&mut self, path: &Path, set: StoredSet) -> Result<Collected> {
+        let StoredSet { feature, labels, .. } = set;
+        let (axes, width) = self.axes_of(path, &feature)?;
         let count = feature.count();
         self.plan(count, width)?;
         let mut rows = Array2::zeros((count, width));
-        self.each_block(path, feature, &mut |first, block| {
+        self.each_block(path, &feature, &mut |first, block| {
             rows.slice_mut(s![first..first + block.nrows(), ..]).assign(&block);
         })?;
-        let known = Dataset::open(path).ok().filter(|data| data.len() == count);
-        let labels = known.as_ref().and_then(|data| data.labels().map(<[usize]>::to_vec));
         Ok(Collected {
             names: (0..count).map(|i| i.to_string()).collect(),
             classes: vec![],
             labels,
             rows,
             logits: None,
-            input: feature_input(path, feature, axes)?,
+            input: feature_input(path, &feature, axes)?,
         })
     }
 

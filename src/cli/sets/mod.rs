@@ -14,7 +14,7 @@ use super::extract::{ExtractArgs, Features};
 use super::notices;
 use super::output::Messages;
 use crate::capture::extract::reduced;
-use crate::data::features::{StoredFeature, open_features};
+use crate::data::features::{StoredFeature, StoredSet, open_set};
 use crate::data::statistics::{Origin, Statistics};
 use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
@@ -53,6 +53,14 @@ pub enum Keep {
     Moments,
     /// The features of every sample, and a covariance within classes.
     Classes,
+}
+
+/// What a path holds.
+enum Contents {
+    /// Images, for a model.
+    Images(Dataset),
+    /// Features, and classes beside them.
+    Features(StoredSet),
 }
 
 /// What is kept of one set.
@@ -113,12 +121,9 @@ impl<'a> Sets<'a> {
         if Statistics::is_statistics(path) {
             return self.statistics(path);
         }
-        match self.stored(path)? {
-            Some(feature) => self.stored_features(path, &feature),
-            None => {
-                let dataset = self.features.open(path)?;
-                self.images(&dataset)
-            }
+        match self.contents(path)? {
+            Contents::Features(set) => self.stored_features(path, &set.feature),
+            Contents::Images(dataset) => self.images(&dataset),
         }
     }
 
@@ -129,13 +134,10 @@ impl<'a> Sets<'a> {
         warnings
     }
 
-    /// Warns of a model that was named but not needed, for no set holds images.
+    /// Warns of a model that was named but not needed, for all sets are statistics.
     pub fn unused_model(&self) -> Option<Warning> {
         let path = self.args.model.as_ref().filter(|_| self.features.ready().is_none())?;
-        let text = format!(
-            "{} was not used: no set holds images, and features are taken as they are",
-            path.display()
-        );
+        let text = format!("{} was not used: all sets are statistics", path.display());
         Some(Warning::new("unused-model", path.display(), text))
     }
 
@@ -164,23 +166,32 @@ impl<'a> Sets<'a> {
         Ok(Measured { set, moments: None, count: samples, origin, input })
     }
 
-    /// The array of features that a file holds; `None` where it holds images.
-    fn stored(&self, path: &Path) -> Result<Option<StoredFeature>> {
+    /// What a path holds. With a model every set is taken as images.
+    fn contents(&self, path: &Path) -> Result<Contents> {
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        if !matches!(ending.as_deref(), Some("npy" | "npz" | "safetensors")) || path.is_dir() {
-            return Ok(None);
+        let is_array = matches!(ending.as_deref(), Some("npy" | "npz" | "safetensors"));
+        if !is_array || path.is_dir() {
+            return self.features.open(path).map(Contents::Images);
         }
-        let runs = self.args.model.is_some();
-        let is_images = |data: Dataset| data.has_images() && (runs || data.holds_bytes());
-        if Dataset::open(path).is_ok_and(is_images) {
-            return Ok(None);
+        if self.args.model.is_some() {
+            let dataset = self.features.open(path)?;
+            return if dataset.has_images() {
+                Ok(Contents::Images(dataset))
+            } else {
+                Err(no_images(path))
+            };
+        }
+        let set = open_set(path, self.args.layer.as_deref())?;
+        if set.is_pictures {
+            return self.features.open(path).map(Contents::Images);
         }
         if self.args.load.any() {
             let problem = format!("{} holds features, not images", path.display());
-            let remedy = "leave out --limit, --seed and --skip-unreadable, or save fewer rows";
+            let remedy =
+                "leave out --limit, --seed, --layout and --skip-unreadable, or save fewer rows";
             return Err(Error::usage(problem, remedy));
         }
-        one_array(path, open_features(path)?, self.args.layer.as_deref()).map(Some)
+        Ok(Contents::Features(set))
     }
 
     fn stored_features(&mut self, path: &Path, feature: &StoredFeature) -> Result<Measured> {
@@ -251,6 +262,7 @@ impl<'a> Sets<'a> {
             let summary = Summary {
                 samples: found.samples.unwrap_or(dataset.len()),
                 fingerprint: Some(origin.fingerprint.clone()),
+                copies: None,
                 skipped: vec![],
                 enlarged: self.first_enlarged(dataset)?,
                 decode_seconds: 0.0,
@@ -424,28 +436,12 @@ pub fn statistics_of(path: &Path, moments: &Moments, origin: Option<Origin>) -> 
     Ok(Statistics { mean: moments.mean(), covariance, samples, origin })
 }
 
-/// The one array of a file, or the one named.
-fn one_array(
-    path: &Path,
-    arrays: Vec<StoredFeature>,
-    wanted: Option<&str>,
-) -> Result<StoredFeature> {
-    let names: Vec<String> = arrays.iter().map(StoredFeature::name).collect();
-    let mut arrays: Vec<_> = arrays.into_iter().filter(|f| f.name() != "labels").collect();
-    if arrays.len() > 1 {
-        arrays.retain(|f| Some(f.name().as_str()) == wanted);
-    }
-    arrays.pop().ok_or_else(|| {
-        let problem = match wanted {
-            Some(name) => format!("it has no array {name}, only {}", names.join(", ")),
-            None => {
-                format!("it holds neither mu and sigma nor one array, but {}", names.join(", "))
-            }
-        };
-        let remedy =
-            "name the array of features with --layer NAME, or save statistics as mu and sigma";
-        Error::file("take features from", path, problem, remedy)
-    })
+/// The error for an array that a model cannot take as images.
+fn no_images(path: &Path) -> Error {
+    let problem = "it holds rows of numbers and no images, and --model runs on images";
+    let remedy = "leave --model out where all sets are features, or give images (uint8 or float, \
+                  N×H×W×C or N×C×H×W)";
+    Error::file("take images from", path, problem, remedy)
 }
 
 /// Names the first row with a NaN or an infinity, of a block that begins at row `first`.

@@ -16,7 +16,7 @@ pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
     };
     let layer = |o: &Origin| format!("layer {} ({}{})", o.layer, o.reduce, axis(o));
     let apart = match (&reference.preprocess, &candidate.preprocess) {
-        (Some(a), Some(b)) if !a.same_steps(b) => Some(steps_apart(a, b)),
+        (Some(a), Some(b)) if !a.same_result(b) => Some(steps_apart(a, b)),
         _ => None,
     };
     let (a, b) = if reference.model_sha256 != candidate.model_sha256 {
@@ -51,6 +51,7 @@ fn steps_apart(a: &Preprocess, b: &Preprocess) -> (String, String) {
             format!("--crop {}", p.crop),
             format!("--channels {}", p.channels),
             format!("--range {}", p.range),
+            format!("--float-range {}", p.float_range),
             format!("--mean {}", list(&p.mean)),
             format!("--std {}", list(&p.std)),
         ]

@@ -176,6 +176,7 @@ impl Work {
         let read = Summary {
             samples: used.len(),
             fingerprint: Some(fingerprint),
+            copies: None,
             skipped: self.skipped.clone(),
             enlarged: self.enlarged.clone(),
             decode_seconds: 0.0,

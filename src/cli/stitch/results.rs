@@ -91,6 +91,7 @@ fn settings(args: &Args, work: &Work, device: String) -> StitchSettings {
         preprocess: work.samples.preprocess.clone(),
         batch_size: args.data.load.batch_size,
         limit: args.data.load.limit,
+        layout: args.data.load.layout,
         seed: args.data.load.seed,
         optimize: !args.run.no_optimize,
         device,

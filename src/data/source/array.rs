@@ -3,96 +3,97 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arrays::{Arrays, arrays};
+use super::arrays::{arrays, samples_and_labels};
+use super::axes::{ArrayLayout, of_bytes, of_floats, readings};
+use super::labels::labels;
 use super::stored::Stored;
 use super::{Form, Sample, Source, SourceKind};
 use crate::data::dtype::Dtype;
 use crate::data::resize::Picture;
 use crate::error::{Error, Result};
 
-/// The array of samples in a file of several.
-const SAMPLES: &str = "images";
-
-/// The array of their classes.
-const LABELS: &str = "labels";
-
 /// An array, a sample a row.
 ///
-/// Bytes `N×H×W` or `N×H×W×C` are pictures, floats `N×C×H×W` are float pictures, and any other
-/// array of two to four axes holds rows, which are taken as they are.
+/// Bytes `N×H×W`, `N×H×W×C` or `N×C×H×W` are pictures, floats of four axes are float pictures, and
+/// any other array of two to four axes holds rows, which are taken as they are.
 #[derive(Debug)]
 pub(super) struct ArraySource {
     kind: SourceKind,
     array: Stored,
     form: Form,
+    /// The order of the axes of pictures with an axis of channels.
+    layout: Option<ArrayLayout>,
     labels: Option<Vec<usize>>,
 }
 
 impl ArraySource {
-    /// Opens the array `images` of a file, or its only one; `labels` beside it are the classes.
-    pub fn open(kind: SourceKind, path: &Path) -> Result<Arc<dyn Source>> {
+    /// Opens the array of samples of a file, and that of their classes.
+    pub fn open(
+        kind: SourceKind,
+        path: &Path,
+        layout: Option<ArrayLayout>,
+    ) -> Result<Arc<dyn Source>> {
         let mut file = arrays(path)?;
-        let name = choose(file.names(), path)?;
-        let array = file.array(&name)?;
-        let labelled = name != LABELS && file.names().iter().any(|n| n == LABELS);
-        let labels = if labelled { Some(labels(file.as_mut(), &array)?) } else { None };
-        let form = form(&array)?;
-        Ok(Arc::new(Self { kind, array, form, labels }))
+        let (samples, classes) = samples_and_labels(file.as_mut(), path)?;
+        let array = file.array(&samples)?;
+        let (form, layout) = form(&array, layout)?;
+        let labels = match classes {
+            Some(name) => Some(labels(&file.array(&name)?, &array.shape)?),
+            None => None,
+        };
+        Ok(Arc::new(Self { kind, array, form, layout, labels }))
     }
 }
 
-/// The name of the array that holds the samples.
-fn choose(names: &[String], path: &Path) -> Result<String> {
-    let mut others = names.iter().filter(|name| *name != LABELS);
-    let first = others.next();
-    match (names.iter().find(|name| *name == SAMPLES), first, others.next()) {
-        (Some(name), ..) | (None, Some(name), None) => Ok(name.clone()),
-        (None, None, _) => {
-            let problem = format!("it holds {LABELS} but no samples");
-            Err(Error::file("load", path, problem, format!("add the samples as {SAMPLES:?}")))
-        }
-        (None, Some(_), Some(_)) => {
-            let problem = format!("none of its arrays ({}) is {SAMPLES:?}", names.join(", "));
-            Err(Error::file("load", path, problem, format!("name the samples {SAMPLES:?}")))
-        }
-    }
-}
-
-/// The array `labels` as classes, one a row of `array`.
-fn labels(file: &mut dyn Arrays, array: &Stored) -> Result<Vec<usize>> {
-    let stored = file.array(LABELS)?;
-    let remedy = "save one integer from 0 up for each sample";
-    if stored.shape.len() != 1 {
-        return Err(stored.problem("is not one number a sample", remedy));
-    }
-    if stored.rows() != array.rows() {
-        return Err(Error::shape(
-            "load labels",
-            (array.path.display(), &array.shape),
-            (LABELS, &stored.shape),
-            "save one label a sample",
-        ));
-    }
-    let values = stored.dtype.labels(&stored.read_all()?);
-    values.ok_or_else(|| stored.problem("holds something else than classes", remedy))
-}
-
-/// What the rows of an array are.
-fn form(array: &Stored) -> Result<Form> {
+/// What the rows of an array are, and the order of their axes where they are pictures.
+fn form(array: &Stored, given: Option<ArrayLayout>) -> Result<(Form, Option<ArrayLayout>)> {
+    let pictures = |form, layout| Ok((form, Some(layout)));
     match (array.dtype, array.row_shape()) {
-        (Dtype::U8, [_, _] | [_, _, 1 | 3]) => Ok(Form::Pixels),
-        (Dtype::U8, [_, _, _]) => {
-            let remedy = "give bytes as N×H×W×C with 1 or 3 channels";
-            Err(array.problem("is no array of pictures", remedy))
+        (Dtype::U8, &[a, b, c]) => pictures(Form::Pixels, of_bytes(array, [a, b, c], given)?),
+        (dtype, &[a, b, c]) if dtype.is_float() => {
+            pictures(Form::Planes, of_floats(array, [a, b, c], given)?)
         }
-        (dtype, [_, _, _]) if dtype.is_float() => Ok(Form::Planes),
-        (_, [_] | [_, _] | [_, _, _]) => Ok(Form::Rows),
+        (dtype, &[a, b, c]) if given.is_some() || readings([a, b, c]) != (false, false) => {
+            Err(no_pictures(array, dtype))
+        }
+        (_, [_] | [_, _] | [_, _, _]) if given.is_some() => {
+            let problem = "has no axis of channels, and --layout says where that is";
+            Err(array.problem(problem, "leave --layout out"))
+        }
+        (Dtype::U8, [_, _]) => Ok((Form::Pixels, None)),
+        (_, [_] | [_, _] | [_, _, _]) => Ok((Form::Rows, None)),
         _ => {
             let remedy = "give N×H×W×C bytes, N×C×H×W floats, or N×D numbers";
             let rank = array.shape.len();
             Err(array.problem(&format!("has rank {rank}, and data must have 2 to 4"), remedy))
         }
     }
+}
+
+/// Whether the rows can be nothing but pictures: bytes of three or four axes, or other integers in the
+/// shape of pictures.
+pub(in crate::data) fn is_pictures(array: &Stored) -> bool {
+    match (array.dtype, array.row_shape()) {
+        (Dtype::U8, [_, _] | [_, _, _]) => true,
+        (dtype, &[a, b, c]) => !dtype.is_float() && readings([a, b, c]) != (false, false),
+        _ => false,
+    }
+}
+
+/// The error for an array that has the shape of pictures but integers of another type.
+fn no_pictures(array: &Stored, dtype: Dtype) -> Error {
+    let problem = format!("has the shape of pictures and elements of type {dtype}");
+    let remedy = match dtype {
+        Dtype::U16 => {
+            "pictures are uint8 or floats in 0…1: save (x // 257).astype(numpy.uint8) or \
+             (x / 65535).astype(numpy.float32) if its values go up to 65535"
+        }
+        _ => {
+            "pictures are uint8 or floats in 0…1: save x.astype(numpy.uint8) if its values are those \
+             of bytes, or scale them to 0…1 as float32"
+        }
+    };
+    array.problem(&problem, remedy)
 }
 
 impl Source for ArraySource {
@@ -108,6 +109,10 @@ impl Source for ArraySource {
         self.array.rows()
     }
 
+    fn layout(&self) -> Option<ArrayLayout> {
+        self.layout
+    }
+
     fn labels(&self) -> Option<&[usize]> {
         self.labels.as_deref()
     }
@@ -116,16 +121,42 @@ impl Source for ArraySource {
         self.array.read_row(index, bytes)
     }
 
-    fn decode<'a>(&'a self, _: usize, bytes: &'a [u8], _: &'a mut Vec<u8>) -> Result<Sample<'a>> {
+    fn decode<'a>(
+        &'a self,
+        _: usize,
+        bytes: &'a [u8],
+        spare: &'a mut Vec<u8>,
+    ) -> Result<Sample<'a>> {
+        use ArrayLayout::{Nchw, Nhwc};
         let dtype = self.array.dtype;
-        Ok(match (self.form, self.array.row_shape()) {
-            (Form::Pixels, &[height, width]) => picture(bytes, height, width, 1),
-            (Form::Pixels, &[height, width, channels]) => picture(bytes, height, width, channels),
-            (Form::Planes, &[channels, height, width]) => {
-                Sample::Planes { bytes, dtype, channels, size: (height, width) }
+        let planes = |bytes, channels, size| Sample::Planes { bytes, dtype, channels, size };
+        Ok(match (self.form, self.layout, self.array.row_shape()) {
+            (Form::Pixels, None, &[height, width]) => picture(bytes, height, width, 1),
+            (Form::Pixels, Some(Nhwc), &[height, width, channels]) => {
+                picture(bytes, height, width, channels)
             }
-            (_, shape) => Sample::Row { bytes, dtype, shape },
+            (Form::Pixels, Some(Nchw), &[channels, height, width]) => {
+                transpose(bytes, channels, height * width, 1, spare);
+                picture(spare, height, width, channels)
+            }
+            (Form::Planes, Some(Nchw), &[channels, height, width]) => {
+                planes(bytes, channels, (height, width))
+            }
+            (Form::Planes, Some(Nhwc), &[height, width, channels]) => {
+                transpose(bytes, height * width, channels, dtype.size(), spare);
+                planes(spare, channels, (height, width))
+            }
+            (_, _, shape) => Sample::Row { bytes, dtype, shape },
         })
+    }
+}
+
+/// Writes the `rows`×`columns` elements of so many bytes to `out` with the rows as columns.
+fn transpose(bytes: &[u8], rows: usize, columns: usize, size: usize, out: &mut Vec<u8>) {
+    out.clear();
+    for column in 0..columns {
+        let starts = (0..rows).map(|row| (row * columns + column) * size);
+        out.extend(starts.flat_map(|start| &bytes[start..start + size]));
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod array;
 mod arrays;
+mod axes;
 mod cifar;
 mod decode;
 mod folder;
 mod idx;
 mod kinds;
+mod labels;
 mod npy;
 mod npz;
 mod open;
@@ -21,7 +23,10 @@ use super::dtype::Dtype;
 use super::resize::Picture;
 use crate::error::Result;
 
-pub(super) use arrays::{Arrays, arrays};
+pub(super) use array::is_pictures;
+pub(super) use arrays::{Arrays, LABELS, arrays, samples_and_labels, with_rows};
+pub use axes::ArrayLayout;
+pub(super) use labels::labels;
 pub(super) use npy::encode;
 pub use npy::{npy_of_bytes, npz_of_floats};
 pub(super) use npz::{Npz, pack};
@@ -61,7 +66,7 @@ pub(super) enum Form {
 /// One decoded sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sample<'a> {
-    /// A picture of bytes with one or three interleaved channels.
+    /// A picture of bytes with one, three or four interleaved channels.
     Pixels(Picture<'a, u8>),
     /// A picture of floats, one plane a channel, as stored.
     Planes { bytes: &'a [u8], dtype: Dtype, channels: usize, size: (usize, usize) },
@@ -83,6 +88,11 @@ pub(super) trait Source: Send + Sync {
     /// Name of a sample: relative path with `/`, or its index.
     fn name(&self, index: usize) -> String {
         index.to_string()
+    }
+
+    /// The order of the axes of an array of pictures with an axis of channels.
+    fn layout(&self) -> Option<ArrayLayout> {
+        None
     }
 
     /// The class of each sample.

@@ -3,11 +3,11 @@
 //! Source: NumPy, "A simple file format for NumPy arrays" (versions 1, 2 and 3).
 
 use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::arrays::Arrays;
+use super::arrays::{Arrays, Head};
 use super::stored::{Place, Stored, called, unknown_type};
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
@@ -20,16 +20,21 @@ const REMEDY: &str = "write it again with numpy.save or numpy.savez";
 
 /// A `.npy` file as a file of one array without a name.
 pub(super) struct Npy {
+    path: PathBuf,
     names: [String; 1],
-    array: Stored,
+    file: Arc<File>,
 }
 
 impl Npy {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-        let header = Header::read(&mut BufReader::new(&file), path, "")?;
-        let place = Place::File(Arc::new(file), header.length as u64);
-        Ok(Self { names: [String::new()], array: header.stored(path, "", place)? })
+        Ok(Self { path: path.to_owned(), names: [String::new()], file: Arc::new(file) })
+    }
+
+    fn header(&self) -> Result<Header> {
+        let mut file = &*self.file;
+        file.rewind().map_err(|e| Error::io("read", &self.path, e))?;
+        Header::read(&mut BufReader::new(file), &self.path, "")
     }
 }
 
@@ -38,17 +43,25 @@ impl Arrays for Npy {
         &self.names
     }
 
+    fn head(&mut self, _: &str) -> Result<Head> {
+        Ok(self.header()?.head())
+    }
+
     fn array(&mut self, _: &str) -> Result<Stored> {
-        Ok(self.array.clone())
+        let header = self.header()?;
+        let place = Place::File(Arc::clone(&self.file), header.length as u64, u64::MAX);
+        header.stored(&self.path, "", place)
     }
 }
 
 /// What a header says.
 pub(super) struct Header {
-    dtype: Dtype,
+    /// The element type, or in words what is there instead.
+    dtype: Result<Dtype, String>,
+    text: bool,
     shape: Vec<usize>,
     /// Whether the first axis is the fastest, not the last.
-    pub fortran: bool,
+    fortran: bool,
     /// Bytes from the start of the file to the first element.
     pub length: usize,
 }
@@ -65,31 +78,26 @@ impl Header {
             Error::file("load", path, problem, REMEDY)
         };
         let descr = value(&text, "descr").ok_or_else(broken)?;
-        let dtype = dtype(descr).map_err(|found| unknown_type(path, name, &found))?;
+        let (dtype, text_like) = (dtype(descr), is_text(descr));
         let fortran = value(&text, "fortran_order").ok_or_else(broken)?.starts_with("True");
         let shape = shape(value(&text, "shape").ok_or_else(broken)?).ok_or_else(broken)?;
-        Ok(Self { dtype, shape, fortran, length })
+        Ok(Self { dtype, text: text_like, shape, fortran, length })
     }
 
-    /// Bytes from the start of the file to its end; `None` where they cannot be counted.
-    pub fn end(&self) -> Option<usize> {
-        let bytes = self.shape.iter().try_fold(self.dtype.size(), |n, &d| n.checked_mul(d))?;
-        self.length.checked_add(bytes)
+    /// What is known without the elements.
+    pub fn head(self) -> Head {
+        Head { shape: self.shape, dtype: self.dtype.ok(), text: self.text }
     }
 
-    /// The array that follows this header; one in Fortran order is refused.
+    /// The array that follows this header; one in Fortran order is read and put into the other.
+    ///
+    /// # Errors
+    /// Elements of a type that cannot be read, none, or fewer than the header says.
     pub fn stored(self, path: &Path, name: &str, place: Place) -> Result<Stored> {
-        if self.fortran {
-            let problem = format!("{} is in Fortran order", called(name));
-            return Err(Error::file("load", path, problem, "save numpy.ascontiguousarray of it"));
-        }
-        self.stored_in_any_order(path, name, place)
-    }
-
-    /// The array that follows this header, its elements in the order they have.
-    pub fn stored_in_any_order(self, path: &Path, name: &str, place: Place) -> Result<Stored> {
-        let (dtype, shape) = (self.dtype, self.shape);
-        Stored { path: path.to_owned(), name: name.to_owned(), dtype, shape, place }.check()
+        let dtype = self.dtype.map_err(|found| unknown_type(path, name, &found))?;
+        let (path, name) = (path.to_owned(), name.to_owned());
+        let stored = Stored { path, name, dtype, shape: self.shape, place }.check()?;
+        if self.fortran { stored.with_last_axis_fastest() } else { Ok(stored) }
     }
 }
 
@@ -195,6 +203,12 @@ fn dtype(descr: &str) -> Result<Dtype, String> {
     if order == ">" { Err(format!("big-endian elements ({code})")) } else { Ok(dtype) }
 }
 
+/// Whether the elements are strings (`'<U7'`, `'|S7'`).
+fn is_text(descr: &str) -> bool {
+    let code = descr.trim_start_matches(['\'', '<', '>', '|', '=']);
+    code.starts_with(['U', 'S'])
+}
+
 /// The lengths in `(3, 4), …`.
 fn shape(text: &str) -> Option<Vec<usize>> {
     let inner = text.strip_prefix('(')?.split(')').next()?;
@@ -228,5 +242,6 @@ mod tests {
         assert_eq!(shape("()"), Some(vec![]));
         assert_eq!(dtype("'>f8'"), Err("big-endian elements (>f8)".to_owned()));
         assert_eq!(dtype("'<c8'"), Err("elements of type <c8".to_owned()));
+        assert!(is_text("'<U5', ") && is_text("'|S2'") && !is_text("'|u1'") && !is_text("'|O'"));
     }
 }

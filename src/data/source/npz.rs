@@ -1,7 +1,7 @@
 //! NumPy's `.npz`: a zip archive of `.npy` files.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, Write};
+use std::io::{BufReader, Cursor, Read, Seek, Write, copy, sink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,13 +10,16 @@ use zip::result::{ZipError, ZipResult};
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, DateTime, read::ZipFile};
 
-use super::arrays::Arrays;
+use super::arrays::{Arrays, Head};
 use super::npy::{Header, string};
 use super::stored::{Place, Stored, called};
 use crate::error::{Error, Result};
 
 /// The most bytes a string may have as stored.
 const LONGEST: u64 = 1 << 26;
+
+/// Bytes that are held against a checksum at a time.
+const CHUNK: usize = 1 << 18;
 
 /// An open archive.
 ///
@@ -50,18 +53,11 @@ impl Npz {
         Ok(Self { path: path.to_owned(), file: Arc::new(file), archive, names })
     }
 
-    /// Finds an array, and whether it is in Fortran order (the first axis fastest).
-    pub fn in_any_order(&mut self, name: &str) -> Result<(Stored, bool)> {
-        let (header, place) = self.find(name)?;
-        let fortran = header.fortran;
-        Ok((header.stored_in_any_order(&self.path, name, place)?, fortran))
-    }
-
     /// Reads an array that is one string; `None` where it is anything else.
     pub fn string(&mut self, name: &str) -> Result<Option<String>> {
         let mut bytes = vec![];
         let read = self.entry(name)?.take(LONGEST).read_to_end(&mut bytes);
-        read.map_err(|e| damaged(&self.path, &e.into()))?;
+        read.map_err(|e| damaged_array(&self.path, name, &e))?;
         Ok(string(&bytes))
     }
 
@@ -70,21 +66,20 @@ impl Npz {
         entry.map_err(|e| damaged(&self.path, &e))
     }
 
-    /// The header of an array and where its elements are.
+    /// The header of an array and where its elements are; all of it is held against its checksum.
     fn find(&mut self, name: &str) -> Result<(Header, Place)> {
         let (path, file) = (self.path.clone(), Arc::clone(&self.file));
         let mut entry = self.entry(name)?;
         let start = entry.data_start();
         if entry.compression() == CompressionMethod::Stored {
             let header = Header::read(&mut entry, &path, name)?;
-            if header.end().is_none_or(|end| end as u64 > entry.size()) {
-                let problem = format!("{} is cut short", called(name));
-                return Err(Error::file("load", &path, problem, "write or copy the file again"));
-            }
-            let place = Place::File(file, start + header.length as u64);
+            let size = entry.size().saturating_sub(header.length as u64);
+            let mut rest = BufReader::with_capacity(CHUNK, entry);
+            copy(&mut rest, &mut sink()).map_err(|e| damaged_array(&path, name, &e))?;
+            let place = Place::File(file, start + header.length as u64, size);
             return Ok((header, place));
         }
-        let bytes = unpack(&mut entry).map_err(|e| damaged(&path, &e.into()))?;
+        let bytes = unpack(&mut entry).map_err(|e| damaged_array(&path, name, &e))?;
         let header = Header::read(&mut bytes.as_slice(), &path, name)?;
         let place = Place::Memory(Arc::new(bytes), header.length);
         Ok((header, place))
@@ -94,6 +89,11 @@ impl Npz {
 impl Arrays for Npz {
     fn names(&self) -> &[String] {
         &self.names
+    }
+
+    fn head(&mut self, name: &str) -> Result<Head> {
+        let path = self.path.clone();
+        Ok(Header::read(&mut self.entry(name)?, &path, name)?.head())
     }
 
     fn array(&mut self, name: &str) -> Result<Stored> {
@@ -128,6 +128,12 @@ fn unpack(entry: &mut ZipFile<'_, BufReader<File>>) -> std::io::Result<Vec<u8>> 
     let mut bytes = vec![];
     entry.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The error for an array whose bytes are not those that were written.
+fn damaged_array(path: &Path, name: &str, error: &std::io::Error) -> Error {
+    let problem = format!("{} is damaged ({error})", called(name));
+    Error::file("load", path, problem, "copy the file again, or write it again with numpy.savez")
 }
 
 fn damaged(path: &Path, error: &ZipError) -> Error {

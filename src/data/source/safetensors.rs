@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use safetensors::tensor::{Dtype as Code, Metadata};
+use safetensors::tensor::{Dtype as Code, Metadata, TensorInfo};
 
-use super::arrays::Arrays;
+use super::arrays::{Arrays, Head};
 use super::stored::{Place, Stored, unknown_type};
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
@@ -40,6 +40,12 @@ impl Tensors {
     }
 }
 
+impl Tensors {
+    fn info(&self, name: &str) -> Result<&TensorInfo> {
+        self.metadata.info(name).ok_or_else(|| damaged(&self.path, "a name is missing"))
+    }
+}
+
 /// The first eight bytes and the header whose length they give, as far as they are there.
 fn head(file: &File) -> std::io::Result<Vec<u8>> {
     let mut head = vec![];
@@ -54,13 +60,18 @@ impl Arrays for Tensors {
         &self.names
     }
 
+    fn head(&mut self, name: &str) -> Result<Head> {
+        let info = self.info(name)?;
+        Ok(Head { shape: info.shape.clone(), dtype: dtype(info.dtype), text: false })
+    }
+
     fn array(&mut self, name: &str) -> Result<Stored> {
-        let info =
-            self.metadata.info(name).ok_or_else(|| damaged(&self.path, "a name is missing"))?;
+        let info = self.info(name)?;
         let found = format!("elements of type {:?}", info.dtype);
         let dtype = dtype(info.dtype).ok_or_else(|| unknown_type(&self.path, name, &found))?;
         let offset = self.start + info.data_offsets.0 as u64;
-        let place = Place::File(Arc::clone(&self.file), offset);
+        let size = (info.data_offsets.1 - info.data_offsets.0) as u64;
+        let place = Place::File(Arc::clone(&self.file), offset, size);
         let (path, shape) = (self.path.clone(), info.shape.clone());
         Stored { path, name: name.to_owned(), dtype, shape, place }.check()
     }

@@ -5,6 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ndarray::{ArrayViewD, IxDyn, ShapeBuilder, ShapeError};
+
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
 
@@ -27,8 +29,8 @@ pub(in crate::data) struct Stored {
 /// Where elements are.
 #[derive(Debug, Clone)]
 pub(in crate::data) enum Place {
-    /// In a file from this byte on.
-    File(Arc<File>, u64),
+    /// In a file: from this byte on, so many bytes at most.
+    File(Arc<File>, u64, u64),
     /// In memory from this byte on (they were compressed).
     Memory(Arc<Vec<u8>>, usize),
 }
@@ -71,7 +73,7 @@ impl Stored {
 
     fn read(&self, start: usize, bytes: &mut [u8]) -> Result<()> {
         match &self.place {
-            Place::File(file, offset) => file
+            Place::File(file, offset, _) => file
                 .read_exact_at(bytes, offset + start as u64)
                 .map_err(|e| Error::io("read", &self.path, e)),
             Place::Memory(all, offset) => {
@@ -85,9 +87,9 @@ impl Stored {
     pub fn check(self) -> Result<Self> {
         let count = self.shape.iter().try_fold(self.dtype.size(), |n, &d| n.checked_mul(d));
         let stored = match &self.place {
-            Place::File(file, offset) => {
+            Place::File(file, offset, most) => {
                 let length = file.metadata().map_err(|e| Error::io("read", &self.path, e))?.len();
-                length.saturating_sub(*offset)
+                length.saturating_sub(*offset).min(*most)
             }
             Place::Memory(all, offset) => (all.len() - offset) as u64,
         };
@@ -98,12 +100,41 @@ impl Stored {
         }
     }
 
+    /// The same array for elements of which the first axis is the fastest (Fortran order): read, and
+    /// kept with the last axis fastest.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn with_last_axis_fastest(self) -> Result<Self> {
+        let elements = self.read_all()?;
+        let turned = match self.dtype.size() {
+            1 => last_axis_fastest::<1>(&elements, &self.shape),
+            2 => last_axis_fastest::<2>(&elements, &self.shape),
+            4 => last_axis_fastest::<4>(&elements, &self.shape),
+            _ => last_axis_fastest::<8>(&elements, &self.shape),
+        };
+        let turned = turned.map_err(|e| {
+            self.problem(&format!("cannot be read ({e})"), "save numpy.ascontiguousarray of it")
+        })?;
+        Ok(Self { place: Place::Memory(Arc::new(turned), 0), ..self })
+    }
+
     /// An error about this array: `problem` continues "array NAME of shape […]".
     pub fn problem(&self, problem: &str, remedy: impl ToString) -> Error {
         let called = called(&self.name);
         let text = format!("{called} of shape {:?} {problem}", self.shape);
         Error::file("load", &self.path, text, remedy)
     }
+}
+
+/// Elements of `SIZE` bytes in the other order of the axes.
+fn last_axis_fastest<const SIZE: usize>(
+    elements: &[u8],
+    shape: &[usize],
+) -> Result<Vec<u8>, ShapeError> {
+    let (elements, _) = elements.as_chunks::<SIZE>();
+    let view = ArrayViewD::from_shape(IxDyn(shape).f(), elements)?;
+    Ok(view.iter().flatten().copied().collect())
 }
 
 /// `array `x`` or `the array` where it has no name.

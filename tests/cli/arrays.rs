@@ -1,0 +1,272 @@
+//! Arrays of images, of features and of classes, as people have them.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use ndarray::{Array1, Array2, Array4, Axis, s};
+use ndarray_npy::{NpzWriter, write_npy};
+use serde_json::Value;
+
+use crate::fid_support::{TINY, features, golden, number, row, rows, warnings};
+use crate::support::{files_in, report, repsim, words};
+use crate::tolerances::{NETWORK, STORED};
+
+/// N×3×16×16 by the formula of `tests/golden/fid/make_arrays.py`.
+fn pictures(count: usize, first: usize) -> Array4<u8> {
+    Array4::from_shape_fn((count, 3, 16, 16), |(n, c, y, x)| {
+        let mixed = ((x + 16 * y + 257 * (first + n)) as u32).wrapping_mul(2_654_435_761);
+        (mixed >> (24 - 8 * c)) as u8
+    })
+}
+
+/// The pictures of the goldens: a reference, and others that are darker.
+fn sets() -> [Array4<u8>; 2] {
+    let dark = |v: u8| (u16::from(v) * 3 / 4) as u8;
+    [pictures(60, 0), pictures(50, 1000).mapv(dark)]
+}
+
+/// Writes both sets and gives a line that measures them.
+fn line<T: ndarray_npy::WritableElement>(folder: &Path, sets: [Array4<T>; 2]) -> String {
+    let names = ["real", "fake"].map(|name| folder.join(format!("{name}.npy")));
+    for (name, set) in names.iter().zip(sets) {
+        write_npy(name, &set).unwrap();
+    }
+    format!("fid {} {} {TINY}", names[0].display(), names[1].display())
+}
+
+#[track_caller]
+fn fails(line: &str, parts: &[&str]) {
+    let run = repsim(words(line));
+    assert_eq!(run.code, 2, "{line}\n{}", run.stderr);
+    for part in parts {
+        assert!(run.stderr.contains(part), "{part:?} is not in {}", run.stderr);
+    }
+}
+
+#[track_caller]
+fn near(found: f64, wanted: f64) {
+    assert!((found - wanted).abs() <= NETWORK * wanted, "{found}, not {wanted}");
+}
+
+/// In any order of the axes, and in any range of floats, they are the pictures of torchmetrics.
+#[test]
+fn arrays_of_images_have_the_distance_of_torchmetrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let wanted = golden("arrays")["fid"].as_f64().unwrap();
+    let found = report(&line(folder, sets()));
+    near(number(&rows(&found)[0], "fid"), wanted);
+    assert_eq!(found["inputs"]["sets"][0]["images"]["layout"], "nchw");
+    let last = sets().map(|set| set.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned());
+    near(number(&row(&line(folder, last)), "fid"), wanted);
+    // Fortran order.
+    let turned = sets().map(|set| set.permuted_axes([0, 2, 3, 1]));
+    near(number(&row(&line(folder, turned)), "fid"), wanted);
+    let floats = |scale: fn(f32) -> f32| sets().map(|set| set.mapv(|v| scale(f32::from(v))));
+    near(number(&row(&line(folder, floats(|v| v / 255.0))), "fid"), wanted);
+    let bytes = line(folder, floats(|v| v));
+    fails(&bytes, &["from 0 to 255", "--float-range 0..255"]);
+    near(number(&row(&format!("{bytes} --float-range 0..255")), "fid"), wanted);
+    let signed = line(folder, floats(|v| v / 127.5 - 1.0));
+    fails(&signed, &["from -1 to 1", "--float-range -1..1"]);
+    let found = report(&format!("{signed} --float-range -1..1"));
+    near(number(&rows(&found)[0], "fid"), wanted);
+    assert_eq!(found["settings"]["preprocess"]["float_range"], "-1..1");
+}
+
+/// An extractor takes bytes, whatever floats hold.
+#[test]
+fn floats_are_what_bytes_are_to_an_extractor() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |line: String| line.replace(TINY, "--model {fid/extractor.pt} --resize none");
+    let wanted = number(&row(&of(line(folder.path(), sets()))), "fid");
+    let floats = sets().map(|set| set.mapv(|v| f32::from(v) / 255.0));
+    near(number(&row(&of(line(folder.path(), floats))), "fid"), wanted);
+}
+
+#[test]
+fn a_model_runs_on_images_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |name: &str, set: &Array2<f64>| {
+        let path = folder.join(name);
+        write_npy(&path, set).unwrap();
+        path.display().to_string()
+    };
+    let (real, fake) = (write("r.npy", &features("real")), write("f.npy", &features("fake")));
+    fails(&format!("fid {real} {fake} {TINY}"), &["no images", "leave --model out"]);
+    let wide = sets().map(|set| set.mapv(u16::from));
+    fails(&line(folder, wide), &["uint16", "numpy.uint8"]);
+    let stats = folder.join("s.npz");
+    let wide = folder.join("real.npy");
+    fails(&format!("stats {} {TINY} -o {}", wide.display(), stats.display()), &["uint16"]);
+    assert!(!stats.exists());
+    // Bytes are images: without a model they are nothing.
+    let line = line(folder, sets());
+    fails(line.strip_suffix(TINY).unwrap(), &["holds images, and no model was given"]);
+    let both = sets().map(|set| set.slice(s![.., .., .., ..3]).to_owned());
+    let line = self::line(folder, both);
+    fails(&line, &["N×C×H×W and as N×H×W×C", "--layout nchw"]);
+    let told = report(&format!("{line} --layout nchw"));
+    assert_eq!(told["settings"]["layout"], "nchw");
+    fails(&format!("{line} --layout hwc"), &["--layout", "nchw or nhwc"]);
+}
+
+/// Classes that are none are told, whatever the set is.
+#[test]
+fn classes_of_a_set_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let line = format!("distance {0} {0} --k 3", path.display());
+    let write = |labels: &Array2<f64>| {
+        let mut file = NpzWriter::new(File::create(&path).unwrap());
+        file.add_array("features", &features("real")).unwrap();
+        file.add_array("labels", labels).unwrap();
+        file.finish().unwrap();
+    };
+    let hot = Array2::from_shape_fn((300, 3), |(i, j)| f64::from(u8::from(i % 3 == j)));
+    write(&hot);
+    let one_hot = report(&line);
+    let mut file = NpzWriter::new(File::create(&path).unwrap());
+    file.add_array("features", &features("real")).unwrap();
+    file.add_array("labels", &Array1::from_iter((0..300).map(|i| i % 3_i64))).unwrap();
+    file.finish().unwrap();
+    assert_eq!(one_hot["results"], report(&line)["results"]);
+    write(&(&hot * 0.5));
+    fails(&line, &["not one-hot: the row of sample 0"]);
+    write(&hot.sum_axis(Axis(1)).insert_axis(Axis(1)).mapv(|_| f64::NAN));
+    fails(&line, &["has NaN", "sample 0"]);
+}
+
+/// What guided-diffusion's sampling writes.
+#[test]
+fn sample_files_are_images_and_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let plain = line(folder, sets());
+    let file = folder.join("samples.npz");
+    let mut samples = NpzWriter::new(File::create(&file).unwrap());
+    let [_, fake] = sets();
+    let fake = fake.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
+    samples.add_array("arr_0", &fake).unwrap();
+    samples.add_array("arr_1", &Array1::from_iter((0..50).map(|i| i % 5_i64))).unwrap();
+    samples.finish().unwrap();
+    let [real, fake] = ["real.npy", "fake.npy"].map(|name| folder.join(name).display().to_string());
+    let sampled = plain.replace(&fake, &file.display().to_string());
+    near(number(&row(&sampled), "fid"), number(&row(&plain), "fid"));
+    let cka =
+        |path: &str| report(&format!("cka {{tiny_resnet_scripted.pt}} --data {path} --limit 20"));
+    assert_eq!(cka(&file.display().to_string())["results"], cka(&fake)["results"]);
+    assert_ne!(cka(&real)["results"], cka(&fake)["results"]);
+}
+
+/// A statistics file that is damaged is made anew.
+#[test]
+fn a_damaged_cache_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let line = format!("{} --stats-cache {}", line(folder.path(), sets()), cache.display());
+    let first = row(&line);
+    for name in files_in(&cache) {
+        let path = cache.join(name);
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        // In the covariance, where a flipped bit is still a number.
+        let sigma = bad.windows(9).position(|w| w == b"sigma.npy").unwrap();
+        bad[sigma + 200] ^= 0x10;
+        fs::write(&path, &bad).unwrap();
+        assert_eq!(row(&line), first);
+        assert!(fs::read(&path).unwrap() == good, "the entry is not written anew");
+    }
+}
+
+#[test]
+fn damaged_statistics_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [real, stats] = ["r.npy", "s.npz"].map(|name| folder.path().join(name));
+    write_npy(&real, &features("real")).unwrap();
+    let made = repsim(words(&format!("stats {} -o {}", real.display(), stats.display())));
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let mut bytes = fs::read(&stats).unwrap();
+    let sigma = bytes.windows(9).position(|w| w == b"sigma.npy").unwrap();
+    bytes[sigma + 200] ^= 0x10;
+    fs::write(&stats, bytes).unwrap();
+    fails(&format!("fid {} {}", real.display(), stats.display()), &["array \"sigma\" is damaged"]);
+}
+
+/// Writes an `.npz` with one layer.
+fn layer(path: &Path, values: &Array2<f64>) -> String {
+    let mut file = NpzWriter::new(File::create(path).unwrap());
+    file.add_array("l1", values).unwrap();
+    file.add_array("epoch", &ndarray::arr0(3_i64)).unwrap();
+    file.finish().unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn features_far_from_zero_have_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let (real, fake) = (features("real"), features("few.real"));
+    let n = fake.nrows();
+    let real = real.slice(s![..n, ..]).to_owned();
+    let near = layer(&file("a.npz"), &real);
+    let far = layer(&file("b.npz"), &(&real + 1e7));
+    let other = layer(&file("c.npz"), &fake);
+    let value = |path: &str| {
+        report(&format!("cka --features {path} {other}"))["results"]["cka"][0][0].as_f64().unwrap()
+    };
+    assert!((value(&far) - value(&near)).abs() < STORED, "{} {}", value(&far), value(&near));
+    let value = |path: &str| {
+        let line = format!("compare --features {path} {other} --measures procrustes");
+        report(&line)["results"]["measures"][0]["values"][0][0].as_f64().unwrap()
+    };
+    assert!((value(&far) - value(&near)).abs() < STORED);
+}
+
+#[test]
+fn copies_of_samples_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let places: Vec<usize> = (0..64).map(|i| i % 8).collect();
+    let of = |name: &str, from: usize| {
+        let rows = features("real").slice(s![from..from + 8, ..]).to_owned();
+        layer(&folder.path().join(name), &rows.select(Axis(0), &places))
+    };
+    let (a, b) = (of("a.npz", 0), of("b.npz", 100));
+    let compared = report(&format!("compare --features {a} {b} --measures all"));
+    let codes: Vec<Value> = warnings(&compared).into_iter().map(Value::from).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "duplicate-samples").count(), 2, "{codes:?}");
+    let text = compared["warnings"][0]["text"].as_str().unwrap();
+    assert!(text.contains("only 8 of 64 samples in array l1 of"), "{text}");
+    let measures = compared["results"]["measures"].as_array().unwrap();
+    for name in ["svcca", "pwcca", "cca-r2", "linear-regression", "mutual-knn"] {
+        let found = measures.iter().find(|m| m["name"] == name).unwrap();
+        assert!(found["values"][0][0].is_null(), "{found}");
+        assert!(found["nulls"][0]["reason"].as_str().unwrap().contains('8'), "{found}");
+    }
+    let cka = report(&format!("cka --features {a} {b}"));
+    assert_eq!(cka["warnings"][0]["code"], "duplicate-samples");
+    // Images, by their bytes.
+    let images = folder.path().join("images.npy");
+    write_npy(&images, &pictures(8, 0).select(Axis(0), &places)).unwrap();
+    let cka = report(&format!("cka {{tiny_resnet_scripted.pt}} --data {}", images.display()));
+    let text = cka["warnings"][0]["text"].as_str().unwrap();
+    assert!(text.contains("only 8 of 64 samples of"), "{text}");
+}
+
+#[test]
+fn files_in_a_wrong_place_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("a.csv");
+    let line = format!("cka {{mlp.pt}} --data {{mlp.npy}} -o {}", csv.display());
+    fails(&line, &["JSON and no .csv", "end its name in .json"]);
+    assert!(!csv.exists());
+    let page = folder.path().join("a.html");
+    fails(
+        &line.replace(&csv.display().to_string(), &page.display().to_string()),
+        &["repsim report"],
+    );
+    let line = format!("report {{state_dict.pth}} -o {}", page.display());
+    fails(&line, &["a zip archive", "PyTorch", "the .json that repsim wrote"]);
+    fails("check {state_dict.pth} --baseline {state_dict.pth}", &["a zip archive"]);
+}
