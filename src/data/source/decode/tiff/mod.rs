@@ -198,7 +198,9 @@ fn add_up(row: &mut [u8], bits: usize, samples: usize, big_endian: bool) {
         }
         return;
     }
-    let (read, write): (fn([u8; 2]) -> u16, fn(u16) -> [u8; 2]) = match big_endian {
+    type Read = fn([u8; 2]) -> u16;
+    type Write = fn(u16) -> [u8; 2];
+    let (read, write): (Read, Write) = match big_endian {
         true => (u16::from_be_bytes, u16::to_be_bytes),
         false => (u16::from_le_bytes, u16::to_le_bytes),
     };
@@ -244,7 +246,7 @@ impl Colours {
                 super::keep_first(1, layout.samples, pixels);
                 let most = if layout.bits < 8 { (1u8 << layout.bits) - 1 } else { 255 };
                 let flip = if *inverted { 255 } else { 0 };
-                pixels.iter_mut().for_each(|grey| *grey = *grey * (255 / most) ^ flip);
+                pixels.iter_mut().for_each(|grey| *grey = (*grey * (255 / most)) ^ flip);
                 1
             }
             Self::Rgb => {
