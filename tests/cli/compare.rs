@@ -285,7 +285,10 @@ fn what_cannot_be_compared_is_told() {
     );
     fails(&format!("{FEATURES} --layers-b narrow"), &["there is no B", "name a second one"]);
     fails(&format!("{FEATURES} --limit 3"), &["--features has none"]);
-    fails(&format!("{FEATURES} --reduce spatial"), &["expected gap or flatten"]);
+    fails(
+        &format!("{FEATURES} --reduce spatial"),
+        &["expected flatten, gap, tokens-mean, cls or last"],
+    );
     fails(&format!("{FEATURES} --measures shape-metric --alpha 2"), &["no α of 2", "from 0 to 1"]);
     let none = ["--neighbours is for mutual-knn, cknna and jaccard, and none of them is asked for"];
     fails(&format!("{FEATURES} --measures cka,svcca --neighbours 5"), &none);

@@ -74,7 +74,10 @@ fn a_layer_that_is_not_there() {
     let line = format!("{} {TINY}", both(&data));
     fails(&format!("{line} --layer layer?"), &["'layer?' matches 4 layers", "name one"]);
     fails(&format!("{line} --layer conv1:input"), &["conv1:input"]);
-    fails(&format!("{line} --reduce spatial"), &["--reduce", "gap or flatten"]);
+    fails(
+        &format!("{line} --reduce spatial"),
+        &["--reduce", "expected flatten, gap, tokens-mean, cls or last"],
+    );
     fails(&format!("{line} --layer layer1 --reduce spatial"), &["--reduce", "gap or"]);
 }
 
