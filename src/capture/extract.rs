@@ -10,7 +10,7 @@ use super::rows::first_not_finite;
 use super::{Progress, Timing};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
-use crate::torchscript::{Answer, Axes, shape_text, tensors};
+use crate::torchscript::{Answer, Axes, real_parts, shape_text, tensors};
 
 /// A model of which one layer, or the output, gives features.
 pub struct Extractor {
@@ -154,7 +154,9 @@ pub fn reduced(output: &Tensor, reduce: Reduce, axes: Axes) -> Result<Array2<f64
 
 fn output_shape(subject: &mut Subject, sample: &Tensor) -> Result<Vec<i64>> {
     let given = subject.model.run(sample, &mut |_, _| Ok(Answer::Keep))?;
-    let shape = given.map(|output| output.size()).unwrap_or_default();
+    let real = given.map(|o| real_parts(&o, &Axes::guessed(o.dim()))).transpose();
+    let real = real.map_err(|e| tensors::torch_error("split complex numbers", &e))?;
+    let shape = real.map(|output| output.size()).unwrap_or_default();
     match shape.first() == sample.size().first() && shape.len() >= 2 {
         true => Ok(shape),
         false => {

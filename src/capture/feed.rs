@@ -10,7 +10,7 @@ use super::{Progress, Reduce, Timing};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
-use crate::torchscript::{Answer, Layer, Model, shape_text, tensors};
+use crate::torchscript::{Answer, Axes, Layer, Model, draws, real_parts, shape_text, tensors};
 
 /// A prepared model, the layers wanted of it, and which of the inputs of a batch it takes.
 pub struct Subject {
@@ -259,15 +259,16 @@ impl Feed for ModelFeed<'_> {
         progress: &mut dyn Progress,
         timing: &mut Timing,
     ) -> Result<usize> {
-        // A model with randomness in its forward draws the same in every pass and every run.
-        tch::manual_seed(0);
         let mut batches = self.source.dataset.batches(self.source.preprocess, &self.source.load)?;
         self.judges.iter_mut().for_each(Judge::begin_pass);
+        let mut place = 0;
         loop {
             let waiting = Instant::now();
             let Some(batch) = batches.next() else { break };
             let batch = batch?;
             timing.wait += waiting.elapsed().as_secs_f64();
+            draws::begin_batch(place);
+            place += 1;
             self.run(&batch, consumer, timing)?;
             let measuring = Instant::now();
             consumer.batch_done(batch.len())?;
@@ -320,11 +321,12 @@ impl Subject {
         let path = model.path().to_owned();
         let output = model.run(input, &mut |layer, output| {
             let tapped = Instant::now();
-            check_shape(&layers[layer], output, at.samples, &path)?;
             let axes = &layers[layer].axes;
+            let output = real(output, axes)?;
+            check_shape(&layers[layer], &output, at.samples, &path)?;
             let class_tokens = axes.class_tokens.unwrap_or(0);
             let answer =
-                consumer.layer(Place { layer, class_tokens, ..at }, &axes.canonical(output));
+                consumer.layer(Place { layer, class_tokens, ..at }, &axes.canonical(&output));
             in_taps += tapped.elapsed().as_secs_f64();
             Ok(match answer? {
                 Answer::Replace(tensor) => Answer::Replace(axes.restore(&tensor)),
@@ -333,10 +335,16 @@ impl Subject {
         })?;
         timing.measure += in_taps;
         timing.forward += running.elapsed().as_secs_f64() - in_taps;
+        let in_real_numbers = |output: &Tensor| real(output, &Axes::guessed(output.dim()));
+        let output = output.as_ref().map(in_real_numbers).transpose()?;
         consumer.output(at, output.as_ref())?;
         // Features that are the output itself are no logits.
         Ok(output.filter(|_| !layers.is_empty()))
     }
+}
+
+fn real(output: &Tensor, axes: &Axes) -> Result<Tensor> {
+    real_parts(output, axes).map_err(|e| tensors::torch_error("split complex numbers", &e))
 }
 
 /// Every batch must give what the layer gave when it was found: a row a sample, of that shape.
@@ -384,9 +392,8 @@ pub fn each_batch(
     timing: &mut Timing,
     mut take: impl FnMut(&Batch, &[Tensor]) -> Result<()>,
 ) -> Result<Summary> {
-    // A model with randomness in its forward draws the same in every pass and every run.
-    tch::manual_seed(0);
     let mut batches = source.dataset.batches(source.preprocess, &source.load)?;
+    let mut place = 0;
     loop {
         let waiting = Instant::now();
         let Some(batch) = batches.next() else { break };
@@ -394,6 +401,8 @@ pub fn each_batch(
         let inputs = to_tensors(&batch)?;
         timing.wait += waiting.elapsed().as_secs_f64();
         let running = Instant::now();
+        draws::begin_batch(place);
+        place += 1;
         take(&batch, &inputs)?;
         timing.forward += running.elapsed().as_secs_f64();
     }
@@ -402,13 +411,14 @@ pub fn each_batch(
     Ok(summary)
 }
 
-/// The first samples of the data as a model takes them, for finding its layers.
+/// The first samples of the data as a model takes them, for finding its layers; at most as many as a
+/// batch has.
 ///
 /// # Errors
 /// The data cannot be read.
 pub fn first_samples(source: &Source<'_>, count: usize) -> Result<Vec<Tensor>> {
-    let load =
-        LoadOptions { batch_size: count, ahead: 1, fingerprint: false, ..source.load.clone() };
+    let batch_size = count.min(source.load.batch_size);
+    let load = LoadOptions { batch_size, ahead: 1, fingerprint: false, ..source.load.clone() };
     let mut batches = source.dataset.batches(source.preprocess, &load)?;
     match batches.next() {
         Some(batch) => to_tensors(&batch?),

@@ -149,6 +149,10 @@ pub struct ModelArgs {
     /// Run the modules as they were exported, neither frozen nor with batch norms folded
     #[arg(long, help_heading = "Models")]
     pub no_optimize: bool,
+    /// Seed of the random numbers that a model draws in evaluation: dropout that is active, noise in
+    /// its forward
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Models")]
+    pub draw_seed: u64,
     /// Load archives whose code reads or writes files or reaches other processes
     #[arg(long, help_heading = "Models")]
     pub trust_model: bool,
@@ -162,7 +166,8 @@ pub struct ModelArgs {
 #[derive(Args)]
 pub struct LayerArgs {
     /// Layers by name or glob: 'layer?', 'layer4.*.bn*', '**' for all, '!PATTERN' to leave out;
-    /// may be repeated [default: all modules down to depth two]
+    /// may be repeated [default: all modules down to depth two, and the blocks that repeat deeper down; of
+    /// layers that give the same tensor one]
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
     pub layers: Vec<String>,
 }

@@ -195,6 +195,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     warnings.extend(axes::check(&subjects, settings.reduce)?);
     let loading = loading.elapsed().as_secs_f64();
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    inputs::tell_default(&records, &selections, messages);
     for record in &records {
         messages.detail(&format!("{}: {} layers", record.path, record.layers.len()));
     }

@@ -7,11 +7,14 @@ use tch::Tensor;
 
 use super::args::ModelArgs;
 use super::axes::ChannelAxes;
+use super::dependence;
+use super::names::counted;
+use super::output::Messages;
 use crate::capture::{Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
 use crate::saliency::{Explainer, Method, Options};
-use crate::torchscript::{Execution, Layer, Model, Selection, Stage, shape_text};
+use crate::torchscript::{Execution, Layer, Model, Selection, Stage, draws, shape_text};
 
 /// A model as loaded, with the hash of its file.
 pub struct LoadedModel {
@@ -112,8 +115,9 @@ impl LoadedModel {
     /// # Errors
     /// The model does not run on the input, or an axis that was given does not exist.
     pub fn find_layers(&mut self, samples: &Tensor) -> Result<Vec<Layer>> {
-        let mut layers = self.model.probe(samples)?;
+        let mut layers = probe(&mut self.model, samples)?;
         self.channel_axes.apply(&mut layers, self.model.path())?;
+        layers.iter_mut().for_each(Layer::count_parts);
         Ok(layers)
     }
 
@@ -134,7 +138,7 @@ impl LoadedModel {
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
         let mut warnings = unheard(&self.model, &all, selection);
-        warnings.extend(of_model(&self.model));
+        warnings.extend(of_model(&self.model, &layers));
         let subject = Subject { model: self.model, layers, input };
         subject.check_rows(samples.size()[0] as usize)?;
         Ok((subject, record, warnings))
@@ -172,7 +176,7 @@ impl LoadedModel {
         };
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model);
+        let warnings = of_model(&self.model, &layers);
         let subject = Subject { model: self.model, layers, input: 0 };
         subject.check_rows(samples.size()[0] as usize)?;
         Ok((subject, record, warnings))
@@ -218,9 +222,10 @@ impl LoadedModel {
             true => spatial_layers(&self.model, &all, wanted.layers)?,
             false => vec![],
         };
+        refuse_complex(&self.model, &layers)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model);
+        let warnings = of_model(&self.model, &layers);
         let mut options = wanted.options.clone();
         settle_windows(&mut options, samples);
         let methods = wanted.methods.clone();
@@ -244,7 +249,7 @@ impl LoadedModel {
         let layers = spatial_layers(&self.model, &all, names)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model);
+        let warnings = of_model(&self.model, &layers);
         let named = |layer: &Layer| names.iter().position(|n| *n == layer.name);
         let mut order: Vec<usize> = (0..layers.len()).collect();
         order.sort_by_key(|&i| named(&layers[i]).unwrap_or(names.len()));
@@ -277,13 +282,14 @@ impl LoadedModel {
             })?],
             false => choose(&self.model, &all, &Selection::new(names)?)?,
         };
+        refuse_complex(&self.model, &layers)?;
         if let Some(layer) = layers.iter().find(|layer| !has_channels(layer, samples)) {
             let problem = format!("gives shape {}: no channels", shape_text(&layer.shape));
             return Err(layer_error(self.model.path(), &layer.name, problem));
         }
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model);
+        let warnings = of_model(&self.model, &layers);
         let room = layers.iter().map(|layer| room_behind(&all, layer, samples)).collect();
         Ok((Probed { model: self.model, layers, room }, record, warnings))
     }
@@ -303,10 +309,28 @@ impl LoadedModel {
             sha256: self.sha256.clone(),
             frozen: self.model.is_flat(),
             untrusted_operators: self.model.untrusted_operators().to_vec(),
+            draw_seed: self.model.draws().then(draws::seed),
             layers: layers.iter().map(info).collect(),
             output: None,
             accuracy: vec![],
         }
+    }
+}
+
+/// Finds the layers of a model.
+///
+/// # Errors
+/// It does not run on the samples; if it does on the first alone, the error says so.
+fn probe(model: &mut Model, samples: &Tensor) -> Result<Vec<Layer>> {
+    let found = model.probe(samples);
+    let several = samples.size().first().is_some_and(|&count| count > 1);
+    match found {
+        Err(error) if several && model.probe(&samples.narrow(0, 0, 1)).is_ok() => {
+            let problem = format!("it runs on one sample and not on several ({error})");
+            let remedy = "give --batch-size 1, or export it for any number of samples";
+            Err(Error::file("run", model.path(), problem, remedy))
+        }
+        found => found,
     }
 }
 
@@ -319,10 +343,42 @@ pub fn choose(model: &Model, all: &[Layer], selection: &Selection) -> Result<Vec
             return Err(layer_error(model.path(), path, problem));
         }
         if let Some(path) = model.not_run(all).iter().find(|p| **p == pattern) {
-            return Err(layer_error(model.path(), path, "did not run for this input".to_owned()));
+            let problem = match dependence::fused(model, &[path]).first() {
+                Some((operator, _)) => dependence::fast_path(operator, 1),
+                None => "did not run for this input".to_owned(),
+            };
+            return Err(layer_error(model.path(), path, problem));
         }
     }
     selection.choose(all, model.path())
+}
+
+/// Refuses complex layers where channels are changed or differentiated.
+///
+/// # Errors
+/// Names the first complex one.
+pub fn refuse_complex(model: &Model, layers: &[Layer]) -> Result<()> {
+    match layers.iter().find(|layer| layer.complex) {
+        None => Ok(()),
+        Some(layer) => {
+            let problem = "gives complex numbers, and this takes real ones".to_owned();
+            Err(layer_error(model.path(), &layer.name, problem))
+        }
+    }
+}
+
+/// Says which layers were taken where none were named.
+pub fn tell_default(records: &[ModelInput], selections: &[Selection], messages: &Messages) {
+    for (record, _) in records.iter().zip(selections).filter(|(_, wanted)| wanted.is_default()) {
+        let name = Path::new(&record.path).file_name().unwrap_or_default().to_string_lossy();
+        let names: Vec<&str> = record.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let (Some(first), Some(last)) = (names.first(), names.last()) else { continue };
+        let span = if names.len() == 1 { String::new() } else { format!(" … {last}") };
+        messages.note(&format!(
+            "{} of {name}: {first}{span}; `repsim layers` lists all, --layers chooses others",
+            counted(names.len(), "layer")
+        ));
+    }
 }
 
 /// The layers named, in the order of the network; without any the last with a spatial map.
@@ -417,6 +473,9 @@ pub fn info(layer: &Layer) -> LayerInfo {
         channel_axis: layer.axes.channels,
         channel_axis_by: Some(layer.axes.told.name().to_owned()),
         class_tokens: layer.axes.class_tokens,
+        aliases: layer.aliases.clone(),
+        complex: layer.complex,
+        depends_on: layer.dependence.names().into_iter().map(str::to_owned).collect(),
     }
 }
 
@@ -436,9 +495,9 @@ fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warning> 
 }
 
 /// Warnings about a model that was prepared.
-fn of_model(model: &Model) -> Vec<Warning> {
+fn of_model(model: &Model, layers: &[Layer]) -> Vec<Warning> {
     let path = model.path().display().to_string();
-    let mut warnings = Vec::new();
+    let mut warnings = dependence::warnings(model, layers);
     if let Some(why) = model.optimization_note() {
         let first = why.lines().next().unwrap_or_default();
         let text =

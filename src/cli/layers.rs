@@ -7,11 +7,12 @@ use tch::{Device, Kind, Tensor};
 
 use super::Status;
 use super::args::{LayerArgs, ModelArgs};
+use super::dependence;
 use super::gate::GateArgs;
 use super::inputs::{self, LoadedModel};
 use super::output::{self, Messages};
 use crate::error::{Error, Result};
-use crate::report::layers::{LayersReport, LayersResults, LayersSettings, NoTensor};
+use crate::report::layers::{Fused, LayersReport, LayersResults, LayersSettings, NoTensor};
 use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, check_writable};
 use crate::torchscript::{Layer, Selection, libtorch_version, native, shape_text};
 
@@ -97,6 +98,8 @@ fn probe(loaded: &mut LoadedModel, shape: &[i64]) -> Result<Vec<Layer>> {
 fn report(args: &Args, loaded: &LoadedModel, all: &[Layer], layers: &[Layer]) -> LayersReport {
     let record = loaded.record(layers);
     let model = &loaded.model;
+    let not_run = model.not_run(all);
+    let fused = |(operator, modules)| Fused { operator, modules };
     let no_tensor = |(name, returns): &(&str, &str)| NoTensor {
         name: (*name).to_owned(),
         returns: (*returns).to_owned(),
@@ -111,10 +114,11 @@ fn report(args: &Args, loaded: &LoadedModel, all: &[Layer], layers: &[Layer]) ->
         results: LayersResults {
             layers: record.layers.clone(),
             without_tensor: model.without_tensor().iter().map(no_tensor).collect(),
-            not_run: model.not_run(all).iter().map(|name| (*name).to_owned()).collect(),
+            not_run: not_run.iter().map(|name| (*name).to_owned()).collect(),
+            fused: dependence::fused(model, &not_run).into_iter().map(fused).collect(),
         },
         inputs: Inputs { models: vec![record], ..Inputs::default() },
-        warnings: vec![],
+        warnings: dependence::warnings(model, layers),
         timing: Timing { passes: 1, ..Timing::default() },
         pictures: vec![],
     }
@@ -137,18 +141,23 @@ fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
 }
 
 fn table(layers: &[LayerInfo]) -> String {
-    let columns = ["layer", "type", "kind", "output", "channel axis", "parameters", "runs"];
+    let depends = layers.iter().any(|layer| !layer.depends_on.is_empty());
+    let mut columns = vec!["layer", "type", "kind", "output", "channel axis", "parameters", "runs"];
+    columns.extend(depends.then_some("depends on"));
     let mut table = output::table(&columns);
     for layer in layers {
-        table.add_row([
+        let complex = if layer.complex { " (complex)" } else { "" };
+        let mut row = vec![
             layer.name.clone(),
             layer.type_name.clone(),
             layer.kind.clone(),
-            shape_text(&layer.shape),
+            format!("{}{complex}", shape_text(&layer.shape)),
             channels(layer),
             output::thousands(layer.parameters),
             layer.calls.to_string(),
-        ]);
+        ];
+        row.extend(depends.then(|| layer.depends_on.join(", ")));
+        table.add_row(row);
     }
     output::align_right(&mut table, &[4, 5, 6]);
     table.to_string()
@@ -172,8 +181,16 @@ fn remarks(report: &LayersReport, messages: &Messages) {
     for remark in not_listed(&results.without_tensor) {
         messages.note(&remark);
     }
-    if !results.not_run.is_empty() {
-        messages.note(&format!("did not run for this input: {}", results.not_run.join(", ")));
+    for fused in &results.fused {
+        messages.note(&dependence::fast_path(&fused.operator, fused.modules.len()));
+    }
+    let unexplained = |name: &&String| !results.fused.iter().any(|f| f.modules.contains(name));
+    let idle: Vec<&str> = results.not_run.iter().filter(unexplained).map(String::as_str).collect();
+    if !idle.is_empty() {
+        messages.note(&format!("did not run for this input: {}", idle.join(", ")));
+    }
+    for warning in &report.warnings {
+        messages.warning(warning);
     }
 }
 

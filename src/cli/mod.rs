@@ -8,6 +8,7 @@ mod check;
 mod cka;
 mod compare;
 mod demo;
+mod dependence;
 mod diff;
 mod distance;
 mod duplicates;

@@ -6,7 +6,7 @@ use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs
 use super::output::Messages;
 use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize};
 use crate::error::{Error, Result};
-use crate::torchscript::{Execution, native};
+use crate::torchscript::{Execution, draws, native};
 
 /// Batches that are decoded ahead of the network.
 const AHEAD: usize = 2;
@@ -148,6 +148,7 @@ impl ModelArgs {
     /// The device is not there.
     pub fn execution(&self) -> Result<Execution> {
         native::set_threads(self.threads());
+        draws::set_seed(self.draw_seed);
         Ok(Execution { optimize: !self.no_optimize, device: self.device.resolve()? })
     }
 

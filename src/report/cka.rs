@@ -33,7 +33,8 @@ pub struct CkaSettings {
     pub layout: Option<ArrayLayout>,
     /// Seed of the random subset; without one the classes are taken evenly.
     pub seed: Option<u64>,
-    /// Patterns of the layers of A; empty for the default, modules down to depth two.
+    /// Patterns of the layers of A; empty for the default: modules down to depth two, and blocks that
+    /// repeat deeper down.
     pub layers: Vec<String>,
     /// Patterns of the layers of B.
     pub layers_b: Vec<String>,

@@ -26,6 +26,18 @@ pub struct LayersResults {
     pub without_tensor: Vec<NoTensor>,
     /// Modules that did not run for this input.
     pub not_run: Vec<String>,
+    /// Those of them that an operator stands for, with the operator and the module it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fused: Vec<Fused>,
+}
+
+/// Modules that do not run because one operator computes what they would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fused {
+    /// The operator and the module whose code holds it.
+    pub operator: String,
+    /// Dotted names of the modules.
+    pub modules: Vec<String>,
 }
 
 /// A module that returns no tensor.

@@ -67,6 +67,9 @@ pub struct ModelInput {
     pub frozen: bool,
     /// Operators that reach beyond the model, if it was trusted with them.
     pub untrusted_operators: Vec<String>,
+    /// Seed of the random numbers it drew, where values depend on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw_seed: Option<u64>,
     /// The layers looked at, in the order in which they finish.
     pub layers: Vec<LayerInfo>,
     /// What its N×K outputs are, where the run saw some.
@@ -107,6 +110,18 @@ pub struct LayerInfo {
     /// register tokens), where the output is tokens and it can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_tokens: Option<usize>,
+    /// Other layers that give this very tensor: of such layers only one is looked at where none are
+    /// named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Whether its output is complex; the real and the imaginary part of a channel then count as two,
+    /// in the shape too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub complex: bool,
+    /// What its values depend on beside the sample: `draw` for random numbers drawn in the run, `batch`
+    /// for the other samples of the batch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
 }
 
 fn is_zero(axis: &usize) -> bool {

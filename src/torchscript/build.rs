@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 11] = [
     "aliases.cpp",
     "axes.cpp",
+    "constants.cpp",
+    "dependence.cpp",
     "graph.cpp",
     "layout.cpp",
     "names.cpp",
@@ -17,8 +19,18 @@ const SOURCES: [&str; 9] = [
 
 fn main() {
     let shim = PathBuf::from("src/torchscript/shim");
-    let headers =
-        ["aliases.h", "axes.h", "graph.h", "layout.h", "names.h", "rules.h", "shim.h", "tail.h"];
+    let headers = [
+        "aliases.h",
+        "axes.h",
+        "constants.h",
+        "dependence.h",
+        "graph.h",
+        "layout.h",
+        "names.h",
+        "rules.h",
+        "shim.h",
+        "tail.h",
+    ];
     for file in headers.iter().chain(&SOURCES) {
         println!("cargo:rerun-if-changed={}", shim.join(file).display());
     }

@@ -12,6 +12,8 @@ use std::ptr::{self, NonNull};
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+mod found;
+
 #[repr(C)]
 struct Opaque {
     _private: [u8; 0],

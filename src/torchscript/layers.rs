@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::axes::Axes;
+use super::defaults::depth;
+use super::dependence::Dependence;
 use crate::error::{Error, Result};
 
 /// What a layer is, told from its class or operator.
@@ -106,6 +108,15 @@ pub struct Layer {
     pub call: usize,
     /// How often the module runs in a forward pass.
     pub calls: usize,
+    /// Other layers that give this very tensor, with the same values: a container that returns what
+    /// its last child gave, an identity, a dropout that is off.
+    pub aliases: Vec<String>,
+    /// Whether it is looked at where no layers are named.
+    pub by_default: bool,
+    /// Whether its output is complex.
+    pub complex: bool,
+    /// What its values depend on beside the sample.
+    pub dependence: Dependence,
     /// The module's place in the graph.
     pub(super) tap: usize,
 }
@@ -136,7 +147,8 @@ impl Layer {
 /// Which layers are wanted: glob patterns over dotted names.
 ///
 /// `?` and `*` stay within one part of the name, `**` crosses the dots; `!pattern` takes layers
-/// away. Without any positive pattern it begins with the default: all modules down to depth two.
+/// away. Without any positive pattern it begins with the default: all modules down to depth two, and
+/// deeper ones down to the blocks that repeat ([`Layer::by_default`]).
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     patterns: Vec<Pattern>,
@@ -149,8 +161,8 @@ struct Pattern {
     matcher: GlobMatcher,
 }
 
-/// Depth of the dotted names chosen by default.
-pub const DEFAULT_DEPTH: usize = 2;
+/// Depth of the dotted names chosen by default where there are only names.
+const DEFAULT_DEPTH: usize = 2;
 
 impl Selection {
     /// Reads patterns; a leading `!` excludes.
@@ -173,7 +185,7 @@ impl Selection {
     /// A pattern that matches no layer (the message names the closest), or nothing left over.
     pub fn choose(&self, layers: &[Layer], model: &Path) -> Result<Vec<Layer>> {
         let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
-        let places = self.choose_names(&names, model)?;
+        let places = self.chosen(&names, model, |i| layers[i].by_default)?;
         Ok(places.into_iter().map(|i| layers[i].clone()).collect())
     }
 
@@ -182,8 +194,18 @@ impl Selection {
     /// # Errors
     /// As [`Selection::choose`].
     pub fn choose_names(&self, names: &[&str], file: &Path) -> Result<Vec<usize>> {
+        self.chosen(names, file, |i| is_shallow(names[i]))
+    }
+
+    fn chosen(
+        &self,
+        names: &[&str],
+        file: &Path,
+        by_default: impl Fn(usize) -> bool,
+    ) -> Result<Vec<usize>> {
         self.check_each_matches(names, file)?;
-        let chosen: Vec<usize> = (0..names.len()).filter(|&i| self.wants(names[i])).collect();
+        let wanted = |&i: &usize| self.takes(names[i], by_default(i));
+        let chosen: Vec<usize> = (0..names.len()).filter(wanted).collect();
         if chosen.is_empty() {
             let problem = format!("no layer of {} is left to look at", file.display());
             return Err(Error::usage(problem, "exclude less, or name layers with --layers"));
@@ -191,10 +213,18 @@ impl Selection {
         Ok(chosen)
     }
 
+    /// Whether no layer is named, so that it begins with the default.
+    pub fn is_default(&self) -> bool {
+        self.patterns.iter().all(|p| p.negative)
+    }
+
     /// Whether a layer of this name is wanted.
     pub fn wants(&self, name: &str) -> bool {
-        let positive = self.patterns.iter().any(|p| !p.negative);
-        let mut wanted = !positive && depth(name) <= DEFAULT_DEPTH;
+        self.takes(name, is_shallow(name))
+    }
+
+    fn takes(&self, name: &str, by_default: bool) -> bool {
+        let mut wanted = self.is_default() && by_default;
         for pattern in &self.patterns {
             if pattern.matches(name) {
                 wanted = !pattern.negative;
@@ -214,9 +244,8 @@ impl Selection {
     }
 }
 
-/// Number of parts of a dotted name: 2 for `layer1.0`.
-fn depth(name: &str) -> usize {
-    name.split('.').count()
+fn is_shallow(name: &str) -> bool {
+    depth(name) <= DEFAULT_DEPTH
 }
 
 impl Pattern {
@@ -265,6 +294,10 @@ mod tests {
             parameters: 0,
             call: 1,
             calls: 1,
+            aliases: vec![],
+            by_default: is_shallow(name),
+            complex: false,
+            dependence: Dependence::default(),
             tap,
         };
         names.iter().enumerate().map(layer).collect()

@@ -23,13 +23,18 @@
 mod advice;
 mod archive;
 mod axes;
+mod complex;
+mod defaults;
+mod dependence;
 pub mod device;
+pub mod draws;
 mod ffi;
 mod foreign;
 mod gradients;
 mod layers;
 mod model;
 pub mod native;
+mod probe;
 mod returned;
 mod stages;
 mod tail;
@@ -37,6 +42,8 @@ mod taps;
 pub mod tensors;
 
 pub use axes::{Axes, By};
+pub use complex::real_parts;
+pub use dependence::{Cause, Dependence};
 pub use ffi::{Answer, libtorch_version};
 pub use gradients::{Gradients, LayerGradient, TailGradients};
 pub use layers::{Kind, Layer, Selection};

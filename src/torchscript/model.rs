@@ -1,17 +1,16 @@
 //! A TorchScript model that can be listened to.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
 
 use super::advice::{self, Advice, gist};
-use super::axes::{Axes, Shown};
+use super::dependence::{Cause, Dependence};
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
-use super::layers::{Kind, Layer};
+use super::layers::Layer;
 use super::stages::{Stage, stages};
 use super::taps::Taps;
-use super::{archive, device, tensors};
+use super::{archive, device, draws};
 use crate::error::{Error, Result};
 
 /// How a model is to be run.
@@ -40,6 +39,9 @@ pub struct Model {
     note: Option<String>,
     output: Option<usize>,
     prepared: bool,
+    pub(super) causes: Vec<Cause>,
+    pub(super) output_dependence: Dependence,
+    pub(super) draws: bool,
 }
 
 impl Model {
@@ -72,7 +74,21 @@ impl Model {
         let execution = Execution::default();
         let path = path.to_owned();
         let (note, output, prepared) = (None, None, false);
-        Self { path, handle, raw, untrusted, taps, execution, note, output, prepared }
+        let (causes, output_dependence) = (vec![], Dependence::default());
+        Self {
+            path,
+            handle,
+            raw,
+            untrusted,
+            taps,
+            execution,
+            note,
+            output,
+            prepared,
+            causes,
+            output_dependence,
+            draws: false,
+        }
     }
 
     /// The file the model came from.
@@ -113,6 +129,22 @@ impl Model {
         idle.filter(|(i, l)| l.gives_tensor && !ran.contains(i))
             .map(|(_, l)| l.path.as_str())
             .collect()
+    }
+
+    /// The operators that make values depend on random numbers or on the batch, and those that compute
+    /// a module in one piece, as they stand in the code; known once it was probed.
+    pub fn causes(&self) -> &[Cause] {
+        &self.causes
+    }
+
+    /// What the values it returns depend on beside the sample; known once it was probed.
+    pub fn output_dependence(&self) -> Dependence {
+        self.output_dependence
+    }
+
+    /// Whether some of its values depend on random numbers; known once it was probed.
+    pub fn draws(&self) -> bool {
+        self.draws
     }
 
     /// Whether `forward` follows the calling convention of FID's Inception: a flag
@@ -187,62 +219,6 @@ impl Model {
         Ok(name)
     }
 
-    /// Runs the model, as it was loaded, and returns all layers that ran, in the order in which they
-    /// finished. A second run with one sample more, where the model allows it, tells the axis of the
-    /// samples. To be called before [`Model::prepare`].
-    ///
-    /// # Errors
-    /// The model does not run on this input.
-    pub fn probe(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
-        let seen = self.probe_once(input)?;
-        let told: Vec<_> = (0..seen.len()).map(|place| self.handle.probed_axes(place)).collect();
-        let samples = input.size().first().map_or(0, |&n| n as usize);
-        let more = if samples > 0 { self.probe_once(&one_more(input)?).ok() } else { None };
-        let places = |seen: &[Seen]| seen.iter().map(|s| (s.tap, s.call)).collect::<Vec<_>>();
-        let more = more.filter(|more| places(more) == places(&seen));
-        let layer = |(i, found): (usize, &Seen)| {
-            let first = Shown { samples, shape: &found.shape };
-            let second =
-                more.as_ref().map(|more| Shown { samples: samples + 1, shape: &more[i].shape });
-            let axes = Axes::found(&first, second.as_ref(), told[i]);
-            self.layer(found, seen.iter().filter(|s| s.tap == found.tap).count(), axes)
-        };
-        Ok(seen.iter().enumerate().map(layer).collect())
-    }
-
-    fn probe_once(&mut self, input: &Tensor) -> Result<Vec<Seen>> {
-        let mut calls: HashMap<usize, usize> = HashMap::new();
-        let mut seen: Vec<Seen> = Vec::new();
-        self.handle
-            .probe(input, &mut |tap, output| {
-                let call = calls.entry(tap).or_insert(0);
-                *call += 1;
-                seen.push(Seen { tap, call: *call, shape: output.size() });
-                Ok(Answer::Keep)
-            })
-            .map_err(|failure| self.run_error(failure, input))?;
-        Ok(seen)
-    }
-
-    fn layer(&self, found: &Seen, calls: usize, axes: Axes) -> Layer {
-        let Seen { tap, call, shape } = found;
-        let (tap, call) = (*tap, *call);
-        let raw = &self.raw[tap];
-        let prefix = format!("{}.", raw.path);
-        let has_children = self.raw.iter().any(|l| l.path.starts_with(&prefix));
-        Layer {
-            name: if call == 1 { raw.path.clone() } else { format!("{}:{call}", raw.path) },
-            type_name: raw.type_name.clone(),
-            kind: Kind::of(&raw.type_name, self.is_flat(), has_children),
-            shape: shape.clone(),
-            axes,
-            parameters: raw.parameters,
-            call,
-            calls,
-            tap,
-        }
-    }
-
     /// Makes the model ready to run with taps behind the given layers only. The other taps are gone
     /// then: for other layers, load the archive again.
     ///
@@ -307,6 +283,7 @@ impl Model {
             let problem = format!("{} has not been prepared", self.path.display());
             return Err(Error::usage(problem, "prepare it, then run it"));
         }
+        draws::begin_run();
         let (taps, handle) = (&self.taps, &mut self.handle);
         let ran = taps.listen(&self.path, hook, |listen| handle.run(input, gradients, listen));
         ran.map_err(|failure| self.run_error(failure, input))
@@ -316,7 +293,7 @@ impl Model {
         &self.taps.layers
     }
 
-    fn run_error(&self, failure: Failure<Error>, input: &Tensor) -> Error {
+    pub(super) fn run_error(&self, failure: Failure<Error>, input: &Tensor) -> Error {
         match failure {
             Failure::Hook(error) => error,
             Failure::Torch(said) => {
@@ -339,20 +316,6 @@ impl Model {
     pub(super) fn torch_error(&self, action: &'static str, said: String, remedy: String) -> Error {
         torch_error(&self.path, action, said, remedy)
     }
-}
-
-/// What a probe saw at a tap.
-struct Seen {
-    tap: usize,
-    /// Which call of the layer, from 1.
-    call: usize,
-    shape: Vec<i64>,
-}
-
-/// The samples with the first of them once more behind them.
-fn one_more(samples: &Tensor) -> Result<Tensor> {
-    Tensor::f_cat(&[samples, &samples.narrow(0, 0, 1)], 0)
-        .map_err(|error| tensors::torch_error("repeat a sample", &error))
 }
 
 /// An error of libtorch: its gist, and all it said in the detail.

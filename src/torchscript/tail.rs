@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
 
+use super::draws;
 use super::ffi::{Answer, Failure, Parted, TailHandle};
 use super::layers::Layer;
 use super::model::{Model, shape_text, torch_error};
@@ -119,6 +120,7 @@ impl Tail {
             true => self.place(activation),
             false => tch::no_grad(|| self.place(activation)),
         };
+        draws::begin_run();
         let (taps, handle) = (&self.taps, &mut self.handle);
         let ran = taps.listen(&self.path, hook, |listen| handle.run(&input, gradients, listen));
         ran.map_err(|failure| self.run_error(failure, activation))

@@ -5,6 +5,7 @@
 mod archives;
 mod axes;
 mod control;
+mod draws;
 mod golden;
 mod gradients;
 mod hooks;

@@ -18,6 +18,7 @@ mod data;
 mod demo;
 mod diff;
 mod distance;
+mod draws;
 mod examples;
 mod features;
 mod fid_cache;

@@ -51,6 +51,7 @@ pub fn path(name: &str) -> PathBuf {
         _ if [
             "axes/",
             "careless/",
+            "draws/",
             "measures/",
             "fid/",
             "saliency/",

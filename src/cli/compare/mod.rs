@@ -84,6 +84,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
         inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
     warnings.extend(axes::check(&subjects, wanted.reduce)?);
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    inputs::tell_default(&records, &selections, messages);
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed::new(&mut subjects, source);
     let outcome = represent(&mut feed, wanted, &mut messages.bar())?;

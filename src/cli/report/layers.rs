@@ -1,6 +1,7 @@
 //! The section of a list of layers.
 
 use super::{Content, subjects};
+use crate::cli::dependence::fast_path;
 use crate::render::html::{Column, Entry, Table, html};
 use crate::report::LayerInfo;
 use crate::report::layers::LayersReport;
@@ -16,6 +17,7 @@ pub fn content(report: &LayersReport) -> Content {
         Column::text("output"),
         Column::number("parameters"),
         Column::number("runs"),
+        Column::text("depends on"),
     ];
     let rows = layers.iter().map(row).collect();
     let table = Table { caption: "Layers in the order in which they finish", columns, rows };
@@ -28,6 +30,9 @@ pub fn content(report: &LayersReport) -> Content {
         (table.draw())
         @for module in &report.results.without_tensor {
             p.small { span.code { (module.name) } " gives " (module.returns) ": not listed." }
+        }
+        @for fused in &report.results.fused {
+            p.small { (fast_path(&fused.operator, fused.modules.len())) ": " (fused.modules.join(", ")) "." }
         }
         @if !report.results.not_run.is_empty() {
             p.small { "Did not run for this input: " (report.results.not_run.join(", ")) "." }
@@ -44,5 +49,6 @@ fn row(layer: &LayerInfo) -> Vec<Entry> {
         Entry::text(shape_text(&layer.shape)),
         Entry::count(layer.parameters as usize),
         Entry::count(layer.calls),
+        Entry::text(layer.depends_on.join(", ")),
     ]
 }

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
 use crate::report::{ModelInput, Warning};
 use crate::saliency::{Explainer, Images, Target, cam};
-use crate::torchscript::{Execution, device, tensors};
+use crate::torchscript::{Execution, device, draws, tensors};
 
 pub use self::args::Args;
 pub use self::comparison::matrix;
@@ -150,16 +150,17 @@ fn over_data(
     collected: &mut Collected<'_>,
     messages: &Messages,
 ) -> Result<Summary> {
-    // A model with randomness in its forward draws the same in every run.
-    tch::manual_seed(0);
     let mut batches = source.dataset.batches(source.preprocess, &source.load)?;
     let mut bar = messages.bar();
     bar.begin(1, 1, source.dataset.len());
+    let mut place = 0;
     loop {
         let waiting = Instant::now();
         let Some(batch) = batches.next() else { break };
         let batch = batch?;
         collected.timing.wait += waiting.elapsed().as_secs_f64();
+        draws::begin_batch(place);
+        place += 1;
         of_batch(subjects, &batch, collected)?;
         bar.advance(batch.len());
     }

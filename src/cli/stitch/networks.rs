@@ -238,7 +238,9 @@ fn tapped(
     if selection.patterns().iter().any(|name| name.ends_with(":input")) {
         loaded.model.listen_to_last_linear()?;
     }
-    loaded.into_subject(first, selection, execution, input)
+    let made = loaded.into_subject(first, selection, execution, input)?;
+    inputs::refuse_complex(&made.0.model, &made.0.layers)?;
+    Ok(made)
 }
 
 /// What two layers give, or why the one cannot take the place of the other.

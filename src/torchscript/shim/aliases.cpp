@@ -2,6 +2,9 @@
 
 #include <torch/csrc/jit/runtime/operator.h>
 
+#include <algorithm>
+#include <set>
+
 #include "graph.h"
 
 namespace repsim {
@@ -13,8 +16,22 @@ namespace {
 // How far the schema of a node's operator can be relied on to tell what it shares and overwrites.
 enum class Trust { kSchema, kWritesOnly, kNothing };
 
+// They may return what they are given, which their schemas do not tell.
+bool may_return_its_input(const Node* node) {
+  static const std::set<std::string> names = {"type_as",    "atleast_1d",        "atleast_2d",
+                                              "atleast_3d", "broadcast_tensors", "einsum",
+                                              "meshgrid",   "to_dense"};
+  const std::string name = node->kind().toUnqualString();
+  // Dropout does in evaluation.
+  return name.find("dropout") != std::string::npos || names.count(name) > 0;
+}
+
 Trust trust(const Node* node) {
   if (is_tap(node)) return Trust::kWritesOnly;
+  // Code that could not be inlined.
+  if (node->kind() == prim::CallMethod || node->kind() == prim::CallFunction ||
+      node->kind() == prim::fork)
+    return Trust::kNothing;
   const Operator* op = node->maybeOperator();
   if (!op) return Trust::kWritesOnly;
   switch (op->aliasAnalysisKind()) {
@@ -22,9 +39,7 @@ Trust trust(const Node* node) {
     case c10::AliasAnalysisKind::INTERNAL_SPECIAL_CASE: return Trust::kWritesOnly;
     default: break;
   }
-  // In evaluation dropout returns its input, which its schema does not tell.
-  const std::string name = node->kind().toUnqualString();
-  return name.find("dropout") == std::string::npos ? Trust::kSchema : Trust::kWritesOnly;
+  return may_return_its_input(node) ? Trust::kWritesOnly : Trust::kSchema;
 }
 
 // Whether there is memory to share: not for numbers, texts, and tuples of them.
@@ -122,6 +137,15 @@ void Aliases::join(Group a, Group b) {
   a = group(a);
   b = group(b);
   if (a != b) parents_[a] = b;
+}
+
+bool writes_into(const Graph& graph, const Value* value) {
+  const Aliases aliases(graph);
+  const auto group = aliases.group(value);
+  const auto nodes = graph.block()->nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [&](const Node* node) {
+    return !is_tap(node) && aliases.overwritten(node).count(group) > 0;
+  });
 }
 
 }  // namespace repsim

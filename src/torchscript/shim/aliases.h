@@ -33,4 +33,7 @@ class Aliases {
   std::unordered_map<Group, Group> parents_;
 };
 
+// Whether a run of the graph may overwrite the memory of a value.
+bool writes_into(const torch::jit::Graph& graph, const torch::jit::Value* value);
+
 }  // namespace repsim

@@ -30,11 +30,14 @@ TORCH_LIBRARY(repsim, library) {
   library.impl("tap", c10::DispatchKey::CompositeImplicitAutograd, TORCH_FN(tap_kernel));
 }
 
-// `forward`, or `forward1` and so on: how tracing names the second call of a module.
+// `forward`, `forward1` and so on (how tracing names the second call of a module), or `forward__0`
+// (how scripting names an overload).
 bool is_forward(const std::string& method) {
   static const std::string name = "forward";
-  return method.rfind(name, 0) == 0 &&
-         method.find_first_not_of("0123456789", name.size()) == std::string::npos;
+  static const std::string overload = "forward__";
+  if (method.rfind(name, 0) != 0) return false;
+  const auto start = method.rfind(overload, 0) == 0 ? overload.size() : name.size();
+  return method.find_first_not_of("0123456789", start) == std::string::npos;
 }
 
 bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*TensorType::get()); }
@@ -105,6 +108,7 @@ Node* Tapper::inline_method(Node* call) {
   Node* previous = call->prev();
   Node* next = call->next();
   const auto results = inlineCallTo(call, &function, /*use_graph=*/false);
+  own(callee.path, previous->next(), next);
   if (is_forward(method) && results.size() == 1 && !callee.path.empty()) {
     const int64_t layer = layer_of(callee, results[0]);
     if (is_tensor(results[0])) tap(results[0], next, layer);
@@ -118,9 +122,21 @@ Node* Tapper::inline_function(Node* call) {
   if (!function) return nullptr;
   function->ensure_defined();
   Node* previous = call->prev();
+  Node* next = call->next();
+  const auto caller = owners.find(call);
+  const std::string path = caller == owners.end() ? "" : caller->second;
   call->removeInput(0);
   inlineCallTo(call, function, /*use_graph=*/false);
+  own(path, previous->next(), next);
   return previous->next();
+}
+
+void Tapper::own(const std::string& path, Node* first, const Node* end) {
+  for (Node* node = first; node != end; node = node->next()) {
+    owners[node] = path;
+    for (Block* inner : node->blocks())
+      own(path, *inner->nodes().begin(), inner->return_node());
+  }
 }
 
 void Tapper::walk_operators(Block* block) {

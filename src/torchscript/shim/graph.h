@@ -34,6 +34,9 @@ struct Layer {
   bool gives_tensor;
 };
 
+// The dotted path of the module whose code holds a node; the model's own code is not in it.
+using Owners = std::unordered_map<const torch::jit::Node*, std::string>;
+
 // Puts a tap behind every layer of a graph by inlining the calls of modules.
 class Tapper {
  public:
@@ -43,6 +46,7 @@ class Tapper {
   void run();
 
   std::vector<Layer> layers;
+  Owners owners;
   bool flat = false;
 
  private:
@@ -55,6 +59,7 @@ class Tapper {
   void note_submodule(torch::jit::Node* attribute);
   torch::jit::Node* inline_method(torch::jit::Node* call);
   torch::jit::Node* inline_function(torch::jit::Node* call);
+  void own(const std::string& path, torch::jit::Node* first, const torch::jit::Node* end);
   void walk_operators(torch::jit::Block* block);
   int64_t layer_of(const Submodule& submodule, const torch::jit::Value* result);
   void tap(torch::jit::Value* value, torch::jit::Node* before, int64_t layer);

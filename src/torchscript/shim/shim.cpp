@@ -9,10 +9,13 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
+#include "aliases.h"
 #include "axes.h"
+#include "dependence.h"
 #include "graph.h"
 #include "names.h"
 #include "tail.h"
@@ -24,6 +27,10 @@ struct repsim_model {
   std::shared_ptr<Graph> tapped;                // every layer tapped, `self` as input 0
   std::unique_ptr<GraphFunction> function;      // the one that runs
   std::vector<repsim::Layer> layers;
+  repsim::Owners owners;                        // of the nodes of `tapped`
+  repsim::Dependence dependence;                // as it was probed last
+  std::vector<int64_t> same;                    // of the calls of the hook in the last probe
+  bool overwrites_input = false;                // it was seen to
   bool flat = false;
   bool features_flag = false;                   // whether `return_features` is set
   int64_t output = -1;                          // element of what is returned; -1: all of it
@@ -70,15 +77,37 @@ std::unique_ptr<GraphFunction> make_function(std::shared_ptr<Graph> graph) {
                                          nullptr, ExecutorExecutionMode::SIMPLE);
 }
 
+// Which calls of a hook were given one tensor, with nothing written into it in between.
+class Identities {
+ public:
+  explicit Identities(std::vector<int64_t>& same) : same_(same) { same_.clear(); }
+
+  void add(const at::Tensor& output) {
+    const int64_t version = output._version();
+    const auto* impl = output.unsafeGetTensorImpl();
+    const auto [first, is_new] = first_.emplace(std::pair(impl, version), seen_.size());
+    same_.push_back(is_new ? -1 : static_cast<int64_t>(first->second));
+    seen_.emplace_back(output.getIntrusivePtr());
+  }
+
+ private:
+  std::vector<int64_t>& same_;
+  std::map<std::pair<const c10::TensorImpl*, int64_t>, size_t> first_;
+  // They keep the addresses from being used again, and not the values.
+  std::vector<c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>> seen_;
+};
+
 // One run of a hook given from outside.
 struct Listener {
   repsim_hook hook;
   void* context;
   repsim::AxisTracker* tracker = nullptr;
+  Identities* identities = nullptr;
   bool stopped = false;
 
   at::Tensor operator()(int64_t layer, const at::Tensor& output) {
     if (tracker) tracker->note(output);
+    if (identities) identities->add(output);
     void* replacement = nullptr;
     switch (hook(context, layer, const_cast<at::Tensor*>(&output), &replacement)) {
       case REPSIM_REPLACE: {
@@ -90,6 +119,13 @@ struct Listener {
     }
   }
 };
+
+// A tensor that a graph may write into, so that the caller's stays as it is.
+at::Tensor private_copy(const at::Tensor& input, bool is_overwritten) {
+  return is_overwritten ? input.clone() : input;
+}
+
+bool overwrites_input(const Graph& graph) { return repsim::writes_into(graph, graph.inputs().at(1)); }
 
 // What `forward` is called with for an image.
 Stack arguments(const repsim_model& model, const at::Tensor& input) {
@@ -195,6 +231,7 @@ repsim_model* repsim_load(const char* path, int trust, char** refused, char** er
     tapper.run();
     model->tapped->lint();
     model->layers = std::move(tapper.layers);
+    model->owners = std::move(tapper.owners);
     model->flat = tapper.flat;
     model->output_type = forward.getSchema().returns().at(0).type()->annotation_str();
     return model.release();
@@ -220,6 +257,24 @@ int64_t repsim_layer_parameters(const repsim_model* model, size_t layer) {
 
 int repsim_layer_gives_tensor(const repsim_model* model, size_t layer) {
   return model->layers.at(layer).gives_tensor;
+}
+
+int repsim_layer_dependence(const repsim_model* model, size_t layer) {
+  const auto& layers = model->dependence.layers;
+  return layer < layers.size() ? layers[layer] : 0;
+}
+
+int repsim_output_dependence(const repsim_model* model) { return model->dependence.output; }
+
+char* repsim_causes(const repsim_model* model) {
+  std::string text;
+  for (const auto& cause : model->dependence.causes)
+    text += std::to_string(cause.kind) + "\t" + cause.operation + "\t" + cause.module + "\n";
+  return copy_text(text);
+}
+
+int64_t repsim_same_tensor(const repsim_model* model, size_t call) {
+  return call < model->same.size() ? model->same[call] : -1;
 }
 
 int repsim_is_flat(const repsim_model* model) { return model->flat; }
@@ -285,11 +340,17 @@ int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void*
     torch::NoGradGuard no_grad;
     const auto function = make_function(model->tapped->copy());
     IValue result;
-    const auto& tensor = *static_cast<const at::Tensor*>(input);
-    repsim::AxisTracker tracker(tensor);
-    const bool ran = call(*function, arguments(*model, tensor), {hook, context, &tracker}, &result);
+    const auto copy = static_cast<const at::Tensor*>(input)->clone();
+    const auto given = arguments(*model, copy);
+    model->dependence =
+        repsim::find_dependence(*model->tapped, given, model->owners, model->layers);
+    repsim::AxisTracker tracker(copy);
+    Identities identities(model->same);
+    const Listener listener{hook, context, &tracker, &identities};
+    const bool finished = call(*function, given, listener, &result);
     model->probed = tracker.axes();
-    return ran ? 0 : 2;
+    model->overwrites_input |= copy._version() > 0;
+    return finished ? 0 : 2;
   });
 }
 
@@ -311,6 +372,7 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     const auto why_not = want_optimize ? optimize(*model) : std::string();
     if (!why_not.empty()) *note = copy_text(why_not);
     if (!model->function) model->function = make_function(model->tapped);
+    model->overwrites_input |= overwrites_input(*model->function->graph());
     return 0;
   });
 }
@@ -321,8 +383,11 @@ int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hoo
   return guarded(error, 1, [&] {
     torch::AutoGradMode mode(gradients != 0);
     IValue result;
-    const auto& tensor = *static_cast<const at::Tensor*>(input);
+    const auto& given = *static_cast<const at::Tensor*>(input);
+    const auto tensor = private_copy(given, model->overwrites_input);
+    const auto version = given._version();
     if (!call(*model->function, arguments(*model, tensor), {hook, context}, &result)) return 2;
+    TORCH_CHECK(given._version() == version, "the model changed its input in place");
     if (auto tensor = output_of(model->output, result)) *output = new at::Tensor(*tensor);
     return 0;
   });

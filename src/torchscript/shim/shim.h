@@ -37,6 +37,19 @@ size_t repsim_layer_count(const repsim_model* model);
 const char* repsim_layer_text(const repsim_model* model, size_t layer, int field);
 int64_t repsim_layer_parameters(const repsim_model* model, size_t layer);
 int repsim_layer_gives_tensor(const repsim_model* model, size_t layer);
+
+// As of the last probe: bits of what the values of a layer, or of what the model returns, depend on
+// beside the sample: 1 random numbers drawn in the run, 2 the other samples of the batch.
+int repsim_layer_dependence(const repsim_model* model, size_t layer);
+int repsim_output_dependence(const repsim_model* model);
+// The operators that bring this in, a line each: bits, operator and module, apart by tabs. Bits 0
+// stand for an operator that computes a whole module, whose submodules then do not run. To be freed
+// by `repsim_free`.
+char* repsim_causes(const repsim_model* model);
+// The first call of the hook in the last probe that was given the very tensor which call `call` (from
+// 0) was given, with the same values; -1 where it was the first itself.
+int64_t repsim_same_tensor(const repsim_model* model, size_t call);
+
 // 1 if the archive has no modules left and its layers are operator nodes.
 int repsim_is_flat(const repsim_model* model);
 
@@ -78,7 +91,8 @@ void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3])
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int optimize,
                    const char* device, char** note, char** error);
 
-// Runs the prepared model. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. `output`
+// Runs the prepared model. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. The input stays
+// as it is: a model that writes into it gets a copy. `output`
 // receives a new at::Tensor* or null where the model returned something else. Parameters never
 // require gradients: with `gradients` they are recorded from inputs or replaced tensors that do.
 int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,

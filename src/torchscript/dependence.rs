@@ -1,0 +1,108 @@
+//! What values depend on beside the sample and the parameters: random numbers, other samples.
+
+use tch::{Kind, Tensor};
+
+/// What the values of a layer depend on beside the sample and the parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dependence {
+    /// Random numbers that are drawn in the run.
+    pub draw: bool,
+    /// Which other samples are in the batch.
+    pub batch: bool,
+}
+
+impl Dependence {
+    pub(super) fn from_bits(bits: i32) -> Self {
+        Self { draw: bits & 1 != 0, batch: bits & 2 != 0 }
+    }
+
+    /// What holds of one of them or of both.
+    pub fn or(self, other: Self) -> Self {
+        Self { draw: self.draw || other.draw, batch: self.batch || other.batch }
+    }
+
+    /// The words for it in tables and reports.
+    pub fn names(self) -> Vec<&'static str> {
+        let named = [(self.draw, "draw"), (self.batch, "batch")];
+        named.into_iter().filter_map(|(holds, name)| holds.then_some(name)).collect()
+    }
+}
+
+/// An operator that makes values depend on random numbers or on the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// What it makes them depend on; nothing where it computes a module in one piece, so that the
+    /// submodules do not run.
+    pub dependence: Dependence,
+    /// `aten::dropout`.
+    pub operator: String,
+    /// Dotted name of the module whose code holds it; empty for the model's own.
+    pub module: String,
+}
+
+/// Numbers that are compared of a layer's output.
+const COMPARED: i64 = 4096;
+
+/// The part of a difference to the largest value up to which it may be rounding.
+const ROUNDING: f64 = 1e-5;
+
+/// Some numbers of an output, spread over it: over the first sample's where it has a row a sample.
+/// `None` where it has none that could be compared.
+pub(super) fn excerpt(output: &Tensor, samples: i64) -> Option<Tensor> {
+    let own = match output.size().first() {
+        Some(&rows) if rows == samples => output.f_select(0, 0).ok()?,
+        _ => output.shallow_clone(),
+    };
+    let real = if own.is_complex() { own.f_view_as_real().ok()? } else { own };
+    let flat = real.f_reshape([-1]).ok()?;
+    let step = (flat.size()[0] / COMPARED).max(1);
+    let part = flat.f_slice(0, None, None, step).ok()?.f_to_kind(Kind::Double).ok()?;
+    part.f_nan_to_num(None, None, None).ok()
+}
+
+/// Whether two excerpts are apart by more than rounding.
+pub(super) fn differ(one: &Tensor, other: &Tensor) -> bool {
+    if one.size() != other.size() || one.numel() == 0 {
+        return one.size() != other.size();
+    }
+    let apart = (one - other).abs().max().double_value(&[]);
+    apart > ROUNDING * one.abs().max().double_value(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_that_hold() {
+        assert!(Dependence::default().names().is_empty());
+        assert_eq!(Dependence::from_bits(3).names(), ["draw", "batch"]);
+        assert_eq!(Dependence::from_bits(1).or(Dependence::from_bits(2)).names().len(), 2);
+    }
+
+    fn of(output: &Tensor, samples: i64) -> Tensor {
+        match excerpt(output, samples) {
+            Some(part) => part,
+            None => panic!("nothing to compare in {output:?}"),
+        }
+    }
+
+    #[test]
+    fn excerpts_are_of_the_first_sample() {
+        let output = Tensor::arange(40_000, (Kind::Float, tch::Device::Cpu)).reshape([2, 20_000]);
+        assert!(of(&output, 3).max().double_value(&[]) > 30_000.0);
+        let first = of(&output, 2);
+        assert!(first.max().double_value(&[]) < 20_000.0);
+        assert!(!differ(&first, &(&first * (1.0 + 1e-7))) && differ(&first, &(&first * 1.01)));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_compared_too() {
+        let one = Tensor::from_slice(&[f32::NAN, f32::INFINITY, 1.0]);
+        let (a, b) = (of(&one, 9), of(&one.nan_to_num(0.5, None, None), 9));
+        assert!(
+            !differ(&a, &a.copy()) && differ(&Tensor::from_slice(&[1f64, 2.0]), &a.narrow(0, 0, 2))
+        );
+        assert_eq!(a.size(), b.size());
+    }
+}

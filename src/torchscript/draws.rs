@@ -1,0 +1,65 @@
+//! The random numbers that models draw in evaluation: the same for every model, pass and command.
+//!
+//! Before every run of a model libtorch's generator is set by two numbers, the seed that was asked for
+//! and the place of the batch in the data. So two copies of one network draw the same, whichever runs
+//! first, and a batch that runs again (for another part of its layers, for another step along a path)
+//! meets the same network.
+
+use std::cell::Cell;
+
+thread_local! {
+    static SEED: Cell<u64> = const { Cell::new(0) };
+    static BATCH: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Sets the seed of all draws from now on, and goes back to the first batch.
+pub fn set_seed(seed: u64) {
+    SEED.set(seed);
+    BATCH.set(0);
+}
+
+/// From now on the batch at this place, from 0, is run.
+pub fn begin_batch(place: usize) {
+    BATCH.set(place as u64);
+}
+
+/// The seed that was set last.
+pub fn seed() -> u64 {
+    SEED.get()
+}
+
+/// Sets libtorch's generator for a run.
+pub(super) fn begin_run() {
+    tch::manual_seed(mixed(SEED.get(), BATCH.get()) as i64);
+}
+
+/// Sets libtorch's generator for a run that finds layers, by the number of the run.
+pub(super) fn begin_probe(run: u64) {
+    tch::manual_seed(mixed(u64::MAX - run, 0) as i64);
+}
+
+/// SplitMix64 of the seed, moved on by the batch.
+fn mixed(seed: u64, batch: u64) -> u64 {
+    let scramble = |mut z: u64| {
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    scramble(scramble(seed).wrapping_add(batch.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_and_batches_are_told_apart() {
+        let mut found: Vec<u64> = vec![];
+        for seed in 0..20 {
+            found.extend((0..20).map(|batch| mixed(seed, batch)));
+        }
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), 400);
+    }
+}

@@ -1,0 +1,49 @@
+//! What the last probe of a model found beside the layers' outputs.
+#![expect(unsafe_code, reason = "this is where C++ is called")]
+
+use std::ffi::{c_char, c_int};
+
+use super::{Handle, Opaque, lines, take};
+use crate::torchscript::dependence::{Cause, Dependence};
+
+unsafe extern "C" {
+    fn repsim_layer_dependence(model: *const Opaque, layer: usize) -> c_int;
+    fn repsim_output_dependence(model: *const Opaque) -> c_int;
+    fn repsim_causes(model: *const Opaque) -> *mut c_char;
+    fn repsim_same_tensor(model: *const Opaque, call: usize) -> i64;
+}
+
+impl Handle {
+    /// What a layer's values depend on, as far as the graph of the last probe shows it.
+    pub fn layer_dependence(&self, layer: usize) -> Dependence {
+        // SAFETY: the handle is valid; a number beyond the layers gives 0.
+        Dependence::from_bits(unsafe { repsim_layer_dependence(self.0.as_ptr(), layer) })
+    }
+
+    /// What the values that the model returns depend on.
+    pub fn output_dependence(&self) -> Dependence {
+        // SAFETY: the handle is valid.
+        Dependence::from_bits(unsafe { repsim_output_dependence(self.0.as_ptr()) })
+    }
+
+    /// The operators that bring this in.
+    pub fn causes(&self) -> Vec<Cause> {
+        // SAFETY: the handle is valid; the text is freed by `take`.
+        let text = take(unsafe { repsim_causes(self.0.as_ptr()) });
+        let cause = |line: String| {
+            let mut fields = line.split('\t');
+            let bits = fields.next()?.parse().ok()?;
+            let dependence = Dependence::from_bits(bits);
+            let [operator, module] = [fields.next()?, fields.next()?].map(str::to_owned);
+            Some(Cause { dependence, operator, module })
+        };
+        lines(text).into_iter().filter_map(cause).collect()
+    }
+
+    /// For so many calls of the hook in the last probe the first call that was given the same tensor.
+    pub fn same_tensors(&self, calls: usize) -> Vec<Option<usize>> {
+        // SAFETY: the handle is valid; a number beyond the calls gives -1.
+        let same = |call| unsafe { repsim_same_tensor(self.0.as_ptr(), call) };
+        (0..calls).map(|call| usize::try_from(same(call)).ok()).collect()
+    }
+}

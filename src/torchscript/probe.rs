@@ -1,0 +1,178 @@
+//! Finding the layers of a model by running it.
+
+use std::collections::HashMap;
+
+use tch::Tensor;
+
+use super::axes::{Axes, Shown};
+use super::dependence::{Dependence, differ, excerpt};
+use super::ffi::Answer;
+use super::layers::{Kind, Layer};
+use super::model::Model;
+use super::{defaults, draws, tensors};
+use crate::error::Result;
+
+/// A layer's output as it came.
+struct Heard {
+    tap: usize,
+    call: usize,
+    shape: Vec<i64>,
+    complex: bool,
+    excerpt: Option<Tensor>,
+}
+
+impl Model {
+    /// Runs the model as it was loaded and returns all layers that ran, in the order in which they
+    /// finished. A second run with one sample more, where the model allows it, tells the axis of the
+    /// samples; another on the first sample in other company and with other random numbers shows which
+    /// layers depend on these. To be called before [`Model::prepare`].
+    ///
+    /// # Errors
+    /// The model does not run on this input.
+    pub fn probe(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
+        let heard = self.hear(input, 0)?;
+        let same = self.handle.same_tensors(heard.len());
+        self.causes = self.handle.causes();
+        self.output_dependence = self.handle.output_dependence();
+        let axes = self.axes(input, &heard)?;
+        let seen = self.vary(input, &heard);
+        let mut layers = self.layers_of(heard, axes);
+        for (layer, seen) in layers.iter_mut().zip(seen) {
+            layer.dependence = self.handle.layer_dependence(layer.tap).or(seen);
+        }
+        self.draws = self.output_dependence.draw || layers.iter().any(|l| l.dependence.draw);
+        name_aliases(&mut layers, &same);
+        defaults::mark(&mut layers, &self.raw);
+        Ok(layers)
+    }
+
+    fn hear(&mut self, input: &Tensor, run: u64) -> Result<Vec<Heard>> {
+        let samples = input.size().first().copied().unwrap_or(1);
+        let mut calls: HashMap<usize, usize> = HashMap::new();
+        let mut heard = Vec::new();
+        draws::begin_probe(run);
+        self.handle
+            .probe(input, &mut |tap, output| {
+                let call = calls.entry(tap).or_insert(0);
+                *call += 1;
+                let (shape, complex) = (output.size(), output.is_complex());
+                let excerpt = excerpt(output, samples);
+                heard.push(Heard { tap, call: *call, shape, complex, excerpt });
+                Ok(Answer::Keep)
+            })
+            .map_err(|failure| self.run_error(failure, input))?;
+        Ok(heard)
+    }
+
+    /// What the outputs of the first sample were seen to depend on.
+    fn vary(&mut self, input: &Tensor, before: &[Heard]) -> Vec<Dependence> {
+        let mut found = vec![Dependence::default(); before.len()];
+        let apart = |one: &[Heard], other: &[Heard]| -> Option<Vec<bool>> {
+            let same =
+                one.iter().map(|h| (h.tap, h.call)).eq(other.iter().map(|h| (h.tap, h.call)));
+            same.then(|| one.iter().zip(other).map(|(a, b)| a.differs(b)).collect())
+        };
+        let Ok(alone) = self.hear(&of_the_first(input), 1) else { return found };
+        match apart(before, &alone) {
+            Some(any) if any.iter().any(|&differs| differs) => {}
+            _ => return found,
+        }
+        let Ok(again) = self.hear(input, 1) else { return found };
+        let by_draw = apart(before, &again).unwrap_or_default();
+        let by_batch = apart(&again, &alone).unwrap_or_default();
+        let rows = input.size().first().copied();
+        for (i, found) in found.iter_mut().enumerate() {
+            let is_row = before[i].shape.first().copied() == rows;
+            found.draw = by_draw.get(i) == Some(&true);
+            found.batch = is_row && by_batch.get(i) == Some(&true);
+        }
+        found
+    }
+
+    /// What the axes of each output stand for.
+    fn axes(&mut self, input: &Tensor, heard: &[Heard]) -> Result<Vec<Axes>> {
+        let told: Vec<_> = (0..heard.len()).map(|place| self.handle.probed_axes(place)).collect();
+        let samples = input.size().first().map_or(0, |&n| n as usize);
+        let more = if samples > 0 { self.hear(&one_more(input)?, 0).ok() } else { None };
+        let places = |heard: &[Heard]| heard.iter().map(|h| (h.tap, h.call)).collect::<Vec<_>>();
+        let more = more.filter(|more| places(more) == places(heard));
+        let of = |(i, heard): (usize, &Heard)| {
+            let first = Shown { samples, shape: &heard.shape };
+            let second =
+                more.as_ref().map(|more| Shown { samples: samples + 1, shape: &more[i].shape });
+            Axes::found(&first, second.as_ref(), told[i])
+        };
+        Ok(heard.iter().enumerate().map(of).collect())
+    }
+
+    fn layers_of(&self, heard: Vec<Heard>, axes: Vec<Axes>) -> Vec<Layer> {
+        let mut calls: HashMap<usize, usize> = HashMap::new();
+        for heard in &heard {
+            *calls.entry(heard.tap).or_default() += 1;
+        }
+        heard.into_iter().zip(axes).map(|(heard, axes)| self.layer(heard, axes, &calls)).collect()
+    }
+
+    fn layer(&self, heard: Heard, axes: Axes, calls: &HashMap<usize, usize>) -> Layer {
+        let Heard { tap, call, shape, complex, .. } = heard;
+        let raw = &self.raw[tap];
+        let prefix = format!("{}.", raw.path);
+        let has_children = self.raw.iter().any(|l| l.path.starts_with(&prefix));
+        Layer {
+            name: if call == 1 { raw.path.clone() } else { format!("{}:{call}", raw.path) },
+            type_name: raw.type_name.clone(),
+            kind: Kind::of(&raw.type_name, self.is_flat(), has_children),
+            shape,
+            axes,
+            parameters: raw.parameters,
+            call,
+            calls: calls[&tap],
+            aliases: vec![],
+            by_default: false,
+            complex,
+            dependence: Dependence::default(),
+            tap,
+        }
+    }
+}
+
+impl Heard {
+    fn differs(&self, other: &Self) -> bool {
+        match (&self.excerpt, &other.excerpt) {
+            (Some(one), Some(other)) => differ(one, other),
+            _ => false,
+        }
+    }
+}
+
+/// The samples with the first of them once more behind them.
+fn one_more(samples: &Tensor) -> Result<Tensor> {
+    Tensor::f_cat(&[samples, &samples.narrow(0, 0, 1)], 0)
+        .map_err(|error| tensors::torch_error("repeat a sample", &error))
+}
+
+/// As many samples as before, each the first.
+fn of_the_first(input: &Tensor) -> Tensor {
+    match input.size().first() {
+        Some(&samples) if samples > 1 => {
+            input.narrow(0, 0, 1).repeat_interleave_self_int(samples, 0, None)
+        }
+        _ => input.shallow_clone(),
+    }
+}
+
+/// Gives each layer the names of the others that give its tensor; `same` holds for each the place of
+/// the first that gave it.
+fn name_aliases(layers: &mut [Layer], same: &[Option<usize>]) {
+    let mut groups: HashMap<usize, Vec<usize>> = HashMap::new();
+    for place in 0..layers.len() {
+        let first = same.get(place).copied().flatten().unwrap_or(place);
+        groups.entry(first).or_default().push(place);
+    }
+    for group in groups.values() {
+        for &place in group {
+            let others = group.iter().filter(|&&other| other != place);
+            layers[place].aliases = others.map(|&other| layers[other].name.clone()).collect();
+        }
+    }
+}

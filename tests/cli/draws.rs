@@ -1,0 +1,198 @@
+//! Networks that write into their input, that draw random numbers or look at the batch, or that have
+//! complex layers, from the command line.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{assert_near, done, matrix, path, report, repsim, words};
+use crate::tolerances::GOLDEN;
+
+const DATA: &str = "--data {draws/input.npy}";
+
+fn golden(name: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(path(&format!("draws/{name}"))).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn fails(line: &str, parts: &[&str]) {
+    let run = repsim(words(line));
+    assert_eq!(run.code, 2, "{line}\n{}", run.stderr);
+    for part in parts {
+        assert!(run.stderr.contains(part), "{part:?} is not in {:?}", run.stderr);
+    }
+}
+
+fn codes(report: &Value) -> Vec<&str> {
+    let warnings = report["warnings"].as_array().unwrap();
+    warnings
+        .iter()
+        .map(|w| w["code"].as_str().unwrap())
+        .filter(|c| c.starts_with("depends"))
+        .collect()
+}
+
+#[test]
+fn each_model_is_fed_the_samples_and_not_what_the_first_left() {
+    let wanted = golden("writers.json");
+    for (name, value) in wanted.as_object().unwrap() {
+        let value = value.as_f64().unwrap();
+        for (a, b) in [(name.as_str(), "plain"), ("plain", name.as_str())] {
+            let line = format!("cka {{draws/{a}.pt}} {{draws/{b}.pt}} {DATA} --layers fc");
+            assert_near(&matrix(&report(&line), "cka"), &[vec![value]], GOLDEN);
+            let line =
+                line.replace("cka ", "compare ").replace("--layers", "--measures cka --layers");
+            let found = &report(&line)["results"]["measures"][0]["values"][0][0];
+            assert!((found.as_f64().unwrap() - value).abs() < GOLDEN, "{name}: {found}");
+        }
+    }
+}
+
+#[test]
+fn maps_are_of_the_images_and_not_of_what_a_model_left() {
+    let maps = |models: &str| {
+        let methods = "--method integrated-gradients,smoothgrad,gradient-x-input";
+        let line = format!("saliency {models} {DATA} --samples 3 --steps 4 {methods} --class 1");
+        report(&line)["results"].clone()
+    };
+    let both = maps("{draws/normalises.pt} {draws/normalises.pt}");
+    for pair in both["models"].as_array().unwrap().windows(2) {
+        assert_eq!(pair[0]["images"], pair[1]["images"]);
+    }
+}
+
+#[test]
+fn two_copies_of_a_network_draw_the_same() {
+    for name in ["monte_carlo", "drop_path", "training_trace"] {
+        let line = format!("cka {{draws/{name}.pt}} {{draws/{name}.pt}} {DATA} --batch-size 5");
+        for options in ["", "--draw-seed 9", "--memory 5KiB"] {
+            let found = report(&format!("{line} {options}"));
+            for (i, row) in matrix(&found, "cka").iter().enumerate() {
+                assert!((row[i] - 1.0).abs() < GOLDEN, "{name} {options}: {row:?}");
+            }
+        }
+        let fc = |seed: u32| {
+            let line = format!("{line} --layers * --draw-seed {seed}");
+            report(&line)["results"]["hsic_aa"].clone()
+        };
+        assert_eq!(fc(1), fc(1));
+        assert_ne!(fc(1), fc(2), "{name}");
+    }
+}
+
+#[test]
+fn what_depends_on_the_draw_or_the_batch_is_said() {
+    let line = |name: &str| format!("cka {{draws/{name}.pt}} {DATA}");
+    let both = report(&line("training_trace"));
+    assert_eq!(codes(&both), ["depends-on-draw", "depends-on-batch"]);
+    assert_eq!(both["inputs"]["models"][0]["draw_seed"], 0);
+    let bn = &both["inputs"]["models"][0]["layers"][1];
+    assert_eq!((&bn["name"], &bn["depends_on"]), (&json!("bn"), &json!(["batch"])));
+    assert_eq!(codes(&report(&line("no_running"))), ["depends-on-batch"]);
+    assert_eq!(codes(&report(&line("centres"))), ["depends-on-batch"]);
+    let noise = report(&line("noise"));
+    assert_eq!(codes(&noise), ["depends-on-draw"]);
+    for quiet in ["training_script", "wrapped", "plain", "normalises"] {
+        let found = report(&line(quiet));
+        assert!(codes(&found).is_empty() && found["inputs"]["models"][0]["draw_seed"].is_null());
+    }
+    let said = done(&line("monte_carlo")).stderr;
+    for part in ["aten::dropout in block", "2 layers (block, fc)", "--draw-seed", "model.eval()"] {
+        assert!(said.contains(part), "{part:?} is not in {said:?}");
+    }
+    let said = done(&format!(
+        "fid {{draws/input.npy}} {{draws/input.npy}} --model {} --reduce flatten",
+        path("draws/training_trace.pt").display()
+    ))
+    .stderr;
+    assert!(said.contains("statistics of the batch"), "{said}");
+}
+
+#[test]
+fn the_list_of_layers_marks_them() {
+    let line = "layers {draws/training_trace.pt} --input-size 3x5x5";
+    let run = done(line);
+    let row = |name: &str| run.stdout.lines().find(|l| l.trim_start().starts_with(name)).unwrap();
+    assert!(run.stdout.contains("depends on"), "{}", run.stdout);
+    assert!(
+        row("drop ").trim_end().ends_with("draw, batch")
+            && row("bn ").trim_end().ends_with("batch")
+    );
+    assert!(!row("conv ").contains("batch"));
+    assert!(run.stderr.contains("aten::batch_norm in bn"), "{}", run.stderr);
+    let plain = done("layers {draws/plain.pt} --input-size 3x5x5");
+    assert!(!plain.stdout.contains("depends on"), "{}", plain.stdout);
+}
+
+#[test]
+fn complex_layers_count_as_their_real_and_imaginary_parts() {
+    let wanted = golden("complex.json");
+    let found = report(&format!("cka {{draws/complex.pt}} {DATA}"));
+    assert_eq!(found["results"]["layers_a"], wanted["layers"]);
+    let values: Vec<Vec<f64>> = serde_json::from_value(wanted["cka"].clone()).unwrap();
+    assert_near(&matrix(&found, "cka"), &values, GOLDEN);
+    let line = format!("compare {{draws/complex.pt}} {DATA} --measures cka");
+    let rows = report(&line)["results"]["measures"][0]["values"].clone();
+    let rows: Vec<Vec<f64>> = serde_json::from_value(rows).unwrap();
+    assert_near(&rows, &values, GOLDEN);
+    for reduce in ["gap", "spatial"] {
+        let found =
+            report(&format!("cka {{draws/complex.pt}} {DATA} --layers fft --reduce {reduce}"));
+        assert_eq!(found["inputs"]["models"][0]["layers"][0]["shape"], json!([8, 5, 3]));
+        assert!((matrix(&found, "cka")[0][0] - 1.0).abs() < GOLDEN);
+    }
+    let gradcam =
+        format!("saliency {{draws/complex.pt}} {DATA} --method gradcam --layer fft --class 0");
+    fails(&gradcam, &["layer fft", "complex"]);
+}
+
+#[test]
+fn the_default_is_said_in_a_line() {
+    let line = format!("cka {{draws/wrapped.pt}} {DATA}");
+    let said = done(&line).stderr;
+    assert!(said.contains("5 layers of wrapped.pt: model.stem … head.1"), "{said}");
+    assert!(!done(&format!("{line} --layers **")).stderr.contains("layers of wrapped.pt"));
+    let found = report(&line);
+    let head = &found["inputs"]["models"][0]["layers"][4];
+    assert_eq!(head["aliases"], json!(["head"]));
+    let named = report(&format!("{line} --layers head --layers head.1"));
+    assert_near(&matrix(&named, "cka"), &[vec![1.0; 2], vec![1.0; 2]], GOLDEN);
+}
+
+/// A report with aliases is not taken for one without.
+#[test]
+fn a_baseline_with_aliases_does_not_pass_silently() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("old.json").display().to_string();
+    let line = format!("cka {{draws/wrapped.pt}} {DATA}");
+    done(&format!("{line} --layers * --layers *.* --layers **.layer.* -o {file}"));
+    let run = repsim(words(&format!("{line} --baseline {file}")));
+    assert_ne!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("head"), "{}", run.stderr);
+}
+
+#[test]
+fn modules_that_return_tuples_are_told() {
+    for (name, kind) in
+        [("lstm", "Tuple[Tensor, Tuple[Tensor, Tensor]]"), ("gru", "Tuple[Tensor, Tensor]")]
+    {
+        let said = done(&format!("layers {{draws/{name}.pt}} --input-size 7x4")).stderr;
+        assert!(said.contains(&format!("rnn gives {kind}: not listed")), "{said}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.npz").display().to_string();
+        let values = ndarray::Array3::from_shape_fn((6, 7, 4), |(i, j, k)| (i * j + k) as f32);
+        let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(&file).unwrap());
+        npz.add_array("x", &values).unwrap();
+        npz.finish().unwrap();
+        fails(&format!("cka {{draws/{name}.pt}} --data {file} --layers rnn"), &["layer rnn", kind]);
+    }
+}
+
+#[test]
+fn a_network_for_one_image_takes_batches_of_one() {
+    let line = format!("cka {{draws/one_image.pt}} {DATA} --layers conv --layers fc");
+    fails(&line, &["runs on one sample and not on several", "--batch-size 1"]);
+    let found = report(&format!("{line} --batch-size 1"));
+    let wanted = golden("one_image.json").as_f64().unwrap();
+    assert_near(&matrix(&found, "cka"), &[vec![1.0, wanted], vec![wanted, 1.0]], GOLDEN);
+}

@@ -1,0 +1,201 @@
+"""Makes the goldens of inputs that are overwritten and of values that depend on more than the sample.
+
+    python make_draws.py
+
+Everything is written beside this script. `input.npy` holds the samples that all networks take.
+
+* `depends.json`: what forward hooks of the eager modules showed, for each archive. A layer depends on
+  the draw where its output differs over seeds, on the batch where the output of the first sample
+  differs with the samples beside it under one seed. `aliases` are the layers whose hooks were given
+  the same tensor object in the same version, in evaluation mode.
+* `writers.json`: CKA (linear, unbiased HSIC, float64) of the layer `fc` of `plain.pt` and of each network
+  that writes into its input, each on samples of its own.
+* `complex.json`: CKA of the layers of `complex.pt`, with real and imaginary parts as features.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import networks
+
+FOLDER = Path(__file__).resolve().parent
+SEEDS = range(24)
+
+
+def save_archive(module: torch.jit.ScriptModule, name: str) -> None:
+    """Saves a module without its debug records, which hold the paths of source files."""
+    path = str(FOLDER / name)
+    module.save(path)
+    reader = torch._C.PyTorchFileReader(path)
+    records = {record: reader.get_record(record) for record in reader.get_all_records()}
+    writer = torch._C.PyTorchFileWriter(path)
+    writer.set_min_version(int(records["version"]))
+    for record, data in records.items():
+        if not record.endswith((".debug_pkl", "version")) and not record.startswith(".data/"):
+            writer.write_record(record, data, len(data))
+    writer.write_end_of_file()
+
+
+def listen(model: nn.Module, batch: Tensor) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
+    """Copies of what the modules gave, the output last, and the names that share a tensor."""
+    values: dict[str, Tensor] = {}
+    objects: dict[str, tuple[Tensor, int]] = {}
+    calls: dict[str, int] = {}
+
+    def hook_for(path: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: Any, result: Any) -> None:
+            calls[path] = calls.get(path, 0) + 1
+            name = path if calls[path] == 1 else f"{path}:{calls[path]}"
+            values[name] = result.detach().clone()
+            objects[name] = (result, result._version)
+
+        return hook
+
+    modules = [(path, module) for path, module in model.named_modules() if path]
+    handles = [module.register_forward_hook(hook_for(path)) for path, module in modules]
+    with torch.no_grad():
+        values["output"] = model(batch.clone()).clone()
+    for handle in handles:
+        handle.remove()
+    same = {
+        a: [b for b in objects if b != a and objects[a][0] is objects[b][0] and objects[a][1] == objects[b][1]]
+        for a in objects
+    }
+    return values, same
+
+
+def depends(model: nn.Module, batch: Tensor) -> dict[str, list[str]]:
+    """For each layer, and for the output, what its values were seen to depend on."""
+
+    def run(samples: Tensor, seed: int) -> dict[str, Tensor]:
+        torch.manual_seed(seed)
+        return listen(model, samples)[0]
+
+    other = torch.cat([batch[:1], 3 * batch[1:] + 1])
+    runs = [run(batch, seed) for seed in SEEDS]
+    beside = [run(other, seed) for seed in SEEDS]
+    found = {}
+    for name in runs[0]:
+        draw = any(not torch.equal(runs[0][name], one[name]) for one in runs)
+        company = [
+            not torch.allclose(one[name][0], two[name][0], rtol=1e-4, atol=1e-5)
+            for one, two in zip(runs, beside)
+        ]
+        found[name] = ["draw"] * draw + ["batch"] * any(company)
+    return found
+
+
+def case(model: nn.Module, batch: Tensor) -> dict[str, Any]:
+    values, same = listen(model, batch)
+    on = depends(model, batch)
+    layers = [
+        {"name": name, "aliases": same[name], "depends_on": on[name]} for name in values if name != "output"
+    ]
+    return {"layers": layers, "output": on["output"]}
+
+
+def cka(x: np.ndarray, y: np.ndarray) -> float:
+    """CKA of features by HSIC₁ (Song et al. 2012)."""
+
+    def hsic(k: np.ndarray, l: np.ndarray) -> float:
+        n = len(k)
+        k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
+        inner = k.sum() * l.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k @ l).sum()
+        return float((np.trace(k @ l) + inner) / (n * (n - 3)))
+
+    x, y = (a - a.mean(0) for a in (x, y))
+    k, l = x @ x.T, y @ y.T
+    return hsic(k, l) / float(np.sqrt(hsic(k, k) * hsic(l, l)))
+
+
+def rows(value: Tensor) -> np.ndarray:
+    real = torch.view_as_real(value) if value.is_complex() else value
+    return real.flatten(1).double().numpy()
+
+
+def writers(batch: Tensor) -> None:
+    """Networks that change their input; the value of each is with an input of its own."""
+    plain = networks.Plain().eval()
+    save_archive(torch.jit.script(plain), "plain.pt")
+    own = rows(listen(plain, batch)[0]["fc"])
+    found = {}
+    for kind in networks.WRITERS:
+        model = kind().eval()
+        name = kind.__name__.lower()
+        scripted = torch.jit.script(model)
+        before = batch.clone()
+        scripted(before)
+        assert not torch.equal(before, batch), name
+        save_archive(scripted, f"{name}.pt")
+        found[name] = cka(own, rows(listen(model, batch)[0]["fc"]))
+    traced = networks.Normalises().eval()
+    save_archive(torch.jit.trace(traced, batch[:2].clone(), check_trace=False), "traced.pt")
+    found["traced"] = cka(own, rows(listen(traced, batch)[0]["fc"]))
+    write("writers.json", found)
+
+
+def dependent(batch: Tensor) -> None:
+    found = {}
+
+    def add(name: str, model: nn.Module, archive: torch.jit.ScriptModule) -> None:
+        save_archive(archive, f"{name}.pt")
+        found[name] = case(model, batch)
+
+    model = networks.TrainingTrace().train()
+    add("training_trace", model, torch.jit.trace(model, batch[:2], check_trace=False))
+    model = networks.TrainingTrace().train()
+    scripted = torch.jit.script(model)
+    add("training_script", model.eval(), scripted)
+    for name, kind in {
+        "no_running": networks.NoRunning,
+        "monte_carlo": networks.MonteCarlo,
+        "noise": networks.Noise,
+        "drop_path": networks.DropPath,
+        "centres": networks.Centres,
+        "wrapped": networks.Wrapped,
+        "complex": networks.Complex,
+    }.items():
+        model = kind().eval()
+        add(name, model, torch.jit.script(model))
+    write("depends.json", found)
+    values, _ = listen(model, batch)
+    names = ["conv", "fft", "fc"]
+    matrix = [[cka(rows(values[a]), rows(values[b])) for b in names] for a in names]
+    write("complex.json", {"layers": names, "cka": matrix})
+
+
+def others(batch: Tensor) -> None:
+    """Recurrent networks, and one that takes a single image."""
+    for name, kind in {"lstm": nn.LSTM, "gru": nn.GRU}.items():
+        save_archive(torch.jit.script(networks.Recurrent(kind).eval()), f"{name}.pt")
+    model = networks.OneImage().eval()
+    save_archive(torch.jit.trace(model, batch[:1]), "one_image.pt")
+    one = [listen(model, image[None])[0]["conv"] for image in batch]
+    other = [listen(model, image[None])[0]["fc"] for image in batch]
+    write("one_image.json", cka(rows(torch.cat(one)), rows(torch.cat(other))))
+
+
+def write(name: str, content: Any) -> None:
+    (FOLDER / name).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def main() -> None:
+    torch.manual_seed(20240401)
+    torch.set_num_threads(1)
+    batch = torch.randn(12, 3, 5, 5)
+    np.save(FOLDER / "input.npy", batch.numpy())
+    writers(batch)
+    dependent(batch)
+    others(batch)
+    total = sum(path.stat().st_size for path in FOLDER.iterdir() if path.suffix != ".py")
+    print(f"{total // 1024} KiB written to {FOLDER}")
+
+
+if __name__ == "__main__":
+    main()
