@@ -103,7 +103,11 @@ pub fn listen(
             model.into_subject(&samples[input], &selections[i], execution, input)?;
         subjects.push(subject);
         records.push(record);
-        warnings.extend(said);
+        for warning in said {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
     }
     Ok((subjects, records, warnings))
 }
@@ -326,7 +330,11 @@ fn probe(model: &mut Model, samples: &Tensor) -> Result<Vec<Layer>> {
     let several = samples.size().first().is_some_and(|&count| count > 1);
     match found {
         Err(error) if several && model.probe(&samples.narrow(0, 0, 1)).is_ok() => {
-            let problem = format!("it runs on one sample and not on several ({error})");
+            let said = match error {
+                Error::Model { problem, .. } => problem,
+                other => other.to_string(),
+            };
+            let problem = format!("it runs on one sample and not on several ({said})");
             let remedy = "give --batch-size 1, or export it for any number of samples";
             Err(Error::file("run", model.path(), problem, remedy))
         }

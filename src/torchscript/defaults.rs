@@ -91,3 +91,128 @@ impl<'a> Tree<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torchscript::dependence::Dependence;
+
+    /// Modules by path and class; those without children have parameters where they can.
+    fn modules(listed: &[(&str, &str)]) -> Vec<RawLayer> {
+        let bare = ["ReLU", "Dropout", "GELU", "Identity"];
+        let module = |&(path, class): &(&str, &str)| RawLayer {
+            path: path.to_owned(),
+            type_name: class.to_owned(),
+            result: "Tensor".to_owned(),
+            parameters: u64::from(!bare.contains(&class)),
+            gives_tensor: true,
+        };
+        listed.iter().map(module).collect()
+    }
+
+    fn layers(modules: &[RawLayer], aliases: &[(&str, &str)]) -> Vec<Layer> {
+        let mut layers: Vec<Layer> = vec![];
+        for (tap, module) in modules.iter().enumerate() {
+            let name = module.path.as_str();
+            let of = |&(a, b): &(&str, &str)| match (a == name, b == name) {
+                (true, _) => Some(b.to_owned()),
+                (_, true) => Some(a.to_owned()),
+                _ => None,
+            };
+            layers.push(Layer {
+                name: name.to_owned(),
+                type_name: module.type_name.clone(),
+                kind: Kind::Block,
+                shape: vec![2, 3],
+                parameters: module.parameters,
+                call: 1,
+                calls: 1,
+                aliases: aliases.iter().filter_map(of).collect(),
+                by_default: false,
+                complex: false,
+                dependence: Dependence::default(),
+                tap,
+            });
+        }
+        layers
+    }
+
+    fn taken(listed: &[(&str, &str)], aliases: &[(&str, &str)]) -> Vec<String> {
+        let modules = modules(listed);
+        let mut layers = layers(&modules, aliases);
+        mark(&mut layers, &modules);
+        layers.into_iter().filter(|l| l.by_default).map(|l| l.name).collect()
+    }
+
+    /// A block of a class with two linear layers, and its inner modules before it.
+    fn block(path: &'static str, class: &'static str) -> Vec<(&'static str, &'static str)> {
+        let inner =
+            |name: &str| -> &'static str { Box::leak(format!("{path}.{name}").into_boxed_str()) };
+        vec![
+            (inner("norm"), "LayerNorm"),
+            (inner("one"), "Linear"),
+            (inner("two"), "Linear"),
+            (path, class),
+        ]
+    }
+
+    #[test]
+    fn blocks_below_wrappers_are_taken() {
+        let mut listed = vec![("bert.embeddings", "Embedding")];
+        for path in ["bert.encoder.layer.0", "bert.encoder.layer.1", "bert.encoder.layer.2"] {
+            listed.extend(block(path, "BertLayer"));
+        }
+        listed.extend([("bert.encoder", "BertEncoder"), ("head", "Linear")]);
+        let found = taken(&listed, &[("bert.encoder.layer.2", "bert.encoder")]);
+        let blocks = ["bert.encoder.layer.0", "bert.encoder.layer.1", "bert.encoder.layer.2"];
+        assert_eq!(found[0], "bert.embeddings");
+        assert_eq!(found[1..4], blocks);
+        assert_eq!(found[4..], ["head"]);
+    }
+
+    #[test]
+    fn two_blocks_are_enough_where_there_is_nothing_else() {
+        let stage = |other: Option<(&'static str, &'static str)>| {
+            let mut listed = block("net.features.1.0", "SwinBlock");
+            listed.extend(block("net.features.1.1", "SwinBlock"));
+            listed.extend(other);
+            listed.push(("net.features.1", "Sequential"));
+            taken(&listed, &[])
+        };
+        assert_eq!(stage(None), ["net.features.1.0", "net.features.1.1"]);
+        assert!(stage(Some(("net.features.1.2", "LayerNorm"))).is_empty());
+    }
+
+    #[test]
+    fn parts_of_a_block_are_not_blocks() {
+        let listed = [
+            ("features.1.block.0.0", "Conv2d"),
+            ("features.1.block.0.1", "BatchNorm2d"),
+            ("features.1.block.0", "Conv2dNormActivation"),
+            ("features.1.block.1.0", "Conv2d"),
+            ("features.1.block.1.1", "BatchNorm2d"),
+            ("features.1.block.1", "Conv2dNormActivation"),
+            ("features.1.block.2.0", "Conv2d"),
+            ("features.1.block.2", "Conv2dNormActivation"),
+            ("features.1.block", "Sequential"),
+            ("features.1", "InvertedResidual"),
+        ];
+        assert_eq!(taken(&listed, &[("features.1.block", "features.1")]), ["features.1"]);
+    }
+
+    /// A fused encoder layer runs none of its children: they are not in the graph.
+    #[test]
+    fn blocks_without_children_are_blocks() {
+        let class = "TransformerEncoderLayer";
+        let listed = [
+            ("m.enc.layers.0", class),
+            ("m.enc.layers.1", class),
+            ("m.enc.layers.2", class),
+            ("m.enc.layers.2.act", "ReLU"),
+        ];
+        assert_eq!(taken(&listed[..3], &[]).len(), 3);
+        assert!(
+            taken(&[("m.a.b.0", "ReLU"), ("m.a.b.1", "ReLU"), ("m.a.b.2", "ReLU")], &[]).is_empty()
+        );
+    }
+}

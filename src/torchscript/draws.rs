@@ -1,7 +1,7 @@
 //! The random numbers that models draw in evaluation: the same for every model, pass and command.
 //!
-//! Before every run of a model libtorch's generator is set by two numbers, the seed that was asked for
-//! and the place of the batch in the data. So two copies of one network draw the same, whichever runs
+//! Before every batch, and before every run of a model that draws, libtorch's generator is set by two
+//! numbers, the seed that was asked for and the place of the batch in the data. So two copies of one network draw the same, whichever runs
 //! first, and a batch that runs again (for another part of its layers, for another step along a path)
 //! meets the same network.
 
@@ -21,6 +21,7 @@ pub fn set_seed(seed: u64) {
 /// From now on the batch at this place, from 0, is run.
 pub fn begin_batch(place: usize) {
     BATCH.set(place as u64);
+    begin_run();
 }
 
 /// The seed that was set last.

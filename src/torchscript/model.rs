@@ -87,7 +87,7 @@ impl Model {
             prepared,
             causes,
             output_dependence,
-            draws: false,
+            draws: true,
         }
     }
 
@@ -142,7 +142,8 @@ impl Model {
         self.output_dependence
     }
 
-    /// Whether some of its values depend on random numbers; known once it was probed.
+    /// Whether some of its values depend on random numbers, as far as is known: it may before it was
+    /// probed.
     pub fn draws(&self) -> bool {
         self.draws
     }
@@ -283,7 +284,9 @@ impl Model {
             let problem = format!("{} has not been prepared", self.path.display());
             return Err(Error::usage(problem, "prepare it, then run it"));
         }
-        draws::begin_run();
+        if self.draws {
+            draws::begin_run();
+        }
         let (taps, handle) = (&self.taps, &mut self.handle);
         let ran = taps.listen(&self.path, hook, |listen| handle.run(input, gradients, listen));
         ran.map_err(|failure| self.run_error(failure, input))

@@ -23,6 +23,7 @@ pub struct Tail {
     taps: Taps,
     device: Device,
     optimized: bool,
+    draws: bool,
 }
 
 impl Model {
@@ -64,6 +65,7 @@ impl Tail {
             layer: layer.clone(),
             device: model.device(),
             optimized: model.is_optimized(),
+            draws: model.draws(),
         }
     }
 
@@ -120,7 +122,9 @@ impl Tail {
             true => self.place(activation),
             false => tch::no_grad(|| self.place(activation)),
         };
-        draws::begin_run();
+        if self.draws {
+            draws::begin_run();
+        }
         let (taps, handle) = (&self.taps, &mut self.handle);
         let ran = taps.listen(&self.path, hook, |listen| handle.run(&input, gradients, listen));
         ran.map_err(|failure| self.run_error(failure, activation))

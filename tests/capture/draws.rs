@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use repsim::torchscript::{Answer, Layer, Model, draws};
+use repsim::torchscript::{Answer, Layer, Model};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -21,8 +21,8 @@ fn golden() -> BTreeMap<String, Value> {
 }
 
 fn samples() -> Tensor {
-    tch::manual_seed(7);
-    Tensor::randn([5, 3, 5, 5], (Kind::Float, Device::Cpu))
+    let numbers = Tensor::arange(375, (Kind::Double, Device::Cpu)) * 0.7;
+    (numbers.square().sin() * 1.5).to_kind(Kind::Float).reshape([5, 3, 5, 5])
 }
 
 fn probed(archive: &str) -> (Model, Vec<Layer>) {
@@ -143,24 +143,6 @@ fn the_default_goes_down_to_blocks_that_repeat() {
     let blocks = [0, 1, 2].map(|i| format!("model.encoder.layer.{i}"));
     let [a, b, c] = blocks.each_ref().map(String::as_str);
     assert_eq!(names, ["model.stem", a, b, c, "head.1"]);
-}
-
-#[test]
-fn draws_are_those_of_the_seed_and_the_batch() {
-    let run = |seed: u64, place: usize| {
-        let (mut model, layers) = probed("monte_carlo.pt");
-        model.prepare(&layers, &execution(true)).unwrap();
-        draws::set_seed(seed);
-        draws::begin_batch(place);
-        let first = outputs(&mut model, &samples());
-        let again = outputs(&mut model, &samples());
-        assert!(first.iter().zip(&again).all(|(a, b)| a.equal(b)));
-        first
-    };
-    let same = |a: &[Tensor], b: &[Tensor]| a.iter().zip(b).all(|(a, b)| a.equal(b));
-    let one = run(3, 0);
-    assert!(same(&one, &run(3, 0)));
-    assert!(!same(&one, &run(4, 0)) && !same(&one, &run(3, 1)));
 }
 
 #[test]

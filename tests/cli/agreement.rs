@@ -111,7 +111,7 @@ fn trained_networks_are_more_alike_than_an_untrained_one() {
         let i = names.iter().position(|n| n == name).unwrap();
         matrix(report, "cka")[i][i]
     };
-    for layer in ["layer3", "layer4", "fc"] {
+    for layer in ["layer3.1", "layer4.1", "fc"] {
         assert!(of(&twin, layer) > of(&control, layer) + 0.1, "{layer}");
     }
 }

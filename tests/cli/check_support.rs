@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use crate::support::{Run, done, repsim};
 
 /// A comparison of two tiny networks.
-pub const TINY: &str =
-    "cka {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}";
+pub const TINY: &str = "cka {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy} \
+                        --layers * --layers *.*";
 
 /// The report of [`TINY`].
 pub fn tiny() -> Value {

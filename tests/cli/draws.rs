@@ -56,16 +56,18 @@ fn maps_are_of_the_images_and_not_of_what_a_model_left() {
         report(&line)["results"].clone()
     };
     let both = maps("{draws/normalises.pt} {draws/normalises.pt}");
-    for pair in both["models"].as_array().unwrap().windows(2) {
-        assert_eq!(pair[0]["images"], pair[1]["images"]);
+    for image in both["images"].as_array().unwrap() {
+        let (maps, said) = (image["maps"].as_array().unwrap(), &image["predictions"]);
+        assert_eq!((maps.len(), &said[0]), (6, &said[1]));
+        assert_eq!(maps[..3], maps[3..]);
     }
 }
 
 #[test]
 fn two_copies_of_a_network_draw_the_same() {
     for name in ["monte_carlo", "drop_path", "training_trace"] {
-        let line = format!("cka {{draws/{name}.pt}} {{draws/{name}.pt}} {DATA} --batch-size 5");
-        for options in ["", "--draw-seed 9", "--memory 5KiB"] {
+        let line = format!("cka {{draws/{name}.pt}} {{draws/{name}.pt}} {DATA}");
+        for options in ["", "--draw-seed 9", "--estimator minibatch --batch-size 6"] {
             let found = report(&format!("{line} {options}"));
             for (i, row) in matrix(&found, "cka").iter().enumerate() {
                 assert!((row[i] - 1.0).abs() < GOLDEN, "{name} {options}: {row:?}");
@@ -166,9 +168,10 @@ fn a_baseline_with_aliases_does_not_pass_silently() {
     let file = folder.path().join("old.json").display().to_string();
     let line = format!("cka {{draws/wrapped.pt}} {DATA}");
     done(&format!("{line} --layers * --layers *.* --layers **.layer.* -o {file}"));
-    let run = repsim(words(&format!("{line} --baseline {file}")));
-    assert_ne!(run.code, 0, "{}", run.stderr);
-    assert!(run.stderr.contains("head"), "{}", run.stderr);
+    let run = repsim(words(&format!("{line} --check {file}")));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(said.contains(r#"cka["head"] is in the baseline and not in the report"#), "{said}");
 }
 
 #[test]

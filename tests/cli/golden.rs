@@ -44,7 +44,7 @@ fn matrix(value: &Value) -> Vec<Vec<f64>> {
 fn check_entry(run: &Value, steps: &str, entry: &Value) {
     let text = |key: &str| run[key].as_str().unwrap();
     let line = format!(
-        "cka {{models/{}}} {{models/{}}} --data {{images}} --limit {} {steps} {}",
+        "cka {{models/{}}} {{models/{}}} --data {{images}} --layers * --layers *.* --limit {} {steps} {}",
         text("model_a"),
         text("model_b"),
         run["n"],

@@ -16,7 +16,8 @@ fn lists_every_layer_of_scripted_and_traced_archives() {
         assert_eq!(names(&report).len(), 47);
         let expected = json!({
             "name": "layer2.0.relu:2", "type": "ReLU", "kind": "activation", "shape": [6, 4, 4],
-            "parameters": 0, "calls": 2, "channel_axis": 1, "channel_axis_by": "operator"
+            "parameters": 0, "calls": 2, "channel_axis": 1, "channel_axis_by": "operator",
+            "aliases": ["layer2.0", "layer2"]
         });
         let layers = report["results"]["layers"].as_array().unwrap();
         assert!(layers.contains(&expected), "{layers:?}");

@@ -63,7 +63,7 @@ fn say_what_they_were_made_from() {
         assert_eq!(model["path"], file.display().to_string());
         assert_eq!(model["sha256"], repsim::report::sha256_of_file(&file).unwrap());
         assert_eq!(model["frozen"], false);
-        assert_eq!(model["layers"].as_array().unwrap().len(), 14);
+        assert_eq!(model["layers"].as_array().unwrap().len(), 10);
         let bn1 = &model["layers"][1];
         assert_eq!((&bn1["name"], &bn1["type"]), (&json!("bn1"), &json!("BatchNorm2d")));
         assert_eq!((&bn1["shape"], &bn1["parameters"]), (&json!([4, 16, 16]), &json!(8)));

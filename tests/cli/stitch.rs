@@ -78,7 +78,7 @@ fn a_network_stitched_to_itself_is_as_good_as_alone() {
         assert!(number(&interval[0]) < own && own <= number(&interval[1]), "{pair}");
         assert_eq!(pair["accuracy_b"], found["results"]["accuracy_b"]);
     }
-    let late = pair(&found, "layer3", "layer3");
+    let late = pair(&found, "layer3.1", "layer3.1");
     let control = &late["controls"]["random_weights"]["accuracy"];
     assert!(number(control) < own - 0.2, "{control}");
     let mean = &late["controls"]["mean"];
