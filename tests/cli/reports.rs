@@ -107,8 +107,8 @@ fn hold_the_hsic_that_the_ratio_is_made_of() {
         report("cka {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}");
     let results = &report["results"];
     let (aa, bb) = (&results["hsic_aa"], &results["hsic_bb"]);
-    for i in 0..14 {
-        for j in 0..14 {
+    for i in 0..10 {
+        for j in 0..10 {
             let of = |v: &Value| v.as_f64().unwrap();
             let ratio = of(&results["hsic_ab"][i][j]) / (of(&aa[i]) * of(&bb[j])).sqrt();
             assert!((ratio - of(&results["cka"][i][j])).abs() < 1e-12);
