@@ -95,6 +95,7 @@ impl<'a> Tree<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::torchscript::axes::Axes;
     use crate::torchscript::dependence::Dependence;
 
     /// Modules by path and class; those without children have parameters where they can.
@@ -124,6 +125,7 @@ mod tests {
                 type_name: module.type_name.clone(),
                 kind: Kind::Block,
                 shape: vec![2, 3],
+                axes: Axes::guessed(2),
                 parameters: module.parameters,
                 call: 1,
                 calls: 1,

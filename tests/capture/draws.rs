@@ -147,7 +147,8 @@ fn the_default_goes_down_to_blocks_that_repeat() {
 
 #[test]
 fn the_real_and_the_imaginary_part_are_two_channels() {
-    let (_, layers) = probed("complex.pt");
+    let (_, mut layers) = probed("complex.pt");
+    layers.iter_mut().for_each(Layer::count_parts);
     let fft = layers.iter().find(|l| l.name == "fft").unwrap();
     assert!(fft.complex && layers.iter().filter(|l| l.complex).count() == 1);
     assert_eq!(fft.shape, [5, 8, 5, 3]);
