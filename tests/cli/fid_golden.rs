@@ -72,7 +72,11 @@ fn images_resized_as_by_each_tool() {
         let found = report(&line);
         check(&rows(&found)[0], &golden("models")["resnet"][name]["frechet"]);
         assert_eq!(found["settings"]["preprocess"]["resize"], resized(name, 299));
-        assert_eq!(warnings(&found), ["enlarged", "few-samples"], "60 samples of 128 features");
+        let told = warnings(&found);
+        assert!(
+            told.ends_with(&["enlarged", "few-samples"]),
+            "{told:?}: 60 samples of 128 features"
+        );
     }
 }
 

@@ -63,8 +63,8 @@ fn a_random_subset_of_every_set() {
         (&first["results"]["reference"]["n"], &rows(&first)[0]["n"]),
         (&12.into(), &12.into())
     );
-    // The first twelve are the same pictures in both.
-    assert_eq!(number(&rows(&first)[0], "fid"), 0.0);
+    // The first six of each class are the same pictures in both.
+    assert!(number(&rows(&first)[0], "fid") < 1e-12);
     assert!(number(&rows(&found("--seed 1"))[0], "fid") > 1e-6);
 }
 

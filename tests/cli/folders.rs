@@ -77,7 +77,7 @@ fn jpegs_give_the_numbers_of_their_pixels() {
     let jpegs = jpegs();
     let pngs = as_png(&jpegs);
     let (jpegs, pngs) = (jpegs.path().display(), pngs.path().display());
-    assert_eq!(number(&row(&format!("fid {jpegs} {pngs} {TINY}")), "fid"), 0.0);
+    assert!(number(&row(&format!("fid {jpegs} {pngs} {TINY}")), "fid") < 1e-12);
     let [of_jpegs, of_pngs] =
         [&jpegs, &pngs].map(|folder| report(&format!("{CKA} --data {folder} --resize 16x16")));
     assert_eq!(of_jpegs["results"], of_pngs["results"]);
@@ -167,7 +167,7 @@ fn sets_name_them_too() {
     );
     let [first, cached] = [report(&line), report(&line)];
     assert_eq!(codes(&first), codes(&cached));
-    assert_eq!(first["inputs"], cached["inputs"]);
+    assert_eq!(first["inputs"]["sets"], cached["inputs"]["sets"]);
     for code in ["unread-pictures", "enlarged"] {
         assert!(codes(&first).contains(&code), "{:?}", codes(&first));
     }
