@@ -100,7 +100,7 @@ impl Model {
         let score = score(&output)?;
         // libtorch's engine follows a null pointer where nothing was recorded.
         if !score.requires_grad() {
-            return Err(self.no_gradient(UNREACHED));
+            return Err(self.unreached(if with_input { activations.len() } else { 0 }));
         }
         let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
             .map_err(|e| self.no_gradient(&e.to_string()))?;
@@ -127,8 +127,10 @@ impl Model {
                 problem: "has no gradient: the score does not depend on it through \
                           differentiable operators"
                     .to_owned(),
-                remedy: "choose a layer on the way to that output with --layer; `repsim layers` lists them"
-                    .to_owned(),
+                remedy:
+                    "choose a layer on the way to that output with --layer (`repsim layers` lists \
+                         them), or export the model without no_grad"
+                        .to_owned(),
             },
         }
     }

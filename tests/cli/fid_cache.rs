@@ -52,7 +52,13 @@ fn a_second_run_gives_the_same_and_runs_no_network() {
     assert_eq!(setting.kept(), 2);
     let second = setting.run("");
     assert_eq!(results(&second), results(&first));
-    assert_eq!(second["inputs"], first["inputs"]);
+    assert_eq!(second["inputs"]["sets"], first["inputs"]["sets"]);
+    // What the outputs say is known only where the network runs.
+    let (mut ran, cached) = (first["inputs"]["models"][0].clone(), &second["inputs"]["models"][0]);
+    ["output", "accuracy"]
+        .iter()
+        .for_each(|field| drop(ran.as_object_mut().unwrap().remove(*field)));
+    assert_eq!(*cached, ran);
     assert!(forward(&first) > 0.0);
     assert_eq!((forward(&second), number(&second["timing"], "decode")), (0.0, 0.0));
     assert_eq!(setting.kept(), 2);
