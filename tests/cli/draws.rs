@@ -52,7 +52,9 @@ fn each_model_is_fed_the_samples_and_not_what_the_first_left() {
 fn maps_are_of_the_images_and_not_of_what_a_model_left() {
     let maps = |models: &str| {
         let methods = "--method integrated-gradients,smoothgrad,gradient-x-input";
-        let line = format!("saliency {models} {DATA} --samples 3 --steps 4 {methods} --class 1");
+        let line = format!(
+            "saliency {models} {DATA} --float-range keep --samples 3 --steps 4 {methods} --class 1"
+        );
         report(&line)["results"].clone()
     };
     let both = maps("{draws/normalises.pt} {draws/normalises.pt}");
@@ -143,8 +145,9 @@ fn complex_layers_count_as_their_real_and_imaginary_parts() {
         assert_eq!(found["inputs"]["models"][0]["layers"][0]["shape"], json!([8, 5, 3]));
         assert!((matrix(&found, "cka")[0][0] - 1.0).abs() < GOLDEN);
     }
-    let gradcam =
-        format!("saliency {{draws/complex.pt}} {DATA} --method gradcam --layer fft --class 0");
+    let gradcam = format!(
+        "saliency {{draws/complex.pt}} {DATA} --float-range keep --method gradcam --layer fft --class 0"
+    );
     fails(&gradcam, &["layer fft", "complex"]);
 }
 
