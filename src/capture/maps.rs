@@ -7,7 +7,7 @@ use super::feed::{Consumer, Feed, ModelFeed, Place};
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
 use crate::stats::{Channel, ChannelMoments, ChannelSums, Correlations};
-use crate::torchscript::{Answer, tensors};
+use crate::torchscript::{Answer, MapView, tensors};
 
 /// What is kept of the layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Wanted {
     pub samples: Vec<usize>,
     /// A layer of the first model and one of the second whose channels are correlated.
     pub pairs: Vec<(usize, usize)>,
+    /// How each layer is seen as maps, a list a model.
+    pub views: Vec<Vec<MapView>>,
 }
 
 impl Wanted {
@@ -143,14 +145,15 @@ impl Consumer for Collector<'_> {
         let is_last =
             at.subject + 1 == self.layers.len() && at.layer + 1 == self.layers[at.subject].len();
         let rows = self.rows(at);
+        let maps = self.wanted.views[at.subject][at.layer].maps(output);
         let state = &mut self.layers[at.subject][at.layer];
-        state.moments.add(&ChannelSums::of_rows(positions(output)?.view()));
+        state.moments.add(&ChannelSums::of_rows(positions(&maps)?.view()));
         if !rows.is_empty() {
             let rows = Tensor::from_slice(&rows).to_device(output.device());
-            state.kept.push(output.index_select(0, &rows).to_device(tch::Device::Cpu));
+            state.kept.push(maps.index_select(0, &rows).to_device(tch::Device::Cpu));
         }
         // Operators in place may overwrite the output after the tap.
-        state.batch = paired.then(|| output.copy());
+        state.batch = paired.then(|| maps.copy());
         if is_last {
             self.samples.extend(at.indices.iter().filter(|i| self.wanted.keeps(**i)));
         }

@@ -6,15 +6,16 @@ use std::thread;
 use tch::Tensor;
 
 use super::args::ModelArgs;
-use super::axes::ChannelAxes;
+use super::axes::{self, ChannelAxes};
 use super::dependence;
 use super::names::counted;
 use super::output::Messages;
+use super::spatial::{Asked, Found};
 use crate::capture::{Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
 use crate::saliency::{Explainer, Method, Options};
-use crate::torchscript::{Execution, Layer, Model, Selection, Stage, draws, shape_text};
+use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws};
 
 /// A model as loaded, with the hash of its file.
 pub struct LoadedModel {
@@ -28,7 +29,7 @@ pub struct LoadedModel {
 pub struct Wanted<'a> {
     /// How maps are made.
     pub methods: Vec<Method>,
-    /// Layers of class activation maps; none for the last with a spatial map.
+    /// Layers of class activation maps; none for the default.
     pub layers: &'a [String],
     /// Which element of a tuple is the output.
     pub output: Option<usize>,
@@ -40,7 +41,7 @@ pub struct Wanted<'a> {
 pub struct Probed {
     /// The model, prepared for `layers`.
     pub model: Model,
-    /// The layers: N×C, N×C×H×W or N×C×D×H×W.
+    /// The layers: N×C×positions, whichever way their axes are.
     pub layers: Vec<Layer>,
     /// How many times as many images as through the whole network go through what lies behind each
     /// layer in the same memory.
@@ -216,20 +217,21 @@ impl LoadedModel {
         mut self,
         samples: &Tensor,
         wanted: &Wanted<'_>,
-        execution: &Execution,
+        (execution, messages): (&Execution, &Messages),
     ) -> Result<(Explainer, ModelInput, Vec<Warning>)> {
         if let Some(index) = wanted.output {
             self.model.choose_output(index);
         }
         let all = self.find_layers(samples)?;
+        let asked = Asked { names: wanted.layers, grid: wanted.options.grid, differentiated: true };
         let layers = match wanted.methods.iter().any(|m| m.is_cam()) {
-            true => spatial_layers(&self.model, &all, wanted.layers)?,
+            true => self.found(&all, samples).map_layers(&asked, messages)?,
             false => vec![],
         };
         refuse_complex(&self.model, &layers)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model, &layers);
+        let warnings = self.warnings_of(&layers);
         let mut options = wanted.options.clone();
         settle_windows(&mut options, samples);
         let methods = wanted.methods.clone();
@@ -237,23 +239,24 @@ impl LoadedModel {
         Ok((explainer, record, warnings))
     }
 
-    /// Makes a model ready to give the feature maps of layers: those named, else the last with a
-    /// spatial map. The second part holds their places in the order in which they were named.
+    /// Makes a model ready to give the feature maps of layers: those named, else the default. The
+    /// second part holds their places in the order in which they were named.
     ///
     /// # Errors
     /// The model does not run on the input, has no such layer, or a layer has no spatial map.
     pub fn into_maps(
         mut self,
         samples: &Tensor,
-        names: &[String],
-        execution: &Execution,
+        (names, grid): (&[String], Option<Grid>),
+        (execution, messages): (&Execution, &Messages),
         input: usize,
     ) -> Result<(Subject, Vec<usize>, ModelInput, Vec<Warning>)> {
         let all = self.find_layers(samples)?;
-        let layers = spatial_layers(&self.model, &all, names)?;
+        let asked = Asked { names, grid, differentiated: false };
+        let layers = self.found(&all, samples).map_layers(&asked, messages)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model, &layers);
+        let warnings = self.warnings_of(&layers);
         let named = |layer: &Layer| names.iter().position(|n| *n == layer.name);
         let mut order: Vec<usize> = (0..layers.len()).collect();
         order.sort_by_key(|&i| named(&layers[i]).unwrap_or(names.len()));
@@ -261,8 +264,7 @@ impl LoadedModel {
         Ok((subject, order, record, warnings))
     }
 
-    /// Makes a model ready to have its channels probed at the layers named, without any at the last with
-    /// a spatial map.
+    /// Makes a model ready to have its channels probed at the layers named, without any at the default.
     ///
     /// # Errors
     /// The model does not run on the input, has no such layer, or the layer has no channels.
@@ -270,7 +272,7 @@ impl LoadedModel {
         mut self,
         samples: &Tensor,
         (names, output): (&[String], Option<usize>),
-        execution: &Execution,
+        (execution, messages): (&Execution, &Messages),
     ) -> Result<(Probed, ModelInput, Vec<Warning>)> {
         if let Some(index) = output {
             self.model.choose_output(index);
@@ -279,23 +281,24 @@ impl LoadedModel {
             self.model.listen_to_last_linear()?;
         }
         let all = self.find_layers(samples)?;
-        let layers = match names.is_empty() {
-            true => vec![last_map(&all).ok_or_else(|| {
-                let problem = "no layer gives a spatial map";
-                Error::file("probe", self.model.path(), problem, "name a layer with --layer")
-            })?],
-            false => choose(&self.model, &all, &Selection::new(names)?)?,
-        };
+        let layers = self.found(&all, samples).channel_layers(names, messages)?;
         refuse_complex(&self.model, &layers)?;
-        if let Some(layer) = layers.iter().find(|layer| !has_channels(layer, samples)) {
-            let problem = format!("gives shape {}: no channels", shape_text(&layer.shape));
-            return Err(layer_error(self.model.path(), &layer.name, problem));
-        }
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model, &layers);
+        let warnings = self.warnings_of(&layers);
         let room = layers.iter().map(|layer| room_behind(&all, layer, samples)).collect();
         Ok((Probed { model: self.model, layers, room }, record, warnings))
+    }
+
+    /// Warnings of the prepared model, and of layers whose channels could only be guessed.
+    fn warnings_of(&self, layers: &[Layer]) -> Vec<Warning> {
+        let mut warnings = of_model(&self.model, layers);
+        warnings.extend(axes::unknown(layers, self.model.path()));
+        warnings
+    }
+
+    fn found<'a>(&'a mut self, all: &'a [Layer], samples: &'a Tensor) -> Found<'a> {
+        Found { model: &mut self.model, all, samples }
     }
 
     fn last_linear(&mut self) -> Result<String> {
@@ -389,35 +392,6 @@ pub fn tell_default(records: &[ModelInput], selections: &[Selection], messages: 
     }
 }
 
-/// The layers named, in the order of the network; without any the last with a spatial map.
-fn spatial_layers(model: &Model, all: &[Layer], names: &[String]) -> Result<Vec<Layer>> {
-    if names.is_empty() {
-        return last_map(all).map(|layer| vec![layer]).ok_or_else(|| {
-            let problem = "no layer gives a spatial map";
-            let remedy = "give a convolutional network (--method gradient needs no such layer)";
-            Error::file("look into", model.path(), problem, remedy)
-        });
-    }
-    let (maps, flat): (Vec<Layer>, Vec<Layer>) =
-        choose(model, all, &Selection::new(names)?)?.into_iter().partition(is_map);
-    // What a pattern takes along is left out; what was named is told of.
-    match flat.iter().find(|layer| maps.is_empty() || names.contains(&layer.name)) {
-        Some(flat) => {
-            let shape = shape_text(&flat.sample_shape());
-            let problem = format!("gives {shape} a sample: no spatial map");
-            Err(layer_error(model.path(), &flat.name, problem))
-        }
-        None => Ok(maps),
-    }
-}
-
-/// Whether a layer gives N×C, or channels with two or three axes of positions.
-fn has_channels(layer: &Layer, samples: &Tensor) -> bool {
-    let shape = &layer.shape;
-    let axes = matches!(shape.len(), 2 | 4 | 5);
-    axes && shape.first() == samples.size().first() && shape.iter().all(|side| *side > 0)
-}
-
 /// The largest output of the network over the largest from the layer on.
 fn room_behind(all: &[Layer], layer: &Layer, samples: &Tensor) -> usize {
     let place = all.iter().position(|other| other.name == layer.name).unwrap_or(0);
@@ -425,15 +399,6 @@ fn room_behind(all: &[Layer], layer: &Layer, samples: &Tensor) -> usize {
         layers.iter().map(|l| l.shape.iter().product::<i64>()).max().unwrap_or(1).max(1) as usize
     };
     (largest(all).max(samples.numel()) / largest(&all[place..])).max(1)
-}
-
-fn is_map(layer: &Layer) -> bool {
-    matches!(layer.shape.as_slice(), [_, _, h, w] if h * w > 1)
-}
-
-/// The last layer with a spatial map.
-fn last_map(all: &[Layer]) -> Option<Layer> {
-    all.iter().rev().find(|layer| is_map(layer)).cloned()
 }
 
 /// Windows of an eighth of the image that overlap by half, where nothing else was asked for.
@@ -459,7 +424,8 @@ fn one_layer(model: &Model, all: &[Layer], name: String) -> Result<Layer> {
     }
 }
 
-fn layer_error(model: &Path, layer: &str, problem: String) -> Error {
+/// An error of a layer that cannot give what is wanted.
+pub fn layer_error(model: &Path, layer: &str, problem: String) -> Error {
     Error::Layer {
         layer: layer.to_owned(),
         path: model.to_owned(),

@@ -35,6 +35,7 @@ mod sensitivity;
 mod sets;
 mod settings;
 mod sides;
+mod spatial;
 mod stats;
 mod stitch;
 mod target;

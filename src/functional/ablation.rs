@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 use super::{by_name, checked_logits, predicted};
 use crate::error::{Error, Result};
 use crate::saliency::Classes;
-use crate::torchscript::{Answer, Model, Tail, tensors};
+use crate::torchscript::{Answer, Axes, Model, Tail, tensors};
 
 /// What takes the place of a channel, at every position and in every image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +58,7 @@ pub struct Change {
 /// every change has a run of the whole network.
 pub struct Ablator {
     layer: usize,
+    axes: Axes,
     most: usize,
     tail: Option<Tail>,
 }
@@ -66,7 +67,8 @@ impl Ablator {
     /// For a layer among those the model is prepared for, with at most so many images behind it at a
     /// time.
     pub fn new(model: &Model, layer: usize, most: usize) -> Self {
-        Self { layer, most, tail: model.cut(layer).ok() }
+        let axes = model.layers()[layer].axes;
+        Self { layer, axes, most, tail: model.cut(layer).ok() }
     }
 
     /// Whether the part behind the layer runs by itself.
@@ -88,7 +90,7 @@ impl Ablator {
         let images = input.size()[0] as usize;
         let Some(tail) = &mut self.tail else {
             let alone = |change: &Change| {
-                let logits = replaced(model, self.layer, input, change);
+                let logits = replaced(model, (self.layer, &self.axes), input, change);
                 told(images);
                 logits
             };
@@ -97,7 +99,8 @@ impl Ablator {
         let output = output_of(model, self.layer, input)?;
         let mut logits = vec![];
         for part in changes.chunks((self.most / images.max(1)).max(1)) {
-            let found = tail.run(&changed(&output, part), &mut |_, _| Ok(Answer::Keep))?;
+            let found =
+                tail.run(&changed(&output, &self.axes, part), &mut |_, _| Ok(Answer::Keep))?;
             let found = checked_logits(found, images * part.len())?;
             logits.extend(found.chunk(part.len() as i64, 0));
             told(images * part.len());
@@ -120,22 +123,28 @@ fn output_of(model: &mut Model, layer: usize, input: &Tensor) -> Result<Tensor> 
 }
 
 /// The logits of the whole network with one channel replaced.
-fn replaced(model: &mut Model, layer: usize, input: &Tensor, change: &Change) -> Result<Tensor> {
+fn replaced(
+    model: &mut Model,
+    (layer, axes): (usize, &Axes),
+    input: &Tensor,
+    change: &Change,
+) -> Result<Tensor> {
     let output = model.run(input, &mut |place, output| {
         Ok(match place == layer {
-            true => Answer::Replace(changed(output, std::slice::from_ref(change))),
+            true => Answer::Replace(changed(output, axes, std::slice::from_ref(change))),
             false => Answer::Keep,
         })
     })?;
     checked_logits(output, input.size()[0] as usize)
 }
 
-/// A copy of N×C×… a change, one below the other.
-fn changed(output: &Tensor, changes: &[Change]) -> Tensor {
-    let images = output.size()[0];
-    let all = Tensor::cat(&vec![output; changes.len()], 0);
+/// A copy of a layer's output a change, one below the other along its axis of samples.
+fn changed(output: &Tensor, axes: &Axes, changes: &[Change]) -> Tensor {
+    let all = Tensor::cat(&vec![output; changes.len()], axes.samples as i64);
+    let images = output.size()[axes.samples];
+    let canonical = axes.canonical(&all);
     for (i, change) in changes.iter().enumerate() {
-        let copy = all.narrow(0, i as i64 * images, images);
+        let copy = canonical.narrow(0, i as i64 * images, images);
         let _ = copy.select(1, change.channel as i64).fill_(change.value);
     }
     all
@@ -211,10 +220,20 @@ mod tests {
     fn each_copy_has_its_own_change() {
         let output = Tensor::arange(8, tch::kind::FLOAT_CPU).reshape([2, 2, 1, 2]);
         let changes = [Change { channel: 0, value: -1.0 }, Change { channel: 1, value: 0.5 }];
-        let found = Vec::<f32>::try_from(changed(&output, &changes).reshape([-1]));
         let expected =
             [-1.0, -1.0, 2.0, 3.0, -1.0, -1.0, 6.0, 7.0, 0.0, 1.0, 0.5, 0.5, 4.0, 5.0, 0.5, 0.5];
-        assert_eq!(found.unwrap_or_default(), expected);
-        assert_eq!(output.double_value(&[0, 1, 0, 1]), 3.0);
+        // N×C×H×W, N×H×W×C and, of samples second, T×N×C.
+        let first = Axes::guessed(4);
+        let last = first.with_channels(3);
+        let second = Axes { samples: 1, ..Axes::guessed(3) };
+        for axes in [first, last, second] {
+            let maps = if axes == second { output.flatten(2, 3) } else { output.shallow_clone() };
+            let own = axes.restore(&maps).contiguous();
+            let all = changed(&own, &axes, &changes);
+            assert!(all.is_contiguous());
+            let found = Vec::<f32>::try_from(axes.canonical(&all).reshape([-1]));
+            assert_eq!(found.unwrap_or_default(), expected);
+            assert_eq!(own, axes.restore(&maps));
+        }
     }
 }

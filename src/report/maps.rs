@@ -12,8 +12,12 @@ pub type MapsReport = Report<MapsSettings, MapsResults>;
 /// All that changes a number of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MapsSettings {
-    /// The layers as they were asked for; without any the last with a spatial map.
+    /// The layers as they were asked for; without any the last with a spatial map that
+    /// the output depends on.
     pub layers: Vec<String>,
+    /// The grid that tokens were to fold to, `14x14`, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
     /// Those of the second model, where others were asked for.
     pub layers_b: Vec<String>,
     /// Which channels are shown: `most active 8`, `first 8`, `3,7,12`.
@@ -66,6 +70,9 @@ pub struct MapsLayer {
     pub layer: String,
     /// Height and width of its maps.
     pub size: (usize, usize),
+    /// Its positions; not in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<MapGrid>,
     /// The channels shown, in the order of the columns.
     pub shown: Vec<ShownChannel>,
     /// All channels, over all images.
@@ -73,6 +80,17 @@ pub struct MapsLayer {
     /// The channels of the second model held against them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matching: Option<Matching>,
+}
+
+/// How a layer's positions lie in its maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MapGrid {
+    /// Rows.
+    pub rows: i64,
+    /// Columns.
+    pub columns: i64,
+    /// Tokens in front that have no place in the image, such as a class token: they are left out.
+    pub left_out: i64,
 }
 
 /// A channel over all images and positions; all `null` where a value is not finite.

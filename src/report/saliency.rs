@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::maps::MapGrid;
 use super::{Number, Report};
 use crate::data::{ArrayLayout, Preprocess};
 use crate::saliency::Method;
@@ -18,8 +19,12 @@ pub struct SaliencySettings {
     pub methods: Vec<Method>,
     /// What is explained: `predicted`, `label`, `class 3`, `class 3 against 5`.
     pub target: String,
-    /// The layers as they were asked for; without any the last with a spatial map.
+    /// The layers as they were asked for; without any the last with a spatial map that
+    /// the output depends on.
     pub layers: Vec<String>,
+    /// The grid that tokens were to fold to, `14x14`, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
     /// Whether gradients are summed over channels with their sign; else their largest absolute
     /// value is taken.
     pub signed: bool,
@@ -125,6 +130,9 @@ pub struct ColumnInfo {
     pub method: Method,
     /// The layer of a class activation map.
     pub layer: Option<String>,
+    /// Its positions; not in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<MapGrid>,
 }
 
 /// What was found of one image.

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::method::Method;
 use crate::error::{Error, Result};
-use crate::torchscript::{LayerGradient, tensors};
+use crate::torchscript::{LayerGradient, MapView, tensors};
 
 /// Keeps a quotient from 0/0, as the authors' program has it.
 const EPSILON: f64 = 1e-6;
@@ -19,17 +19,13 @@ const EPSILON: f64 = 1e-6;
 ///                                      αₖ = Gₖ² / (2Gₖ² + Gₖ³·ΣAₖ + ε), 0 where Gₖ = 0
 /// ```
 ///
-/// with A the layer's output and G the gradient of the score with respect to it, both N×K×h×w.
+/// with A the layer's output and G the gradient of the score with respect to it, both seen as maps
+/// N×K×h×w.
 ///
 /// # Errors
-/// The layer's output has no two spatial axes, or the method is no CAM.
-pub fn map(method: Method, layer: &LayerGradient, name: &str) -> Result<Tensor> {
-    let (a, g) = (&layer.activation, &layer.gradient);
-    if a.dim() != 4 {
-        let problem = format!("layer {name} gives {} axes and no spatial map", a.dim());
-        let remedy = "name a layer with feature maps N×C×H×W with --layer";
-        return Err(Error::usage(problem, remedy));
-    }
+/// The method is no CAM.
+pub fn map(method: Method, layer: &LayerGradient, view: MapView) -> Result<Tensor> {
+    let (a, g) = (&view.maps(&layer.activation), &view.maps(&layer.gradient));
     let weighted = match method {
         Method::GradCam => a * mean(g),
         Method::HiResCam => a * g,
@@ -65,6 +61,9 @@ pub fn resized(maps: &Tensor, height: i64, width: i64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::torchscript::Grid;
+
+    const VIEW: MapView = MapView { grid: Grid { rows: 1, columns: 2 }, left_out: 0 };
 
     fn layer(activation: &[f32], gradient: &[f32]) -> LayerGradient {
         let tensor = |values: &[f32]| Tensor::from_slice(values).reshape([1, 2, 1, 2]);
@@ -72,7 +71,7 @@ mod tests {
     }
 
     fn values(method: Method, layer: &LayerGradient) -> Result<Vec<f32>> {
-        let flat = map(method, layer, "x")?.reshape([-1]);
+        let flat = map(method, layer, VIEW)?.reshape([-1]);
         Ok(Vec::try_from(flat).unwrap_or_default())
     }
 
@@ -90,9 +89,15 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_without_positions_has_no_map() {
-        let flat = Tensor::zeros([2, 5], tch::kind::FLOAT_CPU);
-        let layer = LayerGradient { activation: flat.shallow_clone(), gradient: flat };
-        assert!(map(Method::GradCam, &layer, "fc").is_err_and(|e| e.to_string().contains("fc")));
+    fn class_tokens_have_no_place_in_a_map() -> Result<()> {
+        let tokens = |values: [f32; 6]| Tensor::from_slice(&values).reshape([1, 2, 3]);
+        let layer = LayerGradient {
+            activation: tokens([9.0, 1.0, 2.0, 9.0, 3.0, 4.0]),
+            gradient: tokens([7.0, 1.0, 3.0, 7.0, -2.0, 0.0]),
+        };
+        let view = MapView { left_out: 1, ..VIEW };
+        let found = map(Method::HiResCam, &layer, view)?.reshape([-1]);
+        assert_eq!(Vec::<f32>::try_from(found).unwrap_or_default(), [0.0, 6.0]);
+        Ok(())
     }
 }

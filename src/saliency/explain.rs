@@ -9,7 +9,9 @@ use super::method::Method;
 use super::occlusion::occlusion;
 use super::target::{Classes, Target};
 use crate::error::{Error, Result};
-use crate::torchscript::{Answer, Layer, LayerGradient, Model, no_tensor, tensors};
+use crate::torchscript::{
+    Answer, Folding, Grid, Layer, LayerGradient, MapView, Model, no_tensor, tensors,
+};
 
 /// What changes the maps of the methods that have choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,8 @@ pub struct Options {
     pub window: usize,
     /// From one window to the next.
     pub stride: usize,
+    /// Rows and columns that tokens fold to, where their number does not tell.
+    pub grid: Option<Grid>,
     /// Images that go through the network together, where copies of them are made.
     pub batch: usize,
 }
@@ -115,7 +119,7 @@ impl Explainer {
         for Column { method, layer } in self.columns() {
             maps.push(match (method, layer) {
                 (_, Some(layer)) => {
-                    cam::map(method, &pass.layers[layer], &self.layers[layer].name)?
+                    cam::map(method, &pass.layers[layer], self.view(layer, images.input)?)?
                 }
                 (Method::Gradient, _) => self.over_channels(of_input(&pass)?),
                 (Method::GradientTimesInput, _) => sum(&(of_input(&pass)? * images.input)),
@@ -130,6 +134,21 @@ impl Explainer {
         }
         let Pass { logits, classes, .. } = pass;
         Ok(Explained { logits, classes, maps, completeness })
+    }
+
+    /// How a layer is seen as maps.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub fn view(&self, layer: usize, input: &Tensor) -> Result<MapView> {
+        let layer = &self.layers[layer];
+        let found = MapView::of(layer, &Folding::of(input, self.options.grid));
+        found.map_err(|why| Error::Layer {
+            layer: layer.name.clone(),
+            path: self.model.path().to_owned(),
+            problem: why.problem,
+            remedy: why.remedy,
+        })
     }
 
     /// One forward pass, and one backward pass as far down as a method needs it.

@@ -104,6 +104,7 @@ mod tests {
             baseline: vec![0.0],
             window,
             stride,
+            grid: None,
             batch: 1,
         };
         assert_eq!(windows(8, &options(4, 4)), [(0, 4), (4, 4)]);

@@ -5,11 +5,13 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::ffi::Answer;
+use super::layers::Layer;
 use super::model::Model;
 use super::returned::no_tensor;
 use crate::error::{Error, Result};
 
-/// A layer's output and the gradient of the score with respect to it, of the same shape.
+/// A layer's output and the gradient of the score with respect to it, both N×C×positions
+/// ([`Axes::canonical`](super::Axes::canonical)).
 pub struct LayerGradient {
     /// The output as the layer gave it, before any operator changed it in place.
     pub activation: Tensor,
@@ -38,6 +40,9 @@ pub struct TailGradients {
 /// What is said where autograd recorded nothing up to the input.
 const UNREACHED: &str = "no gradient reaches the input: the output is computed under no_grad, or by \
                          operators without a derivative";
+
+/// What PyTorch traces attention layers to where no gradient is recorded.
+const FUSED: [&str; 2] = ["_native_multi_head_attention", "_transformer_encoder_layer_fwd"];
 
 impl Model {
     /// Runs the prepared model forward and backward: ∂s/∂input and ∂s/∂activation for every layer
@@ -109,11 +114,12 @@ impl Model {
             return Err(self.unreached(if none { gradients.len() } else { place }));
         }
         let of_input = if with_input { gradients.pop() } else { None };
-        let pair = |(activation, gradient): (Tensor, Tensor)| LayerGradient {
-            activation: activation.detach(),
-            gradient,
+        let pair = |(layer, (activation, gradient)): (&Layer, (Tensor, Tensor))| LayerGradient {
+            activation: layer.axes.canonical(&activation.detach()),
+            gradient: layer.axes.canonical(&gradient),
         };
-        let layers = activations.into_iter().zip(gradients).map(pair).collect();
+        let both = activations.into_iter().zip(gradients);
+        let layers = self.layers().iter().zip(both).map(pair).collect();
         Ok((output.detach(), layers, of_input))
     }
 
@@ -124,7 +130,7 @@ impl Model {
             Some(layer) => Error::Layer {
                 layer: layer.name.clone(),
                 path: self.path().to_owned(),
-                problem: "has no gradient: the score does not depend on it through \
+                problem: "has no gradient: the output does not depend on it through \
                           differentiable operators"
                     .to_owned(),
                 remedy:
@@ -135,14 +141,24 @@ impl Model {
         }
     }
 
-    fn no_gradient(&self, said: &str) -> Error {
+    /// What autograd could not do.
+    pub(super) fn no_gradient(&self, said: &str) -> Error {
+        let fused = FUSED.iter().find(|name| said.contains(**name));
         Error::Model {
             action: "differentiate",
             path: self.path().to_owned(),
-            problem: said.lines().next().unwrap_or("no reason given").to_owned(),
-            remedy: "export it without no_grad, or see `repsim saliency --method occlusion`, which needs \
+            problem: match fused {
+                Some(name) => format!("its attention is one operator, {name}, without a derivative"),
+                None => said.lines().next().unwrap_or("no reason given").to_owned(),
+            },
+            remedy: match fused {
+                Some(_) => "trace it after torch.backends.mha.set_fastpath_enabled(False)",
+                None => {
+                    "export it without no_grad, or see `repsim saliency --method occlusion`, which needs \
                      no gradient"
-                .to_owned(),
+                }
+            }
+            .to_owned(),
             detail: said.to_owned(),
         }
     }

@@ -292,7 +292,8 @@ impl Model {
         ran.map_err(|failure| self.run_error(failure, input))
     }
 
-    pub(super) fn layers(&self) -> &[Layer] {
+    /// The layers it was prepared for, in their order.
+    pub fn layers(&self) -> &[Layer] {
         &self.taps.layers
     }
 

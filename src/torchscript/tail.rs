@@ -131,15 +131,15 @@ impl Tail {
     }
 
     /// The activation on the tail's device and in the layout it runs fastest in: channels-last for
-    /// a feature map where the convolutions of an optimised model follow.
+    /// a feature map where the convolutions of an optimised model follow. Other layers stay as they
+    /// are written, so that operators that want their memory in order (`view`) find it so.
     fn place(&self, activation: &Tensor) -> Tensor {
         let activation = activation.to_device(self.device);
-        match self.optimized {
-            true if activation.dim() == 4 && self.handle.is_channels_last() => {
-                channels_last(&activation)
-            }
-            true => activation,
-            false => activation.contiguous(),
+        let is_map = activation.dim() == 4 && self.layer.axes.channels == Some(1);
+        match (self.optimized, is_map) {
+            (true, true) if self.handle.is_channels_last() => channels_last(&activation),
+            (true, true) => activation,
+            _ => activation.contiguous(),
         }
     }
 

@@ -48,4 +48,5 @@ mod saliency;
 mod sensitivity;
 mod stitch;
 mod support;
+mod tokens;
 mod tolerances;

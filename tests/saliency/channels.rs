@@ -273,5 +273,5 @@ fn a_layer_without_a_gradient_is_named() {
         model.tail_gradients(&x, |logits| Target::Predicted.resolve(logits, None)?.total(logits));
     let said = said.err().unwrap().to_string();
     assert!(said.starts_with("layer relu of "), "{said}");
-    assert!(said.contains("has no gradient: the score does not depend on it"), "{said}");
+    assert!(said.contains("has no gradient: the output does not depend on it"), "{said}");
 }

@@ -17,4 +17,5 @@ mod random;
 mod smoothgrad;
 mod stitching;
 mod support;
+mod tokens;
 mod tolerances;

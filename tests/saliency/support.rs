@@ -130,6 +130,7 @@ pub fn options() -> Options {
         baseline: vec![0.0],
         window: 8,
         stride: 4,
+        grid: None,
         batch: 64,
     }
 }

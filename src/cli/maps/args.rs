@@ -11,6 +11,7 @@ use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
+use crate::torchscript::Grid;
 
 /// Channels of a layer that are shown where nothing else was asked for.
 const SHOWN: usize = 8;
@@ -25,9 +26,14 @@ pub struct Args {
     /// table on a terminal]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Layers, by name or glob; may be repeated [default: the last with a spatial map]
+    /// Layers, by name or glob; may be repeated [default: the last with a spatial map that the output
+    /// depends on; of a vision transformer the last norm of all tokens]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Layers")]
     pub layer: Vec<String>,
+    /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
+    /// their number fits the proportions of the image]
+    #[arg(long, value_name = "ROWSxCOLUMNS", help_heading = "Layers")]
+    pub grid: Option<Grid>,
     #[command(flatten)]
     pub channels: ChannelArgs,
     #[command(flatten)]

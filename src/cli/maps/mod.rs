@@ -12,6 +12,7 @@ use ndarray::{Array4, Axis};
 use self::results::Run;
 use super::Status;
 use super::output::Messages;
+use super::spatial::views as views_of;
 use super::{accuracy, inputs, notices, picture, settings};
 use crate::capture::maps::{Outcome, Wanted, collect};
 use crate::capture::{ModelFeed, Source, Subject, first_samples};
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::render::Image;
 use crate::report::maps::MapsReport;
 use crate::report::{DataInput, Inputs, PictureFile, write_atomically};
-use crate::torchscript::device;
+use crate::torchscript::{Folding, device};
 
 pub use self::args::Args;
 
@@ -74,20 +75,23 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
     let paths: Vec<_> =
         std::iter::once(&args.model).chain(&args.partner.model_b).cloned().collect();
     let (mut subjects, mut orders) = (Vec::<Subject>::new(), vec![]);
-    let (mut records, mut warnings) = (vec![], vec![]);
+    let (mut records, mut warnings, mut views) = (vec![], vec![], vec![]);
     for (i, model) in inputs::load_all(&paths, &args.run)?.into_iter().enumerate() {
         let input = i.min(preprocess.len() - 1);
         let names = if i == 0 { &args.layer } else { args.layers_b() };
+        let (wanted, how) = ((names.as_ref(), args.grid), (&execution, messages));
         let (subject, order, record, said) =
-            model.into_maps(&samples[input], names, &execution, input)?;
+            model.into_maps(&samples[input], wanted, how, input)?;
+        let folding = Folding::of(&samples[input], args.grid);
+        views.push(views_of(&subject.model, &subject.layers, &folding)?);
         subjects.push(subject);
         orders.push(order);
         records.push(record);
         warnings.extend(said);
     }
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
-    let wanted =
-        Wanted { samples: dataset.spread(args.files.rows), pairs: pairs(&subjects, &orders)? };
+    let pairs = pairs(&subjects, &orders)?;
+    let wanted = Wanted { samples: dataset.spread(args.files.rows), pairs, views };
     sheet::check(args, (&dataset, &wanted), (&subjects, &orders), &samples[0])?;
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed::new(&mut subjects, source);

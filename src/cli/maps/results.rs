@@ -7,6 +7,7 @@ use super::select;
 use super::sheet::Columns;
 use crate::capture::Subject;
 use crate::capture::maps::{Outcome, Wanted};
+use crate::cli::spatial::in_report;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::report::maps::{
@@ -48,7 +49,8 @@ impl Run<'_> {
         for (place, &a) in self.order.iter().enumerate() {
             let b = wanted.pairs.get(place).map(|pair| pair.1);
             let correlations = outcome.correlations.get(place);
-            let (layer, shown) = self.layer(outcome, a, b.zip(correlations))?;
+            let (mut layer, shown) = self.layer(outcome, a, b.zip(correlations))?;
+            layer.grid = Some(in_report(wanted.views[0][a]));
             warnings.extend(dead(&layer, n));
             warnings.extend(self.not_finite(outcome, a, &layer));
             warnings.extend(self.fewer(&layer));
@@ -78,6 +80,7 @@ impl Run<'_> {
         let Args { layer, files, data, run, .. } = self.args;
         MapsSettings {
             layers: layer.clone(),
+            grid: self.args.grid.map(|grid| grid.to_string()),
             layers_b: self.args.partner.layer_b.clone(),
             channels: self.args.choice().to_string(),
             rows: files.rows,
@@ -130,7 +133,8 @@ impl Run<'_> {
         let (_, _, height, width) = own.maps.dim();
         let channels = own.channels.iter().enumerate().map(info).collect();
         let size = (height, width);
-        Ok((MapsLayer { layer: name, size, shown, channels, matching: found }, columns))
+        let grid = None;
+        Ok((MapsLayer { layer: name, size, grid, shown, channels, matching: found }, columns))
     }
 
     /// The columns of the second model beside those of the first.

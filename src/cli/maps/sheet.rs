@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::render::sheet::{CELL, Legend, Row};
 use crate::render::{Cell, Image, Sheet, paint};
 use crate::report::maps::MapsReport;
+use crate::torchscript::{Folding, Grid};
 
 /// What to do where a sheet is too large.
 const SMALLER: &str = "show fewer images (--rows), layers or channels, or draw an .svg";
@@ -154,14 +155,18 @@ pub fn check(
 ) -> Result<()> {
     let Some(path) = &args.files.sheet else { return Ok(()) };
     let mut headings = vec!["input".to_owned()];
-    let mut cells = vec![blank(&sample.size())];
+    let image = Folding::of(sample, None).image;
+    let mut cells = vec![blank(image.rows, image.columns)];
     for (place, &a) in orders[0].iter().enumerate() {
         let own = &subjects[0].layers[a];
-        let other = wanted.pairs.get(place).map(|&(_, b)| &subjects[1].layers[b]);
-        for _ in 0..args.choice().count(own.shape.get(1).map_or(0, |&k| k as usize)) {
-            let shown = std::iter::once(own).chain(other);
-            headings.extend(shown.clone().map(|layer| layer.name.clone()));
-            cells.extend(shown.map(|layer| blank(&layer.shape)));
+        let other = wanted.pairs.get(place).map(|&(_, b)| (1, b));
+        let channels = own.canonical_shape().get(1).map_or(0, |&k| k as usize);
+        for _ in 0..args.choice().count(channels) {
+            for (model, layer) in std::iter::once((0, a)).chain(other) {
+                headings.push(subjects[model].layers[layer].name.clone());
+                let Grid { rows, columns } = wanted.views[model][layer].grid;
+                cells.push(blank(rows, columns));
+            }
         }
     }
     let names: Vec<String> = wanted.samples.iter().map(|&i| dataset.name(i)).collect();
@@ -180,10 +185,10 @@ pub fn check(
     picture::check_sheet(&sheet, path, SMALLER)
 }
 
-/// A cell as large as that of a map of N×C×H×W.
-fn blank(shape: &[i64]) -> Cell {
-    let side = |axis: usize| shape.get(axis).map_or(0, |&side| side as usize);
-    Cell::new(Image { height: side(2), width: side(3), pixels: vec![] }, "channel\nrange")
+/// A cell as large as that of a map.
+fn blank(height: i64, width: i64) -> Cell {
+    let (height, width) = (height as usize, width as usize);
+    Cell::new(Image { height, width, pixels: vec![] }, "channel\nrange")
 }
 
 /// The columns in the order of the sheet: each channel, and beside it its partner.

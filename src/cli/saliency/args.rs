@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::render::ColorMap;
 use crate::saliency::finite::Patch;
 use crate::saliency::{Method, Options};
+use crate::torchscript::Grid;
 
 /// Options of `repsim saliency`.
 #[derive(clap::Args)]
@@ -39,9 +40,14 @@ pub struct Args {
     /// [default: the three pixels with the largest gradient]
     #[arg(long, value_name = "PLACE", value_parser = patch, help_heading = "Method")]
     pub patch: Vec<Patch>,
-    /// Layers of class activation maps; may be repeated [default: the last with a spatial map]
+    /// Layers of class activation maps; may be repeated [default: the last with a spatial map that
+    /// the output depends on; of a vision transformer the last norm of all tokens]
     #[arg(long, value_name = "NAME", help_heading = "Method")]
     pub layer: Vec<String>,
+    /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
+    /// their number fits the proportions of the image]
+    #[arg(long, value_name = "ROWSxCOLUMNS", help_heading = "Method")]
+    pub grid: Option<Grid>,
     #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]
@@ -223,6 +229,10 @@ impl Args {
                 "leave it out, or add finite-difference to --method",
             ));
         }
+        if self.grid.is_some() && !cams {
+            let problem = "--grid is for class activation maps, and no method is one";
+            return Err(Error::usage(problem, "leave it out, or take --method gradcam"));
+        }
         if !self.layer.is_empty() && !cams {
             let problem = "--layer is for class activation maps, and no method is one";
             return Err(Error::usage(problem, "leave it out, or take --method gradcam"));
@@ -272,6 +282,7 @@ impl Args {
             },
             window: choices.window.unwrap_or(0),
             stride: choices.stride.unwrap_or(0),
+            grid: self.grid,
             batch: self.data.load.batch_size,
         }
     }

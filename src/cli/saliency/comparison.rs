@@ -169,6 +169,7 @@ mod tests {
             model: 0,
             method: Method::GradCam,
             layer: None,
+            grid: None,
         };
         ["a", "b", "c"].map(column).to_vec()
     }

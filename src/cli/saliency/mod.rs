@@ -18,7 +18,7 @@ use self::pictures::Pictures;
 use self::results::Collected;
 use super::Status;
 use super::output::Messages;
-use super::{inputs, picture, settings};
+use super::{inputs, picture, settings, spatial};
 use crate::capture::{Judge, Progress, Source, first_samples, to_tensor};
 use crate::classifier::OutputForm;
 use crate::data::{Batch, Dataset, Preprocess, Spool, Summary};
@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
 use crate::report::{ModelInput, Warning};
 use crate::saliency::{Explainer, Images, Target, cam};
-use crate::torchscript::{Execution, device, draws, tensors};
+use crate::torchscript::{Execution, Folding, MapView, device, draws, tensors};
 
 pub use self::args::Args;
 pub use self::comparison::matrix;
@@ -61,6 +61,8 @@ pub struct Found {
 /// One model of a run.
 struct Subject {
     explainer: Explainer,
+    /// How its layers are seen as maps.
+    views: Vec<MapView>,
     record: ModelInput,
     /// Index of its preprocessing among those of a batch.
     input: usize,
@@ -89,7 +91,8 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let samples = first_samples(&source, 2)?;
     let mut warnings = vec![];
-    let mut subjects = subjects(args, &samples[0], &execution, &preprocess[0], &mut warnings)?;
+    let how = (&execution, messages);
+    let mut subjects = subjects(args, &samples[0], how, &preprocess[0], &mut warnings)?;
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     let loading = loading.elapsed().as_secs_f64();
     let target = aim(args, &mut subjects, &samples[0], &dataset, &mut warnings)?;
@@ -97,7 +100,7 @@ pub fn explain(args: &Args, messages: &Messages) -> Result<Found> {
     collected.check_sheet(&samples[0])?;
     let summary = over_data(&mut subjects, &source, &mut collected, messages)?;
     let device = device::name(execution.device);
-    collected.test(args, (&preprocess[0], &execution))?;
+    collected.test(args, (&preprocess[0], &execution), messages)?;
     let of_run = (loading, device);
     let mut found =
         collected.finish(&preprocess[0], summary, of_run, subjects, (warnings, messages));
@@ -178,7 +181,7 @@ fn steps(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
 fn subjects(
     args: &Args,
     sample: &Tensor,
-    execution: &Execution,
+    how: (&Execution, &Messages),
     preprocess: &Preprocess,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Subject>> {
@@ -189,10 +192,13 @@ fn subjects(
             return Err(trust::frozen(model.model.path()));
         }
         let (explainer, record, said) =
-            model.into_explainer(sample, &args.wanted(preprocess), execution)?;
+            model.into_explainer(sample, &args.wanted(preprocess), how)?;
         warnings.extend(said);
+        let folding = Folding::of(sample, args.grid);
+        let views = spatial::views(&explainer.model, &explainer.layers, &folding)?;
         subjects.push(Subject {
             explainer,
+            views,
             record,
             input: 0,
             names: vec![],

@@ -15,6 +15,7 @@ use crate::classifier::OutputForm;
 use crate::cli::accuracy;
 use crate::cli::notices;
 use crate::cli::output::Messages;
+use crate::cli::spatial;
 use crate::cli::target::name_of as class;
 use crate::data::{Batch, Dataset, Preprocess, Spool, Summary as Read};
 use crate::error::{Error, Result};
@@ -124,6 +125,7 @@ impl<'a> Collected<'a> {
         if self.args.sanity && self.kept.len() < models {
             self.kept.push(Kept {
                 sha256: subject.record.sha256.clone(),
+                layers: subject.explainer.layers.iter().map(|layer| layer.name.clone()).collect(),
                 input: images.input.copy(),
                 indices: images.indices.to_vec(),
                 classes: explained.classes.clone(),
@@ -188,8 +190,13 @@ impl<'a> Collected<'a> {
     ///
     /// # Errors
     /// A model cannot be loaded anew.
-    pub fn test(&mut self, args: &Args, how: (&Preprocess, &Execution)) -> Result<()> {
-        self.sanity = sanity(args, &self.kept, &self.columns, how)?;
+    pub fn test(
+        &mut self,
+        args: &Args,
+        how: (&Preprocess, &Execution),
+        messages: &Messages,
+    ) -> Result<()> {
+        self.sanity = sanity(args, &self.kept, &self.columns, how, messages)?;
         Ok(())
     }
 
@@ -332,6 +339,7 @@ impl<'a> Collected<'a> {
             methods: args.methods(),
             target: self.target.to_string(),
             layers: args.layer.clone(),
+            grid: args.grid.map(|grid| grid.to_string()),
             signed: options.signed,
             samples: options.samples,
             noise: options.noise,
@@ -381,6 +389,7 @@ fn columns(args: &Args, subjects: &[Subject]) -> Vec<ColumnInfo> {
                 model: i,
                 method: column.method,
                 layer,
+                grid: column.layer.map(|l| spatial::in_report(subject.views[l])),
             });
         }
     }

@@ -137,7 +137,10 @@ mod tests {
 
     #[test]
     fn every_scale_has_one_bar() {
-        let column = |method| ColumnInfo { name: String::new(), model: 0, method, layer: None };
+        let column = |method| {
+            let (name, layer, grid) = (String::new(), None, None);
+            ColumnInfo { name, model: 0, method, layer, grid }
+        };
         let methods = [Method::GradCam, Method::LayerCam, Method::GradCam, Method::SmoothGrad];
         let columns = methods.map(column);
         let scales = methods.map(|method| Some(Scale::of(method, array![[1.0]].view())));

@@ -143,6 +143,7 @@ mod tests {
             model,
             method,
             layer: None,
+            grid: None,
         };
         names.iter().map(column).collect()
     }

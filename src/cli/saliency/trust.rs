@@ -8,7 +8,8 @@ use tch::Tensor;
 use super::args::Args;
 use super::comparison::{FLAT, over_images};
 use super::{Subject, enlarged, to_array};
-use crate::cli::inputs::LoadedModel;
+use crate::cli::inputs::{LoadedModel, Wanted};
+use crate::cli::output::Messages;
 use crate::data::Preprocess;
 use crate::error::{Error, Result};
 use crate::report::saliency::{ColumnInfo, FaithfulnessResult, SanityResult};
@@ -106,6 +107,8 @@ impl Faithfulness {
 pub struct Kept {
     /// Hash of the model's file.
     pub sha256: String,
+    /// The layers of its class activation maps.
+    pub layers: Vec<String>,
     /// What the network was given.
     pub input: Tensor,
     /// Positions in the data set.
@@ -127,6 +130,7 @@ pub fn sanity(
     kept: &[Kept],
     columns: &[ColumnInfo],
     (preprocess, execution): (&Preprocess, &Execution),
+    messages: &Messages,
 ) -> Result<Vec<SanityResult>> {
     let mut results = vec![];
     for (m, first) in kept.iter().enumerate() {
@@ -134,8 +138,9 @@ pub fn sanity(
         for done in 1..=stages.len() {
             let loaded = LoadedModel::again(&args.models[m], &first.sha256, &args.run)?;
             let redrawn = loaded.redrawn(&stages[..done], args.choices.random_seed)?;
-            let (mut explainer, ..) =
-                redrawn.into_explainer(&first.input, &args.wanted(preprocess), execution)?;
+            let wanted = Wanted { layers: &first.layers, ..args.wanted(preprocess) };
+            let how = (execution, messages);
+            let (mut explainer, ..) = redrawn.into_explainer(&first.input, &wanted, how)?;
             let (target, labels) = same_target(&first.classes);
             let labels = Some(labels.as_slice());
             let images = Images { input: &first.input, indices: &first.indices, labels };

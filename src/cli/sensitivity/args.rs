@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
     /// Layers whose channels are probed, by name or glob; fc:input is what goes into a linear layer;
-    /// may be repeated [default: the last with a spatial map]
+    /// may be repeated [default: the last with a spatial map that the output depends on]
     #[arg(long, value_name = "NAME", help_heading = "Channels")]
     pub layer: Vec<String>,
     /// What channels are replaced by, one or several apart by commas: zero, mean; or none. Importance

@@ -65,7 +65,10 @@ impl Collected {
     /// # Errors
     /// The data cannot be read, or the model does not run on it or cannot be differentiated.
     pub fn of(run: &mut Run<'_>, bar: &mut Bar) -> Result<Self> {
-        let channels = |i: usize| run.subject.layers[i].shape[1] as usize;
+        let channels = |i: usize| {
+            let layer = &run.subject.layers[i];
+            layer.canonical_shape()[1] as usize
+        };
         let layers = run.subject.layers.len();
         let mut timing = Timing::default();
         let mut sensitivities: Vec<_> =

@@ -83,7 +83,8 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let loaded = loaded.into_iter().next();
     let loaded = loaded.ok_or_else(|| Error::usage("no model was given", "name one"))?;
     let wanted = (args.layer.as_slice(), args.target.output_index);
-    let (mut subject, model, mut warnings) = loaded.into_probed(&samples, wanted, &execution)?;
+    let (mut subject, model, mut warnings) =
+        loaded.into_probed(&samples, wanted, (&execution, messages))?;
     warnings.extend(unperturbed);
     settings::tell_preset(&args.preprocess, &preprocess, messages);
     let aim = args.target.aim(&mut subject.model, &samples, &dataset)?;

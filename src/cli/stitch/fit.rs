@@ -4,7 +4,7 @@ use tch::{Device, Tensor};
 
 use super::Work;
 use super::args::{Args, Fit};
-use super::networks::{Networks, Outputs};
+use super::networks::{Networks, Outputs, form_of};
 use crate::capture::Progress;
 use crate::error::Result;
 use crate::functional::stitching::{
@@ -70,9 +70,8 @@ fn sums(
     let count = used_a.len();
     // Layers that are not used have a form too, but no pair wants them.
     let nothing = Form::Vector { channels: 1 };
-    let form = |shape: &[i64]| Form::of(shape).unwrap_or(nothing);
     let forms = |i: usize| -> Vec<Form> {
-        networks.subjects[i].layers.iter().map(|l| form(&l.sample_shape())).collect()
+        networks.subjects[i].layers.iter().map(|l| form_of(l).unwrap_or(nothing)).collect()
     };
     let sources: Vec<Form> = [forms(0), forms(0)].concat();
     let pairs: Vec<(usize, usize)> =

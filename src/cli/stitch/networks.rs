@@ -6,6 +6,7 @@ use super::Args;
 use super::split::Split;
 use crate::capture::{Judge, Subject};
 use crate::classifier::OutputForm;
+use crate::cli::axes;
 use crate::cli::inputs::{self, LoadedModel};
 use crate::cli::names::few;
 use crate::data::Dataset;
@@ -58,7 +59,7 @@ pub struct Pair {
 
 /// What a run of a network gave: the outputs of its layers, and its logits.
 pub struct Outputs {
-    /// One a layer.
+    /// One a layer, N×C×positions.
     pub layers: Vec<Tensor>,
     /// N×K.
     pub logits: Option<Tensor>,
@@ -82,6 +83,7 @@ impl Networks {
             stages.push(loaded.model.stages()?);
             let (subject, record, said) =
                 tapped(loaded, args, &first[input], &selections[i], &execution, input)?;
+            warnings.extend(axes::unknown(&subject.layers, subject.model.path()));
             subjects.push(subject);
             records.push(record);
             warnings.extend(said);
@@ -243,12 +245,17 @@ fn tapped(
     Ok(made)
 }
 
+/// What a layer gives for one sample; `None` where that is neither maps nor features.
+pub fn form_of(layer: &Layer) -> Option<Form> {
+    let shape = layer.canonical_shape();
+    Form::of(shape.get(1..).unwrap_or(&[]))
+}
+
 /// What two layers give, or why the one cannot take the place of the other.
 fn forms(args: &Args, from: &Layer, to: &Layer, split: &Split) -> Result<(Form, Form), String> {
     let form = |layer: &Layer| {
         let said = crate::torchscript::shape_text(&layer.sample_shape());
-        let form = Form::of(&layer.sample_shape()).filter(|_| layer.axes.samples == 0);
-        form.ok_or_else(|| {
+        form_of(layer).ok_or_else(|| {
             format!("{} gives {said} a sample: neither maps nor features", layer.name)
         })
     };
@@ -290,10 +297,11 @@ impl Outputs {
     ) -> Result<Self> {
         let mut layers: Vec<Tensor> = wanted.iter().map(|_| Tensor::new()).collect();
         let last = wanted.iter().rposition(|wanted| *wanted);
+        let axes: Vec<_> = subject.layers.iter().map(|layer| layer.axes).collect();
         let output = subject.model.run(input, &mut |layer, output| {
             if wanted[layer] {
                 // Operators in place may overwrite the output after the tap.
-                layers[layer] = output.copy();
+                layers[layer] = axes[layer].canonical(&output.copy());
             }
             let over = !logits && last.is_none_or(|last| layer >= last);
             Ok(if over { Answer::Stop } else { Answer::Keep })

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::torchscript::shape_text;
 
-/// What a layer gives for one sample, by where its channels are.
+/// What a layer gives for one sample, seen with its channels first
+/// ([`Axes::canonical`](crate::torchscript::Axes::canonical)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
     /// C channels at H×W positions: N×C×H×W.
@@ -14,12 +15,12 @@ pub enum Form {
         /// H and W.
         size: [i64; 2],
     },
-    /// T rows of C features: N×T×C.
+    /// C channels at T positions in a row, or T tokens of C features: N×C×T.
     Rows {
-        /// T.
-        rows: i64,
         /// C.
         channels: i64,
+        /// T.
+        rows: i64,
     },
     /// C features: N×C.
     Vector {
@@ -29,11 +30,12 @@ pub enum Form {
 }
 
 impl Form {
-    /// Of a layer whose output for one sample has this shape; `None` for other shapes.
+    /// Of a layer whose output for one sample has this shape, the channels first; `None` for other
+    /// shapes.
     pub fn of(shape: &[i64]) -> Option<Self> {
         match *shape {
             [channels, h, w] => Some(Self::Maps { channels, size: [h, w] }),
-            [rows, channels] => Some(Self::Rows { rows, channels }),
+            [channels, rows] => Some(Self::Rows { channels, rows }),
             [channels] => Some(Self::Vector { channels }),
             _ => None,
         }
@@ -101,7 +103,7 @@ impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Maps { channels, size: [h, w] } => f.write_str(&shape_text(&[channels, h, w])),
-            Self::Rows { rows, channels } => f.write_str(&shape_text(&[rows, channels])),
+            Self::Rows { channels, rows } => write!(f, "{channels} channels at {rows} positions"),
             Self::Vector { channels } => f.write_str(&shape_text(&[channels])),
         }
     }
@@ -115,7 +117,7 @@ mod tests {
     fn shapes_are_told_apart() {
         let maps = Form::of(&[8, 4, 4]);
         assert_eq!(maps, Some(Form::Maps { channels: 8, size: [4, 4] }));
-        assert_eq!(Form::of(&[5, 8]), Some(Form::Rows { rows: 5, channels: 8 }));
+        assert_eq!(Form::of(&[8, 5]), Some(Form::Rows { rows: 5, channels: 8 }));
         assert_eq!(Form::of(&[8]), Some(Form::Vector { channels: 8 }));
         assert_eq!((Form::of(&[2, 8, 4, 4]), Form::of(&[0]), Form::of(&[])), (None, None, None));
         let (vector, rows) = (Form::Vector { channels: 8 }, Form::Rows { rows: 5, channels: 8 });

@@ -117,11 +117,11 @@ fn side_by_side(layers: &[(Columns, Tensor)], width: i64) -> Result<Tensor, TchE
     Ok(maps)
 }
 
-/// A layer N×C×H×W, N×H×C or N×C as N×H×W×C.
+/// A layer N×C×H×W, N×C×H or N×C as N×H×W×C.
 fn channels_last(output: &Tensor) -> Result<Tensor, TchError> {
     match output.size()[..] {
         [_, _, _, _] => output.f_permute([0, 2, 3, 1]),
-        [n, rows, channels] => output.f_reshape([n, rows, 1, channels]),
+        [_, _, _] => output.f_permute([0, 2, 1])?.f_unsqueeze(2),
         [n, ..] => output.f_reshape([n, 1, 1, -1]),
         [] => output.f_reshape([1, 1, 1, 1]),
     }

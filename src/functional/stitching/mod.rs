@@ -23,11 +23,12 @@ use super::checked_logits;
 use crate::error::Result;
 use crate::torchscript::{Answer, Tail};
 
-/// The logits that a tail gives for what takes the place of its layer's output.
+/// The logits that a tail gives for what takes the place of its layer's output, N×C×positions.
 ///
 /// # Errors
 /// It does not run on it, or gives no N×K logits.
 pub fn logits_behind(tail: &mut Tail, output: &Tensor) -> Result<Tensor> {
     let images = output.size()[0] as usize;
-    checked_logits(tail.run(output, &mut |_, _| Ok(Answer::Keep))?, images)
+    let output = tail.layer().axes.restore(output);
+    checked_logits(tail.run(&output, &mut |_, _| Ok(Answer::Keep))?, images)
 }

@@ -83,19 +83,21 @@ impl Stitch {
 }
 
 impl Stitch {
-    /// Maps of one position as vectors, where those are wanted.
+    /// Channels last, and maps of one position as vectors.
     fn as_rows(&self, output: &Tensor) -> Result<Tensor, TchError> {
-        match self.from.size() {
-            Some(_) => output.f_flatten(1, -1),
-            None => Ok(output.shallow_clone()),
+        match self.from {
+            Form::Maps { .. } => output.f_flatten(1, -1),
+            Form::Rows { .. } => output.f_transpose(1, 2),
+            Form::Vector { .. } => Ok(output.shallow_clone()),
         }
     }
 
-    /// Vectors as maps of one position, likewise.
+    /// The other way round, as the target has it.
     fn as_target(&self, rows: Tensor) -> Result<Tensor, TchError> {
-        match self.to.size() {
-            Some(_) => rows.f_unsqueeze(-1)?.f_unsqueeze(-1),
-            None => Ok(rows),
+        match self.to {
+            Form::Maps { .. } => rows.f_unsqueeze(-1)?.f_unsqueeze(-1),
+            Form::Rows { .. } => rows.f_transpose(1, 2),
+            Form::Vector { .. } => Ok(rows),
         }
     }
 }
@@ -110,7 +112,7 @@ pub fn constant(mean: &ndarray::Array1<f64>, form: Form, device: Device) -> Resu
     let channels = form.channels() as i64;
     Ok(match form {
         Form::Maps { size: [h, w], .. } => mean.reshape([1, channels, 1, 1]).repeat([1, 1, h, w]),
-        Form::Rows { rows, .. } => mean.reshape([1, 1, channels]).repeat([1, rows, 1]),
+        Form::Rows { rows, .. } => mean.reshape([1, channels, 1]).repeat([1, 1, rows]),
         Form::Vector { .. } => mean.reshape([1, channels]),
     }
     .to_device(device))

@@ -62,12 +62,12 @@ impl Trainer {
         })
     }
 
-    /// One step on a batch: the source layer's output, and the classes of the images.
+    /// One step on a batch: the source layer's output N×C×positions, and the classes of the images.
     ///
     /// # Errors
     /// The tail does not run, or gives no N×K logits.
     pub fn step(&mut self, tail: &mut Tail, output: &Tensor, labels: &[usize]) -> Result<()> {
-        let stitched = self.stitch.apply(output)?;
+        let stitched = tail.layer().axes.restore(&self.stitch.apply(output)?);
         let logits = tail.run_with_gradients(&stitched, &mut |_, _| Ok(Answer::Keep))?;
         let logits = checked_logits(logits, labels.len())?;
         self.classes = logits.size()[1];

@@ -386,7 +386,9 @@ int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hoo
     const auto& given = *static_cast<const at::Tensor*>(input);
     const auto tensor = private_copy(given, model->overwrites_input);
     const auto version = given._version();
-    if (!call(*model->function, arguments(*model, tensor), {hook, context}, &result)) return 2;
+    const auto whole = model->function ? nullptr : make_function(model->tapped->copy());
+    auto& function = whole ? *whole : *model->function;
+    if (!call(function, arguments(*model, tensor), {hook, context}, &result)) return 2;
     TORCH_CHECK(given._version() == version, "the model changed its input in place");
     if (auto tensor = output_of(model->output, result)) *output = new at::Tensor(*tensor);
     return 0;

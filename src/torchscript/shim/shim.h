@@ -91,10 +91,11 @@ void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3])
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int optimize,
                    const char* device, char** note, char** error);
 
-// Runs the prepared model. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. The input stays
-// as it is: a model that writes into it gets a copy. `output`
-// receives a new at::Tensor* or null where the model returned something else. Parameters never
-// require gradients: with `gradients` they are recorded from inputs or replaced tensors that do.
+// Runs the prepared model, or, before it is prepared, the model as it was loaded, with every layer
+// tapped. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. The input stays as it is: a model
+// that writes into it gets a copy. `output` receives a new at::Tensor* or null where the model returned
+// something else. Parameters never require gradients: with `gradients` they are recorded from inputs or
+// replaced tensors that do.
 int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,
                void* context, void** output, char** error);
 

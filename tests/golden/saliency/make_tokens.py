@@ -16,6 +16,7 @@ Written beside this script:
 * `layouts_scripted.pt`: `Layouts`, one layer's values in four layouts;
 * `heads_scripted.pt`: `Heads`, two outputs of which the first does not depend on the last maps;
 * `signal_scripted.pt`: `Signal`, with a Conv1d;
+* `fused_traced.pt`: `Fused`, whose transformer layer was traced to one operator without a derivative;
 * `tokens.npz`, computed in float64 and stored in float32 (`rows` is of `images` seen as 13x16x24x3),
   NET.LAYER before each name:
   - `cams`: a row each for Grad-CAM, HiResCAM, LayerCAM and Grad-CAM++: the return value of
@@ -170,6 +171,22 @@ class Signal(nn.Module):
         return self.head(F.gelu(x).mean(2))
 
 
+class Fused(nn.Module):
+    """A transformer layer over a class token and patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 4, 4, 4)
+        self.token = nn.Parameter(torch.zeros(1, 1, 4))
+        self.block = nn.TransformerEncoderLayer(4, 2, 4, batch_first=True)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = self.block(torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1))
+        return self.head(x[:, 0])
+
+
 def drawn(network: nn.Module, seed: int) -> nn.Module:
     """The network with weights that make its logits differ."""
     generator = torch.Generator().manual_seed(seed)
@@ -201,6 +218,7 @@ def networks() -> dict[str, nn.Module]:
         "layouts_scripted": drawn(Layouts(), 8),
         "heads_scripted": drawn(Heads(), 9),
         "signal_scripted": drawn(Signal(), 10),
+        "fused_traced": drawn(Fused(), 11),
     }
 
 
@@ -358,8 +376,9 @@ def write_archives(images: Tensor) -> dict[str, list[int]]:
     classes = {}
     for name, network in networks().items():
         x = given(widened(images) if family(name) == "rows" else images, torch.float32)
+        torch.backends.mha.set_fastpath_enabled(family(name) == "fused")
         traced = name.endswith("traced")
-        module = torch.jit.trace(network, x[:2]) if traced else torch.jit.script(network)
+        module = torch.jit.trace(network, x[:2], check_trace=False) if traced else torch.jit.script(network)
         save_archive(module, f"{name}.pt")
         logits = network(x)
         torch.testing.assert_close(torch.jit.load(FOLDER / f"{name}.pt")(x), logits)
