@@ -78,7 +78,7 @@ fn a_layer_that_is_not_there() {
         &format!("{line} --reduce spatial"),
         &["--reduce", "expected flatten, gap, tokens-mean, cls or last"],
     );
-    fails(&format!("{line} --layer layer1 --reduce spatial"), &["--reduce", "gap or"]);
+    fails(&format!("{line} --layer layer1 --reduce spatial"), &["--reduce", "gap, tokens-mean"]);
 }
 
 /// A network that is a mean over positions, traced here.
