@@ -155,9 +155,13 @@ struct Tokens {
 }
 
 impl Tokens {
-    /// How many may stand in front of the patches, the likelier first.
+    /// How many may stand in front of the patches, the likelier first. A class token that has attended
+    /// to the image is not told from others.
     fn in_front(&self) -> Vec<i64> {
-        self.class_tokens.map_or(vec![0, 1], |known| vec![known as i64])
+        match self.class_tokens {
+            None | Some(0) => vec![0, 1],
+            Some(known) => vec![known as i64],
+        }
     }
 
     fn fold(&self, folding: &Folding) -> Option<MapView> {
@@ -242,6 +246,7 @@ mod tests {
         assert_eq!(tokens(197, Some(1)).fold(&square), view(14, 14, 1));
         assert_eq!(tokens(197, None).fold(&square), view(14, 14, 1));
         assert_eq!(tokens(196, None).fold(&square), view(14, 14, 0));
+        assert_eq!(tokens(197, Some(0)).fold(&square), view(14, 14, 1));
         assert_eq!(tokens(198, Some(2)).fold(&square), view(14, 14, 2));
         assert_eq!(tokens(196, Some(1)).fold(&square), None);
         assert_eq!(tokens(64, Some(0)).fold(&folding(16, 64, None)), view(4, 16, 0));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
 use super::ffi::Answer;
-use super::layers::{self, Layer};
+use super::layers::Layer;
 use super::model::Model;
 use crate::error::Error;
 
@@ -84,11 +84,15 @@ impl Model {
             let rest = layer.name.strip_prefix(path);
             rest.is_some_and(|rest| rest.starts_with('.'))
         };
-        let kind = |type_name: &str| layers::Kind::of(type_name, false, true);
-        self.raw
-            .iter()
-            .any(|outer| is_outer(&outer.path) && kind(&outer.type_name) == layers::Kind::Attention)
+        self.raw.iter().any(|outer| is_outer(&outer.path) && is_attention(&outer.type_name))
     }
+}
+
+/// Whether a class is an attention layer by its name, and no block that holds one.
+fn is_attention(type_name: &str) -> bool {
+    let name = type_name.to_lowercase();
+    let has = |words: [&str; 2]| words.iter().any(|word| name.contains(word));
+    has(["attention", "attn"]) && !has(["block", "layer"])
 }
 
 /// The gradients up to the last operator without a derivative, from the last layer on.
@@ -112,4 +116,18 @@ fn weighted(output: &Tensor) -> Option<Tensor> {
     let count = flat.size()[0];
     let weights = Tensor::arange(count, (Kind::Int64, output.device())).remainder(WEIGHTS) + 1;
     Some((flat * weights.to_kind(output.kind())).sum(output.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_attention;
+
+    #[test]
+    fn attention_is_told_from_blocks_that_hold_it() {
+        let layers =
+            ["MultiheadAttention", "WindowAttention", "FactorAttnConvRelPosEnc", "ViTAttention"];
+        let others = ["ClassAttentionBlock", "LayerScaleBlockClassAttn", "Block", "LayerNorm"];
+        assert!(layers.iter().all(|name| is_attention(name)));
+        assert!(!others.iter().any(|name| is_attention(name)));
+    }
 }

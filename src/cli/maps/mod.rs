@@ -79,7 +79,7 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
     for (i, model) in inputs::load_all(&paths, &args.run)?.into_iter().enumerate() {
         let input = i.min(preprocess.len() - 1);
         let names = if i == 0 { &args.layer } else { args.layers_b() };
-        let (wanted, how) = ((names.as_ref(), args.grid), (&execution, messages));
+        let (wanted, how) = ((names, args.grid), (&execution, messages));
         let (subject, order, record, said) =
             model.into_maps(&samples[input], wanted, how, input)?;
         let folding = Folding::of(&samples[input], args.grid);
