@@ -71,6 +71,7 @@ fn explainer(path: &str, layer: &str, method: Method, input: &Tensor) -> Outcome
         window: 1,
         stride: 1,
         batch: 64,
+        grid: None,
     };
     Ok(Explainer { model, layers, methods: vec![method], options })
 }
