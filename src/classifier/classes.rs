@@ -44,7 +44,7 @@ pub fn numbered(
         return Ok(Numbering { labels, matched: Matched::Names });
     }
     let most = labels.iter().max().map_or(0, |most| most + 1);
-    let fits = if classes.is_empty() { most <= outputs } else { classes.len() == outputs };
+    let fits = if classes.is_empty() { most == outputs } else { classes.len() == outputs };
     let (count, matched) = match classes.is_empty() {
         true => (most, Matched::Numbers),
         false => (classes.len(), Matched::Names),
@@ -76,7 +76,7 @@ mod tests {
         let (own, known) = (names(&["b", "c"]), names(&["a", "b", "c"]));
         let found = numbered(Some(&[0, 1, 1]), &own, &known, 3);
         assert_eq!(found, Ok(Numbering { labels: vec![1, 2, 2], matched: Matched::Names }));
-        let found = numbered(Some(&[0, 2]), &[], &[], 5);
+        let found = numbered(Some(&[0, 2]), &[], &[], 3);
         assert_eq!(found, Ok(Numbering { labels: vec![0, 2], matched: Matched::Numbers }));
         let found = numbered(Some(&[0, 1]), &own, &names(&["x", "y"]), 2);
         assert_eq!(found, Ok(Numbering { labels: vec![0, 1], matched: Matched::Names }));
@@ -92,5 +92,7 @@ mod tests {
                 .contains("1000 logits and the data have 2")
         );
         assert!(says(numbered(Some(&[7]), &[], &[], 3)).contains("8 classes"));
+        // The features of an encoder are no logits.
+        assert!(says(numbered(Some(&[9]), &[], &[], 64)).contains("64 logits"));
     }
 }

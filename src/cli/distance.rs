@@ -399,8 +399,8 @@ fn of_predictions(
         warnings.push(Warning::new("other-classes", "data", text));
     }
     if let Some(found) = &results.prediction {
-        let chance = 1.0 / found.classes.len().max(2) as f64;
-        if found.accuracy < chance {
+        let outputs = found.classes.len();
+        if outputs > 1 && found.accuracy < 1.0 / outputs as f64 {
             let text = format!(
                 "accuracy is {:.1} %, below chance: the logits probably stand in another order than \
                  the sorted names of the classes",

@@ -16,6 +16,9 @@ use super::preprocess::{Preprocess, Preset};
 use super::source::{self, ArrayLayout, Form, Sample, Source, SourceKind};
 use crate::error::{Error, Result};
 
+/// Raised when a decoder comes to give other pixels; 2: JPEG by libjpeg-turbo.
+const DECODERS: u32 = 2;
+
 /// An opened data source: names, labels and the number of samples are known, nothing is decoded.
 ///
 /// A clone is cheap and shares the source. Positions of samples are those within this data set,
@@ -70,6 +73,15 @@ impl Dataset {
     /// axis of channels, and for all that is no array.
     pub fn layout(&self) -> Option<ArrayLayout> {
         self.source.layout()
+    }
+
+    /// How stored samples become pixels, as far as the samples themselves do not tell: the version of the
+    /// decoders, and the layout of an array.
+    pub fn pixels(&self) -> String {
+        match self.layout() {
+            Some(layout) => format!("decoders {DECODERS}, {layout}"),
+            None => format!("decoders {DECODERS}"),
+        }
     }
 
     /// Whether the samples are pictures (of bytes or floats), to which all preprocessing applies.

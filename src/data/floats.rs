@@ -6,6 +6,13 @@ use crate::error::{Error, Result};
 /// How far values may leave their range, as a share of its width: half the step of a byte.
 const SLACK: f32 = 0.5 / 255.0;
 
+/// The largest value that images normalised before have: far beyond what a mean and a deviation make of
+/// a picture, and far below bytes.
+const NORMALISED: f32 = 20.0;
+
+/// The largest value of pictures that are not taken for bytes: beyond 1 by overshoot only.
+const OVERSHOT: f32 = 2.0;
+
 /// Samples after which values say what range they are in.
 const ENOUGH: usize = 64;
 
@@ -37,6 +44,11 @@ impl Span {
         let (low, high) = ends(range);
         let slack = SLACK * (high - low);
         range == FloatRange::Keep || self.least >= low - slack && self.most <= high + slack
+    }
+
+    /// Whether the values are too large for images that were normalised.
+    fn is_wide(self) -> bool {
+        self.most.max(-self.least) > NORMALISED
     }
 
     /// Whether there were no values.
@@ -99,7 +111,7 @@ pub(super) fn check_all(
     let other = fitting(span);
     let wrong = match steps.float_range {
         FloatRange::Keep => false,
-        FloatRange::Unit => !span.is_in(FloatRange::Unit) && other.is_some(),
+        FloatRange::Unit => !span.is_in(FloatRange::Unit) && (other.is_some() || span.is_wide()),
         held => last && span.is_in(FloatRange::Unit) && span.most > 0.0 && held != FloatRange::Unit,
     };
     match wrong {
@@ -111,7 +123,8 @@ pub(super) fn check_all(
 /// The range of pictures that values are in.
 fn fitting(span: Span) -> Option<FloatRange> {
     let all = [FloatRange::Unit, FloatRange::Signed, FloatRange::Bytes];
-    all.into_iter().find(|&range| span.is_in(range))
+    let fits = |range| span.is_in(range) && (range != FloatRange::Bytes || span.most > OVERSHOT);
+    all.into_iter().find(|&range| fits(range))
 }
 
 fn beyond(steps: &Preprocess, span: Span, what: &str) -> Error {
@@ -138,6 +151,24 @@ mod tests {
 
     fn says(error: Result<()>) -> String {
         error.err().map(|e| e.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn values_of_no_picture_are_refused_even_where_nothing_is_normalised() {
+        let raw = steps(FloatRange::Unit, Preset::Raw);
+        let all = |least, most| check_all(&raw, Span { least, most }, (4, true));
+        for (least, most) in [(0.0, 65535.0), (-128.0, 127.0), (0.0, 300.0)] {
+            assert!(says(all(least, most)).contains("scale them"), "{least}..{most}");
+        }
+        assert!(all(-2.2, 2.7).is_ok());
+        assert!(
+            !says(check_sample(
+                &steps(FloatRange::Unit, Preset::Imagenet),
+                Span { least: 0.0, most: 1.04 },
+                || "a".to_owned()
+            ))
+            .contains("0..255")
+        );
     }
 
     #[test]

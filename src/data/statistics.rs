@@ -43,6 +43,10 @@ pub struct Origin {
     /// another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_axis: Option<usize>,
+    /// How the stored samples became pixels: the version of the decoders, and the layout of an array.
+    /// Kept statistics of other pixels are not taken again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<String>,
 }
 
 /// Mean and covariance of features.

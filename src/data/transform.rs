@@ -119,6 +119,9 @@ impl Plan {
             Sample::Pixels(picture) => (picture.height, picture.width),
             Sample::Planes { size, .. } => *size,
         };
+        if self.steps.resize.is_fid() {
+            return None;
+        }
         Some(Scaling { from, to: self.steps.resize.size(from) })
     }
 

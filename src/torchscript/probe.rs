@@ -37,7 +37,8 @@ impl Model {
         let axes = self.axes(input, &heard)?;
         let seen = self.vary(input, &heard);
         let mut layers = self.layers_of(heard, axes);
-        for (layer, seen) in layers.iter_mut().zip(seen) {
+        for (layer, mut seen) in layers.iter_mut().zip(seen) {
+            seen.batch &= layer.axes.samples == 0;
             layer.dependence = self.handle.layer_dependence(layer.tap).or(seen);
         }
         self.draws = self.output_dependence.draw || layers.iter().any(|l| l.dependence.draw);
@@ -151,11 +152,14 @@ fn one_more(samples: &Tensor) -> Result<Tensor> {
         .map_err(|error| tensors::torch_error("repeat a sample", &error))
 }
 
-/// As many samples as before, each the first.
+/// As many samples as before, each the first, in the same memory layout: random numbers are drawn in
+/// the order of the memory.
 fn of_the_first(input: &Tensor) -> Tensor {
     match input.size().first() {
         Some(&samples) if samples > 1 => {
-            input.narrow(0, 0, 1).repeat_interleave_self_int(samples, 0, None)
+            let mut same = input.empty_like();
+            same.copy_(&input.narrow(0, 0, 1).expand_as(input));
+            same
         }
         _ => input.shallow_clone(),
     }

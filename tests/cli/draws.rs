@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{assert_near, done, matrix, path, report, repsim, words};
+use crate::support::{assert_near, done, matrix, path, pictures, report, repsim, words};
 use crate::tolerances::GOLDEN;
 
 const DATA: &str = "--data {draws/input.npy}";
@@ -46,6 +46,16 @@ fn each_model_is_fed_the_samples_and_not_what_the_first_left() {
             assert!((found.as_f64().unwrap() - value).abs() < GOLDEN, "{name}: {found}");
         }
     }
+}
+
+/// Pictures reach a network channels-last, and random numbers are drawn in the order of the memory.
+#[test]
+fn what_draws_on_pictures_does_not_depend_on_the_batch() {
+    let folder = pictures(6);
+    let data = folder.path().display();
+    let line = format!("cka {{draws/monte_carlo.pt}} --data {data} --preprocess raw --crop 5");
+    let found = report(&line);
+    assert_eq!(codes(&found), ["depends-on-draw"], "{}", found["warnings"]);
 }
 
 #[test]

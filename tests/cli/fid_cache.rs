@@ -107,6 +107,23 @@ fn another_layer_model_or_preprocessing_is_measured_again() {
     assert_eq!(setting.kept(), kept + 2);
 }
 
+#[test]
+fn an_array_read_in_another_layout_is_measured_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, cache) = (folder.path().join("x.npy"), folder.path().join("cache"));
+    let pixels = ndarray::Array4::from_shape_fn((8, 3, 16, 3), |(n, a, b, c)| {
+        (n * 31 + a * 77 + b * 13 + c * 5) as u8
+    });
+    ndarray_npy::write_npy(&data, &pixels).unwrap();
+    let (data, cache) = (data.display(), cache.display());
+    let run = |layout: &str| {
+        let line = format!("{data} {data} {TINY} --layer conv1 --layout {layout}");
+        report(&format!("fid {line} --stats-cache {cache}"))
+    };
+    assert!(forward(&run("nchw")) > 0.0 && forward(&run("nhwc")) > 0.0);
+    assert!(forward(&run("nchw")) == 0.0 && forward(&run("nhwc")) == 0.0);
+}
+
 /// A folder of the same content elsewhere is the same.
 #[test]
 fn the_content_counts_and_not_the_path() {

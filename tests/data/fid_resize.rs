@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use repsim::data::features::{Feature, load_features};
 use repsim::data::{
-    ArrayLayout, Channels, Crop, Dataset, Interpolation, Preprocess, Range, Resize,
+    ArrayLayout, Channels, Crop, Dataset, FloatRange, Interpolation, Preprocess, Range, Resize,
 };
 
 use crate::support::{floats, load, message, npy, options, raw, values, write};
@@ -139,8 +139,12 @@ fn a_picture_of_the_size_is_left_as_it_is() {
 fn floats_are_neither_clipped_nor_brought_into_range() {
     let plane = [-300.0, -300.0, 900.0, 900.0];
     let file = npy("<f4", false, &[1, 1, 1, 4], &floats(&plane));
-    let keep =
-        |resize| Preprocess { channels: Channels::Keep, range: Range::Unit, ..steps(resize) };
+    let keep = |resize| Preprocess {
+        channels: Channels::Keep,
+        range: Range::Unit,
+        float_range: FloatRange::Keep,
+        ..steps(resize)
+    };
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "x.npy", &file);
     let row = Dataset::open_as(&path, Some(ArrayLayout::Nchw)).unwrap();

@@ -105,9 +105,12 @@ mod links {
         for part in ["cat/2.png", "a link to something that is not there", "--skip-unreadable"] {
             assert!(said.contains(part), "{said}");
         }
-        symlink("/gone/dog", folder.path().join("dog")).unwrap();
-        let said = Dataset::open(folder.path()).unwrap_err().to_string();
-        assert!(said.contains("dog") && said.contains("mend the link, or remove it"), "{said}");
+        for class in ["dog", "n02.v2"] {
+            symlink("/gone/class", folder.path().join(class)).unwrap();
+            let said = Dataset::open(folder.path()).unwrap_err().to_string();
+            assert!(said.contains(class) && said.contains("mend the link, or remove it"), "{said}");
+            fs::remove_file(folder.path().join(class)).unwrap();
+        }
     }
 
     #[test]

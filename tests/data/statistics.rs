@@ -29,6 +29,7 @@ fn origin() -> Origin {
         fingerprint: "cd".repeat(32),
         optimize: true,
         channel_axis: None,
+        pixels: None,
     }
 }
 
@@ -99,7 +100,8 @@ const PLAIN: [f64; 4] = [1.0, 0.5, 0.5, 2.0];
 fn what_is_written_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let bare = Statistics { samples: None, origin: None, ..statistics() };
-    let stored = Origin { preprocess: None, ..origin() };
+    let pixels = Some("decoders 2, nhwc".to_owned());
+    let stored = Origin { preprocess: None, pixels, ..origin() };
     let stored = Statistics { origin: Some(stored), ..statistics() };
     for one in [statistics(), bare, stored] {
         let bytes = one.to_npz().unwrap();

@@ -272,7 +272,7 @@ impl<'a> Sets<'a> {
         }
         let plan = self.plan(dataset.len(), width)?;
         let (rows, moments, summary) = self.run(dataset, width, plan)?;
-        let origin = self.origin(summary.fingerprint.clone().unwrap_or_default());
+        let origin = self.origin(dataset, summary.fingerprint.clone().unwrap_or_default());
         let (clean, count) = (summary.skipped.is_empty(), summary.samples);
         let input = self.images_input(dataset, summary);
         if let (Some(cache), Some(_), Some(moments), true) = (&self.cache, &key, &moments, clean) {
@@ -358,10 +358,11 @@ impl<'a> Sets<'a> {
     fn fingerprinted(&self, dataset: &Dataset) -> Result<Origin> {
         let load = self.args.load.options(self.args.run.threads());
         let fingerprint = dataset.fingerprint(load.workers.max(self.args.run.threads()))?;
-        self.origin(fingerprint).ok_or_else(|| Error::usage("no model was given", "name one"))
+        self.origin(dataset, fingerprint)
+            .ok_or_else(|| Error::usage("no model was given", "name one"))
     }
 
-    fn origin(&self, fingerprint: String) -> Option<Origin> {
+    fn origin(&self, dataset: &Dataset, fingerprint: String) -> Option<Origin> {
         let ready = self.features.ready()?;
         let tool = Tool::current(libtorch_version());
         Some(Origin {
@@ -373,6 +374,7 @@ impl<'a> Sets<'a> {
             fingerprint,
             optimize: !self.args.run.no_optimize,
             channel_axis: ready.channel_axis(),
+            pixels: Some(dataset.pixels()),
         })
     }
 

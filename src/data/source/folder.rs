@@ -77,7 +77,9 @@ fn file(root: &Path, entry: walkdir::Result<DirEntry>) -> Result<Option<PathBuf>
     if !path.is_symlink() || is_hidden(name) {
         return if is_hidden(name) { Ok(None) } else { Err(Error::io("read", path, error.into())) };
     }
-    match path.extension() {
+    // At the top it may have been a class, whatever its name.
+    let is_class = path.parent() == Some(root) && looks(&name.to_string_lossy()) == Looks::Other;
+    match path.extension().filter(|_| !is_class) {
         Some(_) => Ok(Some(path)),
         None => Err(Error::file("open", path, DANGLING, "mend the link, or remove it")),
     }
