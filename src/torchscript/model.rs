@@ -37,6 +37,8 @@ pub struct Model {
     taps: Taps,
     pub(super) execution: Execution,
     note: Option<String>,
+    /// Whether it runs in the plain memory layout only, which is not the fastest one.
+    pub(super) plain: bool,
     output: Option<usize>,
     prepared: bool,
     pub(super) causes: Vec<Cause>,
@@ -73,7 +75,7 @@ impl Model {
         let taps = Taps::default();
         let execution = Execution::default();
         let path = path.to_owned();
-        let (note, output, prepared) = (None, None, false);
+        let (note, output, prepared, plain) = (None, None, false, false);
         let (causes, output_dependence) = (vec![], Dependence::default());
         Self {
             path,
@@ -83,6 +85,7 @@ impl Model {
             taps,
             execution,
             note,
+            plain,
             output,
             prepared,
             causes,
@@ -233,9 +236,13 @@ impl Model {
         let mut taps: Vec<i64> = layers.iter().map(|l| l.tap as i64).collect();
         taps.dedup();
         let name = device::name(execution.device);
-        self.note = self.handle.prepare(&taps, execution.optimize, &name).map_err(|said| {
+        let optimize = execution.optimize && !self.plain;
+        self.note = self.handle.prepare(&taps, optimize, &name).map_err(|said| {
             self.torch_error("prepare", said, format!("check that device {name} has memory left"))
         })?;
+        if execution.optimize && self.plain {
+            self.note = Some("its code views activations in the plain memory layout".to_owned());
+        }
         self.execution = *execution;
         self.taps = Taps::new(layers);
         self.prepared = true;

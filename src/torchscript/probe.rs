@@ -10,7 +10,7 @@ use super::ffi::Answer;
 use super::layers::{Kind, Layer};
 use super::model::Model;
 use super::{defaults, draws, tensors};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A layer's output as it came.
 struct Heard {
@@ -21,6 +21,9 @@ struct Heard {
     excerpt: Option<Tensor>,
 }
 
+/// What libtorch says of a view that the memory layout does not allow.
+const NO_VIEW: &str = "view size is not compatible with input tensor's size and stride";
+
 impl Model {
     /// Runs the model as it was loaded and returns all layers that ran, in the order in which they
     /// finished. A second run with one sample more, where the model allows it, tells the axis of the
@@ -30,7 +33,8 @@ impl Model {
     /// # Errors
     /// The model does not run on this input.
     pub fn probe(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
-        let heard = self.hear(input, 0)?;
+        let (input, heard) = self.first(input)?;
+        let input = &input;
         let same = self.handle.same_tensors(heard.len());
         self.causes = self.handle.causes();
         self.output_dependence = self.handle.output_dependence();
@@ -45,6 +49,26 @@ impl Model {
         name_aliases(&mut layers, &same);
         defaults::mark(&mut layers, &self.raw);
         Ok(layers)
+    }
+
+    /// The first run. `x.view(x.size(0), -1)` behind a convolution has no answer for a batch laid out
+    /// channels-last, as images are here: such a model gets the plain layout from then on.
+    fn first(&mut self, input: &Tensor) -> Result<(Tensor, Vec<Heard>)> {
+        let error = match self.hear(input, 0) {
+            Ok(heard) => return Ok((input.shallow_clone(), heard)),
+            Err(error) => error,
+        };
+        let no_view = matches!(&error, Error::Model { detail, .. } if detail.contains(NO_VIEW));
+        let plain = input.contiguous();
+        // A view of a fixed batch goes through, but makes one row of all samples.
+        let is_row = |heard: &Heard| heard.shape.first() == plain.size().first();
+        match if no_view { self.hear(&plain, 0) } else { Ok(vec![]) } {
+            Ok(heard) if heard.last().is_some_and(is_row) => {
+                self.plain = true;
+                Ok((plain, heard))
+            }
+            _ => Err(error),
+        }
     }
 
     fn hear(&mut self, input: &Tensor, run: u64) -> Result<Vec<Heard>> {

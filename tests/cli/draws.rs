@@ -48,6 +48,16 @@ fn each_model_is_fed_the_samples_and_not_what_the_first_left() {
     }
 }
 
+#[test]
+fn a_network_that_flattens_by_a_view_runs_on_what_is_laid_out_channels_last() {
+    let wanted = golden("flattens.json").as_f64().unwrap();
+    let line = format!("cka {{draws/flattens.pt}} {DATA} --layers conv --layers-b fc");
+    for options in ["", " --no-optimize"] {
+        let found = report(&format!("{line} {{draws/flattens.pt}}{options}"));
+        assert_near(&matrix(&found, "cka"), &[vec![wanted]], GOLDEN);
+    }
+}
+
 /// Pictures reach a network channels-last, and random numbers are drawn in the order of the memory.
 #[test]
 fn what_draws_on_pictures_does_not_depend_on_the_batch() {

@@ -179,6 +179,11 @@ def others(batch: Tensor) -> None:
     one = [listen(model, image[None])[0]["conv"] for image in batch]
     other = [listen(model, image[None])[0]["fc"] for image in batch]
     write("one_image.json", cka(rows(torch.cat(one)), rows(torch.cat(other))))
+    torch.manual_seed(7)
+    flattens = networks.Flattens().eval()
+    save_archive(torch.jit.script(flattens), "flattens.pt")
+    seen = listen(flattens, batch)[0]
+    write("flattens.json", cka(rows(seen["conv"]), rows(seen["fc"])))
 
 
 def write(name: str, content: Any) -> None:

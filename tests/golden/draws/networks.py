@@ -47,6 +47,19 @@ class ReluFirst(nn.Module):
         return self.fc(self.conv(self.act(x)).mean([2, 3]))
 
 
+class Flattens(nn.Module):
+    """Views what a convolution gave as a vector, as LeNet's code does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.fc = nn.Linear(100, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(x))
+        return self.fc(x.view(x.size(0), -1))
+
+
 class Views(nn.Module):
     """Writes through a view of a view."""
 
