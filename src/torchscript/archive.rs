@@ -1,4 +1,4 @@
-//! Whether a model path names a TorchScript archive, told before anything of it runs.
+//! What kind of archive a model path names, told before anything of it runs.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,20 +12,29 @@ use crate::error::{Error, Result};
 /// Bytes that tell what a file is.
 const FIRST: u64 = 64;
 
-/// Says why a file is no TorchScript archive, if it is none.
+/// The archives that hold models which can be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archive {
+    /// Of TorchScript: `torch.jit.save`.
+    TorchScript,
+    /// Of `torch.export`: `torch.export.save`.
+    Exported,
+}
+
+/// Says what kind of archive a file is.
 ///
 /// # Errors
 /// The path is not there or not a file; the file is of another format (which, and what to do), a zip
 /// archive cut short, or something else.
-pub fn check(path: &Path) -> Result<()> {
+pub fn kind(path: &Path) -> Result<Archive> {
     let first = first_bytes(path)?;
     if !first.starts_with(b"PK") {
         return Err(error(path, foreign::of_bytes(path, &first)));
     }
     let found = match ffi::kind_of_archive(&path.to_string_lossy()).0 {
-        "torchscript" => return Ok(()),
+        "torchscript" => return Ok(Archive::TorchScript),
+        "export" => return Ok(Archive::Exported),
         "pickle" => Some(foreign::of_pickled_archive(path)),
-        "export" => Some(foreign::of_export()),
         _ => foreign::of_zip(path),
     };
     let damaged = Foreign {

@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "aliases.cpp",
     "axes.cpp",
+    "build.cpp",
     "constants.cpp",
     "dependence.cpp",
     "graph.cpp",
@@ -22,10 +23,12 @@ fn main() {
     let headers = [
         "aliases.h",
         "axes.h",
+        "build.h",
         "constants.h",
         "dependence.h",
         "graph.h",
         "layout.h",
+        "model.h",
         "names.h",
         "rules.h",
         "shim.h",

@@ -12,6 +12,7 @@ use std::ptr::{self, NonNull};
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+pub mod builder;
 mod found;
 
 #[repr(C)]

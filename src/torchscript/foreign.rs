@@ -125,11 +125,6 @@ pub fn of_pickled_archive(path: &Path) -> Foreign {
     }
 }
 
-/// An archive of `torch.export`.
-pub fn of_export() -> Foreign {
-    Foreign::new("it is a torch.export archive, not a TorchScript one", PT2)
-}
-
 /// A zip archive that is none of PyTorch's; `None` where it is damaged or not known.
 pub fn of_zip(path: &Path) -> Option<Foreign> {
     let archive = zip::ZipArchive::new(fs::File::open(path).ok()?).ok()?;

@@ -28,6 +28,7 @@ mod defaults;
 mod dependence;
 pub mod device;
 pub mod draws;
+mod exported;
 mod ffi;
 mod foreign;
 mod gradients;

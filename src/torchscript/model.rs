@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
 
 use super::advice::{self, Advice, gist};
+use super::archive::{self, Archive};
 use super::dependence::{Cause, Dependence};
+use super::exported::{self, Interface};
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::Layer;
 use super::stages::{Stage, stages};
 use super::taps::Taps;
-use super::{archive, device, draws};
+use super::{device, draws};
 use crate::error::{Error, Result};
 
 /// How a model is to be run.
@@ -44,6 +46,7 @@ pub struct Model {
     pub(super) causes: Vec<Cause>,
     pub(super) output_dependence: Dependence,
     pub(super) draws: bool,
+    interface: Interface,
 }
 
 impl Model {
@@ -57,7 +60,10 @@ impl Model {
     /// not trusted, or libtorch failed to load it.
     pub fn load(path: impl AsRef<Path>, trust: bool) -> Result<Self> {
         let path = path.as_ref();
-        archive::check(path)?;
+        if archive::kind(path)? == Archive::Exported {
+            let (handle, interface) = exported::load(path)?;
+            return Ok(Self { interface, ..Self::new(path, handle, vec![]) });
+        }
         match Handle::load(&path.to_string_lossy(), trust) {
             Ok(Loaded::Model(handle, untrusted)) => Ok(Self::new(path, handle, untrusted)),
             Ok(Loaded::Refused(operators)) => Err(Error::file(
@@ -91,6 +97,7 @@ impl Model {
             causes,
             output_dependence,
             draws: true,
+            interface: Interface::default(),
         }
     }
 

@@ -167,10 +167,7 @@ int64_t Tapper::layer_of(const Submodule& submodule, const Value* result) {
 
 void Tapper::tap(Value* value, Node* before, int64_t layer) {
   WithInsertPoint here(before);
-  Value* identifier = graph_.insertConstant(layer);
-  Node* node = graph_.create(tap_kind(), {value, identifier});
-  graph_.insertNode(node);
-  node->output()->setType(TensorType::get());
+  Node* node = insert_tap(graph_, value, layer);
   value->replaceAllUsesAfterNodeWith(node, node->output());
 }
 
@@ -219,11 +216,16 @@ std::optional<Layer> tap_last_linear(Graph& graph, int64_t layer) {
   auto path = owner_of(last->input(place + 1));
   if (path.empty()) path = operator_name(last) + "." + std::to_string(count);
   WithInsertPoint here(last);
-  Node* node = graph.create(tap_kind(), {last->input(place), graph.insertConstant(layer)});
-  graph.insertNode(node);
-  node->output()->setType(TensorType::get());
+  Node* node = insert_tap(graph, last->input(place), layer);
   last->replaceInput(place, node->output());
   return Layer{path + ":input", "input of a linear layer", "Tensor", 0, true};
+}
+
+Node* insert_tap(Graph& graph, Value* value, int64_t layer) {
+  Node* node = graph.create(tap_kind(), {value, graph.insertConstant(layer)});
+  graph.insertNode(node);
+  node->output()->setType(TensorType::get());
+  return node;
 }
 
 bool is_tap(const Node* node) { return node->kind() == tap_kind(); }

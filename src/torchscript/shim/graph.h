@@ -73,6 +73,9 @@ class Tapper {
 // Taps what goes into the last linear layer as layer number `layer`; nothing where there is none.
 std::optional<Layer> tap_last_linear(torch::jit::Graph& graph, int64_t layer);
 
+// Puts a tap of a layer on a value, at the graph's insertion point.
+torch::jit::Node* insert_tap(torch::jit::Graph& graph, torch::jit::Value* value, int64_t layer);
+
 // Whether a node is a tap, and of which layer.
 bool is_tap(const torch::jit::Node* node);
 int64_t tapped_layer(const torch::jit::Node* tap);
@@ -85,6 +88,9 @@ void weights_to_channels_last(torch::jit::Block* block);
 
 // Whether a convolution of a graph has such a weight.
 bool has_channels_last_weights(torch::jit::Block* block);
+
+// Whether an operator only computes: it reaches neither files nor other processes.
+bool is_trusted(const torch::jit::Symbol& kind);
 
 // The operators of a loaded module, in any of its methods, that are not in the trusted set.
 std::vector<std::string> untrusted_operators(const torch::jit::Module& module);

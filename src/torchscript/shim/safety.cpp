@@ -25,10 +25,14 @@ const std::set<std::string> untrusted_names = {
     "aten::from_file", "aten::save",       "prim::PythonOp", "prim::IgnoredPythonOp",
     "prim::rpc_async", "prim::rpc_sync",   "prim::rpc_remote"};
 
+}  // namespace
+
 bool is_trusted(const Symbol& kind) {
   const std::string space = kind.ns().toUnqualString();
   return trusted_namespaces.count(space) && !untrusted_names.count(kind.toQualString());
 }
+
+namespace {
 
 void collect(const Block* block, std::set<std::string>& found) {
   for (const Node* node : block->nodes()) {

@@ -17,26 +17,13 @@
 #include "axes.h"
 #include "dependence.h"
 #include "graph.h"
+#include "model.h"
 #include "names.h"
 #include "tail.h"
 
 using namespace torch::jit;
-
-struct repsim_model {
-  Module module;
-  std::shared_ptr<Graph> tapped;                // every layer tapped, `self` as input 0
-  std::unique_ptr<GraphFunction> function;      // the one that runs
-  std::vector<repsim::Layer> layers;
-  repsim::Owners owners;                        // of the nodes of `tapped`
-  repsim::Dependence dependence;                // as it was probed last
-  std::vector<int64_t> same;                    // of the calls of the hook in the last probe
-  bool overwrites_input = false;                // it was seen to
-  bool flat = false;
-  bool features_flag = false;                   // whether `return_features` is set
-  int64_t output = -1;                          // element of what is returned; -1: all of it
-  std::string output_type;
-  std::vector<repsim::Axes> probed;             // the axes of what the last probe's taps gave
-};
+using repsim::copy_text;
+using repsim::guarded;
 
 struct repsim_tail {
   std::unique_ptr<GraphFunction> function;
@@ -49,27 +36,6 @@ struct repsim_tail {
 namespace {
 
 constexpr const char* kFeaturesFlag = "return_features";
-
-char* copy_text(const std::string& text) {
-  char* copy = static_cast<char*>(std::malloc(text.size() + 1));
-  if (copy) std::memcpy(copy, text.c_str(), text.size() + 1);
-  return copy;
-}
-
-// Runs `body`; what it throws becomes a message and `failure`.
-template <typename Result, typename Body>
-Result guarded(char** error, Result failure, Body body) {
-  try {
-    return body();
-  } catch (const c10::Error& e) {
-    *error = copy_text(e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    *error = copy_text(e.what());
-  } catch (...) {
-    *error = copy_text("unknown error in libtorch");
-  }
-  return failure;
-}
 
 // The simple executor: no profiling runs, no fusion, gradients by plain autograd.
 std::unique_ptr<GraphFunction> make_function(std::shared_ptr<Graph> graph) {

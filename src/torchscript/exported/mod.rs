@@ -1,0 +1,277 @@
+//! Archives of `torch.export` (`.pt2`): read here, without Python, into the graph that everything else
+//! works on.
+//!
+//! The archive is data and no program: operators of PyTorch by name, with their arguments. Sources:
+//! `torch/_export/serde/schema.py` and `torch/export/pt2_archive` of PyTorch.
+
+mod archive;
+mod modules;
+mod program;
+mod schema;
+mod spec;
+mod translate;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use self::archive::Archive;
+use self::modules::{Frame, Tap, frames, owner, taps};
+use self::program::Refusal;
+use self::schema::{Argument, ExportedProgram, Graph, InputSpec, OutputSpec, Payload, Versions};
+use self::translate::Translator;
+use super::ffi::builder::{Given, InputKind};
+use super::ffi::{Handle, RawLayer};
+use crate::error::Result;
+
+/// An input of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Its name in `forward`.
+    pub name: String,
+    /// The type of its values, as PyTorch writes it: `float32`, `int64`.
+    pub dtype: &'static str,
+    /// Its sizes; `None` for those that may differ.
+    pub shape: Vec<Option<i64>>,
+}
+
+/// What a program takes and gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// The inputs, in their order.
+    pub inputs: Vec<Input>,
+    /// The names of what it returns, in their order: `logits`, `state.0`; one empty name for a single
+    /// tensor.
+    pub outputs: Vec<String>,
+}
+
+/// Loads an archive on the CPU and taps all its layers.
+///
+/// # Errors
+/// The archive is damaged, of a version that is not known, or holds what cannot be run.
+pub fn load(path: &Path) -> Result<(Handle, Interface)> {
+    let mut archive = Archive::open(path)?;
+    let model = archive.model_name()?;
+    let program = read(&mut archive, &model)?;
+    let weights = Weights {
+        weights: archive.payloads(&model, "weights")?,
+        constants: archive.payloads(&model, "constants")?,
+    };
+    Loading { archive, weights }.build(program)
+}
+
+/// The program, if its version is known.
+fn read(archive: &mut Archive, model: &str) -> Result<ExportedProgram> {
+    let name = format!("models/{model}.json");
+    let Versions { schema_version: version, torch_version } = archive.json(&name)?;
+    if version.major != schema::MAJOR {
+        let (major, minor) = (version.major, version.minor);
+        return Err(archive.error(
+            format!("its schema has version {major}.{minor} (torch {torch_version}), not 8"),
+            "export it with PyTorch 2.8 to 2.13",
+        ));
+    }
+    archive.json(&name)
+}
+
+/// What the archive says of weights, by name.
+struct Weights {
+    weights: BTreeMap<String, Payload>,
+    constants: BTreeMap<String, Payload>,
+}
+
+struct Loading {
+    archive: Archive,
+    weights: Weights,
+}
+
+impl Loading {
+    fn build(mut self, program: ExportedProgram) -> Result<(Handle, Interface)> {
+        let module = program.graph_module;
+        let refuse = |archive: &Archive, r: Refusal| archive.error(r.problem, r.remedy);
+        let mut translator = Translator::new().map_err(|r| refuse(&self.archive, r))?;
+        let parameters = self.add_weights(&mut translator, &module.signature.input_specs)?;
+        let specs = &module.signature;
+        let inputs = add_inputs(&mut translator, &specs.input_specs, &module.graph)
+            .map_err(|r| refuse(&self.archive, r))?;
+        let returned = returned(&specs.output_specs);
+        let out_spec = module.module_call_graph.iter().find(|call| call.fqn.is_empty());
+        let out_spec = out_spec.and_then(|call| spec::leaves(&call.signature.as_ref()?.out_spec));
+        let finish = || {
+            add_nodes(&mut translator, module.graph.nodes, &returned, &parameters)?;
+            let mut outputs = vec![];
+            for argument in &returned {
+                match translator.argument(argument)? {
+                    Given::One(value) => outputs.push(value),
+                    Given::Many(_) => return Err(translate::unsound("it returns a bare list")),
+                }
+            }
+            match outputs.is_empty() {
+                true => Err(translate::unsound("it returns nothing")),
+                false => translator.builder.finish(&outputs).map_err(|s| translate::unsound(&s)),
+            }
+        };
+        let handle = finish().map_err(|r| refuse(&self.archive, r))?;
+        let names = out_spec.filter(|names| names.len() == returned.len());
+        let outputs =
+            names.unwrap_or_else(|| (0..returned.len()).map(|place| place.to_string()).collect());
+        Ok((handle, Interface { inputs, outputs }))
+    }
+
+    /// Adds the weights; returns the number of values in each parameter, by name.
+    fn add_weights(
+        &mut self,
+        translator: &mut Translator,
+        specs: &[InputSpec],
+    ) -> Result<BTreeMap<String, u64>> {
+        let mut parameters = BTreeMap::new();
+        let mut held: HashMap<&str, super::ffi::builder::Value> = HashMap::new();
+        for spec in specs {
+            let (value, name, is_parameter) = match spec {
+                InputSpec::Parameter { arg, parameter_name } => (&arg.name, parameter_name, true),
+                InputSpec::Buffer { arg, buffer_name } => (&arg.name, buffer_name, false),
+                InputSpec::TensorConstant { arg, tensor_constant_name } => {
+                    (&arg.name, tensor_constant_name, false)
+                }
+                _ => continue,
+            };
+            let made = match held.get(name.as_str()) {
+                Some(&made) => Ok(made),
+                None => {
+                    let tensor = self.weight(name)?;
+                    if is_parameter {
+                        parameters.insert(name.clone(), tensor.numel() as u64);
+                    }
+                    translator.builder.weight(name, &tensor, is_parameter)
+                }
+            };
+            let named = made.map_err(|said| translate::unsound(&said)).and_then(|made| {
+                held.insert(name, made);
+                translator.name(value, made)
+            });
+            named.map_err(|r| self.archive.error(r.problem, r.remedy))?;
+        }
+        Ok(parameters)
+    }
+
+    fn weight(&mut self, name: &str) -> Result<tch::Tensor> {
+        let Weights { weights, constants } = &self.weights;
+        match (weights.get(name), constants.get(name)) {
+            (Some(payload), _) => self.archive.tensor("weights", name, payload),
+            (None, Some(payload)) => self.archive.tensor("constants", name, payload),
+            (None, None) => Err(self.archive.error(
+                format!("the weight {name} is missing"),
+                "export and save it again (torch.export.save)",
+            )),
+        }
+    }
+}
+
+fn add_inputs(
+    translator: &mut Translator,
+    specs: &[InputSpec],
+    graph: &Graph,
+) -> Result<Vec<Input>, Refusal> {
+    let mut inputs = vec![];
+    for spec in specs {
+        match spec {
+            InputSpec::UserInput { arg } => {
+                inputs.extend(add_input(translator, arg, graph)?);
+            }
+            InputSpec::CustomObj { custom_obj_name } => {
+                return Err(Refusal::new(
+                    format!("it holds the object {custom_obj_name}, which is no tensor"),
+                    "export the model without custom classes",
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(inputs)
+}
+
+/// Adds an input; one that was fixed at export is none.
+fn add_input(
+    translator: &mut Translator,
+    argument: &Argument,
+    graph: &Graph,
+) -> Result<Option<Input>, Refusal> {
+    use schema::Symbolic::Name;
+    let (name, kind, dtype) = match argument {
+        Argument::AsTensor(name) => (&name.name, InputKind::Tensor, ""),
+        Argument::AsSymInt(Name(name)) => (name, InputKind::Int, "int"),
+        Argument::AsSymFloat(Name(name)) => (name, InputKind::Float, "float"),
+        Argument::AsSymBool(Name(name)) => (name, InputKind::Bool, "bool"),
+        _ => return Ok(None),
+    };
+    let value = translator.builder.input(name, kind).map_err(|said| translate::unsound(&said))?;
+    translator.name(name, value)?;
+    let meta = graph.tensor_values.get(name);
+    let shape = meta.map(|meta| meta.sizes.iter().map(schema::Size::known).collect());
+    let dtype = meta.map_or(dtype, |meta| archive::dtype(meta.dtype));
+    Ok(Some(Input { name: name.clone(), dtype, shape: shape.unwrap_or_default() }))
+}
+
+/// What the program returns to its caller.
+fn returned(specs: &[OutputSpec]) -> Vec<Argument> {
+    let returned = specs.iter().filter_map(|spec| match spec {
+        OutputSpec::UserOutput { arg } => Some(arg.clone()),
+        OutputSpec::LossOutput { arg } => Some(Argument::AsTensor(arg.clone())),
+        _ => None,
+    });
+    returned.collect()
+}
+
+fn add_nodes(
+    translator: &mut Translator,
+    nodes: Vec<schema::Node>,
+    returned: &[Argument],
+    parameters: &BTreeMap<String, u64>,
+) -> Result<(), Refusal> {
+    let nodes = program::in_line(nodes)?;
+    let frames: Vec<Vec<Frame>> = nodes.iter().map(frames).collect();
+    let mut names = HashSet::new();
+    for argument in returned {
+        program::each_name(argument, &mut |name| {
+            names.insert(name.to_owned());
+        });
+    }
+    let taps = taps(&nodes, &frames, &names);
+    let layers = add_layers(translator, &taps, parameters)?;
+    for ((node, frames), taps) in nodes.iter().zip(&frames).zip(&taps) {
+        translator.builder.owner(owner(frames)).map_err(|said| translate::unsound(&said))?;
+        translator.node(node)?;
+        for tap in taps {
+            let value = translator.value(&tap.value)?;
+            let tapped = translator.builder.tap(value, layers[tap.layer.as_str()]);
+            tapped.map_err(|said| translate::unsound(&format!("{}: {said}", tap.layer)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds each layer once, however often it runs.
+fn add_layers<'a>(
+    translator: &mut Translator,
+    taps: &'a [Vec<Tap>],
+    parameters: &BTreeMap<String, u64>,
+) -> Result<HashMap<&'a str, i64>, Refusal> {
+    let mut layers = HashMap::new();
+    for tap in taps.iter().flatten() {
+        if layers.contains_key(tap.layer.as_str()) {
+            continue;
+        }
+        let within = format!("{}.", tap.module);
+        let of_module = parameters.range(within.clone()..);
+        let of_module = of_module.take_while(|(name, _)| name.starts_with(&within));
+        let layer = RawLayer {
+            path: tap.layer.clone(),
+            type_name: tap.class.clone(),
+            result: "Tensor".to_owned(),
+            parameters: of_module.map(|(_, count)| count).sum(),
+            gives_tensor: true,
+        };
+        let place = translator.builder.layer(&layer).map_err(|said| translate::unsound(&said))?;
+        layers.insert(tap.layer.as_str(), place);
+    }
+    Ok(layers)
+}
