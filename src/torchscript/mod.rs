@@ -47,6 +47,7 @@ pub mod tensors;
 pub use axes::{Axes, By};
 pub use complex::real_parts;
 pub use dependence::{Cause, Dependence};
+pub use exported::{Input, Interface};
 pub use ffi::{Answer, libtorch_version};
 pub use gradients::{Gradients, LayerGradient, TailGradients};
 pub use grid::{Folding, Grid, MapView, NoMap, gives_tokens};

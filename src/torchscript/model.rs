@@ -106,6 +106,11 @@ impl Model {
         &self.path
     }
 
+    /// What the program takes and gives, where the archive says so: one of `torch.export`.
+    pub fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
     /// Where the prepared model runs.
     pub fn device(&self) -> Device {
         self.execution.device
