@@ -8,7 +8,7 @@ use repsim::torchscript::Model;
 use serde_json::Value;
 use tch::Tensor;
 
-use crate::support::{WAYS, arrays, assert_near, explainer, input, listing, numbers};
+use crate::support::{EACH, arrays, assert_near, explainer, input, listing, numbers};
 use crate::tolerances::FLOAT64_NETWORK;
 
 fn order_of(map: ArrayViewD<'_, f64>) -> Vec<usize> {
@@ -36,7 +36,7 @@ fn check(
 fn areas_are_those_of_python() {
     let (json, golden) = (listing("comparison.json"), arrays("comparison.npz"));
     let classes = listing("maps.json");
-    for way @ (model, _) in WAYS {
+    for way @ (model, _) in EACH {
         let x = input();
         let mut explainer = explainer(way, &x, &[], &[]);
         let predicted = numbers(&classes[model]["predicted"]);

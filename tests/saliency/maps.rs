@@ -8,7 +8,7 @@ use serde_json::Value;
 use tch::{Kind, Tensor};
 
 use crate::support::{
-    BLACK, MODELS, WAYS, arrays, assert_maps, assert_margin, assert_near, explain, explainer,
+    BLACK, EACH, MODELS, WAYS, arrays, assert_maps, assert_margin, assert_near, explain, explainer,
     input, listing, numbers, only_map, target,
 };
 use crate::tolerances::{FLOAT64_NETWORK, MAP};
@@ -122,7 +122,7 @@ fn colour(name: &str) -> f32 {
 #[test]
 fn integrated_gradients_and_their_completeness_are_captums() {
     let json = listing("maps.json");
-    for way @ (model, _) in WAYS {
+    for way @ (model, _) in EACH {
         let mut explainer = explainer(way, &input(), &[Method::IntegratedGradients], &[]);
         for (rest, expected) in of_method(model, "integrated-gradients") {
             let [steps, baseline, name] = parts(&rest);
@@ -163,7 +163,7 @@ fn no_relu_is_near_its_kink() {
 
 #[test]
 fn more_steps_miss_completeness_by_less() {
-    let x = input().narrow(0, 0, 4);
+    let x = input().narrow(0, 0, 2);
     let mut explainer = explainer(("seed0", true), &x, &[Method::IntegratedGradients], &[]);
     explainer.options.baseline = vec![BLACK];
     let mut total = |steps| {
@@ -171,7 +171,7 @@ fn more_steps_miss_completeness_by_less() {
         let errors = explain(&mut explainer, &x, target("predicted")).completeness.unwrap();
         errors.iter().map(|e| e.abs()).sum::<f64>()
     };
-    let [few, many] = [32, 512].map(&mut total);
+    let [few, many] = [16, 256].map(&mut total);
     assert!(many < few / 20.0, "{few} and {many}");
 }
 
@@ -182,7 +182,7 @@ fn parts<const N: usize>(text: &str) -> [&str; N] {
 /// Each image by itself where its own mean colour is the fill.
 #[test]
 fn occlusion_is_captums() {
-    for way @ (model, _) in WAYS {
+    for way @ (model, _) in EACH {
         let mut explainer = explainer(way, &input(), &[Method::Occlusion], &[]);
         for (rest, expected) in of_method(model, "occlusion") {
             let [windows, fill, name] = parts(&rest);

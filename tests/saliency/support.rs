@@ -31,6 +31,9 @@ pub const MODELS: [&str; 2] = ["seed0", "seed1"];
 pub const WAYS: [(&str, bool); 4] =
     [("seed0", false), ("seed0", true), ("seed1", false), ("seed1", true)];
 
+/// Each model one way, for what takes long.
+pub const EACH: [(&str, bool); 2] = [WAYS[0], WAYS[3]];
+
 /// The targets of the goldens.
 pub const TARGETS: [(&str, Target); 3] = [
     ("predicted", Target::Predicted),
