@@ -84,9 +84,9 @@ pub fn diff(old: (&Document, &Path), new: (&Document, &Path)) -> Option<DiffRepo
     if before.kind() != after.kind() {
         return None;
     }
-    let appeared = after.entries().iter().filter(|entry| before.like(entry).is_none());
     let pairs = before.entries().iter().map(|entry| (entry, Some(entry), after.like(entry)));
-    let pairs = pairs.chain(appeared.map(|entry| (entry, None, Some(entry))));
+    let appeared = after.beyond(before).map(|entry| (entry, None, Some(entry)));
+    let pairs = pairs.chain(appeared);
     let (mut changes, mut unchanged) = (vec![], 0);
     for (entry, old, new) in pairs {
         let value = |side: Option<&Entry>| side.and_then(|entry| entry.value);

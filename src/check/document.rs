@@ -1,10 +1,11 @@
 //! A report made ready to be held against another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::aliases;
 use super::comparable::{Condition, conditions};
 use super::values::{self, Content, Entry, Main};
 use crate::error::{Error, Result};
@@ -19,6 +20,10 @@ pub struct Document {
     conditions: Vec<Condition>,
     /// Places of the entries by their names.
     index: HashMap<String, usize>,
+    /// Values under other names of their layers.
+    aliased: Vec<(Entry, usize)>,
+    /// Places of the entries by those names.
+    aliases: HashMap<String, usize>,
 }
 
 impl Document {
@@ -42,7 +47,9 @@ impl Document {
                 return Err(wrong(format!("two of its values are called {entry}")));
             }
         }
-        Ok(Self { kind: report.kind(), json, content, conditions, index })
+        let aliased = aliases::renamed(&json, &content.entries);
+        let aliases = aliased.iter().map(|(entry, place)| (entry.to_string(), *place)).collect();
+        Ok(Self { kind: report.kind(), json, content, conditions, index, aliased, aliases })
     }
 
     /// The name of its schema: `cka`, `fid`, ….
@@ -55,9 +62,25 @@ impl Document {
         &self.content.entries
     }
 
-    /// The value at the place of another.
+    /// The value at the place of another, or where its layers stand under other names.
     pub fn like(&self, entry: &Entry) -> Option<&Entry> {
-        self.content.entries.get(*self.index.get(&entry.to_string())?)
+        let name = entry.to_string();
+        let place = self.index.get(&name).or_else(|| self.aliases.get(&name));
+        self.content.entries.get(*place?)
+    }
+
+    /// Its values that another report does not have under any name of their layers.
+    pub fn beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Entry> {
+        let met: HashSet<String> =
+            other.entries().iter().filter_map(|e| self.like(e)).map(Entry::to_string).collect();
+        self.entries()
+            .iter()
+            .filter(move |e| other.like(e).is_none() && !met.contains(&e.to_string()))
+    }
+
+    /// Its values under other names of their layers.
+    pub(super) fn aliased(&self) -> impl Iterator<Item = &Entry> {
+        self.aliased.iter().map(|(entry, _)| entry)
     }
 
     /// The whole report.

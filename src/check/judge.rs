@@ -39,8 +39,7 @@ pub fn judge(report: &Document, baseline: Option<&Document>, policy: &Policy) ->
         let problem = "the baseline has no value that could be checked";
         findings.push(unchecked("baseline", None, problem));
     }
-    let beyond =
-        baseline.map_or(0, |b| report.entries().iter().filter(|e| b.like(e).is_none()).count());
+    let beyond = baseline.map_or(0, |baseline| report.beyond(baseline).count());
     Verdict::new(findings).beyond(beyond)
 }
 
@@ -89,19 +88,29 @@ fn meet(wanted: &Entry, report: &Document, policy: &Policy) -> Option<Finding> {
         None => facts.tolerance(base),
     };
     let found = report.like(wanted);
-    let Some(value) = found.and_then(|entry| entry.value) else {
+    let Some((found, value)) = found.and_then(|entry| Some((entry, entry.value?))) else {
         let mut finding = unchecked(&wanted.to_string(), None, &absent(wanted, found));
         finding.baseline = base.into();
         finding.expected = expectation(facts, base, tolerance);
         return Some(finding);
     };
-    Some(compared(facts, wanted, (base, value), tolerance))
+    let mut finding = compared(facts, wanted, (base, value), tolerance);
+    finding.message.push_str(&renamed(wanted, found));
+    Some(finding)
 }
 
 /// That nothing can be held against a value that the baseline does not have.
 fn null_in_baseline(name: &str, reason: Option<&str>) -> String {
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
     format!("{name} is null in the baseline{reason}; leave it out of both, or renew the baseline")
+}
+
+/// That a value stands in the report under another name of its layer.
+fn renamed(wanted: &Entry, found: &Entry) -> String {
+    match wanted.place == found.place {
+        true => String::new(),
+        false => format!(" (in the report it is {found}: the same tensor)"),
+    }
 }
 
 /// Why a value is not there.

@@ -9,6 +9,7 @@
 //! A [`Document`] is a report as a list of named values ([`Entry`]); what is known of each measure
 //! stands in [`measures`]. A kind of report is one file under `values` and one line there.
 
+mod aliases;
 mod comparable;
 mod diff;
 mod document;

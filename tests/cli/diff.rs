@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check_support::{Files, changed, refused, set, tiny};
+use crate::check_support::{Files, TINY, changed, refused, set, tiny};
 use crate::reports::assert_valid;
 use crate::support::repsim;
 
@@ -69,4 +69,21 @@ fn the_difference_goes_where_it_is_asked_for() {
     let layers = crate::support::report("layers {mlp.pt} --input-size 16 --json");
     let layers = files.json("layers.json", &layers);
     refused(&repsim(["diff", &old, &layers]), &["layers.json", "of layers, the other one of cka"]);
+}
+
+/// The default leaves out `layer1` where `layer1.0` gives the same tensor; a report of before has both.
+#[test]
+fn layers_under_another_name_are_found() {
+    let old = tiny();
+    let new = crate::support::report(&TINY.replace(" --layers * --layers *.*", ""));
+    let layers = |report: &Value| report["results"]["layers_a"].as_array().unwrap().clone();
+    assert!(layers(&old).contains(&json!("layer1")) && !layers(&new).contains(&json!("layer1")));
+    let found = diff(&old, &new);
+    assert_eq!((&found["changes"], &found["conditions"]), (&json!([]), &json!([])));
+    assert_eq!(found["unchanged"], layers(&old).len().pow(2));
+    let found = diff(&new, &old);
+    let gone = |c: &Value| c["old"].is_null();
+    let changes = found["changes"].as_array().unwrap();
+    assert!(changes.iter().all(gone), "{changes:?}");
+    assert_eq!(found["unchanged"], layers(&new).len().pow(2));
 }

@@ -22,7 +22,8 @@ pub(super) fn of_rule(rule: &Rule, report: &Document, baseline: Option<&Document
         (Some(movement), Some(baseline)) => values(&rule.subject, baseline).and_then(|wanted| {
             let found = values(&rule.subject, report)?;
             let pair = |w: Place| {
-                let found = found.iter().find(|f| f.name == w.name);
+                let aliased = w.entry.as_ref().and_then(|entry| report.like(entry)).map(Place::of);
+                let found = found.iter().find(|f| f.name == w.name).or(aliased.as_ref());
                 of_movement((rule, movement), &w, found)
             };
             wanted.into_iter().map(pair).collect()
@@ -46,11 +47,14 @@ fn subject_of(rule: &Rule) -> String {
 }
 
 /// A value that a rule is about.
+#[derive(Default)]
 struct Place {
     name: String,
     facts: Option<Facts>,
     value: Option<f64>,
     reason: Option<String>,
+    /// What it was made of.
+    entry: Option<Entry>,
 }
 
 /// The values that a rule is about.
@@ -61,7 +65,11 @@ fn values(subject: &Subject, document: &Document) -> Result<Vec<Place>, String> 
     };
     match subject {
         Subject::Path(path) => by_path(&path.query, document.json()),
-        Subject::Selector(selector) => chosen(&|entry| Selector::matches(selector, entry)),
+        Subject::Selector(selector) => {
+            let found: Vec<Place> = chosen(&|entry| Selector::matches(selector, entry))?;
+            let aliased = document.aliased().filter(|entry| selector.matches(entry));
+            Ok(if found.is_empty() { aliased.map(Place::of).collect() } else { found })
+        }
         Subject::Main if !main.diagonal => chosen(&|entry| entry.measure == main.measure),
         Subject::Main | Subject::Diagonal => {
             chosen(&|e| e.measure == main.measure && e.place.len() == 2 && e.is_diagonal())
@@ -73,8 +81,8 @@ fn by_path(path: &serde_json_path::JsonPath, json: &Value) -> Result<Vec<Place>,
     let place = |node: serde_json_path::LocatedNode<'_>| {
         let name = node.location().to_string();
         match node.node() {
-            Value::Null => Ok(Place { name, facts: None, value: None, reason: None }),
-            Value::Number(n) => Ok(Place { name, facts: None, value: n.as_f64(), reason: None }),
+            Value::Null => Ok(Place { name, ..Place::default() }),
+            Value::Number(n) => Ok(Place { name, value: n.as_f64(), ..Place::default() }),
             _ => Err(format!("what the JSON path finds at {name} is no number")),
         }
     };
@@ -88,6 +96,7 @@ impl Place {
             facts: entry.facts(),
             value: entry.value,
             reason: entry.reason.clone(),
+            entry: Some(entry.clone()),
         }
     }
 
