@@ -43,15 +43,20 @@ pub fn numbered(
         let labels = labels.iter().map(|&label| places[label]).collect();
         return Ok(Numbering { labels, matched: Matched::Names });
     }
-    let most = labels.iter().max().map_or(0, |most| most + 1);
-    let fits = if classes.is_empty() { most == outputs } else { classes.len() == outputs };
-    let (count, matched) = match classes.is_empty() {
-        true => (most, Matched::Numbers),
-        false => (classes.len(), Matched::Names),
-    };
-    match fits {
-        true => Ok(Numbering { labels: labels.to_vec(), matched }),
-        false => Err(unlike(outputs, count)),
+    let most = labels.iter().max().copied().unwrap_or(0);
+    match classes.is_empty() {
+        true if most.checked_add(1) == Some(outputs) => {
+            Ok(Numbering { labels: labels.to_vec(), matched: Matched::Numbers })
+        }
+        true => Err(format!(
+            "the model gives {outputs} logits and the labels go up to {most}, not {}: which is which \
+             cannot be told",
+            outputs.saturating_sub(1)
+        )),
+        false if classes.len() == outputs => {
+            Ok(Numbering { labels: labels.to_vec(), matched: Matched::Names })
+        }
+        false => Err(unlike(outputs, classes.len())),
     }
 }
 
@@ -91,7 +96,7 @@ mod tests {
             says(numbered(Some(&[0]), &own, &own, 1000))
                 .contains("1000 logits and the data have 2")
         );
-        assert!(says(numbered(Some(&[7]), &[], &[], 3)).contains("8 classes"));
+        assert!(says(numbered(Some(&[7]), &[], &[], 3)).contains("go up to 7, not 2"));
         // The features of an encoder are no logits.
         assert!(says(numbered(Some(&[9]), &[], &[], 64)).contains("64 logits"));
     }

@@ -38,7 +38,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub limit: Option<usize>,
     /// Seed of the random subset that --limit takes
-    #[arg(long, value_name = "SEED", requires = "limit", help_heading = "Data")]
+    #[arg(long, value_name = "SEED", help_heading = "Data")]
     pub seed: Option<u64>,
     /// Samples in a batch
     #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Data",

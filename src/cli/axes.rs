@@ -137,7 +137,8 @@ pub fn unknown(layers: &[Layer], model: &Path) -> Option<Warning> {
     let first = found.first()?;
     let names: Vec<&str> = found.iter().map(|layer| layer.name.as_str()).collect();
     let axis = |layer: &&Layer| layer.axes.channels.map_or(String::new(), |a| a.to_string());
-    let axes: Vec<String> = found.iter().map(axis).collect();
+    let mut axes: Vec<String> = found.iter().map(axis).collect();
+    axes.dedup();
     let text = format!(
         "which axis holds the channels cannot be told for {} of {}: by the number of axes, axis {} is \
          taken (--channel-axis {}=AXIS says which)",

@@ -1,6 +1,6 @@
 //! What is said of values that depend on random numbers or on the batch.
 
-use super::names::{counted, few, listed};
+use super::names::{few, listed};
 use crate::report::Warning;
 use crate::torchscript::{Cause, Dependence, Layer, Model};
 
@@ -10,8 +10,14 @@ struct Way {
     holds: fn(Dependence) -> bool,
     /// What the model does.
     does: &'static str,
-    /// What values depend on, and what to do.
+    /// What values depend on.
     on: &'static str,
+    /// What changes them.
+    changed_by: &'static str,
+    /// Words of the operators that evaluation mode would still, and how.
+    stilled: (&'static [&'static str], &'static str),
+    /// What stills all others.
+    otherwise: &'static str,
 }
 
 const WAYS: [Way; 2] = [
@@ -19,14 +25,27 @@ const WAYS: [Way; 2] = [
         code: "depends-on-draw",
         holds: |dependence| dependence.draw,
         does: "draws random numbers in evaluation mode",
-        on: "on the draw (another one: --draw-seed N; none: call model.eval() before exporting)",
+        on: "the draw",
+        changed_by: "another one: --draw-seed N",
+        stilled: (
+            &["dropout", "rrelu", "fractional_max_pool"],
+            "call model.eval() before exporting; functional.dropout needs training=self.training",
+        ),
+        otherwise: "its forward draws them itself, which model.eval() does not change: export a forward \
+                    without them",
     },
     Way {
         code: "depends-on-batch",
         holds: |dependence| dependence.batch,
         does: "uses statistics of the batch in evaluation mode",
-        on: "on which samples share a batch (--batch-size changes them; model.eval() before exporting and \
-             running statistics avoid that)",
+        on: "which samples share a batch",
+        changed_by: "--batch-size changes them",
+        stilled: (
+            &["batch_norm"],
+            "model.eval() before exporting and running statistics avoid that",
+        ),
+        otherwise: "its forward mixes samples itself, as x - x.mean(0) does, which model.eval() does not \
+                    change: export a forward that keeps them apart",
     },
 ];
 
@@ -43,8 +62,8 @@ pub fn warnings(model: &Model, layers: &[Layer]) -> Vec<Warning> {
 
 impl Way {
     fn text(&self, causes: &[Cause], layers: &[Layer], output: bool) -> Option<String> {
-        let causes: Vec<String> =
-            causes.iter().filter(|cause| (self.holds)(cause.dependence)).map(place).collect();
+        let own: Vec<&Cause> = causes.iter().filter(|c| (self.holds)(c.dependence)).collect();
+        let causes: Vec<String> = own.iter().map(|cause| place(cause)).collect();
         let layers = layers.iter().filter(|layer| (self.holds)(layer.dependence));
         let layers: Vec<&str> = layers.map(|layer| layer.name.as_str()).collect();
         if layers.is_empty() && causes.is_empty() && !output {
@@ -60,7 +79,20 @@ impl Way {
             (true, true) => "its output depends".to_owned(),
             (true, false) => "layers that are not looked at depend".to_owned(),
         };
-        Some(format!("{} ({causes}): {what} {}", self.does, self.on))
+        let Self { does, on, changed_by, .. } = self;
+        Some(format!("{does} ({causes}): {what} on {on} ({changed_by}; {})", self.advice(&own)))
+    }
+
+    /// What stills the operators found; where none was, the forward does it some other way.
+    fn advice(&self, causes: &[&Cause]) -> String {
+        let (words, how) = self.stilled;
+        let is_stilled = |cause: &&&Cause| words.iter().any(|word| cause.operator.contains(word));
+        let stilled = causes.iter().filter(is_stilled).count();
+        match (stilled, causes.len() - stilled) {
+            (0, _) => self.otherwise.to_owned(),
+            (_, 0) => how.to_owned(),
+            _ => format!("{how}; beside that {}", self.otherwise),
+        }
     }
 }
 
@@ -88,12 +120,15 @@ pub fn fused(model: &Model, not_run: &[&str]) -> Vec<(String, Vec<String>)> {
     fused.map(within).filter(|(_, below): &(String, Vec<String>)| !below.is_empty()).collect()
 }
 
-/// Says why modules that an operator stands for did not run, and how they can be had.
-pub fn fast_path(operator: &str, modules: usize) -> String {
+/// Why modules that operators stand for did not run, and how they can be had: what follows their names.
+pub fn fast_path(operators: &[&str]) -> String {
+    let compute = match operators {
+        [one] => format!("{one} computes"),
+        _ => format!("{} compute", listed(operators)),
+    };
     format!(
-        "{} did not run: {operator} computes them in one piece (PyTorch's fast path of transformers); \
-         export with torch.backends.mha.set_fastpath_enabled(False) and torch.jit.trace to have them",
-        counted(modules, "module")
+        "did not run: {compute} all of it at once (PyTorch's fast path of transformers); export with \
+         torch.backends.mha.set_fastpath_enabled(False) and torch.jit.trace to have it"
     )
 }
 
@@ -114,5 +149,16 @@ mod tests {
                      own forward): its output depends on the draw";
         assert!(text.starts_with(begin), "{text}");
         assert_eq!(WAYS[1].text(&causes, &[], false), None);
+    }
+
+    #[test]
+    fn advice_is_for_what_was_found() {
+        let (dropout, noise) = (cause("aten::dropout", "drop"), cause("aten::randn_like", ""));
+        let (of_dropout, of_noise) = (WAYS[0].advice(&[&dropout]), WAYS[0].advice(&[&noise]));
+        assert!(of_dropout.contains("call model.eval()") && !of_dropout.contains("forward draws"));
+        assert!(of_noise.contains("without them") && !of_noise.contains("call model.eval()"));
+        let both = WAYS[0].advice(&[&dropout, &noise]);
+        assert!(both.contains("call model.eval()") && both.contains("without them"), "{both}");
+        assert!(WAYS[1].advice(&[]).contains("x - x.mean(0)"));
     }
 }

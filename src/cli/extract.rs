@@ -113,13 +113,18 @@ impl<'a> Features<'a> {
         self.ready.as_mut().map(|ready| std::mem::take(&mut ready.warnings)).unwrap_or_default()
     }
 
-    /// Opens a data set and takes the subset asked for.
+    /// Opens a data set and takes the subset asked for; labels that are no classes are an error only
+    /// where `labels` are wanted.
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn open(&self, path: &Path) -> Result<Dataset> {
-        Dataset::open_as(path, self.args.load.layout)?
-            .subset(self.args.load.limit, self.args.load.seed)
+    pub fn open(&self, path: &Path, labels: bool) -> Result<Dataset> {
+        let layout = self.args.load.layout;
+        let dataset = match labels {
+            true => Dataset::open_as(path, layout),
+            false => Dataset::open_for_samples(path, layout),
+        };
+        dataset?.subset(self.args.load.limit, self.args.load.seed)
     }
 
     /// Loads the model, if it is not yet, and finds the layer by running it on the first samples.

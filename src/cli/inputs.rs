@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::args::ModelArgs;
 use super::axes::{self, ChannelAxes};
 use super::dependence;
-use super::names::counted;
+use super::names::{counted, few};
 use super::output::Messages;
 use super::spatial::{Asked, Found};
 use crate::capture::{Source, Subject, first_samples};
@@ -351,11 +351,14 @@ pub fn choose(model: &Model, all: &[Layer], selection: &Selection) -> Result<Vec
     for pattern in selection.patterns() {
         if let Some((path, result)) = model.without_tensor().iter().find(|(p, _)| *p == pattern) {
             let problem = format!("gives {result}, no tensor");
-            return Err(layer_error(model.path(), path, problem));
+            return Err(match result.contains("Tensor") {
+                true => traced_instead(model.path(), path, problem),
+                false => layer_error(model.path(), path, problem),
+            });
         }
         if let Some(path) = model.not_run(all).iter().find(|p| **p == pattern) {
             let problem = match dependence::fused(model, &[path]).first() {
-                Some((operator, _)) => dependence::fast_path(operator, 1),
+                Some((operator, _)) => dependence::fast_path(&[operator]),
                 None => "did not run for this input".to_owned(),
             };
             return Err(layer_error(model.path(), path, problem));
@@ -424,6 +427,14 @@ fn one_layer(model: &Model, all: &[Layer], name: String) -> Result<Layer> {
     }
 }
 
+/// An error of a module that gives tensors in something else, such as an LSTM.
+fn traced_instead(model: &Path, layer: &str, problem: String) -> Error {
+    let remedy = "trace the network instead of scripting it (torch.jit.trace(model.eval(), example)): there a \
+                  module gives the one tensor of it that is used; or choose another layer";
+    let (layer, remedy) = (layer.to_owned(), remedy.to_owned());
+    Error::Layer { layer, path: model.to_owned(), problem, remedy }
+}
+
 /// An error of a layer that cannot give what is wanted.
 pub fn layer_error(model: &Path, layer: &str, problem: String) -> Error {
     Error::Layer {
@@ -453,19 +464,32 @@ pub fn info(layer: &Layer) -> LayerInfo {
     }
 }
 
-/// Warns of modules that are wanted but gave nothing to look at.
+/// Warns of modules that are wanted but gave nothing to look at: once a reason.
 fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warning> {
     let path = model.path().display();
-    let idle = model.not_run(all).into_iter().map(|name| (name, "did not run".to_owned()));
-    let silent = model.without_tensor().into_iter();
+    let mut idle = model.not_run(all);
+    idle.retain(|name| selection.wants(name));
+    let fused = dependence::fused(model, &idle);
+    let operators: Vec<&str> = fused.iter().map(|(operator, _)| operator.as_str()).collect();
+    let is_fused = |name: &str| fused.iter().any(|(_, below)| below.iter().any(|n| n == name));
+    let idle = idle.into_iter().map(|name| match is_fused(name) {
+        true => (name, dependence::fast_path(&operators)),
+        false => (name, "did not run".to_owned()),
+    });
+    let silent = model.without_tensor().into_iter().filter(|(name, _)| selection.wants(name));
     let silent = silent.map(|(name, result)| (name, format!("gives {result}, no tensor")));
-    idle.chain(silent)
-        .filter(|(name, _)| selection.wants(name))
-        .map(|(name, why)| {
-            let text = format!("{name} of {path} {why}: it is left out");
-            Warning::new("layer-left-out", name, text)
-        })
-        .collect()
+    let mut reasons: Vec<(String, Vec<&str>)> = vec![];
+    for (name, why) in idle.chain(silent) {
+        match reasons.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((why, vec![name])),
+        }
+    }
+    let warning = |(why, names): (String, Vec<&str>)| {
+        let text = format!("{} of {path} left out: {why}", few("layer", &names));
+        Warning::new("layer-left-out", names.join(", "), text)
+    };
+    reasons.into_iter().map(warning).collect()
 }
 
 /// Warnings about a model that was prepared.

@@ -10,6 +10,7 @@ use super::args::{LayerArgs, ModelArgs};
 use super::dependence;
 use super::gate::GateArgs;
 use super::inputs::{self, LoadedModel};
+use super::names::counted;
 use super::output::{self, Messages};
 use crate::error::{Error, Result};
 use crate::report::layers::{Fused, LayersReport, LayersResults, LayersSettings, NoTensor};
@@ -181,8 +182,11 @@ fn remarks(report: &LayersReport, messages: &Messages) {
     for remark in not_listed(&results.without_tensor) {
         messages.note(&remark);
     }
-    for fused in &results.fused {
-        messages.note(&dependence::fast_path(&fused.operator, fused.modules.len()));
+    if !results.fused.is_empty() {
+        let modules = results.fused.iter().map(|fused| fused.modules.len()).sum();
+        let operators: Vec<&str> = results.fused.iter().map(|f| f.operator.as_str()).collect();
+        let why = dependence::fast_path(&operators);
+        messages.note(&format!("{} {why}", counted(modules, "module")));
     }
     let unexplained = |name: &&String| !results.fused.iter().any(|f| f.modules.contains(name));
     let idle: Vec<&str> = results.not_run.iter().filter(unexplained).map(String::as_str).collect();

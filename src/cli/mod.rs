@@ -39,6 +39,7 @@ mod spatial;
 mod stats;
 mod stitch;
 mod target;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -129,9 +130,10 @@ enum Command {
 
 /// Runs the command line given and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return not_understood(&error, &arguments),
     };
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
     match guarded(|| run(&cli.command, &messages)) {
@@ -215,10 +217,15 @@ fn guarded(command: impl FnOnce() -> Result<Status>) -> Result<Status> {
 }
 
 /// Help and version go to standard output; a wrong option is a run that could not be done.
-fn usage(error: &clap::Error) -> ExitCode {
-    // Nothing is left to do if even this cannot be printed.
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { FAILED } else { DONE })
+fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if usage::is_help(error) {
+        // Nothing is left to do if even this cannot be printed.
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { FAILED } else { DONE });
+    }
+    let error = usage::in_one_line(error, arguments, &Cli::command());
+    Messages::new(false, false).error(&error);
+    ExitCode::from(FAILED)
 }
 
 /// Who reads our output has seen enough.

@@ -1,6 +1,6 @@
 //! Warnings of what was noticed of a data set.
 
-use crate::data::{Enlarged, Skipped};
+use crate::data::{Dataset, Enlarged, Skipped};
 use crate::report::{DataInput, Warning};
 
 /// The code of the warning of images that are enlarged much.
@@ -14,6 +14,12 @@ pub fn of_data(data: &DataInput) -> Vec<Warning> {
         data.enlarged.as_ref().map(|enlarged| much(&data.path, enlarged)),
     ];
     warnings.into_iter().flatten().collect()
+}
+
+/// Warns of labels that were left out.
+pub fn of_labels(data: &Dataset) -> Option<Warning> {
+    let text = format!("labels are left out: {}", data.labels_left_out()?);
+    Some(Warning::new("labels-left-out", data.path().display(), text))
 }
 
 fn skipped(path: &str, files: &[Skipped]) -> Option<Warning> {

@@ -13,7 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::batches::{Batches, Enlarged, LoadOptions};
 use super::fingerprint::{digest, fingerprint};
 use super::preprocess::{Preprocess, Preset};
-use super::source::{self, ArrayLayout, Form, Sample, Source, SourceKind};
+use super::source::{self, ArrayLayout, Form, Opening, Sample, Source, SourceKind};
 use crate::error::{Error, Result};
 
 /// Raised when a decoder comes to give other pixels; 2: JPEG by libjpeg-turbo.
@@ -53,7 +53,21 @@ impl Dataset {
     /// As [`Dataset::open`]; an array that does not go with the layout, or one of bytes whose shape
     /// tells none.
     pub fn open_as(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
-        let source = source::open(path, layout)?;
+        Self::opened(path, Opening { layout, without_wrong_labels: false })
+    }
+
+    /// As [`Dataset::open_as`] where labels are of no great use: those that are no classes are left out
+    /// ([`Dataset::labels_left_out`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::open_as`], but for labels.
+    pub fn open_for_samples(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
+        Self::opened(path, Opening { layout, without_wrong_labels: true })
+    }
+
+    fn opened(path: &Path, how: Opening) -> Result<Self> {
+        let source = source::open(path, how)?;
         let chosen = (0..source.len()).collect();
         let labels = source.labels().map(Arc::from);
         Ok(Self { path: path.to_owned(), source, chosen, labels })
@@ -118,6 +132,11 @@ impl Dataset {
         self.labels.as_deref()
     }
 
+    /// Why labels that are there were left out.
+    pub fn labels_left_out(&self) -> Option<&str> {
+        self.source.labels_left_out()
+    }
+
     /// Names of the classes; empty where the source has none.
     pub fn classes(&self) -> &[String] {
         self.source.classes()
@@ -146,7 +165,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// A limit of zero.
+    /// A limit of zero, or a seed without a limit.
     pub fn subset(&self, limit: Option<usize>, seed: Option<u64>) -> Result<Self> {
         let kept: Vec<usize> = match (limit, seed) {
             (Some(0), _) => {
@@ -157,7 +176,13 @@ impl Dataset {
                 Some(labels) => even(labels, limit),
                 None => (0..self.len().min(limit)).collect(),
             },
-            (None, _) => return Ok(self.clone()),
+            (None, Some(seed)) => {
+                let problem = format!(
+                    "--seed {seed} chooses a random subset, and nothing says of how many samples"
+                );
+                return Err(Error::usage(problem, "give --limit N too, or leave --seed out"));
+            }
+            (None, None) => return Ok(self.clone()),
         };
         Ok(self.only(&kept))
     }

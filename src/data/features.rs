@@ -105,12 +105,12 @@ pub fn load_features(path: &Path) -> Result<Vec<Feature>> {
 }
 
 /// The features of a file, and the classes of its samples where it holds those too.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct StoredSet {
     /// A row a sample.
     pub feature: StoredFeature,
-    /// The class of each sample.
-    pub labels: Option<Vec<usize>>,
+    /// The class of each sample, or why what is there are no classes.
+    pub labels: Result<Option<Vec<usize>>>,
     /// Whether the rows can be nothing but pictures: bytes of three or four axes, or other integers in
     /// the shape of pictures.
     pub is_pictures: bool,
@@ -121,8 +121,7 @@ pub struct StoredSet {
 ///
 /// # Errors
 ///
-/// As [`open_features`], for that array; there is no such array, or several could be meant; labels
-/// that are no classes.
+/// As [`open_features`], for that array; there is no such array, or several could be meant.
 pub fn open_set(path: &Path, wanted: Option<&str>) -> Result<StoredSet> {
     let mut file = arrays(path)?;
     let names = with_rows(file.as_mut())?;
@@ -137,10 +136,7 @@ pub fn open_set(path: &Path, wanted: Option<&str>) -> Result<StoredSet> {
         (None, Err(_)) => return Err(no_array(path, &names, wanted)),
     };
     let stored = file.array(&name)?;
-    let labels = match labelled {
-        Some(name) => Some(labels(&file.array(&name)?, &stored.shape)?),
-        None => None,
-    };
+    let labels = labelled.map(|name| labels(&file.array(&name)?, &stored.shape)).transpose();
     let is_pictures = is_pictures(&stored);
     Ok(StoredSet { feature: feature(stored)?, labels, is_pictures })
 }

@@ -118,31 +118,67 @@ impl AnyReport {
 /// It cannot be read, or is no text: what it is instead.
 pub fn text_of(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-    String::from_utf8(bytes).map_err(|e| {
-        let problem = format!("it is {} and no report", what_it_is(e.as_bytes()));
+    let wrong = |what: &str| {
+        let problem = format!("it is {what} and no report");
         Error::file("read", path, problem, "give the .json that repsim wrote with -o FILE")
-    })
+    };
+    if let Some(what) = what_it_is(path, &bytes) {
+        return Err(wrong(&what));
+    }
+    // No text of JSON holds a zero.
+    match String::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => Ok(text),
+        _ => Err(wrong("a file of bytes")),
+    }
 }
 
 /// What a file that is no text is, by how it begins.
-fn what_it_is(bytes: &[u8]) -> &'static str {
-    let starts: [(&[u8], &str); 9] = [
-        (b"PK", "a zip archive (a model or weights of PyTorch, an .npz)"),
-        (b"\x80", "a pickle (weights of an older PyTorch)"),
-        (b"\x93NUMPY", "an array of NumPy"),
-        (b"\x89HDF", "an HDF5 file (weights of Keras)"),
-        (b"\x89PNG", "a picture"),
-        (b"\xff\xd8", "a picture"),
-        (b"%PDF", "a PDF"),
-        (b"\x1f\x8b", "a gzip archive"),
-        (b"RIFF", "a picture"),
-    ];
-    let tensors = bytes.get(8..10) == Some(b"{\"".as_slice());
-    let found = starts.iter().find(|(start, _)| bytes.starts_with(start));
-    match found {
+const STARTS: [(&[u8], &str); 14] = [
+    (b"\x80", "a pickle (weights of an older PyTorch)"),
+    (b"\x93NUMPY", "an array of NumPy"),
+    (b"\x89HDF", "an HDF5 file (weights of Keras)"),
+    (b"GGUF", "a GGUF file (weights)"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"BM", "a picture"),
+    (b"II*\0", "a picture"),
+    (b"RIFF", "a picture"),
+    (b"<svg", "a picture"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"<!", "a page of HTML"),
+];
+
+/// What a file is that is no text; `None` where it may be one.
+fn what_it_is(path: &Path, bytes: &[u8]) -> Option<String> {
+    let at = |from: usize, what: &[u8]| bytes.get(from..from + what.len()) == Some(what);
+    let ends = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
+    let named = match STARTS.iter().find(|(start, _)| bytes.starts_with(start)) {
         Some((_, what)) => what,
-        None if tensors => "a .safetensors file",
-        None => "a file of bytes",
+        None if bytes.starts_with(b"PK") => what_archive(bytes),
+        None if at(8, b"{\"") => "a .safetensors file (weights)",
+        None if at(4, b"TFL3") => "a TensorFlow Lite model",
+        None if at(4, b"ET1") => "an ExecuTorch program",
+        None if ends || bytes.starts_with(b"\x08") => "an ONNX model",
+        None => return None,
+    };
+    Some(named.to_owned())
+}
+
+/// What a zip archive is, by the names of its members.
+fn what_archive(bytes: &[u8]) -> &'static str {
+    let archive = zip::ZipArchive::new(std::io::Cursor::new(bytes));
+    let names: Vec<String> =
+        archive.map(|a| a.file_names().map(str::to_owned).collect()).unwrap_or_default();
+    let any = |part: &str| names.iter().any(|name| name.contains(part));
+    match () {
+        () if any(".npy") => "an .npz archive of NumPy",
+        () if any("/code/") || any("/constants.pkl") => "a TorchScript model",
+        () if any("exported_program") || any("/models/model.json") => "a torch.export archive",
+        () if any("/data.pkl") => "a file of weights of PyTorch (.pth)",
+        () if any("model.weights.h5") => "a Keras model",
+        () => "a zip archive",
     }
 }
 

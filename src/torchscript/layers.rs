@@ -62,8 +62,7 @@ const WORDS: &[(&str, Kind)] = &[
 impl Kind {
     /// The kind of a class (`torch.nn` names, also inside longer ones) or operator.
     pub(super) fn of(type_name: &str, operator: bool, has_children: bool) -> Self {
-        let name = type_name.to_lowercase();
-        let known = WORDS.iter().find(|(word, _)| name.contains(word)).map(|(_, kind)| *kind);
+        let known = WORDS.iter().find(|(word, _)| holds(type_name, word)).map(|(_, kind)| *kind);
         match known {
             Some(kind) if !has_children || kind == Self::Attention => kind,
             _ if operator => Self::Operator,
@@ -85,6 +84,19 @@ impl Kind {
             Self::Block => "block",
             Self::Operator => "operator",
         }
+    }
+}
+
+/// Whether a name holds a word, whatever its case; `elu` only where no small letter follows, which
+/// leaves out `PixelUnshuffle`. Upsampling is no linear layer, bilinear or not.
+fn holds(type_name: &str, word: &str) -> bool {
+    let name = type_name.to_lowercase();
+    let follows = |end: usize| type_name.as_bytes().get(end).is_some_and(u8::is_ascii_lowercase);
+    let mut places = name.match_indices(word).map(|(start, _)| start + word.len());
+    match word {
+        "elu" => places.any(|end| !follows(end)),
+        "linear" => !name.contains("upsampl") && places.next().is_some(),
+        _ => places.next().is_some(),
     }
 }
 
@@ -357,5 +369,10 @@ mod tests {
         assert_eq!(Kind::of("AdaptiveAvgPool2d", false, false), Kind::Pooling);
         assert_eq!(Kind::of("aten::conv2d", true, false), Kind::Convolution);
         assert_eq!(Kind::of("aten::add", true, false), Kind::Operator);
+        assert_eq!(Kind::of("PixelUnshuffle", false, false), Kind::Block);
+        assert_eq!(Kind::of("aten::upsample_bilinear2d", true, false), Kind::Operator);
+        for name in ["ELU", "CELU", "aten::gelu_", "GeluActivation", "LeakyReLU"] {
+            assert_eq!(Kind::of(name, false, false), Kind::Activation, "{name}");
+        }
     }
 }

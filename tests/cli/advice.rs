@@ -82,6 +82,8 @@ fn quantised_layers_are_compared() {
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     let value = report["results"]["cka"][0][0].as_f64().unwrap();
     assert!((value - 1.0).abs() < 1e-9, "{value}");
+    // libtorch's own warnings are not ours.
+    assert!(!run.stderr.contains("[W") && !run.stderr.contains(".cpp"), "{}", run.stderr);
 }
 
 /// Files of other formats in a folder of their own.
@@ -189,4 +191,50 @@ fn a_function_in_a_policy() {
     let line = line.replacen(&policy.display().to_string(), &report.display().to_string(), 1);
     let parts = ["there is no function 'mean'", "drop(…)", "diagonal >= 0.9"];
     refused(&line, &parts, &["mean_logit"]);
+}
+
+#[test]
+fn wrong_options_are_told_in_a_line() {
+    let told = |line: &str, parts: &[&str]| {
+        let run = repsim(words(line));
+        assert_eq!((run.code, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+        refused(line, parts, &["Usage", "For more information"]);
+    };
+    told("stitch a b c", &["unexpected value 'c'", "`repsim stitch --help`"]);
+    told("cka a --layout nope", &["'nope'", "--layout", "nchw or nhwc", "`repsim cka --help`"]);
+    told("compare a --measures CKA", &["'CKA'", "did you mean cka"]);
+    told("fid a", &["not provided: <CANDIDATE>..."]);
+    told("fid a b --format xml", &["'xml'", "[possible values: table, json, jsonl, tsv]"]);
+    told("cka a --dat b", &["'--dat'", "a similar argument exists: '--data'"]);
+    told("ckka a", &["'ckka'", "a similar subcommand exists: 'cka'", "`repsim --help`"]);
+    let seed = "cka {mlp.pt} --data {mlp.npy} --seed 3";
+    told(seed, &["--seed 3 chooses a random subset", "--limit N"]);
+}
+
+#[test]
+fn files_that_are_no_reports_are_told_by_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |name: &str, bytes: &[u8], what: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let file = file.display();
+        for line in [
+            format!("report {file} -o x.html"),
+            format!("diff {file} {file}"),
+            format!("check {file} --baseline {file}"),
+        ] {
+            refused(&line, &[&format!("it is {what} and no report"), "repsim wrote with -o"], &[]);
+        }
+    };
+    let header = b"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}";
+    let tensors = [(header.len() as u64).to_le_bytes().as_slice(), header].concat();
+    told("a.safetensors", &tensors, "a .safetensors file (weights)");
+    told("a.gguf", b"GGUF\x03\0\0\0", "a GGUF file (weights)");
+    told("a.tflite", b"\x1c\0\0\0TFL3\0\0", "a TensorFlow Lite model");
+    told("a.onnx", b"\x08\x07\x12\x07pytorch", "an ONNX model");
+    told("a.bin", b"ab\0\x01", "a file of bytes");
+    let of = |name: &str| fs::read(crate::support::path(name)).unwrap();
+    told("a.pth", &of("state_dict.pth"), "a file of weights of PyTorch (.pth)");
+    told("a.pt", &of("mlp.pt"), "a TorchScript model");
+    told("a.npz", &of("mlp.npz"), "an .npz archive of NumPy");
 }

@@ -160,6 +160,54 @@ fn sample_files_are_images_and_classes() {
     assert_ne!(cka(&real)["results"], cka(&fake)["results"]);
 }
 
+/// Labels in other forms, and such as are none, which only those who use them refuse.
+#[test]
+fn labels_of_sample_files_may_be_one_hot_or_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let plain = line(folder, sets());
+    let file = folder.join("samples.npz");
+    let [_, fake] = sets();
+    let write = |labels: &Array2<f32>| {
+        let mut samples = NpzWriter::new(File::create(&file).unwrap());
+        samples.add_array("arr_0", &fake).unwrap();
+        samples.add_array("arr_1", labels).unwrap();
+        samples.add_array("nothing", &Array1::<f32>::zeros(0)).unwrap();
+        samples.finish().unwrap();
+    };
+    let sampled =
+        plain.replace(&folder.join("fake.npy").display().to_string(), &file.display().to_string());
+    let wanted = number(&row(&plain), "fid");
+    write(&Array2::from_shape_fn((50, 5), |(i, j)| f32::from(u8::from(i % 5 == j))));
+    let found = report(&sampled);
+    near(number(&rows(&found)[0], "fid"), wanted);
+    assert_eq!(found["inputs"]["sets"][1]["images"]["classes"].as_array().unwrap().len(), 5);
+    write(&Array2::from_elem((50, 5), 0.5));
+    let found = report(&sampled);
+    near(number(&rows(&found)[0], "fid"), wanted);
+    assert!(warnings(&found).contains(&"labels-left-out"), "{:?}", warnings(&found));
+    let real = folder.join("real.npy");
+    let distance = format!("distance {} {} {TINY}", real.display(), file.display());
+    fails(&distance, &["not one-hot: the row of sample 0"]);
+}
+
+/// Bytes of three axes that may be one picture, and pictures of truth values.
+#[test]
+fn pictures_without_an_axis_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.npy");
+    let line = format!("cka {{tiny_resnet_scripted.pt}} --data {}", file.display());
+    let write = |shape: (usize, usize, usize)| {
+        write_npy(&file, &ndarray::Array3::<u8>::zeros(shape)).unwrap();
+    };
+    write((3, 32, 32));
+    fails(&line, &["3 grey pictures and as one C×H×W picture", "save x[None]"]);
+    write((32, 30, 3));
+    fails(&line, &["32 grey pictures and as one H×W×C picture", "x[:, :, :, None]"]);
+    write_npy(&file, &Array4::from_elem((4, 3, 16, 16), true)).unwrap();
+    fails(&line, &["type bool", "x.astype(numpy.uint8) * 255"]);
+}
+
 /// A statistics file that is damaged is made anew.
 #[test]
 fn a_damaged_cache_is_made_anew() {
@@ -267,6 +315,6 @@ fn files_in_a_wrong_place_are_told() {
         &["repsim report"],
     );
     let line = format!("report {{state_dict.pth}} -o {}", page.display());
-    fails(&line, &["a zip archive", "PyTorch", "the .json that repsim wrote"]);
-    fails("check {state_dict.pth} --baseline {state_dict.pth}", &["a zip archive"]);
+    fails(&line, &["weights of PyTorch", "the .json that repsim wrote"]);
+    fails("check {state_dict.pth} --baseline {state_dict.pth}", &["weights of PyTorch"]);
 }

@@ -184,17 +184,71 @@ fn the_default_is_said_in_a_line() {
     assert_near(&matrix(&named, "cka"), &[vec![1.0; 2], vec![1.0; 2]], GOLDEN);
 }
 
-/// A report with aliases is not taken for one without.
+/// A baseline of all layers is held against a report that has some under the names of others.
 #[test]
-fn a_baseline_with_aliases_does_not_pass_silently() {
+fn a_baseline_meets_the_same_layers_under_other_names() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("old.json").display().to_string();
     let line = format!("cka {{draws/wrapped.pt}} {DATA}");
     done(&format!("{line} --layers * --layers *.* --layers **.layer.* -o {file}"));
-    let run = repsim(words(&format!("{line} --check {file}")));
+    done(&format!("{line} --check {file}"));
+    let old = fs::read_to_string(&file).unwrap();
+    let mut old: Value = serde_json::from_str(&old).unwrap();
+    let names = old["results"]["layers_a"].as_array().unwrap();
+    let head = names.iter().position(|name| name == "head").unwrap();
+    old["results"]["cka"][head][head] = json!(0.5);
+    fs::write(&file, old.to_string()).unwrap();
+    let run = repsim(words(&format!("{line} --layers !model.stem --check {file}")));
     assert_eq!(run.code, 2, "{}", run.stderr);
     let said = format!("{}{}", run.stdout, run.stderr);
-    assert!(said.contains(r#"cka["head"] is in the baseline and not in the report"#), "{said}");
+    assert!(
+        said.contains(r#"cka["model.stem"] is in the baseline and not in the report"#),
+        "{said}"
+    );
+    let policy = folder.path().join("p.toml");
+    fs::write(
+        &policy,
+        "version = 1\nrules = ['cka[\"head\"] <= 0.9', 'drop(cka[\"head\"]) <= 0 against baseline']\n",
+    )
+    .unwrap();
+    let run = repsim(words(&format!("{line} --check {file} --policy {}", policy.display())));
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("drift: 2 values checked, 1 drifted"), "{}", run.stderr);
+    assert!(run.stderr.contains(r#"cka["head"]  1.00000    <= 0.9"#), "{}", run.stderr);
+}
+
+/// One warning for all modules of a reason.
+#[test]
+fn what_a_fast_path_computes_is_told_once() {
+    let line = format!("cka {{draws/fast_path.pt}} {DATA} --layers **");
+    let found = report(&line);
+    let warnings = found["warnings"].as_array().unwrap();
+    let left: Vec<&Value> = warnings.iter().filter(|w| w["code"] == "layer-left-out").collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    let text = left[0]["text"].as_str().unwrap();
+    for part in ["14 layers (blocks.0", "fast path", "set_fastpath_enabled(False)"] {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+    assert!(left[1]["text"].as_str().unwrap().starts_with("2 layers (blocks.0.self_attn"));
+    fails(
+        &line.replace("**", "blocks.0.linear1"),
+        &[
+            "layer blocks.0.linear1 of",
+            "fast_path.pt did not run: aten::_transformer_encoder_layer_fwd in blocks.0",
+        ],
+    );
+}
+
+/// What evaluation mode cannot change is not told to be cured by it.
+#[test]
+fn advice_is_for_the_cause() {
+    let said = |name: &str| done(&format!("cka {{draws/{name}.pt}} {DATA}")).stderr;
+    assert!(said("noise").contains("export a forward without them"));
+    assert!(said("centres").contains("keeps them apart"));
+    assert!(said("no_running").contains("running statistics"));
+    for name in ["noise", "centres"] {
+        assert!(!said(name).contains("model.eval() before exporting"), "{name}");
+    }
 }
 
 #[test]
@@ -210,7 +264,8 @@ fn modules_that_return_tuples_are_told() {
         let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(&file).unwrap());
         npz.add_array("x", &values).unwrap();
         npz.finish().unwrap();
-        fails(&format!("cka {{draws/{name}.pt}} --data {file} --layers rnn"), &["layer rnn", kind]);
+        let parts = ["layer rnn", kind, "torch.jit.trace"];
+        fails(&format!("cka {{draws/{name}.pt}} --data {file} --layers rnn"), &parts);
     }
 }
 

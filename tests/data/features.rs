@@ -113,10 +113,10 @@ fn a_set_has_features_and_classes() {
     let labels = |labels: [i64; 2]| npy("<i8", false, &[2], &labels.map(i64::to_le_bytes).concat());
     write_npz(&path, &[("a", rows()), ("b", rows()), ("labels", labels([1, 0]))], false);
     let set = open_set(&path, Some("b")).unwrap();
-    assert_eq!((set.feature.name().as_str(), set.labels), ("b", Some(vec![1, 0])));
+    assert_eq!((set.feature.name().as_str(), set.labels.unwrap()), ("b", Some(vec![1, 0])));
     assert!(open_set(&path, None).unwrap_err().to_string().contains("--layer NAME"));
     write_npz(&path, &[("a", rows()), ("labels", labels([1, -1]))], false);
-    let told = open_set(&path, None).unwrap_err().to_string();
+    let told = open_set(&path, None).unwrap().labels.unwrap_err().to_string();
     assert!(told.contains("has -1 for sample 1"), "{told}");
     write_npz(&path, &[("images", npy("|u1", false, &[2, 3, 8, 8], &[0; 384]))], false);
     assert!(open_set(&path, None).unwrap().is_pictures);

@@ -2,6 +2,7 @@
 
 use super::{Content, subjects};
 use crate::cli::dependence::fast_path;
+use crate::cli::names::counted;
 use crate::render::html::{Column, Entry, Table, html};
 use crate::report::LayerInfo;
 use crate::report::layers::LayersReport;
@@ -32,7 +33,7 @@ pub fn content(report: &LayersReport) -> Content {
             p.small { span.code { (module.name) } " gives " (module.returns) ": not listed." }
         }
         @for fused in &report.results.fused {
-            p.small { (fast_path(&fused.operator, fused.modules.len())) ": " (fused.modules.join(", ")) "." }
+            p.small { (counted(fused.modules.len(), "module")) " " (fast_path(&[&fused.operator])) ": " (fused.modules.join(", ")) "." }
         }
         @if !report.results.not_run.is_empty() {
             p.small { "Did not run for this input: " (report.results.not_run.join(", ")) "." }

@@ -53,13 +53,14 @@ impl Sets<'_> {
     /// It cannot be opened.
     pub fn has_labels(&self, path: &Path) -> Result<bool> {
         Ok(match self.contents(path)? {
-            Contents::Features(set) => set.labels.is_some(),
+            Contents::Features(set) => set.labels?.is_some(),
             Contents::Images(dataset) => dataset.labels().is_some(),
         })
     }
 
     fn collect_stored(&mut self, path: &Path, set: StoredSet) -> Result<Collected> {
         let StoredSet { feature, labels, .. } = set;
+        let labels = labels?;
         let (axes, width) = self.axes_of(path, &feature)?;
         let count = feature.count();
         self.plan(count, width)?;

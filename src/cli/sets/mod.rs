@@ -166,15 +166,20 @@ impl<'a> Sets<'a> {
         Ok(Measured { set, moments: None, count: samples, origin, input })
     }
 
+    /// Images with their labels, where those are wanted.
+    fn open(&self, path: &Path) -> Result<Dataset> {
+        self.features.open(path, self.keep == Keep::Classes)
+    }
+
     /// What a path holds. With a model every set is taken as images.
     fn contents(&self, path: &Path) -> Result<Contents> {
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         let is_array = matches!(ending.as_deref(), Some("npy" | "npz" | "safetensors"));
         if !is_array || path.is_dir() {
-            return self.features.open(path).map(Contents::Images);
+            return self.open(path).map(Contents::Images);
         }
         if self.args.model.is_some() {
-            let dataset = self.features.open(path)?;
+            let dataset = self.open(path)?;
             return if dataset.has_images() {
                 Ok(Contents::Images(dataset))
             } else {
@@ -183,7 +188,7 @@ impl<'a> Sets<'a> {
         }
         let set = open_set(path, self.args.layer.as_deref())?;
         if set.is_pictures {
-            return self.features.open(path).map(Contents::Images);
+            return self.open(path).map(Contents::Images);
         }
         if self.args.load.any() {
             let problem = format!("{} holds features, not images", path.display());
@@ -383,7 +388,8 @@ impl<'a> Sets<'a> {
         let preprocess: Vec<_> =
             self.features.ready().map(|r| r.preprocess.clone()).into_iter().collect();
         let data = DataInput::new(dataset, Some(summary), &preprocess);
-        let warnings = notices::of_data(&data);
+        let mut warnings = notices::of_data(&data);
+        warnings.extend(notices::of_labels(dataset));
         self.warnings.extend(
             warnings.into_iter().filter(|w| w.code != notices::ENLARGED || !self.told_enlarged),
         );

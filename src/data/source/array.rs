@@ -7,7 +7,7 @@ use super::arrays::{arrays, samples_and_labels};
 use super::axes::{ArrayLayout, of_bytes, of_floats, readings};
 use super::labels::labels;
 use super::stored::Stored;
-use super::{Form, Sample, Source, SourceKind};
+use super::{Form, Opening, Sample, Source, SourceKind};
 use crate::data::dtype::Dtype;
 use crate::data::resize::Picture;
 use crate::error::{Error, Result};
@@ -24,24 +24,23 @@ pub(super) struct ArraySource {
     /// The order of the axes of pictures with an axis of channels.
     layout: Option<ArrayLayout>,
     labels: Option<Vec<usize>>,
+    /// Why labels were left out.
+    left_out: Option<String>,
 }
 
 impl ArraySource {
     /// Opens the array of samples of a file, and that of their classes.
-    pub fn open(
-        kind: SourceKind,
-        path: &Path,
-        layout: Option<ArrayLayout>,
-    ) -> Result<Arc<dyn Source>> {
+    pub fn open(kind: SourceKind, path: &Path, how: Opening) -> Result<Arc<dyn Source>> {
         let mut file = arrays(path)?;
         let (samples, classes) = samples_and_labels(file.as_mut(), path)?;
         let array = file.array(&samples)?;
-        let (form, layout) = form(&array, layout)?;
-        let labels = match classes {
-            Some(name) => Some(labels(&file.array(&name)?, &array.shape)?),
-            None => None,
+        let (form, layout) = form(&array, how.layout)?;
+        let found = classes.map(|name| labels(&file.array(&name)?, &array.shape)).transpose();
+        let (labels, left_out) = match found {
+            Err(error) if how.without_wrong_labels => (None, Some(error.to_string())),
+            found => (found?, None),
         };
-        Ok(Arc::new(Self { kind, array, form, layout, labels }))
+        Ok(Arc::new(Self { kind, array, form, layout, labels, left_out }))
     }
 }
 
@@ -60,7 +59,10 @@ fn form(array: &Stored, given: Option<ArrayLayout>) -> Result<(Form, Option<Arra
             let problem = "has no axis of channels, and --layout says where that is";
             Err(array.problem(problem, "leave --layout out"))
         }
-        (Dtype::U8, [_, _]) => Ok((Form::Pixels, None)),
+        (Dtype::U8, &[height, width]) => {
+            not_one_picture(array, [array.rows(), height, width])?;
+            Ok((Form::Pixels, None))
+        }
         (_, [_] | [_, _] | [_, _, _]) => Ok((Form::Rows, None)),
         _ => {
             let remedy = "give N×H×W×C bytes, N×C×H×W floats, or N×D numbers";
@@ -68,6 +70,19 @@ fn form(array: &Stored, given: Option<ArrayLayout>) -> Result<(Form, Option<Arra
             Err(array.problem(&format!("has rank {rank}, and data must have 2 to 4"), remedy))
         }
     }
+}
+
+/// Refuses bytes of three axes that are as likely one picture with channels as several grey ones.
+fn not_one_picture(array: &Stored, [first, height, last]: [usize; 3]) -> Result<()> {
+    let colours = |count: usize| matches!(count, 3 | 4);
+    let order = match (colours(first), colours(last)) {
+        (true, _) if height > 4 && last > 4 => "C×H×W",
+        (_, true) if first > 4 && height > 4 => "H×W×C",
+        _ => return Ok(()),
+    };
+    let problem = format!("can be read as {first} grey pictures and as one {order} picture");
+    let remedy = "save x[None] if it is one picture, x[:, :, :, None] if they are grey";
+    Err(array.problem(&problem, remedy))
 }
 
 /// Whether the rows can be nothing but pictures: bytes of three or four axes, or other integers in the
@@ -88,6 +103,7 @@ fn no_pictures(array: &Stored, dtype: Dtype) -> Error {
             "pictures are uint8 or floats in 0…1: save (x // 257).astype(numpy.uint8) or \
              (x / 65535).astype(numpy.float32) if its values go up to 65535"
         }
+        Dtype::Bool => "pictures are uint8 or floats in 0…1: save x.astype(numpy.uint8) * 255",
         _ => {
             "pictures are uint8 or floats in 0…1: save x.astype(numpy.uint8) if its values are those \
              of bytes, or scale them to 0…1 as float32"
@@ -115,6 +131,10 @@ impl Source for ArraySource {
 
     fn labels(&self) -> Option<&[usize]> {
         self.labels.as_deref()
+    }
+
+    fn labels_left_out(&self) -> Option<&str> {
+        self.left_out.as_deref()
     }
 
     fn read(&self, index: usize, bytes: &mut Vec<u8>) -> Result<()> {

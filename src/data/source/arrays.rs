@@ -33,15 +33,21 @@ pub(in crate::data) struct Head {
 }
 
 impl Head {
-    /// Whether it has rows that can be samples: a single value and strings, which are kept beside
-    /// arrays to describe them, have none.
+    /// Whether it has rows that can be samples: a single value, strings and an empty array, which are
+    /// kept beside arrays to describe them, have none.
     fn has_rows(&self) -> bool {
-        !self.shape.is_empty() && !self.text
+        !self.shape.is_empty() && !self.text && !self.shape.contains(&0)
     }
 
-    /// Whether it can be classes of so many samples: one whole number each.
-    fn can_be_classes(&self, samples: usize) -> bool {
-        self.shape == [samples] && self.dtype.is_some_and(|dtype| !dtype.is_float())
+    /// Whether it can be classes of these samples: one whole number each; beside pictures of bytes,
+    /// which are no features, also floats or a row a sample, which have to be classes then.
+    fn can_be_classes(&self, samples: &Self) -> bool {
+        let count = samples.shape[0];
+        let beside_pictures = samples.dtype == Some(Dtype::U8) && samples.shape.len() > 3;
+        match beside_pictures {
+            true => self.shape.len() <= 2 && self.shape.first() == Some(&count),
+            false => self.shape == [count] && self.dtype.is_some_and(|dtype| !dtype.is_float()),
+        }
     }
 }
 
@@ -62,7 +68,7 @@ pub(in crate::data) fn with_rows(file: &mut dyn Arrays) -> Result<Vec<String>> {
     let all = file.names().to_vec();
     let mut kept = vec![];
     for name in &all {
-        if file.head(name)?.has_rows() {
+        if file.head(name)?.has_rows() || [SAMPLES, LABELS].contains(&name.as_str()) {
             kept.push(name.clone());
         }
     }
@@ -71,7 +77,7 @@ pub(in crate::data) fn with_rows(file: &mut dyn Arrays) -> Result<Vec<String>> {
 
 /// The array that holds the samples, and the one that holds their classes: `images` and `labels`,
 /// the only one with rows, or `arr_0` and `arr_1` as `numpy.savez` names two of them where the
-/// second is a whole number a sample.
+/// second can be classes of the first.
 ///
 /// # Errors
 /// Several arrays could hold the samples, or none does.
@@ -87,9 +93,9 @@ pub(in crate::data) fn samples_and_labels(
         return Ok((SAMPLES.to_owned(), labels));
     }
     if others == UNNAMED && labels.is_none() {
-        let samples = file.head(UNNAMED[0])?.shape;
+        let samples = file.head(UNNAMED[0])?;
         let classes = file.head(UNNAMED[1])?;
-        if samples.len() > 1 && classes.can_be_classes(samples[0]) {
+        if samples.shape.len() > 1 && classes.can_be_classes(&samples) {
             return Ok((UNNAMED[0].to_owned(), Some(UNNAMED[1].to_owned())));
         }
     }

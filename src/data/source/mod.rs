@@ -74,6 +74,15 @@ pub(super) enum Sample<'a> {
     Row { bytes: &'a [u8], dtype: Dtype, shape: &'a [usize] },
 }
 
+/// How a source is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Opening {
+    /// The order of the axes of an array of pictures.
+    pub layout: Option<ArrayLayout>,
+    /// Whether labels that are no classes are left out, where they would be an error.
+    pub without_wrong_labels: bool,
+}
+
 /// A source of samples. Opening one reads names and labels, never a sample.
 pub(super) trait Source: Send + Sync {
     /// What it is.
@@ -97,6 +106,11 @@ pub(super) trait Source: Send + Sync {
 
     /// The class of each sample.
     fn labels(&self) -> Option<&[usize]> {
+        None
+    }
+
+    /// Why labels that are there were left out.
+    fn labels_left_out(&self) -> Option<&str> {
         None
     }
 

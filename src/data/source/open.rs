@@ -5,22 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::array::ArraySource;
-use super::axes::ArrayLayout;
 use super::cifar::Cifar;
 use super::folder::Folder;
 use super::kinds::{Looks, READ_NAMED, looks};
-use super::{Source, SourceKind, arrays, idx};
+use super::{Opening, Source, SourceKind, arrays, idx};
 use crate::error::{Error, Result};
 
 /// What may be given as data, for messages.
 const ACCEPTED: &str = "give a folder of images, a .npy, .npz or .safetensors array, CIFAR-10 .bin \
                         files or MNIST idx files";
 
-/// Opens a path as the source it holds; `layout` is the order of the axes of an array of pictures.
-pub(in crate::data) fn open(path: &Path, layout: Option<ArrayLayout>) -> Result<Arc<dyn Source>> {
+/// Opens a path as the source it holds.
+pub(in crate::data) fn open(path: &Path, how: Opening) -> Result<Arc<dyn Source>> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => open_folder(path),
-        Ok(_) => open_file(path, layout),
+        Ok(_) => open_file(path, how),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::file("open", path, "there is no such file or folder", ACCEPTED))
         }
@@ -28,13 +27,13 @@ pub(in crate::data) fn open(path: &Path, layout: Option<ArrayLayout>) -> Result<
     }
 }
 
-fn open_file(path: &Path, layout: Option<ArrayLayout>) -> Result<Arc<dyn Source>> {
+fn open_file(path: &Path, how: Opening) -> Result<Arc<dyn Source>> {
     let name = file_name(path);
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        Some("npy") => ArraySource::open(SourceKind::Npy, path, layout),
-        Some("npz") => ArraySource::open(SourceKind::Npz, path, layout),
-        Some("safetensors") => ArraySource::open(SourceKind::Safetensors, path, layout),
+        Some("npy") => ArraySource::open(SourceKind::Npy, path, how),
+        Some("npz") => ArraySource::open(SourceKind::Npz, path, how),
+        Some("safetensors") => ArraySource::open(SourceKind::Safetensors, path, how),
         Some("bin") => Ok(Arc::new(Cifar::open(vec![path.to_owned()])?)),
         _ if idx::is_idx(&name) => idx::open(path),
         _ if looks(&name) == Looks::Picture => {

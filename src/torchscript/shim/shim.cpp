@@ -1,6 +1,7 @@
 #include "shim.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <c10/util/Flags.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
@@ -32,6 +33,8 @@ struct repsim_tail {
   std::vector<int64_t> first_calls;
   bool channels_last;
 };
+
+C10_DECLARE_int(caffe2_log_level);
 
 namespace {
 
@@ -161,6 +164,9 @@ std::string join(const std::vector<std::string>& lines) {
   for (const auto& line : lines) text += line + "\n";
   return text;
 }
+
+// Warnings of libtorch's own go nowhere: what matters of a run is said by the caller.
+const bool kSilent = (FLAGS_caffe2_log_level = 3, true);
 
 }  // namespace
 

@@ -184,6 +184,8 @@ def others(batch: Tensor) -> None:
     save_archive(torch.jit.script(flattens), "flattens.pt")
     seen = listen(flattens, batch)[0]
     write("flattens.json", cka(rows(seen["conv"]), rows(seen["fc"])))
+    torch.manual_seed(8)
+    save_archive(torch.jit.script(networks.FastPath().eval()), "fast_path.pt")
 
 
 def write(name: str, content: Any) -> None:

@@ -299,3 +299,17 @@ class OneImage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
         return self.fc(y.view(int(x.shape[0]), 4, -1).mean(2))
+
+
+class FastPath(nn.Module):
+    """Two blocks that evaluation computes in one piece each, so that their submodules do not run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(15, 8)
+        layers = [nn.TransformerEncoderLayer(8, 2, 8, dropout=0.0, batch_first=True) for _ in range(2)]
+        self.blocks = nn.Sequential(*layers)
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.blocks(self.stem(x.flatten(2).reshape(-1, 5, 15))).mean(1))

@@ -1,0 +1,67 @@
+//! What is said of a command line that cannot be understood, in one line.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Command, Error as Wrong};
+
+use crate::error::Error;
+
+/// Whether it is no mistake but a text that was asked for.
+pub fn is_help(wrong: &Wrong) -> bool {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    matches!(wrong.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion)
+}
+
+/// What is wrong with the arguments, and which help says more.
+pub fn in_one_line(wrong: &Wrong, arguments: &[OsString], commands: &Command) -> Error {
+    let given = arguments.iter().filter_map(|argument| argument.to_str());
+    let command = given.skip(1).find(|word| commands.find_subcommand(word).is_some());
+    let help = match command {
+        Some(name) => format!("`repsim {name} --help` lists what it takes"),
+        None => "`repsim --help` lists the commands".to_owned(),
+    };
+    Error::usage(what(&wrong.to_string()), help)
+}
+
+/// The message without its headings: values that are missing or possible are lists in it.
+fn what(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let mut said = String::new();
+    for line in told {
+        let tip = line.strip_prefix("tip: ");
+        match tip {
+            _ if said.is_empty() => said.push_str(line),
+            // What begins with dashes is hardly ever meant as a value.
+            Some(tip) if tip.starts_with("to pass") => {}
+            Some(tip) => said.push_str(&format!("; {tip}")),
+            None if line.starts_with('[') => said.push_str(&format!(" {line}")),
+            None if said.ends_with(':') => said.push_str(&format!(" {line}")),
+            None => said.push_str(&format!(", {line}")),
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_tips_stand_in_the_line() {
+        let text = "error: the following required arguments were not provided:\n  <A>\n  <B>...\n\n\
+                    Usage: repsim fid <A>\n\nFor more information, try '--help'.\n";
+        assert_eq!(what(text), "the following required arguments were not provided: <A>, <B>...");
+        let text =
+            "error: invalid value 'x' for '--format <F>'\n  [possible values: a, b]\n\nFor more";
+        assert_eq!(what(text), "invalid value 'x' for '--format <F>' [possible values: a, b]");
+        let text = "error: unexpected argument '--dat' found\n\n  tip: a similar argument exists: '--data'\n";
+        let wanted = "unexpected argument '--dat' found; a similar argument exists: '--data'";
+        assert_eq!(what(text), wanted);
+        let text = "error: unexpected argument '-x' found\n\n  tip: to pass '-x' as a value, use '-- -x'\n";
+        assert_eq!(what(text), "unexpected argument '-x' found");
+    }
+}
