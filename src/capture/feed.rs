@@ -218,13 +218,15 @@ pub struct ModelFeed<'a> {
 impl<'a> ModelFeed<'a> {
     /// Of models that were prepared.
     pub fn new(subjects: &'a mut [Subject], source: Source<'a>) -> Self {
-        let judges = subjects.iter().map(|_| Judge::default()).collect();
+        let naming = Naming::default();
+        let judges = subjects.iter().map(|s| Judge::new(&naming, &s.model)).collect();
         Self { subjects, source, summary: None, judges }
     }
 
     /// The same, with the names of the outputs.
     pub fn naming(mut self, naming: &Naming) -> Self {
-        self.judges.iter_mut().for_each(|judge| *judge = Judge::new(naming));
+        let judge = |subject: &Subject| Judge::new(naming, &subject.model);
+        self.judges = self.subjects.iter().map(judge).collect();
         self
     }
 

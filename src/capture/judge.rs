@@ -2,10 +2,12 @@
 
 use tch::Tensor;
 
-use crate::classifier::{Accuracy, Matched, Numbering, OutputForm, Tally, numbered};
+use crate::classifier::{
+    Accuracy, Ending, Matched, Numbering, OutputForm, Tally, numbered, numbered_in_two,
+};
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::torchscript::tensors;
+use crate::torchscript::{Model, tensors};
 
 /// Outputs a sample beyond which they are not taken for those of a classifier.
 const MOST_OUTPUTS: i64 = 100_000;
@@ -45,9 +47,10 @@ pub struct Judged {
 }
 
 impl Judge {
-    /// With the names of the outputs.
-    pub fn new(naming: &Naming) -> Self {
-        Self { naming: naming.clone(), ..Self::default() }
+    /// Of a model that was probed, with the names of its outputs.
+    pub fn new(naming: &Naming, model: &Model) -> Self {
+        let tally = Tally::behind(Ending::seen(model.ends_in_sigmoid()));
+        Self { naming: naming.clone(), tally, ..Self::default() }
     }
 
     /// A pass over the data begins: what an earlier one saw is not counted again.
@@ -56,7 +59,7 @@ impl Judge {
     }
 
     /// Takes in what the model gave for the samples at some positions of the data, where that is N×K
-    /// with K ≥ 2.
+    /// or a vector of N, a single output a sample.
     ///
     /// # Errors
     /// The output cannot be read.
@@ -69,7 +72,7 @@ impl Judge {
         let Some(output) = output.filter(|o| !self.done && is_of_classes(o, indices.len())) else {
             return Ok(());
         };
-        let outputs = tensors::to_matrix(&output.detach())?;
+        let outputs = tensors::to_matrix(&output.detach().reshape([indices.len() as i64, -1]))?;
         let classes =
             self.classes.get_or_insert_with(|| self.naming.classes(dataset, outputs.ncols()));
         let own = |found: &Numbering| indices.iter().map(|&i| found.labels[i]).collect();
@@ -93,6 +96,9 @@ impl Naming {
     /// The classes of the samples by the numbers of K outputs, or why they are not known.
     fn classes(&self, dataset: &Dataset, outputs: usize) -> Result<Numbering, String> {
         let own = dataset.classes();
+        if outputs == 1 {
+            return numbered_in_two(dataset.labels(), own);
+        }
         let names = match self {
             Self::Known(names) if names.len() == outputs => names,
             Self::Every(names) if names.len() != outputs => {
@@ -108,12 +114,17 @@ impl Naming {
     }
 }
 
-/// Whether an output is N×K with K ≥ 2, of floats.
+/// Whether an output is N×K, or a vector of N, of floats.
 fn is_of_classes(output: &Tensor, samples: usize) -> bool {
     let shape = output.size();
     let floats = matches!(
         output.kind(),
         tch::Kind::Float | tch::Kind::Double | tch::Kind::Half | tch::Kind::BFloat16
     );
-    matches!(shape[..], [n, k] if n == samples as i64 && (2..=MOST_OUTPUTS).contains(&k)) && floats
+    let (rows, outputs) = match shape[..] {
+        [n] => (n, 1),
+        [n, k] => (n, k),
+        _ => return false,
+    };
+    rows == samples as i64 && (1..=MOST_OUTPUTS).contains(&outputs) && floats
 }

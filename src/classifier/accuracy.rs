@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::form::{Forms, OutputForm};
+use super::form::{Ending, Forms, OutputForm};
 
 /// Above this probability under chance an accuracy is not clearly above it.
 pub const LEVEL: f64 = 0.01;
+
+/// What a single output can be.
+const FORMS: [OutputForm; 2] = [OutputForm::Logits, OutputForm::IndependentProbabilities];
 
 /// What is known of the predictions so far.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +20,8 @@ pub struct Tally {
     rows: usize,
     broken: usize,
     correct: usize,
+    /// Of single outputs, those that are right with each of [`FORMS`].
+    singles: [usize; 2],
     /// Samples of each class.
     classes: BTreeMap<usize, usize>,
 }
@@ -30,15 +35,22 @@ pub struct Accuracy {
     pub count: usize,
     /// K.
     pub outputs: usize,
-    /// The share that is right by naming the most frequent class each time, and no less than 1/K.
+    /// The share that is right by naming the most frequent class each time, and no less than 1/K; of a
+    /// single output no less than 1/2.
     pub chance: f64,
     /// The probability of so many right or more by chance; `None` where it could not be small.
     pub p_value: Option<f64>,
 }
 
 impl Tally {
+    /// Of a network with this ending; nothing seen yet.
+    pub fn behind(ending: Ending) -> Self {
+        Self { forms: Forms::behind(ending), ..Self::default() }
+    }
+
     /// Takes in N×K outputs, with the class of each sample by the number of its output where that is
-    /// known.
+    /// known. A single output says the second of two classes where it is above
+    /// [`OutputForm::threshold`].
     pub fn add(&mut self, outputs: ArrayView2<'_, f64>, labels: Option<&[usize]>) {
         self.forms.add(outputs);
         self.outputs = outputs.ncols();
@@ -48,6 +60,9 @@ impl Tally {
             match prediction(row) {
                 Some(class) => self.correct += usize::from(class == label),
                 None => self.broken += 1,
+            }
+            for (right, form) in self.singles.iter_mut().zip(FORMS) {
+                *right += usize::from(usize::from(row[0] > form.threshold()) == label);
             }
         }
     }
@@ -75,10 +90,14 @@ impl Tally {
         if self.broken > 0 {
             return Err(format!("the outputs of {} samples are NaN or infinite", self.broken));
         }
-        let chance = (most as f64 / count as f64).max(1.0 / self.outputs as f64);
+        let correct = match (self.outputs, self.form()) {
+            (1, Some(form)) => self.singles[usize::from(form.is_probability())],
+            _ => self.correct,
+        };
+        let chance = (most as f64 / count as f64).max(1.0 / self.outputs.max(2) as f64);
         let can_tell = chance.powf(count as f64) <= LEVEL;
-        let p_value = can_tell.then(|| at_least(self.correct, count, chance));
-        Ok(Accuracy { correct: self.correct, count, outputs: self.outputs, chance, p_value })
+        let p_value = can_tell.then(|| at_least(correct, count, chance));
+        Ok(Accuracy { correct, count, outputs: self.outputs, chance, p_value })
     }
 }
 
@@ -185,6 +204,20 @@ mod tests {
         assert_eq!(found.p_value, None);
         let found = accuracy(ndarray::Array2::zeros((50, 2)), &[1; 50]).expect("labels");
         assert_eq!((found.chance, found.p_value, found.is_at_chance()), (1.0, None, false));
+    }
+
+    #[test]
+    fn a_single_output_is_held_against_its_threshold() {
+        let of = |outputs: ndarray::Array2<f64>, ending| {
+            let mut tally = Tally::behind(ending);
+            tally.add(outputs.view(), Some(&[0, 1, 1]));
+            tally.accuracy().map(|found| (found.correct, found.chance))
+        };
+        let most = 2.0 / 3.0;
+        assert_eq!(of(array![[0.2], [0.4], [0.9]], Ending::Sigmoid), Ok((2, most)));
+        assert_eq!(of(array![[0.2], [0.4], [0.9]], Ending::Other), Ok((2, most)));
+        assert_eq!(of(array![[-0.2], [0.4], [0.9]], Ending::Other), Ok((3, most)));
+        assert_eq!(of(array![[0.6], [0.4], [0.3]], Ending::Sigmoid), Ok((0, most)));
     }
 
     #[test]

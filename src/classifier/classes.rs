@@ -60,6 +60,26 @@ pub fn numbered(
     }
 }
 
+/// The class of each sample, 0 or 1, for a network with a single output, which speaks for the second of
+/// two classes: of names in their order, of numbers 1.
+///
+/// # Errors
+/// Why that cannot be told: no labels, or other than two classes.
+pub fn numbered_in_two(labels: Option<&[usize]>, classes: &[String]) -> Result<Numbering, String> {
+    let labels = labels.ok_or("the data have no labels")?;
+    let most = labels.iter().max().map_or(0, |most| most + 1);
+    let (count, matched) = match classes.is_empty() {
+        true => (most.max(2), Matched::Numbers),
+        false => (classes.len(), Matched::Names),
+    };
+    match count == 2 && most <= 2 {
+        true => Ok(Numbering { labels: labels.to_vec(), matched }),
+        false => Err(format!(
+            "the model gives one output, which tells two classes apart, and the data have {count}"
+        )),
+    }
+}
+
 /// Why the classes of the data are not those of the outputs.
 pub fn unlike(outputs: usize, classes: usize) -> String {
     format!(
@@ -85,6 +105,20 @@ mod tests {
         assert_eq!(found, Ok(Numbering { labels: vec![0, 2], matched: Matched::Numbers }));
         let found = numbered(Some(&[0, 1]), &own, &names(&["x", "y"]), 2);
         assert_eq!(found, Ok(Numbering { labels: vec![0, 1], matched: Matched::Names }));
+    }
+
+    #[test]
+    fn one_output_tells_two_classes_apart() {
+        let own = names(&["cat", "dog"]);
+        let found = numbered_in_two(Some(&[1, 1]), &own);
+        assert_eq!(found, Ok(Numbering { labels: vec![1, 1], matched: Matched::Names }));
+        let found = numbered_in_two(Some(&[0, 0]), &[]);
+        assert_eq!(found, Ok(Numbering { labels: vec![0, 0], matched: Matched::Numbers }));
+        for (labels, own) in [(Some([0, 2]), vec![]), (Some([0, 1]), names(&["a", "b", "c"]))] {
+            let why = numbered_in_two(labels.as_ref().map(|l| l.as_slice()), &own);
+            assert!(why.is_err_and(|why| why.ends_with("the data have 3")));
+        }
+        assert!(numbered_in_two(None, &[]).is_err());
     }
 
     #[test]

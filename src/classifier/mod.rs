@@ -1,7 +1,7 @@
 //! What the output of a classifier says: its form, the classes it stands for, and how often it is
 //! right beside chance.
 //!
-//! * [`OutputForm`]: logits, probabilities, or log-probabilities.
+//! * [`OutputForm`]: logits, probabilities of classes or each of its own, or log-probabilities.
 //! * [`numbered`]: the class of each sample by the number of its output.
 //! * [`Tally`], [`Accuracy`]: predictions counted batch by batch, held against chance.
 
@@ -10,5 +10,5 @@ mod classes;
 mod form;
 
 pub use accuracy::{Accuracy, LEVEL, Tally, at_least};
-pub use classes::{Matched, Numbering, numbered, unlike};
-pub use form::{Forms, OutputForm};
+pub use classes::{Matched, Numbering, numbered, numbered_in_two, unlike};
+pub use form::{Ending, Forms, OutputForm};

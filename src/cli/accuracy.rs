@@ -27,13 +27,17 @@ pub fn judge(
     warnings
 }
 
-/// Warns of gradients that are taken through a softmax.
+/// Warns of gradients that are taken through a softmax or a sigmoid.
 pub fn of_probabilities(record: &ModelInput) -> Option<Warning> {
+    let last = match record.output? {
+        OutputForm::Probabilities => "softmax",
+        OutputForm::IndependentProbabilities => "sigmoid",
+        OutputForm::Logits | OutputForm::LogProbabilities => return None,
+    };
     let text = format!(
-        "{} gives probabilities, not logits: gradients go through its softmax and vanish where it is \
-         certain; export the network without its softmax",
+        "{} gives probabilities, not logits: gradients go through its {last} and vanish where it is \
+         certain; export the network without its {last}",
         record.path
     );
-    let are = record.output == Some(OutputForm::Probabilities);
-    are.then(|| Warning::new("outputs-are-probabilities", &record.path, text))
+    Some(Warning::new("outputs-are-probabilities", &record.path, text))
 }

@@ -15,7 +15,7 @@ use super::output::{self, Messages};
 use super::sets::{Collected, Keep, Sets};
 use super::{picture, samples};
 use crate::capture::Naming;
-use crate::classifier::{Forms, Matched, numbered};
+use crate::classifier::{Matched, OutputForm, numbered, numbered_in_two};
 use crate::error::{Error, Result};
 use crate::novelty::{Classes, Mahalanobis, Nearest, Neighbours, auroc, deciles, predictions};
 use crate::report::distance::{
@@ -128,7 +128,8 @@ fn measure(args: &Args, messages: &Messages) -> Result<Found> {
     let distances =
         native::with_blas_threads(threads, || Distances::of(&reference, &data, args.k))?;
     let measuring = measuring.elapsed().as_secs_f64();
-    let judged = Judged::of(&reference, &data);
+    let form = sets.features.ready().and_then(|ready| ready.record.output).unwrap_or_default();
+    let judged = Judged::of(&reference, &data, form);
     let rows = rows(&reference, &data, &distances, judged.as_ref().ok());
     let results = results(args, &sets, (&reference, &data), &distances, &judged);
     let mut warnings = sets.noticed();
@@ -205,13 +206,11 @@ impl Judged {
     ///
     /// # Errors
     /// Why that cannot be told.
-    fn of(reference: &Collected, data: &Collected) -> Result<Self, String> {
+    fn of(reference: &Collected, data: &Collected, form: OutputForm) -> Result<Self, String> {
         let labels = data.labels.as_ref().ok_or("the data have no labels")?;
         let logits = data.logits.as_ref().ok_or("the model gives no matrix of logits")?;
         let (label, names, by_name) = in_order(labels, data, reference, logits.ncols())?;
-        let said = predictions(logits.view(), Forms::of(logits.view()))
-            .into_iter()
-            .collect::<Option<Vec<_>>>();
+        let said = predictions(logits.view(), form).into_iter().collect::<Option<Vec<_>>>();
         let said = said.ok_or("the logits of a sample are NaN or infinite")?;
         let predicted: Vec<usize> = said.iter().map(|p| p.class).collect();
         let correct = predicted.iter().zip(&label).map(|(p, l)| p == l).collect();
@@ -229,6 +228,10 @@ fn in_order(
     reference: &Collected,
     logits: usize,
 ) -> Result<(Vec<usize>, Vec<String>, bool), String> {
+    if logits == 1 {
+        let found = numbered_in_two(Some(labels), &data.classes)?;
+        return Ok((found.labels, data.classes.clone(), false));
+    }
     let found = numbered(Some(labels), &data.classes, &reference.classes, logits)?;
     let holds = |name: &String| reference.classes.contains(name);
     let by_name = found.matched == Matched::Names

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use crate::capture::Naming;
-use crate::classifier::{Forms, OutputForm, numbered, unlike};
+use crate::classifier::{Ending, Forms, OutputForm, numbered, unlike};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::report::Warning;
@@ -76,7 +76,8 @@ impl TargetArgs {
         target.resolve(&logits, Some(&own))?;
         let labels = numbered(dataset.labels(), dataset.classes(), &classes.names, count);
         let labels = labels.map(|found| found.labels);
-        let form = Forms::of(tensors::to_matrix(&logits)?.view());
+        let ending = Ending::seen(model.ends_in_sigmoid());
+        let form = Forms::of(tensors::to_matrix(&logits)?.view(), ending);
         if let (Err(reason), Target::Label) = (&labels, target) {
             return Err(Error::usage(
                 format!("--true-class needs to know the class of each image: {reason}"),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distance::NullValue;
 use super::{Number, Report};
+use crate::classifier::OutputForm;
 use crate::data::{ArrayLayout, Preprocess};
 use crate::functional::{Ablation, Perturbation};
 
@@ -62,8 +63,12 @@ pub struct SensitivityResults {
     pub n: usize,
     /// Share of them that the intact model predicts rightly; `null` where labels are not known.
     pub accuracy: Number,
-    /// The mean of the score that is looked at: a logit, or the difference of two. Where the model's
-    /// outputs are probabilities, it and all that is called a logit here is one of those.
+    /// What the score that is looked at is made of: what the field names here call a logit is an output
+    /// of this form.
+    #[serde(default)]
+    pub score_form: OutputForm,
+    /// The mean of the score that is looked at: a logit, or the difference of two; where `score_form` says
+    /// so a probability, or the difference of two.
     pub mean_logit: Number,
     /// One a layer.
     pub layers: Vec<LayerResult>,

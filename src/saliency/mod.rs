@@ -23,5 +23,5 @@ mod target;
 
 pub use explain::{Column, Explained, Explainer, Images, Options, baseline, forward, noise};
 pub use method::Method;
-pub use output::{cross_entropy, log_probabilities, probabilities};
+pub use output::{cross_entropy, divergences, log_probabilities, probabilities};
 pub use target::{Classes, Target, finite_rows};

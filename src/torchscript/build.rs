@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "aliases.cpp",
     "axes.cpp",
     "build.cpp",
     "constants.cpp",
     "dependence.cpp",
+    "ending.cpp",
     "graph.cpp",
     "layout.cpp",
     "names.cpp",
@@ -24,8 +25,10 @@ fn main() {
         "aliases.h",
         "axes.h",
         "build.h",
+        "calls.h",
         "constants.h",
         "dependence.h",
+        "ending.h",
         "graph.h",
         "layout.h",
         "model.h",

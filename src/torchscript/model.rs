@@ -157,6 +157,12 @@ impl Model {
         self.output_dependence
     }
 
+    /// Whether its output comes from a sigmoid, with at most operators behind it that move values or
+    /// combine them element by element; known once it was probed.
+    pub fn ends_in_sigmoid(&self) -> bool {
+        self.handle.ends_in_sigmoid()
+    }
+
     /// Whether some of its values depend on random numbers, as far as is known: it may before it was
     /// probed.
     pub fn draws(&self) -> bool {

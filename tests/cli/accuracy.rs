@@ -11,7 +11,7 @@ const DATA: &str = "--data {careless/images.npz}";
 /// The preprocessing that the example models were trained with.
 const TRAINED: &str = "--preprocess raw --channels 3 --mean 0.2860 --std 0.3530";
 
-fn run(line: &str) -> (Run, Value) {
+pub fn run(line: &str) -> (Run, Value) {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
     let mut arguments = words(line);
@@ -22,14 +22,14 @@ fn run(line: &str) -> (Run, Value) {
     (run, serde_json::from_str(&text).unwrap())
 }
 
-fn warns(report: &Value, code: &str) -> Vec<String> {
+pub fn warns(report: &Value, code: &str) -> Vec<String> {
     let all = report["warnings"].as_array().unwrap().iter();
     let own = all.filter(|warning| warning["code"] == code);
     own.map(|warning| warning["text"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The accuracies of all models of a report.
-fn accuracies(report: &Value) -> Vec<Value> {
+pub fn accuracies(report: &Value) -> Vec<Value> {
     let models = report["inputs"]["models"].as_array().unwrap().iter();
     models.flat_map(|m| m["accuracy"].as_array().cloned().unwrap_or_default()).collect()
 }

@@ -46,6 +46,7 @@ mod report;
 mod reports;
 mod saliency;
 mod sensitivity;
+mod sigmoids;
 mod stitch;
 mod support;
 mod tokens;

@@ -55,6 +55,7 @@ pub fn path(name: &str) -> PathBuf {
             "measures/",
             "fid/",
             "saliency/",
+            "sigmoids/",
             "similarity/",
             "stitching/",
         ]

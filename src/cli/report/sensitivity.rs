@@ -39,7 +39,8 @@ fn lead(report: &SensitivityReport) -> String {
         "label" => "the image's own class".to_owned(),
         other => other.to_owned(),
     };
-    format!("{} images; looked at is the logit of {target}.{right}", results.n)
+    let one = results.score_form.one();
+    format!("{} images; looked at is the {one} of {target}.{right}", results.n)
 }
 
 /// The fall of the score under the ablation that ranks.

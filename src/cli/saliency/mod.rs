@@ -137,7 +137,7 @@ fn aim(
                 format!("the models differ in what is explained: {shared}, {}", aim.target);
             return Err(Error::usage(problem, "name the class by its number"));
         }
-        subject.judge = Judge::new(&aim.naming());
+        subject.judge = Judge::new(&aim.naming(), &subject.explainer.model);
         subject.form = aim.form;
         subject.names = aim.names;
         subject.labels = aim.labels.ok().filter(|_| shared == Target::Label);

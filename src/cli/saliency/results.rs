@@ -414,7 +414,7 @@ fn model_names(paths: &[PathBuf]) -> Vec<String> {
 
 /// The classes with the highest outputs.
 fn top(logits: &[f64], names: &[String], form: OutputForm) -> Vec<ClassScore> {
-    let are_probabilities = form == OutputForm::Probabilities;
+    let are_probabilities = form.is_probability();
     let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = logits.iter().map(|l| (l - most).exp()).sum();
     let mut order: Vec<usize> = (0..logits.len()).collect();
@@ -424,6 +424,7 @@ fn top(logits: &[f64], names: &[String], form: OutputForm) -> Vec<ClassScore> {
         logit: (!are_probabilities).then_some(logits[i]).into(),
         probability: match are_probabilities {
             true => logits[i].into(),
+            false if logits.len() == 1 => (1.0 / (1.0 + (-logits[i]).exp())).into(),
             false => ((logits[i] - most).exp() / sum).into(),
         },
     };

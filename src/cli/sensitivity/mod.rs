@@ -89,7 +89,7 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     settings::tell_preset(&args.preprocess, &preprocess, messages);
     let aim = args.target.aim(&mut subject.model, &samples, &dataset)?;
     plan.form = aim.form;
-    let judge = Judge::new(&aim.naming());
+    let judge = Judge::new(&aim.naming(), &subject.model);
     let Aim { names, target, labels, warning, .. } = aim;
     warnings.extend(warning);
     let record = Record {

@@ -36,11 +36,12 @@ pub fn draw(report: &SensitivityReport, path: &Path) -> Result<()> {
         named.extend(first.into_iter().flatten().map(|&c| (start + c, name(layer, c, several))));
     }
     let names: Vec<String> = drawn.iter().map(|layer| layer.name.clone()).collect();
+    let one = report.results.score_form.one();
     let scatter = Scatter {
         title: "Importance against sensitivity",
         subtitle: &subtitle(report, ablation, &left),
         x_label: "sensitivity: mean |gradient| · standard deviation",
-        y_label: &format!("importance: fall of the logit with the channel at {}", at(ablation)),
+        y_label: &format!("importance: fall of the {one} with the channel at {}", at(ablation)),
         points: &points,
         labels: &labels,
         highlighted: &named,

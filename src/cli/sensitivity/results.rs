@@ -96,6 +96,7 @@ fn results(run: &Run<'_>, found: &Collected) -> SensitivityResults {
     SensitivityResults {
         n: found.images.len(),
         accuracy: right.into(),
+        score_form: run.plan.form,
         mean_logit: mean(scores).map(|mean| mean.value).into(),
         nulls: nulls(run, found, &layers),
         layers,

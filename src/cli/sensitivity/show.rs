@@ -29,7 +29,8 @@ fn intact(report: &SensitivityReport) -> String {
     let results = &report.results;
     let logit = number(results.mean_logit);
     let right = results.accuracy.get().map(|a| format!(", accuracy {:.1} %", 100.0 * a));
-    format!("{} images, mean logit {logit}{}", results.n, right.unwrap_or_default())
+    let one = results.score_form.one();
+    format!("{} images, mean {one} {logit}{}", results.n, right.unwrap_or_default())
 }
 
 /// The most important channels of a layer, and how the two orders agree.
@@ -113,7 +114,8 @@ fn robustness(report: &SensitivityReport) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let header = ["perturbation", "strength", "flips", "95 %", "change of the logit", "accuracy"];
+    let change = format!("change of the {}", report.results.score_form.one());
+    let header = ["perturbation", "strength", "flips", "95 %", &change, "accuracy"];
     let mut table = output::table(&header);
     for row in rows {
         table.add_row([

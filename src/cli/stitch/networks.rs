@@ -148,7 +148,7 @@ impl Networks {
         for subject in &mut self.subjects {
             let aim = target.aim(&mut subject.model, &first[subject.input], data)?;
             self.forms.push(aim.form);
-            self.judges.push(Judge::new(&aim.naming()));
+            self.judges.push(Judge::new(&aim.naming(), &subject.model));
             found.push(aim.labels);
         }
         self.unlabelled = found[1].as_ref().err().cloned();

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use crate::classifier::OutputForm;
 use crate::error::Result;
 use crate::functional::predicted;
-use crate::saliency::log_probabilities;
+use crate::saliency::divergences;
 use crate::torchscript::tensors;
 
 /// What one network, or one stitch, has predicted so far.
@@ -37,8 +37,8 @@ impl Scores {
         let images = against.logits.size()[0];
         let logits = logits.f_expand([images, -1], false);
         let logits = logits.map_err(|e| tensors::torch_error("compare logits", &e))?;
-        let said = predicted(&logits)?;
-        let intact = predicted(against.logits)?;
+        let said = decided(&logits, against.form)?;
+        let intact = decided(against.logits, against.form)?;
         self.images += said.len();
         let sound = |(a, b): &(&Option<usize>, &Option<usize>)| a.is_some() && b.is_some();
         self.unsound += said.len() - said.iter().zip(&intact).filter(sound).count();
@@ -81,20 +81,27 @@ impl Scores {
         if self.unsound > 0 { f64::NAN } else { count as f64 / self.images as f64 }
     }
 
-    /// The mean over images of KL(p‖q) = Σ p·ln(p/q) in nats, with p the intact network's probabilities
-    /// and q the stitched one's.
+    /// The mean over images of KL(p‖q) in nats ([`divergences`]), with p the intact network's
+    /// probabilities and q the stitched one's.
     pub fn divergence(&self) -> f64 {
         self.divergence / self.images as f64
     }
 }
 
+/// What is said of each image: its class, or of a single output whether it is above the threshold.
+fn decided(outputs: &Tensor, form: OutputForm) -> Result<Vec<Option<usize>>> {
+    if outputs.size().last() != Some(&1) {
+        return predicted(outputs);
+    }
+    let values = tensors::to_vector(&outputs.reshape([-1]).to_kind(Kind::Double))?;
+    let side = |value: &f64| value.is_finite().then(|| usize::from(*value > form.threshold()));
+    Ok(values.iter().map(side).collect())
+}
+
 /// ΣKL(p‖q) over the rows, with p and q the probabilities of both.
 fn divergence(p: &Tensor, q: &Tensor, form: OutputForm) -> Result<f64> {
-    let of = |outputs| log_probabilities(outputs, form, Kind::Double);
-    let (p, q) = (of(p), of(q));
-    let each = p.exp() * (p - q);
     // No divergence is below 0 but by rounding; NaN stays.
-    let each = each.sum_dim_intlist([-1i64].as_slice(), false, Kind::Double).clamp_min(0.0);
+    let each = divergences(p, q, form).clamp_min(0.0);
     Ok(tensors::to_vector(&each.sum(Kind::Double).reshape([1]))?[0])
 }
 

@@ -1,5 +1,7 @@
 //! A stitch that learns on the task.
 
+use std::f64::consts::LN_2;
+
 use tch::nn::{self, OptimizerConfig};
 use tch::{Kind, Reduction, Tensor};
 
@@ -90,7 +92,10 @@ impl Trainer {
 
     /// The stitch and how its loss went.
     pub fn finish(self) -> Trained {
-        let guessing = (self.classes as f64).ln();
+        let guessing = match self.form {
+            OutputForm::IndependentProbabilities => self.classes as f64 * LN_2,
+            _ => (self.classes as f64).ln(),
+        };
         let bound = guessing.max(1.5 * self.start.unwrap_or(0.0));
         let diverged = self.losses.last().is_some_and(|loss| loss.is_nan() || *loss > bound);
         Trained { stitch: self.stitch, losses: self.losses, diverged }

@@ -9,6 +9,7 @@ use crate::torchscript::dependence::{Cause, Dependence};
 unsafe extern "C" {
     fn repsim_layer_dependence(model: *const Opaque, layer: usize) -> c_int;
     fn repsim_output_dependence(model: *const Opaque) -> c_int;
+    fn repsim_ends_in_sigmoid(model: *const Opaque) -> c_int;
     fn repsim_causes(model: *const Opaque) -> *mut c_char;
     fn repsim_same_tensor(model: *const Opaque, call: usize) -> i64;
 }
@@ -24,6 +25,13 @@ impl Handle {
     pub fn output_dependence(&self) -> Dependence {
         // SAFETY: the handle is valid.
         Dependence::from_bits(unsafe { repsim_output_dependence(self.0.as_ptr()) })
+    }
+
+    /// Whether what the model returned in the last probe, or the element of it chosen by now, comes from
+    /// a sigmoid.
+    pub fn ends_in_sigmoid(&self) -> bool {
+        // SAFETY: the handle is valid.
+        unsafe { repsim_ends_in_sigmoid(self.0.as_ptr()) != 0 }
     }
 
     /// The operators that bring this in.

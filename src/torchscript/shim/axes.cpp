@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "calls.h"
 #include "rules.h"
 
 namespace repsim {
@@ -9,25 +10,6 @@ namespace repsim {
 namespace {
 
 thread_local AxisTracker* current = nullptr;
-
-// What a call was given: arguments are gone when it ends.
-struct Arguments : at::ObserverContext {
-  std::vector<c10::IValue> values;
-};
-
-// `aten::add_` and `add.out` are the operator `add`.
-std::string operator_name(const c10::FunctionSchema& schema) {
-  std::string name = schema.name();
-  name.erase(0, name.rfind(':') + 1);
-  if (name.size() > 1 && name.back() == '_' && name[name.size() - 2] != '_') name.pop_back();
-  return name;
-}
-
-// The tensors of a value, one or a list of them.
-std::vector<at::Tensor> tensors_of(const c10::IValue& value) {
-  if (value.isTensor()) return {value.toTensor()};
-  return value.isTensorList() ? value.toTensorVector() : std::vector<at::Tensor>();
-}
 
 }  // namespace
 
@@ -56,15 +38,8 @@ std::vector<Axes> AxisTracker::axes() const {
   return found;
 }
 
-// The boxed calls of the interpreter hand over its whole stack; the arguments are its end.
 std::unique_ptr<at::ObserverContext> AxisTracker::begin(const at::RecordFunction& function) {
-  auto context = std::make_unique<Arguments>();
-  const auto schema = function.operator_schema();
-  if (!current || !schema) return context;
-  const auto given = function.inputs();
-  const auto count = std::min(given.size(), schema->arguments().size());
-  context->values.assign(given.end() - count, given.end());
-  return context;
+  return current ? arguments_of(function) : nullptr;
 }
 
 // Nothing that goes wrong here may stop the model: an output without a layout is one of which

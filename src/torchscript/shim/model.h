@@ -28,6 +28,7 @@ struct repsim_model {
   int64_t output = -1;                          // element of what is returned; -1: all of it
   std::string output_type;
   std::vector<repsim::Axes> probed;             // the axes of what the last probe's taps gave
+  std::vector<bool> sigmoids;                   // what it returned in the last probe that did
 };
 
 namespace repsim {

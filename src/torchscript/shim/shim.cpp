@@ -17,6 +17,7 @@
 #include "aliases.h"
 #include "axes.h"
 #include "dependence.h"
+#include "ending.h"
 #include "graph.h"
 #include "model.h"
 #include "names.h"
@@ -249,6 +250,12 @@ int64_t repsim_same_tensor(const repsim_model* model, size_t call) {
   return call < model->same.size() ? model->same[call] : -1;
 }
 
+int repsim_ends_in_sigmoid(const repsim_model* model) {
+  const auto& found = model->sigmoids;
+  if (model->output < 0) return found.size() == 1 && found[0];
+  return static_cast<size_t>(model->output) < found.size() && found[model->output];
+}
+
 int repsim_is_flat(const repsim_model* model) { return model->flat; }
 
 int repsim_has_features_flag(const repsim_model* model) {
@@ -317,10 +324,12 @@ int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void*
     model->dependence =
         repsim::find_dependence(*model->tapped, given, model->owners, model->layers);
     repsim::AxisTracker tracker(copy);
+    const repsim::SigmoidTracker sigmoids;
     Identities identities(model->same);
     const Listener listener{hook, context, &tracker, &identities};
     const bool finished = call(*function, given, listener, &result);
     model->probed = tracker.axes();
+    if (finished) model->sigmoids = sigmoids.endings(result);
     model->overwrites_input |= copy._version() > 0;
     return finished ? 0 : 2;
   });

@@ -50,6 +50,10 @@ char* repsim_causes(const repsim_model* model);
 // 0) was given, with the same values; -1 where it was the first itself.
 int64_t repsim_same_tensor(const repsim_model* model, size_t call);
 
+// 1 if what the model returned in the last probe, or the element of it that counts as the output by
+// now, comes from a sigmoid.
+int repsim_ends_in_sigmoid(const repsim_model* model);
+
 // 1 if the archive has no modules left and its layers are operator nodes.
 int repsim_is_flat(const repsim_model* model);
 

@@ -14,7 +14,7 @@ Everything is written beside this script:
 """
 
 import json
-import zipfile
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent
 SIZE = 16
@@ -218,17 +221,6 @@ def seen(net: nn.Module, batch: Tensor) -> dict[str, Tensor]:
     return found
 
 
-def save(module: torch.jit.ScriptModule, path: Path) -> None:
-    """Writes an archive without the records that hold paths of this machine."""
-    module.save(str(path))
-    with zipfile.ZipFile(path) as archive:
-        records = [(info, archive.read(info)) for info in archive.infolist()]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for info, data in records:
-            if not info.filename.endswith(".debug_pkl"):
-                archive.writestr(zipfile.ZipInfo(info.filename), data, zipfile.ZIP_DEFLATED)
-
-
 def export(net: nn.Module, kind: str, batch: Tensor) -> torch.jit.ScriptModule:
     if kind == "scripted":
         return torch.jit.script(net)
@@ -314,7 +306,7 @@ def main() -> None:
         found = outputs[name] = seen(net, data[kind])
         files = [f"{name}_{archive}.pt" for archive in archives]
         for file, archive in zip(files, archives):
-            save(export(net, archive, data[kind]), FOLDER / file)
+            save_archive(export(net, archive, data[kind]), FOLDER / file)
         golden["cases"][name] = {
             "input": list(data[kind].shape[1:]),
             "archives": files,
@@ -337,7 +329,7 @@ def main() -> None:
             "model": "swin_scripted.pt", "layer": layer, "reduce": reduce,
             "d": x.shape[1], "fid": frechet(x, y),
         })
-    save(torch.jit.freeze(torch.jit.script(nets["swin"])), FOLDER / "swin_frozen.pt")
+    save_archive(torch.jit.freeze(torch.jit.script(nets["swin"])), FOLDER / "swin_frozen.pt")
     (FOLDER / "axes.json").write_text(json.dumps(golden, indent=1) + "\n")
 
 

@@ -19,6 +19,7 @@ The input is also there as an array file where the command line is to read it.
 import copy
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import networks
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent
 GRADIENT_CLASS = 3
@@ -83,20 +87,6 @@ def record(model: nn.Module, batch: Tensor) -> Recording:
         handle.remove()
     recording.not_called = [path for path in modules if path not in calls]
     return recording
-
-
-def save_archive(module: torch.jit.ScriptModule, name: str) -> None:
-    """Saves a module without its debug records, which hold the paths of source files."""
-    path = str(FOLDER / name)
-    module.save(path)
-    reader = torch._C.PyTorchFileReader(path)
-    records = {record: reader.get_record(record) for record in reader.get_all_records()}
-    writer = torch._C.PyTorchFileWriter(path)
-    writer.set_min_version(int(records["version"]))
-    for record, data in records.items():
-        if not record.endswith((".debug_pkl", "version")) and not record.startswith(".data/"):
-            writer.write_record(record, data, len(data))
-    writer.write_end_of_file()
 
 
 def trace(model: nn.Module, batch: Tensor) -> torch.jit.ScriptModule:
@@ -184,8 +174,8 @@ def tiny_resnet(model: networks.TinyResNet, batch: Tensor) -> Recording:
     recording = record(model, batch)
     assert recording.values["layer/bn1"].min() < 0
     recording.values |= gradients(model, batch, GRADIENT_LAYERS)
-    save_archive(torch.jit.script(model), "tiny_resnet_scripted.pt")
-    save_archive(trace(model, batch), "tiny_resnet_traced.pt")
+    save_archive(torch.jit.script(model), FOLDER / "tiny_resnet_scripted.pt")
+    save_archive(trace(model, batch), FOLDER / "tiny_resnet_traced.pt")
     np.save(FOLDER / "tiny_resnet.npy", batch.numpy())
     write_case(
         "tiny_resnet",
@@ -235,7 +225,7 @@ def frozen(model: networks.TinyResNet, eager: Recording) -> None:
     (in-place and not in-place alike), `equals` is the eager layer of the same values.
     """
     module = torch.jit.freeze(torch.jit.script(model))
-    save_archive(module, "frozen.pt")
+    save_archive(module, FOLDER / "frozen.pt")
     values = {name: eager.values[name] for name in ("input", "output")}
     operators: list[dict[str, Any]] = []
     counts: dict[str, int] = {}
@@ -262,7 +252,7 @@ def control_flow() -> None:
     """`if` on the input, `if` on the training flag, two kinds of `for`, and a tuple."""
     model = networks.ControlFlow().eval().requires_grad_(False)
     batch = torch.rand(6, 8) + 0.1
-    save_archive(torch.jit.script(model), "control_flow.pt")
+    save_archive(torch.jit.script(model), FOLDER / "control_flow.pt")
     np.save(FOLDER / "control_flow.npy", batch.numpy())
     write_case("control_flow", ["control_flow.pt"], record(model, batch))
 
@@ -271,8 +261,8 @@ def identity() -> None:
     """Tracing leaves an `nn.Identity` without a tensor: there it is no layer."""
     model = networks.WithIdentity().eval().requires_grad_(False)
     batch = torch.randn(5, 16)
-    save_archive(torch.jit.script(model), "identity_scripted.pt")
-    save_archive(trace(model, batch), "identity_traced.pt")
+    save_archive(torch.jit.script(model), FOLDER / "identity_scripted.pt")
+    save_archive(trace(model, batch), FOLDER / "identity_traced.pt")
     archives = ["identity_scripted.pt", "identity_traced.pt"]
     write_case("identity", archives, record(model, batch), no_tensor_when_traced=["skip"])
 
@@ -284,7 +274,7 @@ def mlp() -> None:
     )
     model.eval().requires_grad_(False)
     batch = torch.randn(12, 16)
-    save_archive(torch.jit.script(model), "mlp.pt")
+    save_archive(torch.jit.script(model), FOLDER / "mlp.pt")
     np.save(FOLDER / "mlp.npy", batch.numpy())
     np.savez(FOLDER / "mlp.npz", x=batch.numpy())
     write_tensors("mlp_input.safetensors", {"x": batch})
@@ -302,7 +292,7 @@ def nan_layer() -> None:
     recording = record(model, batch)
     hit = torch.nonzero(recording.values["layer/root"].isnan()).tolist()
     assert hit == [[5, 2]]
-    save_archive(torch.jit.script(model), "nan_layer.pt")
+    save_archive(torch.jit.script(model), FOLDER / "nan_layer.pt")
     np.save(FOLDER / "nan_layer.npy", batch.numpy())
     write_case("nan_layer", ["nan_layer.pt"], recording, nan={"layer": "root", "sample": 5})
 
@@ -311,7 +301,7 @@ def constant_layer() -> None:
     """The layer `constant` has the same row for every sample."""
     model = networks.ConstantLayer().eval().requires_grad_(False)
     batch = torch.randn(8, 4)
-    save_archive(torch.jit.script(model), "constant_layer.pt")
+    save_archive(torch.jit.script(model), FOLDER / "constant_layer.pt")
     np.save(FOLDER / "constant_layer.npy", batch.numpy())
     write_case("constant_layer", ["constant_layer.pt"], record(model, batch), constant="constant")
 
@@ -321,15 +311,15 @@ def varying() -> None:
     model = networks.Varying().eval().requires_grad_(False)
     batch = torch.randn(8, 4)
     batch[:4, 0], batch[4:, 0] = 1.0, 3.0
-    save_archive(torch.jit.script(model), "varying.pt")
+    save_archive(torch.jit.script(model), FOLDER / "varying.pt")
     np.save(FOLDER / "varying.npy", batch.numpy())
     write_case("varying", ["varying.pt"], record(model, batch), varies=["cell", "cell.linear"])
 
 
 def forbidden() -> None:
     """Archives with operators that read or write files: to be refused, never run."""
-    save_archive(torch.jit.script(networks.FileReader().eval()), "file_reader.pt")
-    save_archive(torch.jit.script(networks.FileWriter().eval()), "file_writer.pt")
+    save_archive(torch.jit.script(networks.FileReader().eval()), FOLDER / "file_reader.pt")
+    save_archive(torch.jit.script(networks.FileWriter().eval()), FOLDER / "file_writer.pt")
     operators = {"file_reader.pt": ["aten::from_file"], "file_writer.pt": ["aten::save"]}
     write_json("forbidden.json", {"case": "forbidden", "operators": operators})
 

@@ -18,6 +18,7 @@ Everything is written beside this script, without TorchScript's debug records.
 """
 
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -26,24 +27,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive  # noqa: E402
+
 FOLDER = Path(__file__).resolve().parent
 CLASSES = 4
 COUNT = 48
-
-
-def save(module: torch.jit.ScriptModule, name: str, edit=lambda text: text) -> None:
-    """Saves a module without its debug records, which hold the paths of source files."""
-    path = str(FOLDER / name)
-    module.save(path)
-    reader = torch._C.PyTorchFileReader(path)
-    records = {record: reader.get_record(record) for record in reader.get_all_records()}
-    writer = torch._C.PyTorchFileWriter(path)
-    writer.set_min_version(int(records["version"]))
-    for record, data in records.items():
-        if not record.endswith((".debug_pkl", "version")) and not record.startswith(".data/"):
-            data = edit(data) if record.endswith(".py") else data
-            writer.write_record(record, data, len(data))
-    writer.write_end_of_file()
 
 
 class Network(nn.Module):
@@ -153,9 +142,9 @@ def make_forms() -> None:
         "probabilities": torch.softmax(logits, 1).tolist(),
     }
     (FOLDER / "outputs.json").write_text(json.dumps(found) + "\n")
-    save(torch.jit.script(network()), "logits.pt")
-    save(torch.jit.script(Softmax(network(), False).eval()), "probabilities.pt")
-    save(torch.jit.script(Softmax(network(), True).eval()), "log_probabilities.pt")
+    save_archive(torch.jit.script(network()), FOLDER / "logits.pt")
+    save_archive(torch.jit.script(Softmax(network(), False).eval()), FOLDER / "probabilities.pt")
+    save_archive(torch.jit.script(Softmax(network(), True).eval()), FOLDER / "log_probabilities.pt")
 
 
 def make_quantized(example: Tensor) -> None:
@@ -166,24 +155,24 @@ def make_quantized(example: Tensor) -> None:
     prepared = torch.ao.quantization.prepare(model)
     prepared(example)
     model = torch.ao.quantization.convert(prepared)
-    save(torch.jit.script(model), "quantized.pt")
+    save_archive(torch.jit.script(model), FOLDER / "quantized.pt")
 
 
 def main() -> None:
     warnings.filterwarnings("ignore")
     example = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     make_forms()
-    save(torch.jit.script(network().half()), "half.pt")
-    save(torch.jit.script(network().bfloat16()), "bfloat16.pt")
-    save(torch.jit.script(network().double()), "double.pt")
+    save_archive(torch.jit.script(network().half()), FOLDER / "half.pt")
+    save_archive(torch.jit.script(network().bfloat16()), FOLDER / "bfloat16.pt")
+    save_archive(torch.jit.script(network().double()), FOLDER / "double.pt")
     torch.manual_seed(3)
-    save(torch.jit.script(Tokens().eval()), "tokens.pt")
+    save_archive(torch.jit.script(Tokens().eval()), FOLDER / "tokens.pt")
     on_cuda = lambda code: code.replace(b'torch.device("cpu")', b'torch.device("cuda:0")')
-    save(torch.jit.trace(Device(network()).eval(), example), "cuda.pt", on_cuda)
-    save(torch.jit.optimize_for_inference(torch.jit.script(network())), "optimized.pt")
+    save_archive(torch.jit.trace(Device(network()).eval(), example), FOLDER / "cuda.pt", on_cuda)
+    save_archive(torch.jit.optimize_for_inference(torch.jit.script(network())), FOLDER / "optimized.pt")
     traced = torch.jit.trace(Dictionary(network()).eval(), example, strict=False)
-    save(traced, "dictionary.pt")
-    save(torch.jit.script(Named(network()).eval()), "named_tuple.pt")
+    save_archive(traced, FOLDER / "dictionary.pt")
+    save_archive(torch.jit.script(Named(network()).eval()), FOLDER / "named_tuple.pt")
     make_quantized(example)
     torch.save(network(), FOLDER / "module.pth")
     torch.save(network().state_dict(), FOLDER / "weights.pth")

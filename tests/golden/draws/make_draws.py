@@ -14,6 +14,7 @@ Everything is written beside this script. `input.npy` holds the samples that all
 """
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,22 +25,11 @@ from torch import Tensor, nn
 
 import networks
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive  # noqa: E402
+
 FOLDER = Path(__file__).resolve().parent
 SEEDS = range(24)
-
-
-def save_archive(module: torch.jit.ScriptModule, name: str) -> None:
-    """Saves a module without its debug records, which hold the paths of source files."""
-    path = str(FOLDER / name)
-    module.save(path)
-    reader = torch._C.PyTorchFileReader(path)
-    records = {record: reader.get_record(record) for record in reader.get_all_records()}
-    writer = torch._C.PyTorchFileWriter(path)
-    writer.set_min_version(int(records["version"]))
-    for record, data in records.items():
-        if not record.endswith((".debug_pkl", "version")) and not record.startswith(".data/"):
-            writer.write_record(record, data, len(data))
-    writer.write_end_of_file()
 
 
 def listen(model: nn.Module, batch: Tensor) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
@@ -122,7 +112,7 @@ def rows(value: Tensor) -> np.ndarray:
 def writers(batch: Tensor) -> None:
     """Networks that change their input; the value of each is with an input of its own."""
     plain = networks.Plain().eval()
-    save_archive(torch.jit.script(plain), "plain.pt")
+    save_archive(torch.jit.script(plain), FOLDER / "plain.pt")
     own = rows(listen(plain, batch)[0]["fc"])
     found = {}
     for kind in networks.WRITERS:
@@ -132,10 +122,10 @@ def writers(batch: Tensor) -> None:
         before = batch.clone()
         scripted(before)
         assert not torch.equal(before, batch), name
-        save_archive(scripted, f"{name}.pt")
+        save_archive(scripted, FOLDER / f"{name}.pt")
         found[name] = cka(own, rows(listen(model, batch)[0]["fc"]))
     traced = networks.Normalises().eval()
-    save_archive(torch.jit.trace(traced, batch[:2].clone(), check_trace=False), "traced.pt")
+    save_archive(torch.jit.trace(traced, batch[:2].clone(), check_trace=False), FOLDER / "traced.pt")
     found["traced"] = cka(own, rows(listen(traced, batch)[0]["fc"]))
     write("writers.json", found)
 
@@ -144,7 +134,7 @@ def dependent(batch: Tensor) -> None:
     found = {}
 
     def add(name: str, model: nn.Module, archive: torch.jit.ScriptModule) -> None:
-        save_archive(archive, f"{name}.pt")
+        save_archive(archive, FOLDER / f"{name}.pt")
         found[name] = case(model, batch)
 
     model = networks.TrainingTrace().train()
@@ -173,19 +163,19 @@ def dependent(batch: Tensor) -> None:
 def others(batch: Tensor) -> None:
     """Recurrent networks, and one that takes a single image."""
     for name, kind in {"lstm": nn.LSTM, "gru": nn.GRU}.items():
-        save_archive(torch.jit.script(networks.Recurrent(kind).eval()), f"{name}.pt")
+        save_archive(torch.jit.script(networks.Recurrent(kind).eval()), FOLDER / f"{name}.pt")
     model = networks.OneImage().eval()
-    save_archive(torch.jit.trace(model, batch[:1]), "one_image.pt")
+    save_archive(torch.jit.trace(model, batch[:1]), FOLDER / "one_image.pt")
     one = [listen(model, image[None])[0]["conv"] for image in batch]
     other = [listen(model, image[None])[0]["fc"] for image in batch]
     write("one_image.json", cka(rows(torch.cat(one)), rows(torch.cat(other))))
     torch.manual_seed(7)
     flattens = networks.Flattens().eval()
-    save_archive(torch.jit.script(flattens), "flattens.pt")
+    save_archive(torch.jit.script(flattens), FOLDER / "flattens.pt")
     seen = listen(flattens, batch)[0]
     write("flattens.json", cka(rows(seen["conv"]), rows(seen["fc"])))
     torch.manual_seed(8)
-    save_archive(torch.jit.script(networks.FastPath().eval()), "fast_path.pt")
+    save_archive(torch.jit.script(networks.FastPath().eval()), FOLDER / "fast_path.pt")
 
 
 def write(name: str, content: Any) -> None:

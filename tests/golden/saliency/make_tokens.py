@@ -37,9 +37,9 @@ Written beside this script:
   `match` and `stitched`), as a share of its largest value; `classes`, the predicted classes.
 """
 
-import io
-import zipfile
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -48,6 +48,9 @@ from reference import FOLDER, Array, Arrays, write_arrays, write_json
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import SwinTransformer, VisionTransformer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive  # noqa: E402
 
 METHODS = {
     "gradcam": GradCAM,
@@ -362,16 +365,6 @@ def given(images: Tensor, kind: torch.dtype) -> Tensor:
     return (images.permute(0, 3, 1, 2).float() / 255).to(kind).contiguous()
 
 
-def save_archive(module: torch.jit.ScriptModule, name: str) -> None:
-    """Saves a module deflated, without its debug records, which hold the paths of source files."""
-    whole = io.BytesIO()
-    torch.jit.save(module, whole)
-    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(FOLDER / name, "w") as new:
-        for record in old.infolist():
-            if not record.filename.endswith((".debug_pkl", "serialization_id")):
-                new.writestr(zipfile.ZipInfo(record.filename), old.read(record), zipfile.ZIP_DEFLATED, 9)
-
-
 def write_archives(images: Tensor) -> dict[str, list[int]]:
     classes = {}
     for name, network in networks().items():
@@ -379,7 +372,7 @@ def write_archives(images: Tensor) -> dict[str, list[int]]:
         torch.backends.mha.set_fastpath_enabled(family(name) == "fused")
         traced = name.endswith("traced")
         module = torch.jit.trace(network, x[:2], check_trace=False) if traced else torch.jit.script(network)
-        save_archive(module, f"{name}.pt")
+        save_archive(module, FOLDER / f"{name}.pt")
         logits = network(x)
         torch.testing.assert_close(torch.jit.load(FOLDER / f"{name}.pt")(x), logits)
         logits = logits[0] if isinstance(logits, tuple) else logits

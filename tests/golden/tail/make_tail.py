@@ -6,10 +6,14 @@ Everything is written beside this script. There are no reference values: what a 
 against a run of the whole model.
 """
 
+import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -131,20 +135,6 @@ class TwoOutputs(nn.Module):
         return self.head(self.relu(self.stem(x))), aside
 
 
-def save(module: torch.jit.ScriptModule, name: str) -> None:
-    """Saves a module without its debug records, which hold the paths of source files."""
-    path = str(FOLDER / name)
-    module.save(path)
-    reader = torch._C.PyTorchFileReader(path)
-    records = {record: reader.get_record(record) for record in reader.get_all_records()}
-    writer = torch._C.PyTorchFileWriter(path)
-    writer.set_min_version(int(records["version"]))
-    for record, data in records.items():
-        if not record.endswith((".debug_pkl", "version")) and not record.startswith(".data/"):
-            writer.write_record(record, data, len(data))
-    writer.write_end_of_file()
-
-
 def main() -> None:
     torch.manual_seed(20240301)
     torch.set_num_threads(1)
@@ -158,9 +148,9 @@ def main() -> None:
         "two_outputs.pt": TwoOutputs,
     }
     for name, network in scripted.items():
-        save(torch.jit.script(network().eval().requires_grad_(False)), name)
+        save_archive(torch.jit.script(network().eval().requires_grad_(False)), FOLDER / name)
     traced = torch.jit.trace(FlatView().eval().requires_grad_(False), torch.randn(2, 3, 8, 8))
-    save(traced, "flat_view_traced.pt")
+    save_archive(traced, FOLDER / "flat_view_traced.pt")
 
 
 if __name__ == "__main__":
