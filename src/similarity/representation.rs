@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use serde::Serialize;
 
 use super::absence::Absence;
-use super::cka::{CONSTANT, CONSTANT_DOUBLE};
+use super::cka::CONSTANT;
 use super::hsic::Bias;
 use super::inner::Centred;
 use super::neighbours::Neighbours;
@@ -375,7 +375,9 @@ impl Representation {
     /// # Errors
     /// A sample whose features are all equal, or correlations that are rounding.
     pub(super) fn rdm(&self) -> Result<&Rdm, Absence> {
-        kept(&self.rdm, || Rdm::of_correlations(&self.source.correlations(self.far)?))
+        kept(&self.rdm, || {
+            Rdm::of_correlations(&self.source.correlations(self.far, self.constant)?)
+        })
     }
 
     /// The ranks of these distances.
@@ -456,8 +458,9 @@ impl Source {
         }
     }
 
-    /// Pearson's correlations of samples over features; `far` where these lie far from zero.
-    fn correlations(&self, far: bool) -> Result<PackedSymmetric, Absence> {
+    /// Pearson's correlations of samples over features; `far` where these lie far from zero. The features
+    /// of a sample count as equal where their scatter relative to their squared norm is below `constant`.
+    fn correlations(&self, far: bool, constant: f64) -> Result<PackedSymmetric, Absence> {
         let (products, norms) = match self {
             Self::Features(x) => {
                 let mut rows = x.t().to_owned();
@@ -477,10 +480,13 @@ impl Source {
                 (products, (0..k.sums.len()).map(|i| k.get(i, i)).collect())
             }
         };
-        let least = if far { CONSTANT_DOUBLE } else { CONSTANT };
-        let constant = |i: usize| products.get(i, i) <= least * norms[i];
-        match (0..norms.len()).find(|&i| constant(i)) {
-            Some(sample) => Err(Absence::ConstantSample(sample)),
+        // Of products the mean is subtracted after the digits are gone, however exact the features were.
+        let (least, otherwise) = match self {
+            Self::Gram { .. } if constant < CONSTANT => (CONSTANT, Some(Absence::FarOff)),
+            Self::Features(_) | Self::Gram { .. } => (constant, None),
+        };
+        match (0..norms.len()).find(|&i| products.get(i, i) <= least * norms[i]) {
+            Some(sample) => Err(otherwise.unwrap_or(Absence::ConstantSample(sample))),
             None => Ok(over_diagonal(&products)),
         }
     }

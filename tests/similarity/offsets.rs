@@ -90,6 +90,37 @@ fn measures_know_nothing_of_an_offset() {
     }
 }
 
+/// At every offset a value is right as far as its digits reach, or the reason is that they do not: 65536ths
+/// are exact up to 2³⁶.
+#[test]
+fn correlations_do_not_break_at_an_offset() {
+    let digits = |seed| Random::new(seed).matrix(40, 6).mapv(|v| (v * 65536.0).round() / 65536.0);
+    let other = Representation::new(digits(2), options()).unwrap();
+    let value = |measure: Measure, layer: &Representation| {
+        measure.value(&Pair::new(layer, &other).unwrap())
+    };
+    let features = |offset: f64| {
+        Representation::within(digits(1) + offset, options(), CONSTANT_DOUBLE).unwrap()
+    };
+    let measures = [Measure::Rsa, Measure::RdmCosine];
+    let wanted = measures.map(|measure| value(measure, &features(0.0)).unwrap());
+    for step in 0..=90 {
+        let offset = 10f64.powf(f64::from(step) / 10.0).round();
+        for (measure, wanted) in measures.into_iter().zip(wanted) {
+            let found = value(measure, &features(offset)).unwrap();
+            assert!((found - wanted).abs() < GOLDEN, "{measure} {offset}: {found}, not {wanted}");
+        }
+        let products = of_products(&(digits(1) + offset), CONSTANT_DOUBLE).unwrap();
+        match value(Measure::RdmCosine, &products) {
+            Ok(found) => {
+                let lost = 1e2 * f64::EPSILON * (1.0 + offset * offset);
+                assert!((found - wanted[1]).abs() < lost, "{offset}: {found}, not {}", wanted[1]);
+            }
+            Err(why) => assert!(why == similarity::Absence::FarOff && offset > 1e5, "{offset}"),
+        }
+    }
+}
+
 /// Correlations over features are those of features less the mean of a sample: another offset a feature
 /// leaves nothing of them.
 #[test]
@@ -102,22 +133,24 @@ fn correlations_that_are_rounding_are_refused() {
     assert_eq!(found, Err(similarity::Absence::FarOff));
 }
 
+/// What is left of features where only products of their rows less the first are kept.
+fn of_products(x: &Array2<f64>, constant: f64) -> Result<Representation, similarity::Absence> {
+    let centre = x.row(0).to_owned();
+    let products = Products {
+        gram: gram((x - &centre).view()),
+        along: x.dot(&centre).to_vec(),
+        centre_norm: centre.dot(&centre),
+        sums: x.sum_axis(ndarray::Axis(1)).to_vec(),
+    };
+    Representation::of_products(products, x.ncols(), options(), constant)
+}
+
 /// Layers of which only products are kept.
 #[test]
 fn products_less_a_centre_keep_their_digits() {
     let wide = Random::new(5).matrix(40, 70).mapv(|v| (v * 256.0).round() / 256.0);
     let other = Representation::new(waves(2), options()).unwrap();
-    let of = |offset: f64, constant: f64| {
-        let x = &wide + offset;
-        let centre = x.row(0).to_owned();
-        let products = Products {
-            gram: gram((&x - &centre).view()),
-            along: x.dot(&centre).to_vec(),
-            centre_norm: centre.dot(&centre),
-            sums: x.sum_axis(ndarray::Axis(1)).to_vec(),
-        };
-        Representation::of_products(products, 70, options(), constant)
-    };
+    let of = |offset: f64, constant: f64| of_products(&(&wide + offset), constant);
     assert_eq!(of(1e7, CONSTANT).err(), Some(similarity::Absence::Constant));
     let (far, near) = (of(1e7, CONSTANT_DOUBLE).unwrap(), of(0.0, CONSTANT_DOUBLE).unwrap());
     let measures =
