@@ -201,14 +201,15 @@ fn usable(
     samples: usize,
     settings: &Settings,
 ) -> (Option<PackedSymmetric>, Option<Absence>) {
-    let LayerGram { mut gram, centre_norm, constant, absence, .. } = layer;
+    let LayerGram { mut gram, centre_norm, constant, averaged, absence, .. } = layer;
     let needs = settings.bias.least_samples();
     let few = (samples < needs).then_some(Absence::TooFew(samples, needs));
     if let Some(why) = absence.or(few) {
         return (None, Some(why));
     }
     let scatter = Centring::Double.of(&gram).scatter();
-    if scatter <= constant * centre_norm * samples as f64 {
+    let least = (constant * centre_norm * samples as f64).max(averaged.least(constant));
+    if scatter <= least {
         return (None, Some(Absence::Constant));
     }
     match settle(&mut gram, settings.kernel) {

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use tch::Tensor;
 
+use super::averaged::Averaged;
 use super::feed::{Consumer, Feed, ModelFeed, Place, Source, Subject};
 use super::judge::{Judged, Naming};
 use super::reduce::Reduce;
@@ -24,6 +25,10 @@ pub struct Extractor {
 pub struct Piece<'a> {
     /// A row a sample.
     pub features: ArrayView2<'a, f64>,
+    /// What the rows are means of.
+    pub averaged: &'a Averaged,
+    /// The scatter relative to the squared norm of the mean below which they count as constant.
+    pub constant: f64,
     /// Position of each sample in the data set.
     pub indices: &'a [usize],
     /// What the model gave, a row a sample, where that was asked for and is a matrix.
@@ -174,6 +179,8 @@ fn of_output(subject: &Subject, problem: String) -> Error {
 #[derive(Default)]
 struct Batch {
     features: Option<Array2<f64>>,
+    averaged: Averaged,
+    constant: f64,
     logits: Option<Array2<f64>>,
     indices: Vec<usize>,
 }
@@ -196,7 +203,8 @@ impl Collector<'_, '_> {
             self.check_finite(at, output)?;
         }
         self.batch.features = Some(features);
-        Ok(())
+        self.batch.constant = at.constant(output);
+        self.batch.averaged.add(self.reduce, output, self.axes.class_tokens.unwrap_or(0))
     }
 
     fn check_finite(&self, at: Place<'_>, output: &Tensor) -> Result<()> {
@@ -237,9 +245,11 @@ impl Consumer for Collector<'_, '_> {
     }
 
     fn batch_done(&mut self, _: usize) -> Result<()> {
-        let Batch { features, logits, indices } = std::mem::take(&mut self.batch);
+        let Batch { features, averaged, constant, logits, indices } =
+            std::mem::take(&mut self.batch);
         let features = features.unwrap_or_default();
         let logits = logits.as_ref().map(|l| l.view());
-        (self.sink)(Piece { features: features.view(), indices: &indices, logits })
+        let (features, averaged) = (features.view(), &averaged);
+        (self.sink)(Piece { features, averaged, constant, indices: &indices, logits })
     }
 }

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::averaged::Averaged;
 use super::feed::{Absence, Consumer, Place};
 use super::plan::Part;
 use super::reduce::Reduce;
@@ -22,6 +23,8 @@ pub struct LayerGram {
     pub beside: [Vec<f64>; 2],
     /// Scatter relative to the squared norm of the mean below which the rows count as constant.
     pub constant: f64,
+    /// What its rows are means of, where they are.
+    pub averaged: Averaged,
     /// Why there is none.
     pub absence: Option<Absence>,
 }
@@ -107,6 +110,7 @@ impl Consumer for FullPass<'_> {
                 target.add_beside(self.done, store.along_centre(&rows)?);
             }
             if part.features.start == 0 {
+                target.averaged.add(self.reduce, output, at.class_tokens)?;
                 target.gram.push_rows(block.products.view());
             } else {
                 target.gram.add_rows(self.done, block.products.view());

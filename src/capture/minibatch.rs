@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::averaged::Averaged;
 use super::cka::{settle, spread};
 use super::feed::{Absence, Absences, Consumer, Place, Spreads};
 use super::full::why_not_finite;
@@ -23,6 +24,7 @@ struct LayerState {
     spread: f64,
     /// Scatter relative to the squared norm of the mean below which the rows count as constant.
     constant: f64,
+    averaged: Averaged,
     absence: Option<Absence>,
 }
 
@@ -56,7 +58,9 @@ impl Minibatch {
         let spreads = self.layers.iter().map(|l| l.iter().map(spread).collect()).collect();
         let absence = |state: LayerState| {
             let centre = state.centre.as_ref().map_or(0.0, squared_norm);
-            let constant = state.scatter <= state.constant * centre * state.samples as f64;
+            let least = (state.constant * centre * state.samples as f64)
+                .max(state.averaged.least(state.constant));
+            let constant = state.scatter <= least;
             state.absence.or(constant.then_some(Absence::Constant))
         };
         let layers = self.layers.into_iter();
@@ -89,6 +93,7 @@ impl Consumer for Minibatch {
             return Ok(Answer::Keep);
         }
         let mut gram = PackedSymmetric::from_square(block.products.view());
+        state.averaged.add(self.reduce, output, at.class_tokens)?;
         state.samples += gram.order();
         state.scatter += Centring::Double.of(&gram).scatter();
         match settle(&mut gram, self.kernel) {

@@ -3,6 +3,7 @@
 //! The engine of the commands: it takes loaded models, a data set and settings, and returns plain
 //! results. It never prints; progress goes through [`Progress`].
 
+mod averaged;
 pub mod cka;
 pub mod extract;
 mod feed;
@@ -17,6 +18,7 @@ mod rows;
 mod spatial;
 pub mod stored;
 
+pub use averaged::Averaged;
 pub use feed::{
     Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, each_batch, first_samples,
     to_tensor,

@@ -75,6 +75,21 @@ impl Reduce {
         Ok(rows.reshape([samples, -1]))
     }
 
+    /// How large the numbers are that means are taken over: the mean of their absolute values, as
+    /// [`Reduce::rows`]; `None` where rows are no means.
+    pub fn magnitudes(self, output: &Tensor, class_tokens: usize) -> Option<Tensor> {
+        if output.dim() < 3 {
+            return None;
+        }
+        let kind = if output.kind() == Kind::Double { Kind::Double } else { Kind::Float };
+        let sizes = |part: &Tensor| pooled(&part.detach().to_kind(kind).abs());
+        match self {
+            Self::Gap => Some(sizes(output)),
+            Self::TokensMean => Some(sizes(&without_first(output, class_tokens))),
+            Self::Flatten | Self::Spatial | Self::Cls | Self::Last => None,
+        }
+    }
+
     /// Checks that there are tokens where those are reduced: N×C×T has some, a vector a sample is
     /// taken as it is.
     ///

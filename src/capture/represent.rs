@@ -7,6 +7,7 @@
 use ndarray::Array2;
 use tch::{Kind, Tensor};
 
+use super::averaged::Averaged;
 use super::feed::{Consumer, Feed, Place};
 use super::full::{FullPass, LayerGram};
 use super::plan::{Needs, Part, bytes_text};
@@ -14,6 +15,7 @@ use super::reduce::Reduce;
 use super::rows::first_not_finite;
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
+use crate::linalg::Centring;
 use crate::similarity::layer::Sparsity;
 use crate::similarity::{self, Measure, Options, Representation};
 use crate::torchscript::{Answer, tensors};
@@ -240,6 +242,7 @@ struct State {
     sparsity: Sparsity,
     /// Scatter relative to the squared norm of the mean below which the rows count as constant.
     constant: f64,
+    averaged: Averaged,
     absence: Option<String>,
 }
 
@@ -248,7 +251,8 @@ impl State {
         if let Some(why) = self.absence.take() {
             return Err(why);
         }
-        let features = std::mem::take(&mut self.rows).whole().unwrap_or_default();
+        let mut features = std::mem::take(&mut self.rows).whole().unwrap_or_default();
+        self.averaged.settle(&mut features, self.constant);
         Representation::within(features, options, self.constant)
             .map_err(|why| why.of_samples(names))
     }
@@ -264,6 +268,9 @@ fn of_gram(
         return Err(why.to_string());
     }
     let constant = gram.constant;
+    if Centring::Double.of(&gram.gram).scatter() <= gram.averaged.least(constant) {
+        return Err(similarity::Absence::Constant.of_samples(names));
+    }
     Representation::of_products(gram.products(), width, options, constant)
         .map_err(|why| why.of_samples(names))
 }
@@ -325,6 +332,7 @@ impl Consumer for Pass<'_> {
             let why = || format!("NaN or infinite for sample {}", (at.name)(row));
             state.absence.get_or_insert_with(why);
         } else {
+            state.averaged.add(self.wanted.reduce, output, at.class_tokens)?;
             state.rows.add(&rows)?;
         }
         Ok(Answer::Keep)

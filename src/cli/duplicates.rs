@@ -10,10 +10,41 @@ use crate::report::Warning;
 /// The share of samples that may be copies of others without a word.
 const FEW: f64 = 0.05;
 
+/// What copies do to what is said of layers.
+const LAYERS: &str = "values, their intervals and p-values are those of fewer samples, and layers look more \
+                      alike than they are";
+
+/// What copies do to what is said of sets.
+const SETS: &str = "neighbours are copies (precision, recall, density, coverage, distances from the k-th \
+                    neighbour), and kernel distances, covariances and intervals are those of fewer samples";
+
+/// What copies do to what is fitted on some samples and measured on others.
+const FIT: &str =
+    "samples measured on were fitted on too, and intervals are those of fewer samples";
+
+/// What copies do to averages over samples.
+const MEANS: &str =
+    "averages count them as often as they are there, and intervals are those of fewer samples";
+
 /// Warns of images that are there several times, byte for byte.
 pub fn of_data(summary: Option<&Summary>, path: &Path) -> Option<Warning> {
     let counted = distinct(summary?.copies.as_deref())?;
-    Some(warning(&format!("of {}", path.display()), counted))
+    Some(warning(&format!("of {}", path.display()), counted, LAYERS))
+}
+
+/// Warns of samples of a set that are there several times.
+pub fn of_set(copies: Option<&[usize]>, place: &str) -> Option<Warning> {
+    Some(warning(place, distinct(copies)?, SETS))
+}
+
+/// Warns of images of which some were fitted on and others measured on.
+pub fn of_fit(copies: Option<&[usize]>, path: &str) -> Option<Warning> {
+    Some(warning(&format!("of {path}"), distinct(copies)?, FIT))
+}
+
+/// Warns of images that averages are taken over.
+pub fn of_images(copies: Option<&[usize]>, path: &str) -> Option<Warning> {
+    Some(warning(&format!("of {path}"), distinct(copies)?, MEANS))
 }
 
 /// Warns of rows that are there several times, for the array where they are most.
@@ -33,7 +64,7 @@ pub fn of_layers<'a>(
     let counted =
         names.iter().enumerate().filter_map(|(i, name)| Some((name, distinct(copies(i))?)));
     let (name, counted) = counted.min_by_key(|(_, (different, _))| *different)?;
-    Some(warning(&format!("in {name}"), counted))
+    Some(warning(&format!("in {name}"), counted, LAYERS))
 }
 
 /// How many samples are different, and how many there are, where that says something.
@@ -43,11 +74,11 @@ fn distinct(copies: Option<&[usize]>) -> Option<(usize, usize)> {
     ((all - different) as f64 > FEW * all as f64).then_some((different, all))
 }
 
-fn warning(place: &str, (different, all): (usize, usize)) -> Warning {
+fn warning(place: &str, counted: (usize, usize), harm: &str) -> Warning {
+    let (different, all) = counted;
     let text = format!(
-        "only {different} of {all} samples {place} are distinct, the others are copies: values, their \
-         intervals and p-values are those of fewer samples, and layers look more alike than they are; \
-         leave the copies out"
+        "only {different} of {all} samples {place} are distinct, the others are copies: {harm}; leave the \
+         copies out"
     );
     Warning::new("duplicate-samples", place.split_once(' ').map_or(place, |(_, name)| name), text)
 }

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::batches::{Batches, Enlarged, LoadOptions};
-use super::fingerprint::{digest, fingerprint};
+use super::fingerprint::{Digest, copies, digest, fingerprint};
 use super::preprocess::{Preprocess, Preset};
 use super::source::{self, ArrayLayout, Form, Opening, Sample, Source, SourceKind};
 use crate::error::{Error, Result};
@@ -250,6 +250,22 @@ impl Dataset {
     ///
     /// A sample that cannot be read: the first of them.
     pub fn fingerprint(&self, workers: usize) -> Result<String> {
+        Ok(self.fingerprint_and_copies(workers)?.0)
+    }
+
+    /// The same, and of each sample the first one of the same bytes, where any two have the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::fingerprint`].
+    pub fn fingerprint_and_copies(&self, workers: usize) -> Result<(String, Option<Vec<usize>>)> {
+        let samples = self.digests(workers)?;
+        let copies = copies(samples.iter().map(|(_, digest)| *digest));
+        Ok((fingerprint(samples), copies))
+    }
+
+    /// Name and digest of every sample, in their order.
+    fn digests(&self, workers: usize) -> Result<Vec<(String, Digest)>> {
         let (next, found) = (AtomicUsize::new(0), Mutex::new(vec![]));
         let work = || {
             let (mut bytes, mut own) = (vec![], vec![]);
@@ -275,8 +291,7 @@ impl Dataset {
         });
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         found.sort_unstable_by_key(|(i, _)| *i);
-        let samples: Result<_> = found.into_iter().map(|(_, hashed)| hashed).collect();
-        Ok(fingerprint(samples?))
+        found.into_iter().map(|(_, hashed)| hashed).collect()
     }
 
     /// What the samples are.

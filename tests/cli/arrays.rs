@@ -303,6 +303,44 @@ fn copies_of_samples_are_told() {
 }
 
 #[test]
+fn copies_are_told_of_sets_and_of_what_is_fitted_or_averaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let places: Vec<usize> = (0..48).map(|i| i % 8).collect();
+    let says = |line: &str, count: usize, harm: &str| {
+        let found = report(line);
+        let all = found["warnings"].as_array().unwrap().iter();
+        let own: Vec<_> = all.filter(|w| w["code"] == "duplicate-samples").collect();
+        assert_eq!(own.len(), count, "{line}: {}", found["warnings"]);
+        for warning in own {
+            let text = warning["text"].as_str().unwrap();
+            assert!(text.contains("only 8 of 48 samples") && text.contains(harm), "{text}");
+        }
+    };
+    let rows = |name: &str, from: usize| {
+        let rows = features("real").slice(s![from..from + 8, ..]).to_owned();
+        layer(&folder.path().join(name), &rows.select(Axis(0), &places))
+    };
+    let (a, b) = (rows("a.npz", 0), rows("b.npz", 100));
+    says(&format!("fid {a} {b} --metrics fid,prdc --k 3"), 2, "neighbours are copies");
+    says(&format!("distance {a} {b}"), 2, "neighbours are copies");
+    let images = file("images.npy");
+    write_npy(&images, &pictures(8, 0).select(Axis(0), &places)).unwrap();
+    let whole = file("whole.npy");
+    write_npy(&whole, &pictures(12, 50)).unwrap();
+    let model = "{tiny_resnet_scripted.pt}";
+    let cached = format!("--stats-cache {}", file("cache"));
+    for _ in 0..2 {
+        let sets = format!("{images} {whole} --model {model} --layer layer1 --reduce gap");
+        says(&format!("fid {sets} --metrics fid {cached}"), 1, "kernel distances");
+    }
+    says(&format!("stitch {model} {model} --data {images} --layers layer1"), 1, "fitted on too");
+    let averaged = "averages count them";
+    says(&format!("saliency {model} --data {images} --method gradient"), 1, averaged);
+    says(&format!("sensitivity {model} --data {images} --perturb none"), 1, averaged);
+}
+
+#[test]
 fn files_in_a_wrong_place_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("a.csv");

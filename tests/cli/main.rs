@@ -7,6 +7,7 @@ mod accuracy;
 mod advice;
 mod agreement;
 mod arrays;
+mod averages;
 mod axes;
 mod broken;
 mod check;

@@ -129,7 +129,7 @@ fn distances_hold_confidence_against_the_threshold() {
 /// Of each image the confidence of what the network of one logit says, and whether that is right.
 fn expected_confidences() -> Vec<(f64, bool)> {
     let outputs = &expected("logit")["probabilities"];
-    let label = |i: usize, said: bool| if i % 6 == 0 { !said } else { said };
+    let label = |i: usize, said: bool| if i.is_multiple_of(6) { !said } else { said };
     let of = |i: usize| {
         let p = outputs[i][0].as_f64().unwrap();
         (p.max(1.0 - p), label(i, p > 0.5) == (p > 0.5))

@@ -49,6 +49,7 @@ pub fn path(name: &str) -> PathBuf {
     let folder = match name {
         _ if name.starts_with("models") || name == "images" => "examples",
         _ if [
+            "averages/",
             "axes/",
             "careless/",
             "draws/",

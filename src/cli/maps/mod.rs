@@ -13,7 +13,7 @@ use self::results::Run;
 use super::Status;
 use super::output::Messages;
 use super::spatial::views as views_of;
-use super::{accuracy, inputs, notices, picture, settings};
+use super::{accuracy, duplicates, inputs, notices, picture, settings};
 use crate::capture::maps::{Outcome, Wanted, collect};
 use crate::capture::{ModelFeed, Source, Subject, first_samples};
 use crate::data::{Dataset, LoadOptions, Preprocess, npz_of_floats};
@@ -98,6 +98,8 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
     let outcome = collect(&mut feed, &wanted, &mut messages.bar())?;
     let (read, judged) = (feed.summary.take(), feed.judged());
     let images = pictures(&dataset.only(&outcome.samples), &preprocess[0], &load)?;
+    let copies = read.as_ref().and_then(|read| read.copies.as_deref());
+    warnings.extend(duplicates::of_images(copies, &dataset.path().display().to_string()));
     let data = DataInput::new(&dataset, read, &preprocess);
     warnings.extend(notices::of_data(&data));
     warnings.extend(accuracy::judge(&mut records, &data.path, &judged, messages));

@@ -13,6 +13,7 @@ use super::{Found, Subject, enlarged, to_array};
 use crate::capture::Timing as Spent;
 use crate::classifier::OutputForm;
 use crate::cli::accuracy;
+use crate::cli::duplicates;
 use crate::cli::notices;
 use crate::cli::output::Messages;
 use crate::cli::spatial;
@@ -296,6 +297,8 @@ impl<'a> Collected<'a> {
             passes: 1,
             ..Timing::default()
         };
+        let path = self.dataset.path().display().to_string();
+        warnings.extend(duplicates::of_images(read.copies.as_deref(), &path));
         let data = DataInput::new(self.dataset, Some(read), std::slice::from_ref(preprocess));
         warnings.extend(notices::of_data(&data));
         let options = subjects.first().map(|s| s.explainer.options.clone());

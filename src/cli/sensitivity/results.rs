@@ -3,6 +3,7 @@
 use super::collect::{Collected, Seen, Under};
 use super::{Args, Record, Run};
 use crate::cli::accuracy;
+use crate::cli::duplicates;
 use crate::cli::notices;
 use crate::cli::output::Messages;
 use crate::cli::target::name_of;
@@ -46,6 +47,8 @@ pub fn report(
         passes: found.passes,
         ..Timing::default()
     };
+    let path = run.source.dataset.path().display().to_string();
+    warnings.extend(duplicates::of_images(found.read.copies.as_deref(), &path));
     let data = DataInput::new(run.source.dataset, Some(found.read), run.source.preprocess);
     warnings.extend(notices::of_data(&data));
     let mut models = vec![record.model];

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Axis, s};
 
+use super::watch::Watch;
 use super::{Contents, Sets, feature_input};
 use crate::data::Dataset;
 use crate::data::features::StoredSet;
@@ -83,13 +84,16 @@ impl Sets<'_> {
         self.plan(dataset.len(), width)?;
         let mut rows = Array2::zeros((dataset.len(), width));
         let (mut indices, mut said): (Vec<usize>, Vec<Array2<f64>>) = (vec![], vec![]);
+        let mut watch = Watch::default();
         let summary = self.features.run(dataset, logits, &mut |piece| {
             let places = indices.len()..indices.len() + piece.features.nrows();
             rows.slice_mut(s![places, ..]).assign(&piece.features);
+            watch.add(piece.features, piece.averaged, piece.constant);
             indices.extend(piece.indices);
             said.extend(piece.logits.map(|l| l.to_owned()));
             Ok(())
         })?;
+        self.tell_means(&watch, dataset)?;
         rows.slice_collapse(s![..indices.len(), ..]);
         let views: Vec<_> = said.iter().map(|part| part.view()).collect();
         let logits = ndarray::concatenate(Axis(0), &views).ok();

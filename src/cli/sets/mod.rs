@@ -2,17 +2,21 @@
 
 mod collect;
 mod origin;
+mod watch;
 
 use std::path::Path;
 use std::time::Instant;
 
 use ndarray::{Array2, ArrayView2, s};
 
+use self::watch::Watch;
 use super::axes::ChannelAxes;
 use super::cache::Cache;
+use super::duplicates;
 use super::extract::{ExtractArgs, Features};
 use super::notices;
 use super::output::Messages;
+use crate::capture::Averaged;
 use crate::capture::extract::reduced;
 use crate::data::features::{StoredFeature, StoredSet, open_set};
 use crate::data::statistics::{Origin, Statistics};
@@ -22,6 +26,7 @@ use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
     ArrayInfo, DataInput, FeatureInput, SetInput, StatisticsInput, Tool, Warning, sha256_of_file,
 };
+use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
 use crate::stats::Moments;
 use crate::torchscript::{Axes, By, libtorch_version, native, tensors};
 
@@ -239,19 +244,27 @@ impl<'a> Sets<'a> {
 
     /// Hands over stored features block by block, with the number of the first row.
     fn each_block(
-        &self,
+        &mut self,
         path: &Path,
         feature: &StoredFeature,
         take: &mut dyn FnMut(usize, ArrayView2<'_, f64>),
     ) -> Result<()> {
         let (axes, _) = self.axes_of(path, feature)?;
+        let (reduce, mut watch) = (self.args.reduce, Watch::default());
+        let constant = if feature.is_single() { CONSTANT } else { CONSTANT_DOUBLE };
         for first in (0..feature.count()).step_by(ROWS) {
             let values = feature.rows(first, ROWS.min(feature.count() - first))?;
             let values = axes.canonical(&tensors::from_array(&values)?);
-            let rows = reduced(&values, self.args.reduce, axes)?;
+            let rows = reduced(&values, reduce, axes)?;
             check_finite(path, (&feature.name(), first), &rows)?;
+            let mut averaged = Averaged::default();
+            averaged.add(reduce, &values, 0)?;
+            watch.add(rows.view(), &averaged, constant);
+            watch.add_stored(rows.view());
             take(first, rows.view());
         }
+        self.warnings.extend(watch.means(&format!("array {}", feature.name()), path)?);
+        self.warnings.extend(watch.duplicates(&feature.name(), path));
         Ok(())
     }
 
@@ -261,13 +274,14 @@ impl<'a> Sets<'a> {
             Some(_) if self.keep != Keep::Samples => Some(self.fingerprinted(dataset)?),
             _ => None,
         };
+        let (key, copies) = key.unzip();
         if let Some((cache, origin)) = self.cache.as_ref().zip(key.as_ref())
             && let Some(found) = cache.find(origin)?
         {
             let summary = Summary {
                 samples: found.samples.unwrap_or(dataset.len()),
                 fingerprint: Some(origin.fingerprint.clone()),
-                copies: None,
+                copies: copies.flatten(),
                 skipped: vec![],
                 enlarged: self.first_enlarged(dataset)?,
                 decode_seconds: 0.0,
@@ -300,9 +314,10 @@ impl<'a> Sets<'a> {
     ) -> Result<(Option<Array2<f64>>, Option<Moments>, Summary)> {
         let mut moments = plan.covariance.then(|| Moments::new(width));
         let mut rows = plan.samples.then(|| Array2::zeros((dataset.len(), width)));
-        let mut done = 0;
+        let (mut done, mut watch) = (0, Watch::default());
         let summary = self.features.run(dataset, false, &mut |piece| {
             let count = piece.features.nrows();
+            watch.add(piece.features, piece.averaged, piece.constant);
             if let Some(moments) = &mut moments {
                 moments.push_rows(piece.features);
             }
@@ -315,7 +330,15 @@ impl<'a> Sets<'a> {
         if let Some(rows) = &mut rows {
             rows.slice_collapse(s![..done, ..]);
         }
+        self.tell_means(&watch, dataset)?;
         Ok((rows, moments, summary))
+    }
+
+    /// Warns of channel means of images that are rounding.
+    fn tell_means(&mut self, watch: &Watch, dataset: &Dataset) -> Result<()> {
+        let layer = self.features.ready().map_or("the output", |ready| &ready.layer).to_owned();
+        self.warnings.extend(watch.means(&layer, dataset.path())?);
+        Ok(())
     }
 
     /// The Gaussian of a set: from its samples where those are no more than features, else from
@@ -359,12 +382,14 @@ impl<'a> Sets<'a> {
         }
     }
 
-    /// How the features of a data set come about, told without decoding it.
-    fn fingerprinted(&self, dataset: &Dataset) -> Result<Origin> {
+    /// How the features of a data set come about, and its copies, told without decoding it.
+    fn fingerprinted(&self, dataset: &Dataset) -> Result<(Origin, Option<Vec<usize>>)> {
         let load = self.args.load.options(self.args.run.threads());
-        let fingerprint = dataset.fingerprint(load.workers.max(self.args.run.threads()))?;
-        self.origin(dataset, fingerprint)
-            .ok_or_else(|| Error::usage("no model was given", "name one"))
+        let workers = load.workers.max(self.args.run.threads());
+        let (fingerprint, copies) = dataset.fingerprint_and_copies(workers)?;
+        let origin = self.origin(dataset, fingerprint);
+        let origin = origin.ok_or_else(|| Error::usage("no model was given", "name one"))?;
+        Ok((origin, copies))
     }
 
     fn origin(&self, dataset: &Dataset, fingerprint: String) -> Option<Origin> {
@@ -387,6 +412,10 @@ impl<'a> Sets<'a> {
     fn images_input(&mut self, dataset: &Dataset, summary: Summary) -> SetInput {
         let preprocess: Vec<_> =
             self.features.ready().map(|r| r.preprocess.clone()).into_iter().collect();
+        self.warnings.extend(duplicates::of_set(
+            summary.copies.as_deref(),
+            &format!("of {}", dataset.path().display()),
+        ));
         let data = DataInput::new(dataset, Some(summary), &preprocess);
         let mut warnings = notices::of_data(&data);
         warnings.extend(notices::of_labels(dataset));

@@ -16,8 +16,8 @@ use self::args::Fit;
 use self::networks::Networks;
 use self::split::Split;
 use super::Status;
-use super::notices;
 use super::output::Messages;
+use super::{duplicates, notices};
 use crate::capture::{Progress, Timing, first_samples};
 use crate::capture::{Source, each_batch};
 use crate::data::{Dataset, Enlarged, LoadOptions, Preprocess, Skipped, Summary};
@@ -172,15 +172,18 @@ impl Work {
     fn data(&self, warnings: &mut Vec<Warning>) -> Result<DataInput> {
         let dataset = &self.samples.dataset;
         let used: Vec<usize> = (0..dataset.len()).filter(|&i| !self.is_skipped(i)).collect();
-        let fingerprint = dataset.only(&used).fingerprint(self.samples.load.workers)?;
+        let (fingerprint, copies) =
+            dataset.only(&used).fingerprint_and_copies(self.samples.load.workers)?;
         let read = Summary {
             samples: used.len(),
             fingerprint: Some(fingerprint),
-            copies: None,
+            copies,
             skipped: self.skipped.clone(),
             enlarged: self.enlarged.clone(),
             decode_seconds: 0.0,
         };
+        let path = dataset.path().display().to_string();
+        warnings.extend(duplicates::of_fit(read.copies.as_deref(), &path));
         let data = DataInput::new(dataset, Some(read), &self.samples.preprocess);
         warnings.extend(notices::of_data(&data));
         Ok(data)
