@@ -6,6 +6,7 @@ mod archives;
 mod axes;
 mod control;
 mod draws;
+mod exported;
 mod golden;
 mod gradients;
 mod hooks;

@@ -1,0 +1,284 @@
+"""Makes small archives of torch.export and what forward hooks saw in the modules they came from.
+
+    python make_export.py
+
+Everything is written beside this script: `CASE.pt2`, for some cases `CASE.pt` (the same module traced)
+and `cases.json`. The networks are in float64 unless their name says otherwise, so that no kernel's
+rounding matters. For each case `cases.json` holds
+
+* `input`: shape and values of the input (`dtype` int64 for token ids);
+* `layers`: name, class, shape and parameters of each call of a module that gave tensors, in the order
+  in which the calls ended; the second call of `relu` is `relu:2`. `sum` is the sum of the absolute
+  values, `samples` up to three values from places spread evenly over the flattened tensor. Where a
+  module gave several tensors, `elements` holds these for each of them instead;
+* `silent`: modules that run no operator, which an exported program does not know.
+
+The hooks copy what they see: an in-place operator that follows does not change it. From the archives
+everything that names files of this machine is taken out.
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, export, save
+from torchvision.models.densenet import DenseNet
+from torchvision.models.googlenet import Inception
+from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
+from torchvision.models.swin_transformer import SwinTransformer
+from torchvision.models.vision_transformer import VisionTransformer
+from torchvision.ops import StochasticDepth
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
+
+FOLDER = Path(__file__).resolve().parent
+PLACES = 3
+
+
+class Block(nn.Module):
+    """A residual block that calls one ReLU twice."""
+
+    def __init__(self, width: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None
+        if width != out:
+            self.downsample = nn.Sequential(nn.Conv2d(width, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = x if self.downsample is None else self.downsample(x)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        y += kept
+        return self.relu(y)
+
+
+class ResNet(nn.Module):
+    """A ResNet of two stages, with a module that does nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU(inplace=True)
+        self.layer1 = nn.Sequential(Block(4, 4, 1), Block(4, 4, 1))
+        self.layer2 = nn.Sequential(Block(4, 8, 2), Block(8, 8, 1))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.identity = nn.Identity()
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer2(self.layer1(self.relu(self.bn1(self.conv1(x)))))
+        return self.fc(self.identity(torch.flatten(self.pool(x), 1)))
+
+
+class Recurrent(nn.Module):
+    """An LSTM whose states are returned beside the logits, in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(4, 5, batch_first=True)
+        self.act = nn.ReLU()
+        self.fc = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        steps, (hidden, cell) = self.rnn(x)
+        return {"logits": self.act(self.fc(self.act(steps))).mean(1), "state": (hidden, cell)}
+
+
+class Inceptions(nn.Module):
+    """Two of GoogLeNet's modules, whose branches are joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Inception(3, 4, 2, 4, 2, 4, 3)
+        self.second = Inception(15, 4, 2, 4, 2, 4, 3)
+        self.fc = nn.Linear(15, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.second(self.first(x)).mean((2, 3)))
+
+
+def mobilenet() -> nn.Module:
+    settings = [
+        InvertedResidualConfig(8, 3, 16, 8, True, "RE", 2, 1, 1.0),
+        InvertedResidualConfig(8, 5, 24, 16, False, "HS", 1, 1, 1.0),
+    ]
+    return MobileNetV3(settings, 32, num_classes=5)
+
+
+def calm(model: nn.Module, seed: int) -> nn.Module:
+    """Evaluation mode, and batch norms whose statistics are not those they begin with."""
+    torch.manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            module.weight.data.uniform_(0.5, 1.5)
+    return model.eval()
+
+
+def tensors(result: Any) -> list[Tensor]:
+    if isinstance(result, Tensor):
+        return [result]
+    parts = result.values() if isinstance(result, dict) else result
+    return [tensor for part in parts for tensor in tensors(part)] if isinstance(result, (list, tuple, dict)) else []
+
+
+def summary(tensor: Tensor) -> dict[str, Any]:
+    flat = tensor.detach().double().flatten()
+    places = [k * flat.numel() // PLACES for k in range(min(PLACES, flat.numel()))]
+    return {
+        "shape": list(tensor.shape),
+        "sum": flat.abs().sum().item(),
+        "samples": [[place, flat[place].item()] for place in places],
+    }
+
+
+def record(model: nn.Module, batch: Tensor) -> dict[str, Any]:
+    """What the hooks of all modules see in one run."""
+    calls: dict[str, int] = {}
+    layers: list[dict[str, Any]] = []
+
+    def hook_for(path: str) -> Any:
+        def hook(module: nn.Module, _inputs: Any, result: Any) -> None:
+            calls[path] = calls.get(path, 0) + 1
+            suffix = "" if calls[path] == 1 else f":{calls[path]}"
+            layer: dict[str, Any] = {
+                "name": path + suffix,
+                "class": type(module).__name__,
+                "parameters": sum(weight.numel() for weight in module.parameters()),
+            }
+            seen = [summary(tensor) for tensor in tensors(result)]
+            layers.append(layer | (seen[0] if len(seen) == 1 else {"elements": seen}))
+
+        return hook
+
+    handles = [m.register_forward_hook(hook_for(path)) for path, m in model.named_modules() if path]
+    with torch.no_grad():
+        model(batch)
+    for handle in handles:
+        handle.remove()
+    silent = [path for path, m in model.named_modules() if isinstance(m, (nn.Identity, StochasticDepth))]
+    return {"layers": layers, "silent": silent}
+
+
+def strip(data: bytes) -> bytes:
+    """The program without what names files of this machine."""
+    program = json.loads(data)
+
+    def walk(graph: dict[str, Any]) -> None:
+        for node in graph["nodes"]:
+            node["metadata"] = {k: v for k, v in node["metadata"].items() if k == "nn_module_stack"}
+            for given in node["inputs"]:
+                if "as_graph" in given["arg"]:
+                    walk(given["arg"]["as_graph"]["graph"])
+
+    walk(program["graph_module"]["graph"])
+    return json.dumps(program).encode()
+
+
+def write(name: str, program: torch.export.ExportedProgram) -> None:
+    """Saves a program, stripped; its JSON compressed."""
+    buffer = io.BytesIO()
+    save(program, buffer)
+    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
+        for member in whole.namelist():
+            root, _, rest = member.partition("/")
+            if "sample_inputs" in rest:
+                continue
+            data = whole.read(member)
+            is_program = rest.startswith("models/")
+            info = zipfile.ZipInfo(f"{Path(name).stem}/{rest}")
+            kind = zipfile.ZIP_DEFLATED if rest.endswith(".json") else zipfile.ZIP_STORED
+            archive.writestr(info, strip(data) if is_program else data, kind)
+
+
+def save_trace(name: str, model: nn.Module, batch: Tensor) -> None:
+    """Saves a trace without its debug records, which hold the paths of source files."""
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.trace(model, batch, check_trace=False), buffer)
+    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
+        for member in whole.namelist():
+            if not member.endswith(".debug_pkl"):
+                archive.writestr(zipfile.ZipInfo(member), whole.read(member))
+
+
+def case(
+    cases: dict[str, Any],
+    name: str,
+    model: nn.Module,
+    batch: Tensor,
+    *,
+    dynamic: bool = True,
+    decompose: bool = False,
+    traced: bool = False,
+    **options: Any,
+) -> None:
+    """Exports a model in evaluation mode, and keeps what its hooks see."""
+    shapes = ({0: Dim.DYNAMIC},) if dynamic else None
+    with torch.no_grad():
+        program = export(model, (batch,), dynamic_shapes=shapes, **options)
+        if decompose:
+            program = program.run_decompositions()
+    write(f"{name}.pt2", program)
+    if traced:
+        save_trace(f"{name}.pt", model, batch)
+    values = batch.double().flatten().tolist()
+    dtype = str(batch.dtype).removeprefix("torch.")
+    given = {"shape": list(batch.shape), "dtype": dtype, "values": values}
+    cases[name] = {"input": given} | record(model, batch)
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(3, 3, 16, 16, dtype=torch.float64)
+    steps = torch.randn(3, 6, 4, dtype=torch.float64)
+    ids = torch.randint(0, 40, (3, 7))
+    cases: dict[str, Any] = {}
+    torch.manual_seed(1)
+    resnet = calm(ResNet(), 1).double()
+    case(cases, "resnet", resnet, images, traced=True)
+    case(cases, "resnet_strict", resnet, images, strict=True)
+    case(cases, "resnet_static", resnet, images, dynamic=False)
+    case(cases, "resnet_decomposed", resnet, images, decompose=True)
+    case(cases, "resnet_bfloat16", calm(ResNet(), 1).bfloat16(), images.bfloat16())
+    case(cases, "resnet_half", calm(ResNet(), 1).half(), images.half())
+    case(cases, "mobilenet", calm(mobilenet(), 2).double(), images)
+    vit = VisionTransformer(16, 8, 2, 2, 16, 32, num_classes=5)
+    nn.init.normal_(vit.heads.head.weight)
+    case(cases, "vit", vit.eval().double(), images, traced=True)
+    swin = SwinTransformer([2, 2], 8, [2, 2], [2, 2], [2, 2], stochastic_depth_prob=0.0, num_classes=5)
+    case(cases, "swin", swin.eval().double(), images)
+    case(cases, "densenet", calm(DenseNet(4, (2, 2), 8, num_classes=5), 3).double(), images)
+    case(cases, "inception", calm(Inceptions(), 4).double(), images)
+    recurrent = Recurrent().eval().double()
+    case(cases, "lstm", recurrent, steps)
+    case(cases, "lstm_preserved", recurrent, steps, preserve_module_call_signature=("rnn",))
+    small = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    small["intermediate_size"] = 32
+    bert = BertModel(BertConfig(**small, max_position_embeddings=16)).eval().double()
+    case(cases, "bert", bert, ids)
+    tiny = GPT2Config(vocab_size=40, n_positions=16, n_embd=16, n_layer=2, n_head=2, use_cache=False)
+    case(cases, "gpt2", GPT2LMHeadModel(tiny).eval().double(), ids)
+    llama = LlamaConfig(**small, max_position_embeddings=16, use_cache=False)
+    case(cases, "llama", LlamaForCausalLM(llama).eval().double(), ids)
+    (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
+
+
+if __name__ == "__main__":
+    main()
