@@ -5,6 +5,7 @@
 mod archives;
 mod axes;
 mod control;
+mod damaged;
 mod draws;
 mod exported;
 mod golden;
