@@ -18,6 +18,7 @@ pub struct Extractor {
     subject: Subject,
     reduce: Reduce,
     axes: Axes,
+    rank: usize,
     width: usize,
 }
 
@@ -75,7 +76,8 @@ impl Extractor {
         };
         reduce.check(&shape).map_err(|problem| of_output(&subject, problem))?;
         let width = reduce.width(&shape);
-        Ok(Self { subject, reduce, axes, width })
+        let rank = shape.len();
+        Ok(Self { subject, reduce, axes, rank, width })
     }
 
     /// D.
@@ -90,6 +92,13 @@ impl Extractor {
         let by_rank = Axes::guessed(layer.shape.len());
         let differs = self.axes.channels != by_rank.channels || self.axes.samples > 0;
         self.axes.channels.filter(|_| differs && self.reduce != Reduce::Flatten)
+    }
+
+    /// The axis that is taken for the channels of a model's output by its number of axes, where the
+    /// features depend on it.
+    pub fn guessed_axis(&self) -> Option<usize> {
+        let depends = self.reduce != Reduce::Flatten && self.takes_output() && self.rank > 2;
+        self.axes.channels.filter(|_| depends)
     }
 
     /// Whether the features are the model's output and not a layer's.

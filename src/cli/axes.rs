@@ -90,6 +90,21 @@ impl ChannelAxes {
         }
     }
 
+    /// All arrays of all sets have been seen.
+    ///
+    /// # Errors
+    /// A pattern chose none of them.
+    pub fn check_arrays(&self) -> Result<()> {
+        let mut pairs = self.0.axes.iter().zip(&self.0.used);
+        match pairs.find(|(_, used)| !used.load(Ordering::Relaxed)) {
+            None => Ok(()),
+            Some((given, _)) => Err(Error::usage(
+                format!("--channel-axis {} matches no array of the sets", given.text),
+                "name an array as in its file (a .npy by the name of the file without the ending)",
+            )),
+        }
+    }
+
     fn of(&self, name: &str, axes: Axes, shape: &[i64], file: &Path) -> Result<Axes> {
         let matching = |(_, given): &(usize, &ChannelAxis)| given.layers.wants(name);
         let Some((place, given)) = self.0.axes.iter().enumerate().rfind(matching) else {

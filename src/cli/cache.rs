@@ -8,6 +8,16 @@ use crate::data::statistics::{Origin, Statistics};
 use crate::error::{Error, Result};
 use crate::report::{check_writable, write_atomically};
 
+/// What there is of an origin.
+pub enum Kept {
+    /// Its statistics.
+    Found(Statistics),
+    /// A file that cannot be used, and why.
+    Damaged(PathBuf, String),
+    /// Nothing.
+    Absent,
+}
+
 /// A folder of statistics files, each named by the hash of its origin: the content of the samples,
 /// the model, the layer and all that was done to the samples.
 pub struct Cache {
@@ -29,18 +39,21 @@ impl Cache {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// The statistics of an origin, if they are there. A file that cannot be read, or is of another
-    /// origin, counts as not there.
+    /// The statistics of an origin, if they are there.
     ///
     /// # Errors
     /// The origin cannot be hashed.
-    pub fn find(&self, origin: &Origin) -> Result<Option<Statistics>> {
+    pub fn find(&self, origin: &Origin) -> Result<Kept> {
         let path = self.path(origin)?;
         if !path.is_file() {
-            return Ok(None);
+            return Ok(Kept::Absent);
         }
-        let found = Statistics::load(&path).ok();
-        Ok(found.filter(|statistics| statistics.origin.as_ref() == Some(origin)))
+        Ok(match Statistics::load(&path) {
+            Ok(found) if found.origin.as_ref() == Some(origin) => Kept::Found(found),
+            Ok(_) => Kept::Damaged(path, "it is of other samples or another model".to_owned()),
+            Err(Error::File { problem, .. }) => Kept::Damaged(path, problem),
+            Err(error) => Kept::Damaged(path, error.to_string()),
+        })
     }
 
     /// Keeps statistics that know their origin.

@@ -190,8 +190,13 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let preprocess = preprocess(args, &dataset)?;
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
-    let (mut subjects, mut records, mut warnings) =
-        inputs::listen(&args.models, &args.run, &source, &selections, &execution)?;
+    let (mut subjects, mut records, mut warnings) = inputs::listen(
+        &args.models,
+        &args.run,
+        &source,
+        (&selections, settings.reduce),
+        &execution,
+    )?;
     warnings.extend(axes::check(&subjects, settings.reduce)?);
     let loading = loading.elapsed().as_secs_f64();
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);

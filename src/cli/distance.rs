@@ -118,6 +118,7 @@ fn check_labels(args: &Args, sets: &Sets<'_>) -> Result<()> {
 fn measure(args: &Args, messages: &Messages) -> Result<Found> {
     native::set_threads(args.extract.run.threads());
     let mut sets = Sets::new(&args.extract, messages, Keep::Classes);
+    sets.check_axes(&[&args.reference, &args.data])?;
     check_labels(args, &sets)?;
     let reference = sets.collect(&args.reference, false)?;
     sets.features.naming = Naming::Known(reference.classes.clone());

@@ -189,6 +189,13 @@ impl<'a> Features<'a> {
         let width = extractor.width();
         let device = device::name(execution.device);
         let model = path.display();
+        warnings.extend(extractor.guessed_axis().map(|axis| {
+            let text = format!(
+                "which axis holds the channels of what {model} returns cannot be told: by the number of axes, \
+                 axis {axis} is taken; name the layer with --layer, or use --reduce flatten"
+            );
+            Warning::new("channel-axis-unknown", OUTPUT, text)
+        }));
         self.messages.note(&format!("features: {layer} of {model}, D = {width}"));
         Ok(Ready { extractor, record, preprocess, layer, width, device, takes_bytes, warnings })
     }

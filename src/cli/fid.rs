@@ -140,6 +140,8 @@ pub fn measure(
         (None, false) => Keep::Few,
     };
     let mut sets = Sets::new(&args.extract, messages, keep).cached(args.stats_cache.as_deref())?;
+    let all: Vec<&PathBuf> = std::iter::once(&args.reference).chain(&args.candidates).collect();
+    sets.check_axes(&all)?;
     let reference = sets.measure(&args.reference).map_err(|e| naming(&args.reference, e))?;
     sets.hold(&reference);
     let mut run = Run::new(args, &reference, messages);

@@ -11,7 +11,7 @@ use super::dependence;
 use super::names::{counted, few};
 use super::output::Messages;
 use super::spatial::{Asked, Found};
-use crate::capture::{Source, Subject, first_samples};
+use crate::capture::{Reduce, Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
 use crate::saliency::{Explainer, Method, Options};
@@ -92,7 +92,7 @@ pub fn listen(
     paths: &[PathBuf],
     args: &ModelArgs,
     source: &Source<'_>,
-    selections: &[Selection],
+    (selections, reduce): (&[Selection], Reduce),
     execution: &Execution,
 ) -> Result<Listening> {
     let loaded = load_all(paths, args)?;
@@ -101,7 +101,7 @@ pub fn listen(
     for (i, model) in loaded.into_iter().enumerate() {
         let input = i.min(samples.len() - 1);
         let (subject, record, said) =
-            model.into_subject(&samples[input], &selections[i], execution, input)?;
+            model.into_subject(&samples[input], (&selections[i], reduce), execution, input)?;
         subjects.push(subject);
         records.push(record);
         for warning in said {
@@ -127,22 +127,26 @@ impl LoadedModel {
     }
 
     /// Finds the layers by running the model on a few samples, chooses those wanted, and makes the
-    /// model ready to run.
+    /// model ready to run. Of the default layers those are left out that have nothing to reduce so.
     ///
     /// # Errors
     /// The model does not run on the input, a pattern matches nothing, or a layer gives no rows.
     pub fn into_subject(
         mut self,
         samples: &Tensor,
-        selection: &Selection,
+        (selection, reduce): (&Selection, Reduce),
         execution: &Execution,
         input: usize,
     ) -> Result<(Subject, ModelInput, Vec<Warning>)> {
         let all = self.find_layers(samples)?;
-        let layers = choose(&self.model, &all, selection)?;
+        let mut layers = choose(&self.model, &all, selection)?;
+        let left_out = selection.is_default().then(|| leave_out(&mut layers, reduce)).flatten();
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
         let mut warnings = unheard(&self.model, &all, selection);
+        let path = self.model.path().display();
+        let warning = |text| Warning::new("layers-without-tokens", &path, text);
+        warnings.extend(left_out.map(warning));
         warnings.extend(of_model(&self.model, &layers));
         let subject = Subject { model: self.model, layers, input };
         subject.check_rows(samples.size()[0] as usize)?;
@@ -343,6 +347,21 @@ fn probe(model: &mut Model, samples: &Tensor) -> Result<Vec<Layer>> {
         }
         found => found,
     }
+}
+
+/// Leaves out layers that a reduction of tokens does not take, where others are left; says which.
+fn leave_out(layers: &mut Vec<Layer>, reduce: Reduce) -> Option<String> {
+    let takes = |layer: &Layer| reduce.check(&layer.canonical_shape()).is_ok();
+    let (taken, without): (Vec<Layer>, Vec<Layer>) = layers.iter().cloned().partition(takes);
+    if taken.is_empty() || without.is_empty() {
+        return None;
+    }
+    *layers = taken;
+    let names: Vec<&str> = without.iter().map(|layer| layer.name.as_str()).collect();
+    Some(format!(
+        "{} without tokens left out: --reduce {reduce} takes tokens",
+        few("layer", &names)
+    ))
 }
 
 /// The layers wanted. A pattern that names a module without a tensor, or one that did not run, is

@@ -36,6 +36,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     check_output(&args.output, [&args.data].into_iter().chain(&args.extract.model))?;
     native::set_threads(args.extract.run.threads());
     let mut sets = Sets::new(&args.extract, messages, Keep::Moments);
+    sets.check_axes(&[&args.data])?;
     let measured = sets.measure(&args.data).map_err(|e| naming(&args.data, e))?;
     let moments = measured.moments.as_ref().ok_or_else(|| {
         let problem = "it holds statistics already";

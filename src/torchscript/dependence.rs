@@ -46,11 +46,11 @@ const COMPARED: i64 = 4096;
 /// The part of a difference to the largest value up to which it may be rounding.
 const ROUNDING: f64 = 1e-5;
 
-/// Some numbers of an output, spread over it: over the first sample's where it has a row a sample.
-/// `None` where it has none that could be compared.
-pub(super) fn excerpt(output: &Tensor, samples: i64) -> Option<Tensor> {
-    let own = match output.size().first() {
-        Some(&rows) if rows == samples => output.f_select(0, 0).ok()?,
+/// Some numbers of an output, spread over it: over the first sample's where `axis` has one entry a
+/// sample. `None` where it has none that could be compared.
+pub(super) fn excerpt(output: &Tensor, samples: i64, axis: usize) -> Option<Tensor> {
+    let own = match output.size().get(axis) {
+        Some(&rows) if rows == samples => output.f_select(axis as i64, 0).ok()?,
         _ => output.shallow_clone(),
     };
     let real = if own.is_complex() { own.f_view_as_real().ok()? } else { own };
@@ -81,7 +81,7 @@ mod tests {
     }
 
     fn of(output: &Tensor, samples: i64) -> Tensor {
-        match excerpt(output, samples) {
+        match excerpt(output, samples, 0) {
             Some(part) => part,
             None => panic!("nothing to compare in {output:?}"),
         }
@@ -94,6 +94,19 @@ mod tests {
         let first = of(&output, 2);
         assert!(first.max().double_value(&[]) < 20_000.0);
         assert!(!differ(&first, &(&first * (1.0 + 1e-7))) && differ(&first, &(&first * 1.01)));
+    }
+
+    #[test]
+    fn samples_may_stand_second() {
+        let output = Tensor::arange(24, (Kind::Float, tch::Device::Cpu)).reshape([4, 2, 3]);
+        let other = Tensor::cat(&[output.narrow(1, 0, 1), -output.narrow(1, 1, 1)], 1);
+        let parts = [&output, &other].map(|o| excerpt(o, 2, 1).map(|part| part.size()));
+        assert_eq!(parts, [Some(vec![12]), Some(vec![12])]);
+        let apart = |axis| match (excerpt(&output, 2, axis), excerpt(&other, 2, axis)) {
+            (Some(one), Some(other)) => differ(&one, &other),
+            _ => true,
+        };
+        assert!(!apart(1) && apart(0));
     }
 
     #[test]

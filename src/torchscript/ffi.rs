@@ -73,6 +73,7 @@ unsafe extern "C" {
         count: usize,
         optimize: c_int,
         device: *const c_char,
+        trial: *const C_tensor,
         note: *mut *mut c_char,
         error: *mut *mut c_char,
     ) -> c_int;
@@ -350,10 +351,12 @@ impl Handle {
         layers: &[i64],
         optimize: bool,
         device: &str,
+        trial: Option<&Tensor>,
     ) -> Result<Option<String>, String> {
+        let trial = trial.map_or(ptr::null(), Tensor::as_ptr);
         let device = c_string(device)?;
         let (mut note, mut error) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: the handle is valid, the slice outlives the call.
+        // SAFETY: the handle is valid, slice and trial outlive the call.
         let failed = unsafe {
             repsim_prepare(
                 self.0.as_ptr(),
@@ -361,6 +364,7 @@ impl Handle {
                 layers.len(),
                 optimize.into(),
                 device.as_ptr(),
+                trial,
                 &mut note,
                 &mut error,
             )

@@ -12,7 +12,7 @@ use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::Layer;
 use super::stages::{Stage, stages};
 use super::taps::Taps;
-use super::{device, draws};
+use super::{device, draws, tensors};
 use crate::error::{Error, Result};
 
 /// How a model is to be run.
@@ -46,6 +46,9 @@ pub struct Model {
     pub(super) causes: Vec<Cause>,
     pub(super) output_dependence: Dependence,
     pub(super) draws: bool,
+    pub(super) takes_more: bool,
+    /// What it was probed with, until it is prepared.
+    pub(super) trial: Option<Tensor>,
     interface: Interface,
 }
 
@@ -97,6 +100,8 @@ impl Model {
             causes,
             output_dependence,
             draws: true,
+            takes_more: true,
+            trial: None,
             interface: Interface::default(),
         }
     }
@@ -155,6 +160,11 @@ impl Model {
     /// What the values it returns depend on beside the sample; known once it was probed.
     pub fn output_dependence(&self) -> Dependence {
         self.output_dependence
+    }
+
+    /// Whether it ran with one sample more than it was probed with: a trace may hold their number.
+    pub fn takes_more(&self) -> bool {
+        self.takes_more
     }
 
     /// Whether its output comes from a sigmoid, with at most operators behind it that move values or
@@ -242,7 +252,8 @@ impl Model {
     }
 
     /// Makes the model ready to run with taps behind the given layers only. The other taps are gone
-    /// then: for other layers, load the archive again.
+    /// then: for other layers, load the archive again. Weights laid out channels-last lay out what a
+    /// convolution gives, too; where the code views that (`x.view(x.size(0), -1)`), it runs as loaded.
     ///
     /// # Errors
     /// The device cannot hold the model, or it has been prepared before.
@@ -255,9 +266,15 @@ impl Model {
         taps.dedup();
         let name = device::name(execution.device);
         let optimize = execution.optimize && !self.plain;
-        self.note = self.handle.prepare(&taps, optimize, &name).map_err(|said| {
-            self.torch_error("prepare", said, format!("check that device {name} has memory left"))
-        })?;
+        let trial = self.trial.take().filter(|_| optimize).map(|t| t.to_device(execution.device));
+        self.note =
+            self.handle.prepare(&taps, optimize, &name, trial.as_ref()).map_err(|said| {
+                self.torch_error(
+                    "prepare",
+                    said,
+                    format!("check that device {name} has memory left"),
+                )
+            })?;
         if execution.optimize && self.plain {
             self.note = Some("its code views activations in the plain memory layout".to_owned());
         }
@@ -295,7 +312,7 @@ impl Model {
         let input = input.to_device(self.execution.device);
         match self.is_optimized() {
             true => input,
-            false => input.contiguous(),
+            false => tensors::in_plain_layout(&input),
         }
     }
 

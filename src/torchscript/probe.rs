@@ -35,14 +35,15 @@ impl Model {
     pub fn probe(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
         let (input, heard) = self.first(input)?;
         let input = &input;
+        self.trial = Some(input.shallow_clone());
         let same = self.handle.same_tensors(heard.len());
         self.causes = self.handle.causes();
         self.output_dependence = self.handle.output_dependence();
         let axes = self.axes(input, &heard)?;
-        let seen = self.vary(input, &heard);
+        let along: Vec<usize> = axes.iter().map(|axes| axes.samples).collect();
+        let seen = self.vary(input, &heard, &along);
         let mut layers = self.layers_of(heard, axes);
-        for (layer, mut seen) in layers.iter_mut().zip(seen) {
-            seen.batch &= layer.axes.samples == 0;
+        for (layer, seen) in layers.iter_mut().zip(seen) {
             layer.dependence = self.handle.layer_dependence(layer.tap).or(seen);
         }
         self.draws = self.output_dependence.draw || layers.iter().any(|l| l.dependence.draw);
@@ -59,7 +60,7 @@ impl Model {
             Err(error) => error,
         };
         let no_view = matches!(&error, Error::Model { detail, .. } if detail.contains(NO_VIEW));
-        let plain = input.contiguous();
+        let plain = tensors::in_plain_layout(input);
         // A view of a fixed batch goes through, but makes one row of all samples.
         let is_row = |heard: &Heard| heard.shape.first() == plain.size().first();
         match if no_view { self.hear(&plain, 0) } else { Ok(vec![]) } {
@@ -72,6 +73,11 @@ impl Model {
     }
 
     fn hear(&mut self, input: &Tensor, run: u64) -> Result<Vec<Heard>> {
+        self.hear_along(input, run, &[])
+    }
+
+    /// The same, with the axis of the samples of each output that is known, the first of the others.
+    fn hear_along(&mut self, input: &Tensor, run: u64, along: &[usize]) -> Result<Vec<Heard>> {
         let samples = input.size().first().copied().unwrap_or(1);
         let mut calls: HashMap<usize, usize> = HashMap::new();
         let mut heard = Vec::new();
@@ -81,7 +87,8 @@ impl Model {
                 let call = calls.entry(tap).or_insert(0);
                 *call += 1;
                 let (shape, complex) = (output.size(), output.is_complex());
-                let excerpt = excerpt(output, samples);
+                let axis = along.get(heard.len()).copied().unwrap_or(0);
+                let excerpt = excerpt(output, samples, axis);
                 heard.push(Heard { tap, call: *call, shape, complex, excerpt });
                 Ok(Answer::Keep)
             })
@@ -89,25 +96,31 @@ impl Model {
         Ok(heard)
     }
 
-    /// What the outputs of the first sample were seen to depend on.
-    fn vary(&mut self, input: &Tensor, before: &[Heard]) -> Vec<Dependence> {
+    /// What the outputs of the first sample were seen to depend on; `along` holds the axes of the samples.
+    fn vary(&mut self, input: &Tensor, before: &[Heard], along: &[usize]) -> Vec<Dependence> {
         let mut found = vec![Dependence::default(); before.len()];
+        let mut anew = None;
+        if along.iter().any(|&axis| axis > 0) {
+            let Ok(heard) = self.hear_along(input, 0, along) else { return found };
+            anew = Some(heard);
+        }
+        let before = anew.as_deref().unwrap_or(before);
         let apart = |one: &[Heard], other: &[Heard]| -> Option<Vec<bool>> {
             let same =
                 one.iter().map(|h| (h.tap, h.call)).eq(other.iter().map(|h| (h.tap, h.call)));
             same.then(|| one.iter().zip(other).map(|(a, b)| a.differs(b)).collect())
         };
-        let Ok(alone) = self.hear(&of_the_first(input), 1) else { return found };
+        let Ok(alone) = self.hear_along(&of_the_first(input), 1, along) else { return found };
         match apart(before, &alone) {
             Some(any) if any.iter().any(|&differs| differs) => {}
             _ => return found,
         }
-        let Ok(again) = self.hear(input, 1) else { return found };
+        let Ok(again) = self.hear_along(input, 1, along) else { return found };
         let by_draw = apart(before, &again).unwrap_or_default();
         let by_batch = apart(&again, &alone).unwrap_or_default();
         let rows = input.size().first().copied();
         for (i, found) in found.iter_mut().enumerate() {
-            let is_row = before[i].shape.first().copied() == rows;
+            let is_row = before.get(i).is_some_and(|b| b.shape.get(along[i]).copied() == rows);
             found.draw = by_draw.get(i) == Some(&true);
             found.batch = is_row && by_batch.get(i) == Some(&true);
         }
@@ -119,6 +132,7 @@ impl Model {
         let told: Vec<_> = (0..heard.len()).map(|place| self.handle.probed_axes(place)).collect();
         let samples = input.size().first().map_or(0, |&n| n as usize);
         let more = if samples > 0 { self.hear(&one_more(input)?, 0).ok() } else { None };
+        self.takes_more = samples == 0 || more.is_some();
         let places = |heard: &[Heard]| heard.iter().map(|h| (h.tap, h.call)).collect::<Vec<_>>();
         let more = more.filter(|more| places(more) == places(heard));
         let of = |(i, heard): (usize, &Heard)| {

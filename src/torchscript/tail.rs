@@ -9,6 +9,7 @@ use super::ffi::{Answer, Failure, Parted, TailHandle};
 use super::layers::Layer;
 use super::model::{Model, shape_text, torch_error};
 use super::taps::Taps;
+use super::tensors::in_plain_layout;
 use crate::error::{Error, Result};
 
 /// What is left of a prepared model to run behind one of its layers, with the layer's output for an
@@ -139,7 +140,7 @@ impl Tail {
         match (self.optimized, is_map) {
             (true, true) if self.handle.is_channels_last() => channels_last(&activation),
             (true, true) => activation,
-            _ => activation.contiguous(),
+            _ => in_plain_layout(&activation),
         }
     }
 

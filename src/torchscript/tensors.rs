@@ -14,6 +14,12 @@ pub fn from_nhwc(data: &[f32], shape: &[usize]) -> Result<Tensor> {
     tensor.f_permute([0, 3, 1, 2]).map_err(|e| torch_error("permute", &e))
 }
 
+/// A tensor laid out in the order of its axes. Where it has one channel its memory is in that order either
+/// way, and convolutions go by its strides: these become the plain ones, too.
+pub(super) fn in_plain_layout(tensor: &Tensor) -> Tensor {
+    tensor.contiguous().reshape([-1]).reshape(tensor.size())
+}
+
 /// A tensor of the given shape over `data`, which is copied.
 ///
 /// # Errors

@@ -223,7 +223,13 @@ fn a_damaged_cache_is_made_anew() {
         let sigma = bad.windows(9).position(|w| w == b"sigma.npy").unwrap();
         bad[sigma + 200] ^= 0x10;
         fs::write(&path, &bad).unwrap();
-        assert_eq!(row(&line), first);
+        let again = report(&line);
+        assert_eq!(again["results"]["candidates"][0], first);
+        let warnings = again["warnings"].as_array().unwrap().iter();
+        let damaged: Vec<_> = warnings.filter(|w| w["code"] == "cache-damaged").collect();
+        assert_eq!(damaged.len(), 1, "{}", again["warnings"]);
+        let text = damaged[0]["text"].as_str().unwrap();
+        assert!(text.contains("is made anew") && text.contains("is damaged"), "{text}");
         assert!(fs::read(&path).unwrap() == good, "the entry is not written anew");
     }
 }

@@ -89,6 +89,19 @@ fn no_measure_has_a_value_of_rounding() {
     assert!(cka["values"][4][4].is_number());
 }
 
+/// What a network returns has no layer that tells its axes.
+#[test]
+fn the_channels_of_an_output_are_guessed_with_a_warning() {
+    let sets =
+        format!("{IMAGES} {{averages/others.npy}} --model {{averages/extractor.pt}} --resize none");
+    let (_, report) = run(&format!("fid {sets} --reduce gap"));
+    assert_eq!(report["results"]["width"], 6);
+    let said = warns(&report, "channel-axis-unknown");
+    assert!(said.len() == 1 && said[0].contains("axis 1 is taken"), "{said:?}");
+    let (_, report) = run(&format!("fid {sets} --reduce flatten"));
+    assert!(warns(&report, "channel-axis-unknown").is_empty());
+}
+
 fn refused(line: &str) -> String {
     let found = repsim(words(line));
     assert_eq!(found.code, 2, "{line}: {}", found.stderr);

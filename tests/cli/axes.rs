@@ -176,6 +176,51 @@ fn stored_arrays_take_an_axis_by_name() {
     assert_eq!(given["inputs"]["features"][0]["arrays"][1]["channel_axis"], 1);
 }
 
+/// As of layers: an axis that is for nothing is a mistake.
+#[test]
+fn an_axis_for_no_array_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let values = ndarray::Array3::from_shape_fn((9, 3, 5), |(i, c, l)| {
+        ((i * 7 + c * 3 + l * l) % 11) as f64 + ((i * i + c) % 5) as f64
+    });
+    ndarray_npy::write_npy(file("maps.npy"), &values).unwrap();
+    ndarray_npy::write_npy(file("other.npy"), &(&values + 0.5)).unwrap();
+    let [a, b, out] =
+        ["maps.npy", "other.npy", "s.npz"].map(|name| file(name).display().to_string());
+    for command in
+        [format!("fid {a} {b}"), format!("distance {a} {b}"), format!("stats {a} -o {out}")]
+    {
+        let found = repsim(words(&format!("{command} --reduce gap --channel-axis map=1")));
+        assert_eq!(found.code, 2, "{command}: {}", found.stderr);
+        assert!(found.stderr.contains("--channel-axis map=1 matches no array of the sets"));
+        assert!(!file("s.npz").exists());
+        let right = repsim(words(&format!("{command} --reduce gap --channel-axis maps=1")));
+        let is_narrow = command.starts_with("stats");
+        // Channels at axis 1 of one set and at axis 2 of the other: other widths.
+        assert_eq!(right.code, if is_narrow { 0 } else { 2 }, "{command}: {}", right.stderr);
+        assert!(!right.stderr.contains("matches no array"), "{}", right.stderr);
+    }
+}
+
+/// The default layers without tokens are left out where tokens are reduced; those named are refused.
+#[test]
+fn default_layers_without_tokens_are_left_out() {
+    let line = "cka {saliency/vit_scripted.pt} --data {saliency/token_images.npy} --preprocess raw";
+    for reduce in ["cls", "last", "tokens-mean"] {
+        let found = report(&format!("{line} --reduce {reduce}"));
+        let layers = found["results"]["layers_a"].to_string();
+        assert!(layers.contains("encoder") && !layers.contains("conv_proj"), "{layers}");
+        let warnings = found["warnings"].as_array().unwrap().iter();
+        let said: Vec<_> = warnings.filter(|w| w["code"] == "layers-without-tokens").collect();
+        assert!(said.len() == 1 && said[0]["text"].to_string().contains("conv_proj"), "{said:?}");
+    }
+    let named =
+        repsim(words(&format!("{line} --layers conv_proj --layers encoder.* --reduce cls")));
+    assert_eq!(named.code, 2);
+    assert!(named.stderr.contains("conv_proj"), "{}", named.stderr);
+}
+
 #[test]
 fn the_table_of_layers_shows_the_axis() {
     let run = done("layers {axes/swin_scripted.pt} --input-size 3x16x16");

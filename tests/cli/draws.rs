@@ -148,6 +148,21 @@ fn the_list_of_layers_marks_them() {
     assert!(!plain.stdout.contains("depends on"), "{}", plain.stdout);
 }
 
+/// Two samples, T×N×D: the first is compared along the axis of the samples.
+#[test]
+fn steps_of_time_first_are_compared_along_their_samples() {
+    let run = done("layers {draws/times.pt} --input-size 3x5x5");
+    let row = |name: &str| run.stdout.lines().find(|l| l.trim_start().starts_with(name)).unwrap();
+    assert!(row("norm ").trim_end().ends_with("batch"), "{}", run.stdout);
+    assert!(!row("stem ").contains("batch"), "{}", run.stdout);
+    let codes = |archive: &str| {
+        let found = report(&format!("cka {{draws/{archive}.pt}} {DATA} --layers !fc"));
+        found["warnings"].to_string()
+    };
+    let said = codes("times");
+    assert!(said.contains("norm") && said.contains("batch"), "{said}");
+}
+
 #[test]
 fn complex_layers_count_as_their_real_and_imaginary_parts() {
     let wanted = golden("complex.json");
@@ -266,6 +281,39 @@ fn modules_that_return_tuples_are_told() {
         npz.finish().unwrap();
         let parts = ["layer rnn", kind, "torch.jit.trace"];
         fails(&format!("cka {{draws/{name}.pt}} --data {file} --layers rnn"), &parts);
+    }
+}
+
+/// Convolution weights laid out channels-last lay out what they give so, whatever they are given.
+#[test]
+fn networks_that_view_convolutions_of_plain_inputs_run() {
+    for (name, data) in [("grey", "{draws/grey.npy}"), ("orders", "{draws/input.npy}")] {
+        let line = format!(
+            "cka {{draws/{name}.pt}} {{draws/{name}.pt}} --data {data} --layers conv --layers-b fc"
+        );
+        let wanted = golden(&format!("{name}.json")).as_f64().unwrap();
+        for how in ["", "--no-optimize"] {
+            let found = report(&format!("{line} {how}"));
+            assert_near(&matrix(&found, "cka"), &[vec![wanted]], GOLDEN);
+        }
+        let tail =
+            format!("sensitivity {{draws/{name}.pt}} --data {data} --layer conv --perturb none");
+        let images = report(&tail)["results"]["n"].as_u64();
+        assert_eq!(images, Some(12), "{name}");
+    }
+}
+
+/// A trace of one image has no room for several behind the layer either.
+#[test]
+fn channels_of_a_network_for_one_image_are_ablated_one_by_one() {
+    let line = format!("sensitivity {{draws/one_image.pt}} {DATA} --layer conv --perturb none");
+    let found = report(&format!("{line} --batch-size 1"));
+    let wanted = golden("one_image_falls.json");
+    let channels = &found["results"]["layers"][0]["channels"];
+    for channel in 0..4 {
+        let fall = channels[channel]["drop_zero"].as_f64().unwrap();
+        let right = wanted[channel].as_f64().unwrap();
+        assert!((fall - right).abs() < GOLDEN, "{channel}: {fall}, not {right}");
     }
 }
 

@@ -45,6 +45,18 @@ fn fails(line: &str, parts: &[&str]) {
     }
 }
 
+/// Behind the last block of a ViT the class token alone is read: the map is zero, and why is said.
+#[test]
+fn a_layer_behind_the_last_block_has_a_zero_map_with_a_reason() {
+    let (report, _) = run(&format!(
+        "saliency {{saliency/vit_scripted.pt}} {DATA} --limit 3 --layer encoder.layers.encoder_layer_1"
+    ));
+    let warnings = report["warnings"].as_array().unwrap().iter();
+    let said: Vec<_> = warnings.filter(|w| w["code"] == "degenerate-map").collect();
+    assert_eq!(said.len(), 1, "{}", report["warnings"]);
+    assert!(said[0]["text"].as_str().unwrap().contains("the class token alone"), "{}", said[0]);
+}
+
 /// Images 16×24 of the same bytes, as the goldens have them.
 fn wide(folder: &Path) -> PathBuf {
     let bytes: Array4<u8> = read_npy(path("saliency/token_images.npy")).unwrap();

@@ -486,9 +486,16 @@ fn blank(images: &[ImageResult], columns: &[ColumnInfo], count: usize) -> Option
     let broken =
         images.iter().filter(|image| image.sample == *sample).flat_map(|image| &image.maps);
     let first_broken = broken.filter(|m| m.degenerate).take(1).any(|m| is_broken(&m));
+    let place = columns.iter().position(|other| other.name == column.name).unwrap_or_default();
+    let all = images.iter().all(|i| i.maps.get(place).is_some_and(|m| m.degenerate));
+    let of_class_token = all && column.grid.as_ref().is_some_and(|grid| grid.left_out > 0);
     let why = match column.method {
         _ if first_broken => "it is not finite",
         Method::Gradient | Method::SmoothGrad => "its gradient is zero",
+        method if method.is_cam() && of_class_token => {
+            "the score does not depend on its tokens, as behind the last block, where the class token alone \
+             is read: name a layer within that block, such as its first norm"
+        }
         method if method.is_cam() => "nothing in it speaks for the class",
         _ => "it is zero everywhere",
     };

@@ -1,17 +1,19 @@
 //! Sets of samples in any form: images, stored features, or their mean and covariance.
 
 mod collect;
+mod memory;
 mod origin;
 mod watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ndarray::{Array2, ArrayView2, s};
 
+use self::memory::too_large;
 use self::watch::Watch;
 use super::axes::ChannelAxes;
-use super::cache::Cache;
+use super::cache::{Cache, Kept};
 use super::duplicates;
 use super::extract::{ExtractArgs, Features};
 use super::notices;
@@ -84,6 +86,8 @@ pub struct Sets<'a> {
     args: &'a ExtractArgs,
     keep: Keep,
     cache: Option<Cache>,
+    /// Where the channels of stored features were given to be.
+    axes: ChannelAxes,
     /// Bytes of features that stay for the whole run.
     held: u64,
     /// Seconds in factors of covariances.
@@ -106,7 +110,9 @@ impl<'a> Sets<'a> {
         let features = Features::new(args, messages);
         let (cache, held, factoring) = (None, 0, 0.0);
         let told_enlarged = false;
-        Self { features, args, keep, cache, held, factoring, told_enlarged, warnings: vec![] }
+        let axes = ChannelAxes::new(&args.run.channel_axis, 0);
+        let warnings = vec![];
+        Self { features, args, keep, cache, axes, held, factoring, told_enlarged, warnings }
     }
 
     /// Keeps mean and covariance of images in a folder, and takes them from there.
@@ -137,6 +143,22 @@ impl<'a> Sets<'a> {
         let mut warnings = self.features.noticed();
         warnings.append(&mut self.warnings);
         warnings
+    }
+
+    /// Refuses a `--channel-axis` that is for none of the arrays of these sets. Of a model it is checked
+    /// when that is loaded.
+    ///
+    /// # Errors
+    /// Names it; or a set cannot be opened, or has no such axis.
+    pub fn check_axes(&mut self, paths: &[&PathBuf]) -> Result<()> {
+        if self.args.run.channel_axis.is_empty() || self.args.model.is_some() {
+            return Ok(());
+        }
+        for path in paths.iter().filter(|path| !Statistics::is_statistics(path)) {
+            let Contents::Features(set) = self.contents(path)? else { return Ok(()) };
+            self.axes_of(path, &set.feature)?;
+        }
+        self.axes.check_arrays()
     }
 
     /// Warns of a model that was named but not needed, for all sets are statistics.
@@ -231,8 +253,7 @@ impl<'a> Sets<'a> {
 
     /// The axes of stored features, and D once they are reduced.
     fn axes_of(&self, path: &Path, feature: &StoredFeature) -> Result<(Axes, usize)> {
-        let given = ChannelAxes::new(&self.args.run.channel_axis, 0);
-        let axes = given.of_array(&feature.name(), feature.shape(), path)?;
+        let axes = self.axes.of_array(&feature.name(), feature.shape(), path)?;
         let shape: Vec<i64> = feature.shape().iter().map(|&s| s as i64).collect();
         let shape = axes.canonical_shape(&shape);
         self.args.reduce.check(&shape).map_err(|problem| {
@@ -275,8 +296,8 @@ impl<'a> Sets<'a> {
             _ => None,
         };
         let (key, copies) = key.unzip();
-        if let Some((cache, origin)) = self.cache.as_ref().zip(key.as_ref())
-            && let Some(found) = cache.find(origin)?
+        if let Some(origin) = &key
+            && let Some(found) = self.kept(origin)?
         {
             let summary = Summary {
                 samples: found.samples.unwrap_or(dataset.len()),
@@ -303,6 +324,19 @@ impl<'a> Sets<'a> {
         }
         let set = self.fit(dataset.path(), rows, moments.as_ref())?;
         Ok(Measured { set, moments, count: Some(count), origin, input })
+    }
+
+    /// Statistics that were kept; a file of them that cannot be used is told of, and made anew.
+    fn kept(&mut self, origin: &Origin) -> Result<Option<Statistics>> {
+        Ok(match self.cache.as_ref().map_or(Ok(Kept::Absent), |cache| cache.find(origin))? {
+            Kept::Found(found) => Some(found),
+            Kept::Absent => None,
+            Kept::Damaged(path, why) => {
+                let text = format!("{} is made anew: {why}", path.display());
+                self.warnings.push(Warning::new("cache-damaged", path.display(), text));
+                None
+            }
+        })
     }
 
     /// Runs the model and takes in what the plan wants of the features.
@@ -500,38 +534,7 @@ fn of_file(path: &Path, error: Error) -> Error {
     }
 }
 
-fn too_large(
-    (count, width): (u64, u64),
-    (samples, square): (bool, u64),
-    (needed, left): (u64, u64),
-) -> Error {
-    let what = match (samples, square > 0) {
-        (true, true) => format!("keeping {count} samples of {width} features and their covariance"),
-        (true, false) => format!("keeping {count} samples of {width} features"),
-        (false, _) => format!("a covariance of {width} features"),
-    };
-    let remedy = match square * 2 > needed {
-        true => "raise --memory, or take --reduce gap or a layer with fewer features",
-        false => "raise --memory, use fewer samples with --limit, or take --metrics fid alone",
-    };
-    let (needed, left) = (size(needed), size(left));
-    Error::usage(format!("{what} takes {needed}, and --memory has {left} left"), remedy)
-}
-
 fn too_few(path: &Path, count: usize) -> Error {
     let problem = format!("{count} sample has no covariance");
     Error::file("take the covariance of", path, problem, "give at least 2 samples")
-}
-
-/// Bytes as people write them.
-fn size(bytes: u64) -> String {
-    let gib = bytes as f64 / (1u64 << 30) as f64;
-    let mib = gib * 1024.0;
-    if gib >= 1.0 {
-        format!("{gib:.1} GiB")
-    } else if mib >= 1.0 {
-        format!("{mib:.0} MiB")
-    } else {
-        format!("{:.0} KiB", mib * 1024.0)
-    }
 }

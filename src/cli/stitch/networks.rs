@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::Args;
 use super::split::Split;
-use crate::capture::{Judge, Subject};
+use crate::capture::{Judge, Reduce, Subject};
 use crate::classifier::OutputForm;
 use crate::cli::axes;
 use crate::cli::inputs::{self, LoadedModel};
@@ -240,7 +240,7 @@ fn tapped(
     if selection.patterns().iter().any(|name| name.ends_with(":input")) {
         loaded.model.listen_to_last_linear()?;
     }
-    let made = loaded.into_subject(first, selection, execution, input)?;
+    let made = loaded.into_subject(first, (selection, Reduce::Flatten), execution, input)?;
     inputs::refuse_complex(&made.0.model, &made.0.layers)?;
     Ok(made)
 }

@@ -160,6 +160,19 @@ std::string why_refused(const repsim_model& model, const repsim::CutRequest& req
   return cut.graph ? otherwise : cut.refusal;
 }
 
+// Whether a view of what a convolution gives has no answer in the layout that its weights lead to.
+bool views_fail(repsim_model& model, const at::Tensor& trial) {
+  torch::NoGradGuard no_grad;
+  const auto keep = [](void*, int64_t, void*, void**) -> int { return REPSIM_KEEP; };
+  IValue result;
+  try {
+    call(*model.function, arguments(model, trial.clone()), {keep, nullptr}, &result);
+  } catch (const std::exception& e) {
+    return std::strstr(e.what(), "view size is not compatible") != nullptr;
+  }
+  return false;
+}
+
 std::string join(const std::vector<std::string>& lines) {
   std::string text;
   for (const auto& line : lines) text += line + "\n";
@@ -343,14 +356,21 @@ void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3])
 }
 
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int want_optimize,
-                   const char* device, char** note, char** error) {
+                   const char* device, const void* trial, char** note, char** error) {
   return guarded(error, 1, [&] {
     std::vector<bool> wanted(model->layers.size(), false);
     for (size_t i = 0; i < count; i++) wanted.at(layers[i]) = true;
     repsim::name_outputs(model->tapped->block(), model->layers);
     repsim::keep_taps(model->tapped->block(), wanted);
     model->module.to(at::Device(std::string(device)));
-    const auto why_not = want_optimize ? optimize(*model) : std::string();
+    const Module loaded = model->module;
+    auto why_not = want_optimize ? optimize(*model) : std::string();
+    if (why_not.empty() && want_optimize && trial &&
+        views_fail(*model, *static_cast<const at::Tensor*>(trial))) {
+      model->module = loaded;
+      model->function = nullptr;
+      why_not = "its code views activations in the plain memory layout";
+    }
     if (!why_not.empty()) *note = copy_text(why_not);
     if (!model->function) model->function = make_function(model->tapped);
     model->overwrites_input |= overwrites_input(*model->function->graph());

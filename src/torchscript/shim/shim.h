@@ -91,9 +91,10 @@ void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3])
 
 // Keeps the taps of the given layers only and makes the model ready to run on `device`
 // ("cpu", "cuda:0"). With `optimize` it is frozen, batch norms are folded and convolution weights
-// are laid out channels-last; `note` then says why where that was not possible.
+// are laid out channels-last; `note` then says why where that was not possible, or where a run on
+// `trial`, an input or null, fails at a view for it.
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int optimize,
-                   const char* device, char** note, char** error);
+                   const char* device, const void* trial, char** note, char** error);
 
 // Runs the prepared model, or, before it is prepared, the model as it was loaded, with every layer
 // tapped. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. The input stays as it is: a model

@@ -5,7 +5,7 @@
 `network.pt` holds, behind a convolution (`conv`), an instance norm with a small shift (`instance`), a
 group norm with one channel a group (`group`), a layer norm over the positions (`positions`, N×C×H×W), and
 `mixed`: three channels of `instance` beside three of `conv`. `tokens.pt` gives N×T×D tokens normalised over
-the tokens (`norm`). `images.npy` and `others.npy` are images; `means.json` holds the standard deviation
+the tokens (`norm`), `extractor.pt` returns maps as features. `images.npy` and `others.npy` are images; `means.json` holds the standard deviation
 over the images of the channel means in float64, the largest of each layer, relative to the mean absolute
 value of the layer.
 """
@@ -58,6 +58,17 @@ class Network(nn.Module):
         return self.fc(self.relu(y).mean([2, 3]))
 
 
+class Extractor(nn.Module):
+    """Returns maps as features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, padding=1)
+
+    def forward(self, x: Tensor, return_features: bool = False) -> Tensor:
+        return self.conv(x.float() / 255)
+
+
 class Columns(nn.Module):
     """Normalises each feature over the tokens."""
 
@@ -107,6 +118,7 @@ def main() -> None:
         np.save(FOLDER / "images.npy", images[:20])
         np.save(FOLDER / "others.npy", images[12:])
         save_archive(torch.jit.script(network), FOLDER / "network.pt")
+        save_archive(torch.jit.script(Extractor().eval()), FOLDER / "extractor.pt")
         save_archive(torch.jit.script(tokens), FOLDER / "tokens.pt")
         found = {
             "network": deviations(network.double(), x, [2, 3]),

@@ -10,6 +10,9 @@ Everything is written beside this script. `input.npy` holds the samples that all
   the same tensor object in the same version, in evaluation mode.
 * `writers.json`: CKA (linear, unbiased HSIC, float64) of the layer `fc` of `plain.pt` and of each network
   that writes into its input, each on samples of its own.
+* `grey.json`, `orders.json`: CKA of the layers `conv` and `fc` of `grey.pt` over `grey.npy`, and of `orders.pt`.
+* `one_image_falls.json`: by how much the score of the predicted class of `one_image.pt` falls on average with
+  each channel of `conv` at 0, in float64.
 * `complex.json`: CKA of the layers of `complex.pt`, with real and imaginary parts as features.
 """
 
@@ -174,8 +177,42 @@ def others(batch: Tensor) -> None:
     save_archive(torch.jit.script(flattens), FOLDER / "flattens.pt")
     seen = listen(flattens, batch)[0]
     write("flattens.json", cka(rows(seen["conv"]), rows(seen["fc"])))
+    save_archive(torch.jit.script(networks.Times().eval()), FOLDER / "times.pt")
+    viewing(batch)
+    falls(model.double(), batch.double())
     torch.manual_seed(8)
     save_archive(torch.jit.script(networks.FastPath().eval()), FOLDER / "fast_path.pt")
+
+
+def viewing(batch: Tensor) -> None:
+    torch.manual_seed(9)
+    grey = batch.mean(1, keepdim=True).contiguous()
+    np.save(FOLDER / "grey.npy", grey.numpy())
+    for name, network, data in [("grey", networks.Grey(), grey), ("orders", networks.Orders(), batch)]:
+        network = network.eval()
+        save_archive(torch.jit.script(network), FOLDER / f"{name}.pt")
+        seen = listen(network, data)[0]
+        write(f"{name}.json", cka(rows(seen["conv"]), rows(seen["fc"])))
+
+
+def falls(model: nn.Module, batch: Tensor) -> None:
+    def ablated(channel: int | None) -> Tensor:
+        def hook(_module: nn.Module, _inputs: Any, result: Tensor) -> Tensor:
+            keep = torch.ones(4, dtype=result.dtype)
+            if channel is not None:
+                keep[channel] = 0.0
+            return result * keep[:, None, None]
+
+        handle = model.conv.register_forward_hook(hook)
+        with torch.no_grad():
+            logits = torch.cat([model(image[None]) for image in batch])
+        handle.remove()
+        return logits
+
+    intact = ablated(None)
+    classes = intact.argmax(1, keepdim=True)
+    score = intact.gather(1, classes)
+    write("one_image_falls.json", [float((score - ablated(c).gather(1, classes)).mean()) for c in range(4)])
 
 
 def write(name: str, content: Any) -> None:

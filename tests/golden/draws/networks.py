@@ -60,6 +60,33 @@ class Flattens(nn.Module):
         return self.fc(x.view(x.size(0), -1))
 
 
+class Grey(nn.Module):
+    """Views what convolutions of one channel gave: the input is the same in both memory layouts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.fc = nn.Linear(100, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(torch.relu(self.first(x))))
+        return self.fc(x.view(x.size(0), -1))
+
+
+class Orders(nn.Module):
+    """Puts its input into the plain layout itself, and views what a convolution makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.fc = nn.Linear(100, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(x.contiguous()))
+        return self.fc(x.view(x.size(0), -1))
+
+
 class Views(nn.Module):
     """Writes through a view of a view."""
 
@@ -218,6 +245,25 @@ class Centres(nn.Module):
 class Centre(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x - x.mean(0, keepdim=True)
+
+
+class Times(nn.Module):
+    """Steps of time first, T×N×D; subtracts the mean over the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(3, 4)
+        self.norm = CentreSecond()
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x.flatten(2).permute(2, 0, 1))
+        return self.fc(self.norm(x)[-1])
+
+
+class CentreSecond(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(1, keepdim=True)
 
 
 class Complex(nn.Module):
