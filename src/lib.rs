@@ -9,6 +9,7 @@
 //! is consumed inside the tap that produced it, and an accumulator is the only state that grows.
 //!
 //! * [`data`]: image folders and arrays, decoding, preprocessing, batches.
+//! * [`checkpoint`]: named tensors in files, and which of them belong to a model.
 //! * [`torchscript`]: loading TorchScript archives, finding their layers, listening to them.
 //! * [`stats`], [`linalg`]: accumulators over batches, and the linear algebra under them.
 //! * [`similarity`]: CKA and HSIC, as formulas.
@@ -25,6 +26,7 @@
 
 pub mod capture;
 pub mod check;
+pub mod checkpoint;
 pub mod classifier;
 pub mod cli;
 pub mod data;

@@ -17,6 +17,7 @@ const SOURCES: [&str; 13] = [
     "safety.cpp",
     "shim.cpp",
     "tail.cpp",
+    "weights.cpp",
 ];
 
 fn main() {
@@ -36,6 +37,7 @@ fn main() {
         "rules.h",
         "shim.h",
         "tail.h",
+        "weights.h",
     ];
     for file in headers.iter().chain(&SOURCES) {
         println!("cargo:rerun-if-changed={}", shim.join(file).display());

@@ -14,6 +14,7 @@ use torch_sys::C_tensor;
 
 pub mod builder;
 mod found;
+mod weights;
 
 #[repr(C)]
 struct Opaque {

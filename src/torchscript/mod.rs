@@ -43,6 +43,7 @@ mod stages;
 mod tail;
 mod taps;
 pub mod tensors;
+mod weights;
 
 pub use axes::{Axes, By};
 pub use complex::real_parts;
@@ -57,3 +58,4 @@ pub use model::{Execution, Model, shape_text};
 pub use returned::{Returned, no_tensor};
 pub use stages::Stage;
 pub use tail::Tail;
+pub use weights::{Taken, Weight};
