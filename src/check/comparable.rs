@@ -116,6 +116,7 @@ pub(super) fn conditions(json: &Value, content: &Content) -> Vec<Condition> {
     if let Some(fingerprint) = inputs["data"]["fingerprint"].as_str() {
         conditions.push(Condition::of_data("fingerprint of the data", fingerprint));
     }
+    conditions.extend(of_weights(&inputs["models"]));
     let settings = json["settings"].as_object();
     let settings: Vec<_> = settings.into_iter().flatten().collect();
     let preprocess = settings.iter().find(|(name, _)| *name == "preprocess");
@@ -127,6 +128,17 @@ pub(super) fn conditions(json: &Value, content: &Content) -> Vec<Condition> {
         .extend(of_settings.map(|(name, value)| Condition::new(format!("setting {name}"), value)));
     conditions.extend(content.conditions.iter().cloned());
     conditions
+}
+
+/// How much of each model is not of the checkpoint whose weights it was given, where that is not nothing.
+fn of_weights(models: &Value) -> Vec<Condition> {
+    let models = models.as_array().into_iter().flatten().enumerate();
+    let kept = |(i, model): (usize, &Value)| {
+        let missing = model["weights"]["missing"].as_u64().filter(|&missing| missing > 0)?;
+        let what = format!("number of tensors that model {} has not from its checkpoint", i + 1);
+        Some(Condition::new(what, missing))
+    };
+    models.filter_map(kept).collect()
 }
 
 /// A condition a step: one list of steps for both models, or one each.

@@ -65,7 +65,9 @@ impl Rename {
         let keys: Vec<&str> = dict.tensors.iter().map(|(name, _)| name.as_str()).collect();
         let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
         let mut prefixes = wrapping(&keys);
-        prefixes.extend(shared(&keys).into_iter().filter(|p| !prefixes.contains(p)).collect::<Vec<_>>());
+        prefixes.extend(
+            shared(&keys).into_iter().filter(|p| !prefixes.contains(p)).collect::<Vec<_>>(),
+        );
         let without = prefixes.into_iter().map(Self::Without);
         let with = shared(&names).into_iter().map(Self::With);
         let wrapped = |key: &&str| key.split('.').any(|part| WRAPPERS.contains(&part));
@@ -185,7 +187,9 @@ impl Fit {
         let names: HashSet<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
         let used: Vec<&Stored> = self.pairs.iter().map(|&(_, t)| &dict.tensors[t].1).collect();
         let counts = |name: &str| {
-            name == "n_averaged" || name.ends_with("num_batches_tracked") || name.ends_with("_extra_state")
+            name == "n_averaged"
+                || name.ends_with("num_batches_tracked")
+                || name.ends_with("_extra_state")
         };
         let mut found = vec![];
         for (name, tensor) in &dict.tensors {
@@ -212,13 +216,14 @@ impl Fit {
             (&self.misshapen, "of another shape", "of another shape"),
             (&self.unexpected, "not in the model", "not in the model"),
         ];
-        let told = parts.iter().filter(|(names, ..)| !names.is_empty()).map(|(names, one, many)| {
-            let (count, are) = match names.len() {
-                1 => ("1 is".to_owned(), one),
-                count => (format!("{count} are"), many),
-            };
-            format!("{count} {are} ({})", listed(names))
-        });
+        let told =
+            parts.iter().filter(|(names, ..)| !names.is_empty()).map(|(names, one, many)| {
+                let (count, are) = match names.len() {
+                    1 => ("1 is".to_owned(), one),
+                    count => (format!("{count} are"), many),
+                };
+                format!("{count} {are} ({})", listed(names))
+            });
         told.collect::<Vec<_>>().join(", ")
     }
 }
@@ -264,7 +269,8 @@ impl Checkpoint {
         let candidates = dicts.iter().enumerate().filter(|(_, dict)| at_key(dict));
         let mut fits: Vec<(usize, Fit)> =
             candidates.map(|(i, dict)| (i, Fit::best(slots, dict))).collect();
-        let best = fits.iter().map(|(_, fit)| fit.rank()).max().ok_or_else(|| self.no_such(wanted))?;
+        let best =
+            fits.iter().map(|(_, fit)| fit.rank()).max().ok_or_else(|| self.no_such(wanted))?;
         let (others, mut alike): (Vec<_>, Vec<_>) =
             fits.drain(..).partition(|(_, fit)| (fit.rank().0, fit.rank().1) != (best.0, best.1));
         let names: BTreeSet<&str> = others.iter().map(|(i, _)| dicts[*i].shown_key()).collect();
@@ -274,7 +280,9 @@ impl Checkpoint {
                 false => Ok((place, fit)),
                 true => {
                     let rest = alike.iter().map(|(i, _)| dicts[*i].shown_key());
-                    Err(ambiguous(&std::iter::once(dicts[place].shown_key()).chain(rest).collect::<Vec<_>>()))
+                    Err(ambiguous(
+                        &std::iter::once(dicts[place].shown_key()).chain(rest).collect::<Vec<_>>(),
+                    ))
                 }
             },
             false => Err(unfit(&fit, dicts[place].shown_key(), names, wanted)),
@@ -323,7 +331,9 @@ mod tests {
         let slot = |(tensor, name): (usize, &&str)| Slot {
             name: (*name).to_owned(),
             shape: vec![2],
-            is_buffer: name.contains("running") || name.contains("tracked") || name.contains("mask"),
+            is_buffer: name.contains("running")
+                || name.contains("tracked")
+                || name.contains("mask"),
             tensor,
         };
         names.iter().enumerate().map(slot).collect()

@@ -31,7 +31,9 @@ pub(super) fn read(file: &File, arena: &mut Arena) -> Result<(Id, Storages), Fla
     let mut head = Arena::default();
     match pickle::read(&mut reader, &mut head).map(|id| head.int(id) == Some(MAGIC)) {
         Ok(true) => {}
-        Ok(false) => return Err(Flaw::new("it is a pickle that torch.save did not write", super::WANTED)),
+        Ok(false) => {
+            return Err(Flaw::new("it is a pickle that torch.save did not write", super::WANTED));
+        }
         Err(_) => return Err(Flaw::new("it is no checkpoint", super::WANTED)),
     }
     let protocol = pickle::read(&mut reader, &mut head)?;
@@ -44,7 +46,8 @@ pub(super) fn read(file: &File, arena: &mut Arena) -> Result<(Id, Storages), Fla
     }
     let root = pickle::read(&mut reader, arena)?;
     let keys = pickle::read(&mut reader, &mut head)?;
-    let keys = head.elements(keys).ok_or_else(|| "it is damaged: no list of storages".to_owned())?;
+    let keys =
+        head.elements(keys).ok_or_else(|| "it is damaged: no list of storages".to_owned())?;
     let sizes = element_sizes(arena);
     let mut storages = HashMap::new();
     for &key in keys {

@@ -23,7 +23,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use dtype::Dtype;
-pub use fit::{Fit, Rename, Slot};
+pub use fit::{Fit, Rename, Slot, Wanted, listed};
 
 use self::dicts::{Holdings, holdings};
 use self::pickle::Arena;
@@ -159,9 +159,9 @@ impl Checkpoint {
     pub fn read(&mut self, tensor: &Stored) -> Result<Vec<u8>> {
         let length = tensor.extent.checked_mul(tensor.dtype.size());
         let length = length.and_then(|n| usize::try_from(n).ok());
-        let read = length.ok_or("a tensor is too large".to_owned()).and_then(|length| {
-            self.sources[tensor.place.source].read(tensor.place, length)
-        });
+        let read = length
+            .ok_or("a tensor is too large".to_owned())
+            .and_then(|length| self.sources[tensor.place.source].read(tensor.place, length));
         read.map_err(|problem| error(&self.path, Flaw::from(problem)))
     }
 
@@ -171,7 +171,9 @@ impl Checkpoint {
         };
         let place = if key.is_empty() { String::new() } else { format!(" at '{key}'") };
         Flaw::new(
-            format!("it holds no state dict but a pickled {class}{place}, which cannot be made here"),
+            format!(
+                "it holds no state dict but a pickled {class}{place}, which cannot be made here"
+            ),
             "in Python, where that class can be imported, save its weights alone: \
              torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW)",
         )

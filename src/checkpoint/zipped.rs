@@ -52,7 +52,9 @@ impl Zipped {
             match inner {
                 "data.pkl" => pickle = Some(records.len()),
                 "byteorder" => refuse_big_endian(&mut archive, index)?,
-                _ => drop(inner.strip_prefix("data/").map(|k| by_key.insert(k.to_owned(), records.len()))),
+                _ => drop(
+                    inner.strip_prefix("data/").map(|k| by_key.insert(k.to_owned(), records.len())),
+                ),
             }
             records.push(record);
         }
@@ -65,10 +67,19 @@ impl Zipped {
     /// # Errors
     /// As [`pickle::read`].
     pub fn pickle(&mut self, arena: &mut Arena) -> Result<Id, Flaw> {
-        let index = self.records[self.pickle].index;
+        let Record { index, stored, crc, .. } = self.records[self.pickle];
+        if stored && crc != 0 {
+            self.check(self.pickle)?;
+        }
         let record = self.archive.by_index(index).map_err(|e| format!("it is damaged: {e}"))?;
         let mut reader = BufReader::new(record.take(LONGEST));
-        Ok(pickle::read(&mut reader, arena)?)
+        let root = pickle::read(&mut reader, arena)?;
+        if !stored {
+            // At the end what was unpacked is held against its checksum.
+            std::io::copy(&mut reader, &mut std::io::sink())
+                .map_err(|e| format!("it is damaged: {e}"))?;
+        }
+        Ok(root)
     }
 
     /// Where a tensor begins.
@@ -124,7 +135,9 @@ impl Zipped {
         }
         match hasher.finalize() == crc {
             true => Ok(()),
-            false => Err("its bytes do not have the checksum that they were written with".to_owned()),
+            false => {
+                Err("its bytes do not have the checksum that they were written with".to_owned())
+            }
         }
     }
 }
@@ -149,11 +162,13 @@ fn record(archive: &mut ZipArchive<BufReader<File>>, index: usize) -> Result<Rec
 fn root(names: &[String]) -> Result<String, Flaw> {
     let has = |end: &str| names.iter().any(|n| n == end || n.ends_with(&format!("/{end}")));
     if has("constants.pkl") {
-        let remedy = "give it as the model itself, or what torch.save(model.state_dict(), FILE) writes";
+        let remedy =
+            "give it as the model itself, or what torch.save(model.state_dict(), FILE) writes";
         return Err(Flaw::new("it is a TorchScript archive: a model, not weights alone", remedy));
     }
     if has("models/model.json") || has("serialized_exported_program.json") {
-        let remedy = "give it as the model itself, or what torch.save(model.state_dict(), FILE) writes";
+        let remedy =
+            "give it as the model itself, or what torch.save(model.state_dict(), FILE) writes";
         return Err(Flaw::new("it is a torch.export archive: a model, not weights alone", remedy));
     }
     let own = |name: &&String| **name == "data.pkl" || name.ends_with("/data.pkl");
@@ -165,11 +180,11 @@ fn root(names: &[String]) -> Result<String, Flaw> {
 }
 
 fn refuse_big_endian(archive: &mut ZipArchive<BufReader<File>>, index: usize) -> Result<(), Flaw> {
-    let record = archive.by_index(index).map_err(|e| format!("it is damaged: {e}"))?;
-    let mut order = String::new();
-    record.take(16).read_to_string(&mut order).map_err(|e| format!("it is damaged: {e}"))?;
-    match order.trim() {
-        "little" => Ok(()),
+    let mut record = archive.by_index(index).map_err(|e| format!("it is damaged: {e}"))?;
+    let mut order = [0; 16];
+    let count = record.read(&mut order).map_err(|e| format!("it is damaged: {e}"))?;
+    match order[..count].trim_ascii() {
+        b"little" => Ok(()),
         _ => Err(super::big_endian()),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::axes::ChannelAxis;
+use super::weights::WeightsArgs;
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Channels, Crop, FloatRange, Interpolation, Preset, Range, Resize};
 use crate::torchscript::device::DeviceChoice;
@@ -156,6 +157,8 @@ pub struct ModelArgs {
     /// Load archives whose code reads or writes files or reaches other processes
     #[arg(long, help_heading = "Models")]
     pub trust_model: bool,
+    #[command(flatten)]
+    pub weights: WeightsArgs,
     /// Which axis of a layer's output holds the channels, where that is told wrongly or not at all:
     /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
     #[arg(long, value_name = "LAYER=AXIS", help_heading = "Layers")]

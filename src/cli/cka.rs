@@ -142,12 +142,14 @@ impl Args {
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
         check_b(self.models.len() + self.features.len(), for_b)?;
         let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
-        check_stored(!self.features.is_empty(), of_data)
+        check_stored(!self.features.is_empty(), of_data)?;
+        self.run.weights.refuse(!self.features.is_empty(), "--features")
     }
 
     /// Refuses outputs that cannot be written, are inputs, or are the same.
     fn check_outputs(&self) -> Result<()> {
         let inputs = self.models.iter().chain(&self.features).chain(&self.data.data);
+        let inputs = inputs.chain(self.run.weights.paths());
         let files = self.output.iter().filter(|p| *p != "-").chain(&self.heatmap);
         check_outputs(files.map(PathBuf::as_path), inputs)?;
         match &self.heatmap {

@@ -423,7 +423,8 @@ fn of_predictions(
 
 impl Args {
     fn check(&self) -> Result<()> {
-        let inputs = || [&self.reference, &self.data].into_iter().chain(&self.extract.model);
+        self.extract.check()?;
+        let inputs = || [&self.reference, &self.data].into_iter().chain(self.extract.files());
         if let Some(path) = self.output.as_deref().filter(|p| *p != "-") {
             check_output(path, inputs())?;
         }

@@ -96,6 +96,21 @@ impl Ready {
     }
 }
 
+impl ExtractArgs {
+    /// The files that make up the model.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.model.iter().chain(self.run.weights.paths())
+    }
+
+    /// Refuses weights without a model.
+    ///
+    /// # Errors
+    /// There are some.
+    pub fn check(&self) -> Result<()> {
+        self.run.weights.refuse(self.model.is_none(), "a run without --model")
+    }
+}
+
 impl<'a> Features<'a> {
     /// Nothing is loaded yet.
     pub fn new(args: &'a ExtractArgs, messages: &'a Messages) -> Self {

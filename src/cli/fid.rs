@@ -317,9 +317,11 @@ impl Args {
                 "add fid, kid or fid-inf to --metrics",
             ));
         }
+        self.extract.check()?;
         let Some(path) = &self.output else { return Ok(()) };
         if path != Path::new("-") {
-            let inputs = self.candidates.iter().chain([&self.reference]).chain(&self.extract.model);
+            let inputs =
+                self.candidates.iter().chain([&self.reference]).chain(self.extract.files());
             return check_output(path, inputs);
         }
         match self.format {

@@ -11,9 +11,10 @@ use super::dependence;
 use super::names::{counted, few};
 use super::output::Messages;
 use super::spatial::{Asked, Found};
+use super::weights::ChosenWeights;
 use crate::capture::{Reduce, Source, Subject, first_samples};
 use crate::error::{Error, Result};
-use crate::report::{LayerInfo, ModelInput, Warning, sha256_of_file};
+use crate::report::{LayerInfo, ModelInput, Warning, WeightsInput, sha256_of_file};
 use crate::saliency::{Explainer, Method, Options};
 use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws};
 
@@ -22,6 +23,8 @@ pub struct LoadedModel {
     /// The model, not prepared yet.
     pub model: Model,
     sha256: String,
+    weights: Option<WeightsInput>,
+    noticed: Vec<Warning>,
     channel_axes: ChannelAxes,
 }
 
@@ -48,26 +51,46 @@ pub struct Probed {
     pub room: Vec<usize>,
 }
 
-/// Loads models and hashes their files, all at once.
+/// Loads models, puts the weights into them that were given, and hashes their files, all at once.
 ///
 /// # Errors
-/// The first model that cannot be loaded.
+/// The first model that cannot be loaded, or does not take its weights.
 pub fn load_all(paths: &[PathBuf], args: &ModelArgs) -> Result<Vec<LoadedModel>> {
+    load_each(paths, &args.weights.of(paths.len())?, args)
+}
+
+/// The same, with weights for each.
+///
+/// # Errors
+/// As [`load_all`].
+pub fn load_each(
+    paths: &[PathBuf],
+    weights: &[Option<ChosenWeights>],
+    args: &ModelArgs,
+) -> Result<Vec<LoadedModel>> {
     thread::scope(|scope| {
         let loads: Vec<_> = paths
             .iter()
-            .map(|path| {
+            .zip(weights)
+            .map(|(path, weights)| {
                 let hash = scope.spawn(move || sha256_of_file(path));
                 let model = scope.spawn(move || Model::load(path, args.trust_model));
-                (model, hash)
+                let weights = weights.as_ref().map(|chosen| scope.spawn(|| chosen.open()));
+                (model, hash, weights)
             })
             .collect();
         let mut loaded = Vec::new();
         let channel_axes = ChannelAxes::new(&args.channel_axis, paths.len());
-        for (model, hash) in loads {
+        for (model, hash, weights) in loads {
             let model = model.join().map_err(|_| crashed())??;
             let sha256 = hash.join().map_err(|_| crashed())??;
-            loaded.push(LoadedModel { model, sha256, channel_axes: channel_axes.clone() });
+            let mut own = LoadedModel::new(model, sha256, channel_axes.clone());
+            if let Some(weights) = weights {
+                let opened = weights.join().map_err(|_| crashed())??;
+                let (record, noticed) = opened.put(&mut own.model)?;
+                (own.weights, own.noticed) = (Some(record), noticed);
+            }
+            loaded.push(own);
         }
         Ok(loaded)
     })
@@ -114,6 +137,15 @@ pub fn listen(
 }
 
 impl LoadedModel {
+    fn new(model: Model, sha256: String, channel_axes: ChannelAxes) -> Self {
+        Self { model, sha256, weights: None, noticed: vec![], channel_axes }
+    }
+
+    /// What was noticed of its weights, once.
+    pub fn take_noticed(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.noticed)
+    }
+
     /// All layers that run, with their channels where `--channel-axis` says. To be called once, before
     /// the model is prepared.
     ///
@@ -143,7 +175,8 @@ impl LoadedModel {
         let left_out = selection.is_default().then(|| leave_out(&mut layers, reduce)).flatten();
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let mut warnings = unheard(&self.model, &all, selection);
+        let mut warnings = self.take_noticed();
+        warnings.extend(unheard(&self.model, &all, selection));
         let path = self.model.path().display();
         let warning = |text| Warning::new("layers-without-tokens", &path, text);
         warnings.extend(left_out.map(warning));
@@ -185,20 +218,28 @@ impl LoadedModel {
         };
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
-        let warnings = of_model(&self.model, &layers);
+        let mut warnings = self.take_noticed();
+        warnings.extend(of_model(&self.model, &layers));
         let subject = Subject { model: self.model, layers, input: 0 };
         subject.check_rows(samples.size()[0] as usize)?;
         Ok((subject, record, warnings))
     }
 
-    /// A model whose file was hashed before.
+    /// A model whose file was hashed before; what the report says of its weights was said then.
     ///
     /// # Errors
-    /// It cannot be loaded.
-    pub fn again(path: &Path, sha256: &str, args: &ModelArgs) -> Result<Self> {
-        let model = Model::load(path, args.trust_model)?;
+    /// It cannot be loaded, or does not take its weights.
+    pub fn again(
+        (path, weights): (&Path, Option<&ChosenWeights>),
+        sha256: &str,
+        args: &ModelArgs,
+    ) -> Result<Self> {
+        let mut model = Model::load(path, args.trust_model)?;
+        if let Some(chosen) = weights {
+            chosen.open()?.put(&mut model)?;
+        }
         let channel_axes = ChannelAxes::new(&args.channel_axis, 0);
-        Ok(Self { model, sha256: sha256.to_owned(), channel_axes })
+        Ok(Self::new(model, sha256.to_owned(), channel_axes))
     }
 
     /// Draws parameters anew, each by a seed of its own.
@@ -295,8 +336,9 @@ impl LoadedModel {
     }
 
     /// Warnings of the prepared model, and of layers whose channels could only be guessed.
-    fn warnings_of(&self, layers: &[Layer]) -> Vec<Warning> {
-        let mut warnings = of_model(&self.model, layers);
+    fn warnings_of(&mut self, layers: &[Layer]) -> Vec<Warning> {
+        let mut warnings = self.take_noticed();
+        warnings.extend(of_model(&self.model, layers));
         warnings.extend(axes::unknown(layers, self.model.path()));
         warnings
     }
@@ -318,6 +360,7 @@ impl LoadedModel {
         ModelInput {
             path: self.model.path().display().to_string(),
             sha256: self.sha256.clone(),
+            weights: self.weights.clone(),
             frozen: self.model.is_flat(),
             untrusted_operators: self.model.untrusted_operators().to_vec(),
             draw_seed: self.model.draws().then(draws::seed),

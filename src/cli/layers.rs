@@ -75,7 +75,9 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let load = started.elapsed().as_secs_f64();
     let all = probe(&mut loaded, &args.input_size.0)?;
     let layers = inputs::choose(&loaded.model, &all, &selection)?;
+    let noticed = loaded.take_noticed();
     let mut report = report(args, &loaded, &all, &layers);
+    report.warnings.splice(0..0, noticed);
     report.timing.load = load;
     report.timing.total = started.elapsed().as_secs_f64();
     report.timing.forward = report.timing.total - load;

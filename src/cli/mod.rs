@@ -40,6 +40,7 @@ mod stats;
 mod stitch;
 mod target;
 mod usage;
+mod weights;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -33,7 +33,8 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         let problem = "statistics are an .npz archive";
         return Err(Error::file("write", &args.output, problem, "end its name in .npz"));
     }
-    check_output(&args.output, [&args.data].into_iter().chain(&args.extract.model))?;
+    args.extract.check()?;
+    check_output(&args.output, [&args.data].into_iter().chain(args.extract.files()))?;
     native::set_threads(args.extract.run.threads());
     let mut sets = Sets::new(&args.extract, messages, Keep::Moments);
     sets.check_axes(&[&args.data])?;

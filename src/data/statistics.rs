@@ -29,6 +29,9 @@ pub struct Origin {
     pub tool: String,
     /// SHA-256 of the model's archive, in hexadecimal.
     pub model_sha256: String,
+    /// The weights that were put into it, where they are not its own: SHA-256 and key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
     /// The layer whose output was taken.
     pub layer: String,
     /// How a feature map became a row.

@@ -28,7 +28,7 @@ pub use number::Number;
 pub use pictures::PictureFile;
 pub use provenance::{
     ArrayInfo, ClassCount, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput,
-    StatisticsInput, sha256_of_file,
+    StatisticsInput, WeightsInput, sha256_of_file,
 };
 pub use read::{AnyReport, text_of};
 pub use schema::{NAMES, schema};

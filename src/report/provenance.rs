@@ -63,6 +63,9 @@ pub struct ModelInput {
     pub path: String,
     /// SHA-256 of the file.
     pub sha256: String,
+    /// The weights that were put into it, where they are not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightsInput>,
     /// Whether it was frozen when it was exported, so that its layers are operators.
     pub frozen: bool,
     /// Operators that reach beyond the model, if it was trusted with them.
@@ -78,6 +81,33 @@ pub struct ModelInput {
     /// How often it is right, an entry a data set with labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accuracy: Vec<ModelAccuracy>,
+}
+
+/// Weights that were put into a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WeightsInput {
+    /// Path of the checkpoint as given.
+    pub path: String,
+    /// SHA-256 of the file; of several files that of the lines that `sha256sum` prints of them, the index
+    /// first, without folders.
+    pub sha256: String,
+    /// Number of files.
+    pub files: usize,
+    /// How they are stored: `torch-zip`, `torch-legacy` (before PyTorch 1.6), `safetensors` or `sharded`.
+    pub format: String,
+    /// Where in the checkpoint the weights are, as a dotted path; `.` for the top.
+    pub key: String,
+    /// What was done to their names to make them those of the model: `without 'module.'`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<String>,
+    /// Parameters and buffers that were set.
+    pub tensors: usize,
+    /// Those that the checkpoint has not, or in another shape: the model keeps its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing: usize,
+    /// Tensors of the checkpoint that the model has not, or in another shape.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unused: usize,
 }
 
 /// One layer of a model.
@@ -124,8 +154,8 @@ pub struct LayerInfo {
     pub depends_on: Vec<String>,
 }
 
-fn is_zero(axis: &usize) -> bool {
-    *axis == 0
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A data set.
@@ -192,12 +222,44 @@ pub struct ArrayInfo {
 impl Inputs {
     /// Names of the models or feature files, for axes and tables.
     pub fn names(&self) -> Vec<String> {
-        let models = self.models.iter().map(|m| &m.path);
-        let name = |path: &String| match Path::new(path).file_name() {
-            Some(name) => name.to_string_lossy().into_owned(),
-            None => path.clone(),
-        };
-        models.chain(self.features.iter().map(|f| &f.path)).map(name).collect()
+        let models = self.models.iter().map(ModelInput::name);
+        models.chain(self.features.iter().map(|f| file_name(&f.path))).collect()
+    }
+}
+
+fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy()).into_owned()
+}
+
+impl ModelInput {
+    /// The name of its file, with that of its weights where they are not its own: `arch.pt + e9.pth`.
+    pub fn name(&self) -> String {
+        let own = file_name(&self.path);
+        match &self.weights {
+            None => own,
+            Some(weights) if weights.key == "." => format!("{own} + {}", file_name(&weights.path)),
+            Some(weights) => format!("{own} + {} ({})", file_name(&weights.path), weights.key),
+        }
+    }
+
+    /// The path it is best told apart by: that of its weights where they are not its own.
+    pub fn telling_path(&self) -> &str {
+        self.weights.as_ref().map_or(&self.path, |weights| &weights.path)
+    }
+
+    /// What makes it the network that it is: the hash of its file, and of its weights with their key.
+    pub fn identity(&self) -> String {
+        match &self.weights {
+            None => self.sha256.clone(),
+            Some(weights) => format!("{}+{}", self.sha256, weights.identity()),
+        }
+    }
+}
+
+impl WeightsInput {
+    /// What tells these weights from others: the hash of the files, and where in them they are.
+    pub fn identity(&self) -> String {
+        format!("{}:{}", self.sha256, self.key)
     }
 }
 

@@ -19,9 +19,11 @@ pub const EXPORT: &str = "export the model first: torch.jit.script(model.eval())
                           torch.jit.trace(model.eval(), example).save(FILE)";
 
 /// What is done with weights alone.
-const WEIGHTS: &str = "build the module in Python, load them into it (model.load_state_dict(...)), and \
-                       export that: torch.jit.script(model.eval()).save(FILE), or \
-                       torch.jit.trace(model.eval(), example).save(FILE)";
+const WEIGHTS: &str = "give them over an exported architecture (MODEL.pt --weights FILE, or --weights-a and \
+                       --weights-b), or build the module in Python, load them into it \
+                       (model.load_state_dict(...)), and export that: \
+                       torch.jit.script(model.eval()).save(FILE), or torch.jit.trace(model.eval(), \
+                       example).save(FILE)";
 
 /// What is done with a pickled module.
 const PICKLED: &str = "load it in Python where its class can be imported (torch.load(FILE, \
@@ -152,7 +154,8 @@ pub fn of_folder(path: &Path) -> Foreign {
     }
     if has("model.safetensors") || has("pytorch_model.bin") {
         let remedy = "load it in Python (from_pretrained(FOLDER, torchscript=True)) and export it: \
-                      torch.jit.trace(model.eval(), example).save(FILE)";
+                      torch.jit.trace(model.eval(), example).save(FILE); --weights FOLDER then puts other \
+                      weights over it";
         return Foreign::new("it is a folder with the weights of a Hugging Face model", remedy);
     }
     let remedy = "give the path of a TorchScript archive (.pt); images go after --data";

@@ -37,7 +37,8 @@ impl Model {
     /// What libtorch said, or a tensor of a type that is not known.
     pub fn weights(&mut self) -> Result<Vec<Weight>> {
         let remedy = || "please report this".to_owned();
-        let text = self.handle.weights().map_err(|said| self.torch_error("read", said, remedy()))?;
+        let text =
+            self.handle.weights().map_err(|said| self.torch_error("read", said, remedy()))?;
         let parsed: Option<Vec<Weight>> = text.lines().map(weight).collect();
         parsed.ok_or_else(|| {
             let problem = "it has a parameter or buffer of a type that is not known";
@@ -52,7 +53,8 @@ impl Model {
     /// The type of the values cannot become that of the weight without a change of meaning (fractions to
     /// integers, complex to real numbers), or what libtorch said.
     pub fn set_weight(&mut self, weight: &Weight, values: &Tensor) -> Result<Taken> {
-        let (cast, rounded) = cast(values, weight.kind).map_err(|said| self.weight_error(weight, said))?;
+        let (cast, rounded) =
+            cast(values, weight.kind).map_err(|said| self.weight_error(weight, said))?;
         if rounded && !(is_float(values.kind()) && is_float(weight.kind)) {
             let said = format!("{:?} cannot become {:?}", values.kind(), weight.kind);
             return Err(self.weight_error(weight, said));
@@ -86,7 +88,12 @@ fn cast(values: &Tensor, kind: Kind) -> Result<(Tensor, bool), String> {
 fn is_float(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double | Kind::Float8e4m3fn | Kind::Float8e5m2
+        Kind::Half
+            | Kind::BFloat16
+            | Kind::Float
+            | Kind::Double
+            | Kind::Float8e4m3fn
+            | Kind::Float8e5m2
     )
 }
 
@@ -96,7 +103,8 @@ fn is_finite(values: &Tensor) -> Result<bool> {
         _ => Ok(values.shallow_clone()),
     };
     let finite = wide.and_then(|wide| wide.f_isfinite()).and_then(|all| all.f_all());
-    let finite = finite.map_err(|e| tensors::torch_error("look for numbers that are not finite", &e))?;
+    let finite =
+        finite.map_err(|e| tensors::torch_error("look for numbers that are not finite", &e))?;
     Ok(finite.int64_value(&[]) != 0)
 }
 

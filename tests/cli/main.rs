@@ -52,3 +52,4 @@ mod stitch;
 mod support;
 mod tokens;
 mod tolerances;
+mod weights;

@@ -28,6 +28,10 @@ const MODELS: [(&str, &str); 10] = [
     ("model.pt", "cutout-scripted"),
 ];
 
+/// An architecture and checkpoints of it in the README, and which golden files they are.
+const CHECKPOINTS: [(&str, &str); 3] =
+    [("arch.pt", "arch.pt"), ("epoch1.pth", "e1.pth"), ("epoch9.pth", "e9.pth")];
+
 /// Files that the blocks leave behind.
 const WRITTEN: [&str; 24] = [
     "report.json",
@@ -103,6 +107,9 @@ fn sandbox() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, model) in MODELS {
         fs::copy(path(&format!("models/fashion-{model}.pt")), folder.path().join(name)).unwrap();
+    }
+    for (name, golden) in CHECKPOINTS {
+        fs::copy(path(&format!("weights/{golden}")), folder.path().join(name)).unwrap();
     }
     for (name, first, count) in FOLDERS {
         copy_images(&folder.path().join(name), first, count);

@@ -59,6 +59,7 @@ pub fn path(name: &str) -> PathBuf {
             "sigmoids/",
             "similarity/",
             "stitching/",
+            "weights/",
         ]
         .iter()
         .any(|f| name.starts_with(f)) =>

@@ -23,6 +23,7 @@ fn origin() -> Origin {
     Origin {
         tool: "repsim 0.1.0".to_owned(),
         model_sha256: "ab".repeat(32),
+        weights: None,
         layer: "σ.pool".to_owned(),
         reduce: "gap".to_owned(),
         preprocess: Some(preprocess),

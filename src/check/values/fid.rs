@@ -35,7 +35,7 @@ fn entries(report: &FidReport, name: &str, row: &Candidate) -> Vec<Entry> {
 /// The features of both sides must be of one extractor.
 fn conditions(report: &FidReport) -> Vec<Condition> {
     let models =
-        report.inputs.models.iter().map(|m| Condition::new("feature extractor", &m.sha256));
+        report.inputs.models.iter().map(|m| Condition::new("feature extractor", m.identity()));
     let reference = report.inputs.sets.first().map(same_samples);
     let reference = reference.map(|set| Condition::of_data("fingerprint of the reference", set));
     let layer = report.results.layer.as_ref().map(|name| Condition::new("layer", name));

@@ -221,7 +221,8 @@ impl Machine<'_> {
             _ => self.memo.len() as u32,
         };
         if matches!(opcode, b'g' | b'h' | b'j') {
-            let value = self.memo.get(&number).ok_or_else(|| damaged("a memo that was not made"))?;
+            let value =
+                self.memo.get(&number).ok_or_else(|| damaged("a memo that was not made"))?;
             self.stack.push(*value);
         } else {
             self.memo.insert(number, *self.stack.last().ok_or_else(empty)?);

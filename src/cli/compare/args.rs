@@ -128,6 +128,7 @@ impl Args {
         check_b(self.models.len() + self.features.len(), for_b)?;
         let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
         check_stored(!self.features.is_empty(), of_data)?;
+        self.run.weights.refuse(!self.features.is_empty(), "--features")?;
         if self.features.len() > 2 {
             let problem = format!("{} files, and two at most are compared", self.features.len());
             return Err(Error::usage(problem, "repsim platonic --features aligns many"));
@@ -136,7 +137,8 @@ impl Args {
         pictures.iter().try_for_each(|path| picture::check(path))?;
         let output = self.output.as_deref().filter(|path| *path != "-");
         let outputs = output.into_iter().chain(pictures.iter().map(PathBuf::as_path));
-        check_outputs(outputs, self.models.iter().chain(&self.features))
+        let inputs = self.models.iter().chain(&self.features).chain(self.run.weights.paths());
+        check_outputs(outputs, inputs)
     }
 
     /// The picture of each measure, where pictures are asked for.

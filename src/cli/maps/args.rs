@@ -202,7 +202,7 @@ impl Args {
         let inputs = std::iter::once(&self.model).chain(&self.data.data);
         let files = self.output.iter().filter(|p| *p != "-").chain(&self.files.maps);
         let files = files.chain(&self.files.sheet).map(PathBuf::as_path);
-        check_outputs(files, inputs.chain(&self.partner.model_b))?;
+        check_outputs(files, inputs.chain(&self.partner.model_b).chain(self.run.weights.paths()))?;
         if let Some(path) = self.files.maps.as_ref().filter(|p| !picture::is(p, "npz")) {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));

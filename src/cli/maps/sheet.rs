@@ -202,16 +202,12 @@ fn places(columns: &[Columns]) -> impl Iterator<Item = (&Columns, usize)> {
 }
 
 fn subtitle(report: &MapsReport) -> String {
-    let models: Vec<&str> = report.inputs.models.iter().map(|m| file(&m.path)).collect();
+    let models = report.inputs.names();
     let names = match models.as_slice() {
         [a, b] => format!("{a}, beside it B: {b}"),
         _ => models.join(", "),
     };
     format!("{names} · channels: {}", report.settings.channels)
-}
-
-fn file(path: &str) -> &str {
-    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
 }
 
 fn note(report: &MapsReport) -> String {

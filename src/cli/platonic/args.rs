@@ -100,10 +100,12 @@ impl Args {
         }
         let of_data = self.data.load.any() || self.preprocess.any() || self.output_index.is_some();
         check_stored(!self.features.is_empty(), of_data || self.labels.is_some())?;
+        self.run.weights.refuse(!self.features.is_empty(), "--features")?;
         self.heatmap.as_deref().map_or(Ok(()), picture::check)?;
         let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
         let outputs = output.into_iter().chain(self.heatmap.as_deref());
-        check_outputs(outputs, self.models.iter().chain(&self.features))
+        let inputs = self.models.iter().chain(&self.features).chain(self.run.weights.paths());
+        check_outputs(outputs, inputs)
     }
 
     /// Refuses more components than the samples have.

@@ -95,7 +95,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let accuracy = judged.iter().map(share).collect();
     let layer = |m: &ModelInput| m.layers.first().map_or(String::new(), |l| l.name.clone());
     let layers = records.iter().map(layer).collect();
-    let names = unique(records.iter().map(|record| record.path.clone()).collect());
+    let names = unique(records.iter().map(|record| record.telling_path().to_owned()).collect());
     let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let device = device::name(execution.device);
     Ok(Found { inputs, names, layers, outcome, accuracy, labels, warnings, loading, device })

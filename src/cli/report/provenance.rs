@@ -81,6 +81,21 @@ fn of_model(name: &str, model: &ModelInput) -> Vec<(String, String)> {
         (name.to_owned(), model.path.clone()),
         (format!("{name} SHA-256"), model.sha256.clone()),
     ];
+    if let Some(weights) = &model.weights {
+        let at = if weights.key == "." { String::new() } else { format!(", at {}", weights.key) };
+        let renamed =
+            weights.renamed.as_ref().map_or(String::new(), |how| format!(", names {how}"));
+        let part = match weights.missing {
+            0 => String::new(),
+            missing => format!(", {missing} of the model's own kept"),
+        };
+        let count = format!("{} tensors", weights.tensors);
+        found.push((
+            format!("{name}, weights"),
+            format!("{} ({count}{at}{renamed}{part})", weights.path),
+        ));
+        found.push((format!("{name}, weights SHA-256"), weights.sha256.clone()));
+    }
     if !model.untrusted_operators.is_empty() {
         let trusted = model.untrusted_operators.join(", ");
         found.push((format!("{name} was trusted with"), trusted));

@@ -183,7 +183,8 @@ impl Args {
     pub fn check(&self) -> Result<()> {
         let files = self.output.iter().filter(|p| *p != "-").chain(&self.files.maps);
         let files = files.chain(&self.files.sheet).map(PathBuf::as_path);
-        check_outputs(files, self.models.iter().chain(&self.data.data))?;
+        let inputs = self.models.iter().chain(&self.data.data).chain(self.run.weights.paths());
+        check_outputs(files, inputs)?;
         self.files.images.as_deref().map_or(Ok(()), check_folder)?;
         self.check_methods()?;
         if let Some(path) = self.files.maps.as_ref().filter(|p| !ends(p, "npz")) {

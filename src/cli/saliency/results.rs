@@ -1,6 +1,6 @@
 //! What a run collects, batch by batch, and the report made of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::{Array3, ArrayView2, Axis};
 use tch::{Kind, Tensor};
@@ -75,7 +75,7 @@ impl<'a> Collected<'a> {
         subjects: &[Subject],
         (dataset, target): (&'a Dataset, Target),
     ) -> Result<Self> {
-        let columns = columns(args, subjects);
+        let columns = columns(subjects);
         Ok(Self {
             args,
             dataset,
@@ -372,9 +372,10 @@ fn spool(path: &Path, columns: &[ColumnInfo]) -> Result<Spool> {
 }
 
 /// Names of the maps: the method, with layer and model where there are several.
-fn columns(args: &Args, subjects: &[Subject]) -> Vec<ColumnInfo> {
+fn columns(subjects: &[Subject]) -> Vec<ColumnInfo> {
     let mut columns = vec![];
-    let names = model_names(&args.models);
+    let paths: Vec<&Path> = subjects.iter().map(|s| Path::new(s.record.telling_path())).collect();
+    let names = model_names(&paths);
     for (i, (subject, model)) in subjects.iter().zip(&names).enumerate() {
         let explainer = &subject.explainer;
         for column in explainer.columns() {
@@ -400,8 +401,8 @@ fn columns(args: &Args, subjects: &[Subject]) -> Vec<ColumnInfo> {
 }
 
 /// A name for each model, unlike any other: its file's, after its number where another has it too.
-fn model_names(paths: &[PathBuf]) -> Vec<String> {
-    let stem = |path: &PathBuf| path.file_stem().map(|s| s.to_string_lossy().into_owned());
+fn model_names(paths: &[&Path]) -> Vec<String> {
+    let stem = |path: &&Path| path.file_stem().map(|s| s.to_string_lossy().into_owned());
     let stems: Vec<String> = paths.iter().map(|path| stem(path).unwrap_or_default()).collect();
     let mut names: Vec<String> = vec![];
     for (i, stem) in stems.iter().enumerate() {
@@ -514,7 +515,9 @@ mod tests {
 
     #[test]
     fn models_have_names_of_their_own() {
-        let names = |paths: &[&str]| model_names(&paths.iter().map(Into::into).collect::<Vec<_>>());
+        let names = |paths: &[&str]| {
+            model_names(&paths.iter().map(|path| std::path::Path::new(*path)).collect::<Vec<_>>())
+        };
         assert_eq!(names(&["a.pt", "x/b.pt"]), ["a", "b"]);
         assert_eq!(names(&["x/a.pt", "y/a.pt"]), ["1-a", "2-a"]);
         assert_eq!(names(&["x/a.pt", "y/a.pt", "x/1-a.pt"]), ["1-a", "2-a", "3-1-a"]);

@@ -135,8 +135,10 @@ pub fn sanity(
     let mut results = vec![];
     for (m, first) in kept.iter().enumerate() {
         let stages = stages(args, (m, first))?;
+        let weights = args.run.weights.of(args.models.len())?;
+        let from = (args.models[m].as_path(), weights[m].as_ref());
         for done in 1..=stages.len() {
-            let loaded = LoadedModel::again(&args.models[m], &first.sha256, &args.run)?;
+            let loaded = LoadedModel::again(from, &first.sha256, &args.run)?;
             let redrawn = loaded.redrawn(&stages[..done], args.choices.random_seed)?;
             let wanted = Wanted { layers: &first.layers, ..args.wanted(preprocess) };
             let how = (execution, messages);
@@ -158,7 +160,7 @@ pub fn sanity(
 /// The parts with parameters, the last first.
 fn stages(args: &Args, (model, kept): (usize, &Kept)) -> Result<Vec<Stage>> {
     let path = &args.models[model];
-    let mut stages = LoadedModel::again(path, &kept.sha256, &args.run)?.model.stages()?;
+    let mut stages = LoadedModel::again((path, None), &kept.sha256, &args.run)?.model.stages()?;
     stages.reverse();
     Ok(stages)
 }

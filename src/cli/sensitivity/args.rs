@@ -155,6 +155,7 @@ impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
         let inputs = std::iter::once(&self.model).chain(&self.data.data);
+        let inputs = inputs.chain(self.run.weights.paths());
         let files = self.output.iter().filter(|p| *p != "-").chain(&self.plot);
         check_outputs(files.map(PathBuf::as_path), inputs)?;
         self.plot.as_deref().map_or(Ok(()), picture::check)?;

@@ -432,6 +432,7 @@ impl<'a> Sets<'a> {
         Some(Origin {
             tool: format!("{} {}", tool.name, tool.version),
             model_sha256: ready.record.sha256.clone(),
+            weights: ready.record.weights.as_ref().map(|weights| weights.identity()),
             layer: ready.layer.clone(),
             reduce: self.args.reduce.to_string(),
             preprocess: Some(ready.preprocess.clone()),

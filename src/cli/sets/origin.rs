@@ -9,7 +9,13 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Says in what they differ.
 pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
-    let model = |o: &Origin| format!("model {}…", o.model_sha256.get(..12).unwrap_or_default());
+    let short = |hash: &str| hash.get(..12).unwrap_or_default().to_owned();
+    let model = |o: &Origin| match &o.weights {
+        None => format!("model {}…", short(&o.model_sha256)),
+        Some(weights) => {
+            format!("model {}… with weights {}…", short(&o.model_sha256), short(weights))
+        }
+    };
     let axis = |o: &Origin| match o.channel_axis {
         Some(axis) => format!(", channels at axis {axis}"),
         None => String::new(),
@@ -19,7 +25,8 @@ pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
         (Some(a), Some(b)) if !a.same_result(b) => Some(steps_apart(a, b)),
         _ => None,
     };
-    let (a, b) = if reference.model_sha256 != candidate.model_sha256 {
+    let network = |o: &Origin| (o.model_sha256.clone(), o.weights.clone());
+    let (a, b) = if network(reference) != network(candidate) {
         (model(reference), model(candidate))
     } else if layer(reference) != layer(candidate) {
         (layer(reference), layer(candidate))
@@ -30,7 +37,7 @@ pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
     };
     Err(Error::usage(
         format!("it cannot be compared: the reference was made with {a}, it with {b}"),
-        "make both with the same --model, --layer, --reduce and preprocessing",
+        "make both with the same --model, --weights, --layer, --reduce and preprocessing",
     ))
 }
 

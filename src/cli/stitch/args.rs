@@ -220,6 +220,7 @@ impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
         let inputs = self.models.iter().chain(&self.data.data).chain(&self.labels);
+        let inputs = inputs.chain(self.run.weights.paths());
         let files = self.output.iter().filter(|p| *p != "-");
         let files = files.chain(&self.heatmap).chain(&self.scatter);
         check_outputs(files.map(PathBuf::as_path), inputs)?;

@@ -74,8 +74,11 @@ impl Networks {
     pub fn load(args: &Args, first: &[Tensor], data: &Dataset, split: &Split) -> Result<Self> {
         let execution = args.run.execution()?;
         let selections = args.selections()?;
-        let paths: Vec<_> = [0, args.models.len() - 1].map(|i| args.models[i].clone()).to_vec();
-        let loaded = inputs::load_all(&paths, &args.run)?;
+        let sides = [0, args.models.len() - 1];
+        let paths = sides.map(|i| args.models[i].clone());
+        let weights = args.run.weights.of(args.models.len())?;
+        let weights = sides.map(|i| weights[i].clone());
+        let loaded = inputs::load_each(&paths, &weights, &args.run)?;
         let (mut subjects, mut records, mut warnings) = (vec![], vec![], vec![]);
         let mut stages = vec![];
         for (i, loaded) in loaded.into_iter().enumerate() {
@@ -88,7 +91,8 @@ impl Networks {
             records.push(record);
             warnings.extend(said);
         }
-        let again = LoadedModel::again(&paths[0], &records[0].sha256, &args.run)?;
+        let from = (paths[0].as_path(), weights[0].as_ref());
+        let again = LoadedModel::again(from, &records[0].sha256, &args.run)?;
         let again = again.redrawn(&stages[0], args.fit.control_seed)?;
         let (random, _, _) = tapped(again, args, &first[0], &selections[0], &execution, 0)?;
         records.truncate(args.models.len());
