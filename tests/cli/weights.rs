@@ -66,6 +66,19 @@ fn checkpoints_are_compared_as_by_pytorch() {
     }
 }
 
+/// What torch.export wrote takes the same weights.
+#[test]
+fn exported_programs_take_weights() {
+    let line = cka("--weights-a {weights/e1.pth} --weights-b {weights/nested.ckpt}");
+    let found = report(&line.replace("arch.pt}", "arch.pt2}"));
+    assert_near(&matrix(&found, "cka"), &numbers(&golden("e1_e9")), GOLDEN);
+    assert_eq!(found["warnings"], json!([]));
+    let tied = "{weights/tied.pt2} --data {weights/sequences.npy} --preprocess raw --layers encoder \
+                --layers decoder --layers fc --weights-b {weights/tied_once.safetensors}";
+    let found = report(&format!("cka {{weights/tied.pt2}} {tied}"));
+    assert_near(&matrix(&found, "cka"), &numbers(&golden("tied_0_9")), GOLDEN);
+}
+
 #[test]
 fn every_form_gives_the_same_network() {
     let first = "--weights-a {weights/e1.pth} --weights-b";

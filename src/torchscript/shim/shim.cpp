@@ -22,13 +22,10 @@
 #include "model.h"
 #include "names.h"
 #include "tail.h"
-#include "weights.h"
 
 using namespace torch::jit;
 using repsim::copy_text;
 using repsim::guarded;
-
-Module& repsim::module_of(repsim_model& model) { return model.module; }
 
 struct repsim_tail {
   std::unique_ptr<GraphFunction> function;

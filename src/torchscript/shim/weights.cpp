@@ -1,11 +1,14 @@
 #include "weights.h"
 
-#include <cstring>
 #include <map>
 #include <sstream>
 #include <tuple>
 
+#include "model.h"
+
 using namespace torch::jit;
+using repsim::copy_text;
+using repsim::guarded;
 
 namespace {
 
@@ -35,26 +38,6 @@ class Lines {
   std::ostringstream text_;
 };
 
-char* copy_text(const std::string& text) {
-  char* copy = static_cast<char*>(std::malloc(text.size() + 1));
-  if (copy) std::memcpy(copy, text.c_str(), text.size() + 1);
-  return copy;
-}
-
-template <typename Result, typename Body>
-Result guarded(char** error, Result failure, Body body) {
-  try {
-    return body();
-  } catch (const c10::Error& e) {
-    *error = copy_text(e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    *error = copy_text(e.what());
-  } catch (...) {
-    *error = copy_text("unknown error in libtorch");
-  }
-  return failure;
-}
-
 // The tensor of a dotted name.
 at::Tensor named(const Module& root, const std::string& name) {
   Module module = root;
@@ -72,7 +55,7 @@ extern "C" {
 
 char* repsim_weights(repsim_model* model, char** error) {
   return guarded<char*>(error, nullptr, [&] {
-    const auto& module = repsim::module_of(*model);
+    const auto& module = model->module;
     Lines lines;
     for (const auto& it : module.named_parameters()) lines.add(it.name, it.value, false);
     for (const auto& it : module.named_buffers()) lines.add(it.name, it.value, true);
@@ -83,7 +66,7 @@ char* repsim_weights(repsim_model* model, char** error) {
 int repsim_set_weight(repsim_model* model, const char* name, const void* tensor, char** error) {
   return guarded(error, 1, [&] {
     torch::NoGradGuard no_grad;
-    auto target = named(repsim::module_of(*model), name);
+    auto target = named(model->module, name);
     const auto& values = *static_cast<const at::Tensor*>(tensor);
     TORCH_CHECK(target.sizes() == values.sizes(), "the shapes differ");
     target.copy_(values);

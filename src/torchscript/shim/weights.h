@@ -1,15 +1,6 @@
 // Parameters and buffers of a model by name: which there are, and other values for them.
 #pragma once
-#include <torch/script.h>
-
 #include "shim.h"
-
-namespace repsim {
-
-// The module of a model that was loaded and not prepared.
-torch::jit::Module& module_of(repsim_model& model);
-
-}  // namespace repsim
 
 extern "C" {
 

@@ -4,8 +4,9 @@
 
 Everything is written beside this script:
 
-* `arch.pt`, a narrow ResNet, traced, `arch_frozen.pt`, the same frozen, and `tied.pt`, scripted, with an LSTM
-  and two names for one weight; without debug records, and with weights that no checkpoint has;
+* `arch.pt`, a narrow ResNet, traced, `arch.pt2`, the same exported, `arch_frozen.pt`, the same frozen, and
+  `tied.pt` and `tied.pt2`, scripted and exported, with an LSTM and two names for one weight; without records
+  that hold paths, and with weights that no checkpoint has;
 * `images.npy`, uint8 N×H×W×C, and `sequences.npy`, float32 N×T×D, the inputs;
 * checkpoints: `e1.pth` and `e9.pth` are the ones compared, the others hold `e9`'s tensors (or nearly so) in
   another form; `tied_*` are of the second network;
@@ -108,6 +109,27 @@ def save_archive(module: torch.jit.ScriptModule, name: str) -> None:
         for info, data in records:
             if not info.filename.endswith(".debug_pkl"):
                 archive.writestr(zipfile.ZipInfo(info.filename), data, zipfile.ZIP_DEFLATED)
+
+
+def without_traces(program: bytes) -> bytes:
+    """The graph without the lines of source code that its nodes came from."""
+    value = json.loads(program)
+    for node in value["graph_module"]["graph"]["nodes"]:
+        node["metadata"].pop("stack_trace", None)
+    return json.dumps(value).encode()
+
+
+def save_exported(net: nn.Module, example: Tensor, name: str) -> None:
+    path = FOLDER / name
+    batch = torch.export.Dim("batch", min=2, max=4096)
+    torch.export.save(torch.export.export(net, (example,), dynamic_shapes=({0: batch},)), path)
+    with zipfile.ZipFile(path) as archive:
+        records = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file, data in records:
+            if "sample_inputs" not in file:
+                data = without_traces(data) if file.endswith("models/model.json") else data
+                archive.writestr(zipfile.ZipInfo(file), data, zipfile.ZIP_DEFLATED)
 
 
 def save(value: Any, name: str, **how: Any) -> None:
@@ -241,6 +263,8 @@ def main() -> None:
     save_archive(arch, "arch.pt")
     save_archive(torch.jit.freeze(torch.jit.script(drawn(ResNet, 0))), "arch_frozen.pt")
     save_archive(torch.jit.script(drawn(Tied, 0)), "tied.pt")
+    save_exported(drawn(ResNet, 0), pictures[:2], "arch.pt2")
+    save_exported(drawn(Tied, 0), sequences[:2], "tied.pt2")
     save_checkpoints(drawn(ResNet, 1), drawn(ResNet, 9))
     save_tied(drawn(Tied, 9))
     half = drawn(ResNet, 0)
