@@ -1,20 +1,19 @@
 //! Models of a run: loaded side by side, their layers found and chosen.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use tch::Tensor;
 
 use super::args::ModelArgs;
 use super::axes::{self, ChannelAxes};
 use super::dependence;
+pub use super::loading::{load_all, load_each};
 use super::names::{counted, few};
 use super::output::Messages;
 use super::spatial::{Asked, Found};
-use super::weights::ChosenWeights;
 use crate::capture::{Reduce, Source, Subject, first_samples};
 use crate::error::{Error, Result};
-use crate::report::{LayerInfo, ModelInput, Warning, WeightsInput, sha256_of_file};
+use crate::report::{LayerInfo, ModelInput, Warning, WeightsInput};
 use crate::saliency::{Explainer, Method, Options};
 use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws};
 
@@ -22,10 +21,10 @@ use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws}
 pub struct LoadedModel {
     /// The model, not prepared yet.
     pub model: Model,
-    sha256: String,
-    weights: Option<WeightsInput>,
-    noticed: Vec<Warning>,
-    channel_axes: ChannelAxes,
+    pub(super) sha256: String,
+    pub(super) weights: Option<WeightsInput>,
+    pub(super) noticed: Vec<Warning>,
+    pub(super) channel_axes: ChannelAxes,
 }
 
 /// What is wanted of a model that explains its predictions.
@@ -49,58 +48,6 @@ pub struct Probed {
     /// How many times as many images as through the whole network go through what lies behind each
     /// layer in the same memory.
     pub room: Vec<usize>,
-}
-
-/// Loads models, puts the weights into them that were given, and hashes their files, all at once.
-///
-/// # Errors
-/// The first model that cannot be loaded, or does not take its weights.
-pub fn load_all(paths: &[PathBuf], args: &ModelArgs) -> Result<Vec<LoadedModel>> {
-    load_each(paths, &args.weights.of(paths.len())?, args)
-}
-
-/// The same, with weights for each.
-///
-/// # Errors
-/// As [`load_all`].
-pub fn load_each(
-    paths: &[PathBuf],
-    weights: &[Option<ChosenWeights>],
-    args: &ModelArgs,
-) -> Result<Vec<LoadedModel>> {
-    thread::scope(|scope| {
-        let loads: Vec<_> = paths
-            .iter()
-            .zip(weights)
-            .map(|(path, weights)| {
-                let hash = scope.spawn(move || sha256_of_file(path));
-                let model = scope.spawn(move || Model::load(path, args.trust_model));
-                let weights = weights.as_ref().map(|chosen| scope.spawn(|| chosen.open()));
-                (model, hash, weights)
-            })
-            .collect();
-        let mut loaded = Vec::new();
-        let channel_axes = ChannelAxes::new(&args.channel_axis, paths.len());
-        for (model, hash, weights) in loads {
-            let model = model.join().map_err(|_| crashed())??;
-            let sha256 = hash.join().map_err(|_| crashed())??;
-            let mut own = LoadedModel::new(model, sha256, channel_axes.clone());
-            if let Some(weights) = weights {
-                let opened = weights.join().map_err(|_| crashed())??;
-                let (record, noticed) = opened.put(&mut own.model)?;
-                (own.weights, own.noticed) = (Some(record), noticed);
-            }
-            loaded.push(own);
-        }
-        Ok(loaded)
-    })
-}
-
-fn crashed() -> Error {
-    Error::usage(
-        "a thread that loaded a model crashed",
-        "please report it with the command you ran",
-    )
 }
 
 /// Models with layers to listen to, and what the report says of them.
@@ -137,10 +84,6 @@ pub fn listen(
 }
 
 impl LoadedModel {
-    fn new(model: Model, sha256: String, channel_axes: ChannelAxes) -> Self {
-        Self { model, sha256, weights: None, noticed: vec![], channel_axes }
-    }
-
     /// What was noticed of its weights, once.
     pub fn take_noticed(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.noticed)
@@ -223,23 +166,6 @@ impl LoadedModel {
         let subject = Subject { model: self.model, layers, input: 0 };
         subject.check_rows(samples.size()[0] as usize)?;
         Ok((subject, record, warnings))
-    }
-
-    /// A model whose file was hashed before; what the report says of its weights was said then.
-    ///
-    /// # Errors
-    /// It cannot be loaded, or does not take its weights.
-    pub fn again(
-        (path, weights): (&Path, Option<&ChosenWeights>),
-        sha256: &str,
-        args: &ModelArgs,
-    ) -> Result<Self> {
-        let mut model = Model::load(path, args.trust_model)?;
-        if let Some(chosen) = weights {
-            chosen.open()?.put(&mut model)?;
-        }
-        let channel_axes = ChannelAxes::new(&args.channel_axis, 0);
-        Ok(Self::new(model, sha256.to_owned(), channel_axes))
     }
 
     /// Draws parameters anew, each by a seed of its own.

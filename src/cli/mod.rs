@@ -19,6 +19,7 @@ mod gate;
 mod inputs;
 mod judging;
 mod layers;
+mod loading;
 mod manual;
 mod maps;
 mod names;

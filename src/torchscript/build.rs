@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "aliases.cpp",
     "axes.cpp",
     "build.cpp",

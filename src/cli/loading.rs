@@ -1,0 +1,87 @@
+//! Models opened side by side, with the weights that were given over them.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use super::args::ModelArgs;
+use super::axes::ChannelAxes;
+use super::inputs::LoadedModel;
+use super::weights::ChosenWeights;
+use crate::error::{Error, Result};
+use crate::report::sha256_of_file;
+use crate::torchscript::Model;
+
+/// Loads models, puts the weights into them that were given, and hashes their files, all at once.
+///
+/// # Errors
+/// The first model that cannot be loaded, or does not take its weights.
+pub fn load_all(paths: &[PathBuf], args: &ModelArgs) -> Result<Vec<LoadedModel>> {
+    load_each(paths, &args.weights.of(paths.len())?, args)
+}
+
+/// The same, with weights for each.
+///
+/// # Errors
+/// As [`load_all`].
+pub fn load_each(
+    paths: &[PathBuf],
+    weights: &[Option<ChosenWeights>],
+    args: &ModelArgs,
+) -> Result<Vec<LoadedModel>> {
+    thread::scope(|scope| {
+        let loads: Vec<_> = paths
+            .iter()
+            .zip(weights)
+            .map(|(path, weights)| {
+                let hash = scope.spawn(move || sha256_of_file(path));
+                let model = scope.spawn(move || Model::load(path, args.trust_model));
+                let weights = weights.as_ref().map(|chosen| scope.spawn(|| chosen.open()));
+                (model, hash, weights)
+            })
+            .collect();
+        let mut loaded = Vec::new();
+        let channel_axes = ChannelAxes::new(&args.channel_axis, paths.len());
+        for (model, hash, weights) in loads {
+            let model = model.join().map_err(|_| crashed())??;
+            let sha256 = hash.join().map_err(|_| crashed())??;
+            let mut own = LoadedModel::new(model, sha256, channel_axes.clone());
+            if let Some(weights) = weights {
+                let opened = weights.join().map_err(|_| crashed())??;
+                let (record, noticed) = opened.put(&mut own.model)?;
+                (own.weights, own.noticed) = (Some(record), noticed);
+            }
+            loaded.push(own);
+        }
+        Ok(loaded)
+    })
+}
+
+fn crashed() -> Error {
+    Error::usage(
+        "a thread that loaded a model crashed",
+        "please report it with the command you ran",
+    )
+}
+
+impl LoadedModel {
+    fn new(model: Model, sha256: String, channel_axes: ChannelAxes) -> Self {
+        Self { model, sha256, weights: None, noticed: vec![], channel_axes }
+    }
+
+    /// A model whose file was hashed before; what the report says of its weights was said then.
+    ///
+    /// # Errors
+    /// It cannot be loaded, or does not take its weights.
+    pub fn again(
+        (path, weights): (&Path, Option<&ChosenWeights>),
+        sha256: &str,
+        args: &ModelArgs,
+    ) -> Result<Self> {
+        let mut model = Model::load(path, args.trust_model)?;
+        if let Some(chosen) = weights {
+            chosen.open()?.put(&mut model)?;
+        }
+        let channel_axes = ChannelAxes::new(&args.channel_axis, 0);
+        Ok(Self::new(model, sha256.to_owned(), channel_axes))
+    }
+}
