@@ -119,6 +119,9 @@ pub struct Summary {
     pub skipped: Vec<Skipped>,
     /// The sample that resizing enlarged most, where that is by more than [`Enlarged::MANY`] times.
     pub enlarged: Option<Enlarged>,
+    /// The least and the greatest value of float images that are taken as they are, where these are
+    /// outside 0…1.
+    pub beyond: Option<[f32; 2]>,
     /// Time spent reading, decoding and preprocessing, in seconds, summed over the workers.
     pub decode_seconds: f64,
 }
@@ -131,6 +134,7 @@ pub(super) struct Progress {
     pub skipped: Vec<Skipped>,
     /// The position of the sample that was enlarged most, and how.
     pub enlarged: Option<(usize, Scaling)>,
+    pub beyond: Option<[f32; 2]>,
     pub busy: Duration,
 }
 
@@ -220,6 +224,7 @@ impl Batches {
             copies: copies(progress.digests.iter().map(|(_, digest)| *digest)),
             skipped: progress.skipped.clone(),
             enlarged: progress.enlarged.map(|(i, how)| Enlarged::new(self.dataset.name(i), how)),
+            beyond: progress.beyond,
             decode_seconds: progress.busy.as_secs_f64(),
         }
     }

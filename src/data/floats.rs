@@ -46,6 +46,12 @@ impl Span {
         range == FloatRange::Keep || self.least >= low - slack && self.most <= high + slack
     }
 
+    /// The ends, where values are outside 0…1.
+    pub fn beyond_unit(self) -> Option<[f32; 2]> {
+        let is_beyond = !self.is_empty() && !self.is_in(FloatRange::Unit);
+        is_beyond.then_some([self.least, self.most])
+    }
+
     /// Whether the values are too large for images that were normalised.
     fn is_wide(self) -> bool {
         self.most.max(-self.least) > NORMALISED

@@ -158,6 +158,12 @@ impl Loader {
         self.job.plans.iter().try_for_each(check)
     }
 
+    /// The ends of the values of float pictures so far, where they are taken as they are and leave 0…1.
+    fn beyond(&self) -> Option<[f32; 2]> {
+        let kept = self.job.plans.iter().all(|plan| plan.steps().leaves_floats());
+        self.span.beyond_unit().filter(|_| kept)
+    }
+
     /// Lets the workers write the next `count` samples behind those that are in the draft.
     fn fill(&mut self, draft: &mut Draft, count: usize) -> Vec<Option<Outcome>> {
         let mut outcomes: Vec<_> = (0..count).map(|_| None).collect();
@@ -188,6 +194,7 @@ impl Loader {
             match result {
                 Ok(done) => {
                     self.span = self.span.with(done.span);
+                    progress.beyond = self.beyond();
                     draft.admit(place, position);
                     progress.samples += 1;
                     progress.digests.extend(done.digest.map(|digest| (position, digest)));

@@ -148,8 +148,8 @@ pub enum Range {
 /// What float images hold, which is brought to the [`Range`] that bytes are brought to.
 ///
 /// Every value is held against it as the samples are read. Where the values of 0 to 1 are left as they
-/// are (no other range, mean or standard deviation), values that are in none of the ranges are taken to
-/// be normalised already, and are left as they are too.
+/// are (no other range, mean or standard deviation), values that are in none of the ranges and within ±20
+/// are taken to be normalised already, and are left as they are too; sets of both kinds are warned of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum FloatRange {
     /// 0 to 1.
@@ -248,8 +248,16 @@ impl Preprocess {
 
     /// Whether floats of 0 to 1 pass as they are: neither brought to another range nor normalised.
     pub(super) fn keeps_floats(&self) -> bool {
-        let plain = self.mean.is_empty() && self.std.is_empty() && self.range == Range::Unit;
-        plain && self.float_range == FloatRange::Unit
+        self.is_plain() && self.float_range == FloatRange::Unit
+    }
+
+    /// Whether any floats pass as they are, and bytes become 0…1 beside them.
+    pub(super) fn leaves_floats(&self) -> bool {
+        self.is_plain() && matches!(self.float_range, FloatRange::Unit | FloatRange::Keep)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.mean.is_empty() && self.std.is_empty() && self.range == Range::Unit
     }
 
     /// The first step that only makes sense for an image, as its option is spelled.

@@ -84,6 +84,39 @@ fn floats_are_what_bytes_are_to_an_extractor() {
     near(number(&row(&of(line(folder.path(), floats))), "fid"), wanted);
 }
 
+/// Floats that were normalised beside bytes, which become 0…1: said once, whichever comes first.
+#[test]
+fn sets_on_different_scales_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let [bytes, floats, unit] = ["bytes.npy", "normalised.npy", "unit.npy"].map(|name| file(name));
+    let [real, fake] = sets();
+    write_npy(&bytes, &real).unwrap();
+    write_npy(&floats, &fake.mapv(|v| (f32::from(v) / 255.0 - 0.45) / 0.225)).unwrap();
+    write_npy(&unit, &fake.mapv(|v| f32::from(v) / 255.0)).unwrap();
+    let told = |line: &str| {
+        let found = report(line);
+        let all = found["warnings"].as_array().unwrap().iter();
+        let own = all.filter(|w| w["code"] == "other-scale");
+        own.map(|w| w["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let of = |sets: &str| told(&format!("fid {sets} {TINY}"));
+    for sets in [format!("{bytes} {floats}"), format!("{floats} {bytes} {unit}")] {
+        let said = of(&sets);
+        assert_eq!(said.len(), 1, "{said:?}");
+        let parts =
+            [format!("{floats} holds floats from -2 to"), format!("and {bytes} is in 0..1")];
+        assert!(parts.iter().all(|part| said[0].contains(part)), "{}", said[0]);
+    }
+    assert_eq!(told(&format!("distance {bytes} {floats} {TINY}")).len(), 1);
+    assert!(
+        of(&format!("{bytes} {unit}")).is_empty() && of(&format!("{floats} {floats}")).is_empty()
+    );
+    let kept = format!("fid {bytes} {floats} {TINY} --float-range keep");
+    assert_eq!(told(&kept).len(), 1);
+    assert!(told(&format!("{kept} --mean 0.45 --std 0.225")).is_empty());
+}
+
 #[test]
 fn a_model_runs_on_images_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();

@@ -93,7 +93,7 @@ impl Sets<'_> {
             said.extend(piece.logits.map(|l| l.to_owned()));
             Ok(())
         })?;
-        self.tell_means(&watch, dataset)?;
+        self.tell(&watch, dataset, &summary)?;
         rows.slice_collapse(s![..indices.len(), ..]);
         let views: Vec<_> = said.iter().map(|part| part.view()).collect();
         let logits = ndarray::concatenate(Axis(0), &views).ok();

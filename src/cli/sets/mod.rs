@@ -3,6 +3,7 @@
 mod collect;
 mod memory;
 mod origin;
+mod scale;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::time::Instant;
 use ndarray::{Array2, ArrayView2, s};
 
 use self::memory::too_large;
+use self::scale::Scale;
 use self::watch::Watch;
 use super::axes::ChannelAxes;
 use super::cache::{Cache, Kept};
@@ -94,6 +96,7 @@ pub struct Sets<'a> {
     pub factoring: f64,
     /// Whether enlarged images were told of: once is enough for sets that are resized alike.
     told_enlarged: bool,
+    scale: Scale,
     warnings: Vec<Warning>,
 }
 
@@ -111,8 +114,8 @@ impl<'a> Sets<'a> {
         let (cache, held, factoring) = (None, 0, 0.0);
         let told_enlarged = false;
         let axes = ChannelAxes::new(&args.run.channel_axis, 0);
-        let warnings = vec![];
-        Self { features, args, keep, cache, axes, held, factoring, told_enlarged, warnings }
+        let (scale, warnings) = (Scale::default(), vec![]);
+        Self { features, args, keep, cache, axes, held, factoring, told_enlarged, scale, warnings }
     }
 
     /// Keeps mean and covariance of images in a folder, and takes them from there.
@@ -305,6 +308,7 @@ impl<'a> Sets<'a> {
                 copies: copies.flatten(),
                 skipped: vec![],
                 enlarged: self.first_enlarged(dataset)?,
+                beyond: None,
                 decode_seconds: 0.0,
             };
             let input = self.images_input(dataset, summary);
@@ -364,12 +368,13 @@ impl<'a> Sets<'a> {
         if let Some(rows) = &mut rows {
             rows.slice_collapse(s![..done, ..]);
         }
-        self.tell_means(&watch, dataset)?;
+        self.tell(&watch, dataset, &summary)?;
         Ok((rows, moments, summary))
     }
 
-    /// Warns of channel means of images that are rounding.
-    fn tell_means(&mut self, watch: &Watch, dataset: &Dataset) -> Result<()> {
+    /// Warns of images on another scale, and of channel means that are rounding.
+    fn tell(&mut self, watch: &Watch, dataset: &Dataset, summary: &Summary) -> Result<()> {
+        self.warnings.extend(self.scale.add(dataset.path(), summary.beyond));
         let layer = self.features.ready().map_or("the output", |ready| &ready.layer).to_owned();
         self.warnings.extend(watch.means(&layer, dataset.path())?);
         Ok(())

@@ -180,6 +180,7 @@ impl Work {
             copies,
             skipped: self.skipped.clone(),
             enlarged: self.enlarged.clone(),
+            beyond: None,
             decode_seconds: 0.0,
         };
         let path = dataset.path().display().to_string();
