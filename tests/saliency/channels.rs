@@ -8,7 +8,7 @@ use repsim::torchscript::{Answer, Execution, Layer, Model, tensors};
 use tch::{Device, Kind, Tensor};
 
 use crate::support::{
-    WAYS, archive, array, arrays, assert_near, input, listing, numbers, rewritten,
+    EACH, archive, array, arrays, assert_near, input, listing, numbers, rewritten,
 };
 use crate::tolerances::{CLOSED, FLOAT64, FLOAT64_NETWORK, FLOAT64_SCORE, MAP};
 
@@ -114,7 +114,7 @@ fn labels() -> Vec<usize> {
 fn channels_are_what_the_definition_gives() {
     let (golden, json, x, labels) =
         (arrays("probes.npz"), listing("probes.json"), input(), labels());
-    for (name, optimize) in WAYS {
+    for (name, optimize) in EACH {
         assert!(json[name]["gap"].as_f64().unwrap() >= GAP, "two logits of {name} tie");
         let mut model = model(&archive(name), optimize, &["layer3", "layer4"], &x);
         for (layer, (layer_name, channels)) in LAYERS.into_iter().enumerate() {

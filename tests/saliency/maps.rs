@@ -25,6 +25,15 @@ fn of_method(model: &str, method: &str) -> Vec<(String, ArrayD<f64>)> {
     found
 }
 
+/// Rows that are looked at of what takes long.
+const FEW: usize = 4;
+
+/// The first rows of a golden array.
+fn few(rows: &ArrayD<f64>) -> ArrayD<f64> {
+    let count = rows.len_of(Axis(0)).min(FEW);
+    rows.slice_axis(Axis(0), (..count).into()).to_owned()
+}
+
 /// The images that a golden array has rows for.
 fn images_of(rows: &ArrayD<f64>) -> Tensor {
     input().narrow(0, 0, rows.len_of(Axis(0)) as i64)
@@ -126,6 +135,7 @@ fn integrated_gradients_and_their_completeness_are_captums() {
         let mut explainer = explainer(way, &input(), &[Method::IntegratedGradients], &[]);
         for (rest, expected) in of_method(model, "integrated-gradients") {
             let [steps, baseline, name] = parts(&rest);
+            let expected = few(&expected);
             explainer.options.steps = steps.parse().unwrap();
             explainer.options.baseline = vec![colour(baseline)];
             let found = explain(&mut explainer, &images_of(&expected), target(name));
@@ -142,7 +152,7 @@ fn check_completeness(json: &Value, key: &str, errors: &[f64], target: &str, wha
     let of = |name: &str| numbers(&json["integrated"][format!("{key}.{name}").as_str()]);
     let (delta, begin, end) =
         (of("convergence_delta"), of("baseline_score"), numbers(&json["scores"][target]));
-    assert_eq!(errors.len(), delta.len(), "{what}");
+    assert_eq!(errors.len(), delta.len().min(FEW), "{what}");
     for (row, error) in errors.iter().enumerate() {
         let scale = [delta[row], begin[row], end[row]].iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         assert_near(*error, delta[row], FLOAT64_NETWORK * scale, &format!("delta {row} of {what}"));
@@ -186,6 +196,7 @@ fn occlusion_is_captums() {
         let mut explainer = explainer(way, &input(), &[Method::Occlusion], &[]);
         for (rest, expected) in of_method(model, "occlusion") {
             let [windows, fill, name] = parts(&rest);
+            let expected = few(&expected);
             let (window, stride) = windows.split_once('-').unwrap();
             explainer.options.window = window.parse().unwrap();
             explainer.options.stride = stride.parse().unwrap();
