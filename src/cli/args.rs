@@ -165,6 +165,15 @@ pub struct ModelArgs {
     pub channel_axis: Vec<ChannelAxis>,
 }
 
+/// Which output.
+#[derive(Args)]
+pub struct OutputArgs {
+    /// Which element of a tuple that a model returns are its logits, from 0, for the accuracy (-o,
+    /// --output is the file of the report)
+    #[arg(long, value_name = "INDEX", help_heading = "Models")]
+    pub output_index: Option<usize>,
+}
+
 /// Which layers.
 #[derive(Args)]
 pub struct LayerArgs {

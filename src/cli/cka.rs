@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::Status;
 use super::args::{
-    self, DataArgs, LayerArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
+    self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
 };
 use super::axes::{self, ChannelAxes};
 use super::gate::GateArgs;
@@ -50,6 +50,8 @@ pub struct Args {
     /// Layers of B, where they are others than those of A
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
     layers_b: Vec<String>,
+    #[command(flatten)]
+    outputs: OutputArgs,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -141,7 +143,10 @@ impl Args {
         check_two("cka", &self.models)?;
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
         check_b(self.models.len() + self.features.len(), for_b)?;
-        let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
+        let of_data = self.outputs.output_index.is_some()
+            || self.data.load.any()
+            || self.preprocess.any()
+            || self.preprocess_b.any();
         check_stored(!self.features.is_empty(), of_data)?;
         self.run.weights.refuse(!self.features.is_empty(), "--features")
     }
@@ -178,6 +183,7 @@ impl Args {
             seed: self.data.load.seed,
             layers: self.layers.layers.clone(),
             layers_b: self.patterns_b().to_vec(),
+            output_index: self.outputs.output_index,
             optimize: !self.run.no_optimize,
             device: device.to_owned(),
         }
@@ -194,7 +200,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let (mut subjects, mut records, mut warnings) = inputs::listen(
         &args.models,
-        &args.run,
+        (&args.run, &args.outputs),
         &source,
         (&selections, settings.reduce),
         &execution,

@@ -16,6 +16,7 @@ use super::sets::{Collected, Keep, Sets};
 use super::{picture, samples};
 use crate::capture::Naming;
 use crate::classifier::{Matched, OutputForm, numbered, numbered_in_two};
+use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::novelty::{Classes, Mahalanobis, Nearest, Neighbours, auroc, deciles, predictions};
 use crate::report::distance::{
@@ -49,6 +50,9 @@ pub struct Args {
     #[arg(long, value_name = "K", default_value_t = 10, help_heading = "Measure",
           value_parser = args::positive)]
     k: usize,
+    /// As --layout, for the reference alone
+    #[arg(long, value_name = "ORDER", help_heading = "Data")]
+    reference_layout: Option<ArrayLayout>,
     #[command(flatten)]
     extract: ExtractArgs,
     #[command(flatten)]
@@ -120,7 +124,9 @@ fn measure(args: &Args, messages: &Messages) -> Result<Found> {
     let mut sets = Sets::new(&args.extract, messages, Keep::Classes);
     sets.check_axes(&[&args.reference, &args.data])?;
     check_labels(args, &sets)?;
-    let reference = sets.collect(&args.reference, false)?;
+    let reference = sets.with_layout(&args.reference, args.reference_layout, |sets| {
+        sets.collect(&args.reference, false)
+    })?;
     sets.features.naming = Naming::Known(reference.classes.clone());
     let data = sets.collect(&args.data, true)?;
     check_widths(args, &reference, &data)?;
@@ -457,7 +463,9 @@ impl Args {
             batch_size: self.extract.load.batch_size,
             limit: self.extract.load.limit,
             layout: self.extract.load.layout,
+            reference_layout: self.reference_layout,
             seed: self.extract.load.seed,
+            output_index: self.extract.outputs.output_index,
             optimize: !self.extract.run.no_optimize,
             device: ready.map(|r| r.device.clone()),
         }

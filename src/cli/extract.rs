@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::args::{self, LoadArgs, ModelArgs, PreprocessArgs};
+use super::args::{self, LoadArgs, ModelArgs, OutputArgs, PreprocessArgs};
 use super::axes;
 use super::output::Messages;
 use super::{accuracy, inputs, settings};
 use crate::capture::extract::{Extractor, Pass, Sink};
 use crate::capture::{Judged, Naming, Reduce, Source, Timing, first_samples};
-use crate::data::{Channels, Dataset, Preprocess, Preset, Range, Resize, Summary};
+use crate::data::{ArrayLayout, Channels, Dataset, Preprocess, Preset, Range, Resize, Summary};
 use crate::error::{Error, Result};
 use crate::report::{ModelInput, Warning};
 use crate::torchscript::device;
@@ -35,6 +35,8 @@ pub struct ExtractArgs {
           value_parser = args::bytes)]
     pub memory: u64,
     #[command(flatten)]
+    pub outputs: OutputArgs,
+    #[command(flatten)]
     pub load: LoadArgs,
     #[command(flatten)]
     pub preprocess: PreprocessArgs,
@@ -51,6 +53,8 @@ pub struct Features<'a> {
     pub timing: Timing,
     /// Seconds until the model was ready.
     pub loading: f64,
+    /// The order of the axes of arrays of pictures that are opened next.
+    pub layout: Option<ArrayLayout>,
     /// Names of the model's outputs, where more is known than the classes of a set.
     pub naming: Naming,
 }
@@ -115,7 +119,7 @@ impl<'a> Features<'a> {
     /// Nothing is loaded yet.
     pub fn new(args: &'a ExtractArgs, messages: &'a Messages) -> Self {
         let (timing, naming) = (Timing::default(), Naming::default());
-        Self { args, messages, ready: None, timing, loading: 0.0, naming }
+        Self { args, messages, ready: None, timing, loading: 0.0, layout: args.load.layout, naming }
     }
 
     /// What the report says of the model, once it was needed.
@@ -134,7 +138,7 @@ impl<'a> Features<'a> {
     /// # Errors
     /// It cannot be opened.
     pub fn open(&self, path: &Path, labels: bool) -> Result<Dataset> {
-        let layout = self.args.load.layout;
+        let layout = self.layout;
         let dataset = match labels {
             true => Dataset::open_as(path, layout),
             false => Dataset::open_for_samples(path, layout),
@@ -186,7 +190,9 @@ impl<'a> Features<'a> {
         })?;
         let execution = self.args.run.execution()?;
         let mut loaded = inputs::load_all(std::slice::from_ref(path), &self.args.run)?;
-        let loaded = loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
+        let mut loaded =
+            loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
+        loaded.choose_output(&self.args.outputs);
         let takes_bytes = loaded.model.is_feature_extractor();
         let preprocess = self.steps(dataset, takes_bytes)?;
         let source = Source {
@@ -196,7 +202,9 @@ impl<'a> Features<'a> {
         };
         let sample = first_samples(&source, 2)?.remove(0);
         let layer = self.args.layer.as_deref();
-        let (subject, record, mut warnings) = loaded.into_extractor(&sample, layer, &execution)?;
+        let (mut subject, record, mut warnings) =
+            loaded.into_extractor(&sample, layer, &execution)?;
+        inputs::check_output(&mut subject.model, &sample)?;
         let of_layers = std::slice::from_ref(&subject);
         warnings.extend(axes::check(of_layers, self.args.reduce)?);
         let layer = subject.layers.first().map_or(OUTPUT.to_owned(), |l| l.name.clone());

@@ -9,6 +9,7 @@ use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::sets::{Keep, Measured, Sets, check_same};
+use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::frechet::{Metric, Scorer, Settings, kid};
 use crate::report::fid::{
@@ -44,6 +45,9 @@ pub struct Args {
     stats_cache: Option<PathBuf>,
     #[command(flatten)]
     measure: MeasureArgs,
+    /// As --layout, for the reference alone
+    #[arg(long, value_name = "ORDER", help_heading = "Data")]
+    reference_layout: Option<ArrayLayout>,
     #[command(flatten)]
     extract: ExtractArgs,
     #[command(flatten)]
@@ -142,7 +146,9 @@ pub fn measure(
     let mut sets = Sets::new(&args.extract, messages, keep).cached(args.stats_cache.as_deref())?;
     let all: Vec<&PathBuf> = std::iter::once(&args.reference).chain(&args.candidates).collect();
     sets.check_axes(&all)?;
-    let reference = sets.measure(&args.reference).map_err(|e| naming(&args.reference, e))?;
+    let reference = sets.with_layout(&args.reference, args.reference_layout, |sets| {
+        sets.measure(&args.reference).map_err(|e| naming(&args.reference, e))
+    })?;
     sets.hold(&reference);
     let mut run = Run::new(args, &reference, messages);
     run.warn(sets.noticed());
@@ -303,7 +309,9 @@ impl Args {
             batch_size: self.extract.load.batch_size,
             limit: self.extract.load.limit,
             layout: self.extract.load.layout,
+            reference_layout: self.reference_layout,
             seed: self.extract.load.seed,
+            output_index: self.extract.outputs.output_index,
             optimize: !self.extract.run.no_optimize,
             device: ready.map(|r| r.device.clone()),
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::args::ModelArgs;
+use super::args::{ModelArgs, OutputArgs};
 use super::axes::{self, ChannelAxes};
 use super::dependence;
 pub use super::loading::{load_all, load_each};
@@ -14,7 +14,7 @@ use super::spatial::{Asked, Found};
 use crate::capture::{Reduce, Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::report::{LayerInfo, ModelInput, Warning, WeightsInput};
-use crate::saliency::{Explainer, Method, Options};
+use crate::saliency::{Explainer, Method, Options, forward};
 use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws};
 
 /// A model as loaded, with the hash of its file.
@@ -60,7 +60,7 @@ pub type Listening = (Vec<Subject>, Vec<ModelInput>, Vec<Warning>);
 /// As [`load_all`] and [`LoadedModel::into_subject`], or the samples cannot be read.
 pub fn listen(
     paths: &[PathBuf],
-    args: &ModelArgs,
+    (args, output): (&ModelArgs, &OutputArgs),
     source: &Source<'_>,
     (selections, reduce): (&[Selection], Reduce),
     execution: &Execution,
@@ -68,10 +68,12 @@ pub fn listen(
     let loaded = load_all(paths, args)?;
     let samples = first_samples(source, 2)?;
     let (mut subjects, mut records, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, model) in loaded.into_iter().enumerate() {
+    for (i, mut model) in loaded.into_iter().enumerate() {
         let input = i.min(samples.len() - 1);
-        let (subject, record, said) =
+        model.choose_output(output);
+        let (mut subject, record, said) =
             model.into_subject(&samples[input], (&selections[i], reduce), execution, input)?;
+        check_output(&mut subject.model, &samples[input])?;
         subjects.push(subject);
         records.push(record);
         for warning in said {
@@ -83,10 +85,28 @@ pub fn listen(
     Ok((subjects, records, warnings))
 }
 
+/// Refuses an element chosen for the output that is no tensor.
+///
+/// # Errors
+/// It is none, or the model does not run.
+pub fn check_output(model: &mut Model, samples: &Tensor) -> Result<()> {
+    match model.chosen_output() {
+        Some(_) => forward(model, samples).map(drop),
+        None => Ok(()),
+    }
+}
+
 impl LoadedModel {
     /// What was noticed of its weights, once.
     pub fn take_noticed(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.noticed)
+    }
+
+    /// Takes the element of a tuple that was asked for as the output.
+    pub fn choose_output(&mut self, args: &OutputArgs) {
+        if let Some(index) = args.output_index {
+            self.model.choose_output(index);
+        }
     }
 
     /// All layers that run, with their channels where `--channel-axis` says. To be called once, before

@@ -38,6 +38,9 @@ pub struct CkaSettings {
     pub layers: Vec<String>,
     /// Patterns of the layers of B.
     pub layers_b: Vec<String>,
+    /// Which element of a tuple that the model returns was taken for its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_index: Option<usize>,
     /// Whether the models ran frozen, with batch norms folded.
     pub optimize: bool,
     /// Where they ran.

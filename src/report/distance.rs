@@ -29,8 +29,14 @@ pub struct DistanceSettings {
     /// The order of the axes of arrays of pictures, where it was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<ArrayLayout>,
+    /// That of the reference, where it was told to be another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples; without one the first are taken.
     pub seed: Option<u64>,
+    /// Which element of a tuple that the model returns was taken for its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_index: Option<usize>,
     /// Whether the model ran frozen, with batch norms folded.
     pub optimize: bool,
     /// Where it ran; nowhere where no model was needed.

@@ -37,6 +37,9 @@ pub struct MapsSettings {
     pub layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples.
     pub seed: Option<u64>,
+    /// Which element of a tuple that the model returns was taken for its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_index: Option<usize>,
     /// Whether the models ran frozen, with batch norms folded.
     pub optimize: bool,
     /// Where they ran.
@@ -91,6 +94,18 @@ pub struct MapGrid {
     pub columns: i64,
     /// Tokens in front that have no place in the image, such as a class token: they are left out.
     pub left_out: i64,
+}
+
+impl MapGrid {
+    /// `14×14`, and how many tokens are left out.
+    pub fn in_words(&self) -> String {
+        let Self { rows, columns, left_out } = self;
+        match left_out {
+            0 => format!("{rows}×{columns}"),
+            1 => format!("{rows}×{columns}, 1 token in front left out"),
+            more => format!("{rows}×{columns}, {more} tokens in front left out"),
+        }
+    }
 }
 
 /// A channel over all images and positions; all `null` where a value is not finite.

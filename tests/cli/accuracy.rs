@@ -49,6 +49,40 @@ fn is_known(line: &str, models: usize) {
     assert_eq!(report["inputs"]["models"][0]["output"], "logits", "{line}");
 }
 
+/// The element of a tuple that holds the logits is told by its number.
+#[test]
+fn of_a_tuple_one_element_is_judged() {
+    let tuple = "{careless/named_tuple.pt}";
+    let images = "{careless/images.npz} {careless/images.npz}";
+    for line in [
+        format!("cka {tuple} {DATA}"),
+        format!("compare {tuple} {DATA} --measures cka"),
+        format!("maps {tuple} {DATA} --rows 48"),
+        format!("fid {images} --model {tuple} --limit 48"),
+        format!("distance {images} --model {tuple} --k 3"),
+    ] {
+        let (_, report) = run(&line);
+        assert!(accuracies(&report).is_empty(), "{line}");
+        let (_, report) = run(&format!("{line} --output-index 0"));
+        let found = &accuracies(&report)[0];
+        assert_eq!((&found["correct"], &found["count"]), (&40.into(), &48.into()), "{line}");
+        assert_eq!(report["settings"]["output_index"], 0, "{line}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.npz");
+    let stats = format!("stats {{careless/images.npz}} --model {tuple} -v -o {}", file.display());
+    let right = |run: Run| run.stderr.contains("right for 40 of 48 samples");
+    assert!(
+        !right(repsim(words(&stats))) && right(repsim(words(&format!("{stats} --output-index 0"))))
+    );
+    let run = repsim(words(&format!("cka {tuple} {DATA} --output-index 7")));
+    assert!(
+        run.code == 2 && run.stderr.contains("--output-index 7 is no tensor"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[test]
 fn every_command_says_the_accuracy_beside_chance() {
     let two = format!("{{careless/logits.pt}} {{careless/logits.pt}} {DATA}");

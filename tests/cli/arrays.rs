@@ -143,6 +143,16 @@ fn a_model_runs_on_images_and_nothing_else() {
     let told = report(&format!("{line} --layout nchw"));
     assert_eq!(told["settings"]["layout"], "nchw");
     fails(&format!("{line} --layout hwc"), &["--layout", "nchw or nhwc"]);
+    // One set in each order.
+    let [_, fake] = sets().map(|set| set.slice(s![.., .., .., ..3]).to_owned());
+    let turned = fake.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
+    write_npy(folder.join("fake.npy"), &turned).unwrap();
+    let other = report(&format!("{line} --layout nhwc --reference-layout nchw"));
+    assert_eq!(other["settings"]["reference_layout"], "nchw");
+    near(number(&rows(&other)[0], "fid"), number(&rows(&told)[0], "fid"));
+    let folder = "{images} {images} --model {models/fashion-seed0-scripted.pt}";
+    let parts = ["--reference-layout nchw", "arrays of pictures"];
+    fails(&format!("distance {folder} --reference-layout nchw"), &parts);
 }
 
 /// Classes that are none are told, whatever the set is.

@@ -342,3 +342,18 @@ fn a_grid_is_for_tokens() {
     fails(&format!("saliency {vit} --layer {LN} --grid 17x1"), &parts);
     fails(&format!("saliency {vit} --method gradient --grid 4x4"), &["--grid", "no method is one"]);
 }
+
+/// The page tells the grid that tokens were folded to, and what has no place in it.
+#[test]
+fn the_page_shows_the_grid() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r.json").display().to_string();
+    for line in [
+        format!("maps {{axes/vit_scripted.pt}} --layer {LN} {DATA}"),
+        format!("saliency {{axes/vit_scripted.pt}} --method gradcam --layer {LN} {DATA} --limit 2"),
+    ] {
+        done(&format!("{line} -o {file}"));
+        let page = done(&format!("report {file} -o -")).stdout;
+        assert!(page.contains("4×4, 1 token in front left out"), "{line}");
+    }
+}

@@ -14,6 +14,7 @@ pub(super) fn content(report: &CkaReport) -> Content {
         pairs.map(move |(b, value)| Entry::new("cka", &[a, b], *value).because(why(results, a, b)))
     });
     let mut content = Content::new(MAIN, entries.collect());
+    content.indifferent.push("output_index");
     content.conditions.push(Condition::of_data("number of samples", results.n));
     // Only this estimator's numbers depend on how the samples fall into batches.
     if report.settings.estimator.to_string() == "minibatch" {

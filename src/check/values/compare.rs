@@ -19,6 +19,7 @@ pub(super) fn content(report: &CompareReport) -> Content {
     let entries = entries.collect();
     let measure = results.measures.iter().find_map(name_of).unwrap_or("cka");
     let mut content = Content::new(Main { measure, diagonal: true }, entries);
+    content.indifferent.push("output_index");
     content.conditions.push(Condition::of_data("number of samples", results.n));
     content.indifferent.extend(["measures", "permutations", "bootstrap", "level", "random_seed"]);
     content

@@ -13,6 +13,7 @@ pub(super) fn content(report: &FidReport) -> Content {
     let rows = names.iter().zip(&results.candidates);
     let entries = rows.clone().flat_map(|(name, row)| entries(report, name, row)).collect();
     let mut content = Content::new(MAIN, entries);
+    content.indifferent.push("output_index");
     content.conditions.extend(conditions(report));
     let counts = rows.filter_map(|(name, row)| Some((name, row.n?)));
     let of_count = |(name, n)| Condition::of_shared_data(format!("number of samples of {name}"), n);

@@ -10,6 +10,7 @@ pub(super) fn content(report: &MapsReport) -> Content {
     let matched = report.results.layers.iter().any(|layer| layer.matching.is_some());
     let main = if matched { MATCHED } else { ALONE };
     let mut content = Content::new(main, report.results.layers.iter().flat_map(entries).collect());
+    content.indifferent.push("output_index");
     content.indifferent.extend(["channels", "rows", "scale"]);
     content
 }

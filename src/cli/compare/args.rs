@@ -6,7 +6,7 @@ use super::measuring::{ChanceArgs, OptionArgs};
 use crate::capture::Reduce;
 use crate::capture::represent::Wanted;
 use crate::cli::args::{
-    self, DataArgs, LayerArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, positive,
+    self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs, positive,
 };
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
@@ -59,6 +59,8 @@ pub struct Args {
     /// Layers of B, where they are others than those of A
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
     pub layers_b: Vec<String>,
+    #[command(flatten)]
+    pub outputs: OutputArgs,
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]
@@ -126,7 +128,10 @@ impl Args {
         check_two("compare", &self.models)?;
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
         check_b(self.models.len() + self.features.len(), for_b)?;
-        let of_data = self.data.load.any() || self.preprocess.any() || self.preprocess_b.any();
+        let of_data = self.outputs.output_index.is_some()
+            || self.data.load.any()
+            || self.preprocess.any()
+            || self.preprocess_b.any();
         check_stored(!self.features.is_empty(), of_data)?;
         self.run.weights.refuse(!self.features.is_empty(), "--features")?;
         if self.features.len() > 2 {
@@ -183,6 +188,7 @@ impl Args {
             seed: self.data.load.seed,
             layers: self.layers.layers.clone(),
             layers_b: self.patterns_b().to_vec(),
+            output_index: self.outputs.output_index,
             optimize: !self.run.no_optimize,
             device: device.to_owned(),
         }

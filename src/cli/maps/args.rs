@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ndarray::{ArrayView4, Axis, s};
 
-use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
+use crate::cli::args::{self, DataArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
@@ -40,6 +40,8 @@ pub struct Args {
     pub partner: MatchArgs,
     #[command(flatten)]
     pub files: FileArgs,
+    #[command(flatten)]
+    pub outputs: OutputArgs,
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]

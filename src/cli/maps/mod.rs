@@ -76,12 +76,14 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
         std::iter::once(&args.model).chain(&args.partner.model_b).cloned().collect();
     let (mut subjects, mut orders) = (Vec::<Subject>::new(), vec![]);
     let (mut records, mut warnings, mut views) = (vec![], vec![], vec![]);
-    for (i, model) in inputs::load_all(&paths, &args.run)?.into_iter().enumerate() {
+    for (i, mut model) in inputs::load_all(&paths, &args.run)?.into_iter().enumerate() {
         let input = i.min(preprocess.len() - 1);
         let names = if i == 0 { &args.layer } else { args.layers_b() };
         let (wanted, how) = ((names, args.grid), (&execution, messages));
-        let (subject, order, record, said) =
+        model.choose_output(&args.outputs);
+        let (mut subject, order, record, said) =
             model.into_maps(&samples[input], wanted, how, input)?;
+        inputs::check_output(&mut subject.model, &samples[input])?;
         let folding = Folding::of(&samples[input], args.grid);
         views.push(views_of(&subject.model, &subject.layers, &folding)?);
         subjects.push(subject);

@@ -82,6 +82,7 @@ impl Run<'_> {
             layers: layer.clone(),
             grid: self.args.grid.map(|grid| grid.to_string()),
             layers_b: self.args.partner.layer_b.clone(),
+            output_index: self.args.outputs.output_index,
             channels: self.args.choice().to_string(),
             rows: files.rows,
             scale: files.scale.to_string(),

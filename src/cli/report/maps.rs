@@ -2,7 +2,7 @@
 
 use super::{Content, subjects, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
-use crate::report::maps::{ChannelInfo, MapsLayer, MapsReport, Matching, Pairs};
+use crate::report::maps::{ChannelInfo, MapGrid, MapsLayer, MapsReport, Matching, Pairs};
 
 /// A table of the channels of each layer, with the channels of the other network.
 pub fn content(report: &MapsReport) -> Content {
@@ -57,7 +57,9 @@ fn table(layer: &MapsLayer) -> Markup {
         columns.extend(matched.map(Column::number));
     }
     let rows = layer.channels.iter().map(|channel| row(channel, layer.matching.as_ref())).collect();
-    let caption = format!("{} maps of {}×{}", layer.channels.len(), layer.size.0, layer.size.1);
+    let size = || format!("{}×{}", layer.size.0, layer.size.1);
+    let size = layer.grid.as_ref().map_or_else(size, MapGrid::in_words);
+    let caption = format!("{} maps of {size}", layer.channels.len());
     Table { caption: &caption, columns, rows }.draw()
 }
 

@@ -4,7 +4,7 @@ use super::{Content, Place, name_of, subjects, words};
 use crate::cli::saliency::matrix;
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
-use crate::report::saliency::{ImageResult, Mean, PairResult, SaliencyReport};
+use crate::report::saliency::{ColumnInfo, ImageResult, Mean, PairResult, SaliencyReport};
 
 /// Picks one measure of a pair.
 type Measure = fn(&PairResult) -> &Mean;
@@ -38,8 +38,18 @@ pub fn content(report: &SaliencyReport, place: Place<'_>) -> Content {
         }
         h3 { "Image by image" }
         (images(report))
+        @for line in grids(report) { p.small { (line) } }
     };
     Content { kind: "Saliency maps", title: subjects(report), lead: lead(report), body }
+}
+
+/// How the positions of each map of a layer lie in the image.
+fn grids(report: &SaliencyReport) -> Vec<String> {
+    let of = |column: &ColumnInfo| {
+        let (layer, grid) = (column.layer.as_ref()?, column.grid.as_ref()?);
+        Some(format!("{}: maps of {layer}, {}", column.name, grid.in_words()))
+    };
+    report.results.columns.iter().filter_map(of).collect()
 }
 
 fn lead(report: &SaliencyReport) -> String {

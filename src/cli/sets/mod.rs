@@ -24,7 +24,7 @@ use crate::capture::Averaged;
 use crate::capture::extract::reduced;
 use crate::data::features::{StoredFeature, StoredSet, open_set};
 use crate::data::statistics::{Origin, Statistics};
-use crate::data::{Dataset, Enlarged, Summary};
+use crate::data::{ArrayLayout, Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
 use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
@@ -139,6 +139,39 @@ impl<'a> Sets<'a> {
             Contents::Features(set) => self.stored_features(path, &set.feature),
             Contents::Images(dataset) => self.images(&dataset),
         }
+    }
+
+    /// Makes ready for a reference whose arrays of pictures have their axes in another order than those
+    /// of the other sets, and takes that back.
+    ///
+    /// # Errors
+    /// What `body` failed with; the reference has no axis of channels.
+    pub fn with_layout<T>(
+        &mut self,
+        path: &Path,
+        layout: Option<ArrayLayout>,
+        body: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let Some(told) = layout else { return body(self) };
+        let others = self.features.layout.replace(told);
+        if self.has_no_layout(path)? {
+            let problem =
+                format!("--reference-layout {told} is for arrays of pictures, and this is none");
+            return Err(Error::file("open", path, problem, "leave --reference-layout out"));
+        }
+        let found = body(self);
+        self.features.layout = others;
+        found
+    }
+
+    fn has_no_layout(&self, path: &Path) -> Result<bool> {
+        if Statistics::is_statistics(path) {
+            return Ok(true);
+        }
+        Ok(match self.contents(path)? {
+            Contents::Features(_) => true,
+            Contents::Images(dataset) => dataset.layout().is_none(),
+        })
     }
 
     /// What was noticed since this was last asked, of the model too.
