@@ -1,6 +1,7 @@
 //! Sets of samples in any form: images, stored features, or their mean and covariance.
 
 mod collect;
+mod contents;
 mod memory;
 mod origin;
 mod scale;
@@ -22,9 +23,9 @@ use super::notices;
 use super::output::Messages;
 use crate::capture::Averaged;
 use crate::capture::extract::reduced;
-use crate::data::features::{StoredFeature, StoredSet, open_set};
+use crate::data::features::StoredFeature;
 use crate::data::statistics::{Origin, Statistics};
-use crate::data::{ArrayLayout, Dataset, Enlarged, Summary};
+use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
 use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
@@ -33,6 +34,8 @@ use crate::report::{
 use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
 use crate::stats::Moments;
 use crate::torchscript::{Axes, By, libtorch_version, native, tensors};
+
+use self::contents::Contents;
 
 pub use self::collect::Collected;
 pub use self::origin::check_same;
@@ -62,14 +65,6 @@ pub enum Keep {
     Moments,
     /// The features of every sample, and a covariance within classes.
     Classes,
-}
-
-/// What a path holds.
-enum Contents {
-    /// Images, for a model.
-    Images(Dataset),
-    /// Features, and classes beside them.
-    Features(StoredSet),
 }
 
 /// What is kept of one set.
@@ -141,39 +136,6 @@ impl<'a> Sets<'a> {
         }
     }
 
-    /// Makes ready for a reference whose arrays of pictures have their axes in another order than those
-    /// of the other sets, and takes that back.
-    ///
-    /// # Errors
-    /// What `body` failed with; the reference has no axis of channels.
-    pub fn with_layout<T>(
-        &mut self,
-        path: &Path,
-        layout: Option<ArrayLayout>,
-        body: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        let Some(told) = layout else { return body(self) };
-        let others = self.features.layout.replace(told);
-        if self.has_no_layout(path)? {
-            let problem =
-                format!("--reference-layout {told} is for arrays of pictures, and this is none");
-            return Err(Error::file("open", path, problem, "leave --reference-layout out"));
-        }
-        let found = body(self);
-        self.features.layout = others;
-        found
-    }
-
-    fn has_no_layout(&self, path: &Path) -> Result<bool> {
-        if Statistics::is_statistics(path) {
-            return Ok(true);
-        }
-        Ok(match self.contents(path)? {
-            Contents::Features(_) => true,
-            Contents::Images(dataset) => dataset.layout().is_none(),
-        })
-    }
-
     /// What was noticed since this was last asked, of the model too.
     pub fn noticed(&mut self) -> Vec<Warning> {
         let mut warnings = self.features.noticed();
@@ -227,39 +189,6 @@ impl<'a> Sets<'a> {
         let gaussian = gaussian.map_err(|e| of_file(path, e))?;
         let set = FeatureSet { gaussian, rows: None };
         Ok(Measured { set, moments: None, count: samples, origin, input })
-    }
-
-    /// Images with their labels, where those are wanted.
-    fn open(&self, path: &Path) -> Result<Dataset> {
-        self.features.open(path, self.keep == Keep::Classes)
-    }
-
-    /// What a path holds. With a model every set is taken as images.
-    fn contents(&self, path: &Path) -> Result<Contents> {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let is_array = matches!(ending.as_deref(), Some("npy" | "npz" | "safetensors"));
-        if !is_array || path.is_dir() {
-            return self.open(path).map(Contents::Images);
-        }
-        if self.args.model.is_some() {
-            let dataset = self.open(path)?;
-            return if dataset.has_images() {
-                Ok(Contents::Images(dataset))
-            } else {
-                Err(no_images(path))
-            };
-        }
-        let set = open_set(path, self.args.layer.as_deref())?;
-        if set.is_pictures {
-            return self.open(path).map(Contents::Images);
-        }
-        if self.args.load.any() {
-            let problem = format!("{} holds features, not images", path.display());
-            let remedy =
-                "leave out --limit, --seed, --layout and --skip-unreadable, or save fewer rows";
-            return Err(Error::usage(problem, remedy));
-        }
-        Ok(Contents::Features(set))
     }
 
     fn stored_features(&mut self, path: &Path, feature: &StoredFeature) -> Result<Measured> {
@@ -547,13 +476,6 @@ pub fn statistics_of(path: &Path, moments: &Moments, origin: Option<Origin>) -> 
 }
 
 /// The error for an array that a model cannot take as images.
-fn no_images(path: &Path) -> Error {
-    let problem = "it holds rows of numbers and no images, and --model runs on images";
-    let remedy = "leave --model out where all sets are features, or give images (uint8 or float, \
-                  N×H×W×C or N×C×H×W)";
-    Error::file("take images from", path, problem, remedy)
-}
-
 /// Names the first row with a NaN or an infinity, of a block that begins at row `first`.
 fn check_finite(path: &Path, (name, first): (&str, usize), rows: &Array2<f64>) -> Result<()> {
     let bad = rows.rows().into_iter().position(|row| row.iter().any(|v| !v.is_finite()));
