@@ -80,8 +80,13 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let preprocess = if one { vec![a] } else { vec![a, b] };
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
-    let (mut subjects, mut records, mut warnings) =
-        inputs::listen(&args.models, (&args.run, &args.outputs), &source, (&selections, wanted.reduce), &execution)?;
+    let (mut subjects, mut records, mut warnings) = inputs::listen(
+        &args.models,
+        (&args.run, &args.outputs),
+        &source,
+        (&selections, wanted.reduce),
+        &execution,
+    )?;
     warnings.extend(axes::check(&subjects, wanted.reduce)?);
     settings::tell_preset(&args.preprocess, &preprocess[0], messages);
     inputs::tell_default(&records, &selections, messages);
