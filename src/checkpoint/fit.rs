@@ -177,6 +177,8 @@ impl Fit {
                 ("num_batches_tracked", _) => {}
                 (_, Some(what)) => self.missing.push(format!("{}, there: {what}", slot.name)),
                 ("running_mean" | "running_var", None) => self.missing.push(slot.name.clone()),
+                // A constant that torch.export took out of the code.
+                (last, None) if last.starts_with("lifted_tensor_") => {}
                 (_, None) if slot.is_buffer => self.kept.push(slot.name.clone()),
                 _ => self.missing.push(slot.name.clone()),
             }
@@ -258,9 +260,30 @@ impl Checkpoint {
     ///
     /// # Errors
     /// None fits wholly (in part, where that is allowed), several do, or none is at the key given.
-    pub fn fit(&self, slots: &[Slot], wanted: Wanted<'_>) -> Result<(usize, Fit)> {
+    pub fn fit(&mut self, slots: &[Slot], wanted: Wanted<'_>) -> Result<(usize, Fit)> {
+        if let Some(part) = wanted.key.and_then(|key| self.part(key)) {
+            self.dicts.push(part);
+        }
         let chosen = self.chosen(slots, wanted);
         chosen.map_err(|flaw| error(self.path(), flaw))
+    }
+
+    /// The tensors whose names begin with what of the key is left behind that of a state dict, without it;
+    /// `None` where the key is that of a state dict, or of no tensor.
+    fn part(&self, key: &str) -> Option<StateDict> {
+        if self.dicts().iter().any(|dict| dict.shown_key() == key) {
+            return None;
+        }
+        let of_dict = |dict: &StateDict| {
+            let prefix = match dict.key.as_str() {
+                "" => format!("{key}."),
+                own => format!("{}.", key.strip_prefix(own)?.strip_prefix('.')?),
+            };
+            let tensors: Vec<_> = below(&dict.tensors, &prefix);
+            let others = below(&dict.others, &prefix);
+            (!tensors.is_empty()).then(|| StateDict { key: key.to_owned(), tensors, others })
+        };
+        self.dicts().iter().find_map(of_dict)
     }
 
     fn chosen(&self, slots: &[Slot], wanted: Wanted<'_>) -> Result<(usize, Fit), Flaw> {
@@ -285,8 +308,21 @@ impl Checkpoint {
                     ))
                 }
             },
-            false => Err(unfit(&fit, dicts[place].shown_key(), names, wanted)),
+            false => {
+                let mut flaw = unfit(&fit, dicts[place].shown_key(), names, wanted);
+                if self.is_of_hugging_face() {
+                    flaw.remedy += "; transformers may save weights under other names than the module has: \
+                                    then save model.state_dict() yourself";
+                }
+                Err(flaw)
+            }
         }
+    }
+
+    /// Whether it lies beside a configuration, as transformers saves it.
+    fn is_of_hugging_face(&self) -> bool {
+        let folder = self.files().first().and_then(|file| file.parent());
+        folder.is_some_and(|folder| folder.join("config.json").is_file())
     }
 
     fn no_such(&self, wanted: Wanted<'_>) -> Flaw {
@@ -296,10 +332,17 @@ impl Checkpoint {
     }
 }
 
+/// What has a name with a prefix, by the rest of its name.
+fn below<T: Clone>(named: &[(String, T)], prefix: &str) -> Vec<(String, T)> {
+    let inner =
+        |(name, what): &(String, T)| Some((name.strip_prefix(prefix)?.to_owned(), what.clone()));
+    named.iter().filter_map(inner).collect()
+}
+
 fn ambiguous(keys: &[&str]) -> Flaw {
-    let named: Vec<String> = keys.iter().map(|key| format!("'{key}'")).collect();
+    let named: Vec<String> = keys.iter().take(LISTED).map(|key| format!("'{key}'")).collect();
     Flaw::new(
-        format!("its state dicts {} fit alike", listed(&named)),
+        format!("its state dicts {} fit alike", named.join(", ")),
         format!("say which with --weights-key {}", keys[0]),
     )
 }

@@ -27,8 +27,9 @@ pub struct WeightsArgs {
     /// Weights to put into model B
     #[arg(long, value_name = "FILE", conflicts_with = "weights", help_heading = "Models")]
     pub weights_b: Option<PathBuf>,
-    /// Where in a checkpoint the weights are: a dotted path such as state_dict, '.' for the top; once for
-    /// all files, or once for each [default: where they fit]
+    /// Where in a checkpoint the weights are: a dotted path such as state_dict, '.' for the top, or
+    /// state_dict.module.encoder_q for the names that begin so; once for all files, or once for each
+    /// [default: where they fit]
     #[arg(long, value_name = "KEY", help_heading = "Models")]
     pub weights_key: Vec<String>,
     /// Set the weights that fit, and let the model keep its own where a checkpoint has none
@@ -197,11 +198,12 @@ impl OpenWeights {
     ) -> Result<Noticed> {
         let mut noticed = Noticed::default();
         let mut shared: HashMap<usize, (&str, Tensor)> = HashMap::new();
-        let count = |tensor| weights.iter().filter(|other| other.tensor == tensor).count();
+        let mut names: HashMap<usize, usize> = HashMap::new();
+        weights.iter().for_each(|weight| *names.entry(weight.tensor).or_default() += 1);
         for &(w, t) in &fit.pairs {
             let (name, stored) = self.checkpoint.dicts()[place].tensors[t].clone();
             let (weight, values) = (&weights[w], self.values(&stored)?);
-            if count(weight.tensor) > 1 {
+            if names[&weight.tensor] > 1 {
                 if let Some((first, other)) = shared.get(&weight.tensor)
                     && !same(other, &values)
                 {
@@ -263,8 +265,7 @@ impl OpenWeights {
         }
         if !fit.kept.is_empty() {
             let text = format!(
-                "{} of {model} stay as they were exported, since {file} does not hold them (buffers \
-                 that are not saved): {}",
+                "{file} does not hold {} of {model}, kept as exported (not all buffers are saved): {}",
                 counted(fit.kept.len(), "buffer"),
                 listed(&fit.kept)
             );

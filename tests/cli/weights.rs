@@ -124,11 +124,16 @@ fn one_of_two_may_keep_its_own() {
 #[test]
 fn a_key_says_which_of_two() {
     let first = "--weights-a {weights/e1.pth} --weights-b {weights/two.pth}";
-    refused(&cka(first), &["'model'; 'ema'", "--weights-key model"]);
+    refused(&cka(first), &["'model', 'ema'", "--weights-key model"]);
     let two = "--weights-a {weights/two.pth} --weights-b {weights/two.pth}";
     let found = report(&cka(&format!("{two} --weights-key model --weights-key ema")));
     assert_near(&matrix(&found, "cka"), &numbers(&golden("e1_e9")), GOLDEN);
     assert_eq!(found["inputs"]["models"][1]["weights"]["key"], "ema");
+    // The names of a state dict that begin alike are one too.
+    let part = "--weights-a {weights/two.pth} --weights-b {weights/nested.ckpt} --weights-key model \
+                --weights-key state_dict.module";
+    let by_prefix = report(&cka(part));
+    assert_eq!(by_prefix["results"], found["results"]);
     refused(
         &cka(&format!("{two} --weights-key teacher")),
         &["no tensors at 'teacher'", "model; ema"],
