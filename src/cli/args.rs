@@ -154,6 +154,10 @@ pub struct ModelArgs {
     /// its forward
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Models")]
     pub draw_seed: u64,
+    /// Let a model that changes its own buffers or attributes begin each run with what the one before it
+    /// left [default: what the archive holds]
+    #[arg(long, help_heading = "Models")]
+    pub keep_state: bool,
     /// Load archives whose code reads or writes files or reaches other processes
     #[arg(long, help_heading = "Models")]
     pub trust_model: bool,

@@ -49,7 +49,8 @@ const WAYS: [Way; 2] = [
     },
 ];
 
-/// Warns where the values of layers, or what the model returns, depend on more than the sample.
+/// Warns where the values of layers, or what the model returns, depend on more than the sample, and
+/// tells how a model is run that cannot be run on any batch, or that changes itself.
 pub fn warnings(model: &Model, layers: &[Layer]) -> Vec<Warning> {
     let said = |way: &Way| {
         let (causes, output) = (model.causes(), (way.holds)(model.output_dependence()));
@@ -57,7 +58,37 @@ pub fn warnings(model: &Model, layers: &[Layer]) -> Vec<Warning> {
         let path = model.path().display().to_string();
         Some(Warning::new(way.code, &path, format!("{path} {text}")))
     };
-    WAYS.iter().filter_map(said).collect()
+    let mut warnings: Vec<Warning> = WAYS.iter().filter_map(said).collect();
+    warnings.extend(fixed_batch(model));
+    warnings.extend(state(model));
+    warnings
+}
+
+/// Says of a model that takes batches of one size how it is given the data.
+fn fixed_batch(model: &Model) -> Option<Warning> {
+    let path = model.path().display().to_string();
+    let how = match model.fixed_batch()? {
+        1 => "one sample at a time; it is run on one after the other".to_owned(),
+        size => format!("batches of {size} only; it is given such, the last one filled up"),
+    };
+    let text = format!("{path} takes {how} (faster: export it for any number of samples)");
+    Some(Warning::new("fixed-batch", &path, text))
+}
+
+/// Says of a model that changes itself as it runs what each run begins with.
+fn state(model: &Model) -> Option<Warning> {
+    let written = model.written();
+    if written.is_empty() {
+        return None;
+    }
+    let path = model.path().display().to_string();
+    let names: Vec<&str> = written.iter().map(String::as_str).collect();
+    let names = few("attribute", &names);
+    let text = format!(
+        "{path} changes its {names} as it runs: each run begins with what the file holds (--keep-state \
+         leaves what the run before it left)"
+    );
+    Some(Warning::new("state", &path, text))
 }
 
 impl Way {

@@ -115,7 +115,7 @@ impl LoadedModel {
     /// # Errors
     /// The model does not run on the input, or an axis that was given does not exist.
     pub fn find_layers(&mut self, samples: &Tensor) -> Result<Vec<Layer>> {
-        let mut layers = probe(&mut self.model, samples)?;
+        let mut layers = self.model.probe(samples)?;
         self.channel_axes.apply(&mut layers, self.model.path())?;
         layers.iter_mut().for_each(Layer::count_parts);
         Ok(layers)
@@ -314,27 +314,6 @@ impl LoadedModel {
             output: None,
             accuracy: vec![],
         }
-    }
-}
-
-/// Finds the layers of a model.
-///
-/// # Errors
-/// It does not run on the samples; if it does on the first alone, the error says so.
-fn probe(model: &mut Model, samples: &Tensor) -> Result<Vec<Layer>> {
-    let found = model.probe(samples);
-    let several = samples.size().first().is_some_and(|&count| count > 1);
-    match found {
-        Err(error) if several && model.probe(&samples.narrow(0, 0, 1)).is_ok() => {
-            let said = match error {
-                Error::Model { problem, .. } => problem,
-                other => other.to_string(),
-            };
-            let problem = format!("it runs on one sample and not on several ({said})");
-            let remedy = "give --batch-size 1, or export it for any number of samples";
-            Err(Error::file("run", model.path(), problem, remedy))
-        }
-        found => found,
     }
 }
 

@@ -34,7 +34,7 @@ pub fn load_each(
             .zip(weights)
             .map(|(path, weights)| {
                 let hash = scope.spawn(move || sha256_of_file(path));
-                let model = scope.spawn(move || Model::load(path, args.trust_model));
+                let model = scope.spawn(move || open(path, args));
                 let weights = weights.as_ref().map(|chosen| scope.spawn(|| chosen.open()));
                 (model, hash, weights)
             })
@@ -54,6 +54,14 @@ pub fn load_each(
         }
         Ok(loaded)
     })
+}
+
+fn open(path: &Path, args: &ModelArgs) -> Result<Model> {
+    let mut model = Model::load(path, args.trust_model)?;
+    if args.keep_state {
+        model.keep_state();
+    }
+    Ok(model)
 }
 
 fn crashed() -> Error {
@@ -77,7 +85,7 @@ impl LoadedModel {
         sha256: &str,
         args: &ModelArgs,
     ) -> Result<Self> {
-        let mut model = Model::load(path, args.trust_model)?;
+        let mut model = open(path, args)?;
         if let Some(chosen) = weights {
             chosen.open()?.put(&mut model)?;
         }

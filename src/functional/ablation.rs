@@ -65,10 +65,9 @@ pub struct Ablator {
 
 impl Ablator {
     /// For a layer among those the model is prepared for, with at most so many images behind it at a
-    /// time; no more than go through the network where it takes a fixed number.
+    /// time.
     pub fn new(model: &Model, layer: usize, most: usize) -> Self {
         let axes = model.layers()[layer].axes;
-        let most = if model.takes_more() { most } else { 1 };
         Self { layer, axes, most, tail: model.cut(layer).ok() }
     }
 

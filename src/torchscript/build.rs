@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-const SOURCES: [&str; 14] = [
+const SOURCES: &[&str] = &[
     "aliases.cpp",
     "axes.cpp",
     "build.cpp",
@@ -16,6 +16,7 @@ const SOURCES: [&str; 14] = [
     "rules.cpp",
     "safety.cpp",
     "shim.cpp",
+    "state.cpp",
     "tail.cpp",
     "weights.cpp",
 ];
@@ -36,10 +37,11 @@ fn main() {
         "names.h",
         "rules.h",
         "shim.h",
+        "state.h",
         "tail.h",
         "weights.h",
     ];
-    for file in headers.iter().chain(&SOURCES) {
+    for file in headers.iter().chain(SOURCES) {
         println!("cargo:rerun-if-changed={}", shim.join(file).display());
     }
     println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
@@ -74,7 +76,7 @@ fn compile(shim: &std::path::Path, libraries: &std::path::Path) {
         .debug(false)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .files(SOURCES.map(|f| shim.join(f)))
+        .files(SOURCES.iter().map(|f| shim.join(f)))
         .compile("repsim_shim");
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tch::Tensor;
 
+use super::batches::joined;
 use super::ffi::Answer;
-use super::layers::Layer;
 use super::model::Model;
 use super::returned::no_tensor;
 use crate::error::{Error, Result};
@@ -83,10 +83,54 @@ impl Model {
         with_input: bool,
         score: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<(Tensor, Vec<LayerGradient>, Option<Tensor>)> {
-        let mut kept: Vec<Option<Tensor>> = self.layers().iter().map(|_| None).collect();
+        let parts = self.parts(input);
+        let mut kept: Vec<Vec<Tensor>> = self.layers().iter().map(|_| vec![]).collect();
+        let mut outputs = vec![];
+        for part in &parts {
+            let output = self.keep(&part.input, &mut kept)?;
+            let output = output.ok_or_else(|| no_tensor(self, "differentiate", input))?;
+            outputs.push(part.cut(&output, 0));
+        }
+        let output = joined(&outputs, 0)?;
+        let activations: Vec<&Tensor> = kept.iter().flatten().collect();
+        let wanted: Vec<&Tensor> =
+            activations.iter().copied().chain(with_input.then_some(input)).collect();
+        let score = score(&output)?;
+        // libtorch's engine follows a null pointer where nothing was recorded.
+        if !score.requires_grad() {
+            return Err(self.unreached(if with_input { self.layers().len() } else { 0 }));
+        }
+        let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
+            .map_err(|e| self.no_gradient(&e.to_string()))?;
+        if let Some(place) = gradients.iter().position(|g| !g.defined()) {
+            let none = with_input && gradients.iter().all(|g| !g.defined());
+            let layer = place / parts.len();
+            return Err(self.unreached(if none { self.layers().len() } else { layer }));
+        }
+        let of_input = if with_input { gradients.pop() } else { None };
+        let mut gradients = gradients.into_iter();
+        let mut layers = vec![];
+        for (layer, activations) in self.layers().iter().zip(kept) {
+            let gradients: Vec<Tensor> = gradients.by_ref().take(activations.len()).collect();
+            let whole = |of_parts: &[Tensor]| {
+                let cut = of_parts.iter().zip(&parts);
+                let cut: Vec<Tensor> =
+                    cut.map(|(tensor, part)| part.cut(tensor, layer.axes.samples)).collect();
+                joined(&cut, layer.axes.samples).map(|whole| layer.axes.canonical(&whole.detach()))
+            };
+            layers.push(LayerGradient {
+                activation: whole(&activations)?,
+                gradient: whole(&gradients)?,
+            });
+        }
+        Ok((output.detach(), layers, of_input))
+    }
+
+    /// Runs the model on a part of a batch and keeps what the layers give, for their gradients.
+    fn keep(&mut self, input: &Tensor, kept: &mut [Vec<Tensor>]) -> Result<Option<Tensor>> {
         let names: Vec<String> = self.layers().iter().map(|l| l.name.clone()).collect();
         let path = self.path().to_owned();
-        let output = self.run_placed(input, true, &mut |layer, output| {
+        self.run_placed(input, true, &mut |layer, output| {
             if !output.is_floating_point() {
                 return Err(no_floats(&path, &names[layer]));
             }
@@ -96,31 +140,9 @@ impl Model {
             };
             // The clone goes on, so that operators in place leave the kept tensor as it is.
             let copy = leaf.copy();
-            kept[layer] = Some(leaf);
+            kept[layer].push(leaf);
             Ok(Answer::Replace(copy))
-        })?;
-        let output = output.ok_or_else(|| no_tensor(self, "differentiate", input))?;
-        let activations: Vec<Tensor> = kept.into_iter().flatten().collect();
-        let wanted: Vec<&Tensor> = activations.iter().chain(with_input.then_some(input)).collect();
-        let score = score(&output)?;
-        // libtorch's engine follows a null pointer where nothing was recorded.
-        if !score.requires_grad() {
-            return Err(self.unreached(if with_input { activations.len() } else { 0 }));
-        }
-        let mut gradients = Tensor::f_run_backward(&[score], &wanted, false, false)
-            .map_err(|e| self.no_gradient(&e.to_string()))?;
-        if let Some(place) = gradients.iter().position(|g| !g.defined()) {
-            let none = with_input && gradients.iter().all(|g| !g.defined());
-            return Err(self.unreached(if none { gradients.len() } else { place }));
-        }
-        let of_input = if with_input { gradients.pop() } else { None };
-        let pair = |(layer, (activation, gradient)): (&Layer, (Tensor, Tensor))| LayerGradient {
-            activation: layer.axes.canonical(&activation.detach()),
-            gradient: layer.axes.canonical(&gradient),
-        };
-        let both = activations.into_iter().zip(gradients);
-        let layers = self.layers().iter().zip(both).map(pair).collect();
-        Ok((output.detach(), layers, of_input))
+        })
     }
 
     /// The score does not depend on one of the layers, or, after the last of them, on the input.

@@ -30,7 +30,7 @@ impl Model {
     /// `None` where the output is no tensor of floats, or nothing of it can be differentiated.
     pub fn influences(&mut self, input: &Tensor, layers: &[Layer]) -> Option<Influences> {
         let mut kept: Vec<Option<Tensor>> = layers.iter().map(|_| None).collect();
-        let output = self.record(&input.copy(), layers, &mut kept)?;
+        let output = self.record(&self.fitted(input).copy(), layers, &mut kept)?;
         let score = weighted(&output).filter(Tensor::requires_grad)?;
         let known: Vec<&Tensor> = kept.iter().flatten().collect();
         if known.is_empty() {

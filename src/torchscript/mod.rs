@@ -23,6 +23,7 @@
 mod advice;
 mod archive;
 mod axes;
+mod batches;
 mod complex;
 mod defaults;
 mod dependence;

@@ -46,10 +46,11 @@ pub struct Model {
     pub(super) causes: Vec<Cause>,
     pub(super) output_dependence: Dependence,
     pub(super) draws: bool,
-    pub(super) takes_more: bool,
     /// What it was probed with, until it is prepared.
     pub(super) trial: Option<Tensor>,
     interface: Interface,
+    /// How many samples it takes at once, where that is fixed.
+    pub(super) fixed: Option<i64>,
 }
 
 impl Model {
@@ -65,7 +66,8 @@ impl Model {
         let path = path.as_ref();
         if archive::kind(path)? == Archive::Exported {
             let (handle, interface) = exported::load(path)?;
-            return Ok(Self { interface, ..Self::new(path, handle, vec![]) });
+            let fixed = interface.fixed_batch();
+            return Ok(Self { interface, fixed, ..Self::new(path, handle, vec![]) });
         }
         match Handle::load(&path.to_string_lossy(), trust) {
             Ok(Loaded::Model(handle, untrusted)) => Ok(Self::new(path, handle, untrusted)),
@@ -100,9 +102,9 @@ impl Model {
             causes,
             output_dependence,
             draws: true,
-            takes_more: true,
             trial: None,
             interface: Interface::default(),
+            fixed: None,
         }
     }
 
@@ -157,14 +159,21 @@ impl Model {
         &self.causes
     }
 
+    /// Dotted names of buffers and attributes that it changes as it runs; known once it was probed. Every
+    /// run begins with what they were in the archive, unless [`Model::keep_state`] was called.
+    pub fn written(&self) -> Vec<String> {
+        self.handle.written()
+    }
+
+    /// Lets each run begin with what the one before it left in buffers and attributes. To be called
+    /// before [`Model::prepare`].
+    pub fn keep_state(&mut self) {
+        self.handle.keep_state();
+    }
+
     /// What the values it returns depend on beside the sample; known once it was probed.
     pub fn output_dependence(&self) -> Dependence {
         self.output_dependence
-    }
-
-    /// Whether it ran with one sample more than it was probed with: a trace may hold their number.
-    pub fn takes_more(&self) -> bool {
-        self.takes_more
     }
 
     /// Whether its output comes from a sigmoid, with at most operators behind it that move values or
@@ -285,7 +294,8 @@ impl Model {
     }
 
     /// Runs the prepared model on a batch (on any device, in any memory layout) without recording
-    /// gradients. The hook is called with the index of the layer among those prepared, and with
+    /// gradients. A model that takes batches of one size only is given the batch in parts, and the hook
+    /// cannot put other tensors in a layer's place then. The hook is called with the index of the layer among those prepared, and with
     /// its output: use it there, for later operators may overwrite it in place.
     ///
     /// Returns the model's output, or `None` where it is no tensor or the hook stopped the run.
@@ -299,7 +309,10 @@ impl Model {
         hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer>,
     ) -> Result<Option<Tensor>> {
         let input = self.place(input);
-        self.run_placed(&input, false, hook)
+        match self.parts(&input).as_slice() {
+            [part] if part.is_whole() => self.run_placed(&part.input, false, hook),
+            parts => self.run_in_parts(parts, hook),
+        }
     }
 
     /// Whether it runs frozen.

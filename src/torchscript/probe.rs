@@ -28,11 +28,48 @@ impl Model {
     /// Runs the model as it was loaded and returns all layers that ran, in the order in which they
     /// finished. A second run with one sample more, where the model allows it, tells the axis of the
     /// samples; another on the first sample in other company and with other random numbers shows which
-    /// layers depend on these. To be called before [`Model::prepare`].
+    /// layers depend on these. Whether it takes batches of one size only is found out, too. To be called
+    /// before [`Model::prepare`].
     ///
     /// # Errors
     /// The model does not run on this input.
     pub fn probe(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
+        self.free_batch(input);
+        let samples = input.size().first().copied().unwrap_or(1);
+        let mut found = self.probe_fitted(&self.fitted(input));
+        if found.is_err() && self.fixed.is_none() && samples > 1 {
+            self.fixed = Some(1);
+            match self.probe_fitted(&self.fitted(input)) {
+                Ok(layers) => found = Ok(layers),
+                Err(_) => self.fixed = None,
+            }
+        }
+        let mut layers = found?;
+        self.for_samples(&mut layers, samples);
+        Ok(layers)
+    }
+
+    /// Takes a model for one of any batch size, although it was exported for one size, where it gives
+    /// one sample more in every layer, and of the first one the same.
+    fn free_batch(&mut self, input: &Tensor) {
+        let Some(size) = self.fixed else { return };
+        let fitted = self.fitted(input);
+        let Ok(more) = one_more(&fitted) else { return };
+        let (Ok(before), Ok(after)) = (self.hear(&fitted, 0), self.hear(&more, 0)) else { return };
+        let grows = |(one, other): (&Heard, &Heard)| {
+            let sizes = one.shape.iter().zip(&other.shape).filter(|(one, other)| one != other);
+            let grown: Vec<bool> =
+                sizes.map(|(one, other)| one * (size + 1) == other * size).collect();
+            let whole = one.shape.len() == other.shape.len() && grown.len() < 2;
+            let rows = if grown.is_empty() { !one.shape.contains(&size) } else { grown[0] };
+            whole && rows && !one.differs(other)
+        };
+        if before.len() == after.len() && before.iter().zip(&after).all(grows) {
+            self.fixed = None;
+        }
+    }
+
+    fn probe_fitted(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
         let (input, heard) = self.first(input)?;
         let input = &input;
         self.trial = Some(input.shallow_clone());
@@ -132,7 +169,9 @@ impl Model {
         let told: Vec<_> = (0..heard.len()).map(|place| self.handle.probed_axes(place)).collect();
         let samples = input.size().first().map_or(0, |&n| n as usize);
         let more = if samples > 0 { self.hear(&one_more(input)?, 0).ok() } else { None };
-        self.takes_more = samples == 0 || more.is_some();
+        if samples > 0 && more.is_none() {
+            self.fixed.get_or_insert(samples as i64);
+        }
         let places = |heard: &[Heard]| heard.iter().map(|h| (h.tap, h.call)).collect::<Vec<_>>();
         let more = more.filter(|more| places(more) == places(heard));
         let of = |(i, heard): (usize, &Heard)| {

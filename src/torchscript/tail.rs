@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
 
+use super::batches::{joined, parts_of};
 use super::draws;
-use super::ffi::{Answer, Failure, Parted, TailHandle};
+use super::ffi::tail::{Parted, TailHandle};
+use super::ffi::{Answer, Failure};
 use super::layers::Layer;
 use super::model::{Model, shape_text, torch_error};
 use super::taps::Taps;
@@ -25,6 +27,8 @@ pub struct Tail {
     device: Device,
     optimized: bool,
     draws: bool,
+    /// How many samples it takes at once, where that is fixed.
+    fixed: Option<i64>,
 }
 
 impl Model {
@@ -67,6 +71,7 @@ impl Tail {
             device: model.device(),
             optimized: model.is_optimized(),
             draws: model.draws(),
+            fixed: model.fixed,
         }
     }
 
@@ -84,7 +89,8 @@ impl Tail {
 
     /// Runs the tail on the layer's output for a batch of any size (on any device, in any memory
     /// layout), without recording gradients. The tensor stays as it is. The hook is called for the
-    /// layers behind the cut, as by [`Model::run`].
+    /// layers behind the cut, as by [`Model::run`]; once for each part where the model takes batches of
+    /// one size only, the last part filled up.
     ///
     /// Returns the model's output, or `None` where it is no tensor or the hook stopped the run.
     ///
@@ -114,6 +120,24 @@ impl Tail {
     }
 
     fn run_recording(
+        &mut self,
+        activation: &Tensor,
+        gradients: bool,
+        hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer>,
+    ) -> Result<Option<Tensor>> {
+        let axis = self.layer.axes.samples;
+        let mut outputs = vec![];
+        for part in parts_of(activation, axis, self.fixed) {
+            let output = self.run_part(&part.input, gradients, hook)?;
+            match output {
+                Some(output) => outputs.push(part.cut(&output, 0)),
+                None => return Ok(None),
+            }
+        }
+        joined(&outputs, 0).map(Some)
+    }
+
+    fn run_part(
         &mut self,
         activation: &Tensor,
         gradients: bool,

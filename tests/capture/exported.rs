@@ -221,3 +221,88 @@ fn what_it_takes_and_gives_is_known() {
     let model = Model::load(path("resnet_static.pt2"), false).unwrap();
     assert_eq!(model.interface().inputs[0].shape, [Some(3), Some(3), Some(16), Some(16)]);
 }
+
+/// The values of a run by layer.
+fn by_name(name: &str, input: &Tensor) -> std::collections::BTreeMap<String, Seen> {
+    run(name, input, true).1.into_iter().collect()
+}
+
+#[test]
+fn a_batch_size_fixed_at_export_is_filled_up_and_cut() {
+    let cases = cases();
+    for (fixed, free, size) in
+        [("vit_static", "vit", 3), ("swin_one", "swin", 1), ("lstm_static", "lstm", 3)]
+    {
+        let some = input(&cases[free]);
+        let input = Tensor::cat(&[&some, &(&some * 0.5), &some.narrow(0, 0, 1)], 0);
+        let mut model = Model::load(path(&format!("{fixed}.pt2")), false).unwrap();
+        let layers = model.probe(&some.narrow(0, 0, 2)).unwrap();
+        assert_eq!(model.fixed_batch(), Some(size), "{fixed}");
+        assert!(layers.iter().all(|l| l.shape.get(l.axes.samples) != Some(&3)), "{fixed}");
+        let free = by_name(&format!("{free}.pt2"), &input);
+        let fixed_values = by_name(&format!("{fixed}.pt2"), &input);
+        assert_eq!(free.len(), fixed_values.len());
+        for (layer, values) in &fixed_values {
+            values.assert_near(&free[layer], EXACT, &format!("{layer} of {fixed}"));
+        }
+    }
+}
+
+#[test]
+fn a_network_exported_for_one_size_that_takes_any_is_run_on_any() {
+    let input = input(&cases()["resnet"]);
+    let mut model = Model::load(path("resnet_static.pt2"), false).unwrap();
+    model.probe(&input.narrow(0, 0, 2)).unwrap();
+    assert_eq!(model.fixed_batch(), None);
+}
+
+#[test]
+fn gradients_pass_batches_of_a_fixed_size() {
+    let some = input(&cases()["vit"]);
+    let input = Tensor::cat(&[&some, &(&some * 0.5), &some.narrow(0, 1, 1)], 0);
+    let gradients = |archive: &str| {
+        let mut model = Model::load(path(archive), false).unwrap();
+        let layers = model.probe(&some.narrow(0, 0, 2)).unwrap();
+        let wanted = layers.into_iter().filter(|l| l.name.ends_with("layer_1.ln_1"));
+        let wanted: Vec<Layer> = wanted.collect();
+        model.prepare(&wanted, &execution(true)).unwrap();
+        let weights = Tensor::arange(35, (Kind::Double, tch::Device::Cpu)).view([7, 5]);
+        let found = model
+            .gradients(&input, |logits: &Tensor| Ok((logits * weights).sum(Kind::Double)))
+            .unwrap();
+        [&found.output, &found.input, &found.layers[0].activation, &found.layers[0].gradient]
+            .map(Seen::of)
+    };
+    for (fixed, free) in gradients("vit_static.pt2").iter().zip(&gradients("vit.pt2")) {
+        fixed.assert_near(free, EXACT, "gradients of vit_static");
+    }
+}
+
+#[test]
+fn a_model_that_changes_itself_begins_each_run_with_what_was_saved() {
+    let cases = cases();
+    let input = input(&cases["policy"]);
+    let golden = |name: &str| -> Vec<f64> {
+        cases["policy"][name].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    };
+    for (keep, name) in [(false, "fresh"), (true, "kept")] {
+        for optimize in [false, true] {
+            let mut model = Model::load(path("policy.pt"), false).unwrap();
+            if keep {
+                model.keep_state();
+            }
+            let layers = model.probe(&input.narrow(0, 0, 2)).unwrap();
+            assert_eq!(model.fixed_batch(), Some(1));
+            assert_eq!(model.written(), ["hidden", "cell", "steps"]);
+            model.prepare(&layers, &execution(optimize)).unwrap();
+            let mut run = || {
+                let output = model.run(&input, &mut |_, _| Ok(repsim::torchscript::Answer::Keep));
+                Seen::of(&output.unwrap().unwrap())
+            };
+            let found = run();
+            let wanted = Seen { shape: found.shape.clone(), values: golden(name) };
+            found.assert_near(&wanted, EXACT, name);
+            assert_eq!(run() == found, !keep, "a second pass");
+        }
+    }
+}

@@ -318,10 +318,13 @@ fn channels_of_a_network_for_one_image_are_ablated_one_by_one() {
 }
 
 #[test]
-fn a_network_for_one_image_takes_batches_of_one() {
+fn a_network_for_one_image_is_run_on_one_after_the_other() {
     let line = format!("cka {{draws/one_image.pt}} {DATA} --layers conv --layers fc");
-    fails(&line, &["runs on one sample and not on several", "--batch-size 1"]);
-    let found = report(&format!("{line} --batch-size 1"));
     let wanted = golden("one_image.json").as_f64().unwrap();
-    assert_near(&matrix(&found, "cka"), &[vec![1.0, wanted], vec![wanted, 1.0]], GOLDEN);
+    for size in ["", " --batch-size 1", " --batch-size 7"] {
+        let found = report(&format!("{line}{size}"));
+        assert_near(&matrix(&found, "cka"), &[vec![1.0, wanted], vec![wanted, 1.0]], GOLDEN);
+    }
+    let said = done(&line).stderr;
+    assert!(said.contains("takes one sample at a time"), "{said}");
 }

@@ -44,6 +44,14 @@ pub struct Interface {
     pub outputs: Vec<String>,
 }
 
+impl Interface {
+    /// The number of samples that it takes at once, where the first axis of the first tensor is fixed.
+    pub(super) fn fixed_batch(&self) -> Option<i64> {
+        let first = self.inputs.iter().find(|input| !input.shape.is_empty())?;
+        first.shape[0].filter(|&size| size > 0)
+    }
+}
+
 /// Loads an archive on the CPU and taps all its layers.
 ///
 /// # Errors

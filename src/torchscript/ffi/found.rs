@@ -11,6 +11,8 @@ unsafe extern "C" {
     fn repsim_output_dependence(model: *const Opaque) -> c_int;
     fn repsim_ends_in_sigmoid(model: *const Opaque) -> c_int;
     fn repsim_causes(model: *const Opaque) -> *mut c_char;
+    fn repsim_written(model: *const Opaque) -> *mut c_char;
+    fn repsim_keep_state(model: *mut Opaque);
     fn repsim_same_tensor(model: *const Opaque, call: usize) -> i64;
 }
 
@@ -32,6 +34,18 @@ impl Handle {
     pub fn ends_in_sigmoid(&self) -> bool {
         // SAFETY: the handle is valid.
         unsafe { repsim_ends_in_sigmoid(self.0.as_ptr()) != 0 }
+    }
+
+    /// Dotted names of the attributes that the model changes as it runs.
+    pub fn written(&self) -> Vec<String> {
+        // SAFETY: the handle is valid; the text is freed by `take`.
+        lines(take(unsafe { repsim_written(self.0.as_ptr()) }))
+    }
+
+    /// Leaves what a run changed for the next one.
+    pub fn keep_state(&mut self) {
+        // SAFETY: the handle is valid and not used elsewhere.
+        unsafe { repsim_keep_state(self.0.as_ptr()) }
     }
 
     /// The operators that bring this in.

@@ -13,6 +13,7 @@
 #include "dependence.h"
 #include "graph.h"
 #include "shim.h"
+#include "state.h"
 
 struct repsim_model {
   torch::jit::Module module;
@@ -23,6 +24,9 @@ struct repsim_model {
   repsim::Dependence dependence;                // as it was probed last
   std::vector<int64_t> same;                    // of the calls of the hook in the last probe
   bool overwrites_input = false;                // it was seen to
+  std::vector<std::string> written;             // attributes that a run was seen to change
+  repsim::State state;                          // what they were, where runs set them back
+  bool keep_state = false;
   bool flat = false;
   bool features_flag = false;                   // whether `return_features` is set
   int64_t output = -1;                          // element of what is returned; -1: all of it

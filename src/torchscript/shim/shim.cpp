@@ -8,6 +8,7 @@
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -164,13 +165,16 @@ std::string why_refused(const repsim_model& model, const repsim::CutRequest& req
 bool views_fail(repsim_model& model, const at::Tensor& trial) {
   torch::NoGradGuard no_grad;
   const auto keep = [](void*, int64_t, void*, void**) -> int { return REPSIM_KEEP; };
+  const repsim::State before(model.module);
   IValue result;
+  bool failed = false;
   try {
     call(*model.function, arguments(model, trial.clone()), {keep, nullptr}, &result);
   } catch (const std::exception& e) {
-    return std::strstr(e.what(), "view size is not compatible") != nullptr;
+    failed = std::strstr(e.what(), "view size is not compatible") != nullptr;
   }
-  return false;
+  before.restore();
+  return failed;
 }
 
 std::string join(const std::vector<std::string>& lines) {
@@ -251,6 +255,10 @@ int repsim_layer_dependence(const repsim_model* model, size_t layer) {
 }
 
 int repsim_output_dependence(const repsim_model* model) { return model->dependence.output; }
+
+char* repsim_written(const repsim_model* model) { return copy_text(join(model->written)); }
+
+void repsim_keep_state(repsim_model* model) { model->keep_state = true; }
 
 char* repsim_causes(const repsim_model* model) {
   std::string text;
@@ -340,8 +348,12 @@ int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void*
     const repsim::SigmoidTracker sigmoids;
     Identities identities(model->same);
     const Listener listener{hook, context, &tracker, &identities};
+    const repsim::State before(model->module);
     const bool finished = call(*function, given, listener, &result);
     model->probed = tracker.axes();
+    for (const auto& name : before.changed())
+      if (!std::count(model->written.begin(), model->written.end(), name)) model->written.push_back(name);
+    before.restore();
     if (finished) model->sigmoids = sigmoids.endings(result);
     model->overwrites_input |= copy._version() > 0;
     return finished ? 0 : 2;
@@ -373,6 +385,7 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     }
     if (!why_not.empty()) *note = copy_text(why_not);
     if (!model->function) model->function = make_function(model->tapped);
+    if (!model->written.empty() && !model->keep_state) model->state = repsim::State(model->module);
     model->overwrites_input |= overwrites_input(*model->function->graph());
     return 0;
   });
@@ -387,6 +400,7 @@ int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hoo
     const auto& given = *static_cast<const at::Tensor*>(input);
     const auto tensor = private_copy(given, model->overwrites_input);
     const auto version = given._version();
+    model->state.restore();
     const auto whole = model->function ? nullptr : make_function(model->tapped->copy());
     auto& function = whole ? *whole : *model->function;
     if (!call(function, arguments(*model, tensor), {hook, context}, &result)) return 2;

@@ -46,6 +46,11 @@ int repsim_output_dependence(const repsim_model* model);
 // stand for an operator that computes a whole module, whose submodules then do not run. To be freed
 // by `repsim_free`.
 char* repsim_causes(const repsim_model* model);
+// The dotted names of the attributes that a run of the probes changed, a line each; to be freed by
+// `repsim_free`. Every run begins with what they were before, unless repsim_keep_state is called before
+// the model is prepared.
+char* repsim_written(const repsim_model* model);
+void repsim_keep_state(repsim_model* model);
 // The first call of the hook in the last probe that was given the very tensor which call `call` (from
 // 0) was given, with the same values; -1 where it was the first itself.
 int64_t repsim_same_tensor(const repsim_model* model, size_t call);

@@ -2,8 +2,8 @@
 
     python make_export.py
 
-Everything is written beside this script: `CASE.pt2`, for some cases `CASE.pt` (the same module traced)
-and `cases.json`. The networks are in float64 unless their name says otherwise, so that no kernel's
+Everything is written beside this script: `CASE.pt2`, for some cases `CASE.pt` (the same module traced),
+`policy.pt` and `cases.json`. The networks are in float64 unless their name says otherwise, so that no kernel's
 rounding matters. For each case `cases.json` holds
 
 * `input`: shape and values of the input (`dtype` int64 for token ids);
@@ -113,6 +113,25 @@ class Inceptions(nn.Module):
         return self.fc(self.second(self.first(x)).mean((2, 3)))
 
 
+class Policy(nn.Module):
+    """A policy for one robot that keeps the state of its LSTM in buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = nn.LSTM(4, 5)
+        self.actor = nn.Sequential(nn.Linear(5, 6), nn.ELU(), nn.Linear(6, 3))
+        self.register_buffer("hidden", torch.full((1, 1, 5), 0.1, dtype=torch.float64))
+        self.register_buffer("cell", torch.zeros(1, 1, 5, dtype=torch.float64))
+        self.steps = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        out, (h, c) = self.memory(x.unsqueeze(0), (self.hidden, self.cell))
+        self.hidden[:] = h
+        self.cell[:] = c
+        self.steps += 1
+        return self.actor(out.squeeze(0)) * self.steps
+
+
 def mobilenet() -> nn.Module:
     settings = [
         InvertedResidualConfig(8, 3, 16, 8, True, "RE", 2, 1, 1.0),
@@ -208,10 +227,10 @@ def write(name: str, program: torch.export.ExportedProgram) -> None:
             archive.writestr(info, strip(data) if is_program else data, kind)
 
 
-def save_trace(name: str, model: nn.Module, batch: Tensor) -> None:
-    """Saves a trace without its debug records, which hold the paths of source files."""
+def save_script(name: str, module: torch.jit.ScriptModule) -> None:
+    """Saves TorchScript without its debug records, which hold the paths of source files."""
     buffer = io.BytesIO()
-    torch.jit.save(torch.jit.trace(model, batch, check_trace=False), buffer)
+    torch.jit.save(module, buffer)
     with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
         for member in whole.namelist():
             if not member.endswith(".debug_pkl"):
@@ -237,11 +256,26 @@ def case(
             program = program.run_decompositions()
     write(f"{name}.pt2", program)
     if traced:
-        save_trace(f"{name}.pt", model, batch)
+        save_script(f"{name}.pt", torch.jit.trace(model, batch, check_trace=False))
     values = batch.double().flatten().tolist()
     dtype = str(batch.dtype).removeprefix("torch.")
     given = {"shape": list(batch.shape), "dtype": dtype, "values": values}
     cases[name] = {"input": given} | record(model, batch)
+
+
+def save_policy(cases: dict[str, Any], steps: Tensor) -> None:
+    """A scripted policy, and what it gives for one sample after the other: each from the state that it
+    was saved with, and each from the state that the one before it left."""
+    policy = Policy().eval().double()
+    save_script("policy.pt", torch.jit.script(policy))
+    fresh = [torch.jit.load(FOLDER / "policy.pt")(step[None]) for step in steps]
+    policy = torch.jit.load(FOLDER / "policy.pt")
+    kept = [policy(step[None]) for step in steps]
+    cases["policy"] = {
+        "input": {"shape": list(steps.shape), "dtype": "float64", "values": steps.flatten().tolist()},
+        "fresh": torch.cat(fresh).flatten().tolist(),
+        "kept": torch.cat(kept).flatten().tolist(),
+    }
 
 
 def main() -> None:
@@ -262,12 +296,15 @@ def main() -> None:
     vit = VisionTransformer(16, 8, 2, 2, 16, 32, num_classes=5)
     nn.init.normal_(vit.heads.head.weight)
     case(cases, "vit", vit.eval().double(), images, traced=True)
+    case(cases, "vit_static", vit, images, dynamic=False)
     swin = SwinTransformer([2, 2], 8, [2, 2], [2, 2], [2, 2], stochastic_depth_prob=0.0, num_classes=5)
     case(cases, "swin", swin.eval().double(), images)
+    case(cases, "swin_one", swin, images[:1], dynamic=False)
     case(cases, "densenet", calm(DenseNet(4, (2, 2), 8, num_classes=5), 3).double(), images)
     case(cases, "inception", calm(Inceptions(), 4).double(), images)
     recurrent = Recurrent().eval().double()
     case(cases, "lstm", recurrent, steps)
+    case(cases, "lstm_static", recurrent, steps, dynamic=False)
     case(cases, "lstm_preserved", recurrent, steps, preserve_module_call_signature=("rnn",))
     small = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     small["intermediate_size"] = 32
@@ -277,6 +314,7 @@ def main() -> None:
     case(cases, "gpt2", GPT2LMHeadModel(tiny).eval().double(), ids)
     llama = LlamaConfig(**small, max_position_embeddings=16, use_cache=False)
     case(cases, "llama", LlamaForCausalLM(llama).eval().double(), ids)
+    save_policy(cases, steps[:, 0])
     (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
 
 
