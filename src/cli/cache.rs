@@ -11,7 +11,7 @@ use crate::report::{check_writable, write_atomically};
 /// What there is of an origin.
 pub enum Kept {
     /// Its statistics.
-    Found(Statistics),
+    Found(Box<Statistics>),
     /// A file that cannot be used, and why.
     Damaged(PathBuf, String),
     /// Nothing.
@@ -49,7 +49,7 @@ impl Cache {
             return Ok(Kept::Absent);
         }
         Ok(match Statistics::load(&path) {
-            Ok(found) if found.origin.as_ref() == Some(origin) => Kept::Found(found),
+            Ok(found) if found.origin.as_ref() == Some(origin) => Kept::Found(Box::new(found)),
             Ok(_) => Kept::Damaged(path, "it is of other samples or another model".to_owned()),
             Err(Error::File { problem, .. }) => Kept::Damaged(path, problem),
             Err(error) => Kept::Damaged(path, error.to_string()),

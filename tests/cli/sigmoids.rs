@@ -92,7 +92,7 @@ fn accuracies_that_are_not_known_say_why() {
     assert!(reason.contains("one output, which tells two classes apart"), "{reason}");
     let (_, report) = run(&format!("cka {{sigmoids/heads.pt}} {DATA} --layers relu"));
     let reason = accuracies(&report)[0]["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("3 logits and the data have 2 classes"), "{reason}");
+    assert!(reason.contains("3 logits and the labels go up to 1"), "{reason}");
     // As many outputs as classes: right where the own one is the highest.
     let (_, report) = run(&format!("{} --layers relu", line("labels_scripted")));
     assert!(accuracies(&report)[0]["accuracy"].is_number());

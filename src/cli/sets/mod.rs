@@ -295,7 +295,7 @@ impl<'a> Sets<'a> {
     /// Statistics that were kept; a file of them that cannot be used is told of, and made anew.
     fn kept(&mut self, origin: &Origin) -> Result<Option<Statistics>> {
         Ok(match self.cache.as_ref().map_or(Ok(Kept::Absent), |cache| cache.find(origin))? {
-            Kept::Found(found) => Some(found),
+            Kept::Found(found) => Some(*found),
             Kept::Absent => None,
             Kept::Damaged(path, why) => {
                 let text = format!("{} is made anew: {why}", path.display());
