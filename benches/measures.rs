@@ -1,9 +1,10 @@
-//! Times of the parts: Gram matrices, sums of HSIC, Fréchet distances, resizing, and the whole on the example models.
+//! Times of the parts: Gram matrices, sums of HSIC, Fréchet distances, resizing, JPEG, and the whole on the example models.
 
 use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use image::{Rgb, RgbImage};
 use ndarray::{Array2, ArrayD};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -106,6 +107,35 @@ fn images(c: &mut Criterion) {
     }
 }
 
+/// JPEG files of 256×256 pixels, as libjpeg-turbo and as the `image` crate decode them.
+fn jpegs(c: &mut Criterion) {
+    let Ok(folder) = tempfile::tempdir() else { return };
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut files = vec![];
+    for i in 0..32_u32 {
+        let mut shade = |x: u32, y: u32| (x * (i + 1) / 8 + y + random.next_u32() % 16) as u8;
+        let picture =
+            RgbImage::from_fn(256, 256, |x, y| Rgb([shade(x, y), shade(y, x), shade(x + y, i)]));
+        let path = folder.path().join(format!("{i}.jpg"));
+        if picture.save(&path).is_err() {
+            return;
+        }
+        files.extend(std::fs::read(&path));
+    }
+    let Ok(data) = Dataset::open(folder.path()) else { return };
+    let load = LoadOptions { workers: 1, ..LoadOptions::default() };
+    let steps = [Preprocess::preset(Preset::Raw)];
+    let mut group = c.benchmark_group("decode 32 JPEG files");
+    group.sample_size(10);
+    group.bench_function("libjpeg-turbo, as data", |b| {
+        b.iter(|| data.batches(&steps, &load).map(|all| all.filter(Result::is_ok).count()));
+    });
+    group.bench_function("the image crate", |b| {
+        b.iter(|| files.iter().filter(|file| image::load_from_memory(file).is_ok()).count());
+    });
+    group.finish();
+}
+
 /// Six layers with each other, and the halves that intervals are made from.
 fn pairs_of_layers(c: &mut Criterion) {
     let options = Options::default();
@@ -166,6 +196,7 @@ fn parts(c: &mut Criterion) {
     hsic_sums(c);
     frechet(c);
     images(c);
+    jpegs(c);
     pairs_of_layers(c);
     end_to_end(c);
 }
