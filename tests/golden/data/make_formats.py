@@ -147,9 +147,9 @@ def tiffs():
         refuse(f"{packing}.tif", saved(little, "TIFF", compression=packing))
     refuse("group4.tif", saved(little.convert("1"), "TIFF", compression="group4"))
     refuse("ycbcr.tif", saved(little.convert("YCbCr"), "TIFF"))
-    refuse("float.tif", saved(little.convert("F"), "TIFF"))
-    refuse("int.tif", saved(little.convert("I"), "TIFF"))
-    refuse("grey16.tif", saved(Image.fromarray(np.asarray(little.convert("L")).astype(np.uint16) * 257), "TIFF"))
+    keep("float.tif", saved(little.convert("F"), "TIFF"))
+    keep("int.tif", saved(little.convert("I"), "TIFF"))
+    keep("grey16.tif", saved(Image.fromarray(np.asarray(little.convert("L")).astype(np.uint16) * 257), "TIFF"))
     file = saved(little, "TIFF", compression="tiff_lzw")
     for length in 3, 8, 50, len(file) // 2, len(file) - 20:
         refuse(f"cut-{length}.tif", file[:length])
@@ -167,11 +167,21 @@ def unusual_tiffs():
     kinds |= {"deep": (deep, {"photometric": "rgb"}), "deep-packed": (deep, {"photometric": "rgb", "compression": "zlib", "predictor": 2})}
     kinds |= {"white": (grey, {"photometric": "miniswhite"}), "colours": (grey, {"photometric": "palette", "colormap": colours})}
     kinds |= {"rgbx": (four, {"photometric": "rgb", "extrasamples": ["unspecified"]}), "cmyk16": (four.astype(np.uint16) * 256 + 200, {"photometric": "separated"})}
+    # Around the ends of the range of bytes, where Pillow cuts off.
+    near = (colour[..., 0].astype(np.int32) - 40) * 3 // 2
+    kinds |= {"wide-int16": (near.astype(np.int16), {}), "wide-uint16": ((near + 60).astype(np.uint16), {})}
+    kinds |= {"wide-int32": (near, {}), "wide-float": ((near + 0.75).astype(np.float32), {})}
+    kinds |= {"wide-packed": ((near + 60).astype(np.uint16), {"compression": "zlib", "predictor": 2, "rowsperstrip": 7})}
     for order, ending in ("<", "little"), (">", "big"):
         for name, (array, options) in kinds.items():
             file = io.BytesIO()
             tifffile.imwrite(file, array, byteorder=order, metadata=None, software=False, **options)
             keep(f"{name}-{ending}.tif", file.getvalue())
+        # Pillow mixes up the bytes of the second.
+        file = io.BytesIO()
+        packed = {"compression": "zlib", "metadata": None, "software": False}
+        tifffile.imwrite(file, (near + 0.75).astype(np.float32), byteorder=order, **packed)
+        (keep if ending == "little" else refuse)(f"wide-float-packed-{ending}.tif", file.getvalue())
     for name, options in ("premultiplied", {"extrasamples": ["assocalpha"]}), ("five", {"extrasamples": ["unassalpha", 0]}):
         array = four if name == "premultiplied" else np.concatenate([four, grey[..., None]], 2)
         file = io.BytesIO()

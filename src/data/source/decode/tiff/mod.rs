@@ -18,7 +18,8 @@ pub fn is_tiff(bytes: &[u8]) -> bool {
 /// Decodes the first picture of a TIFF file: grey and bitmaps to one channel, others to three.
 ///
 /// Read are grey, bitmaps and palettes of 1, 2, 4 and 8 bits, RGB and CMYK of 8 and 16 bits (of
-/// which the upper eight are kept), also with alpha; in strips or tiles, interleaved or (of 8 bits)
+/// which the upper eight are kept), also with alpha; grey of 16 and 32 bits and of floats, which
+/// Pillow cuts off at 0 and 255 (fractions are dropped, NaN is 0); in strips or tiles, interleaved or (of 8 bits)
 /// in planes, stored plainly, by LZW, deflate or PackBits. The orientation is applied, as Pillow does
 /// for this format alone.
 ///
@@ -53,6 +54,50 @@ struct Layout {
     compression: Compression,
     /// Each sample is stored as its difference to the one before it in the row.
     differences: bool,
+    /// What wide numbers of grey are, which are cut off at 0 and 255.
+    wide: Option<Wide>,
+}
+
+/// Grey as a whole number or a float of more than eight bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wide {
+    Unsigned16,
+    Signed16,
+    /// With or without a sign, Pillow takes it for signed.
+    Signed32,
+    Float32,
+}
+
+impl Wide {
+    /// What the samples of a file are, where they are such.
+    fn of(file: &Directory<'_>, samples: usize) -> Result<Option<Self>, String> {
+        let kind = match (file.one(tag::BITS, 1)?, file.one(tag::SAMPLE_FORMAT, 1)?) {
+            (16, 1) => Self::Unsigned16,
+            (16, 2) => Self::Signed16,
+            (32, 1 | 2) => Self::Signed32,
+            (32, 3) => Self::Float32,
+            _ => return Ok(None),
+        };
+        if samples != 1 || file.one(tag::PHOTOMETRIC, usize::MAX)? != 1 {
+            return Ok(None);
+        }
+        let packed = file.one(tag::COMPRESSION, 1)? != 1;
+        if kind != Self::Unsigned16 && packed && file.is_big_endian() {
+            let kind = "packed wide grey with the upper byte first";
+            return Err(format!("TIFF files of {kind} cannot be read; save it with 8 bits"));
+        }
+        Ok(Some(kind))
+    }
+
+    /// A sample by its bytes, the lowest first.
+    fn grey(self, bytes: [u8; 4]) -> u8 {
+        match self {
+            Self::Unsigned16 => u16::from_le_bytes([bytes[0], bytes[1]]).min(255) as u8,
+            Self::Signed16 => i16::from_le_bytes([bytes[0], bytes[1]]).clamp(0, 255) as u8,
+            Self::Signed32 => i32::from_le_bytes(bytes).clamp(0, 255) as u8,
+            Self::Float32 => f32::from_le_bytes(bytes) as u8,
+        }
+    }
 }
 
 impl Layout {
@@ -61,7 +106,8 @@ impl Layout {
         let samples = file.one(tag::SAMPLES, 1)?;
         let bits = file.all(tag::BITS)?.unwrap_or(vec![1]);
         let formats = file.all(tag::SAMPLE_FORMAT)?.unwrap_or_default();
-        if formats.iter().any(|&format| format != 1) {
+        let wide = Wide::of(file, samples)?;
+        if wide.is_none() && formats.iter().any(|&format| format != 1) {
             return Err("TIFF files of signed or floating-point samples cannot be read".to_owned());
         }
         if file.one(tag::FILL_ORDER, 1)? != 1 {
@@ -93,6 +139,7 @@ impl Layout {
             tiled,
             compression,
             differences: predictor == 2,
+            wide,
         })
     }
 
@@ -166,6 +213,15 @@ impl Layout {
     }
 
     fn sample(&self, row: &[u8], i: usize, big_endian: bool) -> u8 {
+        if let Some(wide) = self.wide {
+            let mut bytes = [0; 4];
+            let stored = &row[i * self.bits / 8..][..self.bits / 8];
+            bytes[..stored.len()].copy_from_slice(stored);
+            if big_endian {
+                bytes[..stored.len()].reverse();
+            }
+            return wide.grey(bytes);
+        }
         match self.bits {
             8 => row[i],
             16 => row[2 * i + usize::from(!big_endian)],
@@ -226,6 +282,7 @@ impl Colours {
             (0 | 1, 1, [], 1 | 2 | 4 | 8) | (1, 2, [2], 8) => {
                 Ok(Self::Grey { inverted: photometric == 0 })
             }
+            (1, 1, [], _) if layout.wide.is_some() => Ok(Self::Grey { inverted: false }),
             (2, 3, [], 8 | 16) | (2, 4, [] | [0 | 2], 8 | 16) => Ok(Self::Rgb),
             (3, 1, [], 1 | 2 | 4 | 8) => palette(file, layout.bits).map(Self::Palette),
             (5, 4, [], 8 | 16) => Ok(Self::Cmyk),
