@@ -55,19 +55,22 @@ impl Watch {
     /// Warns of channel means that are rounding.
     ///
     /// # Errors
-    /// All are.
+    /// No other varies.
     pub(super) fn means(&self, what: &str, path: &Path) -> Result<Option<Warning>> {
         if self.rows < 2 {
             return Ok(None);
         }
         let scatter = &self.squares - &self.sum.mapv(|v| v * v / self.rows as f64);
-        let rounding = self.averaged.rounding(scatter.view(), self.constant).len();
+        // What is the same to the last bit is constant, and no rounding.
+        let varies = |channel: &usize| scatter[*channel] > 0.0;
+        let all = self.averaged.rounding(scatter.view(), self.constant);
+        let rounding = all.iter().copied().filter(varies).count();
         let why = "as behind an instance norm, where the mean over the positions is the same for every \
                    sample";
         let channels = scatter.len();
         match rounding {
             0 => Ok(None),
-            _ if rounding == channels => Err(Error::file(
+            _ if all.len() == channels => Err(Error::file(
                 "take features from",
                 path,
                 format!("the means of all {channels} channels of {what} are rounding, {why}"),
