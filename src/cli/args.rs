@@ -59,8 +59,9 @@ pub struct LoadArgs {
 /// What is done to the samples, for both models.
 #[derive(Args)]
 pub struct PreprocessArgs {
-    /// Steps to begin from: imagenet, cifar10 or raw [default: imagenet for image folders, cifar10
-    /// for CIFAR-10 files, else raw]
+    /// Steps to begin from: imagenet, cifar10, raw, or own, those of MODEL.repsim.toml beside the model
+    /// [default: own where that file is, else imagenet for image folders, cifar10 for CIFAR-10 files, else
+    /// raw]
     #[arg(long, value_name = "PRESET", value_parser = preset, help_heading = "Preprocessing")]
     pub preprocess: Option<Preset>,
     /// Resize: the shorter side (256), HEIGHTxWIDTH, none, or as FID tools do: clean (clean-fid) or
@@ -235,7 +236,7 @@ fn preset(text: &str) -> Result<Preset, String> {
 }
 
 /// Channels by number or by name.
-fn channels(text: &str) -> Result<Channels, String> {
+pub fn channels(text: &str) -> Result<Channels, String> {
     match text {
         "rgb" => Ok(Channels::Rgb),
         "grey" | "gray" => Ok(Channels::Grey),

@@ -14,7 +14,7 @@ use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
 use super::sides::{check_b, check_stored, check_two, patterns_b, selections};
-use super::{accuracy, duplicates, features, inputs, notices, picture, settings};
+use super::{accuracy, duplicates, features, inputs, notices, own_steps, picture};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source, Subject};
 use crate::data::{Dataset, Preprocess};
@@ -207,7 +207,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     )?;
     warnings.extend(axes::check(&subjects, settings.reduce)?);
     let loading = loading.elapsed().as_secs_f64();
-    settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    own_steps::tell(&args.preprocess, &preprocess, messages);
     inputs::tell_default(&records, &selections, messages);
     for record in &records {
         messages.detail(&format!("{}: {} layers", record.path, record.layers.len()));
@@ -230,8 +230,9 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
 }
 
 fn preprocess(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
-    let a = args.preprocess.steps(dataset)?;
-    let b = args.preprocess_b.steps(&a)?;
+    let a = args.preprocess.for_model(dataset, &args.models[0])?;
+    let model_b = args.models.get(1).map(|model| model.as_path());
+    let b = args.preprocess_b.for_model((&args.preprocess, &a), dataset, model_b)?;
     if args.models.len() == 1 || a.same_steps(&b) { Ok(vec![a]) } else { Ok(vec![a, b]) }
 }
 

@@ -170,7 +170,7 @@ impl<'a> Features<'a> {
         let Some(ready) = &self.ready else { return Ok(()) };
         let by_default = self.args.preprocess.preprocess.is_none() && !ready.takes_bytes;
         let (taken, own) = (ready.preprocess.preset, dataset.default_preset());
-        if by_default && taken != own {
+        if by_default && taken != own && taken != Preset::Own {
             return Err(Error::usage(
                 format!(
                     "{} would be preprocessed as {own} by default, the sets before it as {taken}",
@@ -194,7 +194,7 @@ impl<'a> Features<'a> {
             loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
         loaded.choose_output(&self.args.outputs);
         let takes_bytes = loaded.model.is_feature_extractor();
-        let preprocess = self.steps(dataset, takes_bytes)?;
+        let preprocess = self.steps(dataset, path, takes_bytes)?;
         let source = Source {
             dataset,
             preprocess: std::slice::from_ref(&preprocess),
@@ -225,10 +225,10 @@ impl<'a> Features<'a> {
 
     /// What is done to the samples. An extractor for FID takes bytes, 0 to 255, and normalises them
     /// itself.
-    fn steps(&self, dataset: &Dataset, takes_bytes: bool) -> Result<Preprocess> {
+    fn steps(&self, dataset: &Dataset, model: &Path, takes_bytes: bool) -> Result<Preprocess> {
         let args = &self.args.preprocess;
         if !takes_bytes {
-            let steps = args.steps(dataset)?;
+            let steps = args.for_model(dataset, model)?;
             settings::tell_preset(args, &steps, self.messages);
             return Ok(steps);
         }

@@ -26,6 +26,7 @@ mod names;
 mod notices;
 mod output;
 mod outputs;
+mod own_steps;
 mod picture;
 mod platonic;
 mod report;

@@ -4,6 +4,7 @@ use std::thread::available_parallelism;
 
 use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
 use super::output::Messages;
+use super::own_steps;
 use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize};
 use crate::error::{Error, Result};
 use crate::torchscript::{Execution, draws, native};
@@ -66,7 +67,14 @@ impl PreprocessArgs {
     /// A step that means nothing.
     pub fn steps(&self, dataset: &Dataset) -> Result<Preprocess> {
         let preset = self.preprocess.unwrap_or(dataset.default_preset());
-        let mut steps = Preprocess::preset(preset);
+        self.on_top(Preprocess::preset(preset))
+    }
+
+    /// Steps with those given on top.
+    ///
+    /// # Errors
+    /// A step that means nothing.
+    pub fn on_top(&self, mut steps: Preprocess) -> Result<Preprocess> {
         set(&mut steps.resize, self.resize);
         set(&mut steps.interpolation, self.interpolation);
         settle_fid_resize(&mut steps, (self.interpolation, ""), self.resize)?;
@@ -95,10 +103,17 @@ impl PreprocessBArgs {
     /// # Errors
     /// A step that means nothing.
     pub fn steps(&self, a: &Preprocess) -> Result<Preprocess> {
-        let mut steps = match self.preprocess_b {
+        self.on_top(match self.preprocess_b {
             Some(preset) => Preprocess { float_range: a.float_range, ..Preprocess::preset(preset) },
             None => a.clone(),
-        };
+        })
+    }
+
+    /// Steps with those given for B on top.
+    ///
+    /// # Errors
+    /// A step that means nothing.
+    pub fn on_top(&self, mut steps: Preprocess) -> Result<Preprocess> {
         set(&mut steps.resize, self.resize_b);
         set(&mut steps.interpolation, self.interpolation_b);
         settle_fid_resize(&mut steps, (self.interpolation_b, "-b"), self.resize_b)?;
@@ -161,7 +176,7 @@ impl ModelArgs {
 /// Says which preset was taken where none was given.
 pub fn tell_preset(args: &PreprocessArgs, steps: &Preprocess, messages: &Messages) {
     if args.preprocess.is_none() {
-        let name = format!("{:?}", steps.preset).to_lowercase();
-        messages.note(&format!("preprocessing: {name} (choose with --preprocess)"));
+        let told = own_steps::told(steps);
+        messages.note(&format!("preprocessing: {told} (choose with --preprocess)"));
     }
 }

@@ -59,6 +59,8 @@ pub enum Preset {
     Cifar10,
     /// Bytes to 0…1 and nothing else.
     Raw,
+    /// What a file beside the model states; without it bytes to 0…1 and nothing else.
+    Own,
 }
 
 /// How many channels a picture is given.
@@ -189,7 +191,7 @@ impl Preprocess {
             std: vec![],
         };
         match preset {
-            Preset::Raw => raw,
+            Preset::Raw | Preset::Own => raw,
             Preset::Cifar10 => Self {
                 channels: Channels::Rgb,
                 mean: vec![0.4914, 0.4822, 0.4465],
@@ -420,7 +422,7 @@ macro_rules! named {
     };
 }
 
-named!(Preset, "preset", Imagenet = "imagenet", Cifar10 = "cifar10", Raw = "raw");
+named!(Preset, "preset", Imagenet = "imagenet", Cifar10 = "cifar10", Raw = "raw", Own = "own");
 named!(Channels, "channels", Keep = "keep", Grey = "1", Rgb = "3");
 named!(Range, "range", Unit = "0..1", Signed = "-1..1", Bytes = "0..255");
 named!(FloatRange, "range", Unit = "0..1", Signed = "-1..1", Bytes = "0..255", Keep = "keep");

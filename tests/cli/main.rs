@@ -41,6 +41,7 @@ mod maps;
 mod mistakes;
 mod nulls;
 mod output;
+mod own_steps;
 mod platonic;
 mod readme;
 mod report;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::Status;
 use super::axes::{self, ChannelAxes};
 use super::output::Messages;
-use super::{accuracy, duplicates, features, inputs, notices, settings};
+use super::{accuracy, duplicates, features, inputs, notices, own_steps};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{ModelFeed, Source};
@@ -74,8 +74,9 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let dataset = args.data.open()?;
     check_components(args.pca, dataset.len())?;
     let execution = args.run.execution()?;
-    let a = args.preprocess.steps(&dataset)?;
-    let b = args.preprocess_b.steps(&a)?;
+    let a = args.preprocess.for_model(&dataset, &args.models[0])?;
+    let model_b = args.models.get(1).map(|model| model.as_path());
+    let b = args.preprocess_b.for_model((&args.preprocess, &a), &dataset, model_b)?;
     let one = args.models.len() == 1 || a.same_steps(&b);
     let preprocess = if one { vec![a] } else { vec![a, b] };
     let load = args.data.load.options(args.run.threads());
@@ -88,7 +89,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
         &execution,
     )?;
     warnings.extend(axes::check(&subjects, wanted.reduce)?);
-    settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    own_steps::tell(&args.preprocess, &preprocess, messages);
     inputs::tell_default(&records, &selections, messages);
     let loading = loading.elapsed().as_secs_f64();
     let mut feed = ModelFeed::new(&mut subjects, source);

@@ -13,7 +13,7 @@ use self::results::Run;
 use super::Status;
 use super::output::Messages;
 use super::spatial::views as views_of;
-use super::{accuracy, duplicates, inputs, notices, picture, settings};
+use super::{accuracy, duplicates, inputs, notices, own_steps, picture};
 use crate::capture::maps::{Outcome, Wanted, collect};
 use crate::capture::{ModelFeed, Source, Subject, first_samples};
 use crate::data::{Dataset, LoadOptions, Preprocess, npz_of_floats};
@@ -91,7 +91,7 @@ pub fn look(args: &Args, messages: &Messages) -> Result<Found> {
         records.push(record);
         warnings.extend(said);
     }
-    settings::tell_preset(&args.preprocess, &preprocess[0], messages);
+    own_steps::tell(&args.preprocess, &preprocess, messages);
     let pairs = pairs(&subjects, &orders)?;
     let wanted = Wanted { samples: dataset.spread(args.files.rows), pairs, views };
     sheet::check(args, (&dataset, &wanted), (&subjects, &orders), &samples[0])?;
@@ -126,8 +126,9 @@ fn open(args: &Args) -> Result<Dataset> {
 }
 
 fn steps(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
-    let a = args.preprocess.steps(dataset)?;
-    let b = args.preprocess_b.steps(&a)?;
+    let a = args.preprocess.for_model(dataset, &args.model)?;
+    let model_b = args.partner.model_b.as_deref();
+    let b = args.preprocess_b.for_model((&args.preprocess, &a), dataset, model_b)?;
     Ok(if a.same_steps(&b) { vec![a] } else { vec![a, b] })
 }
 

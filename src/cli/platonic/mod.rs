@@ -73,7 +73,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     args.check_components(dataset.len())?;
     let named = args.labels.as_deref().map(names_in_order).transpose()?;
     let execution = args.run.execution()?;
-    let preprocess = [args.preprocess.steps(&dataset)?];
+    let preprocess = [args.preprocess.for_models(&dataset, &args.models)?];
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let (mut subjects, mut records, mut warnings) = listen(args, &source, &execution)?;

@@ -173,7 +173,7 @@ fn over_data(
 
 /// What is done to the images for the networks, and to look at them.
 fn steps(args: &Args, dataset: &Dataset) -> Result<Vec<Preprocess>> {
-    let steps = args.preprocess.steps(dataset)?;
+    let steps = args.preprocess.for_models(dataset, &args.models)?;
     let shown = picture::shown(&steps);
     Ok(vec![steps, shown])
 }

@@ -74,7 +74,7 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let loading = Instant::now();
     let dataset = args.data.open()?;
     let execution = args.run.execution()?;
-    let preprocess = args.preprocess.steps(&dataset)?;
+    let preprocess = args.preprocess.for_model(&dataset, &args.model)?;
     let (mut plan, unperturbed) = args.robustness(&dataset, &preprocess)?;
     let load = args.data.load.options(args.run.threads());
     let source = Source { dataset: &dataset, preprocess: slice::from_ref(&preprocess), load };

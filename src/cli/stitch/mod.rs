@@ -71,15 +71,16 @@ impl Samples {
 fn stitch(args: &Args, messages: &Messages) -> Result<StitchReport> {
     let loading = Instant::now();
     let dataset = args.data.open()?;
-    let a = args.preprocess.steps(&dataset)?;
-    let b = args.preprocess_b.steps(&a)?;
+    let a = args.preprocess.for_model(&dataset, &args.models[0])?;
+    let model_b = args.models.get(1).map(|model| model.as_path());
+    let b = args.preprocess_b.for_model((&args.preprocess, &a), &dataset, model_b)?;
     let one = args.models.len() == 1 || a.same_steps(&b);
     let preprocess = if one { vec![a] } else { vec![a, b] };
     let mut load = args.data.load.options(args.run.threads());
     load.fingerprint = false;
     let samples = Samples { dataset, preprocess, load };
     let first = first_samples(&samples.source(), 2)?;
-    super::settings::tell_preset(&args.preprocess, &samples.preprocess[0], messages);
+    super::own_steps::tell(&args.preprocess, &samples.preprocess, messages);
     let split = Split::of(args, samples.dataset.len())?;
     let mut networks = Networks::load(args, &first, &samples.dataset, &split)?;
     if args.fit.fit == Fit::Trained && networks.labels.is_none() {
