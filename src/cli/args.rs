@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::axes::ChannelAxis;
+use super::given::GivenInput;
 use super::weights::WeightsArgs;
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Channels, Crop, FloatRange, Interpolation, Preset, Range, Resize};
@@ -164,6 +165,11 @@ pub struct ModelArgs {
     pub trust_model: bool,
     #[command(flatten)]
     pub weights: WeightsArgs,
+    /// A number or flag for an argument of the models' forward beside its tensors: sr=16000, scale=0.5,
+    /// flag=true; for `repsim layers` also the shape and type of a tensor: x=2x47:f32 (i64, bool, …; with
+    /// commas for a tuple); may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Models")]
+    pub input: Vec<GivenInput>,
     /// Which axis of a layer's output holds the channels, where that is told wrongly or not at all:
     /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
     #[arg(long, value_name = "LAYER=AXIS", help_heading = "Layers")]

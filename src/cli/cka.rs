@@ -193,7 +193,7 @@ impl Args {
 fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaReport> {
     let loading = Instant::now();
     let selections = args.selections()?;
-    let dataset = args.data.open()?;
+    let dataset = args.data.open_inputs()?;
     let execution = args.run.execution()?;
     let preprocess = preprocess(args, &dataset)?;
     let load = args.data.load.options(args.run.threads());

@@ -6,14 +6,17 @@ use tch::Tensor;
 
 use super::args::{ModelArgs, OutputArgs};
 use super::axes::{self, ChannelAxes};
+use super::binding::bind;
 use super::dependence;
 pub use super::loading::{load_all, load_each};
-use super::names::{counted, few};
 use super::output::Messages;
 use super::spatial::{Asked, Found};
+pub use super::told::{info, tell_default};
+use super::told::{leave_out, of_model, rowless, unheard};
 use crate::capture::{Reduce, Source, Subject, first_samples};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::report::{LayerInfo, ModelInput, Warning, WeightsInput};
+use crate::report::{FedInput, ModelInput, Warning, WeightsInput};
 use crate::saliency::{Explainer, Method, Options, forward};
 use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws};
 
@@ -23,6 +26,7 @@ pub struct LoadedModel {
     pub model: Model,
     pub(super) sha256: String,
     pub(super) weights: Option<WeightsInput>,
+    pub(super) fed: Vec<FedInput>,
     pub(super) noticed: Vec<Warning>,
     pub(super) channel_axes: ChannelAxes,
 }
@@ -70,6 +74,7 @@ pub fn listen(
     let (mut subjects, mut records, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     for (i, mut model) in loaded.into_iter().enumerate() {
         let input = i.min(samples.len() - 1);
+        model.feed(source.dataset)?;
         model.choose_output(output);
         let (mut subject, record, said) =
             model.into_subject(&samples[input], (&selections[i], reduce), execution, input)?;
@@ -97,7 +102,7 @@ pub fn check_output(model: &mut Model, samples: &Tensor) -> Result<()> {
 }
 
 impl LoadedModel {
-    /// What was noticed of its weights, once.
+    /// What was noticed of its weights and of the data it is given, once.
     pub fn take_noticed(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.noticed)
     }
@@ -109,16 +114,42 @@ impl LoadedModel {
         }
     }
 
+    /// Readies the model for the arrays of the data, each for its input. To be called before the layers
+    /// are found.
+    ///
+    /// # Errors
+    /// The arrays are not those of the inputs.
+    pub fn feed(&mut self, data: &Dataset) -> Result<()> {
+        let bound = bind(&mut self.model, data)?;
+        self.fed = bound.inputs;
+        self.noticed.extend(bound.warnings);
+        Ok(())
+    }
+
     /// All layers that run, with their channels where `--channel-axis` says. To be called once, before
     /// the model is prepared.
     ///
     /// # Errors
     /// The model does not run on the input, or an axis that was given does not exist.
     pub fn find_layers(&mut self, samples: &Tensor) -> Result<Vec<Layer>> {
-        let mut layers = self.model.probe(samples)?;
+        let mut layers = self.probe(samples)?;
         self.channel_axes.apply(&mut layers, self.model.path())?;
         layers.iter_mut().for_each(Layer::count_parts);
         Ok(layers)
+    }
+
+    /// Whole numbers that no archive asks for are floats where the model takes only these.
+    fn probe(&mut self, samples: &Tensor) -> Result<Vec<Layer>> {
+        let found = self.model.probe(samples);
+        if found.is_ok() || !self.model.guess_floats(true) {
+            return found;
+        }
+        let as_floats = self.model.probe(samples);
+        match as_floats {
+            Ok(_) => self.fed.iter_mut().for_each(|input| "float32".clone_into(&mut input.dtype)),
+            Err(_) => drop(self.model.guess_floats(false)),
+        }
+        as_floats.or(found)
     }
 
     /// Finds the layers by running the model on a few samples, chooses those wanted, and makes the
@@ -135,10 +166,12 @@ impl LoadedModel {
     ) -> Result<(Subject, ModelInput, Vec<Warning>)> {
         let all = self.find_layers(samples)?;
         let mut layers = choose(&self.model, &all, selection)?;
+        let without = rowless(&mut layers, samples.size()[0] as usize, selection, &self.model);
         let left_out = selection.is_default().then(|| leave_out(&mut layers, reduce)).flatten();
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
         let mut warnings = self.take_noticed();
+        warnings.extend(without);
         warnings.extend(unheard(&self.model, &all, selection));
         let path = self.model.path().display();
         let warning = |text| Warning::new("layers-without-tokens", &path, text);
@@ -310,26 +343,12 @@ impl LoadedModel {
             frozen: self.model.is_flat(),
             untrusted_operators: self.model.untrusted_operators().to_vec(),
             draw_seed: self.model.draws().then(draws::seed),
+            inputs: self.fed.clone(),
             layers: layers.iter().map(info).collect(),
             output: None,
             accuracy: vec![],
         }
     }
-}
-
-/// Leaves out layers that a reduction of tokens does not take, where others are left; says which.
-fn leave_out(layers: &mut Vec<Layer>, reduce: Reduce) -> Option<String> {
-    let takes = |layer: &Layer| reduce.check(&layer.canonical_shape()).is_ok();
-    let (taken, without): (Vec<Layer>, Vec<Layer>) = layers.iter().cloned().partition(takes);
-    if taken.is_empty() || without.is_empty() {
-        return None;
-    }
-    *layers = taken;
-    let names: Vec<&str> = without.iter().map(|layer| layer.name.as_str()).collect();
-    Some(format!(
-        "{} without tokens left out: --reduce {reduce} takes tokens",
-        few("layer", &names)
-    ))
 }
 
 /// The layers wanted. A pattern that names a module without a tensor, or one that did not run, is
@@ -365,20 +384,6 @@ pub fn refuse_complex(model: &Model, layers: &[Layer]) -> Result<()> {
             let problem = "gives complex numbers, and this takes real ones".to_owned();
             Err(layer_error(model.path(), &layer.name, problem))
         }
-    }
-}
-
-/// Says which layers were taken where none were named.
-pub fn tell_default(records: &[ModelInput], selections: &[Selection], messages: &Messages) {
-    for (record, _) in records.iter().zip(selections).filter(|(_, wanted)| wanted.is_default()) {
-        let name = Path::new(&record.path).file_name().unwrap_or_default().to_string_lossy();
-        let names: Vec<&str> = record.layers.iter().map(|layer| layer.name.as_str()).collect();
-        let (Some(first), Some(last)) = (names.first(), names.last()) else { continue };
-        let span = if names.len() == 1 { String::new() } else { format!(" … {last}") };
-        messages.note(&format!(
-            "{} of {name}: {first}{span}; `repsim layers` lists all, --layers chooses others",
-            counted(names.len(), "layer")
-        ));
     }
 }
 
@@ -430,69 +435,4 @@ pub fn layer_error(model: &Path, layer: &str, problem: String) -> Error {
         problem,
         remedy: "choose another layer; `repsim layers` lists them".to_owned(),
     }
-}
-
-/// What the report says of a layer.
-pub fn info(layer: &Layer) -> LayerInfo {
-    LayerInfo {
-        name: layer.name.clone(),
-        type_name: layer.type_name.clone(),
-        kind: layer.kind.name().to_owned(),
-        shape: layer.sample_shape(),
-        parameters: layer.parameters,
-        calls: layer.calls,
-        sample_axis: layer.axes.samples,
-        channel_axis: layer.axes.channels,
-        channel_axis_by: Some(layer.axes.told.name().to_owned()),
-        class_tokens: layer.axes.class_tokens,
-        aliases: layer.aliases.clone(),
-        complex: layer.complex,
-        depends_on: layer.dependence.names().into_iter().map(str::to_owned).collect(),
-    }
-}
-
-/// Warns of modules that are wanted but gave nothing to look at: once a reason.
-fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warning> {
-    let path = model.path().display();
-    let mut idle = model.not_run(all);
-    idle.retain(|name| selection.wants(name));
-    let fused = dependence::fused(model, &idle);
-    let operators: Vec<&str> = fused.iter().map(|(operator, _)| operator.as_str()).collect();
-    let is_fused = |name: &str| fused.iter().any(|(_, below)| below.iter().any(|n| n == name));
-    let idle = idle.into_iter().map(|name| match is_fused(name) {
-        true => (name, dependence::fast_path(&operators)),
-        false => (name, "did not run".to_owned()),
-    });
-    let silent = model.without_tensor().into_iter().filter(|(name, _)| selection.wants(name));
-    let silent = silent.map(|(name, result)| (name, format!("gives {result}, no tensor")));
-    let mut reasons: Vec<(String, Vec<&str>)> = vec![];
-    for (name, why) in idle.chain(silent) {
-        match reasons.iter_mut().find(|(other, _)| *other == why) {
-            Some((_, names)) => names.push(name),
-            None => reasons.push((why, vec![name])),
-        }
-    }
-    let warning = |(why, names): (String, Vec<&str>)| {
-        let text = format!("{} of {path} left out: {why}", few("layer", &names));
-        Warning::new("layer-left-out", names.join(", "), text)
-    };
-    reasons.into_iter().map(warning).collect()
-}
-
-/// Warnings about a model that was prepared.
-fn of_model(model: &Model, layers: &[Layer]) -> Vec<Warning> {
-    let path = model.path().display().to_string();
-    let mut warnings = dependence::warnings(model, layers);
-    if let Some(why) = model.optimization_note() {
-        let first = why.lines().next().unwrap_or_default();
-        let text =
-            format!("{path} runs as exported, more slowly: it could not be frozen ({first})");
-        warnings.push(Warning::new("not-optimized", &path, text));
-    }
-    if !model.untrusted_operators().is_empty() {
-        let operators = model.untrusted_operators().join(", ");
-        let text = format!("{path} was trusted although its code uses {operators}");
-        warnings.push(Warning::new("trusted-model", &path, text));
-    }
-    warnings
 }

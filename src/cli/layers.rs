@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use tch::{Device, Kind, Tensor};
-
 use super::Status;
 use super::args::{LayerArgs, ModelArgs};
 use super::dependence;
@@ -12,10 +10,14 @@ use super::gate::GateArgs;
 use super::inputs::{self, LoadedModel};
 use super::names::counted;
 use super::output::{self, Messages};
+use super::trial::{Trial, Tried};
 use crate::error::{Error, Result};
-use crate::report::layers::{Fused, LayersReport, LayersResults, LayersSettings, NoTensor};
-use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, check_writable};
-use crate::torchscript::{Layer, Selection, libtorch_version, native, shape_text};
+use crate::report::layers::{
+    Fused, LayersReport, LayersResults, LayersSettings, NoTensor, WantedInput,
+};
+use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, Warning, check_writable};
+use crate::torchscript::packing::Argument;
+use crate::torchscript::{Model, Selection, libtorch_version, native, shape_text};
 
 /// How many modules one remark names.
 const NAMED: usize = 3;
@@ -23,11 +25,12 @@ const NAMED: usize = 3;
 /// Options of `repsim layers`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A TorchScript archive
+    /// An archive of TorchScript or torch.export
     model: PathBuf,
-    /// Shape of one sample of the input: 3x224x224, or 16 for a vector
-    #[arg(long, value_name = "SHAPE", default_value = "3x224x224", value_parser = shape)]
-    input_size: Shape,
+    /// Shape of one sample of the first input: 3x224x224, or 16 for a vector [default: what the archive
+    /// says, else 3x224x224]
+    #[arg(long, value_name = "SHAPE", value_parser = shape)]
+    input_size: Option<Shape>,
     /// Print the report as JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -73,10 +76,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let mut loaded = inputs::load_all(std::slice::from_ref(&args.model), &args.models)?;
     let mut loaded = loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
     let load = started.elapsed().as_secs_f64();
-    let all = probe(&mut loaded, &args.input_size.0)?;
-    let layers = inputs::choose(&loaded.model, &all, &selection)?;
     let noticed = loaded.take_noticed();
-    let mut report = report(args, &loaded, &all, &layers);
+    let given = args.models.input.as_slice();
+    let trial = Trial { size: args.input_size.as_ref().map(|shape| shape.0.as_slice()), given };
+    let tried = trial.run(&mut loaded)?;
+    let mut report = report(args, &loaded, tried, &selection)?;
     report.warnings.splice(0..0, noticed);
     report.timing.load = load;
     report.timing.total = started.elapsed().as_secs_f64();
@@ -85,46 +89,68 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     gate.finish(&report, Status::Done, messages)
 }
 
-/// Runs the model on random samples: two, so that the axis of the samples can be told; one where
-/// the archive was traced for one.
-fn probe(loaded: &mut LoadedModel, shape: &[i64]) -> Result<Vec<Layer>> {
-    let sample = |count: i64| {
-        tch::manual_seed(0);
-        let mut whole = vec![count];
-        whole.extend(shape);
-        Tensor::rand(&whole, (Kind::Float, Device::Cpu))
-    };
-    let two = loaded.find_layers(&sample(2));
-    two.or_else(|error| loaded.find_layers(&sample(1)).map_err(|_| error))
+/// What the listing says of a model that cannot be run yet.
+fn not_yet(model: &Model, why: &str) -> Warning {
+    let path = model.path().display().to_string();
+    let text = format!("the shapes of {path} are not known: {why}");
+    Warning::new("not-run", path, text)
 }
 
-fn report(args: &Args, loaded: &LoadedModel, all: &[Layer], layers: &[Layer]) -> LayersReport {
-    let record = loaded.record(layers);
+fn wanted(argument: Argument) -> WantedInput {
+    WantedInput {
+        name: argument.name,
+        type_name: argument.type_name,
+        optional: argument.has_default,
+        dtype: argument.dtype.map(str::to_owned),
+        shape: argument.shape,
+    }
+}
+
+fn report(
+    args: &Args,
+    loaded: &LoadedModel,
+    tried: Tried,
+    selection: &Selection,
+) -> Result<LayersReport> {
     let model = &loaded.model;
-    let not_run = model.not_run(all);
+    let (all, input_size, why) = match tried {
+        Tried::Ran(layers, size) => (layers, size, None),
+        Tried::NotYet(why) => (model.modules(), vec![], Some(why)),
+    };
+    let layers = match why {
+        None => inputs::choose(model, &all, selection)?,
+        Some(_) => selection.choose(&all, model.path())?,
+    };
+    let record = loaded.record(&layers);
+    let not_run = if why.is_none() { model.not_run(&all) } else { vec![] };
+    let mut warnings = dependence::warnings(model, &layers);
+    warnings.extend(why.as_ref().map(|why| not_yet(model, why)));
     let fused = |(operator, modules)| Fused { operator, modules };
     let no_tensor = |(name, returns): &(&str, &str)| NoTensor {
         name: (*name).to_owned(),
         returns: (*returns).to_owned(),
     };
-    Report {
+    Ok(Report {
         schema: SchemaId::current("layers"),
         tool: Tool::current(libtorch_version()),
         settings: LayersSettings {
-            input_size: args.input_size.0.clone(),
+            input_size,
+            inputs: args.models.input.iter().map(|input| input.text.clone()).collect(),
             layers: args.layers.layers.clone(),
         },
         results: LayersResults {
+            ran: why.is_none(),
+            inputs: model.arguments()?.into_iter().map(wanted).collect(),
             layers: record.layers.clone(),
             without_tensor: model.without_tensor().iter().map(no_tensor).collect(),
             not_run: not_run.iter().map(|name| (*name).to_owned()).collect(),
             fused: dependence::fused(model, &not_run).into_iter().map(fused).collect(),
         },
         inputs: Inputs { models: vec![record], ..Inputs::default() },
-        warnings: dependence::warnings(model, layers),
+        warnings,
         timing: Timing { passes: 1, ..Timing::default() },
         pictures: vec![],
-    }
+    })
 }
 
 fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
@@ -138,9 +164,23 @@ fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
     let wanted = args.output.is_none() || (!written && !messages.is_quiet());
     if wanted {
         output::print(&format!("{}\n", table(&report.results.layers)))?;
+        if let Some(takes) = takes(&report.results.inputs) {
+            output::print(&format!("forward takes {takes}\n"))?;
+        }
     }
     remarks(report, messages);
     Ok(())
+}
+
+/// The inputs a model wants, where they are more than a tensor of any shape.
+fn takes(inputs: &[WantedInput]) -> Option<String> {
+    let plain =
+        matches!(inputs, [WantedInput { dtype: None, type_name, .. }] if type_name == "Tensor");
+    let one = |input: &WantedInput| {
+        let optional = if input.optional { ", optional" } else { "" };
+        format!("{} ({}{optional})", input.name, input.type_text())
+    };
+    (!plain && !inputs.is_empty()).then(|| inputs.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 fn table(layers: &[LayerInfo]) -> String {
@@ -155,9 +195,9 @@ fn table(layers: &[LayerInfo]) -> String {
             layer.type_name.clone(),
             layer.kind.clone(),
             format!("{}{complex}", shape_text(&layer.shape)),
-            channels(layer),
+            if layer.calls > 0 { channels(layer) } else { String::new() },
             output::thousands(layer.parameters),
-            layer.calls.to_string(),
+            if layer.calls > 0 { layer.calls.to_string() } else { String::new() },
         ];
         row.extend(depends.then(|| layer.depends_on.join(", ")));
         table.add_row(row);

@@ -5,6 +5,7 @@ use std::thread;
 
 use super::args::ModelArgs;
 use super::axes::ChannelAxes;
+use super::given;
 use super::inputs::LoadedModel;
 use super::weights::ChosenWeights;
 use crate::error::{Error, Result};
@@ -52,6 +53,7 @@ pub fn load_each(
             }
             loaded.push(own);
         }
+        given::fix(loaded.iter_mut().map(|loaded| &mut loaded.model), &args.input)?;
         Ok(loaded)
     })
 }
@@ -73,7 +75,7 @@ fn crashed() -> Error {
 
 impl LoadedModel {
     fn new(model: Model, sha256: String, channel_axes: ChannelAxes) -> Self {
-        Self { model, sha256, weights: None, noticed: vec![], channel_axes }
+        Self { model, sha256, weights: None, fed: vec![], noticed: vec![], channel_axes }
     }
 
     /// A model whose file was hashed before; what the report says of its weights was said then.
@@ -86,6 +88,7 @@ impl LoadedModel {
         args: &ModelArgs,
     ) -> Result<Self> {
         let mut model = open(path, args)?;
+        given::fix([&mut model], &args.input)?;
         if let Some(chosen) = weights {
             chosen.open()?.put(&mut model)?;
         }

@@ -3,6 +3,7 @@
 mod accuracy;
 mod args;
 mod axes;
+mod binding;
 mod cache;
 mod check;
 mod cka;
@@ -16,6 +17,7 @@ mod extract;
 mod features;
 mod fid;
 mod gate;
+mod given;
 mod inputs;
 mod judging;
 mod layers;
@@ -41,6 +43,8 @@ mod spatial;
 mod stats;
 mod stitch;
 mod target;
+mod told;
+mod trial;
 mod usage;
 mod weights;
 

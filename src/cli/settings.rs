@@ -1,8 +1,10 @@
 //! From options to settings of the engine.
 
+use std::path::Path;
 use std::thread::available_parallelism;
 
 use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
+use super::given::refuse_tensors;
 use super::output::Messages;
 use super::own_steps;
 use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize};
@@ -18,15 +20,29 @@ impl DataArgs {
     /// # Errors
     /// No data was given, or it cannot be opened.
     pub fn open(&self) -> Result<Dataset> {
-        let path = self.data.as_deref().ok_or_else(|| {
+        self.chosen(Dataset::open_as(self.path()?, self.load.layout)?)
+    }
+
+    /// The same for models of several inputs too: a file may hold an array for each.
+    ///
+    /// # Errors
+    /// As [`DataArgs::open`].
+    pub fn open_inputs(&self) -> Result<Dataset> {
+        self.chosen(Dataset::open_inputs(self.path()?, self.load.layout)?)
+    }
+
+    fn path(&self) -> Result<&Path> {
+        self.data.as_deref().ok_or_else(|| {
             Error::usage("no data was given", "name a folder of images with --data FOLDER")
-        })?;
-        let dataset = Dataset::open_as(path, self.load.layout)?;
+        })
+    }
+
+    fn chosen(&self, dataset: Dataset) -> Result<Dataset> {
         match (self.load.layout, dataset.layout()) {
             (Some(layout), None) => {
                 let problem =
                     format!("--layout {layout} is for arrays of pictures, and this is none");
-                Err(Error::file("open", path, problem, "leave --layout out"))
+                Err(Error::file("open", dataset.path(), problem, "leave --layout out"))
             }
             _ => dataset.subset(self.load.limit, self.load.seed),
         }
@@ -162,6 +178,7 @@ impl ModelArgs {
     /// # Errors
     /// The device is not there.
     pub fn execution(&self) -> Result<Execution> {
+        refuse_tensors(&self.input)?;
         native::set_threads(self.threads());
         draws::set_seed(self.draw_seed);
         Ok(Execution { optimize: !self.no_optimize, device: self.device.resolve()? })

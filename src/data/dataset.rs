@@ -13,7 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::batches::{Batches, Enlarged, LoadOptions};
 use super::fingerprint::{Digest, copies, digest, fingerprint};
 use super::preprocess::{Preprocess, Preset};
-use super::source::{self, ArrayLayout, Form, Opening, Sample, Source, SourceKind};
+use super::source::{self, ArrayLayout, Form, InputArray, Opening, Sample, Source, SourceKind};
 use crate::error::{Error, Result};
 
 /// Raised when a decoder comes to give other pixels; 2: JPEG by libjpeg-turbo.
@@ -53,7 +53,7 @@ impl Dataset {
     /// As [`Dataset::open`]; an array that does not go with the layout, or one of bytes whose shape
     /// tells none.
     pub fn open_as(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
-        Self::opened(path, Opening { layout, without_wrong_labels: false })
+        Self::opened(path, Opening { layout, ..Opening::default() })
     }
 
     /// As [`Dataset::open_as`] where labels are of no great use: those that are no classes are left out
@@ -63,7 +63,18 @@ impl Dataset {
     ///
     /// As [`Dataset::open_as`], but for labels.
     pub fn open_for_samples(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
-        Self::opened(path, Opening { layout, without_wrong_labels: true })
+        Self::opened(path, Opening { layout, without_wrong_labels: true, several: false })
+    }
+
+    /// As [`Dataset::open_as`], for networks of several inputs too: where a file has several arrays and
+    /// none is called `images`, a sample is the rows of all but `labels`, in the order of
+    /// [`Dataset::arrays`], as one row of floats.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::open_as`]; arrays with different numbers of rows.
+    pub fn open_inputs(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
+        Self::opened(path, Opening { layout, several: true, ..Opening::default() })
     }
 
     fn opened(path: &Path, how: Opening) -> Result<Self> {
@@ -71,6 +82,11 @@ impl Dataset {
         let chosen = (0..source.len()).collect();
         let labels = source.labels().map(Arc::from);
         Ok(Self { path: path.to_owned(), source, chosen, labels })
+    }
+
+    /// The arrays whose rows make a sample, one after the other; none for pictures.
+    pub fn arrays(&self) -> Vec<InputArray> {
+        self.source.arrays()
     }
 
     /// The path it was opened from.

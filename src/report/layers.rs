@@ -11,8 +11,11 @@ pub type LayersReport = Report<LayersSettings, LayersResults>;
 /// How the layers were found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LayersSettings {
-    /// Shape of one sample of the input the model was run on.
+    /// Shape of one sample of the first input the model was run on; empty where it was not run.
     pub input_size: Vec<i64>,
+    /// Values of --input, as they were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
     /// Patterns of the layers wanted; empty for all.
     pub layers: Vec<String>,
 }
@@ -20,7 +23,13 @@ pub struct LayersSettings {
 /// The layers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LayersResults {
-    /// In the order in which they finish.
+    /// Whether the model ran; else shapes and calls of the layers are not known.
+    #[serde(default = "yes")]
+    pub ran: bool,
+    /// What `forward` takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<WantedInput>,
+    /// In the order in which they finish, or in that of the graph.
     pub layers: Vec<LayerInfo>,
     /// Modules that return no tensor, with the type they return.
     pub without_tensor: Vec<NoTensor>,
@@ -29,6 +38,41 @@ pub struct LayersResults {
     /// Those of them that an operator stands for, with the operator and the module it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fused: Vec<Fused>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// An argument of `forward`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WantedInput {
+    /// Its name.
+    pub name: String,
+    /// Its TorchScript type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// The type of its values, where the archive says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// Its sizes, where the archive says so; `null` for those that may differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<Option<i64>>>,
+}
+
+impl WantedInput {
+    /// Its type in a line: `int64 ?×12`, or the TorchScript type.
+    pub fn type_text(&self) -> String {
+        let size = |size: &Option<i64>| size.map_or("?".to_owned(), |size| size.to_string());
+        match (&self.dtype, &self.shape) {
+            (Some(dtype), Some(shape)) => {
+                format!("{dtype} {}", shape.iter().map(size).collect::<Vec<_>>().join("×"))
+            }
+            _ => self.type_name.clone(),
+        }
+    }
 }
 
 /// Modules that do not run because one operator computes what they would.

@@ -27,8 +27,8 @@ pub use held::HeldFiles;
 pub use number::Number;
 pub use pictures::PictureFile;
 pub use provenance::{
-    ArrayInfo, ClassCount, DataInput, FeatureInput, Inputs, LayerInfo, ModelInput, SetInput,
-    StatisticsInput, WeightsInput, sha256_of_file,
+    ArrayInfo, ClassCount, DataInput, FeatureInput, FedInput, Inputs, LayerInfo, ModelInput,
+    SetInput, StatisticsInput, WeightsInput, sha256_of_file,
 };
 pub use read::{AnyReport, text_of};
 pub use schema::{NAMES, schema};

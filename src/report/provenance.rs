@@ -73,6 +73,9 @@ pub struct ModelInput {
     /// Seed of the random numbers it drew, where values depend on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw_seed: Option<u64>,
+    /// What went into its inputs, where they are more than one tensor of float32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<FedInput>,
     /// The layers looked at, in the order in which they finish.
     pub layers: Vec<LayerInfo>,
     /// What its N×K outputs are, where the run saw some.
@@ -108,6 +111,19 @@ pub struct WeightsInput {
     /// Tensors of the checkpoint that the model has not, or in another shape.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unused: usize,
+}
+
+/// What went into an input of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FedInput {
+    /// The name of the input in `forward`.
+    pub name: String,
+    /// The array of the data; empty for a file of one without a name.
+    pub array: String,
+    /// The type of the values it was given, as PyTorch writes it.
+    pub dtype: String,
+    /// Shape of a sample.
+    pub shape: Vec<usize>,
 }
 
 /// One layer of a model.

@@ -1,8 +1,6 @@
 //! What libtorch said when a model did not load or run, in words that help.
 
-use tch::Tensor;
-
-use super::model::shape_text;
+use super::ffi::inputs::Embedding;
 
 /// Characters of libtorch's words that a message holds; the rest is in the detail.
 const MOST: usize = 240;
@@ -22,9 +20,22 @@ impl Advice {
     }
 }
 
+/// What a model was given in a run.
+pub struct Given<'a> {
+    /// The tensors, in words: `an input of shape 2×16`.
+    pub what: &'a str,
+    /// What `forward` takes, where that is known or more than one tensor.
+    pub wants: Option<&'a str>,
+    /// The embeddings of its graph.
+    pub embeddings: &'a [Embedding],
+}
+
 /// Of a model that did not run on an input.
-pub fn of_run(said: &str, input: &Tensor) -> Advice {
+pub fn of_run(said: &str, given: &Given<'_>) -> Advice {
     let gist = gist(said);
+    if said.contains("index out of range in self") {
+        return beyond_rows(given);
+    }
     if is_of_device(said) {
         return Advice::new(
             "a device is fixed in its trace (cuda:0, say), and it runs on another one here",
@@ -35,20 +46,45 @@ pub fn of_run(said: &str, input: &Tensor) -> Advice {
     if takes_integers(&gist) {
         return Advice::new(
             gist,
-            "it takes whole numbers, such as token ids, and models are given float32: export a wrapper whose \
-             forward casts them (model(ids.long()))",
+            "it takes whole numbers, such as token ids: give an array of them (int64 N×L) as --data",
         );
     }
     if is_of_precision(&gist) {
         let remedy = "models are given float32: export it in float32 (model.float())";
         return Advice::new(gist, remedy);
     }
-    let shape = shape_text(&input.size());
-    let remedy = format!(
-        "it was given an input of shape {shape}; check what input the model expects (--preprocess, \
-         --resize, --channels, or --input-size for `repsim layers`)"
-    );
+    if let Some(name) = missing(&gist) {
+        let problem = format!("its forward takes {}", given.wants.unwrap_or(name));
+        let remedy = format!(
+            "give it {name}: an array of that name in --data for a tensor, --input {name}=VALUE for a number"
+        );
+        return Advice::new(problem, remedy);
+    }
+    let what = given.what;
+    let check = "check what input the model expects (--preprocess, --resize, --channels, or --input-size \
+                 for `repsim layers`)";
+    let remedy = match given.wants {
+        Some(wants) => format!("it was given {what}, and its forward takes {wants}; {check}"),
+        None => format!("it was given {what}; {check}"),
+    };
     Advice::new(gist, remedy)
+}
+
+/// The argument that has no value.
+fn missing(gist: &str) -> Option<&str> {
+    gist.split_once("is missing value for argument '")?.1.split('\'').next()
+}
+
+/// Of ids or positions that an embedding has no rows for.
+fn beyond_rows(given: &Given<'_>) -> Advice {
+    let rows = |e: &Embedding| format!("{} has {} rows", e.module, e.rows);
+    let rows: Vec<String> = given.embeddings.iter().map(rows).collect();
+    let problem = "it looks up a token id or position that an embedding has no row for";
+    let problem = match rows.is_empty() {
+        true => problem.to_owned(),
+        false => format!("{problem} ({})", rows.join(", ")),
+    };
+    Advice::new(problem, format!("give shorter sequences or other ids than in {}", given.what))
 }
 
 /// Of a model that did not load.

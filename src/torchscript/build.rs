@@ -11,6 +11,7 @@ const SOURCES: &[&str] = &[
     "dependence.cpp",
     "ending.cpp",
     "graph.cpp",
+    "inputs.cpp",
     "layout.cpp",
     "names.cpp",
     "rules.cpp",

@@ -14,6 +14,7 @@ use torch_sys::C_tensor;
 
 pub mod builder;
 mod found;
+pub mod inputs;
 pub mod tail;
 mod weights;
 
@@ -58,7 +59,8 @@ unsafe extern "C" {
     fn repsim_tap_last_linear(model: *mut Opaque, error: *mut *mut c_char) -> i64;
     fn repsim_probe(
         model: *mut Opaque,
-        input: *const C_tensor,
+        inputs: *const *const C_tensor,
+        count: usize,
         hook: RawHook,
         context: *mut c_void,
         error: *mut *mut c_char,
@@ -70,13 +72,15 @@ unsafe extern "C" {
         count: usize,
         optimize: c_int,
         device: *const c_char,
-        trial: *const C_tensor,
+        trial: *const *const C_tensor,
+        tensors: usize,
         note: *mut *mut c_char,
         error: *mut *mut c_char,
     ) -> c_int;
     fn repsim_run(
         model: *mut Opaque,
-        input: *const C_tensor,
+        inputs: *const *const C_tensor,
+        count: usize,
         gradients: c_int,
         hook: RawHook,
         context: *mut c_void,
@@ -298,13 +302,13 @@ impl Handle {
     /// What libtorch said, or the hook's error.
     pub fn probe<E>(
         &mut self,
-        input: &Tensor,
+        inputs: &[Tensor],
         hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer, E>,
     ) -> Result<(), Failure<E>> {
-        let model = self.0.as_ptr();
+        let (model, inputs) = (self.0.as_ptr(), pointers(inputs));
         with_hook(hook, |raw, context, error| {
-            // SAFETY: handle and input are valid; the context outlives the call.
-            unsafe { repsim_probe(model, input.as_ptr(), raw, context, error) }
+            // SAFETY: handle and inputs are valid; the context outlives the call.
+            unsafe { repsim_probe(model, inputs.as_ptr(), inputs.len(), raw, context, error) }
         })
     }
 
@@ -327,9 +331,9 @@ impl Handle {
         layers: &[i64],
         optimize: bool,
         device: &str,
-        trial: Option<&Tensor>,
+        trial: &[Tensor],
     ) -> Result<Option<String>, String> {
-        let trial = trial.map_or(ptr::null(), Tensor::as_ptr);
+        let trial = pointers(trial);
         let device = c_string(device)?;
         let (mut note, mut error) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the handle is valid, slice and trial outlive the call.
@@ -340,7 +344,8 @@ impl Handle {
                 layers.len(),
                 optimize.into(),
                 device.as_ptr(),
-                trial,
+                trial.as_ptr(),
+                trial.len(),
                 &mut note,
                 &mut error,
             )
@@ -355,22 +360,28 @@ impl Handle {
     /// What libtorch said, or the hook's error.
     pub fn run<E>(
         &mut self,
-        input: &Tensor,
+        inputs: &[Tensor],
         gradients: bool,
         hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer, E>,
     ) -> Result<Option<Tensor>, Failure<E>> {
-        let model = self.0.as_ptr();
+        let (model, inputs) = (self.0.as_ptr(), pointers(inputs));
+        let (given, count) = (inputs.as_ptr(), inputs.len());
         let mut output = ptr::null_mut();
         with_hook(hook, |raw, context, error| {
-            // SAFETY: handle and input are valid; the context outlives the call.
+            // SAFETY: handle and inputs are valid; the context outlives the call.
             unsafe {
                 let gradients = gradients.into();
-                repsim_run(model, input.as_ptr(), gradients, raw, context, &mut output, error)
+                repsim_run(model, given, count, gradients, raw, context, &mut output, error)
             }
         })?;
         // SAFETY: a non-null output is a new tensor that is ours.
         Ok((!output.is_null()).then(|| unsafe { Tensor::from_ptr(output) }))
     }
+}
+
+/// The pointers behind tensors, which they must not outlive.
+fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
+    tensors.iter().map(|tensor| tensor.as_ptr()).collect()
 }
 
 struct Context<'a, E> {

@@ -59,7 +59,8 @@ impl Model {
         let places: HashMap<(usize, usize), usize> =
             layers.iter().enumerate().map(|(i, layer)| ((layer.tap, layer.call), i)).collect();
         let mut calls: HashMap<usize, usize> = HashMap::new();
-        let ran = self.handle.run::<Error>(input, true, &mut |tap, output| {
+        let given = self.unpacked(input).ok()?;
+        let ran = self.handle.run::<Error>(&given, true, &mut |tap, output| {
             let call = calls.entry(tap).or_insert(0);
             *call += 1;
             let Some(&place) = places.get(&(tap, *call)) else { return Ok(Answer::Keep) };

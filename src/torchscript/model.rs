@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
 
-use super::advice::{self, Advice, gist};
+use super::advice::{self, Advice, Given, gist};
 use super::archive::{self, Archive};
 use super::dependence::{Cause, Dependence};
 use super::exported::{self, Interface};
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::Layer;
+use super::packing::Packing;
 use super::stages::{Stage, stages};
 use super::taps::Taps;
 use super::{device, draws, tensors};
@@ -51,6 +52,9 @@ pub struct Model {
     interface: Interface,
     /// How many samples it takes at once, where that is fixed.
     pub(super) fixed: Option<i64>,
+    pub(super) packing: Packing,
+    /// Arguments of `forward` (from 1) that were given a value.
+    pub(super) given: Vec<usize>,
 }
 
 impl Model {
@@ -67,7 +71,7 @@ impl Model {
         if archive::kind(path)? == Archive::Exported {
             let (handle, interface) = exported::load(path)?;
             let fixed = interface.fixed_batch();
-            return Ok(Self { interface, fixed, ..Self::new(path, handle, vec![]) });
+            return Self { fixed, ..Self::new(path, handle, vec![]) }.with_interface(interface);
         }
         match Handle::load(&path.to_string_lossy(), trust) {
             Ok(Loaded::Model(handle, untrusted)) => Ok(Self::new(path, handle, untrusted)),
@@ -105,7 +109,16 @@ impl Model {
             trial: None,
             interface: Interface::default(),
             fixed: None,
+            packing: Packing::of_interface(&Interface::default()),
+            given: vec![],
         }
+    }
+
+    fn with_interface(self, interface: Interface) -> Result<Self> {
+        let packing = Packing::of_interface(&interface);
+        let mut model = Self { interface, ..self };
+        model.take(packing.into_parts())?;
+        Ok(model)
     }
 
     /// The file the model came from.
@@ -142,6 +155,12 @@ impl Model {
     pub fn without_tensor(&self) -> Vec<(&str, &str)> {
         let silent = self.raw.iter().filter(|l| !l.gives_tensor);
         silent.map(|l| (l.path.as_str(), l.result.as_str())).collect()
+    }
+
+    /// The modules as the graph has them, in place of the layers of a model that cannot be run: without
+    /// shapes, and how often they run is not known.
+    pub fn modules(&self) -> Vec<Layer> {
+        (0..self.raw.len()).map(|tap| self.module(tap)).collect()
     }
 
     /// Modules of the graph that did not run when the given layers were found.
@@ -276,14 +295,10 @@ impl Model {
         let name = device::name(execution.device);
         let optimize = execution.optimize && !self.plain;
         let trial = self.trial.take().filter(|_| optimize).map(|t| t.to_device(execution.device));
-        self.note =
-            self.handle.prepare(&taps, optimize, &name, trial.as_ref()).map_err(|said| {
-                self.torch_error(
-                    "prepare",
-                    said,
-                    format!("check that device {name} has memory left"),
-                )
-            })?;
+        let trial = trial.map_or(Ok(vec![]), |trial| self.unpacked(&trial))?;
+        self.note = self.handle.prepare(&taps, optimize, &name, &trial).map_err(|said| {
+            self.torch_error("prepare", said, format!("check that device {name} has memory left"))
+        })?;
         if execution.optimize && self.plain {
             self.note = Some("its code views activations in the plain memory layout".to_owned());
         }
@@ -342,8 +357,9 @@ impl Model {
         if self.draws {
             draws::begin_run();
         }
+        let given = self.unpacked(input)?;
         let (taps, handle) = (&self.taps, &mut self.handle);
-        let ran = taps.listen(&self.path, hook, |listen| handle.run(input, gradients, listen));
+        let ran = taps.listen(&self.path, hook, |listen| handle.run(&given, gradients, listen));
         ran.map_err(|failure| self.run_error(failure, input))
     }
 
@@ -356,7 +372,10 @@ impl Model {
         match failure {
             Failure::Hook(error) => error,
             Failure::Torch(said) => {
-                let Advice { problem, remedy } = advice::of_run(&said, input);
+                let (what, wants) = (self.described(input), self.wants());
+                let (wants, embeddings) = (wants.as_deref(), self.embeddings());
+                let given = Given { what: &what, wants, embeddings };
+                let Advice { problem, remedy } = advice::of_run(&said, &given);
                 self.model_error("run", problem, remedy, said)
             }
         }

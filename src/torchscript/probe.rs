@@ -37,7 +37,8 @@ impl Model {
         self.free_batch(input);
         let samples = input.size().first().copied().unwrap_or(1);
         let mut found = self.probe_fitted(&self.fitted(input));
-        if found.is_err() && self.fixed.is_none() && samples > 1 {
+        let may_be = found.as_ref().err().is_some_and(may_be_of_the_batch);
+        if may_be && self.fixed.is_none() && samples > 1 {
             self.fixed = Some(1);
             match self.probe_fitted(&self.fitted(input)) {
                 Ok(layers) => found = Ok(layers),
@@ -118,9 +119,10 @@ impl Model {
         let samples = input.size().first().copied().unwrap_or(1);
         let mut calls: HashMap<usize, usize> = HashMap::new();
         let mut heard = Vec::new();
+        let given = self.unpacked(input)?;
         draws::begin_probe(run);
         self.handle
-            .probe(input, &mut |tap, output| {
+            .probe(&given, &mut |tap, output| {
                 let call = calls.entry(tap).or_insert(0);
                 *call += 1;
                 let (shape, complex) = (output.size(), output.is_complex());
@@ -193,21 +195,28 @@ impl Model {
 
     fn layer(&self, heard: Heard, axes: Axes, calls: &HashMap<usize, usize>) -> Layer {
         let Heard { tap, call, shape, complex, .. } = heard;
+        let module = self.module(tap);
+        let name = if call == 1 { module.name } else { format!("{}:{call}", module.name) };
+        Layer { name, shape, axes, call, calls: calls[&tap], complex, ..module }
+    }
+
+    /// A module as the graph has it, before it ran.
+    pub(super) fn module(&self, tap: usize) -> Layer {
         let raw = &self.raw[tap];
         let prefix = format!("{}.", raw.path);
         let has_children = self.raw.iter().any(|l| l.path.starts_with(&prefix));
         Layer {
-            name: if call == 1 { raw.path.clone() } else { format!("{}:{call}", raw.path) },
+            name: raw.path.clone(),
             type_name: raw.type_name.clone(),
             kind: Kind::of(&raw.type_name, self.is_flat(), has_children),
-            shape,
-            axes,
+            shape: vec![],
+            axes: Axes::guessed(0),
             parameters: raw.parameters,
-            call,
-            calls: calls[&tap],
+            call: 1,
+            calls: 0,
             aliases: vec![],
-            by_default: false,
-            complex,
+            by_default: true,
+            complex: false,
             dependence: Dependence::default(),
             tap,
         }
@@ -221,6 +230,12 @@ impl Heard {
             _ => false,
         }
     }
+}
+
+/// Whether an error may come from the number of samples: not where ids are beyond the rows of an
+/// embedding.
+fn may_be_of_the_batch(error: &Error) -> bool {
+    matches!(error, Error::Model { detail, .. } if !detail.contains("index out of range"))
 }
 
 /// The samples with the first of them once more behind them.

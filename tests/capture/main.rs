@@ -11,6 +11,7 @@ mod exported;
 mod golden;
 mod gradients;
 mod hooks;
+mod inputs;
 mod layers;
 mod selection;
 mod tolerances;

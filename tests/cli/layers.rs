@@ -119,3 +119,63 @@ fn lists_the_example_models() {
         assert_eq!(layer4["shape"], json!([128, 4, 4]));
     }
 }
+
+/// Without --input-size an exported program is run on what it says it takes.
+#[test]
+fn an_exported_program_says_what_it_takes() {
+    let report = report("layers {inputs/bert.pt2} --json");
+    let results = &report["results"];
+    assert_eq!(results["ran"], true);
+    let ids = json!({"name": "input_ids", "type": "Tensor", "optional": false, "dtype": "int64",
+                     "shape": [null, null]});
+    assert_eq!(results["inputs"][0], ids);
+    assert_eq!(results["inputs"][1]["name"], "attention_mask");
+    let layers = results["layers"].as_array().unwrap();
+    let layer = layers.iter().find(|l| l["name"] == "encoder.layer.1").unwrap();
+    assert_eq!((&layer["shape"], &layer["channel_axis"]), (&json!([8, 16]), &json!(2)));
+    let shown = done("layers {inputs/bert.pt2}").stdout;
+    let line = "forward takes input_ids (int64 ?×?), attention_mask (int64 ?×?)";
+    assert!(shown.contains(line), "{shown}");
+}
+
+#[test]
+fn modules_are_listed_before_anybody_says_what_to_give() {
+    let run = done("layers {inputs/mixed.pt}");
+    assert!(
+        run.stdout.contains("Embedding") && run.stdout.contains("scale (float)"),
+        "{}",
+        run.stdout
+    );
+    let parts =
+        ["are not known", "nothing says what to give for ids (Tensor)", "--input scale=0.5"];
+    assert!(parts.iter().all(|part| run.stderr.contains(part)), "{}", run.stderr);
+    let report = report("layers {inputs/mixed.pt} --json");
+    assert_eq!(report["results"]["ran"], false);
+    assert_eq!(report["warnings"][0]["code"], "not-run");
+    let layers = report["results"]["layers"].as_array().unwrap();
+    let join = layers.iter().find(|l| l["name"] == "join").unwrap();
+    assert_eq!(
+        (&join["parameters"], &join["shape"], &join["calls"]),
+        (&json!(54), &json!([]), &json!(0))
+    );
+    let run = done("layers {mlp.pt}");
+    assert!(run.stdout.contains("Linear"), "{}", run.stdout);
+    assert!(run.stderr.contains("--input-size"), "{}", run.stderr);
+}
+
+#[test]
+fn tensors_and_numbers_are_given_by_name() {
+    let line =
+        "layers {inputs/mixed.pt} --input image=2x3x8x8:f32 --input ids=2x5:i64 --input scale=2";
+    let all = report(&format!("{line} --json"));
+    let layers = all["results"]["layers"].as_array().unwrap();
+    let of = |name: &str| layers.iter().find(|l| l["name"] == name).unwrap();
+    assert_eq!((&of("embed")["shape"], &of("conv")["shape"]), (&json!([5, 4]), &json!([4, 6, 6])));
+    assert_eq!(all["results"]["inputs"][2]["optional"], true);
+    assert_eq!(all["settings"]["inputs"][1], "ids=2x5:i64");
+    let line = "layers {inputs/recurrent.pt} --input x=6x2x4:f32 --input state=1x2x5:f32,1x2x5:f32";
+    let recurrent = report(&format!("{line} --json"));
+    let layers = recurrent["results"]["layers"].as_array().unwrap();
+    let fc = layers.iter().find(|l| l["name"] == "fc").unwrap();
+    assert_eq!((&recurrent["results"]["ran"], &fc["channel_axis"]), (&json!(true), &json!(2)));
+}

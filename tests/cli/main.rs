@@ -39,6 +39,7 @@ mod layers;
 mod manual;
 mod maps;
 mod mistakes;
+mod model_inputs;
 mod nulls;
 mod output;
 mod own_steps;

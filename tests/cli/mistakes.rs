@@ -69,7 +69,10 @@ fn an_archive_that_reaches_for_files() {
 fn an_input_of_the_wrong_shape() {
     let parts = ["failed to run", "control_flow.pt", "2×16", "--preprocess"];
     fails("cka {control_flow.pt} --data {mlp.npy}", &parts);
-    fails("layers {mlp.pt}", &["failed to run", "3×224×224", "--input-size"]);
+    fails(
+        "layers {mlp.pt} --input-size 3x224x224",
+        &["failed to run", "3×224×224", "--input-size"],
+    );
     fails("cka {tiny_resnet_scripted.pt} --data {mlp.npy}", &["failed to run", "2×16"]);
 }
 

@@ -55,6 +55,7 @@ pub fn path(name: &str) -> PathBuf {
             "draws/",
             "measures/",
             "fid/",
+            "inputs/",
             "saliency/",
             "sigmoids/",
             "similarity/",

@@ -71,7 +71,7 @@ struct Found {
 fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let loading = Instant::now();
     let selections = args.selections()?;
-    let dataset = args.data.open()?;
+    let dataset = args.data.open_inputs()?;
     check_components(args.pca, dataset.len())?;
     let execution = args.run.execution()?;
     let a = args.preprocess.for_model(&dataset, &args.models[0])?;

@@ -69,7 +69,7 @@ struct Found {
 
 fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     let loading = Instant::now();
-    let dataset = args.data.open()?;
+    let dataset = args.data.open_inputs()?;
     args.check_components(dataset.len())?;
     let named = args.labels.as_deref().map(names_in_order).transpose()?;
     let execution = args.run.execution()?;
@@ -114,6 +114,7 @@ fn listen(args: &Args, source: &Source<'_>, execution: &Execution) -> Result<inp
     let samples = first_samples(source, 2)?.swap_remove(0);
     let (mut subjects, mut records, mut warnings) = (vec![], vec![], vec![]);
     for (i, mut model) in loaded.into_iter().enumerate() {
+        model.feed(source.dataset)?;
         let layer = args.layer.get(i).or(args.layer.first()).map(String::as_str);
         if let Some(index) = args.output_index {
             model.model.choose_output(index);

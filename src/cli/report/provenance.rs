@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::binding;
 use crate::render::html::{Column, Entry, Markup, Table, facts, html};
 use crate::report::{ClassCount, DataInput, ModelAccuracy, ModelInput, Report, SetInput, Timing};
 
@@ -99,6 +100,9 @@ fn of_model(name: &str, model: &ModelInput) -> Vec<(String, String)> {
     if !model.untrusted_operators.is_empty() {
         let trusted = model.untrusted_operators.join(", ");
         found.push((format!("{name} was trusted with"), trusted));
+    }
+    if !model.inputs.is_empty() {
+        found.push((format!("{name} is given"), binding::in_words(&model.inputs)));
     }
     found.extend(model.output.map(|form| (format!("{name} gives"), form.to_string())));
     let words = |a: &ModelAccuracy| {

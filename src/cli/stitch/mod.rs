@@ -70,7 +70,7 @@ impl Samples {
 
 fn stitch(args: &Args, messages: &Messages) -> Result<StitchReport> {
     let loading = Instant::now();
-    let dataset = args.data.open()?;
+    let dataset = args.data.open_inputs()?;
     let a = args.preprocess.for_model(&dataset, &args.models[0])?;
     let model_b = args.models.get(1).map(|model| model.as_path());
     let b = args.preprocess_b.for_model((&args.preprocess, &a), &dataset, model_b)?;

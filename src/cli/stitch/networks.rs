@@ -81,7 +81,8 @@ impl Networks {
         let loaded = inputs::load_each(&paths, &weights, &args.run)?;
         let (mut subjects, mut records, mut warnings) = (vec![], vec![], vec![]);
         let mut stages = vec![];
-        for (i, loaded) in loaded.into_iter().enumerate() {
+        for (i, mut loaded) in loaded.into_iter().enumerate() {
+            loaded.feed(data)?;
             let input = i.min(first.len() - 1);
             stages.push(loaded.model.stages()?);
             let (subject, record, said) =
@@ -93,7 +94,8 @@ impl Networks {
         }
         let from = (paths[0].as_path(), weights[0].as_ref());
         let again = LoadedModel::again(from, &records[0].sha256, &args.run)?;
-        let again = again.redrawn(&stages[0], args.fit.control_seed)?;
+        let mut again = again.redrawn(&stages[0], args.fit.control_seed)?;
+        again.feed(data)?;
         let (random, _, _) = tapped(again, args, &first[0], &selections[0], &execution, 0)?;
         records.truncate(args.models.len());
         warnings.dedup();

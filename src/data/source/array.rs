@@ -7,7 +7,7 @@ use super::arrays::{arrays, samples_and_labels};
 use super::axes::{ArrayLayout, of_bytes, of_floats, readings};
 use super::labels::labels;
 use super::stored::Stored;
-use super::{Form, Opening, Sample, Source, SourceKind};
+use super::{Form, InputArray, Opening, Sample, Source, SourceKind};
 use crate::data::dtype::Dtype;
 use crate::data::resize::Picture;
 use crate::error::{Error, Result};
@@ -112,6 +112,25 @@ fn no_pictures(array: &Stored, dtype: Dtype) -> Error {
     array.problem(&problem, remedy)
 }
 
+/// Whole numbers beyond this have no exact float32.
+const EXACT: f64 = 16_777_216.0;
+
+/// Refuses whole numbers of a row that float32 cannot hold exactly.
+pub(super) fn exact(array: &Stored, row: &[u8]) -> Result<()> {
+    if array.dtype.is_float() || array.dtype.size() < 4 {
+        return Ok(());
+    }
+    let mut values = vec![];
+    array.dtype.widen(row, &mut values);
+    match values.iter().find(|value| value.abs() > EXACT) {
+        None => Ok(()),
+        Some(value) => {
+            let problem = format!("holds {value}, and whole numbers are taken up to 2^24");
+            Err(array.problem(&problem, "give smaller numbers, or floats"))
+        }
+    }
+}
+
 impl Source for ArraySource {
     fn kind(&self) -> SourceKind {
         self.kind
@@ -135,6 +154,13 @@ impl Source for ArraySource {
 
     fn labels_left_out(&self) -> Option<&str> {
         self.left_out.as_deref()
+    }
+
+    fn arrays(&self) -> Vec<InputArray> {
+        match self.form {
+            Form::Rows => vec![InputArray::of(&self.array)],
+            _ => vec![],
+        }
     }
 
     fn read(&self, index: usize, bytes: &mut Vec<u8>) -> Result<()> {
@@ -166,7 +192,10 @@ impl Source for ArraySource {
                 transpose(bytes, height * width, channels, dtype.size(), spare);
                 planes(spare, channels, (height, width))
             }
-            (_, _, shape) => Sample::Row { bytes, dtype, shape },
+            (_, _, shape) => {
+                exact(&self.array, bytes)?;
+                Sample::Row { bytes, dtype, shape }
+            }
         })
     }
 }

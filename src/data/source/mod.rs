@@ -13,6 +13,7 @@ mod npy;
 mod npz;
 mod open;
 mod safetensors;
+mod several;
 mod spool;
 mod stored;
 
@@ -81,6 +82,32 @@ pub(super) struct Opening {
     pub layout: Option<ArrayLayout>,
     /// Whether labels that are no classes are left out, where they would be an error.
     pub without_wrong_labels: bool,
+    /// Whether a file may hold an array for each input of a network.
+    pub several: bool,
+}
+
+/// An array of rows that a network takes as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputArray {
+    /// Its name in the file; empty in a `.npy`.
+    pub name: String,
+    /// Shape of the row of a sample.
+    pub shape: Vec<usize>,
+    /// NumPy's name for the type of its elements.
+    pub dtype: String,
+    /// Whether these are floats.
+    pub is_float: bool,
+}
+
+impl InputArray {
+    fn of(array: &Stored) -> Self {
+        Self {
+            name: array.name.clone(),
+            shape: array.row_shape().to_vec(),
+            dtype: array.dtype.to_string(),
+            is_float: array.dtype.is_float(),
+        }
+    }
 }
 
 /// A source of samples. Opening one reads names and labels, never a sample.
@@ -122,6 +149,11 @@ pub(super) trait Source: Send + Sync {
     /// Names of files beside the samples that look like pictures of kinds that are not read.
     fn unread(&self) -> &[String] {
         &[]
+    }
+
+    /// The arrays whose rows make a sample, one after the other; none for pictures.
+    fn arrays(&self) -> Vec<InputArray> {
+        vec![]
     }
 
     /// Reads a sample's bytes as stored; `bytes` is overwritten.

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::array::ArraySource;
 use super::cifar::Cifar;
 use super::folder::Folder;
 use super::kinds::{Looks, READ_NAMED, looks};
-use super::{Opening, Source, SourceKind, arrays, idx};
+use super::{Opening, Source, SourceKind, arrays, idx, several};
 use crate::error::{Error, Result};
 
 /// What may be given as data, for messages.
@@ -31,9 +30,9 @@ fn open_file(path: &Path, how: Opening) -> Result<Arc<dyn Source>> {
     let name = file_name(path);
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        Some("npy") => ArraySource::open(SourceKind::Npy, path, how),
-        Some("npz") => ArraySource::open(SourceKind::Npz, path, how),
-        Some("safetensors") => ArraySource::open(SourceKind::Safetensors, path, how),
+        Some("npy") => several::open(SourceKind::Npy, path, how),
+        Some("npz") => several::open(SourceKind::Npz, path, how),
+        Some("safetensors") => several::open(SourceKind::Safetensors, path, how),
         Some("bin") => Ok(Arc::new(Cifar::open(vec![path.to_owned()])?)),
         _ if idx::is_idx(&name) => idx::open(path),
         _ if looks(&name) == Looks::Picture => {

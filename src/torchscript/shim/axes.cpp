@@ -13,9 +13,9 @@ thread_local AxisTracker* current = nullptr;
 
 }  // namespace
 
-AxisTracker::AxisTracker(const at::Tensor& input) : previous_(current) {
+AxisTracker::AxisTracker(const std::vector<at::Tensor>& inputs) : previous_(current) {
   current = this;
-  set(input, layout_of_input(input.sizes()));
+  for (const auto& input : inputs) set(input, layout_of_input(input.sizes()));
   handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&begin, &end)
                                            .needsInputs(true)
                                            .needsOutputs(true)

@@ -19,12 +19,12 @@ struct Axes {
   int64_t class_tokens;  // tokens in front that do not come from the input
 };
 
-// Follows the axes of all tensors that come from an input through the operators of this thread, for
+// Follows the axes of all tensors that come from the inputs, samples first, through the operators of this thread, for
 // as long as it lives. Operators made of others are seen with their parts; a rule for the whole counts
 // more than those for the parts.
 class AxisTracker {
  public:
-  explicit AxisTracker(const at::Tensor& input);
+  explicit AxisTracker(const std::vector<at::Tensor>& inputs);
   ~AxisTracker();
   AxisTracker(const AxisTracker&) = delete;
   AxisTracker& operator=(const AxisTracker&) = delete;

@@ -9,8 +9,6 @@ using namespace torch::jit;
 
 namespace {
 
-constexpr size_t kImage = 1;
-
 // A number, a flag, a text, None: what a decision is made of.
 bool is_scalar(const c10::Type& type) {
   switch (type.kind()) {
@@ -19,6 +17,10 @@ bool is_scalar(const c10::Type& type) {
     case TypeKind::OptionalType: return is_scalar(*type.castRaw<OptionalType>()->getElementType());
     default: return false;
   }
+}
+
+bool is_known(const IValue& argument) {
+  return argument.isNone() || argument.isScalar() || argument.isString() || argument.isObject();
 }
 
 }  // namespace
@@ -36,8 +38,8 @@ std::optional<IValue> Constants::find(const Value* value) {
   if (node->kind() == prim::Param) {
     const size_t place = value->offset();
     const bool of_graph = !node->owningBlock()->owningNode();
-    if (!of_graph || place == kImage || place >= arguments_.size()) return std::nullopt;
-    return arguments_[place];
+    if (!of_graph || place >= arguments_.size()) return std::nullopt;
+    return is_known(arguments_[place]) ? std::optional(arguments_[place]) : std::nullopt;
   }
   if (node->kind() == prim::GetAttr) {
     const auto object = of(node->input());

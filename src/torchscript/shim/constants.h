@@ -12,7 +12,7 @@ namespace repsim {
 // make of these.
 class Constants {
  public:
-  // `arguments` are those `forward` is called with; the one at place 1 differs from run to run.
+  // `arguments` are those `forward` is called with; the tensors among them differ from run to run.
   explicit Constants(const torch::jit::Stack& arguments) : arguments_(arguments) {}
 
   std::optional<c10::IValue> of(const torch::jit::Value* value);

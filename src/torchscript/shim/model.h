@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,16 @@
 #include "graph.h"
 #include "shim.h"
 #include "state.h"
+
+namespace repsim {
+
+// An argument of `forward` that takes so many of the tensors of a run.
+struct Feed {
+  size_t place;
+  size_t count;
+};
+
+}  // namespace repsim
 
 struct repsim_model {
   torch::jit::Module module;
@@ -28,7 +39,8 @@ struct repsim_model {
   repsim::State state;                          // what they were, where runs set them back
   bool keep_state = false;
   bool flat = false;
-  bool features_flag = false;                   // whether `return_features` is set
+  std::vector<repsim::Feed> fed = {{1, 1}};     // what the tensors of a run go into
+  std::map<size_t, at::IValue> fixed;           // other arguments of `forward` that were given
   int64_t output = -1;                          // element of what is returned; -1: all of it
   std::string output_type;
   std::vector<repsim::Axes> probed;             // the axes of what the last probe's taps gave

@@ -13,13 +13,13 @@
 #include <cstring>
 #include <map>
 #include <optional>
-#include <unordered_map>
 
 #include "aliases.h"
 #include "axes.h"
 #include "dependence.h"
 #include "ending.h"
 #include "graph.h"
+#include "inputs.h"
 #include "model.h"
 #include "names.h"
 #include "tail.h"
@@ -30,7 +30,7 @@ using repsim::guarded;
 
 struct repsim_tail {
   std::unique_ptr<GraphFunction> function;
-  Stack arguments;                              // `self`, and what follows the image
+  Stack arguments;                              // `self`, and what is the same in every run
   int64_t output;
   std::vector<int64_t> first_calls;
   bool channels_last;
@@ -91,20 +91,20 @@ struct Listener {
   }
 };
 
-// A tensor that a graph may write into, so that the caller's stays as it is.
-at::Tensor private_copy(const at::Tensor& input, bool is_overwritten) {
-  return is_overwritten ? input.clone() : input;
+bool overwrites_input(const repsim_model& model) {
+  const auto& graph = *model.function->graph();
+  return std::any_of(model.fed.begin(), model.fed.end(), [&](const repsim::Feed& feed) {
+    return feed.place < graph.inputs().size() && repsim::writes_into(graph, graph.inputs()[feed.place]);
+  });
 }
 
-bool overwrites_input(const Graph& graph) { return repsim::writes_into(graph, graph.inputs().at(1)); }
-
-// What `forward` is called with for an image.
-Stack arguments(const repsim_model& model, const at::Tensor& input) {
-  Stack stack{model.module._ivalue(), input};
-  std::unordered_map<std::string, IValue> flags;
-  if (model.features_flag) flags.emplace(kFeaturesFlag, true);
-  model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, flags);
-  return stack;
+// The place of the flag among the arguments of `forward`; 0 where there is none.
+size_t features_flag(const repsim_model& model) {
+  const auto& all = repsim::forward_schema(model).arguments();
+  for (size_t place = 1; place < all.size(); place++)
+    if (all[place].name() == kFeaturesFlag)
+      return all[place].type()->kind() == c10::TypeKind::BoolType ? place : 0;
+  return 0;
 }
 
 // Runs the function; returns false if the hook stopped it. The interpreter wraps what a hook
@@ -162,14 +162,14 @@ std::string why_refused(const repsim_model& model, const repsim::CutRequest& req
 }
 
 // Whether a view of what a convolution gives has no answer in the layout that its weights lead to.
-bool views_fail(repsim_model& model, const at::Tensor& trial) {
+bool views_fail(repsim_model& model, const std::vector<at::Tensor>& trial) {
   torch::NoGradGuard no_grad;
   const auto keep = [](void*, int64_t, void*, void**) -> int { return REPSIM_KEEP; };
   const repsim::State before(model.module);
   IValue result;
   bool failed = false;
   try {
-    call(*model.function, arguments(model, trial.clone()), {keep, nullptr}, &result);
+    call(*model.function, repsim::arguments(model, trial), {keep, nullptr}, &result);
   } catch (const std::exception& e) {
     failed = std::strstr(e.what(), "view size is not compatible") != nullptr;
   }
@@ -279,15 +279,11 @@ int repsim_ends_in_sigmoid(const repsim_model* model) {
 
 int repsim_is_flat(const repsim_model* model) { return model->flat; }
 
-int repsim_has_features_flag(const repsim_model* model) {
-  const auto& schema = model->module.get_method("forward").function().getSchema();
-  for (const auto& argument : schema.arguments()) {
-    if (argument.name() == kFeaturesFlag) return argument.type()->kind() == c10::TypeKind::BoolType;
-  }
-  return 0;
-}
+int repsim_has_features_flag(const repsim_model* model) { return features_flag(*model) > 0; }
 
-void repsim_set_features_flag(repsim_model* model) { model->features_flag = true; }
+void repsim_set_features_flag(repsim_model* model) {
+  if (const auto place = features_flag(*model)) model->fixed[place] = true;
+}
 
 const char* repsim_output_type(const repsim_model* model) { return model->output_type.c_str(); }
 
@@ -334,17 +330,17 @@ int64_t repsim_tap_last_linear(repsim_model* model, char** error) {
   });
 }
 
-int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void* context,
-                 char** error) {
+int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, repsim_hook hook,
+                 void* context, char** error) {
   return guarded(error, 1, [&] {
     torch::NoGradGuard no_grad;
     const auto function = make_function(model->tapped->copy());
     IValue result;
-    const auto copy = static_cast<const at::Tensor*>(input)->clone();
-    const auto given = arguments(*model, copy);
+    const auto copies = repsim::tensors(inputs, count, /*copied=*/true);
+    const auto given = repsim::arguments(*model, copies);
     model->dependence =
         repsim::find_dependence(*model->tapped, given, model->owners, model->layers);
-    repsim::AxisTracker tracker(copy);
+    repsim::AxisTracker tracker(copies);
     const repsim::SigmoidTracker sigmoids;
     Identities identities(model->same);
     const Listener listener{hook, context, &tracker, &identities};
@@ -355,7 +351,7 @@ int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void*
       if (!std::count(model->written.begin(), model->written.end(), name)) model->written.push_back(name);
     before.restore();
     if (finished) model->sigmoids = sigmoids.endings(result);
-    model->overwrites_input |= copy._version() > 0;
+    for (const auto& copy : copies) model->overwrites_input |= copy._version() > 0;
     return finished ? 0 : 2;
   });
 }
@@ -368,7 +364,8 @@ void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3])
 }
 
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int want_optimize,
-                   const char* device, const void* trial, char** note, char** error) {
+                   const char* device, const void* const* trial, size_t tensors, char** note,
+                   char** error) {
   return guarded(error, 1, [&] {
     std::vector<bool> wanted(model->layers.size(), false);
     for (size_t i = 0; i < count; i++) wanted.at(layers[i]) = true;
@@ -377,8 +374,8 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     model->module.to(at::Device(std::string(device)));
     const Module loaded = model->module;
     auto why_not = want_optimize ? optimize(*model) : std::string();
-    if (why_not.empty() && want_optimize && trial &&
-        views_fail(*model, *static_cast<const at::Tensor*>(trial))) {
+    if (why_not.empty() && want_optimize && tensors > 0 &&
+        views_fail(*model, repsim::tensors(trial, tensors, /*copied=*/true))) {
       model->module = loaded;
       model->function = nullptr;
       why_not = "its code views activations in the plain memory layout";
@@ -386,25 +383,26 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     if (!why_not.empty()) *note = copy_text(why_not);
     if (!model->function) model->function = make_function(model->tapped);
     if (!model->written.empty() && !model->keep_state) model->state = repsim::State(model->module);
-    model->overwrites_input |= overwrites_input(*model->function->graph());
+    model->overwrites_input |= overwrites_input(*model);
     return 0;
   });
 }
 
-int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,
-               void* context, void** output, char** error) {
+int repsim_run(repsim_model* model, const void* const* inputs, size_t count, int gradients,
+               repsim_hook hook, void* context, void** output, char** error) {
   *output = nullptr;
   return guarded(error, 1, [&] {
     torch::AutoGradMode mode(gradients != 0);
     IValue result;
-    const auto& given = *static_cast<const at::Tensor*>(input);
-    const auto tensor = private_copy(given, model->overwrites_input);
-    const auto version = given._version();
+    const auto given = repsim::tensors(inputs, count, model->overwrites_input);
+    std::vector<int64_t> versions;
+    for (const auto& tensor : given) versions.push_back(tensor._version());
     model->state.restore();
     const auto whole = model->function ? nullptr : make_function(model->tapped->copy());
     auto& function = whole ? *whole : *model->function;
-    if (!call(function, arguments(*model, tensor), {hook, context}, &result)) return 2;
-    TORCH_CHECK(given._version() == version, "the model changed its input in place");
+    if (!call(function, repsim::arguments(*model, given), {hook, context}, &result)) return 2;
+    for (size_t i = 0; i < given.size() && !model->overwrites_input; i++)
+      TORCH_CHECK(given[i]._version() == versions[i], "the model changed its input in place");
     if (auto tensor = output_of(model->output, result)) *output = new at::Tensor(*tensor);
     return 0;
   });
@@ -413,7 +411,8 @@ int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hoo
 repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
                         const int64_t* calls, size_t count, char** refusal, char** error) {
   return guarded<repsim_tail*>(error, nullptr, [&]() -> repsim_tail* {
-    const repsim::CutRequest request{layer, call, {calls, calls + count}, model->output};
+    const auto fed = repsim::fed_places(*model);
+    const repsim::CutRequest request{layer, call, {calls, calls + count}, model->output, fed};
     auto graph = model->function->graph();
     auto cut = repsim::cut_behind(*graph, request);
     if (!cut.graph) {
@@ -421,8 +420,7 @@ repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
       return nullptr;
     }
     auto tail = std::make_unique<repsim_tail>();
-    tail->arguments = arguments(*model, at::empty({0}));
-    tail->arguments.erase(tail->arguments.begin() + 1);
+    tail->arguments = repsim::arguments_of_every_run(*model);
     tail->channels_last = repsim::has_channels_last_weights(cut.graph->block());
     tail->function = make_function(cut.graph);
     tail->output = cut.output;

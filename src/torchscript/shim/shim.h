@@ -85,9 +85,23 @@ int repsim_redraw(repsim_model* model, const char* name, uint64_t seed, char** e
 // where there is no linear layer, -2 on an error. To be called before the model is prepared.
 int64_t repsim_tap_last_linear(repsim_model* model, char** error);
 
+// What `forward` takes behind `self`, an argument a line: name, TorchScript type, and "1" where it has a
+// default, apart by tabs. To be freed by `repsim_free`; null on an error.
+char* repsim_arguments(const repsim_model* model, char** error);
+// Says which arguments (from 1) take the tensors of a run, in their order, and how many each: more than
+// one for a tuple or list of tensors. At first it is the first argument, which takes one.
+int repsim_feed(repsim_model* model, const int64_t* places, const int64_t* counts, size_t count,
+                char** error);
+// What kind of value an argument is given in every run.
+enum { REPSIM_FIX_NONE = 0, REPSIM_FIX_BOOL = 1, REPSIM_FIX_INT = 2, REPSIM_FIX_FLOAT = 3 };
+int repsim_fix(repsim_model* model, int64_t place, int kind, double number, char** error);
+// The embeddings of the graph whose rows can be told, a line each: rows, module, and the argument of
+// `forward` whose values are looked up (0: others), apart by tabs. To be freed by `repsim_free`.
+char* repsim_embeddings(const repsim_model* model, char** error);
+
 // Runs the model as it was loaded, on the CPU, with every layer tapped. Returns 0 if it ran.
-int repsim_probe(repsim_model* model, const void* input, repsim_hook hook, void* context,
-                 char** error);
+int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, repsim_hook hook,
+                 void* context, char** error);
 
 // What the probe's last run told of the axes of the output that was the `call`-th to be handed to
 // the hook, from 0: that of the samples, that of the channels, and how many tokens in front of the
@@ -97,17 +111,18 @@ void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3])
 // Keeps the taps of the given layers only and makes the model ready to run on `device`
 // ("cpu", "cuda:0"). With `optimize` it is frozen, batch norms are folded and convolution weights
 // are laid out channels-last; `note` then says why where that was not possible, or where a run on
-// `trial`, an input or null, fails at a view for it.
+// the tensors of `trial`, which may be none, fails at a view for it.
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int optimize,
-                   const char* device, const void* trial, char** note, char** error);
+                   const char* device, const void* const* trial, size_t tensors, char** note,
+                   char** error);
 
 // Runs the prepared model, or, before it is prepared, the model as it was loaded, with every layer
-// tapped. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. The input stays as it is: a model
-// that writes into it gets a copy. `output` receives a new at::Tensor* or null where the model returned
+// tapped. Returns 0 if it ran, 1 on an error, 2 if the hook stopped it. The inputs stay as they are: a
+// model that writes into one gets copies. `output` receives a new at::Tensor* or null where the model returned
 // something else. Parameters never require gradients: with `gradients` they are recorded from inputs or
 // replaced tensors that do.
-int repsim_run(repsim_model* model, const void* input, int gradients, repsim_hook hook,
-               void* context, void** output, char** error);
+int repsim_run(repsim_model* model, const void* const* inputs, size_t count, int gradients,
+               repsim_hook hook, void* context, void** output, char** error);
 
 // Cuts the prepared model behind call `call` (from 1) of a layer: what is left to run, with the
 // layer's output for an input. `calls` says how often each of the `count` layers runs in a forward

@@ -19,7 +19,7 @@ namespace {
 
 // What a value of the outermost block can be computed from.
 enum class Source {
-  kElsewhere,  // from the model's input, other than by way of the layer
+  kElsewhere,  // from the model's inputs, other than by way of the layer
   kModel,      // from `self`, constants and the flags of `forward` alone
   kLayer,      // from the layer's output, and from the model
 };
@@ -188,7 +188,7 @@ class Cutter {
 
   void classify() {
     for (size_t i = 0; i < graph_->inputs().size(); i++)
-      sources_[graph_->inputs()[i]] = i == 1 ? Source::kElsewhere : Source::kModel;
+      sources_[graph_->inputs()[i]] = is_fed(i) ? Source::kElsewhere : Source::kModel;
     for (const Node* node : graph_->nodes()) {
       Source found = node == tap_ ? Source::kLayer : source(node);
       if (node == tap_) is_behind_ = true;
@@ -344,8 +344,13 @@ class Cutter {
     const std::vector<Node*> all(graph_->nodes().begin(), graph_->nodes().end());
     for (auto node = all.rbegin(); node != all.rend(); ++node)
       if (!kept_.count(*node)) (*node)->destroy();
-    graph_->eraseInput(2);
+    for (size_t place = graph_->inputs().size(); place-- > 2;)
+      if (is_fed(place - 1)) graph_->eraseInput(place);
     graph_->lint();
+  }
+
+  bool is_fed(size_t input) const {
+    return std::find(request_.fed.begin(), request_.fed.end(), input) != request_.fed.end();
   }
 
   Value* copy_of(Value* value) {

@@ -13,11 +13,12 @@ struct CutRequest {
   int64_t call;                // which call of it, from 1
   std::vector<int64_t> calls;  // how often each layer runs in a forward pass; 0: unknown
   int64_t output;              // element of what is returned that counts; -1: all of it
+  std::vector<size_t> fed;     // the inputs of the graph that differ from run to run
 };
 
 struct Cut {
-  // Inputs: `self`, the layer's output, and those of `forward` after the image. Null where the
-  // graph cannot be cut.
+  // Inputs: `self`, the layer's output, and those of `forward` that are the same in every run. Null
+  // where the graph cannot be cut.
   std::shared_ptr<torch::jit::Graph> graph;
   std::string refusal;               // why not: what the sentence "the layer …" goes on with
   int64_t output;                    // the element that counts of what this graph returns

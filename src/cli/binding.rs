@@ -1,0 +1,223 @@
+//! Which arrays of the data go into which inputs of a model.
+
+use std::path::Path;
+
+use tch::Kind;
+
+use super::names::{counted, few};
+use crate::data::{Dataset, InputArray};
+use crate::error::{Error, Result};
+use crate::report::{FedInput, Warning};
+use crate::torchscript::packing::{Argument, Part, Values, is_whole, kind_name, kind_of};
+use crate::torchscript::{Model, shape_text};
+
+/// What to do about arrays that do not fit the inputs.
+const REMEDY: &str =
+    "save an array for each input under its name (numpy.savez), labels as \"labels\"";
+
+/// What goes into a model, and what there is to say of it.
+#[derive(Default)]
+pub struct Bound {
+    /// The inputs, where they are more than one tensor of float32.
+    pub inputs: Vec<FedInput>,
+    /// Arrays that are left out, or taken by their order.
+    pub warnings: Vec<Warning>,
+}
+
+/// Finds which array goes into which input, by name or else by order, and readies the model for it.
+/// Pictures go into the first input.
+///
+/// # Errors
+/// The number, names, types or shapes of the arrays are not those of the inputs.
+pub fn bind(model: &mut Model, data: &Dataset) -> Result<Bound> {
+    let arrays = data.arrays();
+    if arrays.is_empty() {
+        return Ok(Bound::default());
+    }
+    let arguments = model.arguments()?;
+    let ends = Ends { arrays: &arrays, arguments: &arguments, model: model.path(), data };
+    let pairs = ends.pairs()?;
+    let warnings = ends.warnings(&pairs);
+    let mut parts = vec![];
+    for &(array, argument) in &pairs {
+        parts.push(ends.part(array, argument)?);
+    }
+    let is_plain = matches!(parts.as_slice(), [Part { values: Values::Batch, kind: None, .. }]);
+    let inputs = pairs.iter().zip(&parts).map(|(&(array, _), part)| fed(&arrays[array], part));
+    let inputs = if is_plain { vec![] } else { inputs.collect() };
+    model.take(parts)?;
+    Ok(Bound { inputs, warnings })
+}
+
+fn fed(array: &InputArray, part: &Part) -> FedInput {
+    FedInput {
+        name: part.name.clone(),
+        array: array.name.clone(),
+        dtype: kind_name(part.kind.unwrap_or(Kind::Float)).to_owned(),
+        shape: array.shape.clone(),
+    }
+}
+
+/// What is there, and what is wanted.
+struct Ends<'a> {
+    arrays: &'a [InputArray],
+    arguments: &'a [Argument],
+    model: &'a Path,
+    data: &'a Dataset,
+}
+
+impl Ends<'_> {
+    /// Places of arrays and of the arguments they go into, in the order of the arguments.
+    fn pairs(&self) -> Result<Vec<(usize, usize)>> {
+        let named = self.arrays.iter().enumerate().filter_map(|(i, array)| {
+            let is = |argument: &Argument| argument.name == array.name && argument.takes_tensor();
+            Some((i, self.arguments.iter().position(is)?))
+        });
+        let mut pairs: Vec<(usize, usize)> = named.collect();
+        if pairs.is_empty() {
+            pairs = self.by_order()?;
+        }
+        pairs.sort_by_key(|&(_, argument)| argument);
+        let missing = |(i, argument): &(usize, &Argument)| {
+            let is_given = pairs.iter().any(|(_, place)| place == i);
+            argument.takes_tensor() && !argument.has_default && !is_given
+        };
+        match self.arguments.iter().enumerate().find(missing) {
+            None => Ok(pairs),
+            Some((_, argument)) => {
+                let problem = format!("its forward also takes {argument}, and {}", self.holds());
+                Err(self.error(problem, "add an array of that name"))
+            }
+        }
+    }
+
+    fn by_order(&self) -> Result<Vec<(usize, usize)>> {
+        let free = self.arguments.iter().enumerate();
+        let free: Vec<usize> = free.filter(|(_, a)| a.takes_tensor()).map(|(i, _)| i).collect();
+        if self.arrays.len() > free.len() {
+            let all: Vec<String> = self.arguments.iter().map(Argument::to_string).collect();
+            let problem = format!("its forward takes {}, and {}", all.join(", "), self.holds());
+            return Err(self.error(problem, REMEDY));
+        }
+        Ok((0..self.arrays.len()).zip(free).collect())
+    }
+
+    /// What the data hold, in words.
+    fn holds(&self) -> String {
+        let path = self.data.path().display();
+        let names: Vec<&str> = self.arrays.iter().map(|array| array.name.as_str()).collect();
+        match names.as_slice() {
+            [""] => format!("{path} is one array"),
+            names => format!("{path} holds {}", few("array", names)),
+        }
+    }
+
+    /// Arrays that are left out, or taken by their order.
+    fn warnings(&self, pairs: &[(usize, usize)]) -> Vec<Warning> {
+        let (path, model) = (self.data.path().display(), self.model.display());
+        let taken = |i: usize| pairs.iter().any(|&(array, _)| array == i);
+        let left: Vec<&str> = (0..self.arrays.len())
+            .filter(|&i| !taken(i))
+            .map(|i| self.arrays[i].name.as_str())
+            .collect();
+        let mut warnings = vec![];
+        if !left.is_empty() {
+            let text =
+                format!("{} of {path} is no input of {model}: left out", few("array", &left));
+            warnings.push(Warning::new("array-left-out", left.join(", "), text));
+        }
+        let differs = |&(a, b): &(usize, usize)| self.arrays[a].name != self.arguments[b].name;
+        if pairs.len() > 1 && pairs.iter().all(differs) {
+            let both = |&(a, b): &(usize, usize)| {
+                format!("{} into {}", self.arrays[a].name, self.arguments[b].name)
+            };
+            let both: Vec<String> = pairs.iter().map(both).collect();
+            let text = format!(
+                "no array of {path} has the name of an input of {model}, so they are taken in their order: {}",
+                both.join(", ")
+            );
+            warnings.push(Warning::new("inputs-by-order", model.to_string(), text));
+        }
+        warnings
+    }
+
+    fn part(&self, array: usize, argument: usize) -> Result<Part> {
+        let (own, wanted) = (&self.arrays[array], &self.arguments[argument]);
+        self.check_shape(own, wanted)?;
+        let (kind, guessed) = self.kind(own, wanted)?;
+        let width = |array: &InputArray| array.shape.iter().product::<usize>() as i64;
+        let values = match self.arrays.len() {
+            1 => Values::Batch,
+            _ => Values::Columns {
+                start: self.arrays[..array].iter().map(width).sum(),
+                shape: own.shape.iter().map(|&size| size as i64).collect(),
+            },
+        };
+        let name = wanted.name.clone();
+        Ok(Part { argument: argument + 1, name, kind, guessed, values })
+    }
+
+    /// The type that an input is cast to, and whether it is only what the data have.
+    fn kind(&self, array: &InputArray, wanted: &Argument) -> Result<(Option<Kind>, Option<Kind>)> {
+        let own = kind_of(&array.dtype).filter(|_| !array.is_float);
+        match wanted.dtype.and_then(kind_of) {
+            Some(kind) if array.is_float && (is_whole(kind) || kind == Kind::Bool) => {
+                let dtype = kind_name(kind);
+                let problem = format!(
+                    "its input {} is {dtype}, and {} has {}",
+                    wanted.name,
+                    self.called(array),
+                    array.dtype
+                );
+                Err(self.error(problem, &format!("save it as {dtype} (x.astype(numpy.{dtype}))")))
+            }
+            Some(kind) => Ok((Some(kind), None)),
+            None if array.is_float => Ok((None, None)),
+            None => {
+                let known = own.filter(|k| matches!(k, Kind::Int | Kind::Int64 | Kind::Bool));
+                let kind = known.unwrap_or(Kind::Int64);
+                Ok((Some(kind), Some(kind)))
+            }
+        }
+    }
+
+    /// Holds the shape of a sample against the one that the archive states.
+    fn check_shape(&self, array: &InputArray, wanted: &Argument) -> Result<()> {
+        let Some([_, sizes @ ..]) = wanted.shape.as_deref() else { return Ok(()) };
+        let fits =
+            |(own, size): (&usize, &Option<i64>)| size.is_none_or(|size| size == *own as i64);
+        if sizes.len() == array.shape.len() && array.shape.iter().zip(sizes).all(fits) {
+            return Ok(());
+        }
+        let own: Vec<i64> = array.shape.iter().map(|&size| size as i64).collect();
+        let own = if own.is_empty() { "one number".to_owned() } else { shape_text(&own) };
+        let problem = format!("it takes {wanted}, and {} has {own} a sample", self.called(array));
+        Err(self.error(problem, "give it the sizes it was exported with, or export it with others"))
+    }
+
+    /// An array in a message.
+    fn called(&self, array: &InputArray) -> String {
+        match array.name.as_str() {
+            "" => self.data.path().display().to_string(),
+            name => format!("array {name} of {}", self.data.path().display()),
+        }
+    }
+
+    fn error(&self, problem: String, remedy: &str) -> Error {
+        Error::file("run", self.model, problem, remedy)
+    }
+}
+
+/// How many inputs, and what goes into them.
+pub fn in_words(inputs: &[FedInput]) -> String {
+    let one = |input: &FedInput| {
+        let shape: Vec<i64> = input.shape.iter().map(|&size| size as i64).collect();
+        let from = match input.array.as_str() {
+            array if array.is_empty() || array == input.name => String::new(),
+            array => format!(" from {array}"),
+        };
+        format!("{} ({} N×{}){from}", input.name, input.dtype, shape_text(&shape))
+    };
+    let all: Vec<String> = inputs.iter().map(one).collect();
+    format!("{}: {}", counted(inputs.len(), "input"), all.join(", "))
+}

@@ -1,0 +1,128 @@
+//! What is said of the layers of a model, and what the report holds of them.
+
+use std::path::Path;
+
+use super::dependence;
+use super::names::{counted, few};
+use super::output::Messages;
+use crate::capture::Reduce;
+use crate::report::{LayerInfo, ModelInput, Warning};
+use crate::torchscript::{Layer, Model, Selection, shape_text};
+
+/// Says which layers were taken where none were named.
+pub fn tell_default(records: &[ModelInput], selections: &[Selection], messages: &Messages) {
+    for (record, _) in records.iter().zip(selections).filter(|(_, wanted)| wanted.is_default()) {
+        let name = Path::new(&record.path).file_name().unwrap_or_default().to_string_lossy();
+        let names: Vec<&str> = record.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let (Some(first), Some(last)) = (names.first(), names.last()) else { continue };
+        let span = if names.len() == 1 { String::new() } else { format!(" … {last}") };
+        messages.note(&format!(
+            "{} of {name}: {first}{span}; `repsim layers` lists all, --layers chooses others",
+            counted(names.len(), "layer")
+        ));
+    }
+}
+
+/// What the report says of a layer.
+pub fn info(layer: &Layer) -> LayerInfo {
+    LayerInfo {
+        name: layer.name.clone(),
+        type_name: layer.type_name.clone(),
+        kind: layer.kind.name().to_owned(),
+        shape: layer.sample_shape(),
+        parameters: layer.parameters,
+        calls: layer.calls,
+        sample_axis: layer.axes.samples,
+        channel_axis: layer.axes.channels,
+        channel_axis_by: Some(layer.axes.told.name().to_owned()),
+        class_tokens: layer.axes.class_tokens,
+        aliases: layer.aliases.clone(),
+        complex: layer.complex,
+        depends_on: layer.dependence.names().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// Warns of modules that are wanted but gave nothing to look at: once a reason.
+pub fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warning> {
+    let path = model.path().display();
+    let mut idle = model.not_run(all);
+    idle.retain(|name| selection.wants(name));
+    let fused = dependence::fused(model, &idle);
+    let operators: Vec<&str> = fused.iter().map(|(operator, _)| operator.as_str()).collect();
+    let is_fused = |name: &str| fused.iter().any(|(_, below)| below.iter().any(|n| n == name));
+    let idle = idle.into_iter().map(|name| match is_fused(name) {
+        true => (name, dependence::fast_path(&operators)),
+        false => (name, "did not run".to_owned()),
+    });
+    let silent = model.without_tensor().into_iter().filter(|(name, _)| selection.wants(name));
+    let silent = silent.map(|(name, result)| (name, format!("gives {result}, no tensor")));
+    let mut reasons: Vec<(String, Vec<&str>)> = vec![];
+    for (name, why) in idle.chain(silent) {
+        match reasons.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((why, vec![name])),
+        }
+    }
+    let warning = |(why, names): (String, Vec<&str>)| {
+        let text = format!("{} of {path} left out: {why}", few("layer", &names));
+        Warning::new("layer-left-out", names.join(", "), text)
+    };
+    reasons.into_iter().map(warning).collect()
+}
+
+/// Takes layers without a row a sample away where no layer is named, such as position embeddings that are
+/// the same for all samples, and says so.
+pub fn rowless(
+    layers: &mut Vec<Layer>,
+    samples: usize,
+    selection: &Selection,
+    model: &Model,
+) -> Option<Warning> {
+    let (rows, rowless): (Vec<Layer>, Vec<Layer>) =
+        layers.iter().cloned().partition(|layer| layer.has_samples(samples));
+    if !selection.is_default() || rowless.is_empty() || rows.is_empty() {
+        return None;
+    }
+    *layers = rows;
+    let names: Vec<&str> = rowless.iter().map(|layer| layer.name.as_str()).collect();
+    let text = format!(
+        "{} of {} gives no row a sample (shape {} for {samples} samples): left out",
+        few("layer", &names),
+        model.path().display(),
+        shape_text(&rowless[0].shape)
+    );
+    Some(Warning::new("layer-left-out", names.join(", "), text))
+}
+
+/// Leaves out layers that a reduction of tokens does not take, where others are left; says which.
+pub fn leave_out(layers: &mut Vec<Layer>, reduce: Reduce) -> Option<String> {
+    let takes = |layer: &Layer| reduce.check(&layer.canonical_shape()).is_ok();
+    let (taken, without): (Vec<Layer>, Vec<Layer>) = layers.iter().cloned().partition(takes);
+    if taken.is_empty() || without.is_empty() {
+        return None;
+    }
+    *layers = taken;
+    let names: Vec<&str> = without.iter().map(|layer| layer.name.as_str()).collect();
+    Some(format!(
+        "{} without tokens left out: --reduce {reduce} takes tokens",
+        few("layer", &names)
+    ))
+}
+
+/// Warnings about a model that was prepared.
+pub fn of_model(model: &Model, layers: &[Layer]) -> Vec<Warning> {
+    let path = model.path().display().to_string();
+    let mut warnings = dependence::warnings(model, layers);
+    if let Some(why) = model.optimization_note() {
+        let first = why.lines().next().unwrap_or_default();
+        let text =
+            format!("{path} runs as exported, more slowly: it could not be frozen ({first})");
+        warnings.push(Warning::new("not-optimized", &path, text));
+    }
+    if !model.untrusted_operators().is_empty() {
+        let operators = model.untrusted_operators().join(", ");
+        let text = format!("{path} was trusted although its code uses {operators}");
+        warnings.push(Warning::new("trusted-model", &path, text));
+    }
+    warnings
+}

@@ -1,0 +1,269 @@
+"""Makes small networks of several inputs, data for them, and what forward hooks saw.
+
+    python make_inputs.py
+
+Everything is written beside this script:
+
+* `gpt2.pt2` (`input_ids`) and `bert.pt2` (`input_ids`, `attention_mask`): torch.export, float64, batch and
+  length dynamic;
+* `mixed.pt`: scripted; `forward(image, ids, scale, shift=0.5, flag=False)` with a float tensor, ids, a float
+  and two optional arguments; `embedding.pt`: scripted, ids into an embedding; `adder.pt`: scripted, a linear
+  layer; `recurrent.pt`: scripted, `forward(x, state: Tuple[Tensor, Tensor])`;
+* `ids.npz`, `ids.npy`, `ids.safetensors`: N×L ids alone, `bert.npz` and `bert.safetensors` with a mask and
+  labels, `mixed.npz`; `texts.txt` and `tokenizer.json` (words, with padding and a template);
+* `cases.json`: for each network the layers, in the order in which the calls ended (name, shape, sum of the
+  absolute values, some values), and for each of some reductions the mean over all rows of the features; for
+  pairs of layers linear CKA with the unbiased HSIC of Song et al. (2012).
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch import Tensor, nn
+from torch.export import Dim, export, save
+from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
+
+FOLDER = Path(__file__).resolve().parent
+SAMPLES, LENGTH, VOCABULARY = 8, 7, 40
+PLACES = 5
+
+
+class Mixed(nn.Module):
+    """A network of an image, token ids and numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.embed = nn.Embedding(VOCABULARY, 4)
+        self.join = nn.Linear(8, 6)
+        self.act = nn.ReLU()
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, image: Tensor, ids: Tensor, scale: float, shift: float = 0.5, flag: bool = False) -> Tensor:
+        both = torch.cat([self.conv(image).mean([2, 3]), self.embed(ids).mean(1)], 1)
+        y = self.act(self.join(both)) * scale + shift
+        return self.fc(-y if flag else y)
+
+
+class Embedded(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(VOCABULARY, 6)
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.fc(self.embed(ids).mean(1))
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(4, 5)
+        self.fc = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        y, state = self.rnn(x, state)
+        return self.fc(y), state
+
+
+def summary(tensor: Tensor) -> dict[str, Any]:
+    flat = tensor.detach().double().flatten()
+    places = [k * flat.numel() // PLACES for k in range(min(PLACES, flat.numel()))]
+    return {
+        "shape": list(tensor.shape),
+        "sum": flat.abs().sum().item(),
+        "samples": [[place, flat[place].item()] for place in places],
+    }
+
+
+def first(result: Any) -> Tensor | None:
+    if isinstance(result, Tensor):
+        return result
+    if isinstance(result, dict):
+        result = list(result.values())
+    return first(result[0]) if isinstance(result, (list, tuple)) and result else None
+
+
+def hear(model: nn.Module, **given: Any) -> dict[str, Tensor]:
+    """The first tensor of each call of a module, by name, in the order in which they ended."""
+    heard: dict[str, Tensor] = {}
+
+    def hook_for(path: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, result: Any) -> None:
+            tensor = first(result)
+            if tensor is not None:
+                name = path if path not in heard else f"{path}:2"
+                heard[name] = tensor.detach().clone()
+
+        return hook
+
+    handles = [m.register_forward_hook(hook_for(path)) for path, m in model.named_modules() if path]
+    with torch.no_grad():
+        model(**given)
+    for handle in handles:
+        handle.remove()
+    return heard
+
+
+def hsic(k: np.ndarray, l: np.ndarray) -> float:
+    n = len(k)
+    k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
+    ones = k.sum() * l.sum() / ((n - 1) * (n - 2))
+    return float((np.trace(k @ l) + ones - 2 / (n - 2) * (k @ l).sum()) / (n * (n - 3)))
+
+
+def cka(a: Tensor, b: Tensor) -> float:
+    grams = []
+    for features in (a, b):
+        rows = features.double().flatten(1).numpy()
+        rows = rows - rows.mean(0)
+        grams.append(rows @ rows.T)
+    k, l = grams
+    return hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l))
+
+
+def reduced(features: Tensor, mask: Tensor) -> dict[str, list[float]]:
+    """The mean over all rows of N×T×D features, of the tokens whose mask is 1."""
+    weights = mask.double()[..., None]
+    means = (features * weights).sum(1) / weights.sum(1)
+    places = [int(row.nonzero().max()) for row in mask]
+    last = torch.stack([features[i, place] for i, place in enumerate(places)])
+    rows = features[mask.bool()]
+    return {name: x.mean(0).tolist() for name, x in (("tokens-mean", means), ("last", last), ("spatial", rows))}
+
+
+def strip(data: bytes) -> bytes:
+    """The program without what names files of this machine."""
+    program = json.loads(data)
+    for node in program["graph_module"]["graph"]["nodes"]:
+        node["metadata"] = {k: v for k, v in node["metadata"].items() if k == "nn_module_stack"}
+    return json.dumps(program).encode()
+
+
+def write(name: str, program: torch.export.ExportedProgram) -> None:
+    """Saves a program, stripped; its JSON compressed."""
+    buffer = io.BytesIO()
+    save(program, buffer)
+    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
+        for member in whole.namelist():
+            root, _, rest = member.partition("/")
+            if "sample_inputs" in rest:
+                continue
+            data = whole.read(member)
+            info = zipfile.ZipInfo(f"{Path(name).stem}/{rest}")
+            kind = zipfile.ZIP_DEFLATED if rest.endswith(".json") else zipfile.ZIP_STORED
+            archive.writestr(info, strip(data) if rest.startswith("models/") else data, kind)
+
+
+def save_archive(name: str, model: nn.Module) -> None:
+    """Saves a scripted module without its debug records, which hold the paths of source files."""
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(model.eval()), buffer)
+    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
+        for member in whole.namelist():
+            if not member.endswith(".debug_pkl"):
+                archive.writestr(zipfile.ZipInfo(member), whole.read(member))
+
+
+def layers(heard: dict[str, Tensor]) -> list[dict[str, Any]]:
+    return [{"name": name} | summary(tensor) for name, tensor in heard.items()]
+
+
+def tokenizer() -> Tokenizer:
+    words = "[PAD] [UNK] [CLS] [SEP] the a cat dog bird fish sat ran flew swam on under near mat tree sea sky .".split()
+    made = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    made.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    return made
+
+
+TEXTS = [
+    "The cat sat on the mat .",
+    "A dog ran under the tree .",
+    "The bird flew near the sky",
+    "A fish swam",
+    "the dog sat near a wolf .",
+    "The fish swam under the sea near a bird on a tree near the sea .",
+    "cat",
+    "A bird sat on a tree .",
+]
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    ids = torch.randint(0, VOCABULARY, (SAMPLES, LENGTH))
+    lengths = torch.tensor([7, 5, 3, 7, 1, 6, 2, 4])
+    mask = (torch.arange(LENGTH)[None] < lengths[:, None]).long()
+    sizes = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}
+    small = {"vocab_size": VOCABULARY, "num_hidden_layers": 2, "num_attention_heads": 2}
+    cases: dict[str, Any] = {}
+
+    tiny = GPT2Config(vocab_size=VOCABULARY, n_positions=16, n_embd=16, n_layer=1, n_head=2, use_cache=False)
+    gpt2 = GPT2LMHeadModel(tiny).eval().double()
+    with torch.no_grad():
+        write("gpt2.pt2", export(gpt2, (), {"input_ids": ids}, dynamic_shapes={"input_ids": sizes}))
+    heard = hear(gpt2, input_ids=ids)
+    pair = ["transformer.wte", "transformer.h.0"]
+    cases["gpt2"] = {"layers": layers(heard), "pair": pair, "cka": cka(*(heard[name] for name in pair))}
+
+    config = BertConfig(**small, hidden_size=16, intermediate_size=32, max_position_embeddings=24)
+    bert = BertModel(config, add_pooling_layer=False).eval().double()
+    given = {"input_ids": ids, "attention_mask": mask}
+    with torch.no_grad():
+        shapes = {name: sizes for name in given}
+        write("bert.pt2", export(bert, (), given, dynamic_shapes=shapes))
+    heard = hear(bert, **given)
+    pair = ["embeddings", "encoder.layer.1"]
+    cases["bert"] = {"layers": layers(heard), "pair": pair, "cka": cka(*(heard[name] for name in pair))}
+    cases["bert"]["reduced"] = {name: reduced(heard[name], mask) for name in pair}
+
+    image, scale = torch.randn(SAMPLES, 3, 8, 8), 2.0
+    mixed = Mixed().eval()
+    save_archive("mixed.pt", mixed)
+    cases["mixed"] = {"layers": layers(hear(mixed, image=image, ids=ids, scale=scale))}
+    cases["mixed_flag"] = {"layers": layers(hear(mixed, image=image, ids=ids, scale=3.0, shift=1.0, flag=True))}
+    embedded = Embedded().eval()
+    save_archive("embedding.pt", embedded)
+    cases["embedding"] = {"layers": layers(hear(embedded, ids=ids))}
+    adder = nn.Sequential(nn.Linear(LENGTH, 4), nn.ReLU()).eval()
+    save_archive("adder.pt", adder)
+    heard = {}
+    cases["adder"] = {"layers": layers(hear(adder, input=ids.float()))}
+    save_archive("recurrent.pt", Recurrent())
+
+    words = tokenizer()
+    words.save(str(FOLDER / "tokenizer.json"), pretty=False)
+    (FOLDER / "texts.txt").write_text("\n".join(TEXTS) + "\n")
+    words.enable_padding(pad_id=0, pad_token="[PAD]")
+    words.enable_truncation(12)
+    encoded = words.encode_batch(TEXTS)
+    tokens = torch.tensor([one.ids for one in encoded])
+    of_text = torch.tensor([one.attention_mask for one in encoded])
+    heard = hear(bert, input_ids=tokens, attention_mask=of_text)
+    cases["texts"] = {"ids": tokens.tolist(), "mask": of_text.tolist(), "layers": layers(heard)}
+    cases["texts"]["reduced"] = {name: reduced(heard[name], of_text) for name in pair}
+
+    plain = {"input_ids": ids.numpy()}
+    np.save(FOLDER / "ids.npy", plain["input_ids"])
+    np.savez(FOLDER / "ids.npz", **plain)
+    save_file(plain, FOLDER / "ids.safetensors")
+    both = plain | {"attention_mask": mask.numpy(), "labels": np.arange(SAMPLES) % 3}
+    np.savez(FOLDER / "bert.npz", **both)
+    save_file(both, FOLDER / "bert.safetensors")
+    np.savez(FOLDER / "mixed.npz", ids=ids.int().numpy(), image=image.numpy())
+    (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
+
+
+if __name__ == "__main__":
+    main()
