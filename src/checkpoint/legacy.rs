@@ -80,11 +80,11 @@ fn storage(
 
 /// Bytes of an element of each storage that the object names.
 fn element_sizes(arena: &Arena) -> HashMap<&str, u64> {
-    let storage = |value| match value {
-        &Value::Storage(ref storage) => Some((&*storage.key, storage.dtype.size())),
+    let storages = arena.values().filter_map(|value| match value {
+        Value::Storage(storage) => Some((&*storage.key, storage.dtype.size())),
         _ => None,
-    };
-    arena.values().filter_map(storage).collect()
+    });
+    storages.collect()
 }
 
 fn is_little_endian(arena: &Arena, system: Id) -> bool {

@@ -98,7 +98,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// List the layers of a TorchScript model
-    Layers(layers::Args),
+    Layers(Box<layers::Args>),
     /// Compare all layers of two models, or of one with itself, by CKA
     Cka(Box<cka::Args>),
     /// Compare layers by several measures beside CKA, with what is known of each

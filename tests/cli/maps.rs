@@ -170,7 +170,7 @@ fn the_sheet_and_the_maps_hold_what_the_report_says() {
 fn dead_channels_are_told_of_and_have_no_partner() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("black.npy");
-    write_npy(&data, &Array3::<u8>::zeros((3, 32, 32))).unwrap();
+    write_npy(&data, &Array3::<u8>::zeros((5, 32, 32))).unwrap();
     let sheet = folder.path().join("s.svg");
     let line = format!(
         "maps {MODEL} --match {OTHER} --data {} {STEPS} --layer layer4 --sheet {} --first 128",
@@ -185,7 +185,7 @@ fn dead_channels_are_told_of_and_have_no_partner() {
     let zero = |c: &&Value| c["min"] == 0.0 && c["max"] == 0.0;
     let dead: Vec<&Value> = list(&layer["channels"]).iter().filter(zero).collect();
     assert!(!dead.is_empty(), "a black image leaves no channel at zero");
-    assert!(run.stderr.contains("are zero everywhere in 3 images"), "{}", run.stderr);
+    assert!(run.stderr.contains("are zero everywhere in 5 images"), "{}", run.stderr);
     for channel in dead {
         let shown = &layer["shown"][channel["channel"].as_u64().unwrap() as usize];
         assert_eq!(shown["partner"], Value::Null);

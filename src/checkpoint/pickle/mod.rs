@@ -176,11 +176,11 @@ impl Machine<'_> {
             b')' => Value::Tuple(vec![]),
             0x85..=0x87 => {
                 let first = self.stack.len().checked_sub(usize::from(opcode - 0x84));
-                Value::Tuple(self.from(first.ok_or_else(empty)?)?)
+                Value::Tuple(self.pop_from(first.ok_or_else(empty)?)?)
             }
-            b't' => Value::Tuple(self.from_mark()?),
-            b'd' => Value::Dict(in_pairs(&self.from_mark()?)),
-            _ => Value::List(self.from_mark()?),
+            b't' => Value::Tuple(self.pop_to_mark()?),
+            b'd' => Value::Dict(in_pairs(&self.pop_to_mark()?)),
+            _ => Value::List(self.pop_to_mark()?),
         })
     }
 
@@ -192,7 +192,7 @@ impl Machine<'_> {
                 let value = self.pop()?;
                 vec![self.pop()?, value]
             }
-            _ => self.from_mark()?,
+            _ => self.pop_to_mark()?,
         };
         let target = *self.stack.last().ok_or_else(empty)?;
         match (self.arena.get_mut(target), opcode) {
@@ -207,7 +207,7 @@ impl Machine<'_> {
         match opcode {
             b'0' if self.marks.last() == Some(&self.stack.len()) => drop(self.marks.pop()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.from_mark()?),
+            b'1' => drop(self.pop_to_mark()?),
             _ => self.stack.push(*self.stack.last().ok_or_else(empty)?),
         }
         Ok(())
@@ -274,10 +274,10 @@ impl Machine<'_> {
         let class = match opcode {
             b'i' => {
                 let class = self.named_class()?;
-                self.from_mark()?;
+                self.pop_to_mark()?;
                 self.arena.add(class)
             }
-            b'o' => *self.from_mark()?.first().ok_or_else(empty)?,
+            b'o' => *self.pop_to_mark()?.first().ok_or_else(empty)?,
             _ => {
                 self.pop()?;
                 self.pop()?;
@@ -316,14 +316,14 @@ impl Machine<'_> {
         }
     }
 
-    fn from(&mut self, first: usize) -> Result<Vec<Id>, String> {
+    fn pop_from(&mut self, first: usize) -> Result<Vec<Id>, String> {
         match first >= self.marks.last().copied().unwrap_or(0) {
             true => Ok(self.stack.split_off(first)),
             false => Err(empty()),
         }
     }
 
-    fn from_mark(&mut self) -> Result<Vec<Id>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().ok_or_else(empty)?;
         Ok(self.stack.split_off(mark))
     }

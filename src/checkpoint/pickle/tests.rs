@@ -49,9 +49,10 @@ fn calls_are_not_run_but_named() {
 
 #[test]
 fn containers_may_hold_themselves() {
-    let (arena, id) = loaded(b"\x80\x02]q\x00h\x00a.").unwrap();
+    let (arena, id) = loaded(b"\x80\x02]q\x00h\x00a.").expect("a list that holds itself");
     assert_eq!(arena.elements(id), Some([id].as_slice()));
-    let (arena, id) = loaded(b"\x80\x02}q\x00(K\x01h\x00K\x02K\x03u.").unwrap();
+    let (arena, id) =
+        loaded(b"\x80\x02}q\x00(K\x01h\x00K\x02K\x03u.").expect("a dictionary that holds itself");
     let Value::Dict(pairs) = arena.get(id) else { panic!("no dictionary") };
     assert_eq!((pairs.len(), pairs[0].1), (2, id));
 }

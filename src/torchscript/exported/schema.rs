@@ -66,6 +66,7 @@ pub struct NamedArgument {
 /// A value, given by name or in itself.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the names of torch.export's schema")]
 pub enum Argument {
     AsNone(IgnoredAny),
     AsTensor(Name),
