@@ -89,7 +89,7 @@ fn floats_are_what_bytes_are_to_an_extractor() {
 fn sets_on_different_scales_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let [bytes, floats, unit] = ["bytes.npy", "normalised.npy", "unit.npy"].map(|name| file(name));
+    let [bytes, floats, unit] = ["bytes.npy", "normalised.npy", "unit.npy"].map(file);
     let [real, fake] = sets();
     write_npy(&bytes, &real).unwrap();
     write_npy(&floats, &fake.mapv(|v| (f32::from(v) / 255.0 - 0.45) / 0.225)).unwrap();
