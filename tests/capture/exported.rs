@@ -202,8 +202,8 @@ fn gradients_are_those_of_the_same_networks_torchscript() {
         let layers = model.probe(&input).unwrap();
         let of: Vec<Layer> = layers.into_iter().filter(|l| l.name == "layer1.0").collect();
         model.prepare(&of, &execution(true)).unwrap();
-        let found = model
-            .gradients(&input, &mut |logits: &Tensor| Ok(logits.select(1, 2).sum(logits.kind())));
+        let found =
+            model.gradients(&input, |logits: &Tensor| Ok(logits.select(1, 2).sum(logits.kind())));
         Seen::of(&found.unwrap().input)
     };
     gradient("resnet.pt2").assert_near(&gradient("resnet.pt"), EXACT, "gradient of the input");
