@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::ffi::RawLayer;
-use super::layers::{Kind, Layer};
+use super::layers::{Kind, Layer, element};
 
 /// Depth of the dotted names that are chosen in any case.
 const DEPTH: usize = 2;
@@ -13,7 +13,7 @@ const REPEATED: usize = 3;
 
 /// Marks the layers taken by default: all modules down to depth two, and, however deep they lie, the
 /// children of a module that is opened; of layers that give one tensor only the one that finishes
-/// first. A module is opened where at least three of its children are blocks of one type, or all of
+/// first, and of a module that gives a tuple the first tensor. A module is opened where at least three of its children are blocks of one type, or all of
 /// them, where there are two. A block is a module that holds two or more layers with weights beside
 /// norms.
 pub(super) fn mark(layers: &mut [Layer], modules: &[RawLayer]) {
@@ -21,8 +21,9 @@ pub(super) fn mark(layers: &mut [Layer], modules: &[RawLayer]) {
     let opened = tree.opened();
     let mut taken: HashSet<String> = HashSet::new();
     for layer in layers {
-        let path = modules[layer.tap].path.as_str();
-        let wanted = depth(path) <= DEPTH || opened.contains(parent(path));
+        let (path, place) = element(&modules[layer.tap].path);
+        let first = place.unwrap_or(0) == 0;
+        let wanted = first && (depth(path) <= DEPTH || opened.contains(parent(path)));
         layer.by_default = wanted && !layer.aliases.iter().any(|alias| taken.contains(alias));
         if layer.by_default {
             taken.insert(layer.name.clone());
@@ -49,6 +50,9 @@ impl<'a> Tree<'a> {
     fn new(modules: &'a [RawLayer]) -> Self {
         let mut children: HashMap<&str, Vec<usize>> = HashMap::new();
         for (place, module) in modules.iter().enumerate() {
+            if element(&module.path).1.is_some_and(|place| place > 0) {
+                continue;
+            }
             children.entry(parent(&module.path)).or_default().push(place);
         }
         Self { modules, children }
@@ -71,7 +75,7 @@ impl<'a> Tree<'a> {
 
     fn is_block(&self, place: usize) -> bool {
         let module = &self.modules[place];
-        let is_leaf = !self.children.contains_key(module.path.as_str());
+        let is_leaf = !self.children.contains_key(element(&module.path).0);
         match Kind::of(&module.type_name, false, !is_leaf) {
             Kind::Block if is_leaf => module.parameters > 0,
             Kind::Block => self.weighted_below(place) >= 2,
@@ -82,7 +86,7 @@ impl<'a> Tree<'a> {
     /// Layers within a module that hold weights, norms aside.
     fn weighted_below(&self, place: usize) -> usize {
         let module = &self.modules[place];
-        match self.children.get(module.path.as_str()) {
+        match self.children.get(element(&module.path).0) {
             Some(children) => children.iter().map(|&child| self.weighted_below(child)).sum(),
             None => {
                 let kind = Kind::of(&module.type_name, false, false);

@@ -101,7 +101,8 @@ fn holds(type_name: &str, word: &str) -> bool {
 }
 
 /// One output of a module in a forward pass. A module called twice is two layers, `relu` and
-/// `relu:2`, as forward hooks would have seen it.
+/// `relu:2`, as forward hooks would have seen it; the tensors of the tuple that one gives are `rnn:0`,
+/// `rnn:1`, in its second call `rnn:0:2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Dotted name, with `:2` and so on for later calls.
@@ -153,6 +154,17 @@ impl Layer {
     /// The shape of its output as [`Axes::canonical`] gives it: N×C×positions.
     pub fn canonical_shape(&self) -> Vec<i64> {
         self.axes.canonical_shape(&self.shape)
+    }
+}
+
+/// Dotted path of a module, and which tensor it is of the tuple that the module gives.
+pub(super) fn element(path: &str) -> (&str, Option<usize>) {
+    match path.rsplit_once(':') {
+        Some((module, number)) => match number.parse() {
+            Ok(number) => (module, Some(number)),
+            Err(_) => (path, None),
+        },
+        None => (path, None),
     }
 }
 
@@ -273,8 +285,10 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), negative, matcher: matcher.compile_matcher() })
     }
 
+    /// A module that gives a tuple is named for its first tensor.
     fn matches(&self, name: &str) -> bool {
-        self.matcher.is_match(name.replace('.', "/"))
+        let is_match = |name: &str| self.matcher.is_match(name.replace('.', "/"));
+        is_match(name) || name.strip_suffix(":0").is_some_and(is_match)
     }
 }
 

@@ -9,7 +9,7 @@ use super::archive::{self, Archive};
 use super::dependence::{Cause, Dependence};
 use super::exported::{self, Interface};
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
-use super::layers::Layer;
+use super::layers::{Layer, element};
 use super::packing::Packing;
 use super::stages::{Stage, stages};
 use super::taps::Taps;
@@ -245,7 +245,7 @@ impl Model {
     /// What libtorch said.
     pub fn stages(&self) -> Result<Vec<Stage>> {
         let parameters = self.handle.parameters().map_err(|said| self.redraw_error(said))?;
-        let ran: Vec<&str> = self.raw.iter().map(|layer| layer.path.as_str()).collect();
+        let ran: Vec<&str> = self.raw.iter().map(|layer| element(&layer.path).0).collect();
         Ok(stages(&parameters, &ran))
     }
 

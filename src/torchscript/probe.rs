@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::axes::{Axes, Shown};
 use super::dependence::{Dependence, differ, excerpt};
 use super::ffi::Answer;
-use super::layers::{Kind, Layer};
+use super::layers::{Kind, Layer, element};
 use super::model::Model;
 use super::{defaults, draws, tensors};
 use crate::error::{Error, Result};
@@ -203,7 +203,7 @@ impl Model {
     /// A module as the graph has it, before it ran.
     pub(super) fn module(&self, tap: usize) -> Layer {
         let raw = &self.raw[tap];
-        let prefix = format!("{}.", raw.path);
+        let prefix = format!("{}.", element(&raw.path).0);
         let has_children = self.raw.iter().any(|l| l.path.starts_with(&prefix));
         Layer {
             name: raw.path.clone(),

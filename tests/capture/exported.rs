@@ -306,3 +306,44 @@ fn a_model_that_changes_itself_begins_each_run_with_what_was_saved() {
         }
     }
 }
+
+#[test]
+fn each_tensor_of_a_tuple_is_a_layer() {
+    let cases = cases();
+    let case = &cases["tuples"];
+    let mut expected = vec![];
+    for module in case["layers"].as_array().unwrap() {
+        let name = module["name"].as_str().unwrap();
+        let (path, call) =
+            name.split_once(':').map_or((name, ""), |_| name.split_at(name.len() - 2));
+        match module.get("elements") {
+            None => expected.push((name.to_owned(), module)),
+            Some(elements) => {
+                for (place, values) in elements.as_array().unwrap().iter().enumerate() {
+                    expected.push((format!("{path}:{place}{call}"), values));
+                }
+            }
+        }
+    }
+    for optimize in [false, true] {
+        let (layers, all) = run("tuples.pt", &input(case), optimize);
+        let wanted: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names(&layers), wanted);
+        assert!(wanted.contains(&"rnn:2") && wanted.contains(&"halves:1:2"), "{wanted:?}");
+        for ((name, golden), (_, seen)) in expected.iter().zip(&all) {
+            assert_is(seen, golden, EXACT, name);
+        }
+        let chosen = |pattern: &str| {
+            let selection = repsim::torchscript::Selection::new(&[pattern]).unwrap();
+            selection.choose(&layers, Path::new("tuples.pt")).unwrap()
+        };
+        assert_eq!(names(&chosen("rnn")), ["rnn:0"]);
+        assert_eq!(
+            names(&chosen("halves:*")),
+            ["halves:0", "halves:1", "halves:0:2", "halves:1:2"]
+        );
+        let default: Vec<&str> =
+            layers.iter().filter(|l| l.by_default).map(|l| l.name.as_str()).collect();
+        assert_eq!(default, ["rnn:0", "halves.fc", "halves.fc:2"]);
+    }
+}

@@ -42,6 +42,14 @@ bool is_forward(const std::string& method) {
 
 bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*TensorType::get()); }
 
+// Whether a type is a tuple, a nested one included, with a tensor in it.
+bool is_tensor_tuple(const c10::Type& type) {
+  if (type.kind() != TypeKind::TupleType) return false;
+  for (const auto& element : type.expectRef<TupleType>().elements())
+    if (element->isSubtypeOf(*TensorType::get()) || is_tensor_tuple(*element)) return true;
+  return false;
+}
+
 int64_t count_parameters(const Module& module) {
   int64_t count = 0;
   for (const auto& parameter : module.parameters()) count += parameter.numel();
@@ -110,8 +118,12 @@ Node* Tapper::inline_method(Node* call) {
   const auto results = inlineCallTo(call, &function, /*use_graph=*/false);
   own(callee.path, previous->next(), next);
   if (is_forward(method) && results.size() == 1 && !callee.path.empty()) {
-    const int64_t layer = layer_of(callee, results[0]);
-    if (is_tensor(results[0])) tap(results[0], next, layer);
+    if (is_tensor_tuple(*results[0]->type())) {
+      tap_elements(callee, results[0], next);
+    } else {
+      const int64_t layer = layer_of(callee, callee.path, results[0]);
+      if (is_tensor(results[0])) tap(results[0], next, layer);
+    }
   }
   return previous->next();
 }
@@ -153,12 +165,33 @@ void Tapper::walk_operators(Block* block) {
   }
 }
 
-int64_t Tapper::layer_of(const Submodule& submodule, const Value* result) {
-  const auto [found, is_new] =
-      by_path_.emplace(submodule.path, static_cast<int64_t>(layers.size()));
+// Takes a tuple apart behind the call that gave it, taps its tensors, and puts it together again.
+void Tapper::tap_elements(const Submodule& submodule, Value* tuple, Node* before) {
+  WithInsertPoint here(before);
+  int64_t element = 0;
+  Node* whole = nullptr;
+  const std::function<Value*(Value*)> rebuilt = [&](Value* value) -> Value* {
+    if (is_tensor(value)) {
+      const auto path = submodule.path + ":" + std::to_string(element++);
+      return insert_tap(graph_, value, layer_of(submodule, path, value))->output();
+    }
+    if (value->type()->kind() != TypeKind::TupleType) return value;
+    Node* parts = graph_.insertNode(graph_.createTupleUnpack(value));
+    std::vector<Value*> elements;
+    for (Value* part : parts->outputs()) elements.push_back(rebuilt(part));
+    const auto type = value->type()->expect<TupleType>();
+    whole = graph_.insertNode(graph_.createTuple(elements, type->schema() ? type : nullptr));
+    return whole->output();
+  };
+  Value* again = rebuilt(tuple);
+  tuple->replaceAllUsesAfterNodeWith(whole, again);
+}
+
+int64_t Tapper::layer_of(const Submodule& submodule, const std::string& path, const Value* result) {
+  const auto [found, is_new] = by_path_.emplace(path, static_cast<int64_t>(layers.size()));
   if (is_new) {
     const auto name = submodule.module.type()->name();
-    layers.push_back({submodule.path, name ? name->name() : "Module", result->type()->annotation_str(),
+    layers.push_back({path, name ? name->name() : "Module", result->type()->annotation_str(),
                       count_parameters(submodule.module), is_tensor(result)});
   }
   layers[found->second].gives_tensor |= is_tensor(result);

@@ -27,7 +27,8 @@ class HookScope {
 };
 
 struct Layer {
-  std::string path;      // dotted name of the module, or kind and order of an operator
+  std::string path;      // dotted name of the module, with `:0`, `:1` and so on for the tensors of a
+                         // tuple; or kind and order of an operator
   std::string type;      // the module's class, or the operator
   std::string result;    // TorchScript type of what it returns
   int64_t parameters;    // with those of its children
@@ -61,7 +62,9 @@ class Tapper {
   torch::jit::Node* inline_function(torch::jit::Node* call);
   void own(const std::string& path, torch::jit::Node* first, const torch::jit::Node* end);
   void walk_operators(torch::jit::Block* block);
-  int64_t layer_of(const Submodule& submodule, const torch::jit::Value* result);
+  int64_t layer_of(const Submodule& submodule, const std::string& path,
+                   const torch::jit::Value* result);
+  void tap_elements(const Submodule& submodule, torch::jit::Value* tuple, torch::jit::Node* before);
   void tap(torch::jit::Value* value, torch::jit::Node* before, int64_t layer);
 
   torch::jit::Graph& graph_;

@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
+#include <torch/csrc/jit/passes/lower_tuples.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -371,6 +372,7 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     for (size_t i = 0; i < count; i++) wanted.at(layers[i]) = true;
     repsim::name_outputs(model->tapped->block(), model->layers);
     repsim::keep_taps(model->tapped->block(), wanted);
+    LowerSimpleTuples(model->tapped);
     model->module.to(at::Device(std::string(device)));
     const Module loaded = model->module;
     auto why_not = want_optimize ? optimize(*model) : std::string();

@@ -235,7 +235,7 @@ def axes_of(case: Case, found: dict[str, Tensor]) -> dict[str, dict[str, int]]:
         axes = {"samples": sample, "channels": rule(layer, output.dim())}
         # Only torchvision's ViT puts a token in front.
         if output.dim() == 3:
-            inside = name == "vit" and layer.startswith("encoder") and "self_attention" not in layer
+            inside = name == "vit" and layer.startswith("encoder")
             axes["class_tokens"] = 1 if inside else 0
         layers[layer] = axes
     return layers

@@ -10,8 +10,8 @@ A case has three kinds of files:
 * `CASE.safetensors`: the tensors `input`, `output` and `layer/NAME`, all float32;
 * `CASE.json`: `layers` in the order in which their calls ended (children before parents), each
   with name, module, call, shape and parameters. The second call of a module has the name
-  `NAME:2`. `not_called` names modules that no call reached, `no_tensor` calls whose result is
-  no tensor.
+  `NAME:2`; the tensors of a tuple are `NAME:0`, `NAME:1`. `not_called` names modules that no call
+  reached, `no_tensor` calls that gave no tensor.
 
 The input is also there as an array file where the command line is to read it.
 """
@@ -50,21 +50,31 @@ class Recording:
     no_tensor: list[str] = field(default_factory=list)
 
     def add(self, path: str, call: int, module: nn.Module, result: Any) -> None:
-        """Keeps a copy of the result of one call, or its name where it is no tensor."""
-        name = path if call == 1 else f"{path}:{call}"
-        if not isinstance(result, Tensor):
-            self.no_tensor.append(name)
-            return
-        self.values[f"layer/{name}"] = result.detach().clone()
-        self.layers.append(
-            {
-                "name": name,
-                "module": type(module).__name__,
-                "call": call,
-                "shape": list(result.shape),
-                "parameters": sum(weight.numel() for weight in module.parameters()),
-            }
-        )
+        """Keeps a copy of each tensor that one call gave, or its name where it gave none."""
+        suffix = "" if call == 1 else f":{call}"
+        tensors = flat(result)
+        if not tensors:
+            self.no_tensor.append(path + suffix)
+        for place, tensor in enumerate(tensors):
+            element = "" if isinstance(result, Tensor) else f":{place}"
+            name = path + element + suffix
+            self.values[f"layer/{name}"] = tensor.detach().clone()
+            self.layers.append(
+                {
+                    "name": name,
+                    "module": type(module).__name__,
+                    "call": call,
+                    "shape": list(tensor.shape),
+                    "parameters": sum(weight.numel() for weight in module.parameters()),
+                }
+            )
+
+
+def flat(result: Any) -> list[Tensor]:
+    """The tensors of a tuple, those of tuples in it included."""
+    if isinstance(result, tuple):
+        return [tensor for part in result for tensor in flat(part)]
+    return [result] if isinstance(result, Tensor) else []
 
 
 def record(model: nn.Module, batch: Tensor) -> Recording:

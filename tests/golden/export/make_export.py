@@ -113,6 +113,33 @@ class Inceptions(nn.Module):
         return self.fc(self.second(self.first(x)).mean((2, 3)))
 
 
+class Halves(nn.Module):
+    """Gives both halves of its input, one of them changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = x.chunk(2, dim=-1)
+        return self.fc(first), second
+
+
+class Tuples(nn.Module):
+    """Modules that give tuples, nested ones and in more than one call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(4, 6, batch_first=True)
+        self.halves = Halves()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        steps, (hidden, cell) = self.rnn(x)
+        first, second = self.halves(steps)
+        third, fourth = self.halves(torch.cat((second, first), -1))
+        return third * fourth, (hidden, cell)
+
+
 class Policy(nn.Module):
     """A policy for one robot that keeps the state of its LSTM in buffers."""
 
@@ -314,6 +341,10 @@ def main() -> None:
     case(cases, "gpt2", GPT2LMHeadModel(tiny).eval().double(), ids)
     llama = LlamaConfig(**small, max_position_embeddings=16, use_cache=False)
     case(cases, "llama", LlamaForCausalLM(llama).eval().double(), ids)
+    tuples = Tuples().eval().double()
+    save_script("tuples.pt", torch.jit.script(tuples))
+    given = {"shape": list(steps.shape), "dtype": "float64", "values": steps.flatten().tolist()}
+    cases["tuples"] = {"input": given} | record(tuples, steps)
     save_policy(cases, steps[:, 0])
     (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
 
