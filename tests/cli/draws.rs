@@ -269,7 +269,7 @@ fn advice_is_for_the_cause() {
 #[test]
 fn each_tensor_of_a_tuple_is_listed_and_a_module_stands_for_its_first() {
     for (name, states) in [("lstm", 2), ("gru", 1)] {
-        let listed = report(&format!("layers {{draws/{name}.pt}} --input-size 7x4"));
+        let listed = report(&format!("layers {{draws/{name}.pt}} --input-size 7x4 --json"));
         let layers = listed["results"]["layers"].as_array().unwrap();
         let names: Vec<&str> = layers.iter().map(|l| l["name"].as_str().unwrap()).collect();
         for element in 0..=states {
@@ -278,14 +278,15 @@ fn each_tensor_of_a_tuple_is_listed_and_a_module_stands_for_its_first() {
         assert!(!names.contains(&format!("rnn:{}", states + 1).as_str()), "{names:?}");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.npz").display().to_string();
-        let values = ndarray::Array3::from_shape_fn((6, 7, 4), |(i, j, k)| ((i * j + k) as f32).sin());
+        let values =
+            ndarray::Array3::from_shape_fn((6, 7, 4), |(i, j, k)| ((i * j + k) as f32).sin());
         let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(&file).unwrap());
         npz.add_array("x", &values).unwrap();
         npz.finish().unwrap();
         let found = report(&format!("cka {{draws/{name}.pt}} --data {file} --layers rnn"));
         assert_eq!(found["results"]["layers_a"], serde_json::json!(["rnn:0"]));
         assert_near(&matrix(&found, "cka"), &[vec![1.0]], GOLDEN);
-        let found = report(&format!("cka {{draws/{name}.pt}} --data {file} --layers 'rnn:*'"));
+        let found = report(&format!("cka {{draws/{name}.pt}} --data {file} --layers rnn:*"));
         assert_eq!(matrix(&found, "cka").len(), states + 1);
     }
 }
