@@ -1,42 +1,103 @@
 """Exports the InceptionV3 that FID is defined with as TorchScript, for `repsim fid --model`.
 
-    pip install pytorch-fid
+    pip install pytorch-fid          # or clean-fid, or torch-fidelity
     python inception.py inception.pt
+    python inception.py --package torch-fidelity inception.pt
 
-The weights are pytorch-fid's, which it downloads. The archive follows the calling convention of FID's
-extractors: `forward(images, return_features)` takes N x 3 x 299 x 299 of 0 to 255 and returns N x 2048, so
-that repsim resizes as clean-fid does (`--resize legacy-pytorch` as pytorch-fid does).
+The weights are those of the package, from where it keeps them; it downloads them the first time. The archive
+follows the calling convention of FID's extractors: `forward(images, return_features)` takes N x 3 x 299 x 299
+of 0 to 255 and returns N x 2048, so that repsim resizes as clean-fid does (`--resize legacy-pytorch` as
+pytorch-fid does). clean-fid's own file is TorchScript of this kind already and is copied.
 """
 
 import argparse
+import importlib.util
+import shutil
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
-from pytorch_fid.inception import InceptionV3
 from torch import Tensor, nn
 
+SIZE = 299
 
-class Features(nn.Module):
-    """The 2048 features before the last layer, of images in -1 to 1."""
+
+class PytorchFid(nn.Module):
+    """pytorch-fid's features of images of 0 to 255."""
 
     def __init__(self) -> None:
         super().__init__()
+        from pytorch_fid.inception import InceptionV3
+
         self.network = InceptionV3([3], resize_input=False, normalize_input=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network(images)[0].flatten(1)
+        return self.network(images / 127.5 - 1.0)[0].flatten(1)
 
 
-class Extractor(nn.Module):
-    """The same of bytes, with the flag by which extractors are recognised."""
+class TorchFidelity(nn.Module):
+    """torch-fidelity's features of images of 0 to 255, of which it takes whole numbers of any size itself."""
 
     def __init__(self) -> None:
         super().__init__()
-        example = torch.zeros(2, 3, 299, 299)
-        self.features = torch.jit.trace(Features().eval(), example, check_trace=False)
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        self.network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+
+    def forward(self, images: Tensor) -> Tensor:
+        module = "torch_fidelity.feature_extractor_inceptionv3"
+        with patch(f"{module}.vassert"), patch(
+            f"{module}.interpolate_bilinear_2d_like_tensorflow1x", lambda images, **_: images
+        ):
+            return self.network(images)[0]
+
+
+class Extractor(nn.Module):
+    """Features with the flag by which extractors are recognised."""
+
+    def __init__(self, features: nn.Module) -> None:
+        super().__init__()
+        example = torch.rand(2, 3, SIZE, SIZE) * 255
+        self.features = torch.jit.trace(features.eval(), example, check_trace=False)
 
     def forward(self, images: Tensor, return_features: bool = True) -> Tensor:
-        return self.features(images / 127.5 - 1.0)
+        return self.features(images)
+
+
+PACKAGES = {
+    "pytorch-fid": ("pytorch_fid", PytorchFid),
+    "torch-fidelity": ("torch_fidelity", TorchFidelity),
+    "clean-fid": ("cleanfid", None),
+}
+
+
+def installed() -> str:
+    """The first of the packages that is there."""
+    for package, (module, _) in PACKAGES.items():
+        if importlib.util.find_spec(module):
+            return package
+    raise SystemExit(f"none of {', '.join(PACKAGES)} is installed: pip install pytorch-fid")
+
+
+def build(make: type[nn.Module], seed: int | None) -> nn.Module:
+    """The network with the package's weights, or with random ones, for which nothing is downloaded."""
+    if seed is None:
+        return make()
+    torch.manual_seed(seed)
+    with ExitStack() as patches:
+        for module in ("pytorch_fid.inception", "torch_fidelity.feature_extractor_inceptionv3"):
+            if importlib.util.find_spec(module.split(".")[0]):
+                patches.enter_context(patch(f"{module}.load_state_dict_from_url", return_value={}))
+        patches.enter_context(patch.object(nn.Module, "load_state_dict"))
+        return make()
+
+
+def copy_of_clean_fid(output: Path) -> None:
+    from cleanfid.downloads_helper import check_download_inception
+
+    shutil.copy(check_download_inception(tempfile.gettempdir()), output)
 
 
 def main() -> None:
@@ -44,8 +105,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("output", type=Path, help="the TorchScript file to write")
+    parser.add_argument("--package", choices=PACKAGES, help="whose weights [default: what is installed]")
+    parser.add_argument("--random", type=int, metavar="SEED", help="random weights, to try it out")
     arguments = parser.parse_args()
-    extractor = Extractor().eval().requires_grad_(False)
+    _, make = PACKAGES[arguments.package or installed()]
+    if make is None and arguments.random is not None:
+        parser.error("clean-fid's file is TorchScript already: there is nothing to draw weights for")
+    if make is None:
+        return copy_of_clean_fid(arguments.output)
+    extractor = Extractor(build(make, arguments.random)).eval().requires_grad_(False)
     torch.jit.script(extractor).save(arguments.output)
 
 

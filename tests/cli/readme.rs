@@ -208,6 +208,35 @@ fn blocks_of_python_export_models() {
     }
 }
 
+/// The script that exports networks by name: one with its preprocessing, and one of a function.
+#[test]
+fn the_script_exports_what_repsim_runs() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let module = "from torch import nn\ndef net():\n    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())\n";
+    fs::write(folder.path().join("nets.py"), module).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/export/export.py");
+    for (model, output, options) in [
+        ("torchvision:squeezenet1_1", "named.pt2", ["--weights", "random"]),
+        ("torchvision:squeezenet1_1", "named.pt", ["--weights", "random"]),
+        ("nets:net", "own.pt2", ["--input", "3x32x32"]),
+    ] {
+        let mut export = Command::new(&python);
+        export.arg(&script).args([model, output]).args(options).current_dir(folder.path());
+        let run = export.env("PYTHONPATH", folder.path()).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let model = folder.path().join(output).display().to_string();
+        let images = path("images").display().to_string();
+        let run = repsim(["cka", &model, "--data", &images, "--limit", "10", "--output", "-"]);
+        assert_eq!(run.code, 0, "{output}: {}", run.stderr);
+        let own = run.stderr.contains("preprocessing: own");
+        assert_eq!(own, output.starts_with("named"), "{}", run.stderr);
+    }
+    let steps = fs::read_to_string(folder.path().join("named.repsim.toml")).unwrap();
+    assert!(steps.contains("resize = 256") && steps.contains("crop = 224"), "{steps}");
+    assert!(!folder.path().join("own.repsim.toml").exists());
+}
+
 #[test]
 fn files_it_points_to_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
