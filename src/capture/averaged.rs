@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use tch::{Kind, Tensor};
 
-use super::reduce::Reduce;
+use super::reduce::{Reduce, Tokens};
 use crate::error::Result;
 use crate::torchscript::tensors;
 
@@ -34,8 +34,13 @@ impl Averaged {
     ///
     /// # Errors
     /// What libtorch said.
-    pub fn add(&mut self, reduce: Reduce, output: &Tensor, class_tokens: usize) -> Result<()> {
-        let Some(sizes) = reduce.magnitudes(output, class_tokens) else { return Ok(()) };
+    pub fn add<'a>(
+        &mut self,
+        reduce: Reduce,
+        output: &Tensor,
+        tokens: impl Into<Tokens<'a>>,
+    ) -> Result<()> {
+        let Some(sizes) = reduce.magnitudes(output, tokens) else { return Ok(()) };
         let sum = sizes.square().sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
         let found = Array1::from_iter(tensors::to_vector(&sum)?.iter().copied());
         self.merge(&Self { squares: found });

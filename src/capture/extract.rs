@@ -217,7 +217,7 @@ impl Collector<'_, '_> {
     }
 
     fn check_finite(&self, at: Place<'_>, output: &Tensor) -> Result<()> {
-        let Some(row) = first_not_finite(&self.reduce.rows(output, at.class_tokens)?) else {
+        let Some(row) = first_not_finite(&self.reduce.rows(output, at.tokens)?) else {
             return Ok(());
         };
         let what = match &self.layer {

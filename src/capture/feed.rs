@@ -6,7 +6,7 @@ use std::time::Instant;
 use tch::{Kind, Tensor};
 
 use super::judge::{Judge, Judged, Naming};
-use super::{Progress, Reduce, Timing};
+use super::{Progress, Reduce, Timing, Tokens};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
@@ -158,8 +158,8 @@ pub struct Place<'a> {
     pub layer: usize,
     /// Samples in the batch.
     pub samples: usize,
-    /// Tokens in front that do not come from the input.
-    pub class_tokens: usize,
+    /// Which tokens of the output are those of the samples.
+    pub tokens: Tokens<'a>,
     /// Name of the sample in a row of the batch.
     pub name: &'a dyn Fn(usize) -> String,
     /// Position in the data set of the sample in each row; empty for stored representations.
@@ -297,10 +297,11 @@ impl ModelFeed<'_> {
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
                 let indices = &batch.indices;
-                let (samples, class_tokens, single) = (batch.len(), 0, false);
+                let mask = token_mask(dataset, &inputs[subject.input]);
+                let tokens = Tokens { class: 0, mask: mask.as_ref() };
+                let (samples, single) = (batch.len(), false);
                 let name = &name;
-                let at =
-                    Place { subject: i, layer: 0, samples, class_tokens, name, indices, single };
+                let at = Place { subject: i, layer: 0, samples, tokens, name, indices, single };
                 let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
                 self.judges[i].take(dataset, indices, output.as_ref())?;
             }
@@ -326,9 +327,8 @@ impl Subject {
             let axes = &layers[layer].axes;
             let output = real(output, axes)?;
             check_shape(&layers[layer], &output, at.samples, &path)?;
-            let class_tokens = axes.class_tokens.unwrap_or(0);
-            let answer =
-                consumer.layer(Place { layer, class_tokens, ..at }, &axes.canonical(&output));
+            let tokens = Tokens { class: axes.class_tokens.unwrap_or(0), ..at.tokens };
+            let answer = consumer.layer(Place { layer, tokens, ..at }, &axes.canonical(&output));
             in_taps += tapped.elapsed().as_secs_f64();
             Ok(match answer? {
                 Answer::Replace(tensor) => Answer::Replace(axes.restore(&tensor)),
@@ -368,6 +368,13 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
                     .to_owned(),
         }),
     }
+}
+
+/// Which tokens of a batch are no padding, as its `attention_mask` says; `None` where all are.
+fn token_mask(dataset: &Dataset, input: &Tensor) -> Option<Tensor> {
+    let (start, tokens) = dataset.mask_columns()?;
+    let mask = input.narrow(1, start as i64, tokens as i64).ne(0.0);
+    (mask.logical_not().any().int64_value(&[]) != 0).then_some(mask)
 }
 
 fn to_tensors(batch: &Batch) -> Result<Vec<Tensor>> {

@@ -100,7 +100,7 @@ impl Consumer for FullPass<'_> {
             if target.absence.is_some() {
                 continue;
             }
-            let rows = self.reduce.rows(output, at.class_tokens)?;
+            let rows = self.reduce.rows(output, at.tokens)?;
             let block = store.extend(&rows)?;
             if let Some(row) = block.first_not_finite() {
                 target.absence = Some(why_not_finite(&at, &rows, row));
@@ -110,7 +110,7 @@ impl Consumer for FullPass<'_> {
                 target.add_beside(self.done, store.along_centre(&rows)?);
             }
             if part.features.start == 0 {
-                target.averaged.add(self.reduce, output, at.class_tokens)?;
+                target.averaged.add(self.reduce, output, at.tokens)?;
                 target.gram.push_rows(block.products.view());
             } else {
                 target.gram.add_rows(self.done, block.products.view());

@@ -86,14 +86,14 @@ impl Consumer for Minibatch {
         if small || state.absence.is_some() {
             return Ok(Answer::Keep);
         }
-        let rows = self.reduce.rows(output, at.class_tokens)?;
+        let rows = self.reduce.rows(output, at.tokens)?;
         let block = batch_gram(&rows, &mut state.centre)?;
         if let Some(row) = block.first_not_finite() {
             state.absence = Some(why_not_finite(&at, &rows, row));
             return Ok(Answer::Keep);
         }
         let mut gram = PackedSymmetric::from_square(block.products.view());
-        state.averaged.add(self.reduce, output, at.class_tokens)?;
+        state.averaged.add(self.reduce, output, at.tokens)?;
         state.samples += gram.order();
         state.scatter += Centring::Double.of(&gram).scatter();
         match settle(&mut gram, self.kernel) {

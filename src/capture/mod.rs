@@ -24,7 +24,7 @@ pub use feed::{
     to_tensor,
 };
 pub use judge::{Judge, Judged, Naming};
-pub use reduce::Reduce;
+pub use reduce::{Reduce, Tokens};
 
 /// Told how far a run has come.
 pub trait Progress {

@@ -30,6 +30,21 @@ pub enum Reduce {
     Last,
 }
 
+/// Which tokens of an output are those of the samples.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tokens<'a> {
+    /// Tokens in front that do not come from the input: class and register tokens.
+    pub class: usize,
+    /// N×T, true for the tokens of a sample and false for its padding; for outputs of T positions.
+    pub mask: Option<&'a Tensor>,
+}
+
+impl From<usize> for Tokens<'_> {
+    fn from(class: usize) -> Self {
+        Self { class, mask: None }
+    }
+}
+
 impl Reduce {
     /// The word for it on the command line.
     pub const NAMES: [&'static str; 6] =
@@ -40,15 +55,16 @@ impl Reduce {
         [Self::Flatten, Self::Gap, Self::Spatial, Self::TokensMean, Self::Cls, Self::Last];
 
     /// The rows of a layer's output N×C×positions, without a copy where its memory layout allows it;
-    /// float64 stays what it is, all else becomes float32. `class_tokens` is the number of tokens in
-    /// front that are none of the input's.
+    /// float64 stays what it is, all else becomes float32. Padding is left out of means over tokens and
+    /// of positions, and is neither the first nor the last token.
     ///
     /// The order of the features follows the order in memory (channels-last or not): it is the same
     /// for every batch and no measure here depends on it.
     ///
     /// # Errors
     /// The output is a scalar, or has no tokens where they are reduced.
-    pub fn rows(self, output: &Tensor, class_tokens: usize) -> Result<Tensor> {
+    pub fn rows<'a>(self, output: &Tensor, tokens: impl Into<Tokens<'a>>) -> Result<Tensor> {
+        let tokens = tokens.into();
         let output = match output.kind() {
             Kind::Double => output.detach(),
             _ => output.detach().to_kind(Kind::Float),
@@ -63,29 +79,33 @@ impl Reduce {
         self.check(&shape).map_err(|problem| {
             Error::usage(format!("a layer gives {problem}"), "use --reduce gap or flatten")
         })?;
+        let mask = tokens.mask_of(&output);
         let rows = match self {
-            Self::Spatial => return Ok(positions(&output)),
+            Self::Spatial => return Ok(positions(&output, mask.as_ref())),
             Self::Flatten => in_memory_order(&output),
             Self::Gap => pooled(&output),
             _ if shape.len() < 3 => output,
-            Self::TokensMean => pooled(&without_first(&output, class_tokens)),
-            Self::Cls => output.select(2, 0),
-            Self::Last => output.select(2, -1),
+            Self::TokensMean => mean_of_tokens(&output, tokens.class, mask.as_ref()),
+            Self::Cls => first_token(&output, mask.as_ref()),
+            Self::Last => last_token(&output, mask.as_ref()),
         };
         Ok(rows.reshape([samples, -1]))
     }
 
     /// How large the numbers are that means are taken over: the mean of their absolute values, as
     /// [`Reduce::rows`]; `None` where rows are no means.
-    pub fn magnitudes(self, output: &Tensor, class_tokens: usize) -> Option<Tensor> {
+    pub fn magnitudes<'a>(self, output: &Tensor, tokens: impl Into<Tokens<'a>>) -> Option<Tensor> {
+        let tokens = tokens.into();
         if output.dim() < 3 {
             return None;
         }
         let kind = if output.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-        let sizes = |part: &Tensor| pooled(&part.detach().to_kind(kind).abs());
+        let sizes = output.detach().to_kind(kind).abs();
         match self {
-            Self::Gap => Some(sizes(output)),
-            Self::TokensMean => Some(sizes(&without_first(output, class_tokens))),
+            Self::Gap => Some(pooled(&sizes)),
+            Self::TokensMean => {
+                Some(mean_of_tokens(&sizes, tokens.class, tokens.mask_of(output).as_ref()))
+            }
             Self::Flatten | Self::Spatial | Self::Cls | Self::Last => None,
         }
     }
@@ -156,11 +176,58 @@ fn without_first(output: &Tensor, count: usize) -> Tensor {
     if count < all { output.narrow(2, count, all - count) } else { output.shallow_clone() }
 }
 
-fn positions(output: &Tensor) -> Tensor {
+fn positions(output: &Tensor, mask: Option<&Tensor>) -> Tensor {
     let shape = output.size();
-    match shape.as_slice() {
+    let rows = match shape.as_slice() {
         [_, channels, ..] => output.movedim_int(1, -1).reshape([-1, *channels]),
         _ => output.reshape([-1, 1]),
+    };
+    match mask {
+        Some(mask) => rows.index_select(0, &mask.reshape([-1]).nonzero().reshape([-1])),
+        None => rows,
+    }
+}
+
+impl Tokens<'_> {
+    /// The mask of an output N×C×positions, if it has as many positions.
+    fn mask_of(&self, output: &Tensor) -> Option<Tensor> {
+        let (mask, shape) = (self.mask?, output.size());
+        let whole = [shape.first().copied(), Some(shape.iter().skip(2).product())];
+        let fits =
+            shape.len() > 2 && mask.size() == whole.into_iter().flatten().collect::<Vec<_>>();
+        fits.then(|| mask.to_device(output.device()))
+    }
+}
+
+/// The channel means over the tokens of the samples.
+fn mean_of_tokens(output: &Tensor, class_tokens: usize, mask: Option<&Tensor>) -> Tensor {
+    let Some(mask) = mask.filter(|_| output.dim() == 3) else {
+        return pooled(&without_first(output, class_tokens));
+    };
+    let output = without_first(output, class_tokens);
+    let tokens = output.size()[2];
+    let mask = mask.narrow(1, mask.size()[1] - tokens, tokens).unsqueeze(1);
+    let sums = output.masked_fill(&mask.logical_not(), 0.0).sum_dim_intlist(
+        [2i64].as_slice(),
+        false,
+        output.kind(),
+    );
+    sums / mask.sum_dim_intlist([2i64].as_slice(), false, output.kind())
+}
+
+/// The first token of each sample.
+fn first_token(output: &Tensor, mask: Option<&Tensor>) -> Tensor {
+    let Some(mask) = mask.filter(|_| output.dim() == 3) else { return output.select(2, 0) };
+    let places = mask.to_kind(Kind::Int64).argmax(1, true).unsqueeze(1);
+    let places = places.expand([output.size()[0], output.size()[1], 1], false);
+    output.gather(2, &places, false).squeeze_dim(2)
+}
+
+/// The last token of each sample.
+fn last_token(output: &Tensor, mask: Option<&Tensor>) -> Tensor {
+    match mask {
+        Some(mask) => first_token(&output.flip([2]), Some(&mask.flip([1]))),
+        None => output.select(2, -1),
     }
 }
 
@@ -226,6 +293,28 @@ mod tests {
             let expected = Tensor::from_slice(&expected).to_kind(Kind::Float).view((1, 2));
             assert_eq!(reduce.rows(&tokens, first)?, expected, "{reduce} without {first}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn padding_is_no_token() -> Result<()> {
+        // 2×1×4: tokens 1, 2, 3 and one of padding; one of padding and 4, 5, 6.
+        let tokens = Tensor::from_slice(&[1f32, 2.0, 3.0, f32::NAN, 9.0, 4.0, 5.0, 6.0]);
+        let tokens = tokens.reshape([2, 1, 4]);
+        let mask = Tensor::from_slice(&[true, true, true, false, false, true, true, true]);
+        let mask = mask.reshape([2, 4]);
+        let of = |reduce: Reduce, class| {
+            let rows = reduce.rows(&tokens, Tokens { class, mask: Some(&mask) })?;
+            Ok(Vec::<f32>::try_from(rows.reshape([-1])).unwrap_or_default())
+        };
+        assert_eq!(of(Reduce::TokensMean, 0)?, [2.0, 5.0]);
+        assert_eq!(of(Reduce::TokensMean, 2)?, [3.0, 5.5]);
+        assert_eq!(of(Reduce::Last, 0)?, [3.0, 6.0]);
+        assert_eq!(of(Reduce::Cls, 0)?, [1.0, 4.0]);
+        assert_eq!(of(Reduce::Spatial, 0)?, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let other = Tensor::from_slice(&[true, false]).reshape([2, 1]);
+        let all = Reduce::Last.rows(&tokens, Tokens { class: 0, mask: Some(&other) })?;
+        assert!(all.double_value(&[0, 0]).is_nan());
         Ok(())
     }
 

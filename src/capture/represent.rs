@@ -322,7 +322,7 @@ impl Consumer for Pass<'_> {
             return self.pass.layer(at, output);
         }
         self.kept.note_samples(&at);
-        let rows = self.wanted.reduce.rows(output, at.class_tokens)?;
+        let rows = self.wanted.reduce.rows(output, at.tokens)?;
         let state = &mut self.kept.layers[at.subject][at.layer];
         state.constant = at.constant(output);
         add_sparsity(&mut state.sparsity, &rows)?;
@@ -332,7 +332,7 @@ impl Consumer for Pass<'_> {
             let why = || format!("NaN or infinite for sample {}", (at.name)(row));
             state.absence.get_or_insert_with(why);
         } else {
-            state.averaged.add(self.wanted.reduce, output, at.class_tokens)?;
+            state.averaged.add(self.wanted.reduce, output, at.tokens)?;
             state.rows.add(&rows)?;
         }
         Ok(Answer::Keep)

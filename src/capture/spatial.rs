@@ -208,8 +208,10 @@ impl Consumer for Spatial {
         let state = &mut self.layers[at.subject][at.layer];
         state.constant = at.constant(output);
         if state.absence.is_none() {
-            let rows = Reduce::Spatial.rows(output, at.class_tokens)?.contiguous();
+            let rows = Reduce::Spatial.rows(output, at.tokens)?.contiguous();
             if !state.take(&rows)? {
+                // Without the mask, so that each sample has equally many rows.
+                let rows = Reduce::Spatial.rows(output, 0)?.contiguous();
                 state.absence = Some(why_not_finite(&at, &rows, 0));
             }
         }

@@ -4,7 +4,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use tch::Tensor;
 
 use super::feed::{Consumer, Feed, Place};
-use super::{Progress, Timing};
+use super::{Progress, Timing, Tokens};
 use crate::data::{copies, digest};
 use crate::error::Result;
 use crate::torchscript::{Answer, Axes, tensors};
@@ -126,9 +126,9 @@ impl StoredFeed {
             }
             for (layer, array) in layers.iter().enumerate() {
                 let rows = array.values.narrow(0, start as i64, count as i64);
-                let (samples, class_tokens, indices) = (count, 0, &[][..]);
+                let (samples, tokens, indices) = (count, Tokens::default(), &[][..]);
                 let (name, single) = (&name, array.single);
-                let at = Place { subject, layer, samples, class_tokens, name, indices, single };
+                let at = Place { subject, layer, samples, tokens, name, indices, single };
                 if matches!(consumer.layer(at, &rows)?, Answer::Stop) {
                     break;
                 }

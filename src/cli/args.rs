@@ -25,9 +25,17 @@ pub struct TalkArgs {
 /// Which samples, of one data set.
 #[derive(Args)]
 pub struct DataArgs {
-    /// Images: a folder (sub-folders are classes), .npy, .npz, .safetensors, CIFAR-10 or MNIST files
+    /// Images: a folder (sub-folders are classes), .npy, .npz, .safetensors, CIFAR-10 or MNIST files; an
+    /// array for each input of a network; texts with --tokenizer
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     pub data: Option<PathBuf>,
+    /// Take --data for texts, a line a sample, and make token ids of them by this tokenizer.json
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub tokenizer: Option<PathBuf>,
+    /// Tokens a text is cut and padded to [default: as many as the longest has]
+    #[arg(long, value_name = "N", requires = "tokenizer", help_heading = "Data",
+          value_parser = positive)]
+    pub max_length: Option<usize>,
     #[command(flatten)]
     pub load: LoadArgs,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use tch::Kind;
 
 use super::names::{counted, few};
-use crate::data::{Dataset, InputArray};
+use crate::data::{Dataset, InputArray, Tokenized};
 use crate::error::{Error, Result};
 use crate::report::{FedInput, Warning};
 use crate::torchscript::packing::{Argument, Part, Values, is_whole, kind_name, kind_of};
@@ -74,6 +74,15 @@ impl Ends<'_> {
             Some((i, self.arguments.iter().position(is)?))
         });
         let mut pairs: Vec<(usize, usize)> = named.collect();
+        if pairs.is_empty() && self.data.tokenized().is_some() {
+            pairs = self
+                .arguments
+                .iter()
+                .position(Argument::takes_tensor)
+                .map(|i| (0, i))
+                .into_iter()
+                .collect();
+        }
         if pairs.is_empty() {
             pairs = self.by_order()?;
         }
@@ -116,6 +125,13 @@ impl Ends<'_> {
     fn warnings(&self, pairs: &[(usize, usize)]) -> Vec<Warning> {
         let (path, model) = (self.data.path().display(), self.model.display());
         let taken = |i: usize| pairs.iter().any(|&(array, _)| array == i);
+        if let Some(made) = self.data.tokenized() {
+            return if taken(1) {
+                vec![]
+            } else {
+                unmasked(made, self.model).into_iter().collect()
+            };
+        }
         let left: Vec<&str> = (0..self.arrays.len())
             .filter(|&i| !taken(i))
             .map(|i| self.arrays[i].name.as_str())
@@ -206,6 +222,17 @@ impl Ends<'_> {
     fn error(&self, problem: String, remedy: &str) -> Error {
         Error::file("run", self.model, problem, remedy)
     }
+}
+
+/// A warning of padding that a model takes for tokens; the mask is the second of the arrays.
+fn unmasked(made: &Tokenized, model: &Path) -> Option<Warning> {
+    let model = model.display().to_string();
+    let text = format!(
+        "{} are padded to {} tokens, and {model} takes no attention_mask: to it padding are tokens too",
+        counted(made.padded, "text"),
+        made.length
+    );
+    (made.padded > 0).then(|| Warning::new("padding-unmasked", model, text))
 }
 
 /// How many inputs, and what goes into them.

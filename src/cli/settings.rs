@@ -7,7 +7,7 @@ use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs
 use super::given::refuse_tensors;
 use super::output::Messages;
 use super::own_steps;
-use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize};
+use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize, Tokenizing};
 use crate::error::{Error, Result};
 use crate::torchscript::{Execution, draws, native};
 
@@ -20,15 +20,35 @@ impl DataArgs {
     /// # Errors
     /// No data was given, or it cannot be opened.
     pub fn open(&self) -> Result<Dataset> {
-        self.chosen(Dataset::open_as(self.path()?, self.load.layout)?)
+        match &self.tokenizer {
+            None => self.chosen(Dataset::open_as(self.path()?, self.load.layout)?),
+            Some(_) => Err(Error::usage(
+                "--tokenizer makes token ids of texts, and this command takes images",
+                "leave it out, and give images as --data",
+            )),
+        }
     }
 
-    /// The same for models of several inputs too: a file may hold an array for each.
+    /// The same for models of several inputs too: a file may hold an array for each, or texts.
     ///
     /// # Errors
     /// As [`DataArgs::open`].
     pub fn open_inputs(&self) -> Result<Dataset> {
-        self.chosen(Dataset::open_inputs(self.path()?, self.load.layout)?)
+        let path = self.path()?;
+        match &self.tokenizer {
+            Some(tokenizer) => {
+                let tokenizer = tokenizer.clone();
+                let how = Tokenizing { tokenizer, max_length: self.max_length };
+                self.chosen(Dataset::open_texts(path, &how)?)
+            }
+            None if path.extension().is_some_and(|end| end == "txt") => Err(Error::file(
+                "open",
+                path,
+                "it holds texts, and nothing says how they become token ids",
+                "give the network's tokenizer.json with --tokenizer",
+            )),
+            None => self.chosen(Dataset::open_inputs(path, self.load.layout)?),
+        }
     }
 
     fn path(&self) -> Result<&Path> {

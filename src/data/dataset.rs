@@ -13,8 +13,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::batches::{Batches, Enlarged, LoadOptions};
 use super::fingerprint::{Digest, copies, digest, fingerprint};
 use super::preprocess::{Preprocess, Preset};
-use super::source::{self, ArrayLayout, Form, InputArray, Opening, Sample, Source, SourceKind};
+use super::source::{
+    self, ArrayLayout, Form, InputArray, Opening, Sample, Source, SourceKind, Tokenized, Tokenizing,
+};
 use crate::error::{Error, Result};
+
+/// The array that is 0 where a sample is padding.
+const MASK: &str = "attention_mask";
 
 /// Raised when a decoder comes to give other pixels; 2: JPEG by libjpeg-turbo.
 const DECODERS: u32 = 2;
@@ -78,10 +83,40 @@ impl Dataset {
     }
 
     fn opened(path: &Path, how: Opening) -> Result<Self> {
-        let source = source::open(path, how)?;
+        Ok(Self::of(path, source::open(path, how)?))
+    }
+
+    /// Opens a file of texts, a line a sample. A sample is the ids, the mask (1 for its tokens, 0 for
+    /// padding) and the types of its tokens.
+    ///
+    /// # Errors
+    ///
+    /// The file holds no line, the tokenizer cannot be read, or a text has no token.
+    pub fn open_texts(path: &Path, how: &Tokenizing) -> Result<Self> {
+        Ok(Self::of(path, source::open_texts(path, how)?))
+    }
+
+    fn of(path: &Path, source: Arc<dyn Source>) -> Self {
         let chosen = (0..source.len()).collect();
         let labels = source.labels().map(Arc::from);
-        Ok(Self { path: path.to_owned(), source, chosen, labels })
+        Self { path: path.to_owned(), source, chosen, labels }
+    }
+
+    /// What became of texts; `None` for other data.
+    pub fn tokenized(&self) -> Option<&Tokenized> {
+        self.source.tokenized()
+    }
+
+    /// Where in the row of a sample its `attention_mask` is, if it has one beside other arrays: the first
+    /// of its columns and their number, one a token.
+    pub fn mask_columns(&self) -> Option<(usize, usize)> {
+        let arrays = self.arrays();
+        let place = arrays.iter().position(|array| array.name == MASK)?;
+        let before: usize = arrays[..place].iter().map(|a| a.shape.iter().product::<usize>()).sum();
+        match arrays[place].shape.as_slice() {
+            &[tokens] if arrays.len() > 1 => Some((before, tokens)),
+            _ => None,
+        }
     }
 
     /// The arrays whose rows make a sample, one after the other; none for pictures.

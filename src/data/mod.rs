@@ -28,4 +28,6 @@ pub use dataset::Dataset;
 pub use fingerprint::{Digest, copies, digest};
 pub use preprocess::{Channels, Crop, FloatRange, Preprocess, Preset, Range, Resize};
 pub use resize::Interpolation;
-pub use source::{ArrayLayout, InputArray, SourceKind, Spool, npy_of_bytes, npz_of_floats};
+pub use source::{
+    ArrayLayout, InputArray, SourceKind, Spool, Tokenized, Tokenizing, npy_of_bytes, npz_of_floats,
+};

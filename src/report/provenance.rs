@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use super::accuracy::ModelAccuracy;
 use crate::classifier::OutputForm;
 use crate::data::statistics::Origin;
-use crate::data::{ArrayLayout, Dataset, Enlarged, Preprocess, Skipped, SourceKind, Summary};
+use crate::data::{
+    ArrayLayout, Dataset, Enlarged, Preprocess, Skipped, SourceKind, Summary, Tokenized,
+};
 use crate::error::{Error, Result};
 
 /// The inputs of a run; what it did not take is left out.
@@ -188,6 +190,9 @@ pub struct DataInput {
     /// The order of the axes of an array of pictures, as told by --layout or by its shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<ArrayLayout>,
+    /// How texts became tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokensInput>,
     /// Samples left out because they could not be read.
     pub skipped: Vec<Skipped>,
     /// Files beside them that look like pictures of kinds that are not read, by name.
@@ -201,6 +206,33 @@ pub struct DataInput {
     pub enlarged: Option<Enlarged>,
     /// What was done to the samples: one entry a model, or one for all.
     pub preprocess: Vec<Preprocess>,
+}
+
+/// How texts became tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TokensInput {
+    /// The tokenizer, as given.
+    pub tokenizer: String,
+    /// SHA-256 of its file.
+    pub sha256: String,
+    /// Tokens a sample, padding included.
+    pub length: usize,
+    /// Texts of which tokens were cut off.
+    pub cut: usize,
+    /// Texts that were padded.
+    pub padded: usize,
+}
+
+impl TokensInput {
+    fn new(made: &Tokenized) -> Self {
+        Self {
+            tokenizer: made.tokenizer.display().to_string(),
+            sha256: made.sha256.clone(),
+            length: made.length,
+            cut: made.cut,
+            padded: made.padded,
+        }
+    }
 }
 
 /// A class of a data set.
@@ -304,6 +336,7 @@ impl DataInput {
             fingerprint: fingerprint.unwrap_or_default(),
             classes: class_counts(dataset, &skipped),
             layout: dataset.layout(),
+            tokens: dataset.tokenized().map(TokensInput::new),
             skipped,
             unread: dataset.unread().to_vec(),
             enlarged,

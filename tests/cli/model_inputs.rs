@@ -255,3 +255,123 @@ fn numbers_beside_the_tensors_are_given_by_name() {
         &["--input ids=2x3:i64", "--data"],
     );
 }
+
+/// Means over tokens, last tokens and tokens as rows: what the mask calls padding is left out.
+#[track_caller]
+fn assert_reduced(line: &str, case: &str) {
+    for (reduce, wanted) in cases()[case]["reduced"].as_object().unwrap() {
+        for batch in ["3", "64"] {
+            let line = format!(
+                "{line} --reduce {reduce} --layers embeddings --layers encoder.layer.1 --batch-size {batch}"
+            );
+            let value = matrix(&report(&line), "cka")[0][1];
+            let off = (value - wanted.as_f64().unwrap()).abs();
+            assert!(off < 1e-10, "{line}: {value}, not {wanted}");
+        }
+    }
+}
+
+#[test]
+fn padding_is_left_out_where_tokens_are_reduced() {
+    assert_reduced("cka {inputs/bert.pt2} --data {inputs/bert.npz}", "bert");
+    assert_reduced("cka {inputs/bert.pt2} {inputs/bert.pt2} --data {inputs/bert.npz}", "bert");
+}
+
+/// A network that takes no mask gives something for padding, too, which is left out all the same.
+#[test]
+fn padding_is_left_out_of_networks_without_a_mask() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.npz");
+    let mut stored = NpzReader::new(File::open(path("inputs/bert.npz")).unwrap()).unwrap();
+    let mask: Array2<i64> = stored.by_name("attention_mask").unwrap();
+    let mut other = ids();
+    other.zip_mut_with(&mask, |id, kept| *id = if *kept == 0 { 39 - *id } else { *id });
+    let of = |ids: &Array2<i64>, reduce: &str| {
+        Npz::new(&file).with("input_ids", ids).with("attention_mask", &mask).finish();
+        let line = "cka {inputs/gpt2.pt2} --layers transformer.wte --layers transformer.h.0";
+        report(&format!("{line} --reduce {reduce} --data {}", file.display()))["results"]["cka"]
+            .clone()
+    };
+    // What is to the right of a token is nothing to it in a GPT-2.
+    for reduce in ["tokens-mean", "last", "spatial"] {
+        assert_eq!(of(&ids(), reduce), of(&other, reduce), "{reduce}");
+    }
+    assert_ne!(of(&ids(), "flatten"), of(&other, "flatten"));
+}
+
+const TEXTS: &str = "--data {inputs/texts.txt} --tokenizer {inputs/tokenizer.json}";
+
+#[test]
+fn texts_become_tokens() {
+    let line = format!("cka {{inputs/bert.pt2}} {TEXTS} --max-length 12");
+    let found = assert_cka(&line, "texts");
+    let data = &found["inputs"]["data"];
+    assert_eq!((&data["kind"], &data["count"]), (&json!("texts"), &json!(8)));
+    let tokens = &data["tokens"];
+    assert_eq!(
+        (&tokens["length"], &tokens["cut"], &tokens["padded"]),
+        (&json!(12), &json!(1), &json!(7))
+    );
+    assert_eq!(tokens["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(found["inputs"]["models"][0]["inputs"][1]["name"], "attention_mask");
+    assert_eq!(found["warnings"], json!([]));
+    assert_reduced(&line, "texts");
+}
+
+/// Without a length all texts have that of the longest; what is not padding is the same for a network that
+/// takes the mask.
+#[test]
+fn the_number_of_padding_tokens_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("short.txt");
+    let text = std::fs::read_to_string(path("inputs/texts.txt")).unwrap();
+    let short: Vec<&str> = text.lines().filter(|line| line.len() < 40).collect();
+    std::fs::write(&file, short.join("\n")).unwrap();
+    let line = format!(
+        "cka {{inputs/bert.pt2}} --data {} --tokenizer {{inputs/tokenizer.json}} --reduce tokens-mean",
+        file.display()
+    );
+    let (longest, more) = (report(&line), report(&format!("{line} --max-length 20")));
+    assert_eq!(longest["inputs"]["data"]["tokens"]["length"], 9);
+    assert_near(&matrix(&longest, "cka"), &matrix(&more, "cka"), 1e-9);
+}
+
+#[test]
+fn texts_for_a_network_without_a_mask() {
+    let found = report(&format!("cka {{inputs/gpt2.pt2}} {TEXTS} --max-length 12 --reduce last"));
+    let warnings = found["warnings"].as_array().unwrap();
+    let warning = warnings.iter().find(|w| w["code"] == "padding-unmasked").unwrap();
+    assert!(warning["text"].as_str().unwrap().contains("7 texts are padded to 12 tokens"));
+    assert_eq!(found["inputs"]["models"][0]["inputs"].as_array().unwrap().len(), 1);
+    let found = report(&format!("cka {{inputs/embedding.pt}} {TEXTS}"));
+    assert_eq!(found["inputs"]["models"][0]["inputs"][0]["name"], "ids");
+}
+
+#[test]
+fn texts_and_tokenizers_that_do_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.json");
+    let bert = "cka {inputs/bert.pt2}";
+    let with =
+        |file: &Path| format!("{bert} --data {{inputs/texts.txt}} --tokenizer {}", file.display());
+    fails(&format!("{bert} --data {{inputs/texts.txt}}"), &["holds texts", "--tokenizer"]);
+    fails(&with(&folder.path().join("none.json")), &["none.json"]);
+    std::fs::write(&file, "{\"version\": \"1.0\"}").unwrap();
+    fails(&with(&file), &["x.json", "no tokenizer that can be used", "tokenizer.json"]);
+    let far = std::fs::read_to_string(path("inputs/tokenizer.json")).unwrap();
+    std::fs::write(&file, far.replace("\"dog\":7", "\"dog\":66")).unwrap();
+    fails(
+        &with(&file),
+        &["largest id of input input_ids is 66", "has 40 rows", "tokenizer it was trained with"],
+    );
+    fails(
+        &format!("{bert} {TEXTS} --max-length 2"),
+        &["--max-length 2", "the 2 that", "give 3 or more"],
+    );
+    fails(&format!("{bert} {TEXTS} --max-length 30"), &["has 24 rows", "shorter sequences"]);
+    fails(&format!("saliency {{inputs/bert.pt2}} {TEXTS}"), &["--tokenizer", "takes images"]);
+    let empty = folder.path().join("x.txt");
+    std::fs::write(&empty, "").unwrap();
+    let line = format!("{bert} --data {} --tokenizer {{inputs/tokenizer.json}}", empty.display());
+    fails(&line, &["x.txt", "has no line"]);
+}

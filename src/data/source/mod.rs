@@ -16,6 +16,7 @@ mod safetensors;
 mod several;
 mod spool;
 mod stored;
+mod texts;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub(super) use npz::{Npz, pack};
 pub(super) use open::open;
 pub use spool::Spool;
 pub(super) use stored::Stored;
+pub(super) use texts::open as open_texts;
+pub use texts::{Tokenized, Tokenizing};
 
 /// What kind of source a path turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +54,8 @@ pub enum SourceKind {
     Cifar10,
     /// MNIST's idx files.
     Idx,
+    /// Texts, a line each.
+    Texts,
 }
 
 /// What the samples of a source are, which decides the steps that make sense for them.
@@ -154,6 +159,11 @@ pub(super) trait Source: Send + Sync {
     /// The arrays whose rows make a sample, one after the other; none for pictures.
     fn arrays(&self) -> Vec<InputArray> {
         vec![]
+    }
+
+    /// What became of texts.
+    fn tokenized(&self) -> Option<&Tokenized> {
+        None
     }
 
     /// Reads a sample's bytes as stored; `bytes` is overwritten.

@@ -12,8 +12,8 @@ Everything is written beside this script:
 * `ids.npz`, `ids.npy`, `ids.safetensors`: N×L ids alone, `bert.npz` and `bert.safetensors` with a mask and
   labels, `mixed.npz`; `texts.txt` and `tokenizer.json` (words, with padding and a template);
 * `cases.json`: for each network the layers, in the order in which the calls ended (name, shape, sum of the
-  absolute values, some values), and for each of some reductions the mean over all rows of the features; for
-  pairs of layers linear CKA with the unbiased HSIC of Song et al. (2012).
+  absolute values, some values); for a pair of layers linear CKA with the unbiased HSIC of Song et al. (2012),
+  of whole features and `reduced` with padding left out.
 """
 
 import io
@@ -129,14 +129,20 @@ def cka(a: Tensor, b: Tensor) -> float:
     return hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l))
 
 
-def reduced(features: Tensor, mask: Tensor) -> dict[str, list[float]]:
-    """The mean over all rows of N×T×D features, of the tokens whose mask is 1."""
+def reduced(features: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Rows of N×T×D features, of the tokens whose mask is 1."""
     weights = mask.double()[..., None]
     means = (features * weights).sum(1) / weights.sum(1)
     places = [int(row.nonzero().max()) for row in mask]
     last = torch.stack([features[i, place] for i, place in enumerate(places)])
     rows = features[mask.bool()]
-    return {name: x.mean(0).tolist() for name, x in (("tokens-mean", means), ("last", last), ("spatial", rows))}
+    return {"tokens-mean": means, "last": last, "spatial": rows}
+
+
+def ckas(heard: dict[str, Tensor], pair: list[str], mask: Tensor) -> dict[str, float]:
+    """CKA of two layers for each of these reductions."""
+    a, b = (reduced(heard[name], mask) for name in pair)
+    return {name: cka(a[name], b[name]) for name in a}
 
 
 def strip(data: bytes) -> bytes:
@@ -226,7 +232,7 @@ def main() -> None:
     heard = hear(bert, **given)
     pair = ["embeddings", "encoder.layer.1"]
     cases["bert"] = {"layers": layers(heard), "pair": pair, "cka": cka(*(heard[name] for name in pair))}
-    cases["bert"]["reduced"] = {name: reduced(heard[name], mask) for name in pair}
+    cases["bert"]["reduced"] = ckas(heard, pair, mask)
 
     image, scale = torch.randn(SAMPLES, 3, 8, 8), 2.0
     mixed = Mixed().eval()
@@ -252,7 +258,8 @@ def main() -> None:
     of_text = torch.tensor([one.attention_mask for one in encoded])
     heard = hear(bert, input_ids=tokens, attention_mask=of_text)
     cases["texts"] = {"ids": tokens.tolist(), "mask": of_text.tolist(), "layers": layers(heard)}
-    cases["texts"]["reduced"] = {name: reduced(heard[name], of_text) for name in pair}
+    cases["texts"] |= {"pair": pair, "cka": cka(*(heard[name] for name in pair))}
+    cases["texts"]["reduced"] = ckas(heard, pair, of_text)
 
     plain = {"input_ids": ids.numpy()}
     np.save(FOLDER / "ids.npy", plain["input_ids"])
