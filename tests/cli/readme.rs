@@ -32,6 +32,14 @@ const MODELS: [(&str, &str); 10] = [
 const CHECKPOINTS: [(&str, &str); 3] =
     [("arch.pt", "arch.pt"), ("epoch1.pth", "e1.pth"), ("epoch9.pth", "e9.pth")];
 
+/// A network of tokens and its data in the README, and which golden files they are.
+const TOKENS: [(&str, &str); 4] = [
+    ("bert.pt2", "bert.pt2"),
+    ("tokens.npz", "bert.npz"),
+    ("texts.txt", "texts.txt"),
+    ("tokenizer.json", "tokenizer.json"),
+];
+
 /// Files that the blocks leave behind.
 const WRITTEN: [&str; 24] = [
     "report.json",
@@ -110,6 +118,9 @@ fn sandbox() -> TempDir {
     }
     for (name, golden) in CHECKPOINTS {
         fs::copy(path(&format!("weights/{golden}")), folder.path().join(name)).unwrap();
+    }
+    for (name, golden) in TOKENS {
+        fs::copy(path(&format!("inputs/{golden}")), folder.path().join(name)).unwrap();
     }
     for (name, first, count) in FOLDERS {
         copy_images(&folder.path().join(name), first, count);
