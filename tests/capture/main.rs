@@ -16,3 +16,4 @@ mod layers;
 mod selection;
 mod tolerances;
 mod values;
+mod weights;
