@@ -178,6 +178,10 @@ pub struct ModelArgs {
     /// commas for a tuple); may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Models")]
     pub input: Vec<GivenInput>,
+    /// Which part of what a model returns is its output: the value of a dictionary by its key, an element
+    /// of a tuple by its name or place, with dots for parts of parts: logits, state.0
+    #[arg(long, value_name = "KEY", help_heading = "Models")]
+    pub output_key: Option<String>,
     /// Which axis of a layer's output holds the channels, where that is told wrongly or not at all:
     /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
     #[arg(long, value_name = "LAYER=AXIS", help_heading = "Layers")]

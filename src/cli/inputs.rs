@@ -341,6 +341,7 @@ impl LoadedModel {
             sha256: self.sha256.clone(),
             weights: self.weights.clone(),
             frozen: self.model.is_flat(),
+            output_key: self.model.chosen_part().map(str::to_owned),
             untrusted_operators: self.model.untrusted_operators().to_vec(),
             draw_seed: self.model.draws().then(draws::seed),
             inputs: self.fed.clone(),

@@ -42,6 +42,10 @@ pub struct Origin {
     pub fingerprint: String,
     /// Whether the model was frozen and optimised.
     pub optimize: bool,
+    /// What else of the command changes what a model gives: the part of its output, the seed of its draws,
+    /// arguments of its forward, that it keeps its state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub run: Vec<String>,
     /// The axis of the channels, where the features depend on it and the number of axes would tell
     /// another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -70,6 +70,9 @@ pub struct ModelInput {
     pub weights: Option<WeightsInput>,
     /// Whether it was frozen when it was exported, so that its layers are operators.
     pub frozen: bool,
+    /// The part of what it returns that was taken for its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_key: Option<String>,
     /// Operators that reach beyond the model, if it was trusted with them.
     pub untrusted_operators: Vec<String>,
     /// Seed of the random numbers it drew, where values depend on them.

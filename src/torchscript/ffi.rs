@@ -48,6 +48,8 @@ unsafe extern "C" {
     fn repsim_has_features_flag(model: *const Opaque) -> c_int;
     fn repsim_set_features_flag(model: *mut Opaque);
     fn repsim_output_type(model: *const Opaque) -> *const c_char;
+    fn repsim_return_part(model: *mut Opaque, key: *const c_char, error: *mut *mut c_char)
+    -> c_int;
     fn repsim_set_output(model: *mut Opaque, index: i64);
     fn repsim_parameters(model: *const Opaque, error: *mut *mut c_char) -> *mut c_char;
     fn repsim_redraw(
@@ -254,6 +256,18 @@ impl Handle {
         let index = index.map_or(-1, |index| index as i64);
         // SAFETY: the handle is valid and not used elsewhere.
         unsafe { repsim_set_output(self.0.as_ptr(), index) }
+    }
+
+    /// Takes a part of what the model returns, by its key, for all of it.
+    ///
+    /// # Errors
+    /// There is none: the parts that there are.
+    pub fn return_part(&mut self, key: &str) -> Result<(), String> {
+        let key = c_string(key)?;
+        let mut error = ptr::null_mut();
+        // SAFETY: the handle is valid and not used elsewhere; the key outlives the call.
+        unsafe { repsim_return_part(self.0.as_ptr(), key.as_ptr(), &mut error) };
+        take(error).map_or(Ok(()), Err)
     }
 
     /// The names of all parameters: `layer1.0.conv1.weight`.

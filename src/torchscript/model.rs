@@ -50,6 +50,7 @@ pub struct Model {
     /// What it was probed with, until it is prepared.
     pub(super) trial: Option<Tensor>,
     interface: Interface,
+    part: Option<String>,
     /// How many samples it takes at once, where that is fixed.
     pub(super) fixed: Option<i64>,
     pub(super) packing: Packing,
@@ -108,6 +109,7 @@ impl Model {
             draws: true,
             trial: None,
             interface: Interface::default(),
+            part: None,
             fixed: None,
             packing: Packing::of_interface(&Interface::default()),
             given: vec![],
@@ -226,6 +228,35 @@ impl Model {
     /// Takes an element of the tuple or list that `forward` returns for the output from now on.
     pub fn choose_output(&mut self, index: usize) {
         self.set_output(Some(index));
+    }
+
+    /// Takes a part of what `forward` returns for all of it: the value of a dictionary by its key, an
+    /// element of a named tuple by its field, of a tuple or list by its place, and of what that is again
+    /// behind a dot (`logits`, `state.0`). To be called before [`Model::probe`].
+    ///
+    /// # Errors
+    /// There is no such part; the error names those that there are.
+    pub fn choose_part(&mut self, key: &str) -> Result<()> {
+        let outputs = &self.interface.outputs;
+        let place = outputs.iter().position(|name| name == key && !name.is_empty());
+        let part = place.filter(|_| outputs.len() > 1).map(|place| place.to_string());
+        if outputs.len() == 1 && place.is_some() {
+            self.part = Some(key.to_owned());
+            return Ok(());
+        }
+        self.handle.return_part(part.as_deref().unwrap_or(key)).map_err(|parts| {
+            let parts = if outputs.len() > 1 { outputs.join(", ") } else { parts };
+            let problem = format!("what it returns has no '{key}' ({parts})");
+            let remedy = "give --output-key one of these, or leave it out";
+            Error::file("run", &self.path, problem, remedy)
+        })?;
+        self.part = Some(key.to_owned());
+        Ok(())
+    }
+
+    /// The part of what `forward` returns that was chosen.
+    pub fn chosen_part(&self) -> Option<&str> {
+        self.part.as_deref()
     }
 
     /// The element that was chosen for the output; `None` for all that is returned.

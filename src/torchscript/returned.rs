@@ -20,6 +20,10 @@ impl Model {
     /// What it returns for an input. The archive, which was found safe when it was loaded, is loaded once
     /// more and run on the CPU.
     pub fn returned(&self, input: &Tensor) -> Returned {
+        let parts = &self.interface().outputs;
+        if parts.len() > 1 {
+            return Returned::Dictionary(parts.iter().map(|part| format!("'{part}'")).collect());
+        }
         let Ok(mut module) = CModule::load(self.path()) else { return Returned::Other };
         if module.f_set_eval().is_err() {
             return Returned::Other;
@@ -36,11 +40,8 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
     let (what, remedy) = match model.returned(input) {
         Returned::Dictionary(elements) => {
             let first = elements.first().and_then(|e| e.split(' ').next()).unwrap_or("'out'");
-            let remedy = format!(
-                "wrap the module so that forward returns one tensor of it (return \
-                 self.model(x)[{first}]), and export the wrapper"
-            );
-            (format!("a dictionary with {}", elements.join(", ")), remedy)
+            let remedy = format!("choose one of them with --output-key, such as {first}");
+            (format!("parts named {}", elements.join(", ")), remedy)
         }
         Returned::Elements(elements) => {
             let count = elements.len();

@@ -347,3 +347,50 @@ fn each_tensor_of_a_tuple_is_a_layer() {
         assert_eq!(default, ["rnn:0", "halves.fc", "halves.fc:2"]);
     }
 }
+
+/// What a model gives where a part of its output was chosen.
+fn part(archive: &str, key: &str, input: &Tensor) -> Seen {
+    let mut model = Model::load(path(archive), false).unwrap();
+    model.choose_part(key).unwrap();
+    let layers = model.probe(input).unwrap();
+    model.prepare(&layers, &execution(true)).unwrap();
+    let output = model.run(input, &mut |_, _| Ok(repsim::torchscript::Answer::Keep)).unwrap();
+    Seen::of(&output.unwrap_or_else(|| panic!("{key} of {archive} is no tensor")))
+}
+
+#[test]
+fn parts_of_outputs_are_chosen_by_name() {
+    let cases = cases();
+    for (archive, case, keys) in [
+        ("named.pt", "named", ["logits", "features"]),
+        ("named.pt", "named", ["0", "1"]),
+        ("mapped.pt", "mapped", ["logits", "aux.features"]),
+    ] {
+        for (place, key) in keys.into_iter().enumerate() {
+            let values = cases[case]["returned"][place].as_array().unwrap();
+            let values = values.iter().map(|v| v.as_f64().unwrap()).collect();
+            let found = part(archive, key, &input(&cases[case]));
+            let wanted = Seen { shape: found.shape.clone(), values };
+            found.assert_near(&wanted, EXACT, &format!("{key} of {archive}"));
+        }
+    }
+    let states = |module: &str, key: &str| part(module, key, &input(&cases["lstm"]));
+    assert_eq!(states("lstm.pt2", "logits").shape, [3, 3]);
+    assert_eq!(states("lstm.pt2", "state.1").shape, [1, 3, 5]);
+    assert_eq!(part("tuples.pt", "1.0", &input(&cases["tuples"])).shape, [1, 3, 6]);
+}
+
+#[test]
+fn a_part_that_is_not_there_is_told_with_those_that_are() {
+    for (archive, parts) in [
+        ("named.pt", "(logits, features)"),
+        ("mapped.pt", "(logits, aux.features)"),
+        ("lstm.pt2", "(logits, state.0, state.1)"),
+        ("resnet.pt", "(no parts)"),
+    ] {
+        let mut model = Model::load(path(archive), false).unwrap();
+        let said = model.choose_part("loss").unwrap_err().to_string();
+        assert!(said.contains("has no 'loss'") && said.contains(parts), "{said}");
+        assert!(said.contains("--output-key"), "{said}");
+    }
+}

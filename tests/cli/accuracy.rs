@@ -51,6 +51,17 @@ fn is_known(line: &str, models: usize) {
 
 /// The element of a tuple that holds the logits is told by its number.
 #[test]
+fn of_outputs_by_name_one_is_judged() {
+    let line = format!("cka {{careless/named_tuple.pt}} {DATA}");
+    let (_, report) = run(&format!("{line} --output-key logits"));
+    let found = &accuracies(&report)[0];
+    assert_eq!((&found["correct"], &found["count"]), (&40.into(), &48.into()));
+    assert_eq!(report["inputs"]["models"][0]["output_key"], "logits");
+    let run = repsim(words(&format!("{line} --output-key loss")));
+    assert!(run.code == 2 && run.stderr.contains("has no 'loss' (logits, "), "{}", run.stderr);
+}
+
+#[test]
 fn of_a_tuple_one_element_is_judged() {
     let tuple = "{careless/named_tuple.pt}";
     let images = "{careless/images.npz} {careless/images.npz}";

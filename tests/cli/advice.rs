@@ -59,7 +59,7 @@ fn an_archive_of_optimize_for_inference() {
 fn a_dictionary_names_its_keys() {
     let line = format!("saliency {{careless/dictionary.pt}} {IMAGES} --method gradient");
     let parts =
-        ["a dictionary with", "'logits' of shape 2×4", "'hidden'", "wrap the module", "['logits']"];
+        ["parts named", "'logits' of shape 2×4", "'hidden'", "--output-key", "such as 'logits'"];
     refused(&line, &parts, &["--output-index"]);
 }
 

@@ -29,6 +29,7 @@ fn origin() -> Origin {
         preprocess: Some(preprocess),
         fingerprint: "cd".repeat(32),
         optimize: true,
+        run: vec!["draws 5".to_owned()],
         channel_axis: None,
         pixels: None,
     }

@@ -29,7 +29,8 @@ use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
 use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
-    ArrayInfo, DataInput, FeatureInput, SetInput, StatisticsInput, Tool, Warning, sha256_of_file,
+    ArrayInfo, DataInput, FeatureInput, ModelInput, SetInput, StatisticsInput, Tool, Warning,
+    sha256_of_file,
 };
 use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
 use crate::stats::Moments;
@@ -405,9 +406,22 @@ impl<'a> Sets<'a> {
             preprocess: Some(ready.preprocess.clone()),
             fingerprint,
             optimize: !self.args.run.no_optimize,
+            run: self.run_options(&ready.record),
             channel_axis: ready.channel_axis(),
             pixels: Some(dataset.pixels()),
         })
+    }
+
+    /// What of the command changes what the model gives, beside its layer and the data.
+    fn run_options(&self, record: &ModelInput) -> Vec<String> {
+        let run = &self.args.run;
+        let mut options: Vec<String> =
+            run.input.iter().map(|given| format!("input {}", given.text)).collect();
+        options.extend(record.output_key.iter().map(|key| format!("output {key}")));
+        options.extend(self.args.outputs.output_index.map(|index| format!("output {index}")));
+        options.extend(record.draw_seed.map(|seed| format!("draws {seed}")));
+        options.extend(run.keep_state.then(|| "keeps state".to_owned()));
+        options
     }
 
     /// What the report says of images; warns of what was noticed of them.

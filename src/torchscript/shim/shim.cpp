@@ -23,6 +23,7 @@
 #include "inputs.h"
 #include "model.h"
 #include "names.h"
+#include "outputs.h"
 #include "tail.h"
 
 using namespace torch::jit;
@@ -289,6 +290,14 @@ void repsim_set_features_flag(repsim_model* model) {
 const char* repsim_output_type(const repsim_model* model) { return model->output_type.c_str(); }
 
 void repsim_set_output(repsim_model* model, int64_t index) { model->output = index; }
+
+int repsim_return_part(repsim_model* model, const char* key, char** error) {
+  return guarded(error, 1, [&] {
+    repsim::return_part(*model->tapped, key);
+    model->output_type = model->tapped->outputs().at(0)->type()->annotation_str();
+    return 0;
+  });
+}
 
 char* repsim_parameters(const repsim_model* model, char** error) {
   return guarded<char*>(error, nullptr, [&] {

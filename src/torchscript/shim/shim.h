@@ -72,6 +72,11 @@ const char* repsim_output_type(const repsim_model* model);
 // From now on element `index` of a tuple or list that `forward` returns counts as its output.
 void repsim_set_output(repsim_model* model, int64_t index);
 
+// From now on a part of what `forward` returns counts as all of it: `logits` of a dictionary, `state.0`.
+// To be called before the model is probed. Returns 0, or 1 where there is no such part: the message then
+// names those that there are.
+int repsim_return_part(repsim_model* model, const char* key, char** error);
+
 // The names of all parameters, a line each; to be freed by `repsim_free`. Null on an error.
 char* repsim_parameters(const repsim_model* model, char** error);
 

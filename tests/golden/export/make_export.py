@@ -21,7 +21,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -138,6 +138,34 @@ class Tuples(nn.Module):
         first, second = self.halves(steps)
         third, fourth = self.halves(torch.cat((second, first), -1))
         return third * fourth, (hidden, cell)
+
+
+class Heads(NamedTuple):
+    """Two outputs by name."""
+
+    logits: Tensor
+    features: Tensor
+
+
+class Named(nn.Module):
+    """Returns a named tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(4, 3)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Heads:
+        features = torch.tanh(self.body(x))
+        return Heads(self.head(features), features)
+
+
+class Mapped(Named):
+    """Returns a dictionary."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        features = torch.tanh(self.body(x))
+        return {"logits": self.head(features), "aux.features": features}
 
 
 class Policy(nn.Module):
@@ -346,6 +374,10 @@ def main() -> None:
     given = {"shape": list(steps.shape), "dtype": "float64", "values": steps.flatten().tolist()}
     cases["tuples"] = {"input": given} | record(tuples, steps)
     save_policy(cases, steps[:, 0])
+    for name, model in (("named", Named().eval().double()), ("mapped", Mapped().eval().double())):
+        save_script(f"{name}.pt", torch.jit.script(model))
+        returned = [tensor.flatten().tolist() for tensor in tensors(model(steps[:, 0]))]
+        cases[name] = {"input": cases["policy"]["input"], "returned": returned}
     (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
 
 
