@@ -310,7 +310,10 @@ impl ModelInput {
 impl WeightsInput {
     /// What tells these weights from others: the hash of the files, and where in them they are.
     pub fn identity(&self) -> String {
-        format!("{}:{}", self.sha256, self.key)
+        match self.key.as_str() {
+            "." => self.sha256.clone(),
+            key => format!("{}:{key}", self.sha256),
+        }
     }
 }
 

@@ -293,6 +293,30 @@ fn statistics_of_other_weights_are_not_compared() {
     assert!(run.stderr.contains("with weights"), "{}", run.stderr);
 }
 
+/// Scores by other weights are scores by another extractor.
+#[test]
+fn a_check_tells_weights_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let scored = |file: &str| {
+        let to = folder.path().join(format!("{file}.json")).display().to_string();
+        let line = format!(
+            "fid {{weights/images.npy}} {{axes/others.npy}} --model {{weights/arch.pt}} --layer avgpool \
+             --preprocess raw --weights {{weights/{file}}} --output {to}"
+        );
+        assert_eq!(repsim(words(&line)).code, 0);
+        to
+    };
+    let [e1, e9] = ["e1.pth", "e9.pth"].map(scored);
+    assert_eq!(repsim(["check", &e1, "--baseline", &e1]).code, 0);
+    let run = repsim(["check", &e9, "--baseline", &e1]);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(
+        format!("{}{}", run.stdout, run.stderr).contains("feature extractor"),
+        "{}",
+        run.stdout
+    );
+}
+
 /// Commands that load a model again, or several times, take the same weights each time.
 #[test]
 fn models_that_are_loaded_again_get_their_weights_again() {
