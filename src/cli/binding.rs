@@ -8,7 +8,7 @@ use super::names::{counted, few};
 use crate::data::{Dataset, InputArray, Tokenized};
 use crate::error::{Error, Result};
 use crate::report::{FedInput, Warning};
-use crate::torchscript::packing::{Argument, Part, Values, is_whole, kind_name, kind_of};
+use crate::torchscript::packing::{Argument, Part, Values, is_float, kind_name, kind_of};
 use crate::torchscript::{Model, shape_text};
 
 /// What to do about arrays that do not fit the inputs.
@@ -31,10 +31,10 @@ pub struct Bound {
 /// The number, names, types or shapes of the arrays are not those of the inputs.
 pub fn bind(model: &mut Model, data: &Dataset) -> Result<Bound> {
     let arrays = data.arrays();
-    if arrays.is_empty() {
-        return Ok(Bound::default());
-    }
     let arguments = model.arguments()?;
+    if arrays.is_empty() {
+        return refuse_pictures(model, data, &arguments).map(|()| Bound::default());
+    }
     let ends = Ends { arrays: &arrays, arguments: &arguments, model: model.path(), data };
     let pairs = ends.pairs()?;
     let warnings = ends.warnings(&pairs);
@@ -47,6 +47,20 @@ pub fn bind(model: &mut Model, data: &Dataset) -> Result<Bound> {
     let inputs = if is_plain { vec![] } else { inputs.collect() };
     model.take(parts)?;
     Ok(Bound { inputs, warnings })
+}
+
+/// Refuses pictures where the input they would go into takes whole numbers.
+fn refuse_pictures(model: &Model, data: &Dataset, arguments: &[Argument]) -> Result<()> {
+    let first = arguments.iter().find(|argument| argument.takes_tensor());
+    let whole = |a: &&Argument| a.dtype.and_then(kind_of).is_some_and(|kind| !is_float(kind));
+    match first.filter(whole) {
+        None => Ok(()),
+        Some(argument) => {
+            let problem =
+                format!("it takes {argument}, and {} holds images", data.path().display());
+            Err(Error::file("run", model.path(), problem, "give its ids as --data ids.npy, N×L"))
+        }
+    }
 }
 
 fn fed(array: &InputArray, part: &Part) -> FedInput {
@@ -160,7 +174,7 @@ impl Ends<'_> {
     fn part(&self, array: usize, argument: usize) -> Result<Part> {
         let (own, wanted) = (&self.arrays[array], &self.arguments[argument]);
         self.check_shape(own, wanted)?;
-        let (kind, guessed) = self.kind(own, wanted)?;
+        let (kind, other) = self.kind(own, wanted)?;
         let width = |array: &InputArray| array.shape.iter().product::<usize>() as i64;
         let values = match self.arrays.len() {
             1 => Values::Batch,
@@ -170,14 +184,14 @@ impl Ends<'_> {
             },
         };
         let name = wanted.name.clone();
-        Ok(Part { argument: argument + 1, name, kind, guessed, values })
+        Ok(Part { argument: argument + 1, name, kind, other, values })
     }
 
-    /// The type that an input is cast to, and whether it is only what the data have.
+    /// The type that an input is cast to, and another one to try where no archive says which.
     fn kind(&self, array: &InputArray, wanted: &Argument) -> Result<(Option<Kind>, Option<Kind>)> {
-        let own = kind_of(&array.dtype).filter(|_| !array.is_float);
-        match wanted.dtype.and_then(kind_of) {
-            Some(kind) if array.is_float && (is_whole(kind) || kind == Kind::Bool) => {
+        let own = kind_of(&array.dtype);
+        match (wanted.dtype.and_then(kind_of), own) {
+            (Some(kind), _) if array.is_float && !is_float(kind) => {
                 let dtype = kind_name(kind);
                 let problem = format!(
                     "its input {} is {dtype}, and {} has {}",
@@ -187,13 +201,11 @@ impl Ends<'_> {
                 );
                 Err(self.error(problem, &format!("save it as {dtype} (x.astype(numpy.{dtype}))")))
             }
-            Some(kind) => Ok((Some(kind), None)),
-            None if array.is_float => Ok((None, None)),
-            None => {
-                let known = own.filter(|k| matches!(k, Kind::Int | Kind::Int64 | Kind::Bool));
-                let kind = known.unwrap_or(Kind::Int64);
-                Ok((Some(kind), Some(kind)))
-            }
+            (Some(kind), _) => Ok((Some(kind), None)),
+            (None, Some(Kind::Float)) => Ok((None, None)),
+            (None, kind) if array.is_float => Ok((Some(Kind::Float), kind)),
+            (None, Some(kind @ (Kind::Int | Kind::Bool))) => Ok((Some(kind), Some(Kind::Float))),
+            (None, _) => Ok((Some(Kind::Int64), Some(Kind::Float))),
         }
     }
 

@@ -219,6 +219,7 @@ fn models(args: &Args, settings: &Settings, messages: &Messages) -> Result<CkaRe
     warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(notices::of_data(&data));
+    warnings.extend(notices::of_padding(&data, settings.reduce));
     warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
     let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
     let sides = sides(&subjects, settings);

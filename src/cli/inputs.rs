@@ -138,18 +138,21 @@ impl LoadedModel {
         Ok(layers)
     }
 
-    /// Whole numbers that no archive asks for are floats where the model takes only these.
+    /// Where no archive says so, numbers are taken in the type of the data if they are whole, else as
+    /// float32; in the other of both where the model does not run on these.
     fn probe(&mut self, samples: &Tensor) -> Result<Vec<Layer>> {
         let found = self.model.probe(samples);
-        if found.is_ok() || !self.model.guess_floats(true) {
+        if found.is_ok() || !self.model.swap_types() {
             return found;
         }
-        let as_floats = self.model.probe(samples);
-        match as_floats {
-            Ok(_) => self.fed.iter_mut().for_each(|input| "float32".clone_into(&mut input.dtype)),
-            Err(_) => drop(self.model.guess_floats(false)),
+        let again = self.model.probe(samples);
+        if again.is_err() {
+            self.model.swap_types();
         }
-        as_floats.or(found)
+        for (input, dtype) in self.fed.iter_mut().zip(self.model.input_types()) {
+            dtype.clone_into(&mut input.dtype);
+        }
+        again.or(found)
     }
 
     /// Finds the layers by running the model on a few samples, chooses those wanted, and makes the

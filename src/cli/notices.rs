@@ -1,5 +1,6 @@
 //! Warnings of what was noticed of a data set.
 
+use crate::capture::Reduce;
 use crate::data::{Dataset, Enlarged, Skipped};
 use crate::report::{DataInput, Warning};
 
@@ -14,6 +15,18 @@ pub fn of_data(data: &DataInput) -> Vec<Warning> {
         data.enlarged.as_ref().map(|enlarged| much(&data.path, enlarged)),
     ];
     warnings.into_iter().flatten().collect()
+}
+
+/// Warns of padding that counts as a part of texts.
+pub fn of_padding(data: &DataInput, reduce: Reduce) -> Option<Warning> {
+    let padded = data.tokens.as_ref().map_or(0, |tokens| tokens.padded);
+    let counts = matches!(reduce, Reduce::Flatten | Reduce::Gap) && padded > 0;
+    let text = format!(
+        "{padded} texts of {} are padded, and --reduce {reduce} takes padding for a part of them (tokens-mean, cls and \
+         last leave it out)",
+        data.path
+    );
+    counts.then(|| Warning::new("padding-counts", &data.path, text))
 }
 
 /// Warns of labels that were left out.

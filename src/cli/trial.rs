@@ -6,7 +6,7 @@ use super::given::{GivenInput, GivenValue};
 use super::inputs::LoadedModel;
 use crate::error::{Error, Result};
 use crate::torchscript::Layer;
-use crate::torchscript::packing::{Argument, Part, Values, kind_of};
+use crate::torchscript::packing::{Argument, Part, Values, is_float, kind_of};
 
 /// Samples that a model is tried on.
 const SAMPLES: i64 = 2;
@@ -123,7 +123,7 @@ impl Trial<'_> {
             };
             start += width;
             let Attempt { argument, name, kind, .. } = attempt;
-            parts.push(Part { argument, name, kind: Some(kind), guessed: None, values });
+            parts.push(Part { argument, name, kind: Some(kind), other: None, values });
         }
         let batch = match (together, tensors.first()) {
             (true, _) => packed(&tensors),
@@ -135,10 +135,11 @@ impl Trial<'_> {
 
     fn advice(&self, why: &str, arguments: &[Argument]) -> String {
         let all: Vec<String> = arguments.iter().map(Argument::to_string).collect();
+        let shape = if why.contains("Long") { "2x12:i64" } else { "2x47:f32" };
         let how = |argument: &Argument| {
             let name = &argument.name;
             match argument.type_name.as_str() {
-                "Tensor" | "Optional[Tensor]" => format!("--input {name}=2x47:f32"),
+                "Tensor" | "Optional[Tensor]" => format!("--input {name}={shape}"),
                 "int" => format!("--input {name}=16000"),
                 "float" => format!("--input {name}=0.5"),
                 "bool" => format!("--input {name}=true"),
@@ -190,9 +191,8 @@ fn automatic(argument: &Argument, size: Option<&[i64]>) -> (Vec<i64>, Kind) {
 impl Attempt {
     /// Random floats from 0 to 1; zeros for whole numbers, ones for a mask.
     fn tensor(&self) -> Tensor {
-        let float = |kind| matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16);
         match self.kind {
-            kind if float(kind) => Tensor::rand(self.shape.as_slice(), FLOAT).to_kind(kind),
+            kind if is_float(kind) => Tensor::rand(self.shape.as_slice(), FLOAT).to_kind(kind),
             kind if self.name.ends_with("mask") => {
                 Tensor::ones(self.shape.as_slice(), (kind, Device::Cpu))
             }

@@ -95,8 +95,13 @@ pub fn kind_name(kind: Kind) -> &'static str {
 }
 
 /// Whether a type holds whole numbers.
-pub fn is_whole(kind: Kind) -> bool {
+pub(super) fn is_whole(kind: Kind) -> bool {
     matches!(kind, Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64)
+}
+
+/// Whether a type holds fractions.
+pub fn is_float(kind: Kind) -> bool {
+    matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double)
 }
 
 /// Where the values of an input are.
@@ -124,8 +129,8 @@ pub struct Part {
     pub name: String,
     /// The type its values are cast to; `None` as they are.
     pub kind: Option<Kind>,
-    /// That type, where it is only what the data have.
-    pub guessed: Option<Kind>,
+    /// The type to try in its place where no archive says which the network takes.
+    pub other: Option<Kind>,
     /// Its values.
     pub values: Values,
 }
@@ -133,7 +138,7 @@ pub struct Part {
 impl Part {
     /// The batch, as it is.
     fn whole(argument: usize, name: String, kind: Option<Kind>) -> Self {
-        Self { argument, name, kind, guessed: None, values: Values::Batch }
+        Self { argument, name, kind, other: None, values: Values::Batch }
     }
 
     fn tensor(&self, batch: &Tensor) -> Result<Tensor, tch::TchError> {
@@ -229,21 +234,20 @@ impl Model {
         Ok(())
     }
 
-    /// Makes floats of whole numbers that are whole only as the data have them, or whole ones again;
-    /// returns whether there are any.
-    pub fn guess_floats(&mut self, floats: bool) -> bool {
+    /// Puts the other type to try in the place of each that is not certain; returns whether there is one.
+    pub fn swap_types(&mut self) -> bool {
         let mut any = false;
-        for part in &mut self.packing.parts {
-            let Some(kind) = part.guessed else { continue };
-            part.kind = Some(if floats { Kind::Float } else { kind });
+        for part in self.packing.parts.iter_mut().filter(|part| part.other.is_some()) {
+            std::mem::swap(&mut part.kind, &mut part.other);
             any = true;
         }
         any
     }
 
-    /// The type that the tensors are cast to that go into an argument, where one is.
-    pub fn kind_of_input(&self, argument: usize) -> Option<Kind> {
-        self.packing.parts.iter().find(|part| part.argument == argument)?.kind
+    /// The types that the tensors are cast to, as PyTorch writes them.
+    pub fn input_types(&self) -> Vec<&'static str> {
+        let name = |part: &Part| kind_name(part.kind.unwrap_or(Kind::Float));
+        self.packing.parts.iter().map(name).collect()
     }
 
     fn unreadable(&self, said: String) -> Error {

@@ -30,7 +30,7 @@ fn batch(name: &str) -> Tensor {
 
 fn part(argument: usize, name: &str, kind: Option<Kind>, start: i64, shape: &[i64]) -> Part {
     let values = Values::Columns { start, shape: shape.to_vec() };
-    Part { argument, name: name.to_owned(), kind, guessed: None, values }
+    Part { argument, name: name.to_owned(), kind, other: None, values }
 }
 
 /// The network of an image, ids and a number, with ids in front of the image in the data.
@@ -184,7 +184,7 @@ fn ids_beyond_the_rows_of_an_embedding() {
         let mut model = Model::load(path(name), false).unwrap();
         let input = model.arguments().unwrap()[0].name.clone();
         let kind = Some(Kind::Int64);
-        let whole = Part { argument: 1, name: input, kind, guessed: None, values: Values::Batch };
+        let whole = Part { argument: 1, name: input, kind, other: None, values: Values::Batch };
         model.take(vec![whole]).unwrap();
         let ids = Tensor::from_slice(&[1f32, 39.0, 2.0, 40.0]).view([2, 2]);
         let said = model.probe(&ids).err().unwrap().to_string();

@@ -314,7 +314,8 @@ fn texts_become_tokens() {
     );
     assert_eq!(tokens["sha256"].as_str().unwrap().len(), 64);
     assert_eq!(found["inputs"]["models"][0]["inputs"][1]["name"], "attention_mask");
-    assert_eq!(found["warnings"], json!([]));
+    let warnings = found["warnings"].as_array().unwrap();
+    assert_eq!((warnings.len(), &warnings[0]["code"]), (1, &json!("padding-counts")));
     assert_reduced(&line, "texts");
 }
 
@@ -374,4 +375,21 @@ fn texts_and_tokenizers_that_do_not_fit() {
     std::fs::write(&empty, "").unwrap();
     let line = format!("{bert} --data {} --tokenizer {{inputs/tokenizer.json}}", empty.display());
     fails(&line, &["x.txt", "has no line"]);
+}
+
+/// A scripted network does not say that it takes float64.
+#[test]
+fn floats_of_the_data_are_tried_where_float32_does_not_run() {
+    let found = assert_cka("cka {inputs/double.pt} --data {inputs/doubles.npy}", "double");
+    assert_eq!(found["inputs"]["models"][0]["inputs"][0]["dtype"], "float64");
+    let found = report("cka {inputs/adder.pt} --data {inputs/doubles.npy}");
+    assert_eq!(found["inputs"]["models"][0]["inputs"][0]["dtype"], "float32");
+}
+
+#[test]
+fn images_are_no_ids() {
+    fails(
+        "cka {inputs/gpt2.pt2} --data {images}",
+        &["takes input_ids (int64 ?×?)", "holds images"],
+    );
 }

@@ -97,6 +97,7 @@ fn models(args: &Args, wanted: &Wanted, messages: &Messages) -> Result<Found> {
     warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
     let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
     warnings.extend(notices::of_data(&data));
+    warnings.extend(notices::of_padding(&data, wanted.reduce));
     warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), messages));
     let of = |labels: &[usize]| outcome.indices.iter().map(|&i| labels[i]).collect();
     let labels = dataset.labels().map(of);

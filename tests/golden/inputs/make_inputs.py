@@ -6,7 +6,7 @@ Everything is written beside this script:
 
 * `gpt2.pt2` (`input_ids`) and `bert.pt2` (`input_ids`, `attention_mask`): torch.export, float64, batch and
   length dynamic;
-* `mixed.pt`: scripted; `forward(image, ids, scale, shift=0.5, flag=False)` with a float tensor, ids, a float
+* `double.pt`: scripted, float64; `mixed.pt`: scripted; `forward(image, ids, scale, shift=0.5, flag=False)` with a float tensor, ids, a float
   and two optional arguments; `embedding.pt`: scripted, ids into an embedding; `adder.pt`: scripted, a linear
   layer; `recurrent.pt`: scripted, `forward(x, state: Tuple[Tensor, Tensor])`;
 * `ids.npz`, `ids.npy`, `ids.safetensors`: N×L ids alone, `bert.npz` and `bert.safetensors` with a mask and
@@ -247,6 +247,10 @@ def main() -> None:
     heard = {}
     cases["adder"] = {"layers": layers(hear(adder, input=ids.float()))}
     save_archive("recurrent.pt", Recurrent())
+    double = nn.Sequential(nn.Linear(LENGTH, 4), nn.Tanh()).eval().double()
+    save_archive("double.pt", double)
+    heard = hear(double, input=ids.double())
+    cases["double"] = {"layers": layers(heard), "pair": ["0", "1"], "cka": cka(heard["0"], heard["1"])}
 
     words = tokenizer()
     words.save(str(FOLDER / "tokenizer.json"), pretty=False)
@@ -263,6 +267,7 @@ def main() -> None:
 
     plain = {"input_ids": ids.numpy()}
     np.save(FOLDER / "ids.npy", plain["input_ids"])
+    np.save(FOLDER / "doubles.npy", plain["input_ids"].astype(np.float64))
     np.savez(FOLDER / "ids.npz", **plain)
     save_file(plain, FOLDER / "ids.safetensors")
     both = plain | {"attention_mask": mask.numpy(), "labels": np.arange(SAMPLES) % 3}
