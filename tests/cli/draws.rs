@@ -335,3 +335,18 @@ fn a_network_for_one_image_is_run_on_one_after_the_other() {
     let said = done(&line).stderr;
     assert!(said.contains("takes one sample at a time"), "{said}");
 }
+
+/// Whatever the attribute that it changes is, and where freezing would fold it into the code.
+#[test]
+fn a_network_that_keeps_lists_begins_each_run_with_what_was_saved() {
+    let line = format!("cka {{draws/keeps.pt}} {DATA} --layers net.conv --layers net.fc");
+    let wanted = golden("keeps.json").as_f64().unwrap();
+    for options in ["", " --batch-size 5", " --batch-size 4 --no-optimize"] {
+        let found = report(&format!("{line}{options}"));
+        assert_near(&matrix(&found, "cka"), &[vec![1.0, wanted], vec![wanted, 1.0]], GOLDEN);
+    }
+    let said = done(&line).stderr;
+    assert!(said.contains("changes its 2 attributes (net.seen, net.sums) as it runs"), "{said}");
+    let kept = report(&format!("{line} --batch-size 5 --keep-state"));
+    assert!((matrix(&kept, "cka")[0][1] - wanted).abs() > 0.01);
+}

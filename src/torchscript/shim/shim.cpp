@@ -141,7 +141,8 @@ std::optional<at::Tensor> output_of(int64_t output, IValue result) {
 // Freezes the module, lets libtorch fold batch norms, and runs the graph that results.
 std::string optimize(repsim_model& model) {
   try {
-    Module frozen = freeze_module(model.module);
+    // What it changes stays an attribute: freezing does not see writes into what a list or dictionary holds.
+    Module frozen = freeze_module(model.module, model.written);
     auto graph = toGraphFunction(frozen.get_method("forward").function()).graph();
     OptimizeFrozenGraph(graph, /*optimize_numerics=*/true);
     repsim::weights_to_channels_last(graph->block());

@@ -1,5 +1,7 @@
 #include "state.h"
 
+#include <algorithm>
+
 namespace repsim {
 
 using namespace torch::jit;
@@ -12,11 +14,46 @@ bool is_kept(const Module& owner, size_t slot) {
          type->getAttribute(slot)->kind() != c10::TypeKind::FunctionType;
 }
 
-bool is_same(const c10::IValue& now, const c10::IValue& before) {
-  if (now.isTensor() || before.isTensor()) return now.isTensor() && now.is(before);
+bool are_equal(const at::Tensor& now, const at::Tensor& before) {
+  if (!now.defined() || !before.defined()) return now.defined() == before.defined();
+  if (now.sizes() != before.sizes() || now.scalar_type() != before.scalar_type()) return false;
+  // A NaN is what it was.
+  return now.eq(before).logical_or(now.ne(now).logical_and(before.ne(before))).all().item<bool>();
+}
+
+bool holds_the_same(const c10::IValue& now, const c10::IValue& before);
+
+bool hold_the_same(const c10::ArrayRef<c10::IValue>& now, const c10::ArrayRef<c10::IValue>& before) {
+  return std::equal(now.begin(), now.end(), before.begin(), before.end(), holds_the_same);
+}
+
+// Whether a value holds what another does, which may be a copy of it: lists, tuples, dictionaries and
+// objects by what is in them.
+bool holds_the_same(const c10::IValue& now, const c10::IValue& before) {
+  if (now.tagKind() != before.tagKind()) return false;
+  if (now.isTensor()) return are_equal(now.toTensor(), before.toTensor());
+  if (now.isList()) return hold_the_same(now.toListRef(), before.toListRef());
+  if (now.isTuple())
+    return hold_the_same(now.toTupleRef().elements().vec(), before.toTupleRef().elements().vec());
+  if (now.isObject()) return hold_the_same(now.toObjectRef().slots(), before.toObjectRef().slots());
+  if (!now.isGenericDict()) return now == before;
+  const auto mine = now.toGenericDict(), other = before.toGenericDict();
+  return mine.size() == other.size() && std::all_of(mine.begin(), mine.end(), [&](const auto& entry) {
+           const auto found = other.find(entry.key());
+           return found != other.end() && holds_the_same(entry.value(), found->value());
+         });
+}
+
+bool is_container(const c10::IValue& value) {
+  return value.isList() || value.isTuple() || value.isObject() || value.isGenericDict();
+}
+
+bool is_same(const c10::IValue& now, const c10::IValue& value, const c10::IValue& copy) {
+  if (now.isTensor() || value.isTensor()) return now.isTensor() && now.is(value);
+  if (is_container(now)) return holds_the_same(now, copy);
   if (now.isInt() || now.isDouble() || now.isBool() || now.isString() || now.isNone())
-    return now.tagKind() == before.tagKind() && now == before;
-  return now.is(before);
+    return now.tagKind() == value.tagKind() && now == value;
+  return now.is(value);
 }
 
 }  // namespace
@@ -39,7 +76,7 @@ std::vector<std::string> State::changed() const {
   for (const auto& it : attributes_) {
     const auto now = it.owner.attr(it.name);
     const bool written = now.isTensor() && now.toTensor().defined() && now.toTensor()._version() != it.version;
-    if (written || !is_same(now, it.value)) names.push_back(it.path);
+    if (written || !is_same(now, it.value, it.copy)) names.push_back(it.path);
   }
   return names;
 }

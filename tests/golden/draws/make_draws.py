@@ -13,9 +13,11 @@ Everything is written beside this script. `input.npy` holds the samples that all
 * `grey.json`, `orders.json`: CKA of the layers `conv` and `fc` of `grey.pt` over `grey.npy`, and of `orders.pt`.
 * `one_image_falls.json`: by how much the score of the predicted class of `one_image.pt` falls on average with
   each channel of `conv` at 0, in float64.
+* `keeps.json`: CKA of `net.conv` and `net.fc` of `keeps.pt`, a network that keeps lists, new for every sample.
 * `complex.json`: CKA of the layers of `complex.pt`, with real and imaginary parts as features.
 """
 
+import copy
 import json
 import sys
 from collections.abc import Callable
@@ -215,6 +217,15 @@ def falls(model: nn.Module, batch: Tensor) -> None:
     write("one_image_falls.json", [float((score - ablated(c).gather(1, classes)).mean()) for c in range(4)])
 
 
+def keeping(batch: Tensor) -> None:
+    torch.manual_seed(11)
+    model = networks.Keeps().eval()
+    save_archive(torch.jit.script(model), FOLDER / "keeps.pt")
+    each = [listen(copy.deepcopy(model), image[None])[0] for image in batch]
+    conv, fc = (torch.cat([seen[name] for seen in each]) for name in ["net.conv", "net.fc"])
+    write("keeps.json", cka(rows(conv), rows(fc)))
+
+
 def write(name: str, content: Any) -> None:
     (FOLDER / name).write_text(json.dumps(content, indent=1) + "\n")
 
@@ -227,6 +238,7 @@ def main() -> None:
     writers(batch)
     dependent(batch)
     others(batch)
+    keeping(batch)
     total = sum(path.stat().st_size for path in FOLDER.iterdir() if path.suffix != ".py")
     print(f"{total // 1024} KiB written to {FOLDER}")
 

@@ -359,3 +359,37 @@ class FastPath(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.blocks(self.stem(x.flatten(2).reshape(-1, 5, 15))).mean(1))
+
+
+class Lists(nn.Module):
+    """Keeps what it saw in a list and a dictionary, the latter written in place, and adds it later."""
+
+    seen: list[Tensor]
+    sums: dict[str, Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.fc = nn.Linear(4, 5)
+        self.seen = []
+        self.sums = {"all": torch.zeros(4)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = torch.relu(self.conv(x)).mean([2, 3])
+        result = means + 5.0 * self.sums["all"]
+        for earlier in self.seen:
+            result = result + earlier.mean(0) * 3.0
+        self.seen.append(means * means)
+        self.sums["all"].add_(means.mean(0))
+        return self.fc(torch.relu(result - 0.2))
+
+
+class Keeps(nn.Module):
+    """Has such a network as a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Lists()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
