@@ -93,7 +93,7 @@ impl Subject {
             Some(layer) => Err(self.layer_error(
                 layer,
                 format!("gave shape {:?} for {samples} samples: no row a sample", layer.shape),
-                "leave it out with --layers '!NAME'",
+                "",
             )),
         }
     }
@@ -105,19 +105,19 @@ impl Subject {
     pub fn check_reduce(&self, reduce: Reduce) -> Result<()> {
         for layer in &self.layers {
             reduce.check(&layer.canonical_shape()).map_err(|problem| {
-                let remedy = "leave it out with --layers '!NAME', or use --reduce gap";
-                self.layer_error(layer, format!("gives {problem}"), remedy)
+                self.layer_error(layer, format!("gives {problem}"), ", or use --reduce gap")
             })?;
         }
         Ok(())
     }
 
-    fn layer_error(&self, layer: &Layer, problem: String, remedy: &str) -> Error {
+    /// What is wrong with a layer that can be left out, or what else can be done.
+    fn layer_error(&self, layer: &Layer, problem: String, or: &str) -> Error {
         Error::Layer {
             layer: layer.name.clone(),
             path: self.model.path().to_owned(),
             problem,
-            remedy: remedy.to_owned(),
+            remedy: format!("leave it out with --layers '!{}'{or}", layer.name),
         }
     }
 }
@@ -363,9 +363,10 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
                 shape_text(&shape),
                 shape_text(&layer.sample_shape())
             ),
-            remedy:
-                "leave it out with --layers '!NAME'; a layer's shape must not depend on the data"
-                    .to_owned(),
+            remedy: format!(
+                "leave it out with --layers '!{}'; a layer's shape must not depend on the data",
+                layer.name
+            ),
         }),
     }
 }

@@ -21,7 +21,8 @@ pub enum OutputForm {
     /// Logarithms of probabilities: the network ends in a log-softmax. Their softmax is right.
     LogProbabilities,
     /// Each is a probability of its own, and those of a sample need not sum to 1: the network ends in a
-    /// sigmoid, with several labels a sample or a single output for two classes.
+    /// sigmoid, with several labels a sample or a single output for two classes, or in some entries of a
+    /// softmax.
     IndependentProbabilities,
 }
 
@@ -56,7 +57,7 @@ pub enum Ending {
     /// Nothing, as of stored outputs: numbers that are all in 0…1 are taken for those of a sigmoid.
     #[default]
     Unknown,
-    /// From a sigmoid.
+    /// From a sigmoid, or from a softmax, of which it may be a part.
     Sigmoid,
     /// From something else.
     Other,

@@ -31,7 +31,7 @@ pub fn judge(
 pub fn of_probabilities(record: &ModelInput) -> Option<Warning> {
     let last = match record.output? {
         OutputForm::Probabilities => "softmax",
-        OutputForm::IndependentProbabilities => "sigmoid",
+        OutputForm::IndependentProbabilities => "last sigmoid (or softmax)",
         OutputForm::Logits | OutputForm::LogProbabilities => return None,
     };
     let text = format!(

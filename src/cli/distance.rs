@@ -227,23 +227,22 @@ impl Judged {
 }
 
 /// Labels by the numbers of the logits: by the place of a class among those of the reference where
-/// the names say so, for the data may hold only some of them; else as they are. Also the names of the
-/// logits, and whether those are the reference's.
+/// the names say so, for the data may hold only some of them; else as they are. A single logit tells two
+/// classes apart. Also the names of the logits, and whether those are the reference's.
 fn in_order(
     labels: &[usize],
     data: &Collected,
     reference: &Collected,
     logits: usize,
 ) -> Result<(Vec<usize>, Vec<String>, bool), String> {
-    if logits == 1 {
-        let found = numbered_in_two(Some(labels), &data.classes)?;
-        return Ok((found.labels, data.classes.clone(), false));
-    }
-    let found = numbered(Some(labels), &data.classes, &reference.classes, logits)?;
+    let outputs = logits.max(2);
     let holds = |name: &String| reference.classes.contains(name);
-    let by_name = found.matched == Matched::Names
-        && reference.classes.len() == logits
-        && data.classes.iter().all(holds);
+    let known = reference.classes.len() == outputs && data.classes.iter().all(holds);
+    let found = match logits == 1 && (!known || data.classes.is_empty()) {
+        true => numbered_in_two(Some(labels), &data.classes)?,
+        false => numbered(Some(labels), &data.classes, &reference.classes, outputs)?,
+    };
+    let by_name = found.matched == Matched::Names && known;
     let names = if by_name { &reference.classes } else { &data.classes };
     Ok((found.labels, names.clone(), by_name))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use crate::capture::Naming;
-use crate::classifier::{Ending, Forms, OutputForm, numbered, unlike};
+use crate::classifier::{Ending, Forms, OutputForm, numbered, numbered_in_two, unlike};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::report::Warning;
@@ -46,6 +46,8 @@ pub struct Aim {
     pub target: Target,
     /// The classes of the samples by the numbers of the logits, or why they are not known.
     pub labels: Result<Vec<usize>, String>,
+    /// Of a single output, which of two classes each sample is of: 1 where the output speaks for it.
+    pub sides: Option<Vec<usize>>,
     /// What its outputs are, by those of the first samples.
     pub form: OutputForm,
     /// What was left open.
@@ -74,8 +76,7 @@ impl TargetArgs {
         let classes = Classes { names: self.names(dataset, count)?, count, dataset };
         let target = self.target(&classes)?;
         target.resolve(&logits, Some(&own))?;
-        let labels = numbered(dataset.labels(), dataset.classes(), &classes.names, count);
-        let labels = labels.map(|found| found.labels);
+        let (labels, sides) = known(dataset, &classes);
         let ending = Ending::seen(model.ends_in_sigmoid());
         let form = Forms::of(tensors::to_matrix(&logits)?.view(), ending);
         if let (Err(reason), Target::Label) = (&labels, target) {
@@ -88,7 +89,7 @@ impl TargetArgs {
             let text = format!("{reason}; classes are given by number: --labels FILE names them");
             Warning::new("unnamed-classes", model.path().display(), text)
         });
-        Ok(Aim { names: classes.names, target, labels, form, warning })
+        Ok(Aim { names: classes.names, target, labels, sides, form, warning })
     }
 
     /// Names of the K logits: those of the file, else the sub-folders of the data where they are K.
@@ -116,6 +117,22 @@ impl TargetArgs {
             false => Ok(Target::Predicted),
         }
     }
+}
+
+/// The classes of the samples by the numbers of the logits, or why they are not known; and of a single
+/// logit the two sides that it tells apart.
+fn known(
+    dataset: &Dataset,
+    classes: &Classes<'_>,
+) -> (Result<Vec<usize>, String>, Option<Vec<usize>>) {
+    let own = dataset.classes();
+    if classes.count == 1 {
+        let sides = numbered_in_two(dataset.labels(), own).map(|found| found.labels);
+        let none = "the model gives one logit, and the classes have none each".to_owned();
+        return (Err(sides.as_ref().err().cloned().unwrap_or(none)), sides.ok());
+    }
+    let labels = numbered(dataset.labels(), own, &classes.names, classes.count);
+    (labels.map(|found| found.labels), None)
 }
 
 /// The lines of a file, a name for each of K logits.
@@ -169,7 +186,7 @@ impl Classes<'_> {
     /// Why the classes of the data name no logits.
     fn unnamed(&self) -> Option<String> {
         let known = self.dataset.classes().len();
-        (self.names.is_empty() && known > 0).then(|| unlike(self.count, known))
+        (self.names.is_empty() && known > 0 && self.count > 1).then(|| unlike(self.count, known))
     }
 
     /// Two classes apart by a comma.

@@ -197,8 +197,8 @@ impl Model {
         self.output_dependence
     }
 
-    /// Whether its output comes from a sigmoid, with at most operators behind it that move values or
-    /// combine them element by element; known once it was probed.
+    /// Whether its output comes from a sigmoid or a softmax, with at most operators behind it that move
+    /// values or combine them element by element; known once it was probed.
     pub fn ends_in_sigmoid(&self) -> bool {
         self.handle.ends_in_sigmoid()
     }

@@ -12,6 +12,8 @@ pub enum Returned {
     Elements(Vec<String>),
     /// Elements by name.
     Dictionary(Vec<String>),
+    /// One tensor, in words.
+    Tensor(String),
     /// Neither.
     Other,
 }
@@ -54,6 +56,9 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
             );
             (text, "choose one with --output-index (--output is the file of the report)".to_owned())
         }
+        Returned::Tensor(tensor) => {
+            (format!("Tensor, one {tensor}"), "leave --output-index out".to_owned())
+        }
         Returned::Other => {
             let remedy =
                 "wrap the module so that forward returns one tensor, and export the wrapper";
@@ -69,6 +74,7 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
 
 fn in_words(value: &IValue) -> Returned {
     match value {
+        IValue::Tensor(tensor) => Returned::Tensor(of_tensor(tensor)),
         IValue::Tuple(all) | IValue::GenericList(all) => {
             Returned::Elements(all.iter().map(element).collect())
         }

@@ -79,9 +79,11 @@ impl Taps {
                     layer: layer.name.clone(),
                     path: path.to_owned(),
                     problem: format!("ran {ran} times for this batch but {expected} times before"),
-                    remedy: "leave it out with --layers '!NAME'; a layer has to run equally often \
-                             for every batch"
-                        .to_owned(),
+                    remedy: format!(
+                        "leave it out with --layers '!{}'; a layer has to run equally often for \
+                         every batch",
+                        layer.name
+                    ),
                 });
             }
         }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::accuracy::{accuracies, run, warns};
-use crate::support::path;
+use crate::support::{path, repsim, words};
 
 const DATA: &str = "--data {sigmoids/images.npz}";
 
@@ -38,7 +38,7 @@ fn says_pytorchs(network: &str, form: &str) {
     let warned = warns(&report, "outputs-are-probabilities");
     let is_probability = form != "logits";
     assert_eq!(warned.len(), usize::from(is_probability), "{network}");
-    assert!(warned.iter().all(|text| text.contains("sigmoid") && !text.contains("softmax")));
+    assert!(warned.iter().all(|text| text.contains("go through its last sigmoid (or softmax)")));
     let expected = expected(network);
     let tops = tops(&report);
     assert_eq!(tops.len(), 24);
@@ -51,7 +51,7 @@ fn says_pytorchs(network: &str, form: &str) {
 
 #[test]
 fn probabilities_of_sigmoids_are_those_of_pytorch() {
-    for network in ["labels_scripted", "labels_traced", "heads", "single"] {
+    for network in ["labels_scripted", "labels_traced", "heads", "single", "part"] {
         says_pytorchs(network, "independent-probabilities");
     }
     says_pytorchs("logit", "logits");
@@ -73,7 +73,7 @@ fn small_logits_are_no_probabilities() {
 
 #[test]
 fn single_outputs_are_right_by_their_threshold() {
-    for network in ["single", "vector", "logit"] {
+    for network in ["single", "vector", "logit", "part"] {
         let (_, report) = run(&format!("cka {{sigmoids/{network}.pt}} {DATA} --layers relu"));
         let found = &accuracies(&report)[0];
         assert_eq!(found["correct"], expected(network)["correct"], "{network}: {found}");
@@ -121,7 +121,7 @@ fn distances_hold_confidence_against_the_threshold() {
         }
     }
     let expected = above / (4.0 * 20.0);
-    for network in ["single", "logit"] {
+    for network in ["single", "logit", "part"] {
         assert!((auroc(network) - expected).abs() < 1e-9, "{network}");
     }
 }
@@ -167,4 +167,55 @@ fn stitches_of_single_outputs_agree_by_the_threshold() {
         assert_eq!(pair["agreement"], 1.0, "{network}: {pair}");
         assert!(pair["kl"].as_f64().unwrap() < 1e-6, "{network}: {pair}");
     }
+}
+
+#[test]
+fn single_outputs_have_an_accuracy_in_stitches() {
+    for network in ["single", "logit", "part"] {
+        let file = format!("{{sigmoids/{network}.pt}}");
+        let line = format!("stitch {file} {file} {DATA} --layers relu --fit-fraction 0.5");
+        let (_, report) = run(&line);
+        let results = &report["results"];
+        let held_out: Vec<usize> = serde_json::from_value(results["held_out"].clone()).unwrap();
+        // What the network says is wrong of every sixth image.
+        let right = held_out.iter().filter(|i| !i.is_multiple_of(6)).count();
+        let share = right as f64 / held_out.len() as f64;
+        assert_eq!(results["accuracy_b"], share, "{network}");
+        assert_eq!(results["without_accuracy"], Value::Null);
+        assert!(warns(&report, "unnamed-classes").is_empty());
+        let trained = words(&format!("{line} --fit trained"));
+        let refused = repsim(trained);
+        assert_eq!(refused.code, 2);
+        assert!(refused.stderr.contains("one logit, and the classes have none each"));
+    }
+}
+
+/// A class of the reference that the data have alone is the one of its name.
+#[test]
+fn classes_of_single_outputs_are_found_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let pixels: Vec<u8> = (0..8 * 8 * 3).map(|i| (i * 7 % 256) as u8).collect();
+    for (set, class, count) in [("known", "cat", 6), ("known", "dog", 6), ("seen", "dog", 4)] {
+        let directory = folder.path().join(set).join(class);
+        std::fs::create_dir_all(&directory).unwrap();
+        for i in 0..count {
+            let mut own = pixels.clone();
+            own[i] ^= 255;
+            let path = directory.join(format!("{i}.png"));
+            image::save_buffer(path, &own, 8, 8, image::ColorType::Rgb8).unwrap();
+        }
+    }
+    let set = |name: &str| folder.path().join(name).display().to_string();
+    let model = "--model {sigmoids/single.pt} --preprocess raw --layer relu --reduce gap";
+    let (_, report) = run(&format!("distance {} {} {model}", set("known"), set("seen")));
+    assert!(warns(&report, "other-classes").is_empty());
+    let prediction = &report["results"]["prediction"];
+    assert_eq!(prediction["classes"], serde_json::json!(["cat", "dog"]), "{prediction}");
+    let (_, same) = run(&format!("distance {} {} {model}", set("known"), set("known")));
+    assert!(warns(&same, "other-classes").is_empty());
+    // Either all are dogs or none: the accuracy of the whole says which.
+    let known = same["results"]["prediction"]["accuracy"].as_f64().unwrap();
+    assert_eq!(known, 0.5);
+    let dogs = prediction["accuracy"].as_f64().unwrap();
+    assert!(dogs == 0.0 || dogs == 1.0);
 }

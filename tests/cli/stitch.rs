@@ -228,7 +228,7 @@ fn mistakes_are_told() {
     fails(&to("--layer-a layer9 --layer-b layer3"), &["'layer9' matches no layer"]);
     fails(&to("--epochs 2"), &["--epochs is of training", "--fit direct trains nothing"]);
     fails(&to("--fit identity --ridge 1"), &["--ridge is of least squares"]);
-    fails(&to("--output-index 3"), &["seed0", "returns Tensor", "--output-index 3"]);
+    fails(&to("--output-index 3"), &["seed0", "returns Tensor", "leave --output-index out"]);
     fails(&to("--heatmap h.png"), &["--heatmap draws all pairs", "--layers"]);
     let run = repsim(words(&to("--fit-fraction 1")));
     assert_eq!(run.code, 2);

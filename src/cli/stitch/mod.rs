@@ -83,9 +83,9 @@ fn stitch(args: &Args, messages: &Messages) -> Result<StitchReport> {
     super::own_steps::tell(&args.preprocess, &samples.preprocess, messages);
     let split = Split::of(args, samples.dataset.len())?;
     let mut networks = Networks::load(args, &first, &samples.dataset, &split)?;
-    if args.fit.fit == Fit::Trained && networks.labels.is_none() {
+    if let (Fit::Trained, Some(reason)) = (args.fit.fit, &networks.unlabelled) {
         return Err(Error::usage(
-            "--fit trained needs the class of each image",
+            format!("--fit trained needs the class of each image: {reason}"),
             "give a folder with a sub-folder a class (--labels FILE orders them), or take --fit direct",
         ));
     }

@@ -155,7 +155,9 @@ impl Networks {
             let aim = target.aim(&mut subject.model, &first[subject.input], data)?;
             self.forms.push(aim.form);
             self.judges.push(Judge::new(&aim.naming(), &subject.model));
-            found.push(aim.labels);
+            // A stitch that is trained takes the loss of a logit for each class.
+            let sides = aim.sides.filter(|_| args.fit.fit != super::Fit::Trained);
+            found.push(sides.map_or(aim.labels, Ok));
         }
         self.unlabelled = found[1].as_ref().err().cloned();
         self.labels = found.pop().and_then(Result::ok);

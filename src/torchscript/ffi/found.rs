@@ -30,7 +30,7 @@ impl Handle {
     }
 
     /// Whether what the model returned in the last probe, or the element of it chosen by now, comes from
-    /// a sigmoid.
+    /// a sigmoid or a softmax.
     pub fn ends_in_sigmoid(&self) -> bool {
         // SAFETY: the handle is valid.
         unsafe { repsim_ends_in_sigmoid(self.0.as_ptr()) != 0 }

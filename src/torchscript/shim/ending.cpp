@@ -14,12 +14,13 @@ thread_local SigmoidTracker* current = nullptr;
 
 using Names = std::unordered_set<std::string>;
 
-bool is_sigmoid(const std::string& name) {
-  static const Names names{"sigmoid", "hardsigmoid", "special_expit"};
+bool gives_probabilities(const std::string& name) {
+  static const Names names{"sigmoid", "hardsigmoid", "special_expit", "softmax", "_softmax",
+                           "special_softmax", "_safe_softmax"};
   return names.count(name) > 0;
 }
 
-// Operators behind which values are still those of a sigmoid, or made of them element by element.
+// Operators behind which values are still those probabilities, or made of them element by element.
 bool goes_on(const std::string& name) {
   static const Names names{
       "tap",         "view",       "_unsafe_view", "reshape",   "_reshape_alias", "flatten",
@@ -70,7 +71,7 @@ void SigmoidTracker::end(const at::RecordFunction& function, at::ObserverContext
   const auto schema = function.operator_schema();
   if (!current || !schema || !context) return;
   const auto name = operator_name(*schema);
-  bool holds = is_sigmoid(name);
+  bool holds = gives_probabilities(name);
   if (!holds && goes_on(name)) {
     for (const auto& value : static_cast<Arguments*>(context)->values)
       for (const auto& tensor : tensors_of(value)) holds |= current->find(tensor);

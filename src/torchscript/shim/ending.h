@@ -1,4 +1,4 @@
-// Whether what a model returns went through a sigmoid last.
+// Whether what a model returns went through a sigmoid or a softmax last.
 #pragma once
 #include <ATen/core/ivalue.h>
 #include <ATen/record_function.h>
@@ -8,9 +8,10 @@
 
 namespace repsim {
 
-// Follows tensors from sigmoids through the operators of this thread, for as long as it lives: through
-// those that move values, and those that combine a few of them element by element (`1 - p`,
-// `p * mask`, `torch.cat`). A layer that mixes channels ends the way.
+// Follows tensors from sigmoids, and from softmaxes of which an entry may be taken alone, through the
+// operators of this thread, for as long as it lives: through those that move values, and those that
+// combine a few of them element by element (`1 - p`, `p * mask`, `torch.cat`). A layer that mixes
+// channels ends the way.
 class SigmoidTracker {
  public:
   SigmoidTracker();
@@ -18,7 +19,7 @@ class SigmoidTracker {
   SigmoidTracker(const SigmoidTracker&) = delete;
   SigmoidTracker& operator=(const SigmoidTracker&) = delete;
 
-  // Of what a model returned whether it comes from a sigmoid: one entry, or one an element of a tuple
+  // Of what a model returned whether it comes from either: one entry, or one an element of a tuple
   // or list.
   std::vector<bool> endings(const c10::IValue& returned) const;
 

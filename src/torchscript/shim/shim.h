@@ -56,7 +56,7 @@ void repsim_keep_state(repsim_model* model);
 int64_t repsim_same_tensor(const repsim_model* model, size_t call);
 
 // 1 if what the model returned in the last probe, or the element of it that counts as the output by
-// now, comes from a sigmoid.
+// now, comes from a sigmoid or a softmax.
 int repsim_ends_in_sigmoid(const repsim_model* model);
 
 // 1 if the archive has no modules left and its layers are operator nodes.

@@ -9,7 +9,8 @@ are said rightly with a probability of 0.5 as the threshold.
 
 * `labels_scripted.pt`, `labels_traced.pt`: three independent labels, behind a sigmoid.
 * `heads.pt`: two heads with a sigmoid each, joined by `torch.cat`.
-* `single.pt`, `vector.pt`: one probability, N×1 and a vector of N; `logit.pt`: its logit.
+* `single.pt`, `vector.pt`: one probability, N×1 and a vector of N; `logit.pt`: its logit; `part.pt`: the
+  second of the two probabilities of a softmax.
 * `small.pt`: three outputs in 0…1 that come from no sigmoid: logits.
 """
 
@@ -49,6 +50,8 @@ class Network(nn.Module):
             return torch.sigmoid(y).squeeze(1)
         if self.form == "heads":
             return torch.cat([torch.sigmoid(y[:, :1]), 1 - torch.sigmoid(y[:, 1:])], 1)
+        if self.form == "part":
+            return torch.softmax(torch.cat([torch.zeros_like(y), y], 1), 1)[:, 1:]
         if self.form == "small":
             return y * 0.005 + 0.5
         return y
@@ -61,6 +64,7 @@ NETWORKS = {
     "single": (1, "sigmoid"),
     "vector": (1, "vector"),
     "logit": (1, "plain"),
+    "part": (1, "part"),
     "small": (3, "small"),
 }
 
