@@ -175,7 +175,7 @@ fn steps_are_read_from_an_options_text() {
             + "legacy-pytorch (299x299; else clean:64, clean:HEIGHTxWIDTH)"
     );
     let message = "image".parse::<Preset>().unwrap_err().to_string();
-    assert_eq!(message, r#"unknown preset "image"; give one of imagenet, cifar10, raw"#);
+    assert_eq!(message, r#"unknown preset "image"; give one of imagenet, cifar10, raw, own"#);
 }
 
 #[test]
