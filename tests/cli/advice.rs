@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 
-use crate::support::{repsim, words};
+use crate::support::{done, repsim, words};
 
 /// Runs a line that has to be refused with one line that holds all the parts and none of the others.
 #[track_caller]
@@ -36,11 +37,13 @@ fn other_precisions_are_to_be_exported_in_float32() {
 #[test]
 fn token_models_take_whole_numbers() {
     let folder = tempfile::tempdir().unwrap();
-    let ids = folder.path().join("ids.npy");
-    let array = ndarray::Array2::<f32>::from_shape_fn((6, 5), |(i, j)| ((i * 5 + j) % 20) as f32);
-    ndarray_npy::write_npy(&ids, &array).unwrap();
-    let line = format!("cka {{careless/tokens.pt}} --data {}", ids.display());
-    refused(&line, &["token ids", "ids.long()"], &["model.float()"]);
+    let [whole, floats] = ["whole.npy", "floats.npy"].map(|name| folder.path().join(name));
+    let ids = ndarray::Array2::from_shape_fn((6, 5), |(i, j)| ((i * 5 + j) % 19) as i64);
+    ndarray_npy::write_npy(&whole, &ids).unwrap();
+    ndarray_npy::write_npy(&floats, &ids.mapv(|id| id as f32)).unwrap();
+    let line = |ids: &Path| format!("cka {{careless/tokens.pt}} --data {}", ids.display());
+    refused(&line(&floats), &["token ids", "int64 N×L", "--data"], &["model.float()"]);
+    done(&line(&whole));
 }
 
 #[test]
