@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::axes::ChannelAxis;
 use super::given::GivenInput;
@@ -178,6 +178,9 @@ pub struct ModelArgs {
     /// commas for a tuple); may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Models")]
     pub input: Vec<GivenInput>,
+    /// Compute in floats of another type than the file's: f32, f16, bf16 or f64
+    #[arg(long, value_name = "TYPE", help_heading = "Models")]
+    pub dtype: Option<FloatType>,
     /// Which part of what a model returns is its output: the value of a dictionary by its key, an element
     /// of a tuple by its name or place, with dots for parts of parts: logits, state.0
     #[arg(long, value_name = "KEY", help_heading = "Models")]
@@ -186,6 +189,31 @@ pub struct ModelArgs {
     /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
     #[arg(long, value_name = "LAYER=AXIS", help_heading = "Layers")]
     pub channel_axis: Vec<ChannelAxis>,
+}
+
+/// A type of floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FloatType {
+    /// 32 bits.
+    F32,
+    /// 16 bits, 11 of them for digits.
+    F16,
+    /// 16 bits, 8 of them for digits.
+    Bf16,
+    /// 64 bits.
+    F64,
+}
+
+impl FloatType {
+    /// The same for libtorch.
+    pub fn kind(self) -> tch::Kind {
+        match self {
+            Self::F32 => tch::Kind::Float,
+            Self::F16 => tch::Kind::Half,
+            Self::Bf16 => tch::Kind::BFloat16,
+            Self::F64 => tch::Kind::Double,
+        }
+    }
 }
 
 /// Which output.

@@ -344,6 +344,7 @@ impl LoadedModel {
             sha256: self.sha256.clone(),
             weights: self.weights.clone(),
             frozen: self.model.is_flat(),
+            dtype: self.model.cast_to().map(str::to_owned),
             output_key: self.model.chosen_part().map(str::to_owned),
             untrusted_operators: self.model.untrusted_operators().to_vec(),
             draw_seed: self.model.draws().then(draws::seed),

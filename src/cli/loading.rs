@@ -63,6 +63,9 @@ fn open(path: &Path, args: &ModelArgs) -> Result<Model> {
     if args.keep_state {
         model.keep_state();
     }
+    if let Some(dtype) = args.dtype {
+        model.cast(dtype.kind())?;
+    }
     if let Some(key) = &args.output_key {
         model.choose_part(key)?;
     }

@@ -70,6 +70,9 @@ pub struct ModelInput {
     pub weights: Option<WeightsInput>,
     /// Whether it was frozen when it was exported, so that its layers are operators.
     pub frozen: bool,
+    /// The type of floats that it was cast to: `float16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
     /// The part of what it returns that was taken for its output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_key: Option<String>,

@@ -20,6 +20,7 @@ const SOURCES: &[&str] = &[
     "shim.cpp",
     "state.cpp",
     "tail.cpp",
+    "types.cpp",
     "weights.cpp",
 ];
 
@@ -42,6 +43,7 @@ fn main() {
         "shim.h",
         "state.h",
         "tail.h",
+        "types.h",
         "weights.h",
     ];
     for file in headers.iter().chain(SOURCES) {

@@ -16,6 +16,7 @@ pub mod builder;
 mod found;
 pub mod inputs;
 pub mod tail;
+mod types;
 mod weights;
 
 #[repr(C)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::advice::{self, Advice, Given, gist};
 use super::archive::{self, Archive};
@@ -10,7 +10,7 @@ use super::dependence::{Cause, Dependence};
 use super::exported::{self, Interface};
 use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
 use super::layers::{Layer, element};
-use super::packing::Packing;
+use super::packing::{Packing, kind_name};
 use super::stages::{Stage, stages};
 use super::taps::Taps;
 use super::{device, draws, tensors};
@@ -51,6 +51,9 @@ pub struct Model {
     pub(super) trial: Option<Tensor>,
     interface: Interface,
     part: Option<String>,
+    dtype: Option<&'static str>,
+    /// The floats that it takes, where that is known.
+    pub(super) floats: Option<Kind>,
     /// How many samples it takes at once, where that is fixed.
     pub(super) fixed: Option<i64>,
     pub(super) packing: Packing,
@@ -75,7 +78,11 @@ impl Model {
             return Self { fixed, ..Self::new(path, handle, vec![]) }.with_interface(interface);
         }
         match Handle::load(&path.to_string_lossy(), trust) {
-            Ok(Loaded::Model(handle, untrusted)) => Ok(Self::new(path, handle, untrusted)),
+            Ok(Loaded::Model(handle, untrusted)) => {
+                let floats = handle.float_kind();
+                let interface = Interface::default();
+                Self { floats, ..Self::new(path, handle, untrusted) }.with_interface(interface)
+            }
             Ok(Loaded::Refused(operators)) => Err(Error::file(
                 "load",
                 path,
@@ -110,6 +117,8 @@ impl Model {
             trial: None,
             interface: Interface::default(),
             part: None,
+            dtype: None,
+            floats: None,
             fixed: None,
             packing: Packing::of_interface(&Interface::default()),
             given: vec![],
@@ -121,6 +130,26 @@ impl Model {
         let mut model = Self { interface, ..self };
         model.take(packing.into_parts())?;
         Ok(model)
+    }
+
+    /// Casts all its parameters, buffers and constants that hold floats; it is given floats of that type
+    /// from now on. To be called before [`Model::probe`].
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn cast(&mut self, kind: Kind) -> Result<()> {
+        self.handle
+            .cast(kind)
+            .map_err(|said| self.torch_error("cast", said, "leave --dtype out".to_owned()))?;
+        self.floats = Some(kind);
+        self.dtype = Some(kind_name(kind));
+        let parts = std::mem::take(&mut self.packing).into_parts();
+        self.take(parts)
+    }
+
+    /// The type that it was cast to.
+    pub fn cast_to(&self) -> Option<&'static str> {
+        self.dtype
     }
 
     /// The file the model came from.

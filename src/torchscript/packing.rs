@@ -94,6 +94,11 @@ pub fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
+/// Whether a type holds floats.
+fn is_float(kind: Kind) -> bool {
+    matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double)
+}
+
 /// Whether a type holds whole numbers.
 pub(super) fn is_whole(kind: Kind) -> bool {
     matches!(kind, Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64)
@@ -214,7 +219,12 @@ impl Model {
     ///
     /// # Errors
     /// What libtorch said.
-    pub fn take(&mut self, parts: Vec<Part>) -> Result<()> {
+    pub fn take(&mut self, mut parts: Vec<Part>) -> Result<()> {
+        for part in parts.iter_mut().filter(|part| part.kind.is_none_or(is_float)) {
+            // Samples are float32 as they come.
+            let casts = |kind: &Kind| *kind != Kind::Float || part.kind.is_some();
+            part.kind = self.floats.filter(casts).or(part.kind);
+        }
         let whole = parts.iter().any(|part| part.kind.is_some_and(is_whole));
         let embeddings = if whole { self.handle.embeddings() } else { Ok(vec![]) };
         let embeddings = embeddings.map_err(|said| self.unreadable(said))?;

@@ -394,3 +394,36 @@ fn a_part_that_is_not_there_is_told_with_those_that_are() {
         assert!(said.contains("--output-key"), "{said}");
     }
 }
+
+/// The output of a model, cast where a type is given.
+fn output(archive: &str, cast: Option<Kind>, input: &Tensor) -> Tensor {
+    let mut model = Model::load(path(archive), false).unwrap();
+    if let Some(kind) = cast {
+        model.cast(kind).unwrap();
+    }
+    let layers = model.probe(input).unwrap();
+    model.prepare(&layers, &execution(true)).unwrap();
+    let output = model.run(input, &mut |_, _| Ok(repsim::torchscript::Answer::Keep));
+    output.unwrap().unwrap()
+}
+
+#[test]
+fn models_of_other_types_take_float32_and_are_cast() {
+    let exact = input(&cases()["resnet"]);
+    let float = exact.to_kind(Kind::Float);
+    for (archive, cast, share) in [
+        ("resnet.pt2", None, 1e-6),
+        ("resnet.pt", None, 1e-6),
+        ("resnet.pt2", Some(Kind::Float), 1e-5),
+        ("resnet.pt", Some(Kind::Float), 1e-5),
+        ("resnet.pt", Some(Kind::Half), HALF),
+        ("resnet_half.pt2", Some(Kind::Float), HALF),
+        ("resnet_bfloat16.pt2", Some(Kind::Double), BFLOAT16),
+    ] {
+        let wanted = Seen::of(&output(archive, None, &exact).to_kind(Kind::Double));
+        let found = output(archive, cast, &float);
+        assert_eq!(found.kind(), cast.unwrap_or(Kind::Double), "{archive} cast to {cast:?}");
+        let found = Seen::of(&found.to_kind(Kind::Double));
+        found.assert_near(&wanted, share, &format!("{archive} cast to {cast:?}"));
+    }
+}

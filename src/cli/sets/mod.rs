@@ -420,6 +420,7 @@ impl<'a> Sets<'a> {
         options.extend(record.output_key.iter().map(|key| format!("output {key}")));
         options.extend(self.args.outputs.output_index.map(|index| format!("output {index}")));
         options.extend(record.draw_seed.map(|seed| format!("draws {seed}")));
+        options.extend(record.dtype.iter().map(|dtype| format!("in {dtype}")));
         options.extend(run.keep_state.then(|| "keeps state".to_owned()));
         options
     }

@@ -25,6 +25,7 @@
 #include "names.h"
 #include "outputs.h"
 #include "tail.h"
+#include "types.h"
 
 using namespace torch::jit;
 using repsim::copy_text;
@@ -222,6 +223,7 @@ repsim_model* repsim_load(const char* path, int trust, char** refused, char** er
     model->tapped = forward.graph();
     repsim::Tapper tapper(*model->tapped, model->module);
     tapper.run();
+    repsim::place_devices(model->tapped->block(), at::kCPU);
     model->tapped->lint();
     model->layers = std::move(tapper.layers);
     model->owners = std::move(tapper.owners);
@@ -384,6 +386,7 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     repsim::keep_taps(model->tapped->block(), wanted);
     LowerSimpleTuples(model->tapped);
     model->module.to(at::Device(std::string(device)));
+    repsim::place_devices(model->tapped->block(), at::Device(std::string(device)));
     const Module loaded = model->module;
     auto why_not = want_optimize ? optimize(*model) : std::string();
     if (why_not.empty() && want_optimize && tensors > 0 &&
