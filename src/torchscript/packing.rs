@@ -94,11 +94,6 @@ pub fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// Whether a type holds floats.
-fn is_float(kind: Kind) -> bool {
-    matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double)
-}
-
 /// Whether a type holds whole numbers.
 pub(super) fn is_whole(kind: Kind) -> bool {
     matches!(kind, Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64)
