@@ -72,13 +72,14 @@ fn says_what_is_not_listed_and_why() {
     let line = "layers {control_flow.pt} --input-size 8";
     let report = report(&format!("{line} --json"));
     let results = &report["results"];
-    assert_eq!(results["without_tensor"][0]["name"], "halves");
     let mut idle: Vec<&str> =
         results["not_run"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
     idle.sort_unstable();
     assert_eq!(idle, ["dark", "noise"]);
     let said = done(line).stderr;
-    assert!(said.contains("halves gives") && said.contains("dark"), "{said}");
+    assert!(said.contains("dark"), "{said}");
+    let said = done("layers {identity_traced.pt} --input-size 16").stderr;
+    assert!(said.contains("skip gives NoneType: not listed"), "{said}");
 }
 
 #[test]

@@ -135,7 +135,8 @@ fn a_layer_that_is_not_there() {
 #[test]
 fn a_layer_that_gives_nothing() {
     let flow = "cka {control_flow.pt} --data {control_flow.npy}";
-    fails(&format!("{flow} --layers halves"), &["layer halves", "no tensor"]);
+    let traced = "cka {identity_traced.pt} --data {tiny_resnet.npy}";
+    fails(&format!("{traced} --layers skip"), &["layer skip", "no tensor"]);
     fails(&format!("{flow} --layers dark"), &["layer dark", "did not run"]);
 }
 
