@@ -350,3 +350,25 @@ fn a_network_that_keeps_lists_begins_each_run_with_what_was_saved() {
     let kept = report(&format!("{line} --batch-size 5 --keep-state"));
     assert!((matrix(&kept, "cka")[0][1] - wanted).abs() > 0.01);
 }
+
+/// What runs behind a layer alone would begin with what the whole left: such networks run as a whole.
+#[test]
+fn a_network_that_keeps_lists_is_not_cut() {
+    let line = format!(
+        "sensitivity {{draws/keeps.pt}} {DATA} --layer net.conv --perturb none --ablate zero"
+    );
+    let golden = golden("keeps_falls.json");
+    for options in ["", " --batch-size 5", " --no-optimize"] {
+        let found = report(&format!("{line}{options}"));
+        let channels = found["results"]["layers"][0]["channels"].as_array().unwrap();
+        for (channel, wanted) in channels.iter().zip(golden.as_array().unwrap()) {
+            let (fall, wanted) = (channel["drop_zero"].as_f64(), wanted.as_f64().unwrap());
+            assert!((fall.unwrap() - wanted).abs() < GOLDEN, "{channel}: {wanted}");
+        }
+    }
+    let stitch = "stitch {draws/keeps.pt} {draws/keeps.pt}";
+    fails(
+        &format!("{stitch} {DATA} --layers net.conv --fit-fraction 0.5"),
+        &["layer net.conv", "the model changes net.seen as it runs"],
+    );
+}

@@ -363,6 +363,7 @@ int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, r
     for (const auto& name : before.changed())
       if (!std::count(model->written.begin(), model->written.end(), name)) model->written.push_back(name);
     before.restore();
+    if (!model->written.empty()) model->state = repsim::State(model->module);
     if (finished) model->sigmoids = sigmoids.endings(result);
     for (const auto& copy : copies) model->overwrites_input |= copy._version() > 0;
     return finished ? 0 : 2;
@@ -385,6 +386,8 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     repsim::name_outputs(model->tapped->block(), model->layers);
     repsim::keep_taps(model->tapped->block(), wanted);
     LowerSimpleTuples(model->tapped);
+    // Trial runs leave nothing behind.
+    model->state.restore();
     model->module.to(at::Device(std::string(device)));
     repsim::place_devices(model->tapped->block(), at::Device(std::string(device)));
     const Module loaded = model->module;
@@ -397,7 +400,8 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
     }
     if (!why_not.empty()) *note = copy_text(why_not);
     if (!model->function) model->function = make_function(model->tapped);
-    if (!model->written.empty() && !model->keep_state) model->state = repsim::State(model->module);
+    const bool kept = model->written.empty() || model->keep_state;
+    model->state = kept ? repsim::State() : repsim::State(model->module);
     model->overwrites_input |= overwrites_input(*model);
     return 0;
   });
@@ -426,6 +430,10 @@ int repsim_run(repsim_model* model, const void* const* inputs, size_t count, int
 repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
                         const int64_t* calls, size_t count, char** refusal, char** error) {
   return guarded<repsim_tail*>(error, nullptr, [&]() -> repsim_tail* {
+    if (!model->written.empty()) {
+      *refusal = copy_text("cannot be cut behind: the model changes " + model->written[0] + " as it runs");
+      return nullptr;
+    }
     const auto fed = repsim::fed_places(*model);
     const repsim::CutRequest request{layer, call, {calls, calls + count}, model->output, fed};
     auto graph = model->function->graph();

@@ -13,7 +13,8 @@ Everything is written beside this script. `input.npy` holds the samples that all
 * `grey.json`, `orders.json`: CKA of the layers `conv` and `fc` of `grey.pt` over `grey.npy`, and of `orders.pt`.
 * `one_image_falls.json`: by how much the score of the predicted class of `one_image.pt` falls on average with
   each channel of `conv` at 0, in float64.
-* `keeps.json`: CKA of `net.conv` and `net.fc` of `keeps.pt`, a network that keeps lists, new for every sample.
+* `keeps.json`: CKA of `net.conv` and `net.fc` of `keeps.pt`, a network that keeps lists, new for every sample,
+  and `keeps_falls.json` how far the score of the predicted class falls with each channel of `net.conv` at 0.
 * `complex.json`: CKA of the layers of `complex.pt`, with real and imaginary parts as features.
 """
 
@@ -224,6 +225,18 @@ def keeping(batch: Tensor) -> None:
     each = [listen(copy.deepcopy(model), image[None])[0] for image in batch]
     conv, fc = (torch.cat([seen[name] for seen in each]) for name in ["net.conv", "net.fc"])
     write("keeps.json", cka(rows(conv), rows(fc)))
+    with torch.no_grad():
+        intact = torch.cat([copy.deepcopy(model)(image[None]) for image in batch])
+        classes = intact.argmax(1, keepdim=True)
+        kept = intact.gather(1, classes)
+        dropped = []
+        for channel in range(4):
+            new = copy.deepcopy(model)
+            new.net.conv.weight[channel] = 0.0
+            new.net.conv.bias[channel] = 0.0
+            logits = torch.cat([copy.deepcopy(new)(image[None]) for image in batch])
+            dropped.append(float((kept - logits.gather(1, classes)).mean()))
+    write("keeps_falls.json", dropped)
 
 
 def write(name: str, content: Any) -> None:
