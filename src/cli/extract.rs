@@ -17,7 +17,7 @@ use crate::torchscript::device;
 /// Where features come from.
 #[derive(clap::Args)]
 pub struct ExtractArgs {
-    /// The TorchScript archive that gives the features of images
+    /// The model that gives the features of images: .pt2 of torch.export, or TorchScript
     #[arg(long, value_name = "MODEL", help_heading = "Features")]
     pub model: Option<PathBuf>,
     /// The layer whose output they are, or NAME:input for the input of the last linear layer; of

@@ -50,7 +50,7 @@ fn error(path: &Path, found: Foreign) -> Error {
 
 fn first_bytes(path: &Path) -> Result<Vec<u8>> {
     let meta = std::fs::metadata(path).map_err(|e| {
-        Error::file("load", path, reason(&e), "give the path of a TorchScript archive (.pt)")
+        Error::file("load", path, reason(&e), "give the path of a model (.pt2 or .pt)")
     })?;
     if meta.is_dir() {
         return Err(error(path, foreign::of_folder(path)));

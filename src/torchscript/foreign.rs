@@ -15,33 +15,31 @@ pub struct Foreign {
 }
 
 /// How a PyTorch module is exported.
-pub const EXPORT: &str = "export the model first: torch.jit.script(model.eval()).save(FILE), or \
-                          torch.jit.trace(model.eval(), example).save(FILE)";
+pub const EXPORT: &str = "export the model first: torch.export.save(torch.export.export(model.eval(), (example,)), \
+                          \"FILE.pt2\"), or torch.jit.trace(model.eval(), example).save(\"FILE.pt\")";
 
 /// What is done with weights alone.
-const WEIGHTS: &str = "give them over an exported architecture (MODEL.pt --weights FILE, or --weights-a and \
-                       --weights-b), or build the module in Python, load them into it \
-                       (model.load_state_dict(...)), and export that: \
-                       torch.jit.script(model.eval()).save(FILE), or torch.jit.trace(model.eval(), \
-                       example).save(FILE)";
+const WEIGHTS: &str = "give them over an exported architecture (MODEL.pt2 --weights FILE, or --weights-a and \
+                       --weights-b), or load them into the module in Python (model.load_state_dict(...)) and export \
+                       that: torch.export.save(torch.export.export(model.eval(), (example,)), \"FILE.pt2\")";
 
 /// What is done with a pickled module.
 const PICKLED: &str = "load it in Python where its class can be imported (torch.load(FILE, \
-                       weights_only=False)) and export it: torch.jit.script(model.eval()).save(FILE), or \
-                       torch.jit.trace(model.eval(), example).save(FILE)";
+                       weights_only=False)) and export it: \
+                       torch.export.save(torch.export.export(model.eval(), (example,)), \"FILE.pt2\")";
 
 /// What is done with networks of other frameworks.
-const OTHER: &str = "repsim runs TorchScript only: compute features with the tool that runs it and compare \
+const OTHER: &str = "repsim runs models of PyTorch only: compute features with the tool that runs it and compare \
                      those (--features FILE.npz), or rebuild the network in PyTorch and export that";
 
 /// What is done with an ONNX file.
 const ONNX: &str = "repsim cannot run ONNX: export the PyTorch model that it was made from \
-                    (torch.jit.script(model.eval()).save(FILE)), or compare stored features (--features \
-                    FILE.npz)";
+                    (torch.export.save(torch.export.export(model.eval(), (example,)), \"FILE.pt2\")), or compare \
+                    stored features (--features FILE.npz)";
 
-/// What is done with a package of `torch.export`.
-const PT2: &str = "export the module once more, as TorchScript: torch.jit.script(model.eval()).save(FILE), or \
-                   torch.jit.trace(model.eval(), example).save(FILE)";
+/// What is done with programs for devices.
+const PT2: &str = "export the module itself: \
+                   torch.export.save(torch.export.export(model.eval(), (example,)), \"FILE.pt2\")";
 
 /// What is done with arrays.
 const ARRAYS: &str = "data go after --data, and stored features after --features";
@@ -61,12 +59,10 @@ pub fn of_bytes(path: &Path, first: &[u8]) -> Foreign {
         _ if at(0, b"\x89HDF") => Foreign::new("it is an HDF5 file, as Keras saves (.h5)", OTHER),
         _ if at(4, b"TFL3") => Foreign::new("it is a TensorFlow Lite model", OTHER),
         _ if at(4, b"PTMF") => {
-            Foreign::new("it is a mobile model in flatbuffer format, without TorchScript code", PT2)
+            Foreign::new("it is a mobile model in flatbuffer format, without a program", PT2)
         }
         _ if at(4, b"ET1") => Foreign::new("it is an ExecuTorch program", PT2),
-        _ if at(0, b"\x93NUMPY") => {
-            Foreign::new("it is a NumPy array, not a TorchScript archive", ARRAYS)
-        }
+        _ if at(0, b"\x93NUMPY") => Foreign::new("it is a NumPy array, not a model", ARRAYS),
         _ if at(0, b"GGUF") => {
             Foreign::new("it is a GGUF file: weights without a program", WEIGHTS)
         }
@@ -82,7 +78,7 @@ pub fn of_bytes(path: &Path, first: &[u8]) -> Foreign {
         }
         _ if ends("pb") => Foreign::new("it is a TensorFlow graph (SavedModel)", OTHER),
         _ if is_onnx(first) || ends("onnx") => Foreign::new("it is an ONNX file", ONNX),
-        _ => Foreign::new("it is not a TorchScript archive", EXPORT),
+        _ => Foreign::new("it is no archive of torch.export or TorchScript", EXPORT),
     }
 }
 
@@ -103,12 +99,11 @@ fn of_pickle(path: &Path) -> Foreign {
     let bytes = read_up_to(path, 1 << 20).unwrap_or_default();
     match class_in(&bytes) {
         Some(class) => {
-            Foreign::new(format!("it is a Python pickle of a {class}, not TorchScript"), PICKLED)
+            Foreign::new(format!("it is a Python pickle of a {class}, and no program"), PICKLED)
         }
-        None => Foreign::new(
-            "it is a Python pickle, probably a state dict, not a TorchScript archive",
-            WEIGHTS,
-        ),
+        None => {
+            Foreign::new("it is a Python pickle, probably a state dict, and no program", WEIGHTS)
+        }
     }
 }
 
@@ -116,14 +111,10 @@ fn of_pickle(path: &Path) -> Foreign {
 pub fn of_pickled_archive(path: &Path) -> Foreign {
     let found = member_ending(path, "/data.pkl").and_then(|bytes| class_in(&bytes));
     match found {
-        Some(class) => Foreign::new(
-            format!("it holds a pickled module ({class}) and no TorchScript code"),
-            PICKLED,
-        ),
-        None => Foreign::new(
-            "it holds weights, probably a state dict, and no TorchScript code",
-            WEIGHTS,
-        ),
+        Some(class) => {
+            Foreign::new(format!("it holds a pickled module ({class}) and no program"), PICKLED)
+        }
+        None => Foreign::new("it holds weights, probably a state dict, and no program", WEIGHTS),
     }
 }
 
@@ -133,17 +124,17 @@ pub fn of_zip(path: &Path) -> Option<Foreign> {
     let has = |test: &dyn Fn(&str) -> bool| archive.file_names().any(test);
     if has(&|name| name == "MAR-INF/MANIFEST.json") {
         let remedy =
-            "unpack it (it is a zip archive) and give the .pt file in it, if that is TorchScript";
+            "unpack it (it is a zip archive) and give the .pt file in it, if that is a model";
         return Some(Foreign::new("it is a model archive of TorchServe (.mar)", remedy));
     }
     if has(&|name| name == "model.weights.h5") {
         return Some(Foreign::new("it is a Keras model (.keras)", OTHER));
     }
     if has(&|name| name.ends_with(".npy")) {
-        return Some(Foreign::new("it holds NumPy arrays, not TorchScript", ARRAYS));
+        return Some(Foreign::new("it holds NumPy arrays, not a model", ARRAYS));
     }
-    let remedy = "unpack it and give the TorchScript archive in it (.pt)";
-    has(&|_| true).then(|| Foreign::new("it is a zip archive without TorchScript code", remedy))
+    let remedy = "unpack it and give the model in it (.pt2 or .pt)";
+    has(&|_| true).then(|| Foreign::new("it is a zip archive without a program", remedy))
 }
 
 /// What a folder holds that is given in the place of a file.
@@ -153,12 +144,12 @@ pub fn of_folder(path: &Path) -> Foreign {
         return Foreign::new("it is a TensorFlow SavedModel", OTHER);
     }
     if has("model.safetensors") || has("pytorch_model.bin") {
-        let remedy = "load it in Python (from_pretrained(FOLDER, torchscript=True)) and export it: \
-                      torch.jit.trace(model.eval(), example).save(FILE); --weights FOLDER then puts other \
+        let remedy = "export its architecture and give the folder as its weights (examples/export/export.py \
+                      transformers:FOLDER model.pt2); --weights FOLDER then puts other \
                       weights over it";
         return Foreign::new("it is a folder with the weights of a Hugging Face model", remedy);
     }
-    let remedy = "give the path of a TorchScript archive (.pt); images go after --data";
+    let remedy = "give the path of a model (.pt2 or .pt); images go after --data";
     Foreign::new("it is a folder", remedy)
 }
 

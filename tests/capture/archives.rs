@@ -30,7 +30,7 @@ fn says(text: &str, parts: &[&str]) {
 
 #[test]
 fn a_missing_path() {
-    says(&told(Path::new("nowhere/model.pt")), &["there is no such file", "TorchScript archive"]);
+    says(&told(Path::new("nowhere/model.pt")), &["there is no such file", "path of a model"]);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_folder() {
 #[test]
 fn a_state_dict_says_how_to_export() {
     let text = told(&path("state_dict.pth"));
-    says(&text, &["state dict", "torch.jit.script(", "torch.jit.trace(", ".save("]);
+    says(&text, &["state dict", "--weights", "torch.export.save("]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_bare_pickle_says_how_to_export() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("old.pth");
     fs::write(&file, b"\x80\x02}q\x00.").unwrap();
-    says(&told(&file), &["Python pickle", "torch.jit.script("]);
+    says(&told(&file), &["Python pickle", "torch.export.save("]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn something_else() {
     for (name, bytes) in [("notes.txt", b"hello".as_slice()), ("empty.pt", b"")] {
         let file = folder.path().join(name);
         fs::write(&file, bytes).unwrap();
-        says(&told(&file), &["it is not a TorchScript archive", "torch.jit.script("]);
+        says(&told(&file), &["it is no archive of torch.export", "torch.export.save("]);
     }
 }
 

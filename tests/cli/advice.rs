@@ -125,7 +125,7 @@ fn onnx_files() {
 #[test]
 fn files_of_keras_and_tensorflow() {
     let given = Given::new();
-    let remedy = "runs TorchScript only";
+    let remedy = "runs models of PyTorch only";
     given.refused("net.h5", b"\x89HDF\r\n\x1a\n\0\0", &["HDF5", "Keras", remedy]);
     given.refused("net.tflite", b"\x1c\0\0\0TFL3\0\0", &["TensorFlow Lite", remedy]);
     given.refused("saved_model.pb", b"\x08\x01\x12\x02\x0a\x00", &["TensorFlow graph", remedy]);
@@ -144,7 +144,7 @@ fn weights_without_a_program() {
     let header = b"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
     let bytes = [(header.len() as u64).to_le_bytes().as_slice(), header, &[0; 4]].concat();
     given.refused("net.pt", &bytes, &["it is a safetensors file", "model.load_state_dict"]);
-    let parts = ["probably a state dict", "model.load_state_dict", "torch.jit.script("];
+    let parts = ["probably a state dict", "model.load_state_dict", "torch.export.save("];
     refused("layers {careless/weights.pth} --input-size 3x8x8", &parts, &[]);
 }
 

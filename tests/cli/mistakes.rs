@@ -41,7 +41,7 @@ fn a_model_that_is_not_there() {
 
 #[test]
 fn a_state_dict() {
-    let parts = ["state_dict.pth", "state dict", "torch.jit.script(", "torch.jit.trace("];
+    let parts = ["state_dict.pth", "state dict", "--weights", "torch.export.save("];
     fails("cka {state_dict.pth} --data {mlp.npy}", &parts);
     fails("layers {state_dict.pth}", &parts);
 }

@@ -20,7 +20,7 @@ use crate::torchscript::Selection;
 /// Options of `repsim compare`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// One or two TorchScript archives; one is compared with itself
+    /// One or two models (.pt2 of torch.export, or TorchScript); one is compared with itself
     #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
     pub models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an

@@ -19,7 +19,7 @@ const SHOWN: usize = 8;
 /// Options of `repsim maps`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A TorchScript archive
+    /// A model: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Write the report as JSON to a file, - for standard output [default: standard output, or a

@@ -18,7 +18,7 @@ use crate::similarity::{Measure, Options};
 /// Options of `repsim platonic`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Two or more TorchScript archives
+    /// Two or more models: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL", required_unless_present = "features")]
     pub models: Vec<PathBuf>,
     /// Align stored representations instead: .npz, .npy or .safetensors files, an array a model,

@@ -18,7 +18,7 @@ use crate::torchscript::Grid;
 /// Options of `repsim saliency`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// TorchScript archives of classifiers; several are compared
+    /// Classifiers (.pt2 of torch.export, or TorchScript); several are compared
     #[arg(value_name = "MODEL", required = true)]
     pub models: Vec<PathBuf>,
     /// Write the report as JSON to a file, - for standard output [default: standard output, or a

@@ -17,7 +17,7 @@ use crate::report::Warning;
 /// Options of `repsim sensitivity`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// TorchScript archive of a classifier
+    /// A classifier: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Write the report as JSON to a file, - for standard output [default: standard output, or a

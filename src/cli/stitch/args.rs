@@ -16,7 +16,7 @@ use crate::torchscript::Selection;
 /// Options of `repsim stitch`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// TorchScript archives: A, which runs up to a layer, and B, which goes on behind one. With one,
+    /// Models (.pt2 of torch.export, or TorchScript): A, which runs up to a layer, and B, which goes on behind one. With one,
     /// it is stitched to itself
     #[arg(value_name = "MODEL", num_args = 1..=2, required = true)]
     pub models: Vec<PathBuf>,
