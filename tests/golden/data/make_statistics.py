@@ -25,6 +25,7 @@ ORIGIN = {
     },
     "fingerprint": "cd" * 32,
     "optimize": True,
+    "run": ["draws 5"],
 }
 
 features = np.random.default_rng(5).standard_normal((9, 4)) @ np.diag([1e-3, 1, 2, 30])
