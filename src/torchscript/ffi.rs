@@ -64,6 +64,7 @@ unsafe extern "C" {
         model: *mut Opaque,
         inputs: *const *const C_tensor,
         count: usize,
+        follow: c_int,
         hook: RawHook,
         context: *mut c_void,
         error: *mut *mut c_char,
@@ -311,19 +312,24 @@ impl Handle {
         }
     }
 
-    /// Runs the model as it was loaded with every layer tapped.
+    /// Runs the model as it was loaded with every layer tapped. With `follow` the values are followed
+    /// through its operators: axes, same tensors and dependence are those of the last such run.
     ///
     /// # Errors
     /// What libtorch said, or the hook's error.
     pub fn probe<E>(
         &mut self,
         inputs: &[Tensor],
+        follow: bool,
         hook: &mut dyn FnMut(usize, &Tensor) -> Result<Answer, E>,
     ) -> Result<(), Failure<E>> {
         let (model, inputs) = (self.0.as_ptr(), pointers(inputs));
         with_hook(hook, |raw, context, error| {
+            let follow = follow.into();
             // SAFETY: handle and inputs are valid; the context outlives the call.
-            unsafe { repsim_probe(model, inputs.as_ptr(), inputs.len(), raw, context, error) }
+            unsafe {
+                repsim_probe(model, inputs.as_ptr(), inputs.len(), follow, raw, context, error)
+            }
         })
     }
 

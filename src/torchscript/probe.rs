@@ -93,7 +93,7 @@ impl Model {
     /// The first run. `x.view(x.size(0), -1)` behind a convolution has no answer for a batch laid out
     /// channels-last, as images are here: such a model gets the plain layout from then on.
     fn first(&mut self, input: &Tensor) -> Result<(Tensor, Vec<Heard>)> {
-        let error = match self.hear(input, 0) {
+        let error = match self.hear_followed(input) {
             Ok(heard) => return Ok((input.shallow_clone(), heard)),
             Err(error) => error,
         };
@@ -101,7 +101,7 @@ impl Model {
         let plain = tensors::in_plain_layout(input);
         // A view of a fixed batch goes through, but makes one row of all samples.
         let is_row = |heard: &Heard| heard.shape.first() == plain.size().first();
-        match if no_view { self.hear(&plain, 0) } else { Ok(vec![]) } {
+        match if no_view { self.hear_followed(&plain) } else { Ok(vec![]) } {
             Ok(heard) if heard.last().is_some_and(is_row) => {
                 self.plain = true;
                 Ok((plain, heard))
@@ -114,15 +114,29 @@ impl Model {
         self.hear_along(input, run, &[])
     }
 
+    /// The same, with the values followed through the operators.
+    fn hear_followed(&mut self, input: &Tensor) -> Result<Vec<Heard>> {
+        self.hear_by(input, (0, true), &[])
+    }
+
     /// The same, with the axis of the samples of each output that is known, the first of the others.
     fn hear_along(&mut self, input: &Tensor, run: u64, along: &[usize]) -> Result<Vec<Heard>> {
+        self.hear_by(input, (run, false), along)
+    }
+
+    fn hear_by(
+        &mut self,
+        input: &Tensor,
+        (run, follow): (u64, bool),
+        along: &[usize],
+    ) -> Result<Vec<Heard>> {
         let samples = input.size().first().copied().unwrap_or(1);
         let mut calls: HashMap<usize, usize> = HashMap::new();
         let mut heard = Vec::new();
         let given = self.unpacked(input)?;
         draws::begin_probe(run);
         self.handle
-            .probe(&given, &mut |tap, output| {
+            .probe(&given, follow, &mut |tap, output| {
                 let call = calls.entry(tap).or_insert(0);
                 *call += 1;
                 let (shape, complex) = (output.size(), output.is_complex());

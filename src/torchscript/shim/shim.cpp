@@ -343,28 +343,34 @@ int64_t repsim_tap_last_linear(repsim_model* model, char** error) {
   });
 }
 
-int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, repsim_hook hook,
-                 void* context, char** error) {
+int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, int follow,
+                 repsim_hook hook, void* context, char** error) {
   return guarded(error, 1, [&] {
     torch::NoGradGuard no_grad;
     const auto function = make_function(model->tapped->copy());
     IValue result;
     const auto copies = repsim::tensors(inputs, count, /*copied=*/true);
     const auto given = repsim::arguments(*model, copies);
-    model->dependence =
-        repsim::find_dependence(*model->tapped, given, model->owners, model->layers);
-    repsim::AxisTracker tracker(copies);
-    const repsim::SigmoidTracker sigmoids;
-    Identities identities(model->same);
-    const Listener listener{hook, context, &tracker, &identities};
+    std::optional<repsim::AxisTracker> tracker;
+    std::optional<repsim::SigmoidTracker> sigmoids;
+    std::optional<Identities> identities;
+    if (follow) {
+      model->dependence =
+          repsim::find_dependence(*model->tapped, given, model->owners, model->layers);
+      tracker.emplace(copies);
+      sigmoids.emplace();
+      identities.emplace(model->same);
+    }
+    const Listener listener{hook, context, tracker ? &*tracker : nullptr,
+                            identities ? &*identities : nullptr};
     const repsim::State before(model->module);
     const bool finished = call(*function, given, listener, &result);
-    model->probed = tracker.axes();
+    if (tracker) model->probed = tracker->axes();
     for (const auto& name : before.changed())
       if (!std::count(model->written.begin(), model->written.end(), name)) model->written.push_back(name);
     before.restore();
     if (!model->written.empty()) model->state = repsim::State(model->module);
-    if (finished) model->sigmoids = sigmoids.endings(result);
+    if (finished && sigmoids) model->sigmoids = sigmoids->endings(result);
     for (const auto& copy : copies) model->overwrites_input |= copy._version() > 0;
     return finished ? 0 : 2;
   });

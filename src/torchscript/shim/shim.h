@@ -104,11 +104,13 @@ int repsim_fix(repsim_model* model, int64_t place, int kind, double number, char
 // `forward` whose values are looked up (0: others), apart by tabs. To be freed by `repsim_free`.
 char* repsim_embeddings(const repsim_model* model, char** error);
 
-// Runs the model as it was loaded, on the CPU, with every layer tapped. Returns 0 if it ran.
-int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, repsim_hook hook,
-                 void* context, char** error);
+// Runs the model as it was loaded, on the CPU, with every layer tapped. With `follow` the values are
+// followed through its operators, which takes time: what the model is asked afterwards (axes, which calls
+// gave one tensor, what values depend on) is of the last such run. Returns 0 if it ran.
+int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, int follow,
+                 repsim_hook hook, void* context, char** error);
 
-// What the probe's last run told of the axes of the output that was the `call`-th to be handed to
+// What the probe's last run with `follow` told of the axes of the output that was the `call`-th to be handed to
 // the hook, from 0: that of the samples, that of the channels, and how many tokens in front of the
 // others do not come from the input. −1 where it cannot be told.
 void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3]);
