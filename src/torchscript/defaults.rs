@@ -136,6 +136,7 @@ mod tests {
                 aliases: aliases.iter().filter_map(of).collect(),
                 by_default: false,
                 complex: false,
+                dtype: tch::Kind::Float,
                 dependence: Dependence::default(),
                 tap,
             });

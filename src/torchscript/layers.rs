@@ -128,6 +128,8 @@ pub struct Layer {
     pub by_default: bool,
     /// Whether its output is complex.
     pub complex: bool,
+    /// The type of its values as the model computes them.
+    pub(crate) dtype: tch::Kind,
     /// What its values depend on beside the sample.
     pub dependence: Dependence,
     /// The module's place in the graph.
@@ -298,6 +300,9 @@ fn compile(glob: &str) -> Result<Glob, globset::Error> {
 
 /// A hint that names the layers whose names are most like `text`.
 fn closest(text: &str, names: &[&str]) -> String {
+    if names.is_empty() {
+        return "it has none: no module of it computes anything".to_owned();
+    }
     let wanted = text.trim_start_matches('!');
     let mut scored: Vec<(f64, &str)> =
         names.iter().map(|name| (strsim::jaro_winkler(wanted, name), *name)).collect();
@@ -323,6 +328,7 @@ mod tests {
             aliases: vec![],
             by_default: is_shallow(name),
             complex: false,
+            dtype: tch::Kind::Float,
             dependence: Dependence::default(),
             tap,
         };

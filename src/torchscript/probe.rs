@@ -18,6 +18,7 @@ struct Heard {
     call: usize,
     shape: Vec<i64>,
     complex: bool,
+    dtype: tch::Kind,
     excerpt: Option<Tensor>,
 }
 
@@ -84,6 +85,8 @@ impl Model {
         for (layer, seen) in layers.iter_mut().zip(seen) {
             layer.dependence = self.handle.layer_dependence(layer.tap).or(seen);
         }
+        let last = layers.last().map(|last| last.dependence).unwrap_or_default();
+        self.output_dependence = self.output_dependence.or(last);
         self.draws = self.output_dependence.draw || layers.iter().any(|l| l.dependence.draw);
         name_aliases(&mut layers, &same);
         defaults::mark(&mut layers, &self.raw);
@@ -142,7 +145,8 @@ impl Model {
                 let (shape, complex) = (output.size(), output.is_complex());
                 let axis = along.get(heard.len()).copied().unwrap_or(0);
                 let excerpt = excerpt(output, samples, axis);
-                heard.push(Heard { tap, call: *call, shape, complex, excerpt });
+                let dtype = output.kind();
+                heard.push(Heard { tap, call: *call, shape, complex, dtype, excerpt });
                 Ok(Answer::Keep)
             })
             .map_err(|failure| self.run_error(failure, input))?;
@@ -208,10 +212,10 @@ impl Model {
     }
 
     fn layer(&self, heard: Heard, axes: Axes, calls: &HashMap<usize, usize>) -> Layer {
-        let Heard { tap, call, shape, complex, .. } = heard;
+        let Heard { tap, call, shape, complex, dtype, .. } = heard;
         let module = self.module(tap);
         let name = if call == 1 { module.name } else { format!("{}:{call}", module.name) };
-        Layer { name, shape, axes, call, calls: calls[&tap], complex, ..module }
+        Layer { name, shape, axes, call, calls: calls[&tap], complex, dtype, ..module }
     }
 
     /// A module as the graph has it, before it ran.
@@ -231,6 +235,7 @@ impl Model {
             aliases: vec![],
             by_default: true,
             complex: false,
+            dtype: tch::Kind::Float,
             dependence: Dependence::default(),
             tap,
         }

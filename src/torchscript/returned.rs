@@ -2,6 +2,7 @@
 
 use tch::{CModule, IValue, Tensor};
 
+use super::exported::Interface;
 use super::model::{Model, shape_text};
 use crate::error::Error;
 
@@ -22,9 +23,9 @@ impl Model {
     /// What it returns for an input. The archive, which was found safe when it was loaded, is loaded once
     /// more and run on the CPU.
     pub fn returned(&self, input: &Tensor) -> Returned {
-        let parts = &self.interface().outputs;
-        if parts.len() > 1 {
-            return Returned::Dictionary(parts.iter().map(|part| format!("'{part}'")).collect());
+        let Interface { outputs, tensors, .. } = self.interface();
+        if outputs.len() > 1 {
+            return Returned::Dictionary(tensors.iter().map(|part| format!("'{part}'")).collect());
         }
         let Ok(mut module) = CModule::load(self.path()) else { return Returned::Other };
         if module.f_set_eval().is_err() {
@@ -38,7 +39,6 @@ impl Model {
 
 /// That a model returns no tensor where one is needed for `action`, what it returns, and what can be done.
 pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
-    let chosen = model.chosen_output();
     let (what, remedy) = match model.returned(input) {
         Returned::Dictionary(elements) => {
             let first = elements.first().and_then(|e| e.split(' ').next()).unwrap_or("'out'");
@@ -65,9 +65,10 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
             (model.output_type(), remedy.to_owned())
         }
     };
-    let why = match chosen {
-        Some(index) => format!("and --output-index {index} is no tensor of it"),
-        None => "and this takes a tensor".to_owned(),
+    let why = match (model.chosen_part(), model.chosen_output()) {
+        (Some(part), None) => format!("and '{part}' is none of them that is a tensor"),
+        (_, Some(index)) => format!("and --output-index {index} is no tensor of it"),
+        (None, None) => "and this takes a tensor".to_owned(),
     };
     Error::file(action, model.path(), format!("it returns {what}, {why}"), remedy)
 }

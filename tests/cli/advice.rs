@@ -67,6 +67,21 @@ fn a_dictionary_names_its_keys() {
 }
 
 #[test]
+fn parts_that_are_no_tensors_are_not_offered() {
+    let images = "--data {tiny_resnet.npy} --float-range keep --method gradient";
+    let line = |key: &str| format!("saliency {{export/parts.pt2}} {images} {key}");
+    let offered = ["parts named '1', '3.features'", "--output-key, such as '1'"];
+    refused(&line(""), &offered, &["'0'", "3.empty"]);
+    for part in ["0", "2", "3.empty"] {
+        let said = format!("and '{part}' is none of them that is a tensor");
+        let parts = [offered[0], offered[1], &said];
+        refused(&line(&format!("--output-key {part}")), &parts, &["this takes"]);
+    }
+    let run = repsim(words(&line("--output-key 1")));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+#[test]
 fn a_named_tuple_lists_its_elements() {
     let line = format!("saliency {{careless/named_tuple.pt}} {IMAGES} --method gradient");
     let parts = ["2 elements (0 of shape 2×4, 1 of shape 2×6×12×12)", "--output-index"];

@@ -133,6 +133,17 @@ fn what_depends_on_the_draw_or_the_batch_is_said() {
 }
 
 #[test]
+fn an_output_that_a_trial_run_shows_to_depend_on_the_batch_is_said() {
+    for name in ["centres", "times", "no_running"] {
+        let line =
+            format!("saliency {{draws/{name}.pt}} {DATA} --float-range keep --method gradient");
+        assert!(codes(&report(&line)).contains(&"depends-on-batch"), "{name}");
+    }
+    let line = format!("saliency {{draws/plain.pt}} {DATA} --float-range keep --method gradient");
+    assert!(!codes(&report(&line)).contains(&"depends-on-batch"));
+}
+
+#[test]
 fn the_list_of_layers_marks_them() {
     let line = "layers {draws/training_trace.pt} --input-size 3x5x5";
     let run = done(line);

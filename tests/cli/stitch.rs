@@ -307,3 +307,20 @@ fn a_gate_holds_stitches() {
     let run = repsim(words(&line(100, &strict)));
     assert_eq!(run.code, 1, "{}", run.stderr);
 }
+
+#[test]
+fn networks_of_different_types_are_stitched() {
+    let layers = "--layer-a layer1 --layer-b layer1 --fit-fraction 0.5";
+    let data = "--data {tiny_resnet.npy} --float-range keep";
+    let [double, half, bfloat] =
+        ["", "_half", "_bfloat16"].map(|t| format!("{{export/resnet{t}.pt2}}"));
+    for (a, b) in [(&half, &double), (&double, &half), (&bfloat, &half), (&bfloat, &bfloat)] {
+        for fit in ["direct", "identity"] {
+            let found = report(&format!("stitch {a} {b} {data} {layers} --fit {fit}"));
+            let pair = pair(&found, "layer1", "layer1");
+            assert_eq!(pair["agreement"], 1.0, "{a} {b} {fit}");
+            let kl = number(&pair["kl"]);
+            assert!(kl < 1e-3, "{a} {b} {fit}: {kl}");
+        }
+    }
+}

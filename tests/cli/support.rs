@@ -53,6 +53,7 @@ pub fn path(name: &str) -> PathBuf {
             "axes/",
             "careless/",
             "draws/",
+            "export/",
             "measures/",
             "fid/",
             "inputs/",

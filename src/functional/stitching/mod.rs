@@ -21,7 +21,7 @@ pub use train::{Trained, Trainer};
 
 use super::checked_logits;
 use crate::error::Result;
-use crate::torchscript::{Answer, Tail};
+use crate::torchscript::{Answer, Layer, Tail};
 
 /// The logits that a tail gives for what takes the place of its layer's output, N×C×positions.
 ///
@@ -29,6 +29,12 @@ use crate::torchscript::{Answer, Tail};
 /// It does not run on it, or gives no N×K logits.
 pub fn logits_behind(tail: &mut Tail, output: &Tensor) -> Result<Tensor> {
     let images = output.size()[0] as usize;
-    let output = tail.layer().axes.restore(output);
+    let output = in_place_of(tail.layer(), output);
     checked_logits(tail.run(&output, &mut |_, _| Ok(Answer::Keep))?, images)
+}
+
+/// What takes the place of a layer's output, N×C×positions, as the layer has it: its axes in their order,
+/// its values of its type. Gradients pass.
+fn in_place_of(layer: &Layer, output: &Tensor) -> Tensor {
+    layer.axes.restore(output).to_kind(layer.dtype)
 }

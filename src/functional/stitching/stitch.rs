@@ -59,12 +59,13 @@ impl Stitch {
         self.affine.as_ref().map(read).transpose()
     }
 
-    /// What the target's layer is replaced by. Gradients pass.
+    /// What the target's layer is replaced by, of the map's type. Gradients pass.
     ///
     /// # Errors
     /// The output does not have the form the stitch was made for.
     pub fn apply(&self, output: &Tensor) -> Result<Tensor> {
         let Some((weight, bias)) = &self.affine else { return Ok(output.shallow_clone()) };
+        let output = &output.to_kind(weight.kind());
         let (Some(size), Some(_)) = (self.to.size(), self.from.size()) else {
             let found = self.as_rows(output).and_then(|rows| rows.f_linear(weight, Some(bias)));
             let found = found.and_then(|rows| self.as_target(rows));

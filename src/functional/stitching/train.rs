@@ -5,6 +5,7 @@ use std::f64::consts::LN_2;
 use tch::nn::{self, OptimizerConfig};
 use tch::{Kind, Reduction, Tensor};
 
+use super::in_place_of;
 use super::stitch::Stitch;
 use crate::classifier::OutputForm;
 use crate::error::{Error, Result};
@@ -69,7 +70,7 @@ impl Trainer {
     /// # Errors
     /// The tail does not run, or gives no N×K logits.
     pub fn step(&mut self, tail: &mut Tail, output: &Tensor, labels: &[usize]) -> Result<()> {
-        let stitched = tail.layer().axes.restore(&self.stitch.apply(output)?);
+        let stitched = in_place_of(tail.layer(), &self.stitch.apply(output)?);
         let logits = tail.run_with_gradients(&stitched, &mut |_, _| Ok(Answer::Keep))?;
         let logits = checked_logits(logits, labels.len())?;
         self.classes = logits.size()[1];

@@ -42,6 +42,8 @@ pub struct Interface {
     /// The names of what it returns, in their order: `logits`, `state.0`; one empty name for a single
     /// tensor.
     pub outputs: Vec<String>,
+    /// Those of them that are tensors, and no numbers and no `None`.
+    pub tensors: Vec<String>,
 }
 
 impl Interface {
@@ -122,7 +124,11 @@ impl Loading {
         let names = out_spec.filter(|names| names.len() == returned.len());
         let outputs =
             names.unwrap_or_else(|| (0..returned.len()).map(|place| place.to_string()).collect());
-        Ok((handle, Interface { inputs, outputs }))
+        let named = outputs.iter().zip(&returned);
+        let is_tensor = |argument: &Argument| matches!(argument, Argument::AsTensor(_));
+        let tensors = named.filter(|(_, argument)| is_tensor(argument));
+        let tensors = tensors.map(|(name, _)| name.clone()).collect();
+        Ok((handle, Interface { inputs, outputs, tensors }))
     }
 
     /// Adds the weights; returns the number of values in each parameter, by name.

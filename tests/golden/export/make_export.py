@@ -187,6 +187,19 @@ class Policy(nn.Module):
         return self.actor(out.squeeze(0)) * self.steps
 
 
+class Parts(nn.Module):
+    """Returns tensors among what is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> tuple:
+        features = self.conv(x)
+        return None, self.fc(features.mean((2, 3))), 3, {"empty": None, "features": features}
+
+
 def mobilenet() -> nn.Module:
     settings = [
         InvertedResidualConfig(8, 3, 16, 8, True, "RE", 2, 1, 1.0),
@@ -374,6 +387,9 @@ def main() -> None:
     given = {"shape": list(steps.shape), "dtype": "float64", "values": steps.flatten().tolist()}
     cases["tuples"] = {"input": given} | record(tuples, steps)
     save_policy(cases, steps[:, 0])
+    torch.manual_seed(5)
+    batch = {0: Dim("batch")}
+    write("parts.pt2", export(Parts().eval().double(), (images,), dynamic_shapes=(batch,)))
     for name, model in (("named", Named().eval().double()), ("mapped", Mapped().eval().double())):
         save_script(f"{name}.pt", torch.jit.script(model))
         returned = [tensor.flatten().tolist() for tensor in tensors(model(steps[:, 0]))]
