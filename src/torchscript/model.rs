@@ -435,7 +435,10 @@ impl Model {
                 let (what, wants) = (self.described(input), self.wants());
                 let (wants, embeddings) = (wants.as_deref(), self.embeddings());
                 let given = Given { what: &what, wants, embeddings };
-                let Advice { problem, remedy } = advice::of_run(&said, &given);
+                let Advice { problem, mut remedy } = advice::of_run(&said, &given);
+                if self.dtype.is_some() && said.contains("dtype") {
+                    remedy = "leave --dtype out: its code names the type itself".to_owned();
+                }
                 self.model_error("run", problem, remedy, said)
             }
         }

@@ -67,6 +67,12 @@ fn a_dictionary_names_its_keys() {
 }
 
 #[test]
+fn a_type_that_the_code_does_not_follow() {
+    let line = "cka {draws/complex.pt} --data {draws/input.npy} --dtype bf16";
+    refused(line, &["leave --dtype out"], &["export it in float32"]);
+}
+
+#[test]
 fn parts_that_are_no_tensors_are_not_offered() {
     let images = "--data {tiny_resnet.npy} --float-range keep --method gradient";
     let line = |key: &str| format!("saliency {{export/parts.pt2}} {images} {key}");
