@@ -141,18 +141,18 @@ impl LoadedModel {
     /// Where no archive says so, numbers are taken in the type of the data if they are whole, else as
     /// float32; in the other of both where the model does not run on these.
     fn probe(&mut self, samples: &Tensor) -> Result<Vec<Layer>> {
-        let found = self.model.probe(samples);
-        if found.is_ok() || !self.model.swap_types() {
-            return found;
-        }
-        let again = self.model.probe(samples);
-        if again.is_err() {
-            self.model.swap_types();
+        let mut found = self.model.probe(samples);
+        if found.is_err() && self.model.swap_types() {
+            let again = self.model.probe(samples);
+            if again.is_err() {
+                self.model.swap_types();
+            }
+            found = again.or(found);
         }
         for (input, dtype) in self.fed.iter_mut().zip(self.model.input_types()) {
             dtype.clone_into(&mut input.dtype);
         }
-        again.or(found)
+        found
     }
 
     /// Finds the layers by running the model on a few samples, chooses those wanted, and makes the

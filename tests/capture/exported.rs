@@ -427,3 +427,39 @@ fn models_of_other_types_take_float32_and_are_cast() {
         found.assert_near(&wanted, share, &format!("{archive} cast to {cast:?}"));
     }
 }
+
+#[test]
+fn programs_write_their_buffers_and_stop_gradients_where_the_module_does() {
+    let cases = cases();
+    let case = &cases["counter"];
+    let input = input(case);
+    let numbers = |value: &Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    };
+    for archive in ["counter.pt2", "counter_decomposed.pt2"] {
+        for keep in [false, true] {
+            let mut model = Model::load(path(archive), false).unwrap();
+            if keep {
+                model.keep_state();
+            }
+            let layers = model.probe(&input.narrow(0, 0, 2)).unwrap();
+            assert_eq!(model.written(), ["total"], "{archive}");
+            model.prepare(&layers, &execution(true)).unwrap();
+            for run in 0..3 {
+                let output = model.run(&input, &mut |_, _| Ok(repsim::torchscript::Answer::Keep));
+                let found = Seen::of(&output.unwrap().unwrap());
+                let values = numbers(&case["kept"][if keep { run } else { 0 }]);
+                let wanted = Seen { shape: found.shape.clone(), values };
+                found.assert_near(&wanted, EXACT, &format!("run {run} of {archive}"));
+            }
+        }
+    }
+    // Decomposing a program puts its regions without gradients in line.
+    let mut model = Model::load(path("counter.pt2"), false).unwrap();
+    model.probe(&input).unwrap();
+    model.prepare(&[], &execution(true)).unwrap();
+    let score = |logits: &Tensor| Ok(logits.select(1, 1).sum(logits.kind()));
+    let found = Seen::of(&model.gradients(&input, score).unwrap().input);
+    let wanted = Seen { shape: found.shape.clone(), values: numbers(&case["gradient"]) };
+    found.assert_near(&wanted, EXACT, "gradient of counter.pt2");
+}

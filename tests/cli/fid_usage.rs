@@ -22,7 +22,7 @@ fn images_without_a_model() {
     row_fails(&format!("fid {real} {name}"), &parts);
     let line = both(&data);
     fails(&format!("{line} --model nowhere.pt"), &["failed to load nowhere.pt", "no such file"]);
-    fails(&format!("{line} --model {{state_dict.pth}}"), &["state dict", "torch.jit"]);
+    fails(&format!("{line} --model {{state_dict.pth}}"), &["state dict", "torch.export.save("]);
 }
 
 #[test]

@@ -107,7 +107,9 @@ impl Loading {
         let out_spec = module.module_call_graph.iter().find(|call| call.fqn.is_empty());
         let out_spec = out_spec.and_then(|call| spec::leaves(&call.signature.as_ref()?.out_spec));
         let finish = || {
+            let in_place = made_in_place(&module.graph.nodes);
             add_nodes(&mut translator, module.graph.nodes, &returned, &parameters)?;
+            add_writes(&mut translator, specs, &in_place)?;
             let mut outputs = vec![];
             for argument in &returned {
                 match translator.argument(argument)? {
@@ -178,6 +180,39 @@ impl Loading {
             )),
         }
     }
+}
+
+/// The values that operators in place give: what they were given, under another name.
+fn made_in_place(nodes: &[schema::Node]) -> HashSet<String> {
+    let mut names = HashSet::new();
+    let in_place = nodes.iter().filter(|node| program::is_in_place(node));
+    for output in in_place.flat_map(|node| &node.outputs) {
+        program::each_name(output, &mut |name| {
+            names.insert(name.to_owned());
+        });
+    }
+    names
+}
+
+/// What a program gives for a buffer, because it was made free of writes, is written into it.
+fn add_writes(
+    translator: &mut Translator,
+    specs: &schema::Signature,
+    in_place: &HashSet<String>,
+) -> Result<(), Refusal> {
+    for spec in &specs.output_specs {
+        let OutputSpec::BufferMutation { arg, buffer_name } = spec else { continue };
+        if in_place.contains(&arg.name) {
+            continue;
+        }
+        let buffer = specs.input_specs.iter().find_map(|input| match input {
+            InputSpec::Buffer { arg, buffer_name: name } if name == buffer_name => Some(&arg.name),
+            _ => None,
+        });
+        let missing = || translate::unsound(&format!("the buffer {buffer_name} is missing"));
+        translator.write(buffer.ok_or_else(missing)?, &arg.name)?;
+    }
+    Ok(())
 }
 
 fn add_inputs(

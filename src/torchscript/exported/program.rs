@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::schema::{Argument, InnerGraph, Name, Node, OptionalTensor, Symbolic};
+use super::schema::{Argument, InnerGraph, Name, NamedArgument, Node, OptionalTensor, Symbolic};
 
 /// Why a program cannot be run: what it is, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub fn in_line(nodes: Vec<Node>) -> Result<Vec<Node>, Refusal> {
 #[derive(Default)]
 struct Flat {
     nodes: Vec<Node>,
+    /// What operators in place gave, by what they were given.
+    same: HashMap<String, String>,
     regions: usize,
 }
 
@@ -52,15 +54,60 @@ impl Flat {
                 self.region(&kind, node, names)?;
                 continue;
             }
+            if let Some((output, value)) = self.writes_itself(&node) {
+                names.insert(output, value);
+                continue;
+            }
             for output in &mut node.outputs {
                 change_names(output, &mut |name| make_local(name, names, region));
             }
+            self.note_in_place(&node);
             if self.nodes.len() >= MOST_NODES {
                 return Err(Refusal::new("it has too many nodes", "export a smaller part of it"));
             }
             self.nodes.push(node);
         }
         Ok(())
+    }
+
+    /// What a tensor was before operators in place gave it other names.
+    fn origin<'v>(&'v self, name: &'v str) -> &'v str {
+        self.same.get(name).map_or(name, String::as_str)
+    }
+
+    fn note_in_place(&mut self, node: &Node) {
+        let (Some(given), [Argument::AsTensor(made)]) =
+            (node.inputs.first().and_then(|input| name_of(&input.arg)), node.outputs.as_slice())
+        else {
+            return;
+        };
+        if is_in_place(node) {
+            self.same.insert(made.name.clone(), self.origin(given).to_owned());
+        }
+    }
+
+    /// Of a node that writes a tensor into itself, which changes nothing and would keep autograd from it:
+    /// the name of what it gives, and the value that this is.
+    fn writes_itself(&self, node: &Node) -> Option<(String, String)> {
+        let [into, from, ..] = node.inputs.as_slice() else { return None };
+        let (into, from) = (name_of(&into.arg)?, name_of(&from.arg)?);
+        let same = self.origin(into) == self.origin(from);
+        let copies = node.target == "torch.ops.aten.copy_.default";
+        let output = node.outputs.first().and_then(name_of)?;
+        (copies && same).then(|| (output.to_owned(), from.to_owned()))
+    }
+
+    /// A value that no gradient goes behind; its new name.
+    fn detached(&mut self, value: String, region: &Node) -> String {
+        let new = format!("{value}, detached");
+        let tensor = |name: &str| Argument::AsTensor(Name { name: name.to_owned() });
+        self.nodes.push(Node {
+            target: "torch.ops.repsim.stop_gradient.default".to_owned(),
+            inputs: vec![NamedArgument { name: "value".to_owned(), arg: tensor(&value) }],
+            outputs: vec![tensor(&new)],
+            metadata: region.metadata.clone(),
+        });
+        new
     }
 
     /// Puts the nodes of a region in the place of the node that runs it.
@@ -79,11 +126,29 @@ impl Flat {
         let returned = returned.map(|name| inner.get(name).cloned().unwrap_or(name.to_owned()));
         let mut outputs = vec![];
         for output in &node.outputs {
-            each_name(output, &mut |name| outputs.push(name.to_owned()));
+            let is_tensor = matches!(output, Argument::AsTensor(_) | Argument::AsTensors(_));
+            each_name(output, &mut |name| outputs.push((name.to_owned(), is_tensor)));
         }
-        names.extend(outputs.into_iter().zip(returned));
+        let returned: Vec<String> = returned.collect();
+        let detach = is_without_gradients(kind, &node);
+        for ((output, is_tensor), value) in outputs.into_iter().zip(returned) {
+            let value = if detach && is_tensor { self.detached(value, &node) } else { value };
+            names.insert(output, value);
+        }
         Ok(())
     }
+}
+
+/// Whether an operator writes into what it is given first, and returns that.
+pub fn is_in_place(node: &Node) -> bool {
+    let operator = node.target.rsplit_once('.').map_or(node.target.as_str(), |(name, _)| name);
+    operator.ends_with('_')
+}
+
+/// Whether a region records no gradients.
+fn is_without_gradients(kind: &str, node: &Node) -> bool {
+    let first = node.inputs.first().map(|input| &input.arg);
+    kind == "wrap_with_set_grad_enabled" && matches!(first, Some(Argument::AsBool(false)))
 }
 
 /// The graph of a region that only sets a mode, and what is given to it.

@@ -213,7 +213,7 @@ pub enum InputSpec {
 pub enum OutputSpec {
     UserOutput { arg: Argument },
     LossOutput { arg: Name },
-    BufferMutation(IgnoredAny),
+    BufferMutation { arg: Name, buffer_name: String },
     ParameterMutation(IgnoredAny),
     GradientToParameter(IgnoredAny),
     GradientToUserInput(IgnoredAny),

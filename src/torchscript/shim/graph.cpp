@@ -23,11 +23,16 @@ at::Tensor tap_kernel(const at::Tensor& output, int64_t layer) {
   return current_hook ? (*current_hook)(layer, output) : output;
 }
 
+// `detach` by another name: libtorch's passes take that out of frozen graphs.
+at::Tensor stop_gradient(const at::Tensor& value) { return value.detach(); }
+
 // CONSERVATIVE: no pass may move or remove it. Composite: gradients go through what it returns.
 TORCH_LIBRARY(repsim, library) {
   library.def(
       torch::schema("tap(Tensor output, int layer) -> Tensor", c10::AliasAnalysisKind::CONSERVATIVE));
   library.impl("tap", c10::DispatchKey::CompositeImplicitAutograd, TORCH_FN(tap_kernel));
+  library.def("stop_gradient(Tensor(a) value) -> Tensor(a)");
+  library.impl("stop_gradient", c10::DispatchKey::CompositeImplicitAutograd, TORCH_FN(stop_gradient));
 }
 
 // `forward`, `forward1` and so on (how tracing names the second call of a module), or `forward__0`

@@ -168,6 +168,22 @@ class Mapped(Named):
         return {"logits": self.head(features), "aux.features": features}
 
 
+class Counter(nn.Module):
+    """Adds to a buffer as it runs, and stops the gradient half way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+        self.register_buffer("total", torch.ones(3, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.fc(x)
+        with torch.no_grad():
+            scale = y.abs().mean(1, keepdim=True)
+        self.total += 1
+        return y * scale * self.total
+
+
 class Policy(nn.Module):
     """A policy for one robot that keeps the state of its LSTM in buffers."""
 
@@ -394,6 +410,17 @@ def main() -> None:
         save_script(f"{name}.pt", torch.jit.script(model))
         returned = [tensor.flatten().tolist() for tensor in tensors(model(steps[:, 0]))]
         cases[name] = {"input": cases["policy"]["input"], "returned": returned}
+    counter = Counter().eval().double()
+    given = steps[:, 0].clone().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(counter(given)[:, 1].sum(), given)
+    counter.total.fill_(1)
+    program = export(counter, (steps[:, 0],), dynamic_shapes=({0: Dim.DYNAMIC},))
+    write("counter.pt2", program)
+    write("counter_decomposed.pt2", program.run_decompositions())
+    kept = [counter(steps[:, 0]).flatten().tolist() for _ in range(3)]
+    values = gradient.flatten().tolist()
+    cases["counter"] = {"input": cases["policy"]["input"], "kept": kept, "gradient": values}
     (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
 
 
