@@ -97,7 +97,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the layers of a TorchScript model
+    /// List the layers of a model
     Layers(Box<layers::Args>),
     /// Compare all layers of two models, or of one with itself, by CKA
     Cka(Box<cka::Args>),
