@@ -97,13 +97,20 @@ impl Archive {
             .map_err(|problem| self.damaged(format!("{name} {problem}")))
     }
 
-    /// The JSON in a member.
+    /// A member that holds JSON.
     ///
     /// # Errors
-    /// It is missing, damaged, or of a form that is not known.
-    pub fn json<T: DeserializeOwned>(&mut self, name: &str) -> Result<T> {
-        let bytes = self.bytes(name, MOST_JSON)?;
-        serde_json::from_slice(&bytes).map_err(|e| {
+    /// It is missing, damaged or too large.
+    pub fn text(&mut self, name: &str) -> Result<Vec<u8>> {
+        self.bytes(name, MOST_JSON)
+    }
+
+    /// What the JSON of a member says.
+    ///
+    /// # Errors
+    /// It is of a form that is not known.
+    pub fn parsed<T: DeserializeOwned>(&self, name: &str, text: &[u8]) -> Result<T> {
+        serde_json::from_slice(text).map_err(|e| {
             self.error(format!("{name} cannot be read: {e}"), "export it with PyTorch 2.8 to 2.13")
         })
     }
@@ -111,11 +118,14 @@ impl Archive {
     /// What the archive says of weights or constants.
     ///
     /// # Errors
-    /// As [`Archive::json`].
+    /// As [`Archive::text`] and [`Archive::parsed`].
     pub fn payloads(&mut self, model: &str, kind: &str) -> Result<BTreeMap<String, Payload>> {
         let name = format!("data/{kind}/{model}_{kind}_config.json");
         match self.zip.index_for_name(&self.member(&name)) {
-            Some(_) => Ok(self.json::<Payloads>(&name)?.config),
+            Some(_) => {
+                let text = self.text(&name)?;
+                Ok(self.parsed::<Payloads>(&name, &text)?.config)
+            }
             None => Ok(BTreeMap::new()),
         }
     }

@@ -72,7 +72,8 @@ pub fn load(path: &Path) -> Result<(Handle, Interface)> {
 /// The program, if its version is known.
 fn read(archive: &mut Archive, model: &str) -> Result<ExportedProgram> {
     let name = format!("models/{model}.json");
-    let Versions { schema_version: version, torch_version } = archive.json(&name)?;
+    let text = archive.text(&name)?;
+    let Versions { schema_version: version, torch_version } = archive.parsed(&name, &text)?;
     if version.major != schema::MAJOR {
         let (major, minor) = (version.major, version.minor);
         return Err(archive.error(
@@ -80,7 +81,7 @@ fn read(archive: &mut Archive, model: &str) -> Result<ExportedProgram> {
             "export it with PyTorch 2.8 to 2.13",
         ));
     }
-    archive.json(&name)
+    archive.parsed(&name, &text)
 }
 
 /// What the archive says of weights, by name.
@@ -107,9 +108,8 @@ impl Loading {
         let out_spec = module.module_call_graph.iter().find(|call| call.fqn.is_empty());
         let out_spec = out_spec.and_then(|call| spec::leaves(&call.signature.as_ref()?.out_spec));
         let finish = || {
-            let in_place = made_in_place(&module.graph.nodes);
-            add_nodes(&mut translator, module.graph.nodes, &returned, &parameters)?;
-            add_writes(&mut translator, specs, &in_place)?;
+            let nodes = module.graph.nodes.into_iter().chain(writes(specs)?).collect();
+            add_nodes(&mut translator, nodes, &returned, &parameters)?;
             let mut outputs = vec![];
             for argument in &returned {
                 match translator.argument(argument)? {
@@ -182,37 +182,19 @@ impl Loading {
     }
 }
 
-/// The values that operators in place give: what they were given, under another name.
-fn made_in_place(nodes: &[schema::Node]) -> HashSet<String> {
-    let mut names = HashSet::new();
-    let in_place = nodes.iter().filter(|node| program::is_in_place(node));
-    for output in in_place.flat_map(|node| &node.outputs) {
-        program::each_name(output, &mut |name| {
-            names.insert(name.to_owned());
-        });
-    }
-    names
-}
-
-/// What a program gives for a buffer, because it was made free of writes, is written into it.
-fn add_writes(
-    translator: &mut Translator,
-    specs: &schema::Signature,
-    in_place: &HashSet<String>,
-) -> Result<(), Refusal> {
+/// What a program gives for its buffers, because it was made free of writes, written into them.
+fn writes(specs: &schema::Signature) -> Result<Vec<schema::Node>, Refusal> {
+    let mut nodes = vec![];
     for spec in &specs.output_specs {
         let OutputSpec::BufferMutation { arg, buffer_name } = spec else { continue };
-        if in_place.contains(&arg.name) {
-            continue;
-        }
         let buffer = specs.input_specs.iter().find_map(|input| match input {
-            InputSpec::Buffer { arg, buffer_name: name } if name == buffer_name => Some(&arg.name),
+            InputSpec::Buffer { arg, buffer_name: name } if name == buffer_name => Some(arg),
             _ => None,
         });
         let missing = || translate::unsound(&format!("the buffer {buffer_name} is missing"));
-        translator.write(buffer.ok_or_else(missing)?, &arg.name)?;
+        nodes.push(program::write(buffer.ok_or_else(missing)?, arg));
     }
-    Ok(())
+    Ok(nodes)
 }
 
 fn add_inputs(

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::schema::{Argument, InnerGraph, Name, NamedArgument, Node, OptionalTensor, Symbolic};
+use super::schema::{
+    Argument, InnerGraph, Metadata, Name, NamedArgument, Node, OptionalTensor, Symbolic,
+};
 
 /// Why a program cannot be run: what it is, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +16,24 @@ pub struct Refusal {
 impl Refusal {
     pub fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+/// Writes into a tensor what another holds, and returns the first.
+const WRITE: &str = "torch.ops.aten.copy_.default";
+
+/// A node that writes a value into a buffer.
+pub fn write(buffer: &Name, value: &Name) -> Node {
+    let given = |name: &str, tensor: &Name| NamedArgument {
+        name: name.to_owned(),
+        arg: Argument::AsTensor(tensor.clone()),
+    };
+    let written = Name { name: format!("{}, written", buffer.name) };
+    Node {
+        target: WRITE.to_owned(),
+        inputs: vec![given("self", buffer), given("src", value)],
+        outputs: vec![Argument::AsTensor(written)],
+        metadata: Metadata::default(),
     }
 }
 
@@ -92,7 +112,7 @@ impl Flat {
         let [into, from, ..] = node.inputs.as_slice() else { return None };
         let (into, from) = (name_of(&into.arg)?, name_of(&from.arg)?);
         let same = self.origin(into) == self.origin(from);
-        let copies = node.target == "torch.ops.aten.copy_.default";
+        let copies = node.target == WRITE;
         let output = node.outputs.first().and_then(name_of)?;
         (copies && same).then(|| (output.to_owned(), from.to_owned()))
     }
@@ -140,7 +160,7 @@ impl Flat {
 }
 
 /// Whether an operator writes into what it is given first, and returns that.
-pub fn is_in_place(node: &Node) -> bool {
+fn is_in_place(node: &Node) -> bool {
     let operator = node.target.rsplit_once('.').map_or(node.target.as_str(), |(name, _)| name);
     operator.ends_with('_')
 }

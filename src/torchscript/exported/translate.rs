@@ -39,13 +39,6 @@ impl Translator {
         value.ok_or_else(|| unsound(&format!("the value {name} is used before it is made")))
     }
 
-    /// Writes one value into another.
-    pub fn write(&mut self, into: &str, value: &str) -> Result<()> {
-        let [into, value] = [self.value(into)?, self.value(value)?].map(Given::One);
-        let written = self.builder.call("aten::copy_", "", &[("self", into), ("src", value)]);
-        written.map(drop).map_err(|said| unsound(&said))
-    }
-
     /// Adds a node, and names what it gives.
     pub fn node(&mut self, node: &Node) -> Result<()> {
         match node.target.strip_prefix("torch.ops.") {
