@@ -370,8 +370,10 @@ impl Model {
 
     /// Runs the prepared model on a batch (on any device, in any memory layout) without recording
     /// gradients. A model that takes batches of one size only is given the batch in parts, and the hook
-    /// cannot put other tensors in a layer's place then. The hook is called with the index of the layer among those prepared, and with
-    /// its output: use it there, for later operators may overwrite it in place.
+    /// cannot put other tensors in a layer's place then.
+    ///
+    /// The hook is called with the index of the layer among those prepared, and with its output: use it
+    /// there, for later operators may overwrite it in place.
     ///
     /// Returns the model's output, or `None` where it is no tensor or the hook stopped the run.
     ///

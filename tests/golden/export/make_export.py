@@ -17,15 +17,14 @@ The hooks copy what they see: an in-place operator that follows does not change 
 everything that names files of this machine is taken out.
 """
 
-import io
 import json
-import zipfile
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, export, save
+from torch.export import Dim, export
 from torchvision.models.densenet import DenseNet
 from torchvision.models.googlenet import Inception
 from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
@@ -40,6 +39,9 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
 )
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive, save_program  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent
 PLACES = 3
@@ -280,47 +282,6 @@ def record(model: nn.Module, batch: Tensor) -> dict[str, Any]:
     return {"layers": layers, "silent": silent}
 
 
-def strip(data: bytes) -> bytes:
-    """The program without what names files of this machine."""
-    program = json.loads(data)
-
-    def walk(graph: dict[str, Any]) -> None:
-        for node in graph["nodes"]:
-            node["metadata"] = {k: v for k, v in node["metadata"].items() if k == "nn_module_stack"}
-            for given in node["inputs"]:
-                if "as_graph" in given["arg"]:
-                    walk(given["arg"]["as_graph"]["graph"])
-
-    walk(program["graph_module"]["graph"])
-    return json.dumps(program).encode()
-
-
-def write(name: str, program: torch.export.ExportedProgram) -> None:
-    """Saves a program, stripped; its JSON compressed."""
-    buffer = io.BytesIO()
-    save(program, buffer)
-    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
-        for member in whole.namelist():
-            root, _, rest = member.partition("/")
-            if "sample_inputs" in rest:
-                continue
-            data = whole.read(member)
-            is_program = rest.startswith("models/")
-            info = zipfile.ZipInfo(f"{Path(name).stem}/{rest}")
-            kind = zipfile.ZIP_DEFLATED if rest.endswith(".json") else zipfile.ZIP_STORED
-            archive.writestr(info, strip(data) if is_program else data, kind)
-
-
-def save_script(name: str, module: torch.jit.ScriptModule) -> None:
-    """Saves TorchScript without its debug records, which hold the paths of source files."""
-    buffer = io.BytesIO()
-    torch.jit.save(module, buffer)
-    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
-        for member in whole.namelist():
-            if not member.endswith(".debug_pkl"):
-                archive.writestr(zipfile.ZipInfo(member), whole.read(member))
-
-
 def case(
     cases: dict[str, Any],
     name: str,
@@ -338,9 +299,9 @@ def case(
         program = export(model, (batch,), dynamic_shapes=shapes, **options)
         if decompose:
             program = program.run_decompositions()
-    write(f"{name}.pt2", program)
+    save_program(program, FOLDER / f"{name}.pt2")
     if traced:
-        save_script(f"{name}.pt", torch.jit.trace(model, batch, check_trace=False))
+        save_archive(torch.jit.trace(model, batch, check_trace=False), FOLDER / f"{name}.pt")
     values = batch.double().flatten().tolist()
     dtype = str(batch.dtype).removeprefix("torch.")
     given = {"shape": list(batch.shape), "dtype": dtype, "values": values}
@@ -351,7 +312,7 @@ def save_policy(cases: dict[str, Any], steps: Tensor) -> None:
     """A scripted policy, and what it gives for one sample after the other: each from the state that it
     was saved with, and each from the state that the one before it left."""
     policy = Policy().eval().double()
-    save_script("policy.pt", torch.jit.script(policy))
+    save_archive(torch.jit.script(policy), FOLDER / "policy.pt")
     fresh = [torch.jit.load(FOLDER / "policy.pt")(step[None]) for step in steps]
     policy = torch.jit.load(FOLDER / "policy.pt")
     kept = [policy(step[None]) for step in steps]
@@ -399,15 +360,16 @@ def main() -> None:
     llama = LlamaConfig(**small, max_position_embeddings=16, use_cache=False)
     case(cases, "llama", LlamaForCausalLM(llama).eval().double(), ids)
     tuples = Tuples().eval().double()
-    save_script("tuples.pt", torch.jit.script(tuples))
+    save_archive(torch.jit.script(tuples), FOLDER / "tuples.pt")
     given = {"shape": list(steps.shape), "dtype": "float64", "values": steps.flatten().tolist()}
     cases["tuples"] = {"input": given} | record(tuples, steps)
     save_policy(cases, steps[:, 0])
     torch.manual_seed(5)
     batch = {0: Dim("batch")}
-    write("parts.pt2", export(Parts().eval().double(), (images,), dynamic_shapes=(batch,)))
+    parts = export(Parts().eval().double(), (images,), dynamic_shapes=(batch,))
+    save_program(parts, FOLDER / "parts.pt2")
     for name, model in (("named", Named().eval().double()), ("mapped", Mapped().eval().double())):
-        save_script(f"{name}.pt", torch.jit.script(model))
+        save_archive(torch.jit.script(model), FOLDER / f"{name}.pt")
         returned = [tensor.flatten().tolist() for tensor in tensors(model(steps[:, 0]))]
         cases[name] = {"input": cases["policy"]["input"], "returned": returned}
     counter = Counter().eval().double()
@@ -416,8 +378,8 @@ def main() -> None:
         (gradient,) = torch.autograd.grad(counter(given)[:, 1].sum(), given)
     counter.total.fill_(1)
     program = export(counter, (steps[:, 0],), dynamic_shapes=({0: Dim.DYNAMIC},))
-    write("counter.pt2", program)
-    write("counter_decomposed.pt2", program.run_decompositions())
+    save_program(program, FOLDER / "counter.pt2")
+    save_program(program.run_decompositions(), FOLDER / "counter_decomposed.pt2")
     kept = [counter(steps[:, 0]).flatten().tolist() for _ in range(3)]
     values = gradient.flatten().tolist()
     cases["counter"] = {"input": cases["policy"]["input"], "kept": kept, "gradient": values}

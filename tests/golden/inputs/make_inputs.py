@@ -16,9 +16,8 @@ Everything is written beside this script:
   of whole features and `reduced` with padding left out.
 """
 
-import io
 import json
-import zipfile
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,11 @@ import torch
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
-from torch.export import Dim, export, save
+from torch.export import Dim, export
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saved import save_archive, save_program  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent
 SAMPLES, LENGTH, VOCABULARY = 8, 7, 40
@@ -145,39 +147,6 @@ def ckas(heard: dict[str, Tensor], pair: list[str], mask: Tensor) -> dict[str, f
     return {name: cka(a[name], b[name]) for name in a}
 
 
-def strip(data: bytes) -> bytes:
-    """The program without what names files of this machine."""
-    program = json.loads(data)
-    for node in program["graph_module"]["graph"]["nodes"]:
-        node["metadata"] = {k: v for k, v in node["metadata"].items() if k == "nn_module_stack"}
-    return json.dumps(program).encode()
-
-
-def write(name: str, program: torch.export.ExportedProgram) -> None:
-    """Saves a program, stripped; its JSON compressed."""
-    buffer = io.BytesIO()
-    save(program, buffer)
-    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
-        for member in whole.namelist():
-            root, _, rest = member.partition("/")
-            if "sample_inputs" in rest:
-                continue
-            data = whole.read(member)
-            info = zipfile.ZipInfo(f"{Path(name).stem}/{rest}")
-            kind = zipfile.ZIP_DEFLATED if rest.endswith(".json") else zipfile.ZIP_STORED
-            archive.writestr(info, strip(data) if rest.startswith("models/") else data, kind)
-
-
-def save_archive(name: str, model: nn.Module) -> None:
-    """Saves a scripted module without its debug records, which hold the paths of source files."""
-    buffer = io.BytesIO()
-    torch.jit.save(torch.jit.script(model.eval()), buffer)
-    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(FOLDER / name, "w") as archive:
-        for member in whole.namelist():
-            if not member.endswith(".debug_pkl"):
-                archive.writestr(zipfile.ZipInfo(member), whole.read(member))
-
-
 def layers(heard: dict[str, Tensor]) -> list[dict[str, Any]]:
     return [{"name": name} | summary(tensor) for name, tensor in heard.items()]
 
@@ -218,7 +187,8 @@ def main() -> None:
     tiny = GPT2Config(vocab_size=VOCABULARY, n_positions=16, n_embd=16, n_layer=1, n_head=2, use_cache=False)
     gpt2 = GPT2LMHeadModel(tiny).eval().double()
     with torch.no_grad():
-        write("gpt2.pt2", export(gpt2, (), {"input_ids": ids}, dynamic_shapes={"input_ids": sizes}))
+        program = export(gpt2, (), {"input_ids": ids}, dynamic_shapes={"input_ids": sizes})
+        save_program(program, FOLDER / "gpt2.pt2")
     heard = hear(gpt2, input_ids=ids)
     pair = ["transformer.wte", "transformer.h.0"]
     cases["gpt2"] = {"layers": layers(heard), "pair": pair, "cka": cka(*(heard[name] for name in pair))}
@@ -228,7 +198,7 @@ def main() -> None:
     given = {"input_ids": ids, "attention_mask": mask}
     with torch.no_grad():
         shapes = {name: sizes for name in given}
-        write("bert.pt2", export(bert, (), given, dynamic_shapes=shapes))
+        save_program(export(bert, (), given, dynamic_shapes=shapes), FOLDER / "bert.pt2")
     heard = hear(bert, **given)
     pair = ["embeddings", "encoder.layer.1"]
     cases["bert"] = {"layers": layers(heard), "pair": pair, "cka": cka(*(heard[name] for name in pair))}
@@ -236,19 +206,19 @@ def main() -> None:
 
     image, scale = torch.randn(SAMPLES, 3, 8, 8), 2.0
     mixed = Mixed().eval()
-    save_archive("mixed.pt", mixed)
+    save_archive(torch.jit.script(mixed.eval()), FOLDER / "mixed.pt")
     cases["mixed"] = {"layers": layers(hear(mixed, image=image, ids=ids, scale=scale))}
     cases["mixed_flag"] = {"layers": layers(hear(mixed, image=image, ids=ids, scale=3.0, shift=1.0, flag=True))}
     embedded = Embedded().eval()
-    save_archive("embedding.pt", embedded)
+    save_archive(torch.jit.script(embedded.eval()), FOLDER / "embedding.pt")
     cases["embedding"] = {"layers": layers(hear(embedded, ids=ids))}
     adder = nn.Sequential(nn.Linear(LENGTH, 4), nn.ReLU()).eval()
-    save_archive("adder.pt", adder)
+    save_archive(torch.jit.script(adder.eval()), FOLDER / "adder.pt")
     heard = {}
     cases["adder"] = {"layers": layers(hear(adder, input=ids.float()))}
-    save_archive("recurrent.pt", Recurrent())
+    save_archive(torch.jit.script(Recurrent().eval()), FOLDER / "recurrent.pt")
     double = nn.Sequential(nn.Linear(LENGTH, 4), nn.Tanh()).eval().double()
-    save_archive("double.pt", double)
+    save_archive(torch.jit.script(double.eval()), FOLDER / "double.pt")
     heard = hear(double, input=ids.double())
     cases["double"] = {"layers": layers(heard), "pair": ["0", "1"], "cka": cka(heard["0"], heard["1"])}
 
