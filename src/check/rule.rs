@@ -135,8 +135,25 @@ impl FromStr for Selector {
 
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}', column {}: {}", self.rule, self.column, self.problem)
+        let first = match self.rule.chars().count() > SHOWN {
+            true => self.column.saturating_sub(SHOWN / 2),
+            false => 0,
+        };
+        let (rule, problem) =
+            (excerpt(&self.rule, first, SHOWN), excerpt(&self.problem, 0, 2 * SHOWN));
+        write!(f, "'{rule}', column {}: {problem}", self.column)
     }
+}
+
+/// Letters of a rule that a message shows, those around the mistake.
+const SHOWN: usize = 160;
+
+/// So many letters from one on.
+fn excerpt(text: &str, first: usize, room: usize) -> String {
+    let shown: String = text.chars().skip(first).take(room).collect();
+    let more = text.chars().nth(first + room).is_some();
+    let (before, behind) = (if first > 0 { "…" } else { "" }, if more { "…" } else { "" });
+    format!("{before}{shown}{behind}")
 }
 
 impl fmt::Display for Operator {

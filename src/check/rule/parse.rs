@@ -4,6 +4,9 @@ use serde_json_path::JsonPath;
 
 use super::{Movement, Operator, Path, Rule, RuleError, Selector, Subject};
 
+/// How deep brackets and parentheses of a JSON path may nest: its parser calls itself for each.
+const DEEPEST: usize = 32;
+
 /// Reads a rule.
 pub(super) fn rule(text: &str) -> Result<Rule, RuleError> {
     let mut cursor = Cursor { text, at: 0 };
@@ -176,6 +179,10 @@ impl<'a> Cursor<'a> {
                 (Some(open), _) if open == letter => quote = None,
                 (Some(_), _) => {}
                 (None, '"' | '\'') => quote = Some(letter),
+                (None, '[' | '(') if depth == DEEPEST => {
+                    let problem = format!("its parentheses nest deeper than {DEEPEST}");
+                    return Err(self.error(start + i, problem));
+                }
                 (None, '[' | '(') => depth += 1,
                 (None, ']' | ')') if depth > 0 => depth -= 1,
                 (None, '>' | '<' | '=' | '!' | ')') if depth == 0 => {
