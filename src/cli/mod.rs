@@ -54,6 +54,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::torchscript::waiting;
 use output::Messages;
 
 /// Everything was done, or a check passed.
@@ -143,6 +144,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return not_understood(&error, &arguments),
     };
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
+    if cli.command.computes() {
+        messages.detail(&waiting::told());
+    }
     match guarded(|| run(&cli.command, &messages)) {
         Ok(status) => status.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
@@ -157,6 +161,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 impl Command {
+    /// Whether numbers are computed, by models or from features.
+    fn computes(&self) -> bool {
+        use Command::{Check, Completions, Diff, Man, Report, Schema};
+        !matches!(self, Check(_) | Diff(_) | Report(_) | Schema(_) | Completions(_) | Man(_))
+    }
+
     /// The name of a command that is to check its report, and how that is told.
     fn judging(&self) -> Option<(&'static str, &judging::JudgingArgs)> {
         let (name, judging) = match self {

@@ -45,6 +45,7 @@ mod stages;
 mod tail;
 mod taps;
 pub mod tensors;
+pub mod waiting;
 mod weights;
 
 pub use axes::{Axes, By};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{done, report};
+use crate::support::{done, report, words};
 
 fn names(report: &Value) -> Vec<&str> {
     let layers = report["results"]["layers"].as_array().unwrap();
@@ -179,4 +179,18 @@ fn tensors_and_numbers_are_given_by_name() {
     let layers = recurrent["results"]["layers"].as_array().unwrap();
     let fc = layers.iter().find(|l| l["name"] == "fc").unwrap();
     assert_eq!((&recurrent["results"]["ran"], &fc["channel_axis"]), (&json!(true), &json!(2)));
+}
+
+#[test]
+fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
+    let said = |policy: Option<&str>| {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_repsim"));
+        command.env_remove("OMP_WAIT_POLICY").envs(policy.map(|p| ("OMP_WAIT_POLICY", p)));
+        let line = "layers {tiny_resnet_scripted.pt} --input-size 3x16x16 --layers fc --verbose";
+        let output = command.args(words(line)).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap().lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(said(None), "threads wait as OMP_WAIT_POLICY=passive says");
+    assert_eq!(said(Some("active")), "threads wait as OMP_WAIT_POLICY=active says");
 }
