@@ -195,6 +195,24 @@ fn it_has_the_layers_of_the_same_networks_torchscript() {
 }
 
 #[test]
+fn modules_under_several_names_count_alike_in_all_archives() {
+    let cases = cases();
+    let case = &cases["shared"];
+    let golden = case["layers"].as_array().unwrap();
+    let wanted: Vec<&str> = golden.iter().map(|layer| layer["name"].as_str().unwrap()).collect();
+    for archive in ["shared.pt", "shared_script.pt", "shared.pt2", "shared_strict.pt2"] {
+        let (layers, all) = run(archive, &input(case), false);
+        assert_eq!(names(&layers), wanted, "layers of {archive}");
+        for ((layer, golden), (_, seen)) in layers.iter().zip(golden).zip(&all) {
+            let what = format!("{} of {archive}", layer.name);
+            assert_eq!(layer.type_name, golden["class"].as_str().unwrap(), "{what}");
+            assert_eq!(layer.parameters, golden["parameters"].as_u64().unwrap(), "{what}");
+            assert_is(seen, golden, EXACT, &what);
+        }
+    }
+}
+
+#[test]
 fn gradients_are_those_of_the_same_networks_torchscript() {
     let input = input(&cases()["resnet"]);
     let gradient = |archive: &str| {

@@ -8,16 +8,20 @@ mod archive;
 mod modules;
 mod program;
 mod schema;
+mod shared;
 mod spec;
+mod strict;
 mod translate;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use self::archive::Archive;
-use self::modules::{Frame, Tap, frames, owner, taps};
+use self::modules::{Frame, Tap, calls, frames, owner, taps};
 use self::program::Refusal;
 use self::schema::{Argument, ExportedProgram, Graph, InputSpec, OutputSpec, Payload, Versions};
+use self::shared::Held;
+use self::strict::Numbered;
 use self::translate::Translator;
 use super::ffi::builder::{Given, InputKind};
 use super::ffi::{Handle, RawLayer};
@@ -90,6 +94,29 @@ struct Weights {
     constants: BTreeMap<String, Payload>,
 }
 
+/// What is known of the weights that a program has.
+#[derive(Default)]
+struct Known {
+    /// Where each parameter begins and the number of its values, by name.
+    parameters: BTreeMap<String, (usize, u64)>,
+    /// All of them, in their order.
+    held: Vec<Held>,
+    /// Their names, by those that the program's values have.
+    names: HashMap<String, String>,
+}
+
+impl Known {
+    /// The number of values in a module's parameters; those with several names count once.
+    fn count(&self, module: &str, numbered: &Numbered) -> u64 {
+        let within = format!("{module}.");
+        let own = self.parameters.range(within.clone()..);
+        let own = own.take_while(|(name, _)| name.starts_with(&within)).map(|(_, counted)| counted);
+        let taken = numbered.taken(module).filter_map(|name| self.parameters.get(name));
+        let all: HashSet<&(usize, u64)> = own.chain(taken).collect();
+        all.into_iter().map(|(_, count)| count).sum()
+    }
+}
+
 struct Loading {
     archive: Archive,
     weights: Weights,
@@ -100,7 +127,7 @@ impl Loading {
         let module = program.graph_module;
         let refuse = |archive: &Archive, r: Refusal| archive.error(r.problem, r.remedy);
         let mut translator = Translator::new().map_err(|r| refuse(&self.archive, r))?;
-        let parameters = self.add_weights(&mut translator, &module.signature.input_specs)?;
+        let held = self.add_weights(&mut translator, &module.signature.input_specs)?;
         let specs = &module.signature;
         let inputs = add_inputs(&mut translator, &specs.input_specs, &module.graph)
             .map_err(|r| refuse(&self.archive, r))?;
@@ -109,7 +136,7 @@ impl Loading {
         let out_spec = out_spec.and_then(|call| spec::leaves(&call.signature.as_ref()?.out_spec));
         let finish = || {
             let nodes = module.graph.nodes.into_iter().chain(writes(specs)?).collect();
-            add_nodes(&mut translator, nodes, &returned, &parameters)?;
+            add_nodes(&mut translator, nodes, &returned, &held)?;
             let mut outputs = vec![];
             for argument in &returned {
                 match translator.argument(argument)? {
@@ -133,13 +160,9 @@ impl Loading {
         Ok((handle, Interface { inputs, outputs, tensors }))
     }
 
-    /// Adds the weights; returns the number of values in each parameter, by name.
-    fn add_weights(
-        &mut self,
-        translator: &mut Translator,
-        specs: &[InputSpec],
-    ) -> Result<BTreeMap<String, u64>> {
-        let mut parameters = BTreeMap::new();
+    /// Adds the weights; returns what is to be known of them.
+    fn add_weights(&mut self, translator: &mut Translator, specs: &[InputSpec]) -> Result<Known> {
+        let mut known = Known::default();
         let mut held: HashMap<&str, super::ffi::builder::Value> = HashMap::new();
         for spec in specs {
             let (value, name, is_parameter) = match spec {
@@ -155,18 +178,21 @@ impl Loading {
                 None => {
                     let tensor = self.weight(name)?;
                     if is_parameter {
-                        parameters.insert(name.clone(), tensor.numel() as u64);
+                        let counted = (tensor.data_ptr() as usize, tensor.numel() as u64);
+                        known.parameters.insert(name.clone(), counted);
                     }
+                    known.held.extend(Held::new(name, &tensor));
                     translator.builder.weight(name, &tensor, is_parameter)
                 }
             };
+            known.names.insert(value.clone(), name.clone());
             let named = made.map_err(|said| translate::unsound(&said)).and_then(|made| {
                 held.insert(name, made);
                 translator.name(value, made)
             });
             named.map_err(|r| self.archive.error(r.problem, r.remedy))?;
         }
-        Ok(parameters)
+        Ok(known)
     }
 
     fn weight(&mut self, name: &str) -> Result<tch::Tensor> {
@@ -256,18 +282,21 @@ fn add_nodes(
     translator: &mut Translator,
     nodes: Vec<schema::Node>,
     returned: &[Argument],
-    parameters: &BTreeMap<String, u64>,
+    known: &Known,
 ) -> Result<(), Refusal> {
     let nodes = program::in_line(nodes)?;
-    let frames: Vec<Vec<Frame>> = nodes.iter().map(frames).collect();
+    let mut frames: Vec<Vec<Frame>> = nodes.iter().map(frames).collect();
     let mut names = HashSet::new();
     for argument in returned {
         program::each_name(argument, &mut |name| {
             names.insert(name.to_owned());
         });
     }
-    let taps = taps(&nodes, &frames, &names);
-    let layers = add_layers(translator, &taps, parameters)?;
+    let calls = calls(&frames);
+    let mut numbered = Numbered::new(&nodes, &frames, &known.names);
+    shared::rename(&mut frames, &known.held, &mut numbered);
+    let taps = taps(&nodes, &frames, &calls, &names);
+    let layers = add_layers(translator, &taps, known, &numbered)?;
     for ((node, frames), taps) in nodes.iter().zip(&frames).zip(&taps) {
         translator.builder.owner(owner(frames)).map_err(|said| translate::unsound(&said))?;
         translator.node(node)?;
@@ -284,21 +313,19 @@ fn add_nodes(
 fn add_layers<'a>(
     translator: &mut Translator,
     taps: &'a [Vec<Tap>],
-    parameters: &BTreeMap<String, u64>,
+    known: &Known,
+    numbered: &Numbered,
 ) -> Result<HashMap<&'a str, i64>, Refusal> {
     let mut layers = HashMap::new();
     for tap in taps.iter().flatten() {
         if layers.contains_key(tap.layer.as_str()) {
             continue;
         }
-        let within = format!("{}.", tap.module);
-        let of_module = parameters.range(within.clone()..);
-        let of_module = of_module.take_while(|(name, _)| name.starts_with(&within));
         let layer = RawLayer {
             path: tap.layer.clone(),
             type_name: tap.class.clone(),
             result: "Tensor".to_owned(),
-            parameters: of_module.map(|(_, count)| count).sum(),
+            parameters: known.count(&tap.module, numbered),
             gives_tensor: true,
         };
         let place = translator.builder.layer(&layer).map_err(|said| translate::unsound(&said))?;

@@ -12,9 +12,12 @@ use super::schema::{Argument, Node};
 /// A module call that a node runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    key: String,
-    path: String,
-    class: String,
+    /// What the exporter calls the call; with the path given there, no other call has it.
+    pub key: String,
+    /// Dotted path of the module.
+    pub path: String,
+    /// The module's class, without its modules.
+    pub class: String,
 }
 
 /// A tap behind a node.
@@ -47,25 +50,29 @@ pub fn owner(frames: &[Frame]) -> &str {
     frames.last().map_or("", |frame| &frame.path)
 }
 
-/// A call of a module: its nodes.
-struct Call {
-    frame: Frame,
+/// A call of a module: its nodes, and its place in the last one's stack.
+pub struct Call {
     depth: usize,
     nodes: Vec<usize>,
 }
 
 /// The taps behind each node, those of inner modules first.
-pub fn taps(nodes: &[Node], frames: &[Vec<Frame>], returned: &HashSet<String>) -> Vec<Vec<Tap>> {
+pub fn taps(
+    nodes: &[Node],
+    frames: &[Vec<Frame>],
+    calls: &[Call],
+    returned: &HashSet<String>,
+) -> Vec<Vec<Tap>> {
     let values = Values::of(nodes, returned);
     let mut taps = vec![vec![]; nodes.len()];
-    let mut calls = calls(frames);
+    let mut calls: Vec<&Call> = calls.iter().collect();
     calls.sort_by_key(|call| (call.nodes.last().copied(), std::cmp::Reverse(call.depth)));
-    for call in &calls {
+    for call in calls {
         let Some(&last) = call.nodes.last() else { continue };
         let outputs = values.outputs(call);
         let many = outputs.len() > 1;
         for (element, value) in outputs.into_iter().enumerate() {
-            let Frame { path, class, .. } = &call.frame;
+            let Frame { path, class, .. } = &frames[last][call.depth];
             let layer = if many { format!("{path}:{element}") } else { path.clone() };
             let (module, class) = (path.clone(), class.clone());
             taps[last].push(Tap { layer, class, module, value: value.to_owned() });
@@ -74,24 +81,27 @@ pub fn taps(nodes: &[Node], frames: &[Vec<Frame>], returned: &HashSet<String>) -
     taps
 }
 
-/// The calls of modules. Where keys do not tell the calls of a module apart (before PyTorch 2.6), a gap
-/// between its nodes does.
-fn calls(frames: &[Vec<Frame>]) -> Vec<Call> {
+/// The calls of modules, by the keys and paths that the exporter gave. Where these do not tell the calls
+/// of a module apart (before PyTorch 2.6), a gap between its nodes does.
+pub fn calls(frames: &[Vec<Frame>]) -> Vec<Call> {
     let numbered = frames.iter().flatten().any(|frame| frame.key.contains('@'));
-    let mut open: HashMap<&str, usize> = HashMap::new();
+    let mut open: HashMap<(&str, &str), usize> = HashMap::new();
     let mut calls: Vec<Call> = vec![];
     for (node, stack) in frames.iter().enumerate() {
         for (depth, frame) in stack.iter().enumerate() {
-            let known = open.get(frame.key.as_str()).copied();
+            let name = (frame.key.as_str(), frame.path.as_str());
+            let known = open.get(&name).copied();
             let known =
                 known.filter(|&call| numbered || calls[call].nodes.last() == Some(&(node - 1)));
             let call = known.unwrap_or_else(|| {
-                calls.push(Call { frame: frame.clone(), depth, nodes: vec![] });
-                open.insert(&frame.key, calls.len() - 1);
+                calls.push(Call { depth, nodes: vec![] });
+                open.insert(name, calls.len() - 1);
                 calls.len() - 1
             });
-            if calls[call].nodes.last() != Some(&node) {
-                calls[call].nodes.push(node);
+            let call = &mut calls[call];
+            if call.nodes.last() != Some(&node) {
+                call.nodes.push(node);
+                call.depth = depth;
             }
         }
     }

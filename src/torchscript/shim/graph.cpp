@@ -4,6 +4,8 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/library.h>
 
+#include <set>
+
 #include "names.h"
 
 namespace repsim {
@@ -56,8 +58,11 @@ bool is_tensor_tuple(const c10::Type& type) {
 }
 
 int64_t count_parameters(const Module& module) {
+  std::set<std::pair<const void*, int64_t>> distinct;
+  for (const auto& parameter : module.parameters())
+    if (parameter.numel() > 0) distinct.emplace(parameter.data_ptr(), parameter.numel());
   int64_t count = 0;
-  for (const auto& parameter : module.parameters()) count += parameter.numel();
+  for (const auto& [place, values] : distinct) count += values;
   return count;
 }
 
@@ -74,11 +79,22 @@ std::string operator_name(const Node* node) {
 HookScope::HookScope(const Hook* hook) : previous_(current_hook) { current_hook = hook; }
 HookScope::~HookScope() { current_hook = previous_; }
 
-Tapper::Tapper(Graph& graph, const Module& root) : graph_(graph) {
+Tapper::Tapper(Graph& graph, const Module& root) : graph_(graph), root_(root), names_(root) {
   submodules_.emplace(graph.inputs().at(0), Submodule{"", root});
 }
 
+// Which module's code calls which module, seen in a copy of the graph.
+void Tapper::scout() {
+  const auto copy = graph_.copy();
+  Tapper scout(*copy, root_);
+  scout.scouting_ = true;
+  scout.walk(copy->block());
+  sites_ = std::move(scout.sites_);
+}
+
 void Tapper::run() {
+  scout();
+  sites_.begin("", root_);
   walk(graph_.block());
   if (!layers.empty()) return;
   flat = true;
@@ -109,12 +125,29 @@ void Tapper::note_submodule(Node* attribute) {
   const auto value = parent.module.attr(name);
   if (!value.isModule()) return;
   const auto path = parent.path.empty() ? name : parent.path + "." + name;
-  submodules_.emplace(attribute->output(), Submodule{path, Module(value.toModule())});
+  const Module module(value.toModule());
+  submodules_.emplace(attribute->output(), Submodule{names_.of(module, path), module});
+}
+
+const std::string& Tapper::owner_of(const Node* node) const {
+  static const std::string none;
+  const auto owner = owners.find(node);
+  return owner == owners.end() ? none : owner->second;
+}
+
+// What the callee of a call is called there.
+std::string Tapper::name_of(const Node* call, const Submodule& callee) {
+  const auto& caller = owner_of(call);
+  if (scouting_) sites_.saw(callee.module, caller);
+  if (scouting_ || names_.holds_tensors(callee.module)) return callee.path;
+  return sites_.name(caller, callee.module, callee.path);
 }
 
 // Returns the node to go on from: the first one inlined, so that nested calls expand too.
 Node* Tapper::inline_method(Node* call) {
-  const Submodule callee = submodules_.at(call->input(0));
+  Submodule callee = submodules_.at(call->input(0));
+  callee.path = name_of(call, callee);
+  sites_.begin(callee.path, callee.module);
   const std::string method = call->s(attr::name);
   auto& function = toGraphFunction(callee.module.get_method(method).function());
   function.ensure_defined();
@@ -140,8 +173,7 @@ Node* Tapper::inline_function(Node* call) {
   function->ensure_defined();
   Node* previous = call->prev();
   Node* next = call->next();
-  const auto caller = owners.find(call);
-  const std::string path = caller == owners.end() ? "" : caller->second;
+  const std::string path = owner_of(call);
   call->removeInput(0);
   inlineCallTo(call, function, /*use_graph=*/false);
   own(path, previous->next(), next);

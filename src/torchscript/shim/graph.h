@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "shared.h"
+
 namespace repsim {
 
 // Looks at a layer's output; what it returns takes the output's place.
@@ -56,6 +58,7 @@ class Tapper {
     torch::jit::Module module;
   };
 
+  void scout();
   void walk(torch::jit::Block* block);
   void note_submodule(torch::jit::Node* attribute);
   torch::jit::Node* inline_method(torch::jit::Node* call);
@@ -68,6 +71,13 @@ class Tapper {
   void tap(torch::jit::Value* value, torch::jit::Node* before, int64_t layer);
 
   torch::jit::Graph& graph_;
+  const std::string& owner_of(const torch::jit::Node* node) const;
+  std::string name_of(const torch::jit::Node* call, const Submodule& callee);
+
+  torch::jit::Module root_;
+  SharedNames names_;
+  CallSites sites_;
+  bool scouting_ = false;
   std::unordered_map<torch::jit::Value*, Submodule> submodules_;
   std::unordered_map<std::string, int64_t> by_path_;
   std::unordered_map<std::string, int64_t> operators_;

@@ -17,6 +17,7 @@ The hooks copy what they see: an in-place operator that follows does not change 
 everything that names files of this machine is taken out.
 """
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -205,6 +206,56 @@ class Policy(nn.Module):
         return self.actor(out.squeeze(0)) * self.steps
 
 
+class Unit(nn.Module):
+    """A linear layer and an activation that others have, too."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.lin(x))
+
+
+class Shared(nn.Module):
+    """Modules under several names: beside each other, in other parents, with children, without weights;
+    and two layers that share a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        act = nn.Tanh()
+        self.lin = nn.Linear(4, 4)
+        self.again = self.lin
+        self.one = Unit(act)
+        self.two = self.one
+        self.three = Unit(act)
+        self.chain = nn.Sequential(self.one, act, nn.Linear(4, 4), act)
+        self.enc = nn.Sequential(nn.Linear(4, 4), nn.ELU())
+        self.dec = nn.Sequential(nn.SiLU(), self.enc[0])
+        self.tied = nn.Linear(4, 4)
+        self.tied.weight = self.enc[0].weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lin(self.again(self.lin(x)))
+        x = self.one(self.three(self.two(x)))
+        x = self.three(self.chain(self.chain(x)))
+        return self.tied(self.enc(self.dec(self.enc(x))))
+
+
+def unshared(model: nn.Module) -> nn.Module:
+    """A copy in which each name of a module without tensors is a module of its own: what a forward hook
+    on each of these names would see, if it could tell where it was called."""
+    model = copy.deepcopy(model)
+    seen: set[int] = set()
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if id(child) in seen and not child.state_dict():
+                setattr(parent, name, copy.deepcopy(child))
+            seen.add(id(child))
+    return model
+
+
 class Parts(nn.Module):
     """Returns tensors among what is none."""
 
@@ -383,6 +434,13 @@ def main() -> None:
     kept = [counter(steps[:, 0]).flatten().tolist() for _ in range(3)]
     values = gradient.flatten().tolist()
     cases["counter"] = {"input": cases["policy"]["input"], "kept": kept, "gradient": values}
+    torch.manual_seed(6)
+    shared = Shared().eval().double()
+    save_archive(torch.jit.script(shared), FOLDER / "shared_script.pt")
+    case(cases, "shared", shared, steps[:, 0], traced=True)
+    case(cases, "shared_strict", shared, steps[:, 0], strict=True)
+    cases["shared"] |= record(unshared(shared), steps[:, 0])
+    del cases["shared_strict"]
     (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
 
 
