@@ -7,8 +7,7 @@ use crate::report;
 /// Options of `repsim schema`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which: cka, compare, distance, fid, layers, maps, platonic, saliency, sensitivity or stitch; check,
-    /// diff or policy
+    #[arg(help = format!("Which: {}", report::schema_names().join(", ")))]
     name: String,
 }
 

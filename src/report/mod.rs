@@ -6,6 +6,7 @@ pub mod compare;
 pub mod distance;
 pub mod fid;
 mod held;
+mod kinds;
 pub mod layers;
 pub mod maps;
 mod number;
@@ -24,14 +25,16 @@ use serde::{Deserialize, Serialize};
 
 pub use accuracy::ModelAccuracy;
 pub use held::HeldFiles;
+pub(crate) use kinds::with_report;
+pub use kinds::{AnyReport, KINDS, Kind, KindInfo};
 pub use number::Number;
 pub use pictures::PictureFile;
 pub use provenance::{
     ArrayInfo, ClassCount, DataInput, FeatureInput, FedInput, Inputs, LayerInfo, ModelInput,
     SetInput, StatisticsInput, WeightsInput, sha256_of_file,
 };
-pub use read::{AnyReport, text_of};
-pub use schema::{NAMES, schema};
+pub use read::text_of;
+pub use schema::{schema, schema_names};
 pub use write::{check_writable, fill_atomically, write_atomically};
 
 /// One run: what ran, on what, with which settings, and what it found.
@@ -129,8 +132,9 @@ impl Tool {
 }
 
 impl SchemaId {
-    /// The current version of a kind of report.
+    /// The current version of a schema.
     pub fn current(name: &str) -> Self {
-        Self { name: name.to_owned(), version: 1 }
+        let kind = KINDS.iter().find(|kind| kind.name == name);
+        Self { name: name.to_owned(), version: kind.map_or(1, |kind| kind.version) }
     }
 }

@@ -2,46 +2,11 @@
 
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::cka::CkaReport;
-use super::compare::CompareReport;
-use super::distance::DistanceReport;
-use super::fid::FidReport;
-use super::layers::LayersReport;
-use super::maps::MapsReport;
-use super::platonic::PlatonicReport;
-use super::saliency::SaliencyReport;
-use super::sensitivity::SensitivityReport;
-use super::stitch::StitchReport;
+use super::kinds::AnyReport;
 use super::{SchemaId, schema};
 use crate::error::{Error, Result};
-
-/// A report of any kind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnyReport {
-    /// Of `repsim cka`.
-    Cka(Box<CkaReport>),
-    /// Of `repsim compare`.
-    Compare(Box<CompareReport>),
-    /// Of `repsim distance`.
-    Distance(Box<DistanceReport>),
-    /// Of `repsim fid`.
-    Fid(Box<FidReport>),
-    /// Of `repsim layers`.
-    Layers(Box<LayersReport>),
-    /// Of `repsim maps`.
-    Maps(Box<MapsReport>),
-    /// Of `repsim platonic`.
-    Platonic(Box<PlatonicReport>),
-    /// Of `repsim saliency`.
-    Saliency(Box<SaliencyReport>),
-    /// Of `repsim sensitivity`.
-    Sensitivity(Box<SensitivityReport>),
-    /// Of `repsim stitch`.
-    Stitch(Box<StitchReport>),
-}
 
 impl AnyReport {
     /// Reads a report from a file.
@@ -76,39 +41,9 @@ impl AnyReport {
                 id.version, id.name
             ));
         }
-        Self::of(&id.name, value)
-    }
-
-    fn of(kind: &str, value: Value) -> Result<Self, String> {
-        Ok(match kind {
-            "cka" => Self::Cka(typed(value)?),
-            "compare" => Self::Compare(typed(value)?),
-            "distance" => Self::Distance(typed(value)?),
-            "fid" => Self::Fid(typed(value)?),
-            "layers" => Self::Layers(typed(value)?),
-            "maps" => Self::Maps(typed(value)?),
-            "platonic" => Self::Platonic(typed(value)?),
-            "saliency" => Self::Saliency(typed(value)?),
-            "sensitivity" => Self::Sensitivity(typed(value)?),
-            "stitch" => Self::Stitch(typed(value)?),
-            _ => return Err(format!("{kind} is no report of a measurement")),
-        })
-    }
-
-    /// The name of its schema.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Cka(_) => "cka",
-            Self::Compare(_) => "compare",
-            Self::Distance(_) => "distance",
-            Self::Fid(_) => "fid",
-            Self::Layers(_) => "layers",
-            Self::Maps(_) => "maps",
-            Self::Platonic(_) => "platonic",
-            Self::Saliency(_) => "saliency",
-            Self::Sensitivity(_) => "sensitivity",
-            Self::Stitch(_) => "stitch",
-        }
+        let report = Self::of(&id.name, value)
+            .ok_or_else(|| format!("{} is not a report of a measurement", id.name))?;
+        report.map_err(|e| format!("something in it is missing or wrong: {e}"))
     }
 }
 
@@ -180,10 +115,6 @@ fn what_archive(bytes: &[u8]) -> &'static str {
         () if any("model.weights.h5") => "a Keras model",
         () => "a zip archive",
     }
-}
-
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|e| format!("something in it is missing or wrong: {e}"))
 }
 
 fn broken(error: &serde_json::Error) -> String {

@@ -1,48 +1,31 @@
-//! The JSON Schemas of the reports, as checked in beside this file.
+//! JSON Schemas by their names: of the kinds of reports, and of what is made of them.
 
+use super::kinds::KINDS;
 use crate::error::{Error, Result};
 
-const SCHEMAS: &[(&str, &str)] = &[
-    ("cka", include_str!("schemas/cka.schema.json")),
-    ("compare", include_str!("schemas/compare.schema.json")),
-    ("distance", include_str!("schemas/distance.schema.json")),
-    ("fid", include_str!("schemas/fid.schema.json")),
-    ("layers", include_str!("schemas/layers.schema.json")),
-    ("maps", include_str!("schemas/maps.schema.json")),
-    ("platonic", include_str!("schemas/platonic.schema.json")),
-    ("saliency", include_str!("schemas/saliency.schema.json")),
-    ("sensitivity", include_str!("schemas/sensitivity.schema.json")),
-    ("stitch", include_str!("schemas/stitch.schema.json")),
+/// Schemas of what is no report of a measurement.
+const OTHERS: [(&str, &str); 3] = [
     ("check", include_str!("schemas/check.schema.json")),
     ("diff", include_str!("schemas/diff.schema.json")),
     ("policy", include_str!("schemas/policy.schema.json")),
 ];
 
-/// The kinds of reports, then what is made of them.
-pub const NAMES: [&str; 13] = [
-    "cka",
-    "compare",
-    "distance",
-    "fid",
-    "layers",
-    "maps",
-    "platonic",
-    "saliency",
-    "sensitivity",
-    "stitch",
-    "check",
-    "diff",
-    "policy",
-];
+fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KINDS.iter().map(|kind| (kind.name, kind.schema)).chain(OTHERS)
+}
+
+/// The names of all schemas: the kinds of reports, then what is made of them.
+pub fn schema_names() -> Vec<&'static str> {
+    all().map(|(name, _)| name).collect()
+}
 
 /// The JSON Schema of a kind of report.
 ///
 /// # Errors
 /// There is no such kind; the message names those there are.
 pub fn schema(name: &str) -> Result<&'static str> {
-    let found = SCHEMAS.iter().find(|(n, _)| *n == name).map(|(_, text)| *text);
-    found.ok_or_else(|| {
+    all().find(|(known, _)| *known == name).map(|(_, text)| text).ok_or_else(|| {
         let problem = format!("there is no schema '{name}'");
-        Error::usage(problem, format!("the schemas are {}", NAMES.join(", ")))
+        Error::usage(problem, format!("the schemas are {}", schema_names().join(", ")))
     })
 }

@@ -5,30 +5,17 @@
 use std::fs;
 
 use repsim::check::{CheckReport, DiffReport, PolicyFile};
-use repsim::report::cka::CkaReport;
-use repsim::report::compare::CompareReport;
-use repsim::report::distance::DistanceReport;
-use repsim::report::fid::FidReport;
-use repsim::report::layers::LayersReport;
-use repsim::report::maps::MapsReport;
-use repsim::report::platonic::PlatonicReport;
-use repsim::report::saliency::SaliencyReport;
-use repsim::report::sensitivity::SensitivityReport;
-use repsim::report::stitch::StitchReport;
-use schemars::{JsonSchema, schema_for};
+use repsim::report::{KINDS, schema, schema_names};
+use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::sources::folder;
 
-/// The schema of a type as it is checked in: indented, with a line break at the end.
-fn text_of<T: JsonSchema>() -> String {
-    let schema = serde_json::to_string_pretty(&schema_for!(T)).unwrap();
-    format!("{schema}\n")
-}
-
+/// Holds the checked-in schema of this name against that of the type, indented and with a line break at
+/// the end.
 #[track_caller]
-fn hold<T: JsonSchema>(name: &str) {
+fn hold(name: &str, of_type: &Schema) {
     let path = folder().join(format!("report/schemas/{name}.schema.json"));
-    let made = text_of::<T>();
+    let made = format!("{}\n", serde_json::to_string_pretty(of_type).unwrap());
     if std::env::var_os("REPSIM_UPDATE_SCHEMAS").is_some() {
         fs::write(&path, &made).unwrap();
     }
@@ -41,91 +28,36 @@ fn hold<T: JsonSchema>(name: &str) {
     );
 }
 
-#[test]
-fn cka() {
-    hold::<CkaReport>("cka");
+fn hold_type<T: JsonSchema>(name: &str) {
+    hold(name, &schema_for!(T));
 }
 
 #[test]
-fn compare() {
-    hold::<CompareReport>("compare");
-}
-
-#[test]
-fn platonic() {
-    hold::<PlatonicReport>("platonic");
-}
-
-#[test]
-fn distance() {
-    hold::<DistanceReport>("distance");
-}
-
-#[test]
-fn fid() {
-    hold::<FidReport>("fid");
-}
-
-#[test]
-fn maps() {
-    hold::<MapsReport>("maps");
-}
-
-#[test]
-fn saliency() {
-    hold::<SaliencyReport>("saliency");
-}
-
-#[test]
-fn check() {
-    hold::<CheckReport>("check");
-}
-
-#[test]
-fn diff() {
-    hold::<DiffReport>("diff");
-}
-
-#[test]
-fn policy() {
-    hold::<PolicyFile>("policy");
-}
-
-#[test]
-fn sensitivity() {
-    hold::<SensitivityReport>("sensitivity");
-}
-
-#[test]
-fn stitch() {
-    hold::<StitchReport>("stitch");
-}
-
-#[test]
-fn layers() {
-    hold::<LayersReport>("layers");
-}
-
-#[test]
-fn every_schema_that_can_be_printed_is_held() {
-    let (reports, others) = repsim::report::NAMES.split_at(10);
-    let known = [
-        "cka",
-        "compare",
-        "distance",
-        "fid",
-        "layers",
-        "maps",
-        "platonic",
-        "saliency",
-        "sensitivity",
-        "stitch",
-    ];
-    assert_eq!(reports, known);
-    assert_eq!(others, ["check", "diff", "policy"]);
-    for name in reports {
-        let text = repsim::report::schema(name).unwrap();
-        let schema: serde_json::Value = serde_json::from_str(text).unwrap();
-        assert_eq!(schema["title"], "Report", "{name} is no schema of a report");
+fn reports_of_every_kind() {
+    for kind in KINDS {
+        hold(kind.name, &(kind.of_type)());
+        let schema: serde_json::Value = serde_json::from_str(kind.schema).unwrap();
+        assert_eq!(schema["title"], "Report", "{} is not a report", kind.name);
     }
+}
+
+#[test]
+fn what_is_made_of_reports() {
+    hold_type::<CheckReport>("check");
+    hold_type::<DiffReport>("diff");
+    hold_type::<PolicyFile>("policy");
+}
+
+#[test]
+fn every_schema_that_is_checked_in_can_be_printed() {
+    let files = fs::read_dir(folder().join("report/schemas")).unwrap();
+    let ending = ".schema.json";
+    let mut files: Vec<String> =
+        files.map(|file| file.unwrap().file_name().to_str().unwrap().replace(ending, "")).collect();
+    let mut names = schema_names();
+    files.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(files, names);
+    assert!(names.iter().all(|name| schema(name).is_ok()));
+    assert!(schema("cosine").unwrap_err().to_string().contains("layers, maps"));
 }

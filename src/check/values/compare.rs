@@ -1,42 +1,52 @@
 //! Values of `repsim compare`.
 
-use super::{Content, Entry, Main};
+use super::{Content, Entry, Main, Values};
 use crate::check::comparable::Condition;
 use crate::check::measures;
 use crate::report::compare::{CompareReport, MeasureResult};
 
-pub(super) fn content(report: &CompareReport) -> Content {
-    let results = &report.results;
-    let entries = results.measures.iter().flat_map(|found| {
-        let Some(name) = name_of(found) else { return vec![] };
-        let rows = results.layers_a.iter().zip(&found.values);
-        let entry = |(a, row): (&String, &Vec<_>)| -> Vec<Entry> {
-            let pairs = results.layers_b.iter().zip(row);
-            pairs.map(|(b, v)| Entry::new(name, &[a, b], *v).because(found.reason(a, b))).collect()
+impl Values for CompareReport {
+    fn content(&self) -> Content {
+        let results = &self.results;
+        let entries = results.measures.iter().flat_map(|found| {
+            let Some(name) = name_of(found) else { return vec![] };
+            let rows = results.layers_a.iter().zip(&found.values);
+            let entry = |(a, row): (&String, &Vec<_>)| -> Vec<Entry> {
+                let pairs = results.layers_b.iter().zip(row);
+                pairs
+                    .map(|(b, v)| Entry::new(name, &[a, b], *v).because(found.reason(a, b)))
+                    .collect()
+            };
+            rows.flat_map(entry).collect()
+        });
+        let entries = entries.collect();
+        let measure = results.measures.iter().find_map(name_of).unwrap_or("cka");
+        let mut content = Content::new(Main { measure, diagonal: true }, entries);
+        content.indifferent.push("output_index");
+        content.conditions.push(Condition::of_data("number of samples", results.n));
+        content.indifferent.extend([
+            "measures",
+            "permutations",
+            "bootstrap",
+            "level",
+            "random_seed",
+        ]);
+        content
+    }
+
+    /// What is wrong with the shape of a matrix.
+    fn unsound(&self) -> Option<String> {
+        let results = &self.results;
+        let (rows, columns) = (results.layers_a.len(), results.layers_b.len());
+        let fits = |found: &&MeasureResult| {
+            found.values.len() == rows && found.values.iter().all(|row| row.len() == columns)
         };
-        rows.flat_map(entry).collect()
-    });
-    let entries = entries.collect();
-    let measure = results.measures.iter().find_map(name_of).unwrap_or("cka");
-    let mut content = Content::new(Main { measure, diagonal: true }, entries);
-    content.indifferent.push("output_index");
-    content.conditions.push(Condition::of_data("number of samples", results.n));
-    content.indifferent.extend(["measures", "permutations", "bootstrap", "level", "random_seed"]);
-    content
+        let wrong = results.measures.iter().find(|found| !fits(found))?;
+        Some(format!("its matrix of {} is not that of {rows} by {columns} layers", wrong.name))
+    }
 }
 
 /// What rules call a measure: `mutual_knn`.
 fn name_of(found: &MeasureResult) -> Option<&'static str> {
     measures::of(&found.name.replace('-', "_")).map(|facts| facts.name)
-}
-
-/// What is wrong with the shape of a matrix.
-pub(super) fn unsound(report: &CompareReport) -> Option<String> {
-    let results = &report.results;
-    let (rows, columns) = (results.layers_a.len(), results.layers_b.len());
-    let fits = |found: &&MeasureResult| {
-        found.values.len() == rows && found.values.iter().all(|row| row.len() == columns)
-    };
-    let wrong = results.measures.iter().find(|found| !fits(found))?;
-    Some(format!("its matrix of {} is not that of {rows} by {columns} layers", wrong.name))
 }

@@ -1,19 +1,23 @@
 //! Values of `repsim distance`.
 
-use super::{Content, Entry, Main};
+use super::{Content, Entry, Main, Values};
 use crate::check::comparable::{Condition, same_samples};
 use crate::report::distance::{DistanceReport, DistanceResults};
 
 const MAIN: Main = Main { measure: "auroc", diagonal: false };
 
-pub(super) fn content(report: &DistanceReport) -> Content {
-    let mut content = Content::new(MAIN, entries(&report.results));
-    let sides = ["fingerprint of the reference", "fingerprint of the data"];
-    let sets = sides.iter().zip(&report.inputs.sets);
-    content.conditions.extend(sets.map(|(what, set)| Condition::of_data(*what, same_samples(set))));
-    let layer = report.results.layer.as_ref().map(|name| Condition::new("layer", name));
-    content.conditions.extend(layer);
-    content
+impl Values for DistanceReport {
+    fn content(&self) -> Content {
+        let mut content = Content::new(MAIN, entries(&self.results));
+        let sides = ["fingerprint of the reference", "fingerprint of the data"];
+        let sets = sides.iter().zip(&self.inputs.sets);
+        content
+            .conditions
+            .extend(sets.map(|(what, set)| Condition::of_data(*what, same_samples(set))));
+        let layer = self.results.layer.as_ref().map(|name| Condition::new("layer", name));
+        content.conditions.extend(layer);
+        content
+    }
 }
 
 fn entries(results: &DistanceResults) -> Vec<Entry> {

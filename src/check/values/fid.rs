@@ -1,27 +1,30 @@
 //! Values of `repsim fid`.
 
-use super::{Content, Entry, Main};
+use super::{Content, Entry, Main, Values};
 use crate::check::comparable::{Condition, same_samples};
 use crate::check::measures;
 use crate::report::fid::{Candidate, FidReport};
 
 const MAIN: Main = Main { measure: "fid", diagonal: false };
 
-pub(super) fn content(report: &FidReport) -> Content {
-    let results = &report.results;
-    let names = names(&results.candidates);
-    let rows = names.iter().zip(&results.candidates);
-    let entries = rows.clone().flat_map(|(name, row)| entries(report, name, row)).collect();
-    let mut content = Content::new(MAIN, entries);
-    content.indifferent.push("output_index");
-    content.conditions.extend(conditions(report));
-    let counts = rows.filter_map(|(name, row)| Some((name, row.n?)));
-    let of_count = |(name, n)| Condition::of_shared_data(format!("number of samples of {name}"), n);
-    content.conditions.extend(counts.map(of_count));
-    content.indifferent.extend(["metrics", "fail_above"]);
-    content.indifferent.extend(OF_METRICS);
-    content.conditions.extend(of_metrics(report));
-    content
+impl Values for FidReport {
+    fn content(&self) -> Content {
+        let results = &self.results;
+        let names = names(&results.candidates);
+        let rows = names.iter().zip(&results.candidates);
+        let entries = rows.clone().flat_map(|(name, row)| entries(self, name, row)).collect();
+        let mut content = Content::new(MAIN, entries);
+        content.indifferent.push("output_index");
+        content.conditions.extend(conditions(self));
+        let counts = rows.filter_map(|(name, row)| Some((name, row.n?)));
+        let of_count =
+            |(name, n)| Condition::of_shared_data(format!("number of samples of {name}"), n);
+        content.conditions.extend(counts.map(of_count));
+        content.indifferent.extend(["metrics", "fail_above"]);
+        content.indifferent.extend(OF_METRICS);
+        content.conditions.extend(of_metrics(self));
+        content
+    }
 }
 
 /// The metrics that were asked for; those of a candidate that failed have its reason.

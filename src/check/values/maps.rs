@@ -1,18 +1,21 @@
 //! Values of `repsim maps`.
 
-use super::{Content, Entry, Main, mean};
+use super::{Content, Entry, Main, Values, mean};
 use crate::report::maps::{MapsLayer, MapsReport};
 
 const ALONE: Main = Main { measure: "active", diagonal: false };
 const MATCHED: Main = Main { measure: "best_correlation", diagonal: false };
 
-pub(super) fn content(report: &MapsReport) -> Content {
-    let matched = report.results.layers.iter().any(|layer| layer.matching.is_some());
-    let main = if matched { MATCHED } else { ALONE };
-    let mut content = Content::new(main, report.results.layers.iter().flat_map(entries).collect());
-    content.indifferent.push("output_index");
-    content.indifferent.extend(["channels", "rows", "scale"]);
-    content
+impl Values for MapsReport {
+    fn content(&self) -> Content {
+        let matched = self.results.layers.iter().any(|layer| layer.matching.is_some());
+        let main = if matched { MATCHED } else { ALONE };
+        let mut content =
+            Content::new(main, self.results.layers.iter().flat_map(entries).collect());
+        content.indifferent.push("output_index");
+        content.indifferent.extend(["channels", "rows", "scale"]);
+        content
+    }
 }
 
 /// The share of positions above zero, a mean over channels, and the means of the matchings.

@@ -16,7 +16,7 @@ use std::fmt;
 use super::comparable::Condition;
 use super::measures::{self, Direction, Facts, Places};
 use super::selector::quoted;
-use crate::report::{AnyReport, Number};
+use crate::report::{AnyReport, Number, with_report};
 
 /// One value of a report.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,29 +52,25 @@ pub(super) struct Main {
     pub diagonal: bool,
 }
 
-/// The values of a report.
-pub(super) fn of(report: &AnyReport) -> Content {
-    match report {
-        AnyReport::Cka(report) => cka::content(report),
-        AnyReport::Compare(report) => compare::content(report),
-        AnyReport::Distance(report) => distance::content(report),
-        AnyReport::Fid(report) => fid::content(report),
-        AnyReport::Layers(report) => layers::content(report),
-        AnyReport::Maps(report) => maps::content(report),
-        AnyReport::Platonic(report) => platonic::content(report),
-        AnyReport::Saliency(report) => saliency::content(report),
-        AnyReport::Sensitivity(report) => sensitivity::content(report),
-        AnyReport::Stitch(report) => stitch::content(report),
+/// What of a kind of report is held against another.
+pub(super) trait Values {
+    /// The values of a report.
+    fn content(&self) -> Content;
+
+    /// What keeps the values of a report from being told apart.
+    fn unsound(&self) -> Option<String> {
+        None
     }
 }
 
-/// What keeps the values of a report from being told apart.
+/// The values of a report of any kind.
+pub(super) fn of(report: &AnyReport) -> Content {
+    with_report!(report, report => report.content())
+}
+
+/// What keeps the values of a report of any kind from being told apart.
 pub(super) fn unsound(report: &AnyReport) -> Option<String> {
-    match report {
-        AnyReport::Cka(report) => cka::unsound(report),
-        AnyReport::Compare(report) => compare::unsound(report),
-        _ => None,
-    }
+    with_report!(report, report => report.unsound())
 }
 
 /// Settings that change no number of any report: where it ran, which samples were chosen (their

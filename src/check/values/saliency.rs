@@ -1,6 +1,6 @@
 //! Values of `repsim saliency`.
 
-use super::{Content, Entry, Main, mean};
+use super::{Content, Entry, Main, Values, mean};
 use crate::check::comparable::Condition;
 use crate::report::saliency::{
     FaithfulnessResult, Mean, PairResult, SaliencyReport, SaliencyResults, SanityResult,
@@ -9,25 +9,27 @@ use crate::report::saliency::{
 const COMPARED: Main = Main { measure: "pearson", diagonal: false };
 const ALONE: Main = Main { measure: "entropy", diagonal: false };
 
-pub(super) fn content(report: &SaliencyReport) -> Content {
-    let results = &report.results;
-    let mut entries: Vec<Entry> = results.comparison.iter().flat_map(of_pair).collect();
-    entries.extend(of_columns(results));
-    entries.extend(results.faithfulness.iter().flat_map(of_faithfulness));
-    entries.extend(results.sanity.iter().flat_map(of_sanity));
-    let degenerate = (results.degenerate as f64).into();
-    entries.push(Entry::new::<&str>("degenerate", &[], degenerate));
-    let main = if results.comparison.is_empty() { ALONE } else { COMPARED };
-    let mut content = Content::new(main, entries);
-    content.indifferent.push("methods");
-    let layers = results.columns.iter().filter_map(|c| Some((&c.name, c.layer.as_ref()?)));
-    let layer = |(name, layer)| Condition::new(format!("layer of {name}"), layer);
-    content.conditions.extend(layers.map(layer));
-    // The test of random weights is of the first batch.
-    if !results.sanity.is_empty() {
-        content.indifferent.retain(|name| *name != "batch_size");
+impl Values for SaliencyReport {
+    fn content(&self) -> Content {
+        let results = &self.results;
+        let mut entries: Vec<Entry> = results.comparison.iter().flat_map(of_pair).collect();
+        entries.extend(of_columns(results));
+        entries.extend(results.faithfulness.iter().flat_map(of_faithfulness));
+        entries.extend(results.sanity.iter().flat_map(of_sanity));
+        let degenerate = (results.degenerate as f64).into();
+        entries.push(Entry::new::<&str>("degenerate", &[], degenerate));
+        let main = if results.comparison.is_empty() { ALONE } else { COMPARED };
+        let mut content = Content::new(main, entries);
+        content.indifferent.push("methods");
+        let layers = results.columns.iter().filter_map(|c| Some((&c.name, c.layer.as_ref()?)));
+        let layer = |(name, layer)| Condition::new(format!("layer of {name}"), layer);
+        content.conditions.extend(layers.map(layer));
+        // The test of random weights is of the first batch.
+        if !results.sanity.is_empty() {
+            content.indifferent.retain(|name| *name != "batch_size");
+        }
+        content
     }
-    content
 }
 
 /// Why a report that says nothing of it has no value.

@@ -1,27 +1,29 @@
 //! Values of `repsim sensitivity`.
 
-use super::{Content, Entry, Main};
+use super::{Content, Entry, Main, Values};
 use crate::report::sensitivity::{LayerResult, RobustnessResult, SensitivityReport};
 
 const ROBUSTNESS: Main = Main { measure: "flip_rate", diagonal: false };
 const CHANNELS: Main = Main { measure: "rank_correlation", diagonal: false };
 
-pub(super) fn content(report: &SensitivityReport) -> Content {
-    let results = &report.results;
-    let why = |field: &str| {
-        let null = results.nulls.iter().find(|null| null.field == field);
-        null.map(|null| null.reason.as_str())
-    };
-    let mut entries = vec![Entry::new("mean_logit", NOWHERE, results.mean_logit)];
-    if results.accuracy.get().is_some() || why("accuracy").is_none() {
-        entries.push(Entry::new("accuracy", NOWHERE, results.accuracy));
+impl Values for SensitivityReport {
+    fn content(&self) -> Content {
+        let results = &self.results;
+        let why = |field: &str| {
+            let null = results.nulls.iter().find(|null| null.field == field);
+            null.map(|null| null.reason.as_str())
+        };
+        let mut entries = vec![Entry::new("mean_logit", NOWHERE, results.mean_logit)];
+        if results.accuracy.get().is_some() || why("accuracy").is_none() {
+            entries.push(Entry::new("accuracy", NOWHERE, results.accuracy));
+        }
+        entries.extend(results.layers.iter().flat_map(of_layer));
+        entries.extend(results.robustness.iter().flat_map(of_perturbation));
+        let main = if results.robustness.is_empty() { CHANNELS } else { ROBUSTNESS };
+        let mut content = Content::new(main, entries);
+        content.indifferent.extend(["ablations", "perturbations", "epsilon", "noise"]);
+        content
     }
-    entries.extend(results.layers.iter().flat_map(of_layer));
-    entries.extend(results.robustness.iter().flat_map(of_perturbation));
-    let main = if results.robustness.is_empty() { CHANNELS } else { ROBUSTNESS };
-    let mut content = Content::new(main, entries);
-    content.indifferent.extend(["ablations", "perturbations", "epsilon", "noise"]);
-    content
 }
 
 const NOWHERE: &[&str] = &[];

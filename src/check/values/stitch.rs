@@ -1,21 +1,23 @@
 //! Values of `repsim stitch`.
 
-use super::{Content, Entry, Main};
+use super::{Content, Entry, Main, Values};
 use crate::report::stitch::{PairResult, StitchReport};
 
 const ACCURACY: Main = Main { measure: "stitched_accuracy", diagonal: true };
 const AGREEMENT: Main = Main { measure: "stitched_agreement", diagonal: true };
 
-pub(super) fn content(report: &StitchReport) -> Content {
-    let results = &report.results;
-    let labelled = results.without_accuracy.is_none();
-    let mut entries = vec![];
-    if labelled {
-        entries.push(Entry::new("accuracy", &["A"], results.accuracy_a));
-        entries.push(Entry::new("accuracy", &["B"], results.accuracy_b));
+impl Values for StitchReport {
+    fn content(&self) -> Content {
+        let results = &self.results;
+        let labelled = results.without_accuracy.is_none();
+        let mut entries = vec![];
+        if labelled {
+            entries.push(Entry::new("accuracy", &["A"], results.accuracy_a));
+            entries.push(Entry::new("accuracy", &["B"], results.accuracy_b));
+        }
+        entries.extend(results.pairs.iter().flat_map(|pair| of_pair(pair, labelled)));
+        Content::new(if labelled { ACCURACY } else { AGREEMENT }, entries)
     }
-    entries.extend(results.pairs.iter().flat_map(|pair| of_pair(pair, labelled)));
-    Content::new(if labelled { ACCURACY } else { AGREEMENT }, entries)
 }
 
 fn of_pair(pair: &PairResult, labelled: bool) -> Vec<Entry> {

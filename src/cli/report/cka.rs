@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::{Content, Place, subjects, words};
+use super::{Content, Place, View, subjects, words};
 use crate::cli::cka::values;
 use crate::render::ColorMap;
 use crate::render::html::{
@@ -21,22 +21,24 @@ struct Shown<'a> {
     best: Vec<Option<usize>>,
 }
 
-/// Heat map, best matches by depth, and a table of the layers.
-pub fn content(report: &CkaReport, place: Place<'_>) -> Content {
-    let shown = Shown::new(report);
-    let body = html! {
-        (shown.matrix(&place.id("cka")))
-        (html::words(words::CKA))
-        h3 { "Which depth matches which" }
-        (shown.plot())
-        h3 { "Layer by layer" }
-        (shown.table())
-    };
-    let title = match shown.alone {
-        true => format!("{} with itself", subjects(report)),
-        false => subjects(report),
-    };
-    Content { kind: "Centred kernel alignment", title, lead: shown.lead(), body }
+impl View for CkaReport {
+    /// Heat map, best matches by depth, and a table of the layers.
+    fn content(&self, place: Place<'_>) -> Content {
+        let shown = Shown::new(self);
+        let body = html! {
+            (shown.matrix(&place.id("cka")))
+            (html::words(words::CKA))
+            h3 { "Which depth matches which" }
+            (shown.plot())
+            h3 { "Layer by layer" }
+            (shown.table())
+        };
+        let title = match shown.alone {
+            true => format!("{} with itself", subjects(self)),
+            false => subjects(self),
+        };
+        Content { kind: "Centred kernel alignment", title, lead: shown.lead(), body }
+    }
 }
 
 impl<'a> Shown<'a> {

@@ -1,39 +1,41 @@
 //! The section of a comparison by several measures.
 
-use super::{Content, Place, subjects};
+use super::{Content, Place, View, subjects};
 use crate::cli::compare::{colour_range, share, summary, values, within};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
 use crate::report::Number;
 use crate::report::compare::{CompareReport, LayerResult, MeasureResult, PairNull};
 
-/// A matrix, the best matches and three sentences for each measure, then the layers alone.
-pub fn content(report: &CompareReport, place: Place<'_>) -> Content {
-    let results = &report.results;
-    let alone = report.inputs.names().len() < 2;
-    let body = html! {
-        h3 { "Best matches" }
-        (matches(report, alone))
-        @for (i, found) in results.measures.iter().enumerate() {
-            h3 { (found.name) }
-            (matrix(report, found, &place.id(&format!("cmp{i}")), alone))
-            (words(found))
-        }
-        h3 { "Layer by layer, alone" }
-        (layers(&results.layers))
-    };
-    let title = match alone {
-        true => format!("{} with itself", subjects(report)),
-        false => subjects(report),
-    };
-    let count = |model: &str| results.layers.iter().filter(|l| l.model == model).count();
-    let lead = match alone {
-        true => format!("{} layers", count("A")),
-        false => format!("{} layers of A against {} of B", count("A"), count("B")),
-    };
-    let lead =
-        format!("{lead} over {} samples, by {} measures.", results.n, results.measures.len());
-    Content { kind: "Measures of similarity", title, lead, body }
+impl View for CompareReport {
+    /// A matrix, the best matches and three sentences for each measure, then the layers alone.
+    fn content(&self, place: Place<'_>) -> Content {
+        let results = &self.results;
+        let alone = self.inputs.names().len() < 2;
+        let body = html! {
+            h3 { "Best matches" }
+            (matches(self, alone))
+            @for (i, found) in results.measures.iter().enumerate() {
+                h3 { (found.name) }
+                (matrix(self, found, &place.id(&format!("cmp{i}")), alone))
+                (words(found))
+            }
+            h3 { "Layer by layer, alone" }
+            (layers(&results.layers))
+        };
+        let title = match alone {
+            true => format!("{} with itself", subjects(self)),
+            false => subjects(self),
+        };
+        let count = |model: &str| results.layers.iter().filter(|l| l.model == model).count();
+        let lead = match alone {
+            true => format!("{} layers", count("A")),
+            false => format!("{} layers of A against {} of B", count("A"), count("B")),
+        };
+        let lead =
+            format!("{lead} over {} samples, by {} measures.", results.n, results.measures.len());
+        Content { kind: "Measures of similarity", title, lead, body }
+    }
 }
 
 fn matrix(report: &CompareReport, found: &MeasureResult, id: &str, alone: bool) -> Markup {

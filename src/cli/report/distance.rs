@@ -1,29 +1,31 @@
 //! The section of distances of single samples.
 
-use super::{Content, words};
+use super::{Content, Place, View, words};
 use crate::render::html::{self, Column, Entry, Markup, Plot, Point, Points, Rule, Table, html};
 use crate::report::Number;
 use crate::report::distance::{Decile, DistanceReport, PredictionResult, Spread};
 
-/// Spreads of the distances, and whether they tell wrong predictions.
-pub fn content(report: &DistanceReport) -> Content {
-    let results = &report.results;
-    let body = html! {
-        (spreads(report))
-        (html::words(words::DISTANCE))
-        @if let Some(found) = &results.prediction {
-            h3 { "Does distance tell wrong predictions?" }
-            (accuracy(report, found))
-            (aurocs(report, found))
-            (deciles(report, found))
-        }
-        @for null in &results.nulls {
-            p.small { (null.field) " has no value: " (null.reason) "." }
-        }
-    };
-    let layer = results.layer.as_deref().unwrap_or("stored features");
-    let title = format!("{} samples against {} in {layer}", results.n, results.n_reference);
-    Content { kind: "Distance from a reference", title, lead: lead(report), body }
+impl View for DistanceReport {
+    /// Spreads of the distances, and whether they tell wrong predictions.
+    fn content(&self, _: Place<'_>) -> Content {
+        let results = &self.results;
+        let body = html! {
+            (spreads(self))
+            (html::words(words::DISTANCE))
+            @if let Some(found) = &results.prediction {
+                h3 { "Does distance tell wrong predictions?" }
+                (accuracy(self, found))
+                (aurocs(self, found))
+                (deciles(self, found))
+            }
+            @for null in &results.nulls {
+                p.small { (null.field) " has no value: " (null.reason) "." }
+            }
+        };
+        let layer = results.layer.as_deref().unwrap_or("stored features");
+        let title = format!("{} samples against {} in {layer}", results.n, results.n_reference);
+        Content { kind: "Distance from a reference", title, lead: lead(self), body }
+    }
 }
 
 fn lead(report: &DistanceReport) -> String {

@@ -2,25 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use super::{Content, file_name, words};
+use super::{Content, Place, View, file_name, words};
 use crate::frechet::Metric;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::fid::{Candidate, FidReport};
 
-/// A table of the candidates with a bar a metric.
-pub fn content(report: &FidReport) -> Content {
-    let results = &report.results;
-    let body = html! {
-        (table(report))
-        @for why in without_spread(report) { p.small { "KID stands without ± where " (why) "." } }
-        (html::words(words::FID))
-    };
-    let reference = file_name(&results.reference.path);
-    let title = match results.candidates.as_slice() {
-        [only] => format!("{} against {reference}", file_name(&only.path)),
-        many => format!("{} sets against {reference}", many.len()),
-    };
-    Content { kind: "Distance of image sets", title, lead: lead(report), body }
+impl View for FidReport {
+    /// A table of the candidates with a bar a metric.
+    fn content(&self, _: Place<'_>) -> Content {
+        let results = &self.results;
+        let body = html! {
+            (table(self))
+            @for why in without_spread(self) { p.small { "KID stands without ± where " (why) "." } }
+            (html::words(words::FID))
+        };
+        let reference = file_name(&results.reference.path);
+        let title = match results.candidates.as_slice() {
+            [only] => format!("{} against {reference}", file_name(&only.path)),
+            many => format!("{} sets against {reference}", many.len()),
+        };
+        Content { kind: "Distance of image sets", title, lead: lead(self), body }
+    }
 }
 
 fn lead(report: &FidReport) -> String {

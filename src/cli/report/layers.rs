@@ -1,6 +1,6 @@
 //! The section of a list of layers.
 
-use super::{Content, subjects};
+use super::{Content, Place, View, subjects};
 use crate::cli::dependence::fast_path;
 use crate::cli::names::counted;
 use crate::render::html::{Column, Entry, Table, html};
@@ -8,38 +8,40 @@ use crate::report::LayerInfo;
 use crate::report::layers::LayersReport;
 use crate::torchscript::shape_text;
 
-/// A table of the layers.
-pub fn content(report: &LayersReport) -> Content {
-    let layers = &report.results.layers;
-    let columns = vec![
-        Column::text("layer"),
-        Column::text("type"),
-        Column::text("kind"),
-        Column::text("output"),
-        Column::number("parameters"),
-        Column::number("runs"),
-        Column::text("depends on"),
-    ];
-    let rows = layers.iter().map(row).collect();
-    let table = Table { caption: "Layers in the order in which they finish", columns, rows };
-    let lead = format!(
-        "{} layers for an input of {}.",
-        layers.len(),
-        shape_text(&report.settings.input_size)
-    );
-    let body = html! {
-        (table.draw())
-        @for module in &report.results.without_tensor {
-            p.small { span.code { (module.name) } " gives " (module.returns) ": not listed." }
-        }
-        @for fused in &report.results.fused {
-            p.small { (counted(fused.modules.len(), "module")) " " (fast_path(&[&fused.operator])) ": " (fused.modules.join(", ")) "." }
-        }
-        @if !report.results.not_run.is_empty() {
-            p.small { "Did not run for this input: " (report.results.not_run.join(", ")) "." }
-        }
-    };
-    Content { kind: "Layers of a network", title: subjects(report), lead, body }
+impl View for LayersReport {
+    /// A table of the layers.
+    fn content(&self, _: Place<'_>) -> Content {
+        let layers = &self.results.layers;
+        let columns = vec![
+            Column::text("layer"),
+            Column::text("type"),
+            Column::text("kind"),
+            Column::text("output"),
+            Column::number("parameters"),
+            Column::number("runs"),
+            Column::text("depends on"),
+        ];
+        let rows = layers.iter().map(row).collect();
+        let table = Table { caption: "Layers in the order in which they finish", columns, rows };
+        let lead = format!(
+            "{} layers for an input of {}.",
+            layers.len(),
+            shape_text(&self.settings.input_size)
+        );
+        let body = html! {
+            (table.draw())
+            @for module in &self.results.without_tensor {
+                p.small { span.code { (module.name) } " gives " (module.returns) ": not listed." }
+            }
+            @for fused in &self.results.fused {
+                p.small { (counted(fused.modules.len(), "module")) " " (fast_path(&[&fused.operator])) ": " (fused.modules.join(", ")) "." }
+            }
+            @if !self.results.not_run.is_empty() {
+                p.small { "Did not run for this input: " (self.results.not_run.join(", ")) "." }
+            }
+        };
+        Content { kind: "Layers of a network", title: subjects(self), lead, body }
+    }
 }
 
 fn row(layer: &LayerInfo) -> Vec<Entry> {

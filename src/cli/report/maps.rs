@@ -1,21 +1,23 @@
 //! The section of feature maps.
 
-use super::{Content, subjects, words};
+use super::{Content, Place, View, subjects, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::maps::{ChannelInfo, MapGrid, MapsLayer, MapsReport, Matching, Pairs};
 
-/// A table of the channels of each layer, with the channels of the other network.
-pub fn content(report: &MapsReport) -> Content {
-    let layers = &report.results.layers;
-    let body = html! {
-        (html::words(words::MAPS))
-        @for layer in layers {
-            h3 { "Channels of " span.code { (layer.layer) } }
-            @if let Some(found) = &layer.matching { (summary(found)) }
-            (table(layer))
-        }
-    };
-    Content { kind: "Feature maps", title: subjects(report), lead: lead(report), body }
+impl View for MapsReport {
+    /// A table of the channels of each layer, with the channels of the other network.
+    fn content(&self, _: Place<'_>) -> Content {
+        let layers = &self.results.layers;
+        let body = html! {
+            (html::words(words::MAPS))
+            @for layer in layers {
+                h3 { "Channels of " span.code { (layer.layer) } }
+                @if let Some(found) = &layer.matching { (summary(found)) }
+                (table(layer))
+            }
+        };
+        Content { kind: "Feature maps", title: subjects(self), lead: lead(self), body }
+    }
 }
 
 fn lead(report: &MapsReport) -> String {

@@ -1,7 +1,6 @@
 //! `repsim report`: a page to read, from reports of any kind.
 //!
-//! A kind of report has a file of its own here, which turns it into a [`Content`], and a line in
-//! [`part`]; what all kinds have in common, from the warnings to where the numbers come from, is
+//! A kind of report has a file of its own here, which turns it into a [`Content`]; what all kinds have in common, from the warnings to where the numbers come from, is
 //! put around it.
 
 mod cka;
@@ -27,7 +26,7 @@ use super::output::{self, Messages};
 use super::picture;
 use crate::error::{Error, Result};
 use crate::render::html::{self, Markup, Notice, Page, Section, html};
-use crate::report::{AnyReport, Report, write_atomically};
+use crate::report::{AnyReport, Report, with_report, write_atomically};
 
 /// Options of `repsim report`.
 #[derive(clap::Args)]
@@ -121,20 +120,15 @@ fn page(args: &Args) -> Result<String> {
     Ok(page.to_html())
 }
 
-/// The section of a report, and its warnings. A new kind is a line here and a file beside this one.
+/// How a kind of report looks on a page.
+trait View {
+    /// What is particular to it.
+    fn content(&self, place: Place<'_>) -> Content;
+}
+
+/// The section of a report, and its warnings.
 fn part(report: &AnyReport, place: Place<'_>) -> (Section, Vec<Notice>) {
-    match report {
-        AnyReport::Cka(report) => whole(report, place, cka::content(report, place)),
-        AnyReport::Compare(report) => whole(report, place, compare::content(report, place)),
-        AnyReport::Distance(report) => whole(report, place, distance::content(report)),
-        AnyReport::Fid(report) => whole(report, place, fid::content(report)),
-        AnyReport::Layers(report) => whole(report, place, layers::content(report)),
-        AnyReport::Maps(report) => whole(report, place, maps::content(report)),
-        AnyReport::Platonic(report) => whole(report, place, platonic::content(report, place)),
-        AnyReport::Saliency(report) => whole(report, place, saliency::content(report, place)),
-        AnyReport::Sensitivity(report) => whole(report, place, sensitivity::content(report)),
-        AnyReport::Stitch(report) => whole(report, place, stitch::content(report, place)),
-    }
+    with_report!(report, report => whole(report, place, report.content(place)))
 }
 
 /// A section with what all kinds have in common.

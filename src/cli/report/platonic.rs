@@ -1,6 +1,6 @@
 //! The section of many models.
 
-use super::{Content, Place, compare};
+use super::{Content, Place, View, compare};
 use crate::cli::compare::{beside, chance, colour_range, summary};
 use crate::cli::platonic::{correlation, ordered, places};
 use crate::render::ColorMap;
@@ -8,27 +8,30 @@ use crate::render::html::{Column, Entry, Markup, Matrix, Plot, Point, Points, Ta
 use crate::report::compare::LayerResult;
 use crate::report::platonic::{ModelResult, PlatonicReport};
 
-/// The matrix in the order of the clustering, alignment against accuracy, and the models.
-pub fn content(report: &PlatonicReport, place: Place<'_>) -> Content {
-    let results = &report.results;
-    let layers: Vec<LayerResult> = results.models.iter().map(|m| m.layer.clone()).collect();
-    let body = html! {
-        (matrix(report, &place.id("plat")))
-        (compare::words(&results.measure))
-        (plot(report))
-        h3 { "Model by model" }
-        (table(report))
-        h3 { "Their layers alone" }
-        (compare::layers(&layers))
-    };
-    let name = &results.measure.name;
-    let lead = format!("{} models over {} samples, by {name}.", results.models.len(), results.n);
-    let lead = match correlation(results) {
-        Some(line) => format!("{lead} R{}.", &line[1..]),
-        None => lead,
-    };
-    let title = format!("{} models", results.models.len());
-    Content { kind: "Alignment of models", title, lead, body }
+impl View for PlatonicReport {
+    /// The matrix in the order of the clustering, alignment against accuracy, and the models.
+    fn content(&self, place: Place<'_>) -> Content {
+        let results = &self.results;
+        let layers: Vec<LayerResult> = results.models.iter().map(|m| m.layer.clone()).collect();
+        let body = html! {
+            (matrix(self, &place.id("plat")))
+            (compare::words(&results.measure))
+            (plot(self))
+            h3 { "Model by model" }
+            (table(self))
+            h3 { "Their layers alone" }
+            (compare::layers(&layers))
+        };
+        let name = &results.measure.name;
+        let lead =
+            format!("{} models over {} samples, by {name}.", results.models.len(), results.n);
+        let lead = match correlation(results) {
+            Some(line) => format!("{lead} R{}.", &line[1..]),
+            None => lead,
+        };
+        let title = format!("{} models", results.models.len());
+        Content { kind: "Alignment of models", title, lead, body }
+    }
 }
 
 fn matrix(report: &PlatonicReport, id: &str) -> Markup {

@@ -1,6 +1,6 @@
 //! The section of saliency maps.
 
-use super::{Content, Place, name_of, subjects, words};
+use super::{Content, Place, View, name_of, subjects, words};
 use crate::cli::saliency::matrix;
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
@@ -17,30 +17,32 @@ const MEASURES: [(&str, Measure, (f64, f64), ColorMap); 4] = [
     ("overlap of the highest tenths", |p| &p.overlap, (0.0, 1.0), ColorMap::Viridis),
 ];
 
-/// How alike maps are, whether they can be trusted, and what each image gave.
-pub fn content(report: &SaliencyReport, place: Place<'_>) -> Content {
-    let results = &report.results;
-    let body = html! {
-        @if !results.comparison.is_empty() {
-            h3 { "Do they look at the same?" }
-            div.beside { @for i in 0..MEASURES.len() { (agreement(report, i, place)) } }
-            (pairs(report))
-            @for line in left_out(&results.comparison) { p.small { (line) } }
-        }
-        (html::words(words::SALIENCY))
-        @if !results.faithfulness.is_empty() {
-            h3 { "Does the prediction rest on those pixels?" }
-            (faithfulness(report))
-        }
-        @if !results.sanity.is_empty() {
-            h3 { "Does the map depend on what was learned?" }
-            (sanity(report))
-        }
-        h3 { "Image by image" }
-        (images(report))
-        @for line in grids(report) { p.small { (line) } }
-    };
-    Content { kind: "Saliency maps", title: subjects(report), lead: lead(report), body }
+impl View for SaliencyReport {
+    /// How alike maps are, whether they can be trusted, and what each image gave.
+    fn content(&self, place: Place<'_>) -> Content {
+        let results = &self.results;
+        let body = html! {
+            @if !results.comparison.is_empty() {
+                h3 { "Do they look at the same?" }
+                div.beside { @for i in 0..MEASURES.len() { (agreement(self, i, place)) } }
+                (pairs(self))
+                @for line in left_out(&results.comparison) { p.small { (line) } }
+            }
+            (html::words(words::SALIENCY))
+            @if !results.faithfulness.is_empty() {
+                h3 { "Does the prediction rest on those pixels?" }
+                (faithfulness(self))
+            }
+            @if !results.sanity.is_empty() {
+                h3 { "Does the map depend on what was learned?" }
+                (sanity(self))
+            }
+            h3 { "Image by image" }
+            (images(self))
+            @for line in grids(self) { p.small { (line) } }
+        };
+        Content { kind: "Saliency maps", title: subjects(self), lead: lead(self), body }
+    }
 }
 
 /// How the positions of each map of a layer lie in the image.

@@ -1,31 +1,33 @@
 //! The section of channels and perturbations.
 
-use super::{Content, subjects, words};
+use super::{Content, Place, View, subjects, words};
 use crate::render::html::{self, Column, Entry, Markup, Plot, Point, Points, Table, html};
 use crate::report::Number;
 use crate::report::sensitivity::{ChannelResult, LayerResult, RobustnessResult, SensitivityReport};
 
-/// A plot and a table of the channels of each layer, and how predictions hold.
-pub fn content(report: &SensitivityReport) -> Content {
-    let results = &report.results;
-    let zero = report.settings.ablations.first().is_none_or(|a| a.to_string() == "zero");
-    let body = html! {
-        (html::words(words::SENSITIVITY))
-        @for layer in &results.layers {
-            h3 { "Channels of " span.code { (layer.name) } }
-            (plot(layer, zero))
-            (table(layer))
+impl View for SensitivityReport {
+    /// A plot and a table of the channels of each layer, and how predictions hold.
+    fn content(&self, _: Place<'_>) -> Content {
+        let results = &self.results;
+        let zero = self.settings.ablations.first().is_none_or(|a| a.to_string() == "zero");
+        let body = html! {
+            (html::words(words::SENSITIVITY))
+            @for layer in &results.layers {
+                h3 { "Channels of " span.code { (layer.name) } }
+                (plot(layer, zero))
+                (table(layer))
+            }
+            @if !results.robustness.is_empty() {
+                h3 { "Under perturbation" }
+                (robustness(&results.robustness))
+            }
+        };
+        Content {
+            kind: "Importance and sensitivity",
+            title: subjects(self),
+            lead: lead(self),
+            body,
         }
-        @if !results.robustness.is_empty() {
-            h3 { "Under perturbation" }
-            (robustness(&results.robustness))
-        }
-    };
-    Content {
-        kind: "Importance and sensitivity",
-        title: subjects(report),
-        lead: lead(report),
-        body,
     }
 }
 

@@ -4,32 +4,34 @@ mod figures;
 
 use ndarray::Array2;
 
-use super::{Content, Place, subjects, words};
+use super::{Content, Place, View, subjects, words};
 use crate::cli::names::counted;
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
 use crate::report::Number;
 use crate::report::stitch::{AgainstResult, PairResult, StitchReport};
 
-/// Heat map, controls beside each pair, and function against structure.
-pub fn content(report: &StitchReport, place: Place<'_>) -> Content {
-    let results = &report.results;
-    let (layers_a, layers_b) = (results.layers_a.len(), results.layers_b.len());
-    let is_matrix = results.pairs.len() == layers_a * layers_b && layers_a.max(layers_b) > 1;
-    let body = html! {
-        @if is_matrix { (matrix(report, &place.id("stitch"))) }
-        (html::words(words::STITCH))
-        @if let [pair] = results.pairs.as_slice() { (figures::single(report, pair)) }
-        h3 { "Pair by pair, beside the controls" }
-        (table(report))
-        (figures::losses(report))
-        @if let Some(against) = &results.against {
-            h3 { "Function against structure" }
-            (plot(report, against))
-            (figures::disagreements(against))
-        }
-    };
-    Content { kind: "Stitching", title: subjects(report), lead: lead(report), body }
+impl View for StitchReport {
+    /// Heat map, controls beside each pair, and function against structure.
+    fn content(&self, place: Place<'_>) -> Content {
+        let results = &self.results;
+        let (layers_a, layers_b) = (results.layers_a.len(), results.layers_b.len());
+        let is_matrix = results.pairs.len() == layers_a * layers_b && layers_a.max(layers_b) > 1;
+        let body = html! {
+            @if is_matrix { (matrix(self, &place.id("stitch"))) }
+            (html::words(words::STITCH))
+            @if let [pair] = results.pairs.as_slice() { (figures::single(self, pair)) }
+            h3 { "Pair by pair, beside the controls" }
+            (table(self))
+            (figures::losses(self))
+            @if let Some(against) = &results.against {
+                h3 { "Function against structure" }
+                (plot(self, against))
+                (figures::disagreements(against))
+            }
+        };
+        Content { kind: "Stitching", title: subjects(self), lead: lead(self), body }
+    }
 }
 
 fn labelled(report: &StitchReport) -> bool {

@@ -1,0 +1,111 @@
+//! The kinds of reports, each declared once.
+//!
+//! From a line here come the variant of [`AnyReport`], the kind's name, its checked-in JSON Schema and how
+//! it is read. What else a kind needs is a trait that [`with_report!`] asks its type for: its values in
+//! `check` and its section of the page. A kind without one of them does not compile.
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::cka::CkaReport;
+use super::compare::CompareReport;
+use super::distance::DistanceReport;
+use super::fid::FidReport;
+use super::layers::LayersReport;
+use super::maps::MapsReport;
+use super::platonic::PlatonicReport;
+use super::saliency::SaliencyReport;
+use super::sensitivity::SensitivityReport;
+use super::stitch::StitchReport;
+
+/// A kind of report.
+pub trait Kind: DeserializeOwned + JsonSchema {
+    /// The name of its schema, which is that of the command that makes such reports.
+    const NAME: &'static str;
+    /// The version of its schema, which changes when a field changes its meaning or goes.
+    const VERSION: u32 = 1;
+}
+
+/// What is known of a kind of report without having one.
+#[derive(Debug, Clone, Copy)]
+pub struct KindInfo {
+    /// The name of its schema.
+    pub name: &'static str,
+    /// The version of its schema.
+    pub version: u32,
+    /// Its JSON Schema as checked in.
+    pub schema: &'static str,
+    /// Its JSON Schema as its type gives it.
+    pub of_type: fn() -> Schema,
+}
+
+macro_rules! kinds {
+    ($($variant:ident $report:ty, $name:literal;)*) => {
+        kinds! { @with ($) $($variant)* }
+
+        /// A report of any kind.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum AnyReport {
+            $(
+                #[doc = concat!("Of `repsim ", $name, "`.")]
+                $variant(Box<$report>),
+            )*
+        }
+
+        $(impl Kind for $report {
+            const NAME: &'static str = $name;
+        })*
+
+        /// All kinds of reports.
+        pub const KINDS: &[KindInfo] = &[
+            $(KindInfo {
+                name: <$report as Kind>::NAME,
+                version: <$report as Kind>::VERSION,
+                schema: include_str!(concat!("schemas/", $name, ".schema.json")),
+                of_type: || schema_for!($report),
+            },)*
+        ];
+
+        impl AnyReport {
+            /// A report of a kind, from its JSON; `None` where there is no such kind.
+            pub(super) fn of(kind: &str, value: Value) -> Option<Result<Self, serde_json::Error>> {
+                match kind {
+                    $($name => Some(serde_json::from_value(value).map(Self::$variant)),)*
+                    _ => None,
+                }
+            }
+
+            /// The name of its schema.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+        }
+    };
+    (@with ($d:tt) $($variant:ident)*) => {
+        /// Evaluates an expression with the report that an [`AnyReport`] holds, whatever its type.
+        macro_rules! with_report {
+            ($d any:expr, $d report:ident => $d body:expr) => {
+                match $d any {
+                    $($crate::report::AnyReport::$variant($d report) => $d body,)*
+                }
+            };
+        }
+        pub(crate) use with_report;
+    };
+}
+
+kinds! {
+    Cka CkaReport, "cka";
+    Compare CompareReport, "compare";
+    Distance DistanceReport, "distance";
+    Fid FidReport, "fid";
+    Layers LayersReport, "layers";
+    Maps MapsReport, "maps";
+    Platonic PlatonicReport, "platonic";
+    Saliency SaliencyReport, "saliency";
+    Sensitivity SensitivityReport, "sensitivity";
+    Stitch StitchReport, "stitch";
+}
