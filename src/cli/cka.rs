@@ -13,7 +13,7 @@ use super::axes::{self, ChannelAxes};
 use super::gate::GateArgs;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
-use super::sides::{check_b, check_stored, check_two, patterns_b, selections};
+use super::sides::{check_b, check_stored, check_two, check_two_files, patterns_b, selections};
 use super::{accuracy, duplicates, features, inputs, notices, own_steps, picture};
 use crate::capture::cka::{self as engine, Estimator, Settings};
 use crate::capture::{Feed, ModelFeed, Source, Subject};
@@ -32,7 +32,7 @@ pub struct Args {
     models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
     /// array a layer, rows matched by index
-    #[arg(long, value_name = "FILE", num_args = 1..=2, conflicts_with_all = ["models", "data"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
     features: Vec<PathBuf>,
     /// Write the report as JSON to a file, - for standard output [default: standard output, or a
     /// table on a terminal]
@@ -141,6 +141,7 @@ impl Args {
     /// Refuses options that would be ignored.
     fn check_together(&self) -> Result<()> {
         check_two("cka", &self.models)?;
+        check_two_files(&self.features)?;
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
         check_b(self.models.len() + self.features.len(), for_b)?;
         let of_data = self.outputs.output_index.is_some()

@@ -34,6 +34,18 @@ pub fn check_two(command: &str, models: &[PathBuf]) -> Result<()> {
     ))
 }
 
+/// Refuses more files of stored features than are compared.
+///
+/// # Errors
+/// There are more than two.
+pub fn check_two_files(files: &[PathBuf]) -> Result<()> {
+    if files.len() <= 2 {
+        return Ok(());
+    }
+    let problem = format!("--features takes one or two files, not {}", files.len());
+    Err(Error::usage(problem, "repsim platonic --features aligns many"))
+}
+
 /// Refuses options for images where stored features are compared.
 ///
 /// # Errors

@@ -175,7 +175,7 @@ fn what_is_no_report_is_told() {
         ("list.json", "[1, 2]", ["no report of repsim", "no schema"]),
         ("text.json", "FID: 12.5", ["it is no JSON", "line 1"]),
         ("seven.json", &other_version.to_string(), ["version 7 of cka", "this is version 1"]),
-        ("verdict.json", &verdict, ["check is no report of a measurement", "-o FILE"]),
+        ("verdict.json", &verdict, ["check is not a report of a measurement", "-o FILE"]),
     ] {
         let bad = files.text(name, text);
         for words in [["check", &bad, "-b", &good], ["check", &good, "-b", &bad]] {

@@ -292,7 +292,7 @@ fn what_cannot_be_compared_is_told() {
     fails(&format!("{FEATURES} --measures shape-metric --alpha 2"), &["no α of 2", "from 0 to 1"]);
     let none = ["--neighbours is for mutual-knn, cknna and jaccard, and none of them is asked for"];
     fails(&format!("{FEATURES} --measures cka,svcca --neighbours 5"), &none);
-    fails(&format!("{FEATURES} a.npz b.npz"), &["3 files", "platonic --features"]);
+    fails(&format!("{FEATURES} a.npz b.npz"), &["one or two files, not 3", "platonic --features"]);
     fails(&format!("{FEATURES} --measures cka,"), &["a measure without a name", "cka, hsic"]);
     fails(&format!("{FEATURES} --alpha 1"), &["--alpha is for shape-metric, and it is not asked"]);
     fails(&format!("{FEATURES} --bias biased --measures rsa"), &["--bias is for cka and hsic"]);

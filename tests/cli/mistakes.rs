@@ -40,6 +40,12 @@ fn a_model_that_is_not_there() {
 }
 
 #[test]
+fn a_third_file_of_features() {
+    let parts = ["--features takes one or two files, not 3", "platonic --features"];
+    fails("cka --features a.npz b.npz c.npz", &parts);
+}
+
+#[test]
 fn a_state_dict() {
     let parts = ["state_dict.pth", "state dict", "--weights", "torch.export.save("];
     fails("cka {state_dict.pth} --data {mlp.npy}", &parts);

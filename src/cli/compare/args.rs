@@ -11,7 +11,9 @@ use crate::cli::args::{
 use crate::cli::gate::GateArgs;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
-use crate::cli::sides::{check_b, check_stored, check_two, patterns_b, selections};
+use crate::cli::sides::{
+    check_b, check_stored, check_two, check_two_files, patterns_b, selections,
+};
 use crate::error::{Error, Result};
 use crate::report::compare::{CompareSettings, MeasureOptions};
 use crate::similarity::{MEASURES, Measure, Options};
@@ -134,10 +136,7 @@ impl Args {
             || self.preprocess_b.any();
         check_stored(!self.features.is_empty(), of_data)?;
         self.run.weights.refuse(!self.features.is_empty(), "--features")?;
-        if self.features.len() > 2 {
-            let problem = format!("{} files, and two at most are compared", self.features.len());
-            return Err(Error::usage(problem, "repsim platonic --features aligns many"));
-        }
+        check_two_files(&self.features)?;
         let pictures: Vec<PathBuf> = self.pictures().into_iter().map(|(_, path)| path).collect();
         pictures.iter().try_for_each(|path| picture::check(path))?;
         let output = self.output.as_deref().filter(|path| *path != "-");
