@@ -3,7 +3,11 @@
 //! Messages are one line, lower-case, and begin with what failed. What libtorch said beyond its
 //! first line is kept apart ([`Error::detail`]) for those who ask for it.
 
+mod visible;
+
 use std::path::{Path, PathBuf};
+
+pub use visible::{visible, visible_json, visible_lines};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -31,6 +31,7 @@ pub mod classifier;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod files;
 pub mod frechet;
 pub mod functional;
 pub mod linalg;

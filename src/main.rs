@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use repsim::cli::{FAILED, main as run};
 use repsim::torchscript::{native, waiting};
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -35,5 +36,8 @@ fn main() -> ExitCode {
         waiting::set_passive();
     }
     native::keep_memory();
-    repsim::cli::main(std::env::args_os())
+    native::guard_exit::<{ FAILED as i32 }>();
+    let code = run(std::env::args_os());
+    native::ended();
+    code
 }

@@ -1,5 +1,6 @@
 //! A policy drafted from repeated runs.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::comparable::differences;
@@ -7,7 +8,7 @@ use super::document::Document;
 use super::measures::{self, Facts};
 use super::selector::Selector;
 use super::values::Entry;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible};
 
 /// Standard deviations that a tolerance spans.
 const SIGMAS: f64 = 3.0;
@@ -113,8 +114,10 @@ fn rounded_up(value: f64) -> f64 {
 }
 
 fn header(runs: &[(PathBuf, Document)], left_out: &[String]) -> String {
-    let names: Vec<String> =
-        runs.iter().map(|(path, _)| format!("#   {}", path.display())).collect();
+    let names: Vec<String> = runs
+        .iter()
+        .map(|(path, _)| format!("#   {}", visible(&path.display().to_string())))
+        .collect();
     format!(
         "# Drafted by `repsim check --write-policy` from the spread over {} runs:\n{}\n\
          # Each atol is 3 standard deviations over these runs, but neither below the default of the\n\
@@ -132,10 +135,7 @@ fn without_value(left_out: &[String]) -> String {
     if left_out.is_empty() {
         return String::new();
     }
-    let names: String = left_out
-        .iter()
-        .map(|name| format!("#   {}\n", name.replace(char::is_control, " ")))
-        .collect();
+    let names: String = left_out.iter().map(|name| format!("#   {}\n", visible(name))).collect();
     format!("# Left out, for the first run has null there:\n{names}")
 }
 
@@ -160,13 +160,38 @@ fn section(facts: &Facts, spreads: &[&Spread<'_>]) -> Result<String> {
 }
 
 fn entry(of: &str, atol: f64) -> String {
-    let of = toml::Value::String(of.to_owned());
+    let of = match visible(of) {
+        Cow::Borrowed(of) => toml::Value::String(of.to_owned()).to_string(),
+        Cow::Owned(_) => escaped(of),
+    };
     format!("[[tolerance]]\nof = {of}\natol = {atol:?}\n")
+}
+
+/// A text with hidden characters as a string of TOML.
+fn escaped(text: &str) -> String {
+    let letter = |letter: char| match letter {
+        '"' | '\\' => format!("\\{letter}"),
+        _ if visible(letter.encode_utf8(&mut [0; 4])).starts_with('\\') => {
+            format!("\\U{:08X}", u32::from(letter))
+        }
+        _ => letter.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(letter).collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_characters_are_read_back() {
+        let name = "a\n\u{1b}[\u{9b}\u{202e}\"\\\u{e0041}é";
+        let text = entry(name, 0.5);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let table: Option<toml::Table> = toml::from_str(&text).ok();
+        let read = table.and_then(|t| Some(t["tolerance"][0]["of"].as_str()?.to_owned()));
+        assert_eq!(read.as_deref(), Some(name));
+    }
 
     #[test]
     fn tolerances_are_rounded_up() {

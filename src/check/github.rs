@@ -2,6 +2,7 @@
 
 use super::groups::told;
 use super::verdict::{Outcome, Verdict};
+use crate::error::visible;
 
 /// GitHub shows ten annotations of a step.
 const MOST: usize = 10;
@@ -30,7 +31,7 @@ pub fn annotations(verdict: &Verdict) -> String {
 
 /// The text of a command, which ends with its line.
 fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    visible(&text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")).into_owned()
 }
 
 /// A property of a command, which ends at a colon or a comma.

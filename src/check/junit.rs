@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::groups::{Told, told};
 use super::verdict::{Finding, Outcome, Verdict};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible};
 
 /// A test case a value: drift is a failure, what could not be checked an error; pairs of layers that are
 /// told as one ([`told`]) are one case. `name` is that of
@@ -32,8 +32,8 @@ pub fn junit(verdict: &Verdict, name: &str) -> Result<String> {
 /// One test case for all pairs of a group.
 fn case_of_group(group: &Told<'_>, suite: &str) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_type("drift").set_message(group.message.as_str());
-    let mut case = TestCase::new(group.of.as_str(), status);
+    status.set_type("drift").set_message(visible(&group.message));
+    let mut case = TestCase::new(visible(&group.of), status);
     case.set_classname(suite);
     case
 }
@@ -46,9 +46,9 @@ fn case(finding: &Finding, suite: &str) -> TestCase {
     };
     let status = kind.map_or_else(TestCaseStatus::success, |kind| {
         let mut status = TestCaseStatus::non_success(kind);
-        status.set_type(name).set_message(finding.message.as_str());
+        status.set_type(name).set_message(visible(&finding.message));
         if let Some(rule) = &finding.rule {
-            status.set_description(rule.as_str());
+            status.set_description(visible(rule));
         }
         status
     });
@@ -56,7 +56,7 @@ fn case(finding: &Finding, suite: &str) -> TestCase {
         Some(rule) => format!("{}: {rule}", finding.of),
         None => finding.of.clone(),
     };
-    let mut case = TestCase::new(title, status);
+    let mut case = TestCase::new(visible(&title), status);
     case.set_classname(suite);
     case
 }

@@ -30,6 +30,7 @@ use self::pickle::Arena;
 use self::source::{Flaw, Place, Source};
 use self::zipped::Zipped;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// What is asked for where a file is something else.
 const WANTED: &str = "give a .safetensors file, its index or folder, or what torch.save(model.state_dict(), \
@@ -183,7 +184,7 @@ impl Checkpoint {
 /// Opens one file into `found`, whose sources are kept.
 fn open_file(path: &Path, found: &mut Checkpoint) -> Result<()> {
     let first = first_bytes(path)?;
-    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let file = files::open(path).map_err(|e| Error::io("open", path, e))?;
     take_in(file, &first, found).map_err(|flaw| error(path, flaw))
 }
 
@@ -239,7 +240,7 @@ fn refuse_others(first: &[u8]) -> Result<(), Flaw> {
 
 fn first_bytes(path: &Path) -> Result<Vec<u8>> {
     let mut first = vec![];
-    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let file = files::open(path).map_err(|e| Error::io("open", path, e))?;
     file.take(512).read_to_end(&mut first).map_err(|e| Error::io("read", path, e))?;
     Ok(first)
 }

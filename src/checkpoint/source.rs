@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::zipped::Zipped;
+use crate::files;
 
 /// A file of a checkpoint.
 pub(super) enum Source {
@@ -30,7 +31,7 @@ impl Source {
         match self {
             Self::Zip(archive) => archive.read(place.record, place.start, length),
             Self::Plain(file) => {
-                let mut bytes = vec![0; length];
+                let mut bytes = files::room(length)?;
                 file.read_exact_at(&mut bytes, place.start).map_err(|e| e.to_string())?;
                 Ok(bytes)
             }

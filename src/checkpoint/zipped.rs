@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use zip::ZipArchive;
 
 use super::pickle::{self, Arena, Id, View};
 use super::source::{Flaw, Place};
+use crate::files;
 
 /// The most bytes of a pickle.
 const LONGEST: u64 = 1 << 28;
@@ -44,7 +45,9 @@ impl Zipped {
         let mut archive = ZipArchive::new(reader).map_err(|e| format!("it is damaged: {e}"))?;
         let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
         let root = root(&names)?;
-        refuse_twice(&file, &archive)?;
+        if files::stands_twice(&file, &archive).map_err(|e| e.to_string())? {
+            return Err(Flaw::from("it is damaged: a record stands in it twice".to_owned()));
+        }
         let (mut records, mut by_key, mut pickle) = (vec![], HashMap::new(), None);
         for (index, name) in names.iter().enumerate() {
             let Some(inner) = name.strip_prefix(root.as_str()) else { continue };
@@ -106,12 +109,14 @@ impl Zipped {
             if crc != 0 && self.checked.insert(record) {
                 self.check(record)?;
             }
-            let mut bytes = vec![0; length];
+            let mut bytes = files::room(length)?;
             self.file.read_exact_at(&mut bytes, begin + start).map_err(|e| e.to_string())?;
             return Ok(bytes);
         }
         let mut packed = self.archive.by_index(index).map_err(|e| e.to_string())?;
-        let mut bytes = vec![];
+        files::check_packed(packed.compressed_size(), start.saturating_add(length as u64))
+            .map_err(|said| format!("a record {said}"))?;
+        let mut bytes = files::reserved(length)?;
         std::io::copy(&mut (&mut packed).take(start), &mut std::io::sink())
             .and_then(|_| (&mut packed).take(length as u64).read_to_end(&mut bytes))
             .map_err(|e| e.to_string())?;
@@ -186,26 +191,5 @@ fn refuse_big_endian(archive: &mut ZipArchive<BufReader<File>>, index: usize) ->
     match order[..count].trim_ascii() {
         b"little" => Ok(()),
         _ => Err(super::big_endian()),
-    }
-}
-
-/// Refuses an archive with one name twice: which of the two counts would depend on the reader.
-fn refuse_twice(file: &File, archive: &ZipArchive<BufReader<File>>) -> Result<(), Flaw> {
-    let mut reader = BufReader::new(file);
-    let start = archive.central_directory_start();
-    let mut count = 0;
-    let walked = reader.seek(SeekFrom::Start(start)).and_then(|_| {
-        let mut head = [0; 46];
-        while reader.read_exact(&mut head).is_ok() && head.starts_with(b"PK\x01\x02") {
-            let length = |at: usize| i64::from(u16::from_le_bytes([head[at], head[at + 1]]));
-            reader.seek_relative(length(28) + length(30) + length(32))?;
-            count += 1;
-        }
-        Ok(())
-    });
-    walked.map_err(|e| e.to_string())?;
-    match count > archive.len() {
-        true => Err(Flaw::from("it is damaged: a record stands in it twice".to_owned())),
-        false => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::axes::ChannelAxis;
 use super::given::GivenInput;
+use super::limits;
 use super::weights::WeightsArgs;
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Channels, Crop, FloatRange, Interpolation, Preset, Range, Resize};
@@ -34,7 +35,7 @@ pub struct DataArgs {
     pub tokenizer: Option<PathBuf>,
     /// Tokens a text is cut and padded to [default: as many as the longest has]
     #[arg(long, value_name = "N", requires = "tokenizer", help_heading = "Data",
-          value_parser = positive)]
+          value_parser = limits::TOKENS)]
     pub max_length: Option<usize>,
     #[command(flatten)]
     pub load: LoadArgs,
@@ -45,14 +46,14 @@ pub struct DataArgs {
 pub struct LoadArgs {
     /// Use at most so many samples: of all classes evenly, the first of each, or random ones with
     /// --seed
-    #[arg(long, value_name = "N", help_heading = "Data")]
+    #[arg(long, value_name = "N", help_heading = "Data", value_parser = limits::COUNT)]
     pub limit: Option<usize>,
     /// Seed of the random subset that --limit takes
-    #[arg(long, value_name = "SEED", help_heading = "Data")]
+    #[arg(long, value_name = "SEED", help_heading = "Data", value_parser = limits::SEED)]
     pub seed: Option<u64>,
     /// Samples in a batch
     #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Data",
-          value_parser = positive)]
+          value_parser = limits::BATCH)]
     pub batch_size: usize,
     /// Leave out files that cannot be decoded, and list them in the report
     #[arg(long, help_heading = "Data")]
@@ -61,7 +62,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "ORDER", help_heading = "Data")]
     pub layout: Option<ArrayLayout>,
     /// Threads that decode and resize [default: half of --threads, at least 1]
-    #[arg(long, value_name = "N", help_heading = "Data", value_parser = positive)]
+    #[arg(long, value_name = "N", help_heading = "Data", value_parser = limits::THREADS)]
     pub workers: Option<usize>,
 }
 
@@ -75,13 +76,14 @@ pub struct PreprocessArgs {
     pub preprocess: Option<Preset>,
     /// Resize: the shorter side (256), HEIGHTxWIDTH, none, or as FID tools do: clean (clean-fid) or
     /// legacy-pytorch (pytorch-fid), to 299x299 or, as clean:64, to another size
-    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing")]
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing",
+          value_parser = limits::resize)]
     pub resize: Option<Resize>,
     /// Filter of the resizing: nearest, box, bilinear, bicubic, lanczos, …
     #[arg(long, value_name = "FILTER", help_heading = "Preprocessing")]
     pub interpolation: Option<Interpolation>,
     /// Crop the centre: a side (224), HEIGHTxWIDTH, or none
-    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing")]
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing", value_parser = limits::crop)]
     pub crop: Option<Crop>,
     /// Channels: rgb (grey is repeated), grey, or keep
     #[arg(long, value_name = "CHANNELS", value_parser = channels, help_heading = "Preprocessing")]
@@ -99,11 +101,13 @@ pub struct PreprocessArgs {
         value_name = "LIST",
         value_delimiter = ',',
         allow_hyphen_values = true,
+        value_parser = limits::MEAN,
         help_heading = "Preprocessing"
     )]
     pub mean: Option<Vec<f64>>,
     /// Divide by: one number, or one a channel (0.229,0.224,0.225)
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Preprocessing")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Preprocessing",
+          value_parser = limits::DEVIATION)]
     pub std: Option<Vec<f64>>,
 }
 
@@ -114,13 +118,15 @@ pub struct PreprocessBArgs {
     #[arg(long, value_name = "PRESET", value_parser = preset, help_heading = "Preprocessing of B")]
     pub preprocess_b: Option<Preset>,
     /// As --resize, for B
-    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing of B")]
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing of B",
+          value_parser = limits::resize)]
     pub resize_b: Option<Resize>,
     /// As --interpolation, for B
     #[arg(long, value_name = "FILTER", help_heading = "Preprocessing of B")]
     pub interpolation_b: Option<Interpolation>,
     /// As --crop, for B
-    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing of B")]
+    #[arg(long, value_name = "SIZE", help_heading = "Preprocessing of B",
+          value_parser = limits::crop)]
     pub crop_b: Option<Crop>,
     /// As --channels, for B
     #[arg(long, value_name = "CHANNELS", value_parser = channels,
@@ -140,11 +146,13 @@ pub struct PreprocessBArgs {
         value_name = "LIST",
         value_delimiter = ',',
         allow_hyphen_values = true,
+        value_parser = limits::MEAN,
         help_heading = "Preprocessing of B"
     )]
     pub mean_b: Option<Vec<f64>>,
     /// As --std, for B
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Preprocessing of B")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Preprocessing of B",
+          value_parser = limits::DEVIATION)]
     pub std_b: Option<Vec<f64>>,
 }
 
@@ -152,17 +160,19 @@ pub struct PreprocessBArgs {
 #[derive(Args)]
 pub struct ModelArgs {
     /// Where to run: auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Models")]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Models",
+          value_parser = limits::device)]
     pub device: DeviceChoice,
     /// Threads to compute with [default: all cores]
-    #[arg(long, value_name = "N", help_heading = "Models", value_parser = positive)]
+    #[arg(long, value_name = "N", help_heading = "Models", value_parser = limits::THREADS)]
     pub threads: Option<usize>,
     /// Run the modules as they were exported, neither frozen nor with batch norms folded
     #[arg(long, help_heading = "Models")]
     pub no_optimize: bool,
     /// Seed of the random numbers that a model draws in evaluation: dropout that is active, noise in
     /// its forward
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Models")]
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Models",
+          value_parser = limits::SEED)]
     pub draw_seed: u64,
     /// Let a model that changes its own buffers or attributes begin each run with what the one before it
     /// left [default: what the archive holds]
@@ -221,7 +231,7 @@ impl FloatType {
 pub struct OutputArgs {
     /// Which element of a tuple that a model returns are its logits, from 0, for the accuracy (-o,
     /// --output is the file of the report)
-    #[arg(long, value_name = "INDEX", help_heading = "Models")]
+    #[arg(long, value_name = "INDEX", help_heading = "Models", value_parser = limits::INDEX)]
     pub output_index: Option<usize>,
 }
 
@@ -245,28 +255,6 @@ pub struct ReduceArgs {
     pub reduce: Reduce,
 }
 
-/// A whole number above zero.
-pub fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        Ok(n) => Ok(n),
-        Err(_) => Err("expected a whole number above zero".to_owned()),
-    }
-}
-
-/// A number that others can be held against.
-pub fn finite(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(number),
-        _ => Err("expected a number".to_owned()),
-    }
-}
-
-/// A whole number above one.
-pub fn at_least_two(text: &str) -> Result<usize, String> {
-    positive(text)?.checked_sub(2).map(|n| n + 2).ok_or("must be at least 2".to_owned())
-}
-
 /// How a feature map becomes one row.
 pub fn one_row(text: &str) -> Result<Reduce, String> {
     match text.parse() {
@@ -287,39 +275,5 @@ pub fn channels(text: &str) -> Result<Channels, String> {
         "rgb" => Ok(Channels::Rgb),
         "grey" | "gray" => Ok(Channels::Grey),
         _ => text.parse().map_err(|_| "expected rgb (or 3), grey (or 1), or keep".to_owned()),
-    }
-}
-
-/// Bytes: `4GiB`, `512MiB`, or a plain number.
-pub fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" | "kb" => 10,
-        "m" | "mib" | "mb" => 20,
-        "g" | "gib" | "gb" => 30,
-        "t" | "tib" | "tb" => 40,
-        unit => return Err(format!("unknown unit '{unit}': use KiB, MiB, GiB or TiB")),
-    };
-    match digits.trim().parse::<f64>() {
-        Ok(number) if number > 0.0 && number.is_finite() => {
-            Ok((number * (1u64 << shift) as f64) as u64)
-        }
-        _ => Err("expected a size such as 4GiB".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read() {
-        assert_eq!(bytes("4GiB"), Ok(4 << 30));
-        assert_eq!(bytes("1.5k"), Ok(1536));
-        assert_eq!(bytes("10"), Ok(10));
-        for text in ["", "GiB", "-1", "4XB", "nan"] {
-            assert!(bytes(text).is_err(), "{text}");
-        }
     }
 }

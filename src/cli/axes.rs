@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
+use super::limits;
 use super::names::{few, listed};
 use crate::capture::{Reduce, Subject};
 use crate::error::{Error, Result};
@@ -25,7 +26,8 @@ impl FromStr for ChannelAxis {
     fn from_str(text: &str) -> Result<Self, String> {
         let said = || "expected LAYER=AXIS, such as 'features.*=3'".to_owned();
         let (pattern, axis) = text.rsplit_once('=').ok_or_else(said)?;
-        let axis = axis.trim().parse().map_err(|_| said())?;
+        let axis =
+            limits::AXIS.read(axis.trim()).map_err(|why| format!("{}, the axis {why}", said()))?;
         if pattern.is_empty() || pattern.starts_with('!') {
             return Err(said());
         }

@@ -7,10 +7,11 @@ use ndarray::Array2;
 
 use super::Status;
 use super::args::{
-    self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
+    DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
 };
 use super::axes::{self, ChannelAxes};
 use super::gate::GateArgs;
+use super::limits;
 use super::output::{self, Messages};
 use super::outputs::check_outputs;
 use super::sides::{check_b, check_stored, check_two, check_two_files, patterns_b, selections};
@@ -76,12 +77,13 @@ struct MeasureArgs {
     #[arg(long, value_name = "WHICH", default_value = "unbiased", help_heading = "Measure")]
     bias: Bias,
     /// linear, rbf, or rbf:FRACTION of the median distance as bandwidth (rbf is rbf:0.5)
-    #[arg(long, value_name = "KERNEL", default_value = "linear", help_heading = "Measure")]
+    #[arg(long, value_name = "KERNEL", default_value = "linear", help_heading = "Measure",
+          value_parser = limits::kernel)]
     kernel: Kernel,
     /// Memory for Gram matrices and kept features of the full estimator; where it does not
     /// suffice, the models run several times
     #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Measure",
-          value_parser = args::bytes)]
+          value_parser = limits::bytes)]
     memory: u64,
 }
 

@@ -7,10 +7,10 @@ use std::time::Instant;
 use ndarray::Axis;
 
 use super::Status;
-use super::args;
 use super::extract::ExtractArgs;
 use super::fid::check_output;
 use super::gate::GateArgs;
+use super::limits;
 use super::output::{self, Messages};
 use super::sets::{Collected, Keep, Sets};
 use super::{picture, samples};
@@ -48,7 +48,7 @@ pub struct Args {
     plot: Option<PathBuf>,
     /// Which nearest neighbour's distance is taken
     #[arg(long, value_name = "K", default_value_t = 10, help_heading = "Measure",
-          value_parser = args::positive)]
+          value_parser = limits::COUNT)]
     k: usize,
     /// As --layout, for the reference alone
     #[arg(long, value_name = "ORDER", help_heading = "Data")]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::args::{self, LoadArgs, ModelArgs, OutputArgs, PreprocessArgs};
 use super::axes;
+use super::limits;
 use super::output::Messages;
 use super::{accuracy, inputs, settings};
 use crate::capture::extract::{Extractor, Pass, Sink};
@@ -32,7 +33,7 @@ pub struct ExtractArgs {
     pub reduce: Reduce,
     /// Memory for covariances and kept features
     #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Features",
-          value_parser = args::bytes)]
+          value_parser = limits::bytes)]
     pub memory: u64,
     #[command(flatten)]
     pub outputs: OutputArgs,

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Status;
-use super::args;
 use super::extract::ExtractArgs;
 use super::gate::GateArgs;
+use super::limits;
 use super::output::{self, Messages};
 use super::sets::{Keep, Measured, Sets, check_same};
 use crate::data::ArrayLayout;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible, visible_json};
 use crate::frechet::{Metric, Scorer, Settings, kid};
 use crate::report::fid::{
     Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
     /// Exit with 1 if a candidate's score, by the first of --metrics that is a distance, is above this
-    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = args::finite)]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = limits::VALUE)]
     fail_above: Option<f64>,
     /// Keep mean and covariance of image sets in a folder, found by content, and take them from there
     /// (not for metrics that need samples, and not of sets of which files were left out)
@@ -68,18 +68,19 @@ struct MeasureArgs {
     metrics: Vec<Metric>,
     /// The neighbour whose distance is a sample's radius, for prdc
     #[arg(long, value_name = "K", default_value_t = 5, help_heading = "Measure",
-          value_parser = args::positive)]
+          value_parser = limits::COUNT)]
     k: usize,
     /// Random subsets of KID
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Measure",
-          value_parser = args::positive)]
+          value_parser = limits::SUBSETS)]
     kid_subsets: usize,
     /// Samples in a subset of KID, fewer where a set has fewer
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measure",
-          value_parser = args::at_least_two)]
+          value_parser = limits::TWO_OR_MORE)]
     kid_subset_size: usize,
     /// Seed of the random subsets of KID and FID∞
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Measure")]
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Measure",
+          value_parser = limits::SEED)]
     subset_seed: u64,
 }
 
@@ -425,7 +426,7 @@ fn header(metrics: &[Metric]) -> String {
 }
 
 fn tsv(row: &Candidate, metrics: &[Metric]) -> String {
-    let clean = |text: &str| text.replace(['\t', '\n'], " ");
+    let clean = |text: &str| visible(text).into_owned();
     let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
     let mut cells = vec![clean(&row.path), row.n.map_or_else(String::new, |n| n.to_string())];
     cells.extend(Candidate::columns(metrics).iter().map(|column| number(row.value(column))));
@@ -435,6 +436,7 @@ fn tsv(row: &Candidate, metrics: &[Metric]) -> String {
 
 fn line(row: &Candidate) -> Result<String> {
     serde_json::to_string(row)
+        .map(|line| visible_json(&line).into_owned())
         .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))
 }
 

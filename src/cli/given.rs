@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use tch::Kind;
 
+use super::limits;
 use super::names::listed;
 use crate::error::{Error, Result};
 use crate::torchscript::packing::{Argument, kind_of};
@@ -66,9 +67,7 @@ fn number(text: &str) -> Option<Fixed> {
 /// A tensor as `2x47:f32`.
 fn tensor(text: &str) -> Option<(Vec<i64>, Kind)> {
     let (shape, kind) = text.trim().split_once(':')?;
-    let sizes: Option<Vec<i64>> = shape.split(['x', '×']).map(|s| s.parse().ok()).collect();
-    let sizes = sizes.filter(|sizes| sizes.iter().all(|s| (1..=1 << 20).contains(s)))?;
-    Some((sizes, kind_of(long_name(kind))?))
+    Some((limits::shape(shape).ok()?, kind_of(long_name(kind))?))
 }
 
 /// PyTorch's name for a short one: `f32` is `float32`.

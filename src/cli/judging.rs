@@ -6,7 +6,8 @@ use super::Status;
 use super::output::{self, Messages};
 use super::picture;
 use crate::check::{Document, Outcome, Policy, Told, Verdict, annotations, judge, junit, told};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible};
+use crate::files::{self, MOST_BY_HAND};
 
 use crate::report::{check_writable, text_of, write_atomically};
 
@@ -67,10 +68,7 @@ impl JudgingArgs {
     /// written.
     pub fn prepare(&self, baseline: Option<&Path>) -> Result<Judging> {
         let mut policy = match &self.policy {
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-                Policy::parse(&text, path)?
-            }
+            Some(path) => Policy::parse(&files::read_text(path, MOST_BY_HAND)?, path)?,
             None => Policy::default(),
         };
         policy.allow_different_data |= self.allow_different_data;
@@ -97,7 +95,7 @@ impl JudgingArgs {
     pub fn tell_failure(&self, name: &str, error: &Error, messages: &Messages) {
         let verdict = Verdict::not_made(&error.to_string());
         if self.annotates() {
-            messages.say(annotations(&verdict).trim_end_matches('\n'));
+            annotations(&verdict).lines().for_each(|line| messages.say(line));
         }
         // A name that is refused is another file's, and what is wrong with it has been told.
         let path = self.junit.as_deref().filter(|path| check_ending(path, "xml").is_ok());
@@ -175,7 +173,7 @@ impl Judging {
         match place {
             Place::Output => output::print(&text),
             Place::Error => {
-                messages.say(text.trim_end_matches('\n'));
+                text.lines().for_each(|line| messages.say(line));
                 Ok(())
             }
         }
@@ -200,7 +198,8 @@ fn table(verdict: &Verdict) -> String {
     let mut text = String::new();
     for finding in unchecked.iter().filter_map(Told::largest).take(ROWS) {
         let rule = finding.rule.as_ref().map(|rule| format!("{rule}: ")).unwrap_or_default();
-        text.push_str(&format!("could not be checked: {rule}{}\n", finding.message));
+        let line = format!("could not be checked: {rule}{}", finding.message);
+        text.push_str(&format!("{}\n", visible(&line)));
     }
     text.push_str(&more(unchecked.len()));
     if !drifted.is_empty() {

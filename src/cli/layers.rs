@@ -8,6 +8,7 @@ use super::args::{LayerArgs, ModelArgs};
 use super::dependence;
 use super::gate::GateArgs;
 use super::inputs::{self, LoadedModel};
+use super::limits;
 use super::names::counted;
 use super::output::{self, Messages};
 use super::trial::{Trial, Tried};
@@ -50,11 +51,7 @@ pub struct Args {
 struct Shape(Vec<i64>);
 
 fn shape(text: &str) -> Result<Shape, String> {
-    let sizes: Result<Vec<i64>, _> = text.split(['x', '×', ',']).map(str::parse).collect();
-    match sizes {
-        Ok(sizes) if sizes.iter().all(|s| (1..=1 << 20).contains(s)) => Ok(Shape(sizes)),
-        _ => Err("expected sizes such as 3x224x224".to_owned()),
-    }
+    limits::shape(&text.replace(',', "x")).map(Shape)
 }
 
 /// Lists the layers of a model.

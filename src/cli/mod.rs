@@ -21,6 +21,7 @@ mod given;
 mod inputs;
 mod judging;
 mod layers;
+mod limits;
 mod loading;
 mod manual;
 mod maps;
@@ -134,6 +135,11 @@ enum Command {
     Completions(manual::CompletionsArgs),
     /// Print the manual page of repsim or of a command
     Man(manual::ManArgs),
+}
+
+/// The command line as it is declared: all commands with their options.
+pub fn declared() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line given and says how it went.

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::capture::Progress;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible, visible_json, visible_lines};
 use crate::report::{Warning, write_atomically};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -30,9 +30,13 @@ impl Messages {
     /// Why the run could not be done; all that libtorch said only with `--verbose`.
     pub fn error(self, error: &Error) {
         let long = error.detail().filter(|detail| detail.lines().count() > 1);
+        let error = error.to_string();
+        let error = visible(&error);
         match long {
             Some(detail) if self.verbose => {
-                eprintln!("{ERROR}error{ERROR:#}: {error}\n{detail}");
+                eprintln!("{ERROR}error{ERROR:#}: {error}");
+                // A bar in front, for what a model says may look like a line of something else.
+                detail.lines().for_each(|line| eprintln!("| {}", visible(line)));
             }
             Some(_) => eprintln!("{ERROR}error{ERROR:#}: {error} (--verbose tells more)"),
             None => eprintln!("{ERROR}error{ERROR:#}: {error}"),
@@ -41,27 +45,27 @@ impl Messages {
 
     /// A warning of the report.
     pub fn warning(self, warning: &Warning) {
-        eprintln!("{WARNING}warning{WARNING:#}: {}", warning.text);
+        eprintln!("{WARNING}warning{WARNING:#}: {}", visible(&warning.text));
     }
 
     /// What was decided on the way; only with `--verbose`.
     pub fn detail(self, text: &str) {
         if self.verbose {
-            eprintln!("{text}");
+            eprintln!("{}", visible(text));
         }
     }
 
     /// What stands beside the results; with `--verbose`, or where somebody looks at a table of them.
     pub fn aside(self, text: &str) {
         if self.verbose || self.shows_tables() {
-            eprintln!("{text}");
+            eprintln!("{}", visible(text));
         }
     }
 
     /// What a person may want to know; not with `--quiet`.
     pub fn note(self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", visible(text));
         }
     }
 
@@ -73,7 +77,7 @@ impl Messages {
     /// What a person has to know; also with `--quiet`. Nothing where there is nothing to say.
     pub fn say(self, text: &str) {
         if !text.is_empty() {
-            eprintln!("{text}");
+            eprintln!("{}", visible(text));
         }
     }
 
@@ -182,7 +186,7 @@ fn time_left(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
 /// Standard output is closed.
 pub fn print(text: &str) -> Result<()> {
     std::io::stdout()
-        .write_all(text.as_bytes())
+        .write_all(visible_lines(text).as_bytes())
         .and_then(|()| std::io::stdout().flush())
         .map_err(|e| Error::io("write", "standard output", e))
 }
@@ -231,7 +235,7 @@ pub fn to_json<T: serde::Serialize>(report: &T) -> Result<String> {
         .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))?;
     let mut text = String::new();
     write_value(&value, 0, &mut text);
-    Ok(text)
+    Ok(visible_json(&text).into_owned())
 }
 
 fn write_value(value: &serde_json::Value, depth: usize, out: &mut String) {
@@ -273,12 +277,28 @@ fn write_items(
     out.push(close);
 }
 
+/// A table whose cells each stay on their line.
+pub struct Table(comfy_table::Table);
+
 /// A table with a header.
-pub fn table(header: &[&str]) -> comfy_table::Table {
+pub fn table<T: ToString>(header: &[T]) -> Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header);
-    table
+    table.set_header(header.iter().map(|name| visible(&name.to_string()).into_owned()));
+    Table(table)
+}
+
+impl Table {
+    /// Appends a row.
+    pub fn add_row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.0.add_row(cells.into_iter().map(|cell| visible(&cell.to_string()).into_owned()));
+    }
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Columns of the terminal that standard output is, if it is one.
@@ -300,9 +320,9 @@ pub fn shortened(name: &str, room: usize) -> String {
 }
 
 /// Aligns columns of numbers.
-pub fn align_right(table: &mut comfy_table::Table, columns: &[usize]) {
+pub fn align_right(table: &mut Table, columns: &[usize]) {
     for &i in columns {
-        if let Some(column) = table.column_mut(i) {
+        if let Some(column) = table.0.column_mut(i) {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
     }

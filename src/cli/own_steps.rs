@@ -10,6 +10,7 @@ use super::output::Messages;
 use super::settings;
 use crate::data::{Dataset, Preprocess, Preset};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Ending of the name in the place of the model's.
 const ENDING: &str = "repsim.toml";
@@ -68,7 +69,7 @@ fn beside(model: &Path) -> Result<Option<Preprocess>> {
     if meta.len() > LONGEST {
         return Err(wrong(format!("it has {} bytes", meta.len())));
     }
-    let text = fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+    let text = files::read_text(&path, LONGEST)?;
     let file: File = toml::from_str(&text).map_err(|e| wrong(e.message().to_owned()))?;
     file.preprocess.steps().map(Some).map_err(|e| wrong(e.to_string()))
 }

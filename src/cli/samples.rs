@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible, visible_json};
 use crate::report::distance::SampleRow;
 use crate::report::write_atomically;
 
@@ -40,7 +40,7 @@ pub fn write(path: &Path, rows: &[SampleRow]) -> Result<()> {
 fn jsonl(rows: &[SampleRow]) -> serde_json::Result<Vec<u8>> {
     let mut bytes = vec![];
     for row in rows {
-        serde_json::to_writer(&mut bytes, row)?;
+        bytes.extend(visible_json(&serde_json::to_string(row)?).bytes());
         bytes.push(b'\n');
     }
     Ok(bytes)
@@ -48,8 +48,15 @@ fn jsonl(rows: &[SampleRow]) -> serde_json::Result<Vec<u8>> {
 
 fn csv(rows: &[SampleRow]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut writer = csv::Writer::from_writer(vec![]);
+    let name = |name: &String| visible(name).into_owned();
     for row in rows {
-        writer.serialize(row)?;
+        writer.serialize(SampleRow {
+            sample: name(&row.sample),
+            nearest_class: row.nearest_class.as_ref().map(name),
+            label: row.label.as_ref().map(name),
+            predicted: row.predicted.as_ref().map(name),
+            ..row.clone()
+        })?;
     }
     writer.flush()?;
     Ok(writer.into_inner().map_err(|e| e.to_string())?)

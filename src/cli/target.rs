@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
+use super::limits;
 use crate::capture::Naming;
 use crate::classifier::{Ending, Forms, OutputForm, numbered, numbered_in_two, unlike};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::files::{self, MOST_BY_HAND};
 use crate::report::Warning;
 use crate::saliency::{Target, forward};
 use crate::torchscript::{Model, tensors};
@@ -34,7 +36,7 @@ pub struct TargetArgs {
     pub labels: Option<PathBuf>,
     /// Which element of a tuple that the model returns is its output, from 0 (-o, --output is the
     /// file of the report)
-    #[arg(long, value_name = "INDEX", help_heading = "Target")]
+    #[arg(long, value_name = "INDEX", help_heading = "Target", value_parser = limits::INDEX)]
     pub output_index: Option<usize>,
 }
 
@@ -162,7 +164,7 @@ pub fn check_names(path: &Path, names: &[String], count: usize) -> Result<()> {
 /// # Errors
 /// It cannot be read, is no text, or has a blank line.
 pub fn names_in_order(path: &Path) -> Result<Vec<String>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let bytes = files::read(path, MOST_BY_HAND)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::file("read", path, "it is no text", BY_LINE))?;
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
@@ -206,8 +208,9 @@ impl Classes<'_> {
     /// A class by its number or its name.
     fn number(&self, text: &str) -> Result<usize> {
         let text = text.trim();
-        if let Ok(number) = text.parse() {
-            return Ok(number);
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let wrong = |why| Error::usage(format!("there is no class {text}"), why);
+            return limits::NUMBER.read(text).map_err(wrong);
         }
         if let Some(reason) = self.unnamed() {
             let problem = format!("class '{text}' has no number: {reason}");

@@ -20,6 +20,7 @@ use super::preprocess::Preprocess;
 use super::source::{Form, Sample};
 use super::transform::{Plan, Scaling, Scratch};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Makes batches until the data set ends, fails, or nobody takes them any more.
 pub(super) fn send_all(mut loader: Loader, sender: &Sender<Result<Batch>>) {
@@ -138,7 +139,7 @@ impl Loader {
     fn batch(&mut self) -> Result<Option<Batch>> {
         let room = self.options.batch_size.min(self.job.dataset.len() - self.next);
         let sizes = self.job.sizes();
-        let buffers = sizes.iter().map(|size| vec![0.0; size * room]).collect();
+        let buffers = sizes.iter().map(|&size| buffer(size, room)).collect::<Result<_>>()?;
         let mut draft = Draft { buffers, sizes, indices: Vec::with_capacity(room) };
         while draft.indices.len() < room && self.next < self.job.dataset.len() {
             let count = (room - draft.indices.len()).min(self.job.dataset.len() - self.next);
@@ -373,4 +374,16 @@ fn reason(error: Error) -> String {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Room for the floats of a batch.
+fn buffer(size: usize, samples: usize) -> Result<Vec<f32>> {
+    let failed = |said| {
+        let problem = format!("a batch of {samples} samples of {size} numbers {said}");
+        Error::usage(problem, "give a smaller --batch-size, or smaller samples with --resize")
+    };
+    let count = size.saturating_mul(samples);
+    let mut buffer = files::reserved(count).map_err(failed)?;
+    buffer.resize(count, 0.0);
+    Ok(buffer)
 }

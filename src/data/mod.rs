@@ -26,7 +26,7 @@ mod transform;
 pub use batches::{Batch, Batches, Enlarged, InputBatch, Layout, LoadOptions, Skipped, Summary};
 pub use dataset::Dataset;
 pub use fingerprint::{Digest, copies, digest};
-pub use preprocess::{Channels, Crop, FloatRange, Preprocess, Preset, Range, Resize};
+pub use preprocess::{Channels, Crop, FloatRange, LONGEST_SIDE, Preprocess, Preset, Range, Resize};
 pub use resize::Interpolation;
 pub use source::{
     ArrayLayout, InputArray, SourceKind, Spool, Tokenized, Tokenizing, npy_of_bytes, npz_of_floats,

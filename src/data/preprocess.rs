@@ -10,7 +10,7 @@ use super::resize::Interpolation;
 use crate::error::{Error, Result};
 
 /// The longest side a picture may be resized or cropped to, in pixels.
-const LONGEST: usize = 1 << 15;
+pub const LONGEST_SIDE: usize = 1 << 15;
 
 /// The side of the pictures that the FID Inception takes, in pixels.
 const INCEPTION: usize = 299;
@@ -283,8 +283,8 @@ impl Preprocess {
     pub fn validate(&self) -> Result<()> {
         let sides = [("--resize", self.resize.sides()), ("--crop", self.crop.sides())];
         for (option, side) in sides.into_iter().flat_map(|(o, all)| all.map(|side| (o, side))) {
-            if !(1..=LONGEST).contains(&side) {
-                let remedy = format!("give 1 to {LONGEST} pixels");
+            if !(1..=LONGEST_SIDE).contains(&side) {
+                let remedy = format!("give 1 to {LONGEST_SIDE} pixels");
                 return Err(Error::usage(format!("{option} asks for a side of {side}"), remedy));
             }
         }
@@ -335,7 +335,8 @@ impl Resize {
         }
     }
 
-    fn sides(self) -> [usize; 2] {
+    /// The two sides that it asks for.
+    pub fn sides(self) -> [usize; 2] {
         self.size((1, 1)).into()
     }
 }
@@ -349,7 +350,8 @@ impl Crop {
         }
     }
 
-    fn sides(self) -> [usize; 2] {
+    /// The two sides that it asks for.
+    pub fn sides(self) -> [usize; 2] {
         self.size((1, 1)).into()
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Write};
 
 use super::colormap::Rgb;
 use super::text;
+use crate::error::visible;
 
 /// A rectangle; `y` grows downwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -218,19 +219,18 @@ pub fn number(value: f64) -> String {
 
 /// Text that may stand inside an element or a quoted attribute.
 ///
-/// White space becomes a blank, and characters XML does not allow become U+FFFD.
+/// White space becomes a blank, hidden characters are shown by their escapes, and others that XML does
+/// not allow become U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    let text = text.replace(['\t', '\n', '\r'], " ");
+    for character in visible(&text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            '\t' | '\n' | '\r' => escaped.push(' '),
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
-                escaped.push('\u{fffd}');
-            }
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
             _ => escaped.push(character),
         }
     }
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn special_characters_are_escaped() {
         assert_eq!(escape(r#"<a & "b">"#), "&lt;a &amp; &quot;b&quot;&gt;");
-        assert_eq!(escape("a\nb\u{0}\u{1b}c\u{ffff}"), "a b\u{fffd}\u{fffd}c\u{fffd}");
+        assert_eq!(escape("a\nb\u{0}\u{1b}c\u{ffff}"), "a b\\u{0}\\u{1b}c\u{fffd}");
     }
 
     #[test]

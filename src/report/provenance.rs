@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use fs_err as fs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -15,6 +14,7 @@ use crate::data::{
     ArrayLayout, Dataset, Enlarged, Preprocess, Skipped, SourceKind, Summary, Tokenized,
 };
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The inputs of a run; what it did not take is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -375,7 +375,7 @@ fn class_counts(dataset: &Dataset, skipped: &[Skipped]) -> Vec<ClassCount> {
 /// The file cannot be read.
 pub fn sha256_of_file(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
-    let mut file = fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut file = files::open(path).map_err(|e| Error::io("read", path, e))?;
     std::io::copy(&mut file, &mut HashWriter(&mut hasher))
         .map_err(|e| Error::io("read", path, e))?;
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

@@ -1,12 +1,14 @@
 //! Reports read back from their files, whichever kind they are of.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::kinds::AnyReport;
 use super::{SchemaId, schema};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible};
+use crate::files::{self, MOST_TEXT};
 
 impl AnyReport {
     /// Reads a report from a file.
@@ -15,11 +17,18 @@ impl AnyReport {
     /// There is no such file, it is no JSON (cut short, perhaps), of another tool, of a kind or a
     /// version that is not known, or something in it is missing.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(&text_of(path)?).map_err(|problem| wrong(path, problem))
+    }
+
+    /// Reads a report to be looked at: names in it are shown as [`visible`] shows them.
+    ///
+    /// # Errors
+    /// As [`AnyReport::read`].
+    pub fn read_visible(path: &Path) -> Result<Self> {
         let text = text_of(path)?;
-        Self::parse(&text).map_err(|problem| {
-            let remedy = "give a report that this version of repsim wrote with -o FILE";
-            Error::file("read", path, problem, remedy)
-        })
+        let mut value: Value = serde_json::from_str(&text).map_err(|e| wrong(path, broken(&e)))?;
+        show(&mut value);
+        Self::of_value(value).map_err(|problem| wrong(path, problem))
     }
 
     /// Reads a report from its text; the error says what is wrong with it.
@@ -27,7 +36,10 @@ impl AnyReport {
     /// # Errors
     /// As [`AnyReport::read`].
     pub fn parse(text: &str) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(text).map_err(|e| broken(&e))?;
+        Self::of_value(serde_json::from_str(text).map_err(|e| broken(&e))?)
+    }
+
+    fn of_value(value: Value) -> Result<Self, String> {
         let id = value.get("schema").cloned().unwrap_or_default();
         let id: SchemaId = serde_json::from_value(id)
             .map_err(|_| "it is JSON, but no report of repsim: it has no schema".to_owned())?;
@@ -47,12 +59,37 @@ impl AnyReport {
     }
 }
 
+fn wrong(path: &Path, problem: String) -> Error {
+    let remedy = "give a report that this version of repsim wrote with -o FILE";
+    Error::file("read", path, problem, remedy)
+}
+
+/// Shows the hidden characters of all texts; of keys those that differ, which are names too.
+fn show(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(shown) = visible(text) {
+                *text = shown;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(show),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(show);
+            if fields.keys().any(|key| matches!(visible(key), Cow::Owned(_))) {
+                let held = std::mem::take(fields).into_iter();
+                *fields = held.map(|(key, value)| (visible(&key).into_owned(), value)).collect();
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The text of a file that is to be a report.
 ///
 /// # Errors
 /// It cannot be read, or is no text: what it is instead.
 pub fn text_of(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let bytes = files::read(path, MOST_TEXT)?;
     let wrong = |what: &str| {
         let problem = format!("it is {what} and no report");
         Error::file("read", path, problem, "give the .json that repsim wrote with -o FILE")

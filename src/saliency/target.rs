@@ -48,14 +48,15 @@ impl Target {
     pub fn resolve(self, logits: &Tensor, labels: Option<&[usize]>) -> Result<Classes> {
         let shape = logits.size();
         let [count, width] = shape.as_slice() else { return Err(no_logits(&shape)) };
-        let all = |class: usize| vec![class as i64; *count as usize];
+        let number = |class: usize| i64::try_from(class).unwrap_or(i64::MAX);
+        let all = |class: usize| vec![number(class); *count as usize];
         let (classes, against) = match self {
             Self::Predicted => (best(logits)?, None),
             Self::Class(class) => (all(class), None),
-            Self::Contrast(class, other) => (all(class), Some(other as i64)),
+            Self::Contrast(class, other) => (all(class), Some(number(other))),
             Self::Label => {
                 let labels = labels.ok_or_else(no_labels)?;
-                (labels.iter().map(|&l| l as i64).collect(), None)
+                (labels.iter().map(|&label| number(label)).collect(), None)
             }
         };
         match classes.iter().chain(&against).find(|c| *c >= width) {

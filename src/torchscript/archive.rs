@@ -3,11 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 
-use fs_err as fs;
-
 use super::ffi;
 use super::foreign::{self, Foreign};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Bytes that tell what a file is.
 const FIRST: u64 = 64;
@@ -56,7 +55,7 @@ fn first_bytes(path: &Path) -> Result<Vec<u8>> {
         return Err(error(path, foreign::of_folder(path)));
     }
     let mut first = Vec::new();
-    fs::File::open(path)
+    files::open(path)
         .and_then(|f| f.take(FIRST).read_to_end(&mut first))
         .map_err(|e| Error::io("read", path, e))?;
     Ok(first)

@@ -255,7 +255,7 @@ impl Handle {
 
     /// Takes an element of a tuple or list for the output from now on, or all that is returned.
     pub fn set_output(&mut self, index: Option<usize>) {
-        let index = index.map_or(-1, |index| index as i64);
+        let index = index.map_or(-1, |index| i64::try_from(index).unwrap_or(i64::MAX));
         // SAFETY: the handle is valid and not used elsewhere.
         unsafe { repsim_set_output(self.0.as_ptr(), index) }
     }

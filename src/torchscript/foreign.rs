@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use fs_err as fs;
+use crate::files;
 
 /// What a file is, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub fn of_pickled_archive(path: &Path) -> Foreign {
 
 /// A zip archive that is none of PyTorch's; `None` where it is damaged or not known.
 pub fn of_zip(path: &Path) -> Option<Foreign> {
-    let archive = zip::ZipArchive::new(fs::File::open(path).ok()?).ok()?;
+    let archive = zip::ZipArchive::new(files::open(path).ok()?).ok()?;
     let has = |test: &dyn Fn(&str) -> bool| archive.file_names().any(test);
     if has(&|name| name == "MAR-INF/MANIFEST.json") {
         let remedy =
@@ -197,13 +197,13 @@ fn is_of_tensors(module: &str) -> bool {
 
 fn read_up_to(path: &Path, most: u64) -> Option<Vec<u8>> {
     let mut bytes = vec![];
-    fs::File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    files::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
 /// The beginning of a member of a zip archive, by the end of its name.
 fn member_ending(path: &Path, ending: &str) -> Option<Vec<u8>> {
-    let mut file = fs::File::open(path).ok()?;
+    let mut file = files::open(path).ok()?;
     file.seek(SeekFrom::Start(0)).ok()?;
     let mut archive = zip::ZipArchive::new(file).ok()?;
     let name = archive.file_names().find(|name| name.ends_with(ending))?.to_owned();

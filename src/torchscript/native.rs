@@ -2,6 +2,36 @@
 #![expect(unsafe_code, reason = "these have no safe form")]
 
 use std::ffi::{CStr, CString, c_int};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the program has come to its own end.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// What is said where a library ends the process.
+const ENDED_BY_LIBRARY: &[u8] =
+    b"error: a library ended the run in the middle, for the reason above; try fewer \
+                                  --threads, or allow more memory or threads (ulimit -a)\n";
+
+/// Lets a library that calls `exit` in the middle of a run, as libgomp does where it gets no thread,
+/// end it with this code, and not with one that means something else. To be called once.
+pub fn guard_exit<const CODE: c_int>() {
+    extern "C" fn at_exit<const CODE: c_int>() {
+        if !ENDED.load(Ordering::SeqCst) {
+            // SAFETY: it writes bytes that live for ever and ends the process, both at any time.
+            unsafe {
+                libc::write(2, ENDED_BY_LIBRARY.as_ptr().cast(), ENDED_BY_LIBRARY.len());
+                libc::_exit(CODE);
+            }
+        }
+    }
+    // SAFETY: the function lives as long as the process and takes nothing.
+    unsafe { libc::atexit(at_exit::<CODE>) };
+}
+
+/// Says that the program comes to its own end: its exit code counts.
+pub fn ended() {
+    ENDED.store(true, Ordering::SeqCst);
+}
 
 /// Makes glibc keep freed memory and asks for huge pages. By default it maps and unmaps every
 /// large activation anew, and the page faults cost more than the arithmetic. To be called before

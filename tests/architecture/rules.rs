@@ -21,16 +21,17 @@ const fn pure(module: &'static str, sees: &'static [&'static str]) -> Rule {
 /// Imports go downwards only.
 pub const RULES: &[Rule] = &[
     pure("error", &[]),
+    rule("files", &["error"]),
     pure("linalg", &["error", "stats", "similarity"]),
     pure("stats", &["error", "linalg", "similarity"]),
     pure("similarity", &["error", "linalg", "stats"]),
     pure("frechet", &["error", "linalg", "stats"]),
     pure("classifier", &["error"]),
     pure("novelty", &["error", "linalg", "stats", "classifier"]),
-    rule("torchscript", &["error"]),
-    rule("checkpoint", &["error"]),
-    rule("data", &["error"]),
-    rule("render", &[]),
+    rule("torchscript", &["error", "files"]),
+    rule("checkpoint", &["error", "files"]),
+    rule("data", &["error", "files"]),
+    rule("render", &["error"]),
     rule("saliency", &["error", "linalg", "torchscript", "data", "classifier"]),
     rule(
         "functional",
@@ -44,6 +45,7 @@ pub const RULES: &[Rule] = &[
         "report",
         &[
             "error",
+            "files",
             "similarity",
             "frechet",
             "novelty",
@@ -60,6 +62,7 @@ pub const RULES: &[Rule] = &[
         "cli",
         &[
             "error",
+            "files",
             "linalg",
             "stats",
             "similarity",

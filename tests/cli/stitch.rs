@@ -232,7 +232,7 @@ fn mistakes_are_told() {
     fails(&to("--heatmap h.png"), &["--heatmap draws all pairs", "--layers"]);
     let run = repsim(words(&to("--fit-fraction 1")));
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("a number between 0 and 1"), "{}", run.stderr);
+    assert!(run.stderr.contains("a number above 0 and below 1"), "{}", run.stderr);
     fails(
         &format!("stitch {A} {B} {DATA} --limit 1"),
         &["1 samples cannot be split: 1 to fit on and 0 to measure on"],

@@ -128,7 +128,8 @@ pub fn pictures(count: u32) -> TempDir {
     folder
 }
 
-fn picture(seed: u32) -> image::RgbImage {
+/// One of them.
+pub fn picture(seed: u32) -> image::RgbImage {
     image::RgbImage::from_fn(16, 16, |x, y| {
         let mixed = (x + 16 * y + 257 * seed).wrapping_mul(2_654_435_761);
         image::Rgb([(mixed >> 24) as u8, (mixed >> 16) as u8, (mixed >> 8) as u8])

@@ -6,6 +6,9 @@
 #[expect(dead_code, reason = "made for the tests of the command line")]
 #[path = "../cli/check_support.rs"]
 mod check_support;
+mod inputs;
+mod names;
+mod options;
 mod policies;
 #[expect(dead_code, reason = "made for the tests of the command line")]
 #[path = "../cli/support.rs"]

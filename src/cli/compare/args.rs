@@ -6,9 +6,10 @@ use super::measuring::{ChanceArgs, OptionArgs};
 use crate::capture::Reduce;
 use crate::capture::represent::Wanted;
 use crate::cli::args::{
-    self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs, positive,
+    self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs,
 };
 use crate::cli::gate::GateArgs;
+use crate::cli::limits;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::cli::sides::{
@@ -45,7 +46,7 @@ pub struct Args {
     pub measures: Vec<Asked>,
     /// Reduce each layer to its first K principal components before it is measured: makes the
     /// measures by canonical correlations mean something where samples are few
-    #[arg(long, value_name = "K", value_parser = positive, help_heading = "Measure")]
+    #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Measure")]
     pub pca: Option<usize>,
     /// Rows of features: flatten (a sample's whole feature map), gap (its channel means), or of
     /// tokens tokens-mean (without class tokens), cls (the first), last

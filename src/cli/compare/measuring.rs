@@ -3,27 +3,25 @@
 use std::fmt::Display;
 
 use crate::capture::represent::Wanted;
-use crate::cli::args::{self, ModelArgs, positive};
+use crate::cli::args::ModelArgs;
+use crate::cli::limits;
 use crate::error::{Error, Result};
 use crate::similarity::{Bias, Measure, Options, Plan};
 
 /// The fewest halves of the samples that an interval is made from.
 const FEWEST_HALVES: usize = 20;
 
-/// The most permutations, or halves.
-const MOST: usize = 1_000_000;
-
 /// What the measures are told.
 #[derive(clap::Args)]
 pub struct OptionArgs {
     /// k of mutual-knn, cknna and jaccard [default: 10]
-    #[arg(long, value_name = "K", value_parser = positive, help_heading = "Measure")]
+    #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Measure")]
     neighbours: Option<usize>,
     /// α of shape-metric: 1 rotates only, 0 allows any invertible linear map [default: 0.5]
-    #[arg(long, value_name = "NUMBER", help_heading = "Measure")]
+    #[arg(long, value_name = "NUMBER", help_heading = "Measure", value_parser = limits::SHARE)]
     alpha: Option<f64>,
     /// Share of the variance that svcca keeps [default: 0.99]
-    #[arg(long, value_name = "SHARE", help_heading = "Measure")]
+    #[arg(long, value_name = "SHARE", help_heading = "Measure", value_parser = limits::STRENGTH)]
     variance: Option<f64>,
     /// HSIC of cka and hsic: unbiased (can be negative) or biased (too high where samples are few)
     /// [default: unbiased]
@@ -31,7 +29,7 @@ pub struct OptionArgs {
     bias: Option<Bias>,
     /// Memory for features, Gram matrices and what the measures keep of them
     #[arg(long, value_name = "SIZE", default_value = "4GiB", help_heading = "Measure",
-          value_parser = args::bytes)]
+          value_parser = limits::bytes)]
     pub memory: u64,
 }
 
@@ -39,17 +37,19 @@ pub struct OptionArgs {
 #[derive(clap::Args)]
 pub struct ChanceArgs {
     /// Hold each value against P random orders of the samples: p-value and calibrated value
-    #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance")]
+    #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance",
+          value_parser = limits::DRAWS)]
     pub permutations: usize,
     /// Give each value an interval over samples, from B random halves of them: drawn without repetition,
     /// as copies of samples would make layers look more alike
-    #[arg(long, value_name = "B", default_value_t = 0, help_heading = "Chance")]
+    #[arg(long, value_name = "B", default_value_t = 0, help_heading = "Chance",
+          value_parser = limits::DRAWS)]
     pub bootstrap: usize,
     /// Share of the halves within an interval [default: 0.95]
-    #[arg(long, value_name = "SHARE", help_heading = "Chance")]
+    #[arg(long, value_name = "SHARE", help_heading = "Chance", value_parser = limits::INNER_SHARE)]
     level: Option<f64>,
     /// Seed of both [default: 0]
-    #[arg(long, value_name = "SEED", help_heading = "Chance")]
+    #[arg(long, value_name = "SEED", help_heading = "Chance", value_parser = limits::SEED)]
     random_seed: Option<u64>,
 }
 
@@ -101,20 +101,10 @@ impl ChanceArgs {
     /// What is measured of each pair.
     ///
     /// # Errors
-    /// A level outside 0…1, too few halves, or an option of what is not asked for.
+    /// Too few halves, or an option of what is not asked for.
     pub fn plan(&self, wanted: &Wanted, threads: usize) -> Result<Plan> {
         let level = self.level();
-        if !(level > 0.0 && level < 1.0) {
-            let problem = format!("--level {level} is no share of the halves");
-            return Err(Error::usage(problem, "give one between 0 and 1, such as 0.95"));
-        }
         let (permutations, halves) = (self.permutations, self.bootstrap);
-        for (option, count) in [("--permutations", permutations), ("--bootstrap", halves)] {
-            if count > MOST {
-                let problem = format!("{option} {count} would take for ever");
-                return Err(Error::usage(problem, format!("give {MOST} at most, such as 200")));
-            }
-        }
         if (1..FEWEST_HALVES).contains(&halves) {
             let problem = format!("--bootstrap {halves} is too few for an interval");
             return Err(Error::usage(

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use ndarray::{ArrayView4, Axis, s};
 
-use crate::cli::args::{self, DataArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs};
+use crate::cli::args::{DataArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs};
 use crate::cli::gate::GateArgs;
+use crate::cli::limits;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ pub struct Args {
     pub layer: Vec<String>,
     /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
     /// their number fits the proportions of the image]
-    #[arg(long, value_name = "ROWSxCOLUMNS", help_heading = "Layers")]
+    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Layers")]
     pub grid: Option<Grid>,
     #[command(flatten)]
     pub channels: ChannelArgs,
@@ -59,14 +60,14 @@ pub struct Args {
 pub struct ChannelArgs {
     /// Show these channels, by number from 0: 3,7,12
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Layers",
-          conflicts_with_all = ["first", "most_active"])]
+          value_parser = limits::NUMBER, conflicts_with_all = ["first", "most_active"])]
     pub pick: Vec<usize>,
     /// Show the first K channels
-    #[arg(long, value_name = "K", value_parser = args::positive, help_heading = "Layers",
+    #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Layers",
           conflicts_with = "most_active")]
     pub first: Option<usize>,
     /// Show the K channels with the largest mean in the first image [default: 8]
-    #[arg(long, value_name = "K", value_parser = args::positive, help_heading = "Layers")]
+    #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Layers")]
     pub most_active: Option<usize>,
 }
 
@@ -89,7 +90,7 @@ pub struct FileArgs {
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub sheet: Option<PathBuf>,
     /// Images shown, spread evenly over the data; the first is the reference
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = args::positive,
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = limits::ROWS,
           help_heading = "Files")]
     pub rows: usize,
     /// What colours are relative to: channel (its range over the images shown, so that rows can be

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::Reduce;
 use crate::capture::represent::Wanted;
-use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs, positive};
+use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::compare::{ChanceArgs, OptionArgs, check_components};
 use crate::cli::gate::GateArgs;
+use crate::cli::limits;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::cli::sides::check_stored;
@@ -37,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "MEASURE", default_value = "mutual-knn", help_heading = "Measure")]
     pub measure: Measure,
     /// Reduce each layer to its first K principal components before it is measured
-    #[arg(long, value_name = "K", value_parser = positive, help_heading = "Measure")]
+    #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Measure")]
     pub pca: Option<usize>,
     /// Rows of features: gap (means over positions), flatten (a sample's whole feature map), or of
     /// tokens tokens-mean (without class tokens), cls (the first), last
@@ -58,7 +59,7 @@ pub struct Args {
     pub labels: Option<PathBuf>,
     /// Which element of a tuple that a model returns are its logits, from 0 (-o, --output is the file of
     /// the report)
-    #[arg(long, value_name = "INDEX", help_heading = "Models")]
+    #[arg(long, value_name = "INDEX", value_parser = limits::INDEX, help_heading = "Models")]
     pub output_index: Option<usize>,
     #[command(flatten)]
     pub data: DataArgs,

@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::fid::check_output;
 use super::output::{self, Messages};
 use super::picture;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible_lines};
 use crate::render::html::{self, Markup, Notice, Page, Section, html};
 use crate::report::{AnyReport, Report, with_report, write_atomically};
 
@@ -89,7 +89,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     }
     let page = page(args)?;
     match to_file {
-        true => write_atomically(&args.output, page.as_bytes())?,
+        true => write_atomically(&args.output, visible_lines(&page).as_bytes())?,
         false => return output::print(&page),
     }
     messages.note(&format!("wrote {} ({} kB)", args.output.display(), page.len().div_ceil(1000)));
@@ -100,7 +100,7 @@ fn page(args: &Args) -> Result<String> {
     let mut sections = vec![];
     let mut notices = vec![];
     for (index, path) in args.reports.iter().enumerate() {
-        let report = AnyReport::read(path)?;
+        let report = AnyReport::read_visible(path)?;
         let (section, said) = part(&report, Place { path, index });
         sections.push(section);
         notices.extend(said);

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
 use super::file_name;
 use crate::error::{Error, Result};
+use crate::files::{self, MOST_TEXT};
 use crate::render::html::{Markup, Picture, Section, html};
 use crate::report::{PictureFile, Report, sha256_of_file};
 
@@ -61,7 +60,7 @@ pub fn section(paths: &[PathBuf]) -> Result<Section> {
 }
 
 fn embedded(path: &Path, caption: &str) -> Result<Markup> {
-    let bytes = fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let bytes = files::read(path, MOST_TEXT)?;
     let mime = mime(&bytes).ok_or_else(|| {
         let remedy = "give a .png, .jpg, .webp or .svg";
         Error::file("show", path, "it is no picture that a page can hold", remedy)

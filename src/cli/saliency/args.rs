@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
+use crate::cli::args::{DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::inputs::Wanted;
+use crate::cli::limits;
 use crate::cli::outputs::{check_folder, check_outputs};
 use crate::cli::picture;
 use crate::cli::target::TargetArgs;
@@ -38,7 +39,7 @@ pub struct Args {
     pub method: Vec<Choice>,
     /// Pixels or squares for finite-difference: ROW,COLUMN or ROW,COLUMN,SIDE; may be repeated
     /// [default: the three pixels with the largest gradient]
-    #[arg(long, value_name = "PLACE", value_parser = patch, help_heading = "Method")]
+    #[arg(long, value_name = "PLACE", value_parser = limits::patch, help_heading = "Method")]
     pub patch: Vec<Patch>,
     /// Layers of class activation maps; may be repeated [default: the last with a spatial map that
     /// the output depends on; of a vision transformer the last norm of all tokens]
@@ -46,7 +47,7 @@ pub struct Args {
     pub layer: Vec<String>,
     /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
     /// their number fits the proportions of the image]
-    #[arg(long, value_name = "ROWSxCOLUMNS", help_heading = "Method")]
+    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Method")]
     pub grid: Option<Grid>,
     #[command(flatten)]
     pub target: TargetArgs,
@@ -91,16 +92,6 @@ impl std::str::FromStr for Choice {
     }
 }
 
-/// A pixel or a square: `5,7` or `5,7,4`.
-fn patch(text: &str) -> Result<Patch, String> {
-    let numbers: Result<Vec<usize>, _> = text.split(',').map(|n| n.trim().parse()).collect();
-    match numbers.as_deref() {
-        Ok(&[row, column]) => Ok(Patch { row, column, side: 1 }),
-        Ok(&[row, column, side]) if side > 0 => Ok(Patch { row, column, side }),
-        _ => Err("expected ROW,COLUMN or ROW,COLUMN,SIDE".to_owned()),
-    }
-}
-
 /// What changes the maps.
 #[derive(clap::Args)]
 pub struct ChoiceArgs {
@@ -108,17 +99,17 @@ pub struct ChoiceArgs {
     #[arg(long, help_heading = "Method")]
     pub signed: bool,
     /// Noisy copies of an image, for smoothgrad
-    #[arg(long, value_name = "N", default_value_t = 25, value_parser = args::positive,
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = limits::STEPS,
           help_heading = "Method")]
     pub samples: usize,
     /// Standard deviation of their noise, as a share of the range of the image's values
-    #[arg(long, value_name = "SHARE", default_value_t = 0.15, help_heading = "Method")]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = limits::NOISE, help_heading = "Method")]
     pub noise: f64,
     /// Seed of the noise and of the bootstrap
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Method")]
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Method")]
     pub random_seed: u64,
     /// Steps of the path, for integrated-gradients
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = args::positive,
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = limits::STEPS,
           help_heading = "Method")]
     pub steps: usize,
     /// What the path of integrated-gradients begins from, and what occlusion fills windows with:
@@ -126,10 +117,10 @@ pub struct ChoiceArgs {
     #[arg(long, value_name = "COLOUR", default_value = "black", help_heading = "Method")]
     pub baseline: Baseline,
     /// Side of the windows of occlusion, in pixels [default: an eighth of the image]
-    #[arg(long, value_name = "N", value_parser = args::positive, help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub window: Option<usize>,
     /// From one window to the next [default: half a window]
-    #[arg(long, value_name = "N", value_parser = args::positive, help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub stride: Option<usize>,
 }
 
@@ -158,14 +149,14 @@ pub struct FileArgs {
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub sheet: Option<PathBuf>,
     /// Images on the sheet, spread evenly over the data
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = args::positive,
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = limits::ROWS,
           help_heading = "Files")]
     pub sheet_rows: usize,
     /// Colours of the overlays: viridis, magma, grey, jet; signed maps have a diverging scale
     #[arg(long, value_name = "NAME", default_value = "viridis", help_heading = "Files")]
     pub colormap: ColorMap,
     /// How much of an overlay is map, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5, help_heading = "Files")]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = limits::SHARE, help_heading = "Files")]
     pub opacity: f64,
 }
 
@@ -191,16 +182,7 @@ impl Args {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));
         }
-        self.files.sheet.as_deref().map_or(Ok(()), picture::check)?;
-        if !(0.0..=1.0).contains(&self.files.opacity) {
-            let problem = format!("--opacity {} is no share", self.files.opacity);
-            return Err(Error::usage(problem, "give a number from 0 to 1"));
-        }
-        if !(self.choices.noise.is_finite() && self.choices.noise >= 0.0) {
-            let problem = format!("--noise {} is no share", self.choices.noise);
-            return Err(Error::usage(problem, "give a number from 0 up, such as 0.15"));
-        }
-        Ok(())
+        self.files.sheet.as_deref().map_or(Ok(()), picture::check)
     }
 
     /// Refuses options that no method heeds.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
+use crate::cli::args::{DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
 use crate::cli::gate::GateArgs;
+use crate::cli::limits;
 use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::cli::sides::{check_b, patterns_b, selections};
@@ -57,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Models")]
     pub labels: Option<PathBuf>,
     /// Which element of a tuple that the models return is their output, from 0
-    #[arg(long, value_name = "INDEX", help_heading = "Models")]
+    #[arg(long, value_name = "INDEX", value_parser = limits::INDEX, help_heading = "Models")]
     pub output_index: Option<usize>,
     #[command(flatten)]
     pub data: DataArgs,
@@ -80,27 +81,27 @@ pub struct FitArgs {
     #[arg(long, value_name = "HOW", default_value = "direct", help_heading = "Stitch")]
     pub fit: Fit,
     /// Share of the samples to fit on; the others are measured on
-    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = share,
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = limits::INNER_SHARE,
           help_heading = "Stitch")]
     pub fit_fraction: f64,
     /// Seed of the split
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Stitch")]
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Stitch")]
     pub split_seed: u64,
     /// Ridge of the least squares, relative to the mean variance of A's directions; auto takes the one
     /// that does best on a fifth of the samples to fit on [default: auto]
-    #[arg(long, value_name = "RIDGE", allow_hyphen_values = true, help_heading = "Stitch")]
+    #[arg(long, value_name = "RIDGE", allow_hyphen_values = true, value_parser = limits::ridge, help_heading = "Stitch")]
     ridge: Option<Ridge>,
     /// Passes of Adam over the samples, with --fit trained [default: 3]
-    #[arg(long, value_name = "N", value_parser = args::positive, help_heading = "Stitch")]
+    #[arg(long, value_name = "N", value_parser = limits::STEPS, help_heading = "Stitch")]
     epochs: Option<usize>,
     /// Learning rate of Adam, with --fit trained [default: 0.001]
-    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Stitch")]
+    #[arg(long, value_name = "RATE", value_parser = limits::RATE, help_heading = "Stitch")]
     learning_rate: Option<f64>,
     /// Seed of the order of samples in training, with --fit trained [default: 0]
-    #[arg(long, value_name = "SEED", help_heading = "Stitch")]
+    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Stitch")]
     train_seed: Option<u64>,
     /// Seed of the weights of the random network that the stitches are held against
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Stitch")]
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Stitch")]
     pub control_seed: u64,
     /// Measure the structure of the same pairs on the same samples beside: cka
     #[arg(long, value_name = "MEASURE", help_heading = "Stitch")]
@@ -151,26 +152,6 @@ impl FromStr for Against {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "cka" { Ok(Self::Cka) } else { Err("expected cka".to_owned()) }
-    }
-}
-
-/// A number between 0 and 1.
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
-        _ => {
-            Err("expected a number between 0 and 1: some samples to fit on, and others to measure \
-                  on"
-            .to_owned())
-        }
-    }
-}
-
-/// A number above 0.
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
-        _ => Err("expected a number above 0".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! CIFAR-10's binary version: records of a label and 3×32×32 bytes.
 
-use std::fs::{self, File};
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use super::open::file_name;
 use super::{Form, Sample, Source, SourceKind};
 use crate::data::resize::Picture;
 use crate::error::{Error, Result};
+use crate::files::{self, MOST_BY_HAND};
 
 /// Pixels on a side.
 const SIDE: usize = 32;
@@ -66,20 +68,24 @@ impl Cifar {
     }
 
     fn append(&mut self, path: PathBuf) -> Result<()> {
-        let bytes = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-        let (records, rest) = bytes.as_chunks::<RECORD>();
-        if records.is_empty() || !rest.is_empty() {
-            let problem = format!("its {} bytes are no CIFAR-10 records of {RECORD}", bytes.len());
+        let file = files::open(&path).map_err(|e| Error::io("open", &path, e))?;
+        let length = file.metadata().map_err(|e| Error::io("read", &path, e))?.len();
+        if length == 0 || length % RECORD as u64 != 0 {
+            let problem = format!("its {length} bytes are no CIFAR-10 records of {RECORD}");
             let remedy = format!("give {} of CIFAR-10's binary version", file_name(&path));
             return Err(Error::file("load", path, problem, remedy));
         }
-        if let Some(record) = records.iter().position(|record| record[0] > 9) {
-            let problem = format!("record {record} has label {}", records[record][0]);
-            return Err(Error::file("load", path, problem, "give CIFAR-10's binary version"));
-        }
         let first = self.labels.len();
-        self.labels.extend(records.iter().map(|record| usize::from(record[0])));
-        let file = File::open(&path).map_err(|e| Error::io("open", &path, e))?;
+        let mut reader = BufReader::with_capacity(64 * RECORD, &file);
+        let mut record = [0; RECORD];
+        for index in 0..length / RECORD as u64 {
+            reader.read_exact(&mut record).map_err(|e| Error::io("read", &path, e))?;
+            if record[0] > 9 {
+                let problem = format!("record {index} has label {}", record[0]);
+                return Err(Error::file("load", path, problem, "give CIFAR-10's binary version"));
+            }
+            self.labels.push(usize::from(record[0]));
+        }
         self.files.push(Records { path, file, first });
         Ok(())
     }
@@ -87,7 +93,7 @@ impl Cifar {
 
 /// The classes' names, where the file that lists them lies beside the batches.
 fn class_names(batch: &Path) -> Vec<String> {
-    let text = fs::read_to_string(batch.with_file_name(CLASSES)).unwrap_or_default();
+    let text = files::read_text(&batch.with_file_name(CLASSES), MOST_BY_HAND).unwrap_or_default();
     let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
     names.map(str::to_owned).collect()
 }

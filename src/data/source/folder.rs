@@ -1,7 +1,6 @@
 //! A folder of images.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,9 +9,13 @@ use walkdir::{DirEntry, WalkDir};
 use super::kinds::{Looks, looks};
 use super::{Form, Sample, Source, SourceKind, decode};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// What to do about an image that cannot be used.
 const REMEDY: &str = "replace the file, or go on without it by --skip-unreadable";
+
+/// The most bytes of a file.
+const LARGEST: u64 = 1 << 30;
 
 /// What is wrong with a link whose target is not there.
 const DANGLING: &str = "it is a link to something that is not there";
@@ -166,11 +169,21 @@ impl Source for Folder {
     fn read(&self, index: usize, bytes: &mut Vec<u8>) -> Result<()> {
         let path = &self.files[index].path;
         bytes.clear();
-        let read = File::open(path).and_then(|mut file| file.read_to_end(bytes));
-        read.map(drop).map_err(|e| match e.kind() {
-            ErrorKind::NotFound if path.is_symlink() => Error::file("read", path, DANGLING, REMEDY),
-            kind => Error::file("read", path, kind, REMEDY),
-        })
+        let read = files::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(bytes));
+        match read {
+            Ok(count) if count as u64 > LARGEST => {
+                let problem = format!("it has more than {} MiB", LARGEST >> 20);
+                Err(Error::file("read", path, problem, REMEDY))
+            }
+            Ok(_) => Ok(()),
+            Err(e) => Err(match e.kind() {
+                ErrorKind::NotFound if path.is_symlink() => {
+                    Error::file("read", path, DANGLING, REMEDY)
+                }
+                ErrorKind::InvalidInput => Error::file("read", path, e, REMEDY),
+                kind => Error::file("read", path, kind, REMEDY),
+            }),
+        }
     }
 
     fn decode<'a>(

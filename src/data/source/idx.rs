@@ -2,8 +2,7 @@
 //!
 //! Source: Y. LeCun, "The MNIST database", the section on file formats.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use super::open::file_name;
 use super::{Form, Sample, Source, SourceKind};
 use crate::data::resize::Picture;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// What to do about a file that is no idx file.
 const REMEDY: &str = "download the file again";
@@ -88,36 +88,52 @@ fn labels(path: &Path, images: &Path, count: usize) -> Result<Vec<usize>> {
 
 /// The lengths of the axes and the bytes of an idx file.
 fn load(path: &Path) -> Result<(Vec<usize>, Vec<u8>)> {
-    let bytes = unpack(path)?;
-    let broken = |problem: &str| Error::file("load", path, problem, REMEDY);
-    let [0, 0, kind, rank] = *bytes.first_chunk().ok_or_else(|| broken("it is cut short"))? else {
-        return Err(broken("it is no idx file"));
+    let file = files::open(path).map_err(|e| Error::io("open", path, e))?;
+    let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let file = BufReader::new(file);
+    let elements = match path.extension().is_some_and(|e| e == "gz") {
+        true => elements(&mut GzDecoder::new(file), &|bytes| files::check_packed(length, bytes)),
+        false => elements(&mut { file }, &|bytes| match bytes <= length {
+            true => Ok(()),
+            false => Err(format!("announces {bytes} bytes and has {length}")),
+        }),
     };
+    elements.map_err(|problem| Error::file("load", path, problem, REMEDY))
+}
+
+/// The lengths of the axes and the elements behind them, where their bytes can be as many. No more is
+/// read than the header announces.
+fn elements(
+    file: &mut dyn Read,
+    check: &dyn Fn(u64) -> Result<(), String>,
+) -> Result<(Vec<usize>, Vec<u8>), String> {
+    let damaged = |e: std::io::Error| match e.kind() {
+        ErrorKind::UnexpectedEof => "it is cut short".to_owned(),
+        ErrorKind::OutOfMemory => format!("what it announces {e}"),
+        _ => format!("it is damaged ({e})"),
+    };
+    let mut head = [0; 4];
+    file.read_exact(&mut head).map_err(damaged)?;
+    let [0, 0, kind, rank] = head else { return Err("it is no idx file".to_owned()) };
     if kind != 8 {
-        return Err(broken("its elements are no bytes"));
+        return Err("its elements are no bytes".to_owned());
     }
-    let start = 4 + 4 * usize::from(rank);
-    let head = bytes.get(4..start).ok_or_else(|| broken("it is cut short"))?;
+    let mut head = vec![0; 4 * usize::from(rank)];
+    file.read_exact(&mut head).map_err(damaged)?;
     let lengths: Vec<_> =
         head.as_chunks().0.iter().map(|&v| u32::from_be_bytes(v) as usize).collect();
     let total = lengths.iter().try_fold(1_usize, |n, &length| n.checked_mul(length));
-    match total {
-        Some(0) => Err(broken("it is empty")),
-        Some(total) if bytes.len() == start + total => Ok((lengths, bytes[start..].to_vec())),
-        _ => Err(broken(&format!("its length does not fit its shape {lengths:?}"))),
+    let unfit = || format!("its length does not fit its shape {lengths:?}");
+    let total = total.ok_or_else(unfit)?;
+    check(total as u64).map_err(|said| format!("{}: it {said}", unfit()))?;
+    if total == 0 {
+        return Err("it is empty".to_owned());
     }
-}
-
-fn unpack(path: &Path) -> Result<Vec<u8>> {
-    let packed = path.extension().is_some_and(|e| e == "gz");
-    if !packed {
-        return fs::read(path).map_err(|e| Error::io("read", path, e));
+    match files::read_announced(file, total) {
+        Ok((bytes, true)) => Ok((lengths, bytes)),
+        Err(e) if e.kind() != ErrorKind::UnexpectedEof => Err(damaged(e)),
+        _ => Err(unfit()),
     }
-    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let mut bytes = vec![];
-    let unpacked = GzDecoder::new(file).read_to_end(&mut bytes);
-    unpacked.map_err(|e| Error::file("unpack", path, format!("it is damaged ({e})"), REMEDY))?;
-    Ok(bytes)
 }
 
 impl Source for Idx {

@@ -11,9 +11,13 @@ use super::arrays::{Arrays, Head};
 use super::stored::{Place, Stored, called, unknown_type};
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The most bytes a header may have.
 const LONGEST: usize = 1 << 20;
+
+/// The most axes, as in NumPy.
+const MOST_AXES: usize = 64;
 
 /// What to do about a file that is no array.
 const REMEDY: &str = "write it again with numpy.save or numpy.savez";
@@ -27,7 +31,7 @@ pub(super) struct Npy {
 
 impl Npy {
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let file = files::open(path).map_err(|e| Error::io("open", path, e))?;
         Ok(Self { path: path.to_owned(), names: [String::new()], file: Arc::new(file) })
     }
 
@@ -81,7 +85,16 @@ impl Header {
         let (dtype, text_like) = (dtype(descr), is_text(descr));
         let fortran = value(&text, "fortran_order").ok_or_else(broken)?.starts_with("True");
         let shape = shape(value(&text, "shape").ok_or_else(broken)?).ok_or_else(broken)?;
+        if shape.len() > MOST_AXES {
+            return Err(broken());
+        }
         Ok(Self { dtype, text: text_like, shape, fortran, length })
+    }
+
+    /// Bytes of the elements; `None` where they are of a type that cannot be read, or too many.
+    pub fn bytes(&self) -> Option<usize> {
+        let size = self.dtype.as_ref().ok()?.size();
+        self.shape.iter().try_fold(size, |bytes, &length| bytes.checked_mul(length))
     }
 
     /// What is known without the elements.
@@ -164,7 +177,11 @@ fn text(reader: &mut impl Read) -> Option<(usize, String)> {
     reader.read_exact(&mut start).ok()?;
     let version = start.strip_prefix(b"\x93NUMPY")?[0];
     let mut size = [0; 4];
-    let digits = if version == 1 { 2 } else { 4 };
+    let digits = match version {
+        1 => 2,
+        2 | 3 => 4,
+        _ => return None,
+    };
     reader.read_exact(&mut size[..digits]).ok()?;
     let size = u32::from_le_bytes(size) as usize;
     let mut text = vec![0; Some(size).filter(|&size| size <= LONGEST)?];

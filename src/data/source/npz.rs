@@ -1,7 +1,7 @@
 //! NumPy's `.npz`: a zip archive of `.npy` files.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, Write, copy, sink};
+use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, Write, copy, sink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::arrays::{Arrays, Head};
 use super::npy::{Header, string};
 use super::stored::{Place, Stored, called};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The most bytes a string may have as stored.
 const LONGEST: u64 = 1 << 26;
@@ -34,9 +35,13 @@ pub(in crate::data) struct Npz {
 
 impl Npz {
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let file = files::open(path).map_err(|e| Error::io("open", path, e))?;
         let again = file.try_clone().map_err(|e| Error::io("open", path, e))?;
         let archive = ZipArchive::new(BufReader::new(again)).map_err(|e| damaged(path, &e))?;
+        if files::stands_twice(&file, &archive).map_err(|e| Error::io("read", path, e))? {
+            let problem = "an array stands in it twice";
+            return Err(Error::file("load", path, problem, "write it again with numpy.savez"));
+        }
         let names: Vec<_> = archive
             .file_names()
             .filter_map(|n| n.strip_suffix(".npy"))
@@ -79,10 +84,24 @@ impl Npz {
             let place = Place::File(file, start + header.length as u64, size);
             return Ok((header, place));
         }
-        let bytes = unpack(&mut entry).map_err(|e| damaged_array(&path, name, &e))?;
-        let header = Header::read(&mut bytes.as_slice(), &path, name)?;
-        let place = Place::Memory(Arc::new(bytes), header.length);
-        Ok((header, place))
+        let header = Header::read(&mut entry, &path, name)?;
+        // What cannot be read is refused without a look at it.
+        let Some(announced) = header.bytes() else {
+            return Ok((header, Place::Memory(Arc::default(), 0)));
+        };
+        files::check_packed(entry.compressed_size(), announced as u64).map_err(|said| {
+            let remedy = "save it again with numpy.savez, not compressed";
+            Error::file("load", &path, format!("{} {said}", called(name)), remedy)
+        })?;
+        let read = files::read_announced(&mut entry, announced);
+        let bytes = match read.map_err(|e| damaged_array(&path, name, &e))? {
+            (bytes, true) => bytes,
+            (_, false) => {
+                let problem = format!("{} is longer than its shape says", called(name));
+                return Err(Error::file("load", path, problem, "write it again with numpy.savez"));
+            }
+        };
+        Ok((header, Place::Memory(Arc::new(bytes), 0)))
     }
 }
 
@@ -124,14 +143,12 @@ pub(super) fn begin(
     archive.start_file(format!("{name}.npy"), plain.large_file(u32::try_from(size).is_err()))
 }
 
-fn unpack(entry: &mut ZipFile<'_, BufReader<File>>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = vec![];
-    entry.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The error for an array whose bytes are not those that were written.
+/// The error for an array whose bytes are not those that were written, or too many.
 fn damaged_array(path: &Path, name: &str, error: &std::io::Error) -> Error {
+    if error.kind() == ErrorKind::OutOfMemory {
+        let problem = format!("{} {error}", called(name));
+        return Error::file("load", path, problem, "give a smaller array");
+    }
     let problem = format!("{} is damaged ({error})", called(name));
     Error::file("load", path, problem, "copy the file again, or write it again with numpy.savez")
 }

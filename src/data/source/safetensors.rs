@@ -11,6 +11,7 @@ use super::arrays::{Arrays, Head};
 use super::stored::{Place, Stored, unknown_type};
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The most bytes a header may have; the format's own limit.
 const LONGEST: u64 = 100_000_000;
@@ -26,7 +27,7 @@ pub(super) struct Tensors {
 
 impl Tensors {
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let file = files::open(path).map_err(|e| Error::io("open", path, e))?;
         let head = head(&file).map_err(|e| Error::io("read", path, e))?;
         let header = head.get(8..).unwrap_or_default();
         let metadata: Metadata =

@@ -9,6 +9,7 @@ use ndarray::{ArrayViewD, IxDyn, ShapeBuilder, ShapeError};
 
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// An array whose type and shape are known and whose elements are still where they were stored:
 /// little-endian, the last axis fastest.
@@ -53,22 +54,28 @@ impl Stored {
 
     /// Reads row `index`; `bytes` is overwritten.
     pub fn read_row(&self, index: usize, bytes: &mut Vec<u8>) -> Result<()> {
-        bytes.resize(self.row_bytes(), 0);
+        if bytes.len() != self.row_bytes() {
+            *bytes = self.room(self.row_bytes())?;
+        }
         self.read(index * self.row_bytes(), bytes)
     }
 
     /// Reads rows `first..first + count`.
     pub fn read_rows(&self, first: usize, count: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; count * self.row_bytes()];
+        let mut bytes = self.room(count.saturating_mul(self.row_bytes()))?;
         self.read(first * self.row_bytes(), &mut bytes)?;
         Ok(bytes)
     }
 
     /// Reads all elements.
     pub fn read_all(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.rows() * self.row_bytes()];
+        let mut bytes = self.room(self.rows().saturating_mul(self.row_bytes()))?;
         self.read(0, &mut bytes)?;
         Ok(bytes)
+    }
+
+    fn room(&self, bytes: usize) -> Result<Vec<u8>> {
+        files::room(bytes).map_err(|said| self.problem(&said, "give a smaller array"))
     }
 
     fn read(&self, start: usize, bytes: &mut [u8]) -> Result<()> {

@@ -9,6 +9,7 @@ use tokenizers::{Encoding, PaddingDirection, Tokenizer, TruncationParams};
 use super::{Form, InputArray, Sample, Source, SourceKind};
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::files::{self, MOST_TEXT};
 
 /// The names under which Hugging Face's networks take tokens, in the order in which they are packed.
 const NAMES: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
@@ -66,13 +67,12 @@ impl Texts {
     /// # Errors
     /// The file is no text or has no line, the tokenizer cannot be read, or a text has no token.
     fn open(path: &Path, how: &Tokenizing) -> Result<Arc<dyn Source>> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let text = files::read_text(path, MOST_TEXT)?;
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         if lines.is_empty() {
             return Err(Error::file("read", path, "it has no line", "give a text a line"));
         }
-        let bytes = std::fs::read(&how.tokenizer);
-        let bytes = bytes.map_err(|e| Error::io("read", &how.tokenizer, e))?;
+        let bytes = files::read(&how.tokenizer, MOST_TEXT)?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let (tokenizer, padding, pads_in_front) = load(&bytes, how)?;
         let encodings = tokenizer.encode_batch(lines.iter().map(String::as_str).collect(), true);

@@ -1,16 +1,17 @@
 //! The zip archive of `torch.export.save`: the program, and its weights.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use serde::de::DeserializeOwned;
 use tch::{Kind, Tensor};
 use zip::ZipArchive;
 
 use super::schema::{Payload, Payloads, TensorMeta};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// No program is larger.
 const MOST_JSON: u64 = 1 << 30;
@@ -23,7 +24,7 @@ const DAMAGED: &str = "export and save it again (torch.export.save)";
 /// An open archive.
 pub struct Archive {
     path: PathBuf,
-    zip: ZipArchive<BufReader<fs::File>>,
+    zip: ZipArchive<BufReader<File>>,
     /// The folder that everything lies in.
     root: String,
     storages: HashMap<String, Tensor>,
@@ -35,7 +36,7 @@ impl Archive {
     /// # Errors
     /// It cannot be read, is written for big-endian machines, or is compiled code.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+        let file = files::open(path).map_err(|e| Error::io("read", path, e))?;
         let zip = ZipArchive::new(BufReader::new(file))
             .map_err(|e| Error::file("load", path, format!("damaged archive ({e})"), DAMAGED))?;
         let root = zip.file_names().find_map(|name| Some(name.split_once('/')?.0.to_owned()));
@@ -172,7 +173,7 @@ impl Archive {
 
 /// A member of a zip archive, or what is wrong with it.
 fn read_member(
-    zip: &mut ZipArchive<BufReader<fs::File>>,
+    zip: &mut ZipArchive<BufReader<File>>,
     member: &str,
     most: u64,
 ) -> Result<Vec<u8>, String> {

@@ -19,6 +19,9 @@ use crate::data::resize::Picture;
 /// The most bytes a decoded picture may have.
 const LARGEST: u64 = 1 << 30;
 
+/// The most pixels of a picture: beyond them Pillow refuses it too, as a decompression bomb.
+const MOST_PIXELS: usize = 178_956_970;
+
 /// What is wrong with a file that ends too early.
 const CUT_SHORT: &str = "the file is cut short";
 
@@ -76,15 +79,20 @@ fn others(bytes: &[u8], pixels: &mut Vec<u8>) -> Result<(Size, usize), String> {
 
 /// Makes room for a picture of so many bytes a pixel, all zero.
 fn room((height, width): Size, pixel: usize, pixels: &mut Vec<u8>) -> Result<(), String> {
-    let total = height.checked_mul(width).and_then(|count| count.checked_mul(pixel));
-    match total {
+    let count = height.checked_mul(width).filter(|&count| count <= MOST_PIXELS);
+    match count.and_then(|count| count.checked_mul(pixel)) {
         Some(0) => Err("it has no pixels".to_owned()),
         Some(total) if total as u64 <= LARGEST => {
             pixels.clear();
+            pixels
+                .try_reserve(total)
+                .map_err(|_| format!("its {width}x{height} pixels take too much memory"))?;
             pixels.resize(total, 0);
             Ok(())
         }
-        _ => Err(format!("its {width}x{height} pixels are more than can be decoded")),
+        _ => {
+            Err(format!("its {width}x{height} pixels are more than can be decoded ({MOST_PIXELS})"))
+        }
     }
 }
 

@@ -1,0 +1,225 @@
+//! Inputs are opened here: what is no file is told for what it is, and room is asked for before it is
+//! taken.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{BufReader, Error as IoError, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// The most bytes of a report, a file of texts or a tokenizer.
+pub const MOST_TEXT: u64 = 1 << 28;
+
+/// The most bytes of what is written by hand: a policy, steps, a list of names.
+pub const MOST_BY_HAND: u64 = 1 << 24;
+
+/// What a path names that is no file and no folder; `None` for those.
+fn other_than_file(meta: &Metadata) -> Option<&'static str> {
+    let kind = meta.file_type();
+    match () {
+        () if kind.is_fifo() => Some("a named pipe (FIFO)"),
+        () if kind.is_socket() => Some("a socket"),
+        () if kind.is_char_device() => Some("a device"),
+        () if kind.is_block_device() => Some("a block device"),
+        () => None,
+    }
+}
+
+/// Why a path cannot be read as a file: a pipe, which would be waited for without end, or a folder.
+///
+/// # Errors
+/// As an error of the operating system, for those who have none of their own.
+pub fn check(path: &Path) -> std::io::Result<()> {
+    let meta = std::fs::metadata(path)?;
+    let kind = match other_than_file(&meta) {
+        None if meta.is_dir() => "a folder",
+        None => return Ok(()),
+        Some(kind) => kind,
+    };
+    Err(IoError::new(ErrorKind::InvalidInput, format!("it is {kind}; give the path of a file")))
+}
+
+/// Opens a file for reading, and nothing else.
+///
+/// # Errors
+/// It is not there, cannot be read, or is a folder, a pipe, a socket or a device.
+pub fn open(path: &Path) -> std::io::Result<File> {
+    check(path)?;
+    // What became a pipe in between is not waited for.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    match other_than_file(&file.metadata()?) {
+        None => Ok(file),
+        Some(kind) => Err(IoError::new(
+            ErrorKind::InvalidInput,
+            format!("it is {kind}; give the path of a file"),
+        )),
+    }
+}
+
+/// Opens a text: a file, or a pipe that the shell handed over (`/dev/stdin`, `<(command)`).
+fn open_text(path: &Path) -> std::io::Result<File> {
+    let handed = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
+    match handed.iter().any(|start| path.starts_with(start)) {
+        true => File::open(path),
+        false => open(path),
+    }
+}
+
+/// The bytes of a file of text.
+///
+/// # Errors
+/// It cannot be opened or read, or has more bytes than that.
+pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let failed = |e| Error::io("read", path, e);
+    let mut bytes = vec![];
+    open_text(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    match bytes.len() as u64 > most {
+        true => {
+            let problem = format!("it has more than {} MiB", most >> 20);
+            Err(Error::file("read", path, problem, "is it the file that was meant?"))
+        }
+        false => Ok(bytes),
+    }
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// As [`read`]; it is no UTF-8.
+pub fn read_text(path: &Path, most: u64) -> Result<String> {
+    String::from_utf8(read(path, most)?)
+        .map_err(|_| Error::file("read", path, "it is no text", "give a file of text in UTF-8"))
+}
+
+/// So many bytes, all zero, to be read from a file that announces them.
+///
+/// # Errors
+/// They do not fit into the memory that is free.
+pub fn room(bytes: usize) -> Result<Vec<u8>, String> {
+    let mut room = reserved(bytes)?;
+    room.resize(bytes, 0);
+    Ok(room)
+}
+
+/// Room for so many items that a file announces; none of it is touched yet.
+///
+/// # Errors
+/// They do not fit into the memory that is free.
+pub fn reserved<T>(count: usize) -> Result<Vec<T>, String> {
+    let bytes = (count as u64).saturating_mul(size_of::<T>() as u64);
+    check_room(bytes)?;
+    let mut room = vec![];
+    room.try_reserve_exact(count).map_err(|_| no_room(bytes))?;
+    Ok(room)
+}
+
+/// The most bytes that a packed byte unpacks to: deflate's own limit is 1032.
+const MOST_PACKED: u64 = 1040;
+
+/// The most bytes that a packed byte of much data unpacks to, and from how many bytes on it is much.
+const MOST_PACKED_OF_MUCH: u64 = 200;
+const MUCH: u64 = 1 << 28;
+
+/// Refuses an announcement of more bytes than so many packed ones can hold, or data would ever be packed
+/// into.
+///
+/// # Errors
+/// It is one.
+pub fn check_packed(packed: u64, announced: u64) -> Result<(), String> {
+    let most = if announced > MUCH { MOST_PACKED_OF_MUCH } else { MOST_PACKED };
+    match announced > packed.saturating_mul(most) {
+        false => Ok(()),
+        true => Err(format!(
+            "announces {} and has {} of packed bytes, which no data are packed into",
+            size(announced),
+            size(packed)
+        )),
+    }
+}
+
+/// Whether a name stands in a zip archive twice: which of the two counts would depend on the reader.
+///
+/// # Errors
+/// It cannot be read.
+pub fn stands_twice<R>(file: &File, archive: &zip::ZipArchive<R>) -> std::io::Result<bool>
+where
+    R: Read + Seek,
+{
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(archive.central_directory_start()))?;
+    let (mut head, mut count) = ([0; 46], 0);
+    while reader.read_exact(&mut head).is_ok() && head.starts_with(b"PK\x01\x02") {
+        let length = |at: usize| i64::from(u16::from_le_bytes([head[at], head[at + 1]]));
+        reader.seek_relative(length(28) + length(30) + length(32))?;
+        count += 1;
+    }
+    Ok(count > archive.len())
+}
+
+/// Reads what a file announces, and no more; whether it ends there.
+///
+/// # Errors
+/// It is longer than the memory that is free, or cannot be read; fewer bytes are
+/// [`ErrorKind::UnexpectedEof`].
+pub fn read_announced(reader: &mut dyn Read, bytes: usize) -> std::io::Result<(Vec<u8>, bool)> {
+    let mut room = reserved(bytes).map_err(|said| IoError::new(ErrorKind::OutOfMemory, said))?;
+    reader.take(bytes as u64).read_to_end(&mut room)?;
+    match room.len() == bytes {
+        true => Ok((room, reader.read(&mut [0])? == 0)),
+        false => Err(ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Refuses what a file announces where it does not fit into the memory that is free.
+///
+/// # Errors
+/// How much it is, and how much is free.
+pub fn check_room(bytes: u64) -> Result<(), String> {
+    match free_memory() {
+        Some(free) if bytes > free => {
+            Err(format!("{}, and {} are free", no_room(bytes), size(free)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn no_room(bytes: u64) -> String {
+    format!("takes {} of memory", size(bytes))
+}
+
+/// The memory that is free on this machine, where that is known.
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Bytes as people write them.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{} KiB", bytes.div_ceil(1024)),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_told() {
+        let said = |path: &str| open(path.as_ref()).err().map(|e| e.to_string());
+        assert_eq!(said("/dev/zero"), Some("it is a device; give the path of a file".to_owned()));
+        assert_eq!(said("/dev"), Some("it is a folder; give the path of a file".to_owned()));
+        assert!(said("/dev/nothing-of-the-kind").is_some());
+    }
+
+    #[test]
+    fn room_is_asked_for() {
+        assert_eq!(room(3), Ok(vec![0; 3]));
+        assert!(room(usize::MAX / 2).is_err_and(|said| said.contains("GiB of memory")));
+    }
+}
