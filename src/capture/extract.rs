@@ -6,12 +6,12 @@ use tch::Tensor;
 use super::averaged::Averaged;
 use super::feed::{Consumer, Feed, ModelFeed, Place, Source, Subject};
 use super::judge::{Judged, Naming};
-use super::reduce::Reduce;
+use super::reduce::{Reduce, Tokens};
 use super::rows::first_not_finite;
 use super::{Progress, Timing};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
-use crate::torchscript::{Answer, Axes, real_parts, shape_text, tensors};
+use crate::torchscript::{Answer, Axes, Model, real_parts, shape_text, tensors};
 
 /// A model of which one layer, or the output, gives features.
 pub struct Extractor {
@@ -78,6 +78,42 @@ impl Extractor {
         let width = reduce.width(&shape);
         let rank = shape.len();
         Ok(Self { subject, reduce, axes, rank, width })
+    }
+
+    /// The model and the layer.
+    pub fn model(&mut self) -> &mut Model {
+        &mut self.subject.model
+    }
+
+    /// Makes ready for samples of another size, such as texts of another length, in place of those that
+    /// the layer was found with.
+    ///
+    /// # Errors
+    /// The model does not run on them, or they give features of another width.
+    pub fn resize(&mut self, sample: &Tensor) -> Result<()> {
+        let mut seen = None;
+        let axes = self.axes;
+        self.subject.model.run(sample, &mut |_, output| {
+            let real = real_parts(output, &axes);
+            seen =
+                Some(real.map_err(|e| tensors::torch_error("split complex numbers", &e))?.size());
+            Ok(Answer::Keep)
+        })?;
+        let (Some(shape), Some(layer)) = (seen, self.subject.layers.first_mut()) else {
+            return Ok(());
+        };
+        layer.shape = shape;
+        let width = self.reduce.width(&layer.canonical_shape());
+        if width == self.width {
+            return Ok(());
+        }
+        let problem = format!(
+            "its samples give {width} features with --reduce {}, those before them {}",
+            self.reduce, self.width
+        );
+        let remedy =
+            "use --reduce tokens-mean, cls or last, or give texts one length (--max-length)";
+        Err(Error::usage(problem, remedy))
     }
 
     /// D.
@@ -158,10 +194,14 @@ impl Extractor {
 ///
 /// # Errors
 /// The array has no rows or libtorch cannot hold it.
-pub fn reduced(output: &Tensor, reduce: Reduce, axes: Axes) -> Result<Array2<f64>> {
+pub fn reduced(
+    output: &Tensor,
+    reduce: Reduce,
+    (axes, tokens): (Axes, Tokens<'_>),
+) -> Result<Array2<f64>> {
     let rows = match reduce {
         Reduce::Flatten => reduce.rows(&axes.samples_first(output).contiguous(), 0)?,
-        _ => reduce.rows(output, axes.class_tokens.unwrap_or(0))?,
+        _ => reduce.rows(output, tokens)?,
     };
     tensors::to_matrix(&rows)
 }
@@ -207,13 +247,14 @@ struct Collector<'a, 'b> {
 
 impl Collector<'_, '_> {
     fn take(&mut self, at: Place<'_>, output: &Tensor) -> Result<()> {
-        let features = reduced(output, self.reduce, self.axes)?;
+        let tokens = Tokens { class: self.axes.class_tokens.unwrap_or(0), ..at.tokens };
+        let features = reduced(output, self.reduce, (self.axes, tokens))?;
         if !features.sum().is_finite() {
             self.check_finite(at, output)?;
         }
         self.batch.features = Some(features);
         self.batch.constant = at.constant(output);
-        self.batch.averaged.add(self.reduce, output, self.axes.class_tokens.unwrap_or(0))
+        self.batch.averaged.add(self.reduce, output, tokens)
     }
 
     fn check_finite(&self, at: Place<'_>, output: &Tensor) -> Result<()> {

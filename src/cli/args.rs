@@ -30,15 +30,22 @@ pub struct DataArgs {
     /// array for each input of a network; texts with --tokenizer
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     pub data: Option<PathBuf>,
-    /// Take --data for texts, a line a sample, and make token ids of them by this tokenizer.json
+    #[command(flatten)]
+    pub texts: TextArgs,
+    #[command(flatten)]
+    pub load: LoadArgs,
+}
+
+/// How texts become token ids.
+#[derive(Args)]
+pub struct TextArgs {
+    /// Take the data for texts, a line a sample, and make token ids of them by this tokenizer.json
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub tokenizer: Option<PathBuf>,
     /// Tokens a text is cut and padded to [default: as many as the longest has]
     #[arg(long, value_name = "N", requires = "tokenizer", help_heading = "Data",
           value_parser = limits::TOKENS)]
     pub max_length: Option<usize>,
-    #[command(flatten)]
-    pub load: LoadArgs,
 }
 
 /// How samples are chosen and read.

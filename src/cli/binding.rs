@@ -30,14 +30,38 @@ pub struct Bound {
 /// # Errors
 /// The number, names, types or shapes of the arrays are not those of the inputs.
 pub fn bind(model: &mut Model, data: &Dataset) -> Result<Bound> {
+    let (bound, parts) = found(model, data)?;
+    if !parts.is_empty() {
+        model.take(parts)?;
+    }
+    Ok(bound)
+}
+
+/// The same for further data of a model that was readied for other data.
+///
+/// # Errors
+/// As [`bind`]; the arrays do not go into the same inputs, or are of other types.
+pub fn bind_again(model: &mut Model, data: &Dataset) -> Result<Bound> {
+    let (bound, parts) = found(model, data)?;
+    if parts.is_empty() || model.take_again(parts) {
+        return Ok(bound);
+    }
+    let problem = format!("{} has other arrays than the data before it", data.path().display());
+    let remedy = "give all sets the same arrays, of the same types";
+    Err(Error::file("run", model.path(), problem, remedy))
+}
+
+/// What goes into a model, and how; nothing for pictures.
+fn found(model: &Model, data: &Dataset) -> Result<(Bound, Vec<Part>)> {
     let arrays = data.arrays();
     let arguments = model.arguments()?;
     if arrays.is_empty() {
-        return refuse_pictures(model, data, &arguments).map(|()| Bound::default());
+        return refuse_pictures(model, data, &arguments).map(|()| (Bound::default(), vec![]));
     }
     let ends = Ends { arrays: &arrays, arguments: &arguments, model: model.path(), data };
     let pairs = ends.pairs()?;
-    let warnings = ends.warnings(&pairs);
+    let mut warnings = ends.warnings(&pairs);
+    warnings.extend(ends.rounded(&pairs)?);
     let mut parts = vec![];
     for &(array, argument) in &pairs {
         parts.push(ends.part(array, argument)?);
@@ -45,8 +69,7 @@ pub fn bind(model: &mut Model, data: &Dataset) -> Result<Bound> {
     let is_plain = matches!(parts.as_slice(), [Part { values: Values::Batch, kind: None, .. }]);
     let inputs = pairs.iter().zip(&parts).map(|(&(array, _), part)| fed(&arrays[array], part));
     let inputs = if is_plain { vec![] } else { inputs.collect() };
-    model.take(parts)?;
-    Ok(Bound { inputs, warnings })
+    Ok((Bound { inputs, warnings }, parts))
 }
 
 /// Refuses pictures where the input they would go into takes whole numbers.
@@ -169,6 +192,24 @@ impl Ends<'_> {
             warnings.push(Warning::new("inputs-by-order", model.to_string(), text));
         }
         warnings
+    }
+
+    /// A warning of float64 that are read as float32.
+    fn rounded(&self, pairs: &[(usize, usize)]) -> Result<Option<Warning>> {
+        let rounded = self.data.rounded()?;
+        let taken = pairs.iter().map(|&(array, _)| &self.arrays[array]);
+        let all: Vec<&InputArray> = taken.filter(|array| rounded.contains(&array.name)).collect();
+        let Some(first) = all.first() else { return Ok(None) };
+        let names: Vec<&str> = all.iter().map(|array| array.name.as_str()).collect();
+        let called = match names.as_slice() {
+            [_] => self.called(first),
+            names => format!("{} of {}", few("array", names), self.data.path().display()),
+        };
+        let text = format!(
+            "{called} is float64, and samples are read as float32: values are rounded to 7 digits on their way into {}",
+            self.model.display()
+        );
+        Ok(Some(Warning::new("inputs-rounded", names.join(", "), text)))
     }
 
     fn part(&self, array: usize, argument: usize) -> Result<Part> {

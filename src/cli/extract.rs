@@ -3,22 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::args::{self, LoadArgs, ModelArgs, OutputArgs, PreprocessArgs};
+use super::args::{self, LoadArgs, ModelArgs, OutputArgs, PreprocessArgs, TextArgs};
 use super::axes;
+use super::binding::bind_again;
 use super::limits;
 use super::output::Messages;
 use super::{accuracy, inputs, settings};
 use crate::capture::extract::{Extractor, Pass, Sink};
 use crate::capture::{Judged, Naming, Reduce, Source, Timing, first_samples};
-use crate::data::{ArrayLayout, Channels, Dataset, Preprocess, Preset, Range, Resize, Summary};
+use crate::data::{
+    ArrayLayout, Channels, Dataset, InputArray, Preprocess, Preset, Range, Resize, Summary,
+};
 use crate::error::{Error, Result};
 use crate::report::{ModelInput, Warning};
 use crate::torchscript::device;
+use tch::Tensor;
 
 /// Where features come from.
 #[derive(clap::Args)]
 pub struct ExtractArgs {
-    /// The model that gives the features of images: .pt2 of torch.export, or TorchScript
+    /// The model that gives the features of images, of arrays for its inputs or of texts: .pt2 of torch.export, or TorchScript
     #[arg(long, value_name = "MODEL", help_heading = "Features")]
     pub model: Option<PathBuf>,
     /// The layer whose output they are, or NAME:input for the input of the last linear layer; of
@@ -37,6 +41,8 @@ pub struct ExtractArgs {
     pub memory: u64,
     #[command(flatten)]
     pub outputs: OutputArgs,
+    #[command(flatten)]
+    pub texts: TextArgs,
     #[command(flatten)]
     pub load: LoadArgs,
     #[command(flatten)]
@@ -75,6 +81,8 @@ pub struct Ready {
     pub device: String,
     /// Whether it is an extractor for FID, which takes bytes.
     takes_bytes: bool,
+    /// The arrays of the set that it is ready for; none for images.
+    arrays: Vec<InputArray>,
     warnings: Vec<Warning>,
 }
 
@@ -140,9 +148,13 @@ impl<'a> Features<'a> {
     /// It cannot be opened.
     pub fn open(&self, path: &Path, labels: bool) -> Result<Dataset> {
         let layout = self.layout;
-        let dataset = match labels {
-            true => Dataset::open_as(path, layout),
+        let arrays = || match labels {
+            true => Dataset::open_inputs(path, layout),
             false => Dataset::open_for_samples(path, layout),
+        };
+        let dataset = match is_array(path) || path.is_dir() {
+            true => arrays(),
+            false => self.args.texts.open(path, arrays),
         };
         dataset?.subset(self.args.load.limit, self.args.load.seed)
     }
@@ -154,7 +166,10 @@ impl<'a> Features<'a> {
     pub fn prepare(&mut self, dataset: &Dataset) -> Result<&Ready> {
         self.check_default(dataset)?;
         let ready = match self.ready.take() {
-            Some(ready) => ready,
+            Some(mut ready) => {
+                self.fit(&mut ready, dataset)?;
+                ready
+            }
             None => {
                 let loading = Instant::now();
                 let ready = self.load(dataset)?;
@@ -163,6 +178,44 @@ impl<'a> Features<'a> {
             }
         };
         Ok(self.ready.insert(ready))
+    }
+
+    /// Makes the model ready for the arrays of a set that are not those of the set before it.
+    fn fit(&self, ready: &mut Ready, dataset: &Dataset) -> Result<()> {
+        let arrays = dataset.arrays();
+        if arrays == ready.arrays {
+            return Ok(());
+        }
+        if arrays.is_empty() != ready.arrays.is_empty() {
+            let (own, before) = match arrays.is_empty() {
+                true => ("images", "arrays or texts"),
+                false => ("rows of numbers and no images", "images"),
+            };
+            return Err(unfit(
+                dataset,
+                &format!("it holds {own}, and the sets before it {before}"),
+            ));
+        }
+        ready.warnings.extend(bind_again(ready.extractor.model(), dataset)?.warnings);
+        let sample = self.sample(dataset, &ready.preprocess)?;
+        ready.extractor.resize(&sample).map_err(|error| match error {
+            Error::Usage { problem, remedy } => {
+                Error::file("measure", dataset.path(), problem, remedy)
+            }
+            other => other,
+        })?;
+        ready.arrays = arrays;
+        Ok(())
+    }
+
+    /// The first two samples as the model takes them.
+    fn sample(&self, dataset: &Dataset, preprocess: &Preprocess) -> Result<Tensor> {
+        let source = Source {
+            dataset,
+            preprocess: std::slice::from_ref(preprocess),
+            load: self.args.load.options(self.args.run.threads()),
+        };
+        Ok(first_samples(&source, 2)?.remove(0))
     }
 
     /// Where nothing was said of preprocessing, all sets must have the same default: which one is
@@ -185,8 +238,11 @@ impl<'a> Features<'a> {
 
     fn load(&self, dataset: &Dataset) -> Result<Ready> {
         let path = self.args.model.as_ref().ok_or_else(|| {
-            let problem =
-                format!("{} holds images, and no model was given", dataset.path().display());
+            let problem = format!(
+                "{} holds {}, and no model was given",
+                dataset.path().display(),
+                what(dataset)
+            );
             Error::usage(problem, "name the model that gives their features with --model FILE.pt")
         })?;
         let execution = self.args.run.execution()?;
@@ -196,15 +252,11 @@ impl<'a> Features<'a> {
         loaded.choose_output(&self.args.outputs);
         let takes_bytes = loaded.model.is_feature_extractor();
         let preprocess = self.steps(dataset, path, takes_bytes)?;
-        let source = Source {
-            dataset,
-            preprocess: std::slice::from_ref(&preprocess),
-            load: self.args.load.options(self.args.run.threads()),
-        };
-        let sample = first_samples(&source, 2)?.remove(0);
+        let sample = self.sample(dataset, &preprocess)?;
+        loaded.feed(dataset)?;
         let layer = self.args.layer.as_deref();
-        let (mut subject, record, mut warnings) =
-            loaded.into_extractor(&sample, layer, &execution)?;
+        let extractor = loaded.into_extractor(&sample, layer, &execution);
+        let (mut subject, record, mut warnings) = extractor.map_err(|e| no_inputs(dataset, e))?;
         inputs::check_output(&mut subject.model, &sample)?;
         let of_layers = std::slice::from_ref(&subject);
         warnings.extend(axes::check(of_layers, self.args.reduce)?);
@@ -221,7 +273,18 @@ impl<'a> Features<'a> {
             Warning::new("channel-axis-unknown", OUTPUT, text)
         }));
         self.messages.note(&format!("features: {layer} of {model}, D = {width}"));
-        Ok(Ready { extractor, record, preprocess, layer, width, device, takes_bytes, warnings })
+        let arrays = dataset.arrays();
+        Ok(Ready {
+            extractor,
+            record,
+            preprocess,
+            layer,
+            width,
+            device,
+            takes_bytes,
+            arrays,
+            warnings,
+        })
     }
 
     /// What is done to the samples. An extractor for FID takes bytes, 0 to 255, and normalises them
@@ -275,4 +338,35 @@ impl<'a> Features<'a> {
         ready.judge(dataset, judged, self.messages);
         Ok(summary)
     }
+}
+
+/// Whether a file's name is one of arrays.
+pub fn is_array(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    matches!(ending.as_deref(), Some("npy" | "npz" | "safetensors"))
+}
+
+/// The error for a set that is none of what the model takes.
+fn unfit(dataset: &Dataset, problem: &str) -> Error {
+    let remedy = "leave --model out where all sets are features, or give what the model takes";
+    Error::file("measure", dataset.path(), problem, remedy)
+}
+
+/// Where a model does not run on rows of floats, these may be features.
+fn no_inputs(dataset: &Dataset, error: Error) -> Error {
+    match (dataset.arrays().as_slice(), &error) {
+        ([one], Error::Model { path, problem, .. }) if one.is_float => {
+            let model = path.display();
+            let problem = format!(
+                "it holds rows of numbers and no images, and {model} does not run on these: {problem}"
+            );
+            unfit(dataset, &problem)
+        }
+        _ => error,
+    }
+}
+
+/// What a set without features holds.
+fn what(dataset: &Dataset) -> &'static str {
+    if dataset.tokenized().is_some() { "texts" } else { "images" }
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
+use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, TextArgs};
 use super::given::refuse_tensors;
+use super::names::few;
 use super::output::Messages;
 use super::own_steps;
 use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize, Tokenizing};
@@ -20,8 +21,12 @@ impl DataArgs {
     /// # Errors
     /// No data was given, or it cannot be opened.
     pub fn open(&self) -> Result<Dataset> {
-        match &self.tokenizer {
-            None => self.chosen(Dataset::open_as(self.path()?, self.load.layout)?),
+        match &self.texts.tokenizer {
+            None => {
+                let dataset = Dataset::open_inputs(self.path()?, self.load.layout)?;
+                refuse_several(&dataset)?;
+                self.chosen(dataset)
+            }
             Some(_) => Err(Error::usage(
                 "--tokenizer makes token ids of texts, and this command takes images",
                 "leave it out, and give images as --data",
@@ -35,20 +40,8 @@ impl DataArgs {
     /// As [`DataArgs::open`].
     pub fn open_inputs(&self) -> Result<Dataset> {
         let path = self.path()?;
-        match &self.tokenizer {
-            Some(tokenizer) => {
-                let tokenizer = tokenizer.clone();
-                let how = Tokenizing { tokenizer, max_length: self.max_length };
-                self.chosen(Dataset::open_texts(path, &how)?)
-            }
-            None if path.extension().is_some_and(|end| end == "txt") => Err(Error::file(
-                "open",
-                path,
-                "it holds texts, and nothing says how they become token ids",
-                "give the network's tokenizer.json with --tokenizer",
-            )),
-            None => self.chosen(Dataset::open_inputs(path, self.load.layout)?),
-        }
+        let other = || Dataset::open_inputs(path, self.load.layout);
+        self.chosen(self.texts.open(path, other)?)
     }
 
     fn path(&self) -> Result<&Path> {
@@ -65,6 +58,29 @@ impl DataArgs {
                 Err(Error::file("open", dataset.path(), problem, "leave --layout out"))
             }
             _ => dataset.subset(self.load.limit, self.load.seed),
+        }
+    }
+}
+
+impl TextArgs {
+    /// Opens texts where a tokenizer was given, and what `other` does where none was.
+    ///
+    /// # Errors
+    /// It cannot be opened, or holds texts without a tokenizer.
+    pub fn open(&self, path: &Path, other: impl FnOnce() -> Result<Dataset>) -> Result<Dataset> {
+        match &self.tokenizer {
+            Some(tokenizer) => {
+                let tokenizer = tokenizer.clone();
+                let how = Tokenizing { tokenizer, max_length: self.max_length };
+                Dataset::open_texts(path, &how)
+            }
+            None if path.extension().is_some_and(|end| end == "txt") => Err(Error::file(
+                "open",
+                path,
+                "it holds texts, and nothing says how they become token ids",
+                "give the network's tokenizer.json with --tokenizer",
+            )),
+            None => other(),
         }
     }
 }
@@ -161,6 +177,21 @@ impl PreprocessBArgs {
         steps.validate()?;
         Ok(steps)
     }
+}
+
+/// Refuses arrays for several inputs.
+fn refuse_several(dataset: &Dataset) -> Result<()> {
+    let arrays = dataset.arrays();
+    let names: Vec<&str> = arrays.iter().map(|array| array.name.as_str()).collect();
+    if names.len() < 2 {
+        return Ok(());
+    }
+    let problem = format!(
+        "it holds {} for several inputs, and this command takes one: images",
+        few("array", &names)
+    );
+    let remedy = "name the array of images \"images\", or give a network of one input";
+    Err(Error::file("open", dataset.path(), problem, remedy))
 }
 
 /// A resizing of FID tools brings its own interpolation, and nothing is cropped after it unless that

@@ -1,6 +1,6 @@
 //! An opened data source and the samples chosen from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 
 /// The array that is 0 where a sample is padding.
 const MASK: &str = "attention_mask";
+
+/// Samples that are looked at for what float32 does not hold.
+const LOOKED_AT: usize = 16;
 
 /// Raised when a decoder comes to give other pixels; 2: JPEG by libjpeg-turbo.
 const DECODERS: u32 = 2;
@@ -61,14 +64,14 @@ impl Dataset {
         Self::opened(path, Opening { layout, ..Opening::default() })
     }
 
-    /// As [`Dataset::open_as`] where labels are of no great use: those that are no classes are left out
-    /// ([`Dataset::labels_left_out`]).
+    /// As [`Dataset::open_inputs`] where labels are of no great use: those that are no classes are left
+    /// out ([`Dataset::labels_left_out`]).
     ///
     /// # Errors
     ///
-    /// As [`Dataset::open_as`], but for labels.
+    /// As [`Dataset::open_inputs`], but for labels.
     pub fn open_for_samples(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
-        Self::opened(path, Opening { layout, without_wrong_labels: true, several: false })
+        Self::opened(path, Opening { layout, without_wrong_labels: true, several: true })
     }
 
     /// As [`Dataset::open_as`], for networks of several inputs too: where a file has several arrays and
@@ -117,6 +120,30 @@ impl Dataset {
             &[tokens] if arrays.len() > 1 => Some((before, tokens)),
             _ => None,
         }
+    }
+
+    /// The names of arrays of float64 whose first rows float32, as which they are read, does not hold.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    pub fn rounded(&self) -> Result<Vec<String>> {
+        let (mut bytes, mut rounded) = (vec![], BTreeSet::new());
+        let arrays = if self.tokenized().is_some() { vec![] } else { self.arrays() };
+        let all =
+            if arrays.iter().any(InputArray::is_double) { self.len().min(LOOKED_AT) } else { 0 };
+        for i in 0..all {
+            self.read(i, &mut bytes)?;
+            let mut rest = bytes.as_slice();
+            for array in &arrays {
+                let (row, others) = rest.split_at(array.bytes().min(rest.len()));
+                rest = others;
+                if array.is_double() && beyond_float32(row) {
+                    rounded.insert(array.name.clone());
+                }
+            }
+        }
+        Ok(rounded.into_iter().collect())
     }
 
     /// The arrays whose rows make a sample, one after the other; none for pictures.
@@ -364,6 +391,12 @@ impl Dataset {
     ) -> Result<Sample<'a>> {
         self.source.decode(self.chosen[i], bytes, spare)
     }
+}
+
+/// Whether float32 rounds any of these float64.
+fn beyond_float32(row: &[u8]) -> bool {
+    let values = row.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes));
+    values.into_iter().any(|value| value.is_finite() && f64::from(value as f32) != value)
 }
 
 /// Positions of `count` samples, the classes in turn, ascending.

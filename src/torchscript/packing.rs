@@ -229,6 +229,23 @@ impl Model {
         Ok(())
     }
 
+    /// The same for further batches that hold the same inputs, maybe of other sizes or at other places;
+    /// false where they do not.
+    pub fn take_again(&mut self, parts: Vec<Part>) -> bool {
+        let fits = |(old, new): (&Part, &Part)| {
+            let whole = old.kind.is_some_and(is_whole);
+            old.argument == new.argument && (!whole || new.kind.is_some_and(is_whole))
+        };
+        let old = &mut self.packing.parts;
+        if old.len() != parts.len() || !old.iter().zip(&parts).all(fits) {
+            return false;
+        }
+        for (old, new) in old.iter_mut().zip(parts) {
+            old.values = new.values;
+        }
+        true
+    }
+
     /// Gives an argument of `forward` (from 1) a value in every run.
     ///
     /// # Errors

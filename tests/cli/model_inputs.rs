@@ -204,11 +204,31 @@ fn ids_that_are_not_of_the_vocabulary() {
 
 #[test]
 fn image_commands_take_one_array() {
-    for command in ["saliency", "maps", "sensitivity"] {
+    for command in ["saliency", "maps"] {
         fails(
             &format!("{command} {{inputs/bert.pt2}} --data {{inputs/bert.npz}}"),
-            &["none of its arrays", "images"],
+            &["2 arrays (input_ids, attention_mask)", "images"],
         );
+    }
+    let line = "saliency {inputs/gpt2.pt2} --data {inputs/ids.npy}";
+    fails(line, &["maps are of images", "token ids"]);
+}
+
+#[test]
+fn channels_behind_ids_and_masks_are_probed() {
+    let found = report(
+        "sensitivity {inputs/classes.pt2} --data {inputs/bert.npz} --layer act --perturb none",
+    );
+    let golden = &cases()["classes"];
+    let near = |found: &Value, wanted: &Value| {
+        let (found, wanted) = (found.as_f64().unwrap(), wanted.as_f64().unwrap());
+        assert!((found - wanted).abs() <= TWIN, "{found}, not {wanted}");
+    };
+    near(&found["results"]["mean_logit"], &golden["mean_logit"]);
+    let channels = found["results"]["layers"][0]["channels"].as_array().unwrap();
+    assert_eq!(channels.len(), 6);
+    for (channel, wanted) in channels.iter().zip(golden["drop_zero"].as_array().unwrap()) {
+        near(&channel["drop_zero"], wanted);
     }
 }
 
@@ -335,6 +355,66 @@ fn the_number_of_padding_tokens_changes_nothing() {
     let (longest, more) = (report(&line), report(&format!("{line} --max-length 20")));
     assert_eq!(longest["inputs"]["data"]["tokens"]["length"], 9);
     assert_near(&matrix(&longest, "cka"), &matrix(&more, "cka"), 1e-9);
+}
+
+/// Texts of two lengths, and the same texts as ids and masks in the place of one.
+#[test]
+fn sets_of_texts_are_measured_by_a_layer() {
+    let cases = cases();
+    let golden = &cases["sets"];
+    let folder = tempfile::tempdir().unwrap();
+    let others = folder.path().join("others.txt");
+    let lines: Vec<&str> =
+        golden["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    std::fs::write(&others, lines.join("\n")).unwrap();
+    let options = "--model {inputs/bert.pt2} --layer encoder.layer.1 --reduce tokens-mean \
+                   --tokenizer {inputs/tokenizer.json}";
+    let line = format!("fid {{inputs/texts.txt}} {} {options} --batch-size 3", others.display());
+    let found = report(&line);
+    let fid = found["results"]["candidates"][0]["fid"].as_f64().unwrap();
+    let wanted = golden["fid"].as_f64().unwrap();
+    assert!((fid - wanted).abs() <= TWIN * wanted, "{fid}, not {wanted}");
+    let stats = folder.path().join("texts.npz");
+    done(&format!("stats {{inputs/texts.txt}} {options} -o {}", stats.display()));
+    let mut file = ndarray_npy::NpzReader::new(std::fs::File::open(&stats).unwrap()).unwrap();
+    let mean: ndarray::Array1<f64> = file.by_name("mu").unwrap();
+    for (found, wanted) in mean.iter().zip(golden["mean"].as_array().unwrap()) {
+        assert!((found - wanted.as_f64().unwrap()).abs() <= TWIN, "{mean}");
+    }
+    let found =
+        report(&format!("distance {{inputs/texts.txt}} {} {options} --k 2", others.display()));
+    assert_eq!(found["results"]["n"], lines.len());
+    let flat = options.replace("tokens-mean", "flatten");
+    fails(&format!("distance {{inputs/texts.txt}} {} {flat}", others.display()), &["--max-length"]);
+    let cut = format!("fid {} {{inputs/texts.txt}} {options} --max-length 6", stats.display());
+    let run = repsim(words(&cut));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("made with tokens by"), "{}", run.stderr);
+    assert!(run.stderr.contains(", 6 of them"), "{}", run.stderr);
+    let line = format!("fid {} {{inputs/bert.npz}} {options}", stats.display());
+    assert_eq!(warned(&report(&line)), ["few-samples"]);
+}
+
+fn warned(report: &Value) -> Vec<&str> {
+    let warnings = report["warnings"].as_array().unwrap().iter();
+    warnings.map(|warning| warning["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn float64_that_float32_does_not_hold_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.npy");
+    let told = |values: &Array2<f64>, model: &str| {
+        write_npy(&file, values).unwrap();
+        let found = report(&format!("cka {{inputs/{model}.pt}} --data {}", file.display()));
+        let warnings = found["warnings"].as_array().unwrap().clone();
+        warnings.into_iter().filter(|w| w["code"] == "inputs-rounded").count()
+    };
+    let exact = Array2::from_shape_fn((8, 7), |(i, j)| (i * 7 + j * j) as f64 / 8.0);
+    let other = exact.mapv(|value| value / 3.0);
+    for model in ["double", "adder"] {
+        assert_eq!((told(&exact, model), told(&other, model)), (0, 1), "{model}");
+    }
 }
 
 #[test]

@@ -113,10 +113,14 @@ fn open(args: &Args) -> Result<Dataset> {
     let dataset = args.data.open()?;
     match dataset.has_images() {
         true => Ok(dataset),
-        false => Err(Error::usage(
-            "saliency maps are of images, and the data are rows of numbers",
-            "give images with --data",
-        )),
+        false => {
+            let ids = dataset.arrays().iter().any(|array| !array.is_float);
+            let data = if ids { "whole numbers, such as token ids" } else { "rows of numbers" };
+            Err(Error::usage(
+                format!("saliency maps are of images, and the data are {data}"),
+                "give images with --data; `repsim cka` and `repsim distance` take other inputs",
+            ))
+        }
     }
 }
 

@@ -72,7 +72,7 @@ struct Record {
 
 fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let loading = Instant::now();
-    let dataset = args.data.open()?;
+    let dataset = args.data.open_inputs()?;
     let execution = args.run.execution()?;
     let preprocess = args.preprocess.for_model(&dataset, &args.model)?;
     let (mut plan, unperturbed) = args.robustness(&dataset, &preprocess)?;
@@ -81,7 +81,8 @@ fn examine(args: &Args, messages: &Messages) -> Result<SensitivityReport> {
     let samples = first_samples(&source, 2)?.swap_remove(0);
     let loaded = inputs::load_all(slice::from_ref(&args.model), &args.run)?;
     let loaded = loaded.into_iter().next();
-    let loaded = loaded.ok_or_else(|| Error::usage("no model was given", "name one"))?;
+    let mut loaded = loaded.ok_or_else(|| Error::usage("no model was given", "name one"))?;
+    loaded.feed(&dataset)?;
     let wanted = (args.layer.as_slice(), args.target.output_index);
     let (mut subject, model, mut warnings) =
         loaded.into_probed(&samples, wanted, (&execution, messages))?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::extract::is_array;
 use super::{Keep, Sets};
 use crate::data::features::{StoredSet, open_set};
 use crate::data::statistics::Statistics;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// What a path holds.
 pub(super) enum Contents {
-    /// Images, for a model.
+    /// Images, arrays or texts, for a model.
     Images(Dataset),
     /// Features, and classes beside them.
     Features(StoredSet),
@@ -55,20 +56,13 @@ impl Sets<'_> {
         self.features.open(path, self.keep == Keep::Classes)
     }
 
-    /// What a path holds. With a model every set is taken as images.
+    /// What a path holds. With a model every set is taken as what goes into it.
     pub(super) fn contents(&self, path: &Path) -> Result<Contents> {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let is_array = matches!(ending.as_deref(), Some("npy" | "npz" | "safetensors"));
-        if !is_array || path.is_dir() {
+        if !is_array(path) || path.is_dir() {
             return self.open(path).map(Contents::Images);
         }
         if self.args.model.is_some() {
-            let dataset = self.open(path)?;
-            return if dataset.has_images() {
-                Ok(Contents::Images(dataset))
-            } else {
-                Err(no_images(path))
-            };
+            return self.open(path).map(Contents::Images);
         }
         let set = open_set(path, self.args.layer.as_deref())?;
         if set.is_pictures {
@@ -82,11 +76,4 @@ impl Sets<'_> {
         }
         Ok(Contents::Features(set))
     }
-}
-
-fn no_images(path: &Path) -> Error {
-    let problem = "it holds rows of numbers and no images, and --model runs on images";
-    let remedy = "leave --model out where all sets are features, or give images (uint8 or float, \
-                  N×H×W×C or N×C×H×W)";
-    Error::file("take images from", path, problem, remedy)
 }

@@ -25,7 +25,7 @@ use crate::capture::Averaged;
 use crate::capture::extract::reduced;
 use crate::data::features::StoredFeature;
 use crate::data::statistics::{Origin, Statistics};
-use crate::data::{Dataset, Enlarged, Summary};
+use crate::data::{Dataset, Enlarged, Summary, Tokenized};
 use crate::error::{Error, Result};
 use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
@@ -39,6 +39,7 @@ use crate::torchscript::{Axes, By, libtorch_version, native, tensors};
 use self::contents::Contents;
 
 pub use self::collect::Collected;
+use self::origin::TOKENS;
 pub use self::origin::check_same;
 
 /// A set that was measured.
@@ -242,7 +243,8 @@ impl<'a> Sets<'a> {
         for first in (0..feature.count()).step_by(ROWS) {
             let values = feature.rows(first, ROWS.min(feature.count() - first))?;
             let values = axes.canonical(&tensors::from_array(&values)?);
-            let rows = reduced(&values, reduce, axes)?;
+            let class = axes.class_tokens.unwrap_or(0);
+            let rows = reduced(&values, reduce, (axes, class.into()))?;
             check_finite(path, (&feature.name(), first), &rows)?;
             let mut averaged = Averaged::default();
             averaged.add(reduce, &values, 0)?;
@@ -406,14 +408,14 @@ impl<'a> Sets<'a> {
             preprocess: Some(ready.preprocess.clone()),
             fingerprint,
             optimize: !self.args.run.no_optimize,
-            run: self.run_options(&ready.record),
+            run: self.run_options(&ready.record, dataset.tokenized()),
             channel_axis: ready.channel_axis(),
             pixels: Some(dataset.pixels()),
         })
     }
 
     /// What of the command changes what the model gives, beside its layer and the data.
-    fn run_options(&self, record: &ModelInput) -> Vec<String> {
+    fn run_options(&self, record: &ModelInput, tokenized: Option<&Tokenized>) -> Vec<String> {
         let run = &self.args.run;
         let mut options: Vec<String> =
             run.input.iter().map(|given| format!("input {}", given.text)).collect();
@@ -422,6 +424,11 @@ impl<'a> Sets<'a> {
         options.extend(record.draw_seed.map(|seed| format!("draws {seed}")));
         options.extend(record.dtype.iter().map(|dtype| format!("in {dtype}")));
         options.extend(run.keep_state.then(|| "keeps state".to_owned()));
+        options.extend(tokenized.map(|made| {
+            let length = self.args.texts.max_length;
+            let cut = length.map_or(String::new(), |length| format!(", {length} of them"));
+            format!("{TOKENS} {}{cut}", made.sha256)
+        }));
         options
     }
 
@@ -435,6 +442,7 @@ impl<'a> Sets<'a> {
         ));
         let data = DataInput::new(dataset, Some(summary), &preprocess);
         let mut warnings = notices::of_data(&data);
+        warnings.extend(notices::of_padding(&data, self.args.reduce));
         warnings.extend(notices::of_labels(dataset));
         self.warnings.extend(
             warnings.into_iter().filter(|w| w.code != notices::ENLARGED || !self.told_enlarged),

@@ -4,6 +4,9 @@ use crate::data::Preprocess;
 use crate::data::statistics::Origin;
 use crate::error::{Error, Result};
 
+/// How what is recorded of a tokenizer begins.
+pub const TOKENS: &str = "tokens by";
+
 /// Two sets must have been made in the same way, where that is known of both.
 ///
 /// # Errors
@@ -25,6 +28,14 @@ pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
         (Some(a), Some(b)) if !a.same_result(b) => Some(steps_apart(a, b)),
         _ => None,
     };
+    // Arrays of ids do not say which tokenizer made them.
+    let tokens = |o: &Origin| o.run.iter().any(|option| option.starts_with(TOKENS));
+    let both = tokens(reference) && tokens(candidate);
+    let run = |o: &Origin| {
+        let told = o.run.iter().filter(|option| both || !option.starts_with(TOKENS));
+        let options: Vec<&str> = told.map(String::as_str).collect();
+        if options.is_empty() { "no such options".to_owned() } else { options.join(", ") }
+    };
     let network = |o: &Origin| (o.model_sha256.clone(), o.weights.clone());
     let (a, b) = if network(reference) != network(candidate) {
         (model(reference), model(candidate))
@@ -32,12 +43,14 @@ pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
         (layer(reference), layer(candidate))
     } else if let Some(apart) = apart {
         apart
+    } else if run(reference) != run(candidate) {
+        (run(reference), run(candidate))
     } else {
         return Ok(());
     };
     Err(Error::usage(
         format!("it cannot be compared: the reference was made with {a}, it with {b}"),
-        "make both with the same --model, --weights, --layer, --reduce and preprocessing",
+        "make both with the same --model, --weights, --layer, --reduce, preprocessing and other options",
     ))
 }
 

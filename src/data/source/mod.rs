@@ -102,15 +102,28 @@ pub struct InputArray {
     pub dtype: String,
     /// Whether these are floats.
     pub is_float: bool,
+    /// Bytes of one element.
+    pub size: usize,
 }
 
 impl InputArray {
+    /// Bytes of the row of a sample.
+    pub(super) fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.size
+    }
+
+    /// Whether its elements are float64.
+    pub(super) fn is_double(&self) -> bool {
+        self.is_float && self.size == 8
+    }
+
     fn of(array: &Stored) -> Self {
         Self {
             name: array.name.clone(),
             shape: array.row_shape().to_vec(),
             dtype: array.dtype.to_string(),
             is_float: array.dtype.is_float(),
+            size: array.dtype.size(),
         }
     }
 }

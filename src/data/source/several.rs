@@ -19,6 +19,8 @@ pub(super) struct Several {
     /// Floats of a sample, as a shape.
     length: [usize; 1],
     labels: Option<Vec<usize>>,
+    /// Why labels that are there were left out.
+    left_out: Option<String>,
 }
 
 /// Opens the array of samples of a file, or all its arrays where none is alone or called so.
@@ -30,17 +32,17 @@ pub(super) fn open(kind: SourceKind, path: &Path, how: Opening) -> Result<Arc<dy
     let names: Vec<String> =
         with_rows(file.as_mut())?.into_iter().filter(|name| name != LABELS).collect();
     match samples_and_labels(file.as_mut(), path) {
-        Err(_) if names.len() > 1 => Several::open(kind, path, file.as_mut(), &names),
+        Err(_) if names.len() > 1 => Several::open((kind, path), file.as_mut(), &names, how),
         _ => ArraySource::open(kind, path, how),
     }
 }
 
 impl Several {
     fn open(
-        kind: SourceKind,
-        path: &Path,
+        (kind, path): (SourceKind, &Path),
         file: &mut dyn Arrays,
         names: &[String],
+        how: Opening,
     ) -> Result<Arc<dyn Source>> {
         let found: Result<Vec<Stored>> = names.iter().map(|name| file.array(name)).collect();
         let found = found?;
@@ -53,12 +55,16 @@ impl Several {
                 format!("give as many rows to each of {}", path.display()),
             ));
         }
-        let labels = match file.names().iter().any(|name| name == LABELS) {
-            true => Some(labels(&file.array(LABELS)?, &first.shape)?),
+        let found_labels = match file.names().iter().any(|name| name == LABELS) {
+            true => Some(labels(&file.array(LABELS)?, &first.shape)),
             false => None,
         };
+        let (labels, left_out) = match found_labels.transpose() {
+            Err(error) if how.without_wrong_labels => (None, Some(error.to_string())),
+            found => (found?, None),
+        };
         let length = [found.iter().map(|array| array.row_shape().iter().product::<usize>()).sum()];
-        Ok(Arc::new(Self { kind, arrays: found, length, labels }))
+        Ok(Arc::new(Self { kind, arrays: found, length, labels, left_out }))
     }
 }
 
@@ -77,6 +83,10 @@ impl Source for Several {
 
     fn labels(&self) -> Option<&[usize]> {
         self.labels.as_deref()
+    }
+
+    fn labels_left_out(&self) -> Option<&str> {
+        self.left_out.as_deref()
     }
 
     fn arrays(&self) -> Vec<InputArray> {

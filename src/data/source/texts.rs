@@ -158,6 +158,7 @@ impl Source for Texts {
             shape: vec![self.made.length],
             dtype: "int64".to_owned(),
             is_float: false,
+            size: 8,
         };
         NAMES.iter().map(array).collect()
     }

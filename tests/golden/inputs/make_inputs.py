@@ -64,6 +64,38 @@ class Embedded(nn.Module):
         return self.fc(self.embed(ids).mean(1))
 
 
+class Classes(nn.Module):
+    """Classes of texts: a mean over the tokens that the mask leaves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(VOCABULARY, 8)
+        self.body = nn.Linear(8, 6)
+        self.act = nn.ReLU()
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        tokens = self.act(self.body(self.embed(input_ids)))
+        weights = attention_mask[..., None].to(tokens.dtype)
+        return self.fc((tokens * weights).sum(1) / weights.sum(1))
+
+
+def falls(model: Classes, given: dict[str, Tensor]) -> dict[str, Any]:
+    """How far the logit of the predicted class falls, on average, with each channel of `act` zeroed."""
+    with torch.no_grad():
+        logits = model(**given)
+        best = logits.argmax(1, keepdim=True)
+        score = logits.gather(1, best).mean()
+        found = []
+        for channel in range(6):
+            zeroed = model.act.register_forward_hook(
+                lambda _m, _i, out, c=channel: out.index_fill(-1, torch.tensor([c]), 0)
+            )
+            found.append((score - model(**given).gather(1, best).mean()).item())
+            zeroed.remove()
+    return {"mean_logit": score.item(), "drop_zero": found}
+
+
 class Recurrent(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -175,6 +207,27 @@ TEXTS = [
 ]
 
 
+OTHERS = ["The sky", "a cat ran", "A wolf sat near the tree .", "the bird", "a dog flew"]
+
+
+def features(bert: BertModel, words: Tokenizer, texts: list[str]) -> np.ndarray:
+    """Means over the tokens of the texts, padded to the longest, behind the last layer."""
+    encoded = words.encode_batch(texts)
+    ids = torch.tensor([one.ids for one in encoded])
+    mask = torch.tensor([one.attention_mask for one in encoded])
+    heard = hear(bert, input_ids=ids, attention_mask=mask)["encoder.layer.1"]
+    return ((heard * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
+
+
+def distances(sets: list[np.ndarray]) -> dict[str, Any]:
+    """Fréchet distance of two sets of fewer samples than features: the trace of the root of the product of
+    their covariances is the sum of the singular values of the product of their centred rows."""
+    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in sets)
+    root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    between = ((sets[0].mean(0) - sets[1].mean(0)) ** 2).sum()
+    return {"fid": between + (a**2).sum() + (b**2).sum() - 2 * root, "mean": sets[0].mean(0).tolist()}
+
+
 def main() -> None:
     torch.manual_seed(0)
     ids = torch.randint(0, VOCABULARY, (SAMPLES, LENGTH))
@@ -203,6 +256,12 @@ def main() -> None:
     pair = ["embeddings", "encoder.layer.1"]
     cases["bert"] = {"layers": layers(heard), "pair": pair, "cka": cka(*(heard[name] for name in pair))}
     cases["bert"]["reduced"] = ckas(heard, pair, mask)
+
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(1)
+        classes = Classes().eval().double()
+        save_program(export(classes, (), given, dynamic_shapes=shapes), FOLDER / "classes.pt2")
+    cases["classes"] = falls(classes, given)
 
     image, scale = torch.randn(SAMPLES, 3, 8, 8), 2.0
     mixed = Mixed().eval()
@@ -234,6 +293,8 @@ def main() -> None:
     cases["texts"] = {"ids": tokens.tolist(), "mask": of_text.tolist(), "layers": layers(heard)}
     cases["texts"] |= {"pair": pair, "cka": cka(*(heard[name] for name in pair))}
     cases["texts"]["reduced"] = ckas(heard, pair, of_text)
+    words.no_truncation()
+    cases["sets"] = {"texts": OTHERS} | distances([features(bert, words, texts) for texts in (TEXTS, OTHERS)])
 
     plain = {"input_ids": ids.numpy()}
     np.save(FOLDER / "ids.npy", plain["input_ids"])
