@@ -50,9 +50,10 @@ pub struct DiffReport {
 }
 
 impl Change {
-    /// From one value of a measure to another, in units of a tolerance.
+    /// From one value of a measure to another, in units of a tolerance; no direction is better where
+    /// the measure is not known.
     pub(super) fn between(
-        facts: &Facts,
+        facts: Option<&Facts>,
         of: String,
         (old, new): (Option<f64>, Option<f64>),
         tolerance: f64,
@@ -60,7 +61,7 @@ impl Change {
         let both = old.zip(new);
         let change = both.map(|(old, new)| new - old);
         let size = change.map(|change| change.abs() / tolerance);
-        let worse = both.and_then(|(old, new)| facts.worse_by(new, old));
+        let worse = both.zip(facts).and_then(|((old, new), facts)| facts.worse_by(new, old));
         Self {
             of,
             old: old.into(),
@@ -92,7 +93,7 @@ pub fn diff(old: (&Document, &Path), new: (&Document, &Path)) -> Option<DiffRepo
         let value = |side: Option<&Entry>| side.and_then(|entry| entry.value);
         match (value(old), value(new)) {
             (old, new) if old == new => unchanged += 1,
-            values => changes.extend(change(entry, values)),
+            values => changes.push(change(entry, values)),
         }
     }
     changes.sort_by(|a: &Change, b| {
@@ -115,8 +116,8 @@ pub fn diff(old: (&Document, &Path), new: (&Document, &Path)) -> Option<DiffRepo
     })
 }
 
-fn change(entry: &Entry, values: (Option<f64>, Option<f64>)) -> Option<Change> {
-    let facts = entry.facts()?;
-    let tolerance = values.0.map_or(f64::NAN, |old| facts.tolerance(old));
-    Some(Change::between(&facts, entry.to_string(), values, tolerance))
+fn change(entry: &Entry, values: (Option<f64>, Option<f64>)) -> Change {
+    let facts = entry.facts();
+    let tolerance = facts.zip(values.0).map_or(f64::NAN, |(facts, old)| facts.tolerance(old));
+    Change::between(facts.as_ref(), entry.to_string(), values, tolerance)
 }

@@ -54,7 +54,7 @@ pub fn draft(runs: &[(PathBuf, Document)]) -> Result<Draft> {
     let spreads = spreads(first, rest)?;
     let left_out = left_out(first);
     let mut text = header(runs, &left_out);
-    for facts in measures::MEASURES {
+    for facts in measures::all() {
         let of_measure: Vec<&Spread<'_>> =
             spreads.iter().filter(|spread| spread.facts.name == facts.name).collect();
         text.push_str(&section(facts, &of_measure)?);
@@ -64,7 +64,7 @@ pub fn draft(runs: &[(PathBuf, Document)]) -> Result<Draft> {
 
 /// What would have a tolerance if it had a value.
 fn left_out(run: &Document) -> Vec<String> {
-    let entries = run.entries().iter().filter(|entry| measures::of(entry.measure).is_some());
+    let entries = run.entries().iter().filter(|entry| measures::of(&entry.measure).is_some());
     entries.filter(|entry| entry.value.is_none()).map(ToString::to_string).collect()
 }
 
@@ -75,7 +75,7 @@ fn too_few() -> Error {
 fn spreads<'a>(first: &'a Document, rest: &[(PathBuf, Document)]) -> Result<Vec<Spread<'a>>> {
     let mut spreads = vec![];
     for entry in first.entries() {
-        let (Some(value), Some(facts)) = (entry.value, measures::of(entry.measure)) else {
+        let (Some(value), Some(facts)) = (entry.value, measures::of(&entry.measure)) else {
             continue;
         };
         let mut values = vec![value];

@@ -74,11 +74,14 @@ fn of_baseline(report: &Document, baseline: &Document, policy: &Policy) -> Vec<F
 
 /// A value of the baseline that has to be met; `None` where it need not be.
 fn meet(wanted: &Entry, report: &Document, policy: &Policy) -> Option<Finding> {
-    let facts = &wanted.facts()?;
     let given = policy.tolerances.iter().find(|t| t.of.matches(wanted));
     if given.is_none() && !policy.rules.is_empty() {
         return None;
     }
+    let Some(facts) = &wanted.facts() else {
+        let name = wanted.to_string();
+        return Some(unchecked(&name, None, &not_known(wanted)));
+    };
     let Some(base) = wanted.value else {
         let name = wanted.to_string();
         return Some(unchecked(&name, None, &null_in_baseline(&name, wanted.reason.as_deref())));
@@ -97,6 +100,14 @@ fn meet(wanted: &Entry, report: &Document, policy: &Policy) -> Option<Finding> {
     let mut finding = compared(facts, wanted, (base, value), tolerance);
     finding.message.push_str(&renamed(wanted, found));
     Some(finding)
+}
+
+/// That a measure has no tolerance, as this version does not know it.
+fn not_known(wanted: &Entry) -> String {
+    let Entry { measure, .. } = wanted;
+    format!(
+        "{wanted} is of a measure that this version does not know, {measure}; give a rule a JSON path to it"
+    )
 }
 
 /// That nothing can be held against a value that the baseline does not have.
@@ -142,7 +153,7 @@ fn compared(facts: &Facts, at: &Entry, (base, value): (f64, f64), tolerance: f64
         worse if -worse > tolerance + slack => Outcome::Improved,
         _ => Outcome::Passed,
     };
-    let change = Change::between(facts, at.to_string(), (Some(base), Some(value)), tolerance);
+    let change = Change::between(Some(facts), at.to_string(), (Some(base), Some(value)), tolerance);
     let expected = expectation(facts, base, tolerance);
     let (size, base_text, allowed) = (shown(worse.abs()), shown(base), shown(tolerance));
     let how = match facts.direction {

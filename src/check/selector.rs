@@ -62,8 +62,8 @@ impl Selector {
     pub(super) fn exactly(entry: &Entry) -> Result<Self, String> {
         let globs: Vec<String> = entry.place.iter().map(|name| globset::escape(name)).collect();
         match entry.is_diagonal() {
-            true => Self::new(entry.measure, &globs[..globs.len().min(1)]),
-            false => Self::new(entry.measure, &globs),
+            true => Self::new(&entry.measure, &globs[..globs.len().min(1)]),
+            false => Self::new(&entry.measure, &globs),
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
         let selector = Selector::new(measure, &globs)?;
         let names = ["layer1", "layer1.0", "layer4", "a.npz"];
         let place = |a: &str, b: &str| Entry {
-            measure,
+            measure: measure.into(),
             place: vec![a.to_owned(), b.to_owned()],
             value: None,
             reason: None,

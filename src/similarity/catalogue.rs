@@ -5,7 +5,7 @@ use std::f64::consts::FRAC_PI_2;
 use super::facts::Invariance::{
     IsotropicScaling, Linear, Orthogonal, SampleOrder, Translation, UnitOrder,
 };
-use super::facts::{CKA, Facts, Invariance};
+use super::facts::{CKA, Facts, Invariance, Tolerance};
 
 /// Rotations, shifts and a scale leave it as it is.
 const GEOMETRY: &[Invariance] = CKA.invariances;
@@ -20,15 +20,29 @@ const PROFILES: &[Invariance] = &[IsotropicScaling, UnitOrder, SampleOrder];
 const AFFINE: &[Invariance] =
     &[IsotropicScaling, Orthogonal, UnitOrder, Linear, Translation, SampleOrder];
 
+const STRUCTURE: Tolerance = Tolerance::absolute(
+    1e-3,
+    "as CKA: float32 features of other devices and libraries move it by 1e-4",
+);
+
+const DIRECTIONS: Tolerance = Tolerance::absolute(
+    5e-3,
+    "directions of little variance count, and these move the most between devices",
+);
+
+const NEIGHBOURS: Tolerance =
+    Tolerance::absolute(5e-3, "neighbours that are nearly equally near change places");
+
 /// A symmetric similarity from 0 to 1 with the invariances of CKA; the others differ from it.
-const SIMILARITY: Facts = Facts { caveats: &[], ..CKA };
+const SIMILARITY: Facts = Facts { tolerance: STRUCTURE, caveats: &[], ..CKA };
 
 /// A symmetric distance, 0 where the layers are alike.
 const DISTANCE: Facts =
     Facts { larger_is_more_alike: false, range: (0.0, FRAC_PI_2), best: 0.0, ..SIMILARITY };
 
 /// A measure by way of canonical correlations.
-const CANONICAL: Facts = Facts { needs_more_samples: true, invariances: AFFINE, ..SIMILARITY };
+const CANONICAL: Facts =
+    Facts { needs_more_samples: true, invariances: AFFINE, tolerance: DIRECTIONS, ..SIMILARITY };
 
 pub(super) const HSIC: Facts = Facts {
     name: "hsic",
@@ -36,6 +50,11 @@ pub(super) const HSIC: Facts = Facts {
     range: (0.0, f64::INFINITY),
     best: f64::INFINITY,
     invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
+    tolerance: Tolerance {
+        absolute: 0.0,
+        relative: 1e-2,
+        why: "relative: it has the unit of the features, to the fourth power",
+    },
     caveats: &[
         "It grows with the scale of the features; compare it with nothing but itself.",
         "Unbiased, it can fall below 0 where layers are independent.",
@@ -80,6 +99,7 @@ pub(super) const PROCRUSTES_ANGLE: Facts = Facts {
     name: "procrustes-angle",
     what: "The angle left between the two clouds of samples after the best rotation.",
     metric: true,
+    tolerance: DIRECTIONS,
     caveats: &["In radians. Few samples against many features make any two layers close."],
     ..DISTANCE
 };
@@ -89,6 +109,7 @@ pub(super) const SHAPE_METRIC: Facts = Facts {
     what: "The angle left after the best rotation of features that α whitens in part.",
     metric: true,
     invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
+    tolerance: DIRECTIONS,
     caveats: &[
         "In radians. For α between 0 and 1 it depends on the scale of the features; at α = 1 it is \
          the Procrustes angle, at α = 0 it needs more samples than features.",
@@ -147,6 +168,7 @@ pub(super) const MUTUAL_KNN: Facts = Facts {
     name: "mutual-knn",
     what: "Which share of its nearest neighbours a sample keeps from one layer to the other.",
     invariances: ANGLES,
+    tolerance: NEIGHBOURS,
     caveats: &["By chance it is k/(n−1). It sees who is near whom and no larger structure."],
     ..SIMILARITY
 };
@@ -157,6 +179,7 @@ pub(super) const CKNNA: Facts = Facts {
     symmetric: false,
     range: (f64::NEG_INFINITY, f64::INFINITY),
     invariances: ANGLES,
+    tolerance: NEIGHBOURS,
     caveats: &[
         "Not quite symmetric, as being a neighbour is not.",
         "It has no bounds: where k is not far below n it can leave −1…1.",
@@ -170,6 +193,7 @@ pub(super) const JACCARD: Facts = Facts {
     name: "jaccard",
     what: "How many neighbours of a sample are so in both layers, of those that are so in either.",
     invariances: ANGLES,
+    tolerance: NEIGHBOURS,
     caveats: &["By chance it is about k/(2n−k). It orders layers nearly as mutual-knn does."],
     ..SIMILARITY
 };

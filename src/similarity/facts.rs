@@ -17,6 +17,23 @@ pub enum Invariance {
     SampleOrder,
 }
 
+/// How far repeated runs may lie apart: a value meets another within `absolute + relative · |other|`.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    /// In the unit of the measure.
+    pub absolute: f64,
+    /// As a share of the value.
+    pub relative: f64,
+    /// Why these.
+    pub why: &'static str,
+}
+
+impl Tolerance {
+    pub(super) const fn absolute(absolute: f64, why: &'static str) -> Self {
+        Self { absolute, relative: 0.0, why }
+    }
+}
+
 /// What is known of a measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
@@ -38,6 +55,8 @@ pub struct Facts {
     pub invariances: &'static [Invariance],
     /// Whether it means nothing unless there are more samples than features.
     pub needs_more_samples: bool,
+    /// What devices and libraries make of the same networks and data.
+    pub tolerance: Tolerance,
     /// What a reader has to know.
     pub caveats: &'static [&'static str],
 }
@@ -59,6 +78,10 @@ pub const CKA: Facts = Facts {
         Invariance::SampleOrder,
     ],
     needs_more_samples: false,
+    tolerance: Tolerance::absolute(
+        1e-3,
+        "float32 features of other devices and libraries give CKA within 1e-4; ten times that",
+    ),
     caveats: &[
         "CKA compares the geometry of representations, not how the network uses them.",
         "Biased, it is about D/(n+D) for independent features; unbiased, it can fall below 0.",

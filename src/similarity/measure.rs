@@ -15,24 +15,45 @@ use crate::linalg::PackedSymmetric;
 /// How far rounding takes a value out of its range.
 const BEYOND: f64 = 1e-9;
 
-/// A measure of how alike two representations X, n×D_A, and Y, n×D_B, are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Measure {
+/// Declares the measures, each with what is known of it.
+macro_rules! measures {
+    ($($(#[$doc:meta])* $variant:ident: $facts:path;)*) => {
+        /// A measure of how alike two representations X, n×D_A, and Y, n×D_B, are.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Measure {
+            $($(#[$doc])* $variant,)*
+        }
+
+        /// All measures.
+        pub const MEASURES: &[Measure] = &[$(Measure::$variant),*];
+
+        impl Measure {
+            /// What is known of it.
+            pub const fn facts(self) -> &'static Facts {
+                match self {
+                    $(Self::$variant => &$facts,)*
+                }
+            }
+        }
+    };
+}
+
+measures! {
     /// Linear CKA (Kornblith et al. 2019), HSIC(K, L)/√(HSIC(K, K)·HSIC(L, L)).
-    Cka,
+    Cka: CKA;
     /// Linear HSIC, unbiased (Song et al. 2012) or biased (Gretton et al. 2005).
-    Hsic,
+    Hsic: catalogue::HSIC;
     /// Representational similarity analysis (Kriegeskorte et al. 2008): Spearman's correlation of
     /// the distances 1 − r(xᵢ, xⱼ), i < j, with r Pearson's correlation over the features. Equal
     /// distances share the mean of their ranks.
-    Rsa,
+    Rsa: catalogue::RSA;
     /// The cosine of the same distances, not centred: Σ ab/√(Σa²·Σb²) over i < j.
-    RdmCosine,
+    RdmCosine: catalogue::RDM_COSINE;
     /// The squared orthogonal Procrustes distance 2 − 2‖XᵀY‖_* of centred features of Frobenius norm
     /// 1 (Schönemann 1966; Ding et al. 2021).
-    Procrustes,
+    Procrustes: catalogue::PROCRUSTES;
     /// The Procrustes angle arccos‖XᵀY‖_*, in radians (Williams et al. 2021).
-    ProcrustesAngle,
+    ProcrustesAngle: catalogue::PROCRUSTES_ANGLE;
     /// The angular shape metric of Williams et al. (2021) after partial whitening,
     ///
     /// ```text
@@ -40,27 +61,27 @@ pub enum Measure {
     /// ```
     ///
     /// with centred X, Y: a singular value s becomes αs + (1−α), one of zero stays zero.
-    ShapeMetric,
+    ShapeMetric: catalogue::SHAPE_METRIC;
     /// SVCCA (Raghu et al. 2017): the mean canonical correlation of the fewest principal components
     /// that hold 99 % of the variance, Σs² ≥ 0.99·total.
-    Svcca,
+    Svcca: catalogue::SVCCA;
     /// Projection-weighted CCA (Morcos et al. 2018): Σαᵢρᵢ/Σαᵢ with αᵢ = Σⱼ|⟨hᵢ, xⱼ⟩|, where hᵢ are
     /// the canonical variates of X and xⱼ its centred features.
-    Pwcca,
+    Pwcca: catalogue::PWCCA;
     /// R²_CCA (Kornblith et al. 2019): Σρᵢ²/min(r_A, r_B) over the canonical correlations, with the
     /// ranks of the centred features in place of their number.
-    CcaR2,
+    CcaR2: catalogue::CCA_R2;
     /// R²_LR (Kornblith et al. 2019): the share of the variance of Y that a linear map of X explains
     /// by least squares, ‖U_AᵀY‖²/‖Y‖².
-    LinearRegression,
+    LinearRegression: catalogue::LINEAR_REGRESSION;
     /// Mutual k-nearest neighbours (Huh et al. 2024): the mean over samples of |N_A ∩ N_B|/k, by the
     /// cosine of features that are not centred, the sample itself left out, of equals the first.
-    MutualKnn,
+    MutualKnn: catalogue::MUTUAL_KNN;
     /// Centred kernel nearest-neighbour alignment (Huh et al. 2024): unbiased CKA of the cosines
     /// between neighbours in both.
-    Cknna,
+    Cknna: catalogue::CKNNA;
     /// The mean Jaccard index |N_A ∩ N_B|/|N_A ∪ N_B| of the same neighbours.
-    Jaccard,
+    Jaccard: catalogue::JACCARD;
     /// The soft-matching distance (Khosla & Williams 2024) of centred units of norm 1,
     ///
     /// ```text
@@ -68,55 +89,13 @@ pub enum Measure {
     /// ```
     ///
     /// by exact optimal transport; √(2 − 2r) with r the mean correlation of matched units.
-    SoftMatching,
+    SoftMatching: catalogue::SOFT_MATCHING;
     /// The unbiased squared distance correlation (Székely & Rizzo 2013), ⟨Ã, B̃⟩/√(⟨Ã, Ã⟩⟨B̃, B̃⟩) of
     /// U-centred matrices of Euclidean distances.
-    DistanceCorrelation,
+    DistanceCorrelation: catalogue::DISTANCE_CORRELATION;
 }
 
-/// All measures.
-pub const MEASURES: &[Measure] = &[
-    Measure::Cka,
-    Measure::Hsic,
-    Measure::Rsa,
-    Measure::RdmCosine,
-    Measure::Procrustes,
-    Measure::ProcrustesAngle,
-    Measure::ShapeMetric,
-    Measure::Svcca,
-    Measure::Pwcca,
-    Measure::CcaR2,
-    Measure::LinearRegression,
-    Measure::MutualKnn,
-    Measure::Cknna,
-    Measure::Jaccard,
-    Measure::SoftMatching,
-    Measure::DistanceCorrelation,
-];
-
 impl Measure {
-    /// What is known of it.
-    pub const fn facts(self) -> &'static Facts {
-        match self {
-            Self::Cka => &CKA,
-            Self::Hsic => &catalogue::HSIC,
-            Self::Rsa => &catalogue::RSA,
-            Self::RdmCosine => &catalogue::RDM_COSINE,
-            Self::Procrustes => &catalogue::PROCRUSTES,
-            Self::ProcrustesAngle => &catalogue::PROCRUSTES_ANGLE,
-            Self::ShapeMetric => &catalogue::SHAPE_METRIC,
-            Self::Svcca => &catalogue::SVCCA,
-            Self::Pwcca => &catalogue::PWCCA,
-            Self::CcaR2 => &catalogue::CCA_R2,
-            Self::LinearRegression => &catalogue::LINEAR_REGRESSION,
-            Self::MutualKnn => &catalogue::MUTUAL_KNN,
-            Self::Cknna => &catalogue::CKNNA,
-            Self::Jaccard => &catalogue::JACCARD,
-            Self::SoftMatching => &catalogue::SOFT_MATCHING,
-            Self::DistanceCorrelation => &catalogue::DISTANCE_CORRELATION,
-        }
-    }
-
     /// Whether it is of single units, so that no Gram matrix gives it.
     pub const fn takes_units(self) -> bool {
         matches!(self, Self::Pwcca | Self::SoftMatching)

@@ -27,7 +27,7 @@ mod transport;
 
 pub use absence::Absence;
 pub use cluster::{Merge, cluster};
-pub use facts::{CKA, Facts, Invariance};
+pub use facts::{CKA, Facts, Invariance, Tolerance};
 pub use halves::interval;
 pub use hsic::{Bias, hsic_of_features};
 pub use kernel::Kernel;

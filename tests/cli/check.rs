@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check_support::{Files, TINY, changed, check, ended, set, tiny, written};
+use crate::check_support::{Files, TINY, changed, check, ended, rule, set, tiny, under, written};
 use crate::fid_support::three_sets;
 use crate::support::{report, repsim, words};
 
@@ -171,7 +171,7 @@ fn every_kind_of_report_meets_itself() {
     let (_folder, [real, fake, _]) = three_sets();
     let images = "--data {images} --limit 4 --preprocess raw --channels 3";
     for (line, of) in [
-        (format!("distance {real} {fake} --k 3"), "median_distance[\"mahalanobis\"]"),
+        (format!("distance {real} {fake} --k 3"), "median-distance[\"mahalanobis\"]"),
         (
             "layers {tiny_resnet_scripted.pt} --input-size 3x16x16 --json".into(),
             "parameters[\"fc\"]",
@@ -182,7 +182,7 @@ fn every_kind_of_report_meets_itself() {
                 "maps {{models/fashion-seed0-scripted.pt}} --match {{models/fashion-seed1-traced.pt}} \
                  {images} --layer layer4"
             ),
-            "best_correlation[\"layer4\"]",
+            "best-correlation[\"layer4\"]",
         ),
         (
             format!(
@@ -199,6 +199,25 @@ fn every_kind_of_report_meets_itself() {
         ended(&run, 0, &["passed: "]);
         let shown = files.read("out.xml").replace("&quot;", "\"");
         assert!(shown.contains(of), "{of} is not in {shown}");
+    }
+}
+
+#[test]
+fn a_measure_that_is_not_known_is_not_checked_rather_than_left_out() {
+    let report =
+        report("compare --features {measures/pair.npz} --measures cka,mutual-knn --neighbours 3");
+    let other =
+        changed(&report, |r| r["results"]["measures"][1]["name"] = json!("cosine-likeness"));
+    let run = check(&other, &other, &[]);
+    ended(&run, 2, &["cosine-likeness[", "a measure that this version does not know"]);
+    let moved = changed(&other, |r| r["results"]["measures"][1]["values"][0][0] = json!(0.123));
+    let files = Files::new();
+    let [old, new] = [("old.json", &other), ("new.json", &moved)].map(|(n, r)| files.json(n, r));
+    ended(&repsim(["diff", &old, &new]), 0, &["cosine-likeness[", "0.123"]);
+    let of_cka = rule("diagonal >= 0.5");
+    ended(&under(&of_cka, &other, &other), 0, &[]);
+    for spelling in ["mutual-knn >= 0", "mutual_knn >= 0"] {
+        ended(&under(&rule(spelling), &report, &report), 0, &["passed: "]);
     }
 }
 

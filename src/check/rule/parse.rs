@@ -69,11 +69,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The letters, digits and underscores that are next.
+    /// The letters, digits, underscores and hyphens that are next.
     fn name(&mut self) -> &'a str {
         self.skip_blanks();
         let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
+            .unwrap_or(rest.len());
         self.at += end;
         &rest[..end]
     }

@@ -1,5 +1,7 @@
 //! Values of `repsim compare`.
 
+use std::borrow::Cow;
+
 use super::{Content, Entry, Main, Values};
 use crate::check::comparable::Condition;
 use crate::check::measures;
@@ -9,18 +11,19 @@ impl Values for CompareReport {
     fn content(&self) -> Content {
         let results = &self.results;
         let entries = results.measures.iter().flat_map(|found| {
-            let Some(name) = name_of(found) else { return vec![] };
+            let name = name_of(found);
             let rows = results.layers_a.iter().zip(&found.values);
             let entry = |(a, row): (&String, &Vec<_>)| -> Vec<Entry> {
                 let pairs = results.layers_b.iter().zip(row);
                 pairs
-                    .map(|(b, v)| Entry::new(name, &[a, b], *v).because(found.reason(a, b)))
+                    .map(|(b, v)| Entry::new(name.clone(), &[a, b], *v).because(found.reason(a, b)))
                     .collect()
             };
-            rows.flat_map(entry).collect()
+            rows.flat_map(entry).collect::<Vec<_>>()
         });
         let entries = entries.collect();
-        let measure = results.measures.iter().find_map(name_of).unwrap_or("cka");
+        let known = results.measures.iter().find_map(|found| measures::of(&found.name));
+        let measure = known.map_or("cka", |facts| facts.name);
         let mut content = Content::new(Main { measure, diagonal: true }, entries);
         content.indifferent.push("output_index");
         content.conditions.push(Condition::of_data("number of samples", results.n));
@@ -46,7 +49,10 @@ impl Values for CompareReport {
     }
 }
 
-/// What rules call a measure: `mutual_knn`.
-fn name_of(found: &MeasureResult) -> Option<&'static str> {
-    measures::of(&found.name.replace('-', "_")).map(|facts| facts.name)
+/// What rules call a measure; one that is not known here keeps the name that the report gives it.
+fn name_of(found: &MeasureResult) -> Cow<'static, str> {
+    match measures::of(&found.name) {
+        Some(facts) => facts.name.into(),
+        None => found.name.clone().into(),
+    }
 }

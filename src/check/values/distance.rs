@@ -21,12 +21,12 @@ impl Values for DistanceReport {
 }
 
 fn entries(results: &DistanceResults) -> Vec<Entry> {
-    let distance = |name: &str, median: f64| Entry::new("median_distance", &[name], median.into());
+    let distance = |name: &str, median: f64| Entry::new("median-distance", &[name], median.into());
     let beyond = results.mahalanobis.beyond_reference;
     let mut entries = vec![
         distance("mahalanobis", results.mahalanobis.samples.median),
         distance("neighbour", results.neighbour.samples.median),
-        Entry::new("beyond_reference", &["mahalanobis"], beyond.into()),
+        Entry::new("beyond-reference", &["mahalanobis"], beyond.into()),
     ];
     entries.extend(results.neighbour.in_class.map(|s| distance("neighbour_in_class", s.median)));
     entries.extend(of_predictions(results));

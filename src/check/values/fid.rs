@@ -30,10 +30,10 @@ impl Values for FidReport {
 /// The metrics that were asked for; those of a candidate that failed have its reason.
 fn entries(report: &FidReport, name: &str, row: &Candidate) -> Vec<Entry> {
     let columns = Candidate::columns(&report.settings.metrics);
-    let measured = columns.into_iter().filter(|c| measures::of(c).is_some());
+    let measured = columns.into_iter().filter_map(|c| Some((c, measures::of(c)?.name)));
     let null = row.nulls.first().map(|null| null.reason.as_str());
     let why = row.error.as_deref().or(null);
-    measured.map(|c| Entry::new(c, &[name], row.value(c).into()).because(why)).collect()
+    measured.map(|(c, of)| Entry::new(of, &[name], row.value(c).into()).because(why)).collect()
 }
 
 /// The features of both sides must be of one extractor.

@@ -4,7 +4,7 @@ use super::{Content, Entry, Main, Values, mean};
 use crate::report::maps::{MapsLayer, MapsReport};
 
 const ALONE: Main = Main { measure: "active", diagonal: false };
-const MATCHED: Main = Main { measure: "best_correlation", diagonal: false };
+const MATCHED: Main = Main { measure: "best-correlation", diagonal: false };
 
 impl Values for MapsReport {
     fn content(&self) -> Content {
@@ -24,9 +24,9 @@ fn entries(layer: &MapsLayer) -> Vec<Entry> {
     let mut entries = vec![Entry::new("active", &[&layer.layer], active)];
     if let Some(found) = &layer.matching {
         let ways = [
-            ("best_correlation", &found.best),
-            ("greedy_correlation", &found.greedy),
-            ("one_to_one_correlation", &found.one_to_one),
+            ("best-correlation", &found.best),
+            ("greedy-correlation", &found.greedy),
+            ("one-to-one-correlation", &found.one_to_one),
         ];
         let place = [&layer.layer, &found.layer_b];
         let entry = |(name, pairs): (_, &crate::report::maps::Pairs)| {

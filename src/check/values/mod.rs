@@ -11,6 +11,7 @@ mod saliency;
 mod sensitivity;
 mod stitch;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::comparable::Condition;
@@ -21,8 +22,9 @@ use crate::report::{AnyReport, Number, with_report};
 /// One value of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Name of the measure, one of [`measures`](super::measures::MEASURES).
-    pub measure: &'static str,
+    /// Name of the measure: of those that [`measures`](super::measures) knows, or what a report calls one
+    /// that is not known.
+    pub measure: Cow<'static, str>,
     /// Where it was measured: a layer, two layers, a candidate, …; empty for the whole.
     pub place: Vec<String>,
     /// The value; `None` where the report has `null`.
@@ -85,9 +87,9 @@ impl Content {
 }
 
 impl Entry {
-    fn new<S: ToString>(measure: &'static str, place: &[S], value: Number) -> Self {
+    fn new<S: ToString>(measure: impl Into<Cow<'static, str>>, place: &[S], value: Number) -> Self {
         let place = place.iter().map(S::to_string).collect();
-        Self { measure, place, value: value.get(), reason: None }
+        Self { measure: measure.into(), place, value: value.get(), reason: None }
     }
 
     fn because(self, reason: Option<&str>) -> Self {
@@ -97,7 +99,7 @@ impl Entry {
     /// What is known of its measure. That layers of other names are more alike than they were is
     /// neither better nor worse.
     pub(super) fn facts(&self) -> Option<Facts> {
-        let facts = *measures::of(self.measure)?;
+        let facts = *measures::of(&self.measure)?;
         let between = facts.places == Places::Layers && !self.is_diagonal();
         Some(if between { Facts { direction: Direction::Neither, ..facts } } else { facts })
     }
@@ -111,7 +113,7 @@ impl Entry {
 /// As a selector would name it: `cka["layer4"]`, `cka["layer3","layer4"]`.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.measure)?;
+        f.write_str(&self.measure)?;
         let place = match self.place.as_slice() {
             [a, b] if a == b => &self.place[..1],
             all => all,

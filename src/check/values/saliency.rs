@@ -55,7 +55,7 @@ fn of_columns(results: &SaliencyResults) -> Vec<Entry> {
     let of = |(i, name): (usize, &str)| {
         let maps = || results.images.iter().filter_map(move |image| image.maps.get(i));
         [
-            Entry::new("mass_in_top", &[name], mean(maps().map(|map| map.mass_in_top))),
+            Entry::new("mass-in-top", &[name], mean(maps().map(|map| map.mass_in_top))),
             Entry::new("entropy", &[name], mean(maps().map(|map| map.entropy))),
         ]
     };
@@ -71,5 +71,5 @@ fn of_faithfulness(found: &FaithfulnessResult) -> [Entry; 2] {
 
 fn of_sanity(found: &SanityResult) -> [Entry; 2] {
     let place = [found.column.as_str(), &found.redrawn_down_to];
-    [entry("sanity_spearman", &place, &found.spearman), entry("sanity_ssim", &place, &found.ssim)]
+    [entry("sanity-spearman", &place, &found.spearman), entry("sanity-ssim", &place, &found.ssim)]
 }

@@ -3,8 +3,8 @@
 use super::{Content, Entry, Main, Values};
 use crate::report::sensitivity::{LayerResult, RobustnessResult, SensitivityReport};
 
-const ROBUSTNESS: Main = Main { measure: "flip_rate", diagonal: false };
-const CHANNELS: Main = Main { measure: "rank_correlation", diagonal: false };
+const ROBUSTNESS: Main = Main { measure: "flip-rate", diagonal: false };
+const CHANNELS: Main = Main { measure: "rank-correlation", diagonal: false };
 
 impl Values for SensitivityReport {
     fn content(&self) -> Content {
@@ -13,7 +13,7 @@ impl Values for SensitivityReport {
             let null = results.nulls.iter().find(|null| null.field == field);
             null.map(|null| null.reason.as_str())
         };
-        let mut entries = vec![Entry::new("mean_logit", NOWHERE, results.mean_logit)];
+        let mut entries = vec![Entry::new("mean-logit", NOWHERE, results.mean_logit)];
         if results.accuracy.get().is_some() || why("accuracy").is_none() {
             entries.push(Entry::new("accuracy", NOWHERE, results.accuracy));
         }
@@ -32,7 +32,7 @@ const NOWHERE: &[&str] = &[];
 fn of_layer(layer: &LayerResult) -> Vec<Entry> {
     let entry = |found: &crate::report::sensitivity::CorrelationResult| {
         let place = [layer.name.clone(), found.ablation.to_string()];
-        Entry::new("rank_correlation", &place, found.spearman)
+        Entry::new("rank-correlation", &place, found.spearman)
     };
     layer.correlations.iter().map(entry).collect()
 }
@@ -41,7 +41,7 @@ fn of_layer(layer: &LayerResult) -> Vec<Entry> {
 fn of_perturbation(found: &RobustnessResult) -> Vec<Entry> {
     let place = [format!("{} {}", found.perturbation, found.strength)];
     vec![
-        Entry::new("flip_rate", &place, found.flip_rate),
-        Entry::new("logit_change", &place, found.logit_change),
+        Entry::new("flip-rate", &place, found.flip_rate),
+        Entry::new("logit-change", &place, found.logit_change),
     ]
 }

@@ -3,8 +3,8 @@
 use super::{Content, Entry, Main, Values};
 use crate::report::stitch::{PairResult, StitchReport};
 
-const ACCURACY: Main = Main { measure: "stitched_accuracy", diagonal: true };
-const AGREEMENT: Main = Main { measure: "stitched_agreement", diagonal: true };
+const ACCURACY: Main = Main { measure: "stitched-accuracy", diagonal: true };
+const AGREEMENT: Main = Main { measure: "stitched-agreement", diagonal: true };
 
 impl Values for StitchReport {
     fn content(&self) -> Content {
@@ -25,10 +25,10 @@ fn of_pair(pair: &PairResult, labelled: bool) -> Vec<Entry> {
     let reason = pair.reason.as_deref();
     let mut entries = vec![];
     if labelled {
-        entries.push(Entry::new("stitched_accuracy", &place, pair.accuracy));
+        entries.push(Entry::new("stitched-accuracy", &place, pair.accuracy));
         entries.push(Entry::new("penalty", &place, pair.penalty));
     }
-    entries.push(Entry::new("stitched_agreement", &place, pair.agreement));
+    entries.push(Entry::new("stitched-agreement", &place, pair.agreement));
     entries.push(Entry::new("kl", &place, pair.kl));
     if let Some(cka) = pair.cka {
         entries.push(Entry::new("cka", &place, cka));
