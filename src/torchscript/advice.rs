@@ -97,11 +97,17 @@ pub fn of_load(said: &str) -> Advice {
             "save the module before that call: torch.jit.script(model.eval()).save(FILE)",
         );
     }
-    let remedy = match said.contains("Unknown builtin op") {
-        true => "the archive needs an operator that libtorch does not have; export it without it",
-        false => "export it again, with a version of torch no newer than 2.13",
-    };
-    Advice::new(gist, remedy)
+    if let Some(name) = unknown_operator(said) {
+        let problem = format!("it uses the custom operator {name}, which is not part of libtorch");
+        return Advice::new(problem, "export the model without it, with operators of PyTorch only");
+    }
+    Advice::new(gist, "export it again, with a version of torch no newer than 2.13")
+}
+
+/// The operator that libtorch does not have.
+fn unknown_operator(said: &str) -> Option<&str> {
+    let name = said.split_once("Unknown builtin op: ")?.1.split_whitespace().next()?;
+    Some(name.trim_end_matches('.'))
 }
 
 /// Whether a device was asked for that is not the one it runs on, or not there.

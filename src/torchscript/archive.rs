@@ -1,15 +1,27 @@
-//! What kind of archive a model path names, told before anything of it runs.
+//! What kind of archive a model path names, told before anything of it runs; and loading one of TorchScript.
 
-use std::io::Read;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::thread;
 
-use super::ffi;
+use zip::ZipArchive;
+
+use super::advice::{self, Advice};
+use super::ffi::Handle;
+use super::ffi::loading::{self, Loaded};
 use super::foreign::{self, Foreign};
+use super::sealed::Sealed;
 use crate::error::{Error, Result};
 use crate::files;
 
 /// Bytes that tell what a file is.
-const FIRST: u64 = 64;
+const FIRST: usize = 64;
+
+/// Stack for the deepest code that is let through, which libtorch's parser and compiler need.
+const STACK: usize = 256 << 20;
 
 /// The archives that hold models which can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,21 +32,21 @@ pub enum Archive {
     Exported,
 }
 
-/// Says what kind of archive a file is.
+/// Opens a file, and says what kind of archive it is.
 ///
 /// # Errors
 /// The path is not there or not a file; the file is of another format (which, and what to do), a zip
 /// archive cut short, or something else.
-pub fn kind(path: &Path) -> Result<Archive> {
-    let first = first_bytes(path)?;
-    if !first.starts_with(b"PK") {
+pub fn open(path: &Path) -> Result<(Archive, File)> {
+    let (first, file) = first_bytes(path)?;
+    // libtorch takes a zip archive with this mark for one of another format.
+    if !first.starts_with(b"PK") || first.get(4..8) == Some(b"PTMF") {
         return Err(error(path, foreign::of_bytes(path, &first)));
     }
-    let found = match ffi::kind_of_archive(&path.to_string_lossy()).0 {
-        "torchscript" => return Ok(Archive::TorchScript),
-        "export" => return Ok(Archive::Exported),
-        "pickle" => Some(foreign::of_pickled_archive(path)),
-        _ => foreign::of_zip(path),
+    let found = match kind(&file) {
+        Some(Inside::Program(archive)) => return Ok((archive, file)),
+        Some(Inside::Pickle) => Some(foreign::of_pickled_archive(path)),
+        None => foreign::of_zip(path),
     };
     let damaged = Foreign {
         problem: "the archive is damaged or cut short".to_owned(),
@@ -43,22 +55,90 @@ pub fn kind(path: &Path) -> Result<Archive> {
     Err(error(path, found.unwrap_or(damaged)))
 }
 
+/// What a zip archive holds.
+enum Inside {
+    Program(Archive),
+    Pickle,
+}
+
+fn kind(file: &File) -> Option<Inside> {
+    let zip = ZipArchive::new(BufReader::new(file.try_clone().ok()?)).ok()?;
+    let names: HashSet<&str> = zip.file_names().collect();
+    let root = zip.file_names().next()?.split_once('/')?.0;
+    let has = |name: &str| names.contains(format!("{root}/{name}").as_str());
+    match () {
+        () if has("constants.pkl") => Some(Inside::Program(Archive::TorchScript)),
+        () if has("archive_format") || has("models/model.json") => {
+            Some(Inside::Program(Archive::Exported))
+        }
+        () if has("data.pkl") => Some(Inside::Pickle),
+        () => None,
+    }
+}
+
+/// Judges an archive of TorchScript and loads it on the CPU. The operators are those that are not known to
+/// compute only; there are none unless it is trusted.
+///
+/// # Errors
+/// It is damaged, holds such operators, or libtorch failed to load it.
+pub fn load(path: &Path, file: File, trust: bool) -> Result<(Handle, Vec<String>)> {
+    let work = || load_here(path, file, trust);
+    let crashed = || error_of(path, "a thread that loaded it crashed".to_owned());
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let thread = thread.map_err(|e| Error::io("load", path, e))?;
+        thread.join().map_err(|_| crashed())?
+    })
+}
+
+fn load_here(path: &Path, file: File, trust: bool) -> Result<(Handle, Vec<String>)> {
+    let sealed = Sealed::open(file).map_err(|problem| error_of(path, problem))?;
+    let found = loading::records(&sealed).map_err(|said| load_error(path, said))?;
+    if found != sealed.listing() {
+        let problem = "it is damaged: libtorch finds other records in it than it lists";
+        return Err(error_of(path, problem.to_owned()));
+    }
+    match Handle::load(&sealed, trust) {
+        Ok(Loaded::Model(handle, untrusted)) => Ok((handle, untrusted)),
+        Ok(Loaded::Refused(operators)) => Err(Error::file(
+            "load",
+            path,
+            format!("its code uses {}, which may reach beyond the model", operators.join(", ")),
+            "give --trust-model if you know where the file comes from",
+        )),
+        Err(said) => Err(load_error(path, said)),
+    }
+}
+
+fn load_error(path: &Path, said: String) -> Error {
+    let Advice { problem, remedy } = advice::of_load(&said);
+    Error::Model { action: "load", path: path.to_owned(), problem, remedy, detail: said }
+}
+
+fn error_of(path: &Path, problem: String) -> Error {
+    let remedy = match problem.starts_with("it is damaged") {
+        true => "copy or download it again, and compare its size with the original's",
+        false => "torch.jit.save writes no such archive: export the model again",
+    };
+    Error::file("load", path, problem, remedy)
+}
+
 fn error(path: &Path, found: Foreign) -> Error {
     Error::file("load", path, found.problem, found.remedy)
 }
 
-fn first_bytes(path: &Path) -> Result<Vec<u8>> {
-    let meta = std::fs::metadata(path).map_err(|e| {
-        Error::file("load", path, reason(&e), "give the path of a model (.pt2 or .pt)")
-    })?;
+fn first_bytes(path: &Path) -> Result<(Vec<u8>, File)> {
+    let unreadable =
+        |e| Error::file("load", path, reason(&e), "give the path of a model (.pt2 or .pt)");
+    let meta = std::fs::metadata(path).map_err(unreadable)?;
     if meta.is_dir() {
         return Err(error(path, foreign::of_folder(path)));
     }
-    let mut first = Vec::new();
-    files::open(path)
-        .and_then(|f| f.take(FIRST).read_to_end(&mut first))
-        .map_err(|e| Error::io("read", path, e))?;
-    Ok(first)
+    let file = files::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut first = vec![0; FIRST];
+    let count = file.read_at(&mut first, 0).map_err(|e| Error::io("read", path, e))?;
+    first.truncate(count);
+    Ok((first, file))
 }
 
 fn reason(error: &std::io::Error) -> &'static str {

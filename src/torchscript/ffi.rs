@@ -15,6 +15,7 @@ use torch_sys::C_tensor;
 pub mod builder;
 mod found;
 pub mod inputs;
+pub mod loading;
 pub mod tail;
 mod types;
 mod weights;
@@ -33,13 +34,6 @@ const STOP: c_int = 2;
 #[allow(improper_ctypes, reason = "C_tensor is opaque here and in torch-sys")]
 unsafe extern "C" {
     fn repsim_free(text: *mut c_char);
-    fn repsim_kind_of_archive(path: *const c_char, error: *mut *mut c_char) -> *const c_char;
-    fn repsim_load(
-        path: *const c_char,
-        trust: c_int,
-        refused: *mut *mut c_char,
-        error: *mut *mut c_char,
-    ) -> *mut Opaque;
     fn repsim_drop(model: *mut Opaque);
     fn repsim_layer_count(model: *const Opaque) -> usize;
     fn repsim_layer_text(model: *const Opaque, layer: usize, field: c_int) -> *const c_char;
@@ -112,14 +106,6 @@ pub enum Failure<E> {
     Hook(E),
 }
 
-/// What came of loading an archive.
-pub enum Loaded {
-    /// The model, and operators outside the trusted set (there by permission).
-    Model(Handle, Vec<String>),
-    /// The archive was not loaded because of these operators.
-    Refused(Vec<String>),
-}
-
 /// A layer as the graph shows it, before anything ran.
 pub struct RawLayer {
     /// Dotted name of the module, or kind and order of an operator node.
@@ -173,34 +159,7 @@ pub fn libtorch_version() -> &'static str {
     unsafe { CStr::from_ptr(repsim_libtorch_version()) }.to_str().unwrap_or("unknown")
 }
 
-/// What kind of zip archive a file is ("torchscript", "pickle", "export", "unreadable"), and what
-/// the reader said if it failed.
-pub fn kind_of_archive(path: &str) -> (&'static str, Option<String>) {
-    let Ok(path) = c_string(path) else { return ("unreadable", None) };
-    let mut error = ptr::null_mut();
-    // SAFETY: the result is a constant string of the shim.
-    let kind = unsafe { CStr::from_ptr(repsim_kind_of_archive(path.as_ptr(), &mut error)) };
-    (kind.to_str().unwrap_or("unreadable"), take(error))
-}
-
 impl Handle {
-    /// Loads an archive on the CPU and taps all its layers.
-    ///
-    /// # Errors
-    /// What libtorch said.
-    pub fn load(path: &str, trust: bool) -> Result<Loaded, String> {
-        let path = c_string(path)?;
-        let (mut refused, mut error) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: the path outlives the call; both out-pointers are valid.
-        let model = unsafe { repsim_load(path.as_ptr(), trust.into(), &mut refused, &mut error) };
-        let refused = lines(take(refused));
-        match (NonNull::new(model), take(error)) {
-            (Some(model), _) => Ok(Loaded::Model(Self(model), refused)),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(Loaded::Refused(refused)),
-        }
-    }
-
     /// The layers in the order of the graph; their identifiers are their places here.
     pub fn layers(&self) -> Vec<RawLayer> {
         // SAFETY: the handle is valid.

@@ -41,6 +41,7 @@ pub mod native;
 pub mod packing;
 mod probe;
 mod returned;
+mod sealed;
 mod stages;
 mod tail;
 mod taps;

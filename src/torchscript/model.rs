@@ -8,7 +8,7 @@ use super::advice::{self, Advice, Given, gist};
 use super::archive::{self, Archive};
 use super::dependence::{Cause, Dependence};
 use super::exported::{self, Interface};
-use super::ffi::{Answer, Failure, Handle, Loaded, RawLayer};
+use super::ffi::{Answer, Failure, Handle, RawLayer};
 use super::layers::{Layer, element};
 use super::packing::{Packing, kind_name};
 use super::stages::{Stage, stages};
@@ -64,33 +64,23 @@ pub struct Model {
 impl Model {
     /// Loads an archive on the CPU.
     ///
-    /// A TorchScript archive is a program. One with operators that reach files or other processes
-    /// is loaded only with `trust`.
+    /// A TorchScript archive is a program. All of its code is compiled and judged before any of it runs; one
+    /// with operators that are not known to compute only is loaded only with `trust`.
     ///
     /// # Errors
     /// The file is not a TorchScript archive (and what it is instead), holds operators that are
     /// not trusted, or libtorch failed to load it.
     pub fn load(path: impl AsRef<Path>, trust: bool) -> Result<Self> {
         let path = path.as_ref();
-        if archive::kind(path)? == Archive::Exported {
+        let (kind, file) = archive::open(path)?;
+        if kind == Archive::Exported {
             let (handle, interface) = exported::load(path)?;
             let fixed = interface.fixed_batch();
             return Self { fixed, ..Self::new(path, handle, vec![]) }.with_interface(interface);
         }
-        match Handle::load(&path.to_string_lossy(), trust) {
-            Ok(Loaded::Model(handle, untrusted)) => {
-                let floats = handle.float_kind();
-                let interface = Interface::default();
-                Self { floats, ..Self::new(path, handle, untrusted) }.with_interface(interface)
-            }
-            Ok(Loaded::Refused(operators)) => Err(Error::file(
-                "load",
-                path,
-                format!("its code uses {}, which reach beyond the model", operators.join(", ")),
-                "give --trust-model if you know where the file comes from",
-            )),
-            Err(said) => Err(load_error(path, said)),
-        }
+        let (handle, untrusted) = archive::load(path, file, trust)?;
+        let floats = handle.float_kind();
+        Self { floats, ..Self::new(path, handle, untrusted) }.with_interface(Interface::default())
     }
 
     fn new(path: &Path, handle: Handle, untrusted: Vec<String>) -> Self {
@@ -476,9 +466,4 @@ pub(super) fn torch_error(
 pub fn shape_text(shape: &[i64]) -> String {
     let sizes: Vec<String> = shape.iter().map(i64::to_string).collect();
     sizes.join("×")
-}
-
-fn load_error(path: &Path, said: String) -> Error {
-    let Advice { problem, remedy } = advice::of_load(&said);
-    Error::Model { action: "load", path: path.to_owned(), problem, remedy, detail: said }
 }

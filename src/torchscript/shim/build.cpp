@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "allowed.h"
 #include "model.h"
 
 using namespace torch::jit;
@@ -186,9 +187,9 @@ struct repsim_builder {
   }
 
   Node* call(const Symbol& kind, const std::string& overload, std::map<std::string, Given> given) {
-    if (!repsim::is_trusted(kind))
-      throw std::runtime_error(std::string("untrusted operator ") + kind.toQualString());
     const auto& wanted = schema(kind, overload);
+    if (!repsim::is_allowed(kind, &wanted))
+      throw std::runtime_error(std::string("untrusted operator ") + kind.toQualString());
     Node* node = graph->create(kind, inputs_of(wanted, std::move(given)), wanted.returns().size());
     graph->insertNode(node);
     owners[node] = owner;

@@ -102,13 +102,4 @@ void weights_to_channels_last(torch::jit::Block* block);
 // Whether a convolution of a graph has such a weight.
 bool has_channels_last_weights(torch::jit::Block* block);
 
-// Whether an operator only computes: it reaches neither files nor other processes.
-bool is_trusted(const torch::jit::Symbol& kind);
-
-// The operators of a loaded module, in any of its methods, that are not in the trusted set.
-std::vector<std::string> untrusted_operators(const torch::jit::Module& module);
-
-// The same for the source text of an archive, before it is loaded: code that runs on loading.
-std::vector<std::string> untrusted_in_archive(const std::string& path);
-
 }  // namespace repsim

@@ -14,16 +14,20 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <sstream>
 
 #include "aliases.h"
 #include "axes.h"
+#include "bytes.h"
 #include "dependence.h"
 #include "ending.h"
 #include "graph.h"
 #include "inputs.h"
+#include "judge.h"
 #include "model.h"
 #include "names.h"
 #include "outputs.h"
+#include "prints.h"
 #include "tail.h"
 #include "types.h"
 
@@ -187,6 +191,23 @@ std::string join(const std::vector<std::string>& lines) {
   return text;
 }
 
+std::vector<std::string> judged(const repsim_bytes& bytes, const char* names) {
+  caffe2::serialize::PyTorchStreamReader reader(std::make_shared<repsim::Bytes>(bytes));
+  std::istringstream lines(names);
+  std::vector<std::string> named;
+  for (std::string line; std::getline(lines, line);) named.push_back(line);
+  return repsim::judge(reader, named);
+}
+
+Module loaded(const repsim_bytes& bytes) {
+  const std::shared_ptr<caffe2::serialize::ReadAdapterInterface> adapter =
+      std::make_shared<repsim::Bytes>(bytes);
+  auto module = torch::jit::load(adapter, at::kCPU, /*load_debug_files=*/false);
+  module.eval();
+  for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
+  return module;
+}
+
 // Warnings of libtorch's own go nowhere: what matters of a run is said by the caller.
 const bool kSilent = (FLAGS_caffe2_log_level = 3, true);
 
@@ -196,28 +217,32 @@ extern "C" {
 
 void repsim_free(char* text) { std::free(text); }
 
-const char* repsim_kind_of_archive(const char* path, char** error) {
-  return guarded<const char*>(error, "unreadable", [&] {
-    caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
-    if (reader.hasRecord("constants.pkl")) return "torchscript";
-    if (reader.hasRecord("archive_format") || reader.hasRecord("models/model.json")) return "export";
-    return reader.hasRecord("data.pkl") ? "pickle" : "unreadable";
+char* repsim_records(const repsim_bytes* bytes, char** error) {
+  return guarded<char*>(error, nullptr, [&] {
+    caffe2::serialize::PyTorchStreamReader reader(std::make_shared<repsim::Bytes>(*bytes));
+    std::string text;
+    for (const auto& name : reader.getAllRecords())
+      text += std::to_string(reader.getRecordOffset(name)) + " " +
+              std::to_string(reader.getRecordSize(name)) + " " + name + "\n";
+    return copy_text(text);
   });
 }
 
-repsim_model* repsim_load(const char* path, int trust, char** refused, char** error) {
+repsim_model* repsim_load(const repsim_bytes* bytes, const char* names, int trust, char** refused,
+                          char** error) {
   return guarded<repsim_model*>(error, nullptr, [&]() -> repsim_model* {
-    auto untrusted = repsim::untrusted_in_archive(path);
+    repsim::print_to_standard_error();
+    auto untrusted = judged(*bytes, names);
     *refused = copy_text(join(untrusted));
     if (!untrusted.empty() && !trust) return nullptr;
     auto model = std::make_unique<repsim_model>();
-    model->module = torch::jit::load(std::string(path), at::kCPU);
-    model->module.eval();
-    for (auto parameter : model->module.parameters()) parameter.set_requires_grad(false);
-    untrusted = repsim::untrusted_operators(model->module);
-    std::free(*refused);
-    *refused = copy_text(join(untrusted));
-    if (!untrusted.empty() && !trust) return nullptr;
+    model->module = loaded(*bytes);
+    untrusted = repsim::judge(model->module);
+    if (!untrusted.empty()) {
+      std::free(*refused);
+      *refused = copy_text(join(untrusted));
+      if (!trust) return nullptr;
+    }
     auto& forward = toGraphFunction(model->module.get_method("forward").function());
     forward.ensure_defined();
     model->tapped = forward.graph();

@@ -22,14 +22,24 @@ enum { REPSIM_PATH = 0, REPSIM_TYPE = 1, REPSIM_RESULT = 2 };
 
 void repsim_free(char* text);
 
-// Says what kind of file `path` is before anything of it runs: "torchscript", "pickle" (a zipped
-// torch.save), "export" (torch.export) or "unreadable"; never null.
-const char* repsim_kind_of_archive(const char* path, char** error);
+// An archive of `size` bytes. `read` puts `count` of them, from `position` on, into `buffer`, and returns how
+// many: fewer where they cannot be read.
+typedef struct repsim_bytes {
+  void* context;
+  uint64_t size;
+  size_t (*read)(void* context, uint64_t position, void* buffer, size_t count);
+} repsim_bytes;
 
-// Loads on the CPU, in evaluation mode, and puts a tap behind every layer. `refused` receives the
-// operators outside the trusted set, one a line (empty: none); unless `trust`, a model with such
-// operators is not loaded, and null is returned without an error.
-repsim_model* repsim_load(const char* path, int trust, char** refused, char** error);
+// The records that libtorch finds in an archive, a line each: where the bytes begin, how many they are when
+// unpacked, and the name. To be freed by `repsim_free`; null on an error.
+char* repsim_records(const repsim_bytes* bytes, char** error);
+
+// Loads on the CPU, in evaluation mode, and puts a tap behind every layer. All code of the archive is
+// compiled and judged before any of it runs. `names` are the classes and functions of Python that its pickles
+// name, a line each. `refused` receives what is not known to compute only, a line each (empty: nothing);
+// unless `trust`, a model with such is not loaded, and null is returned without an error.
+repsim_model* repsim_load(const repsim_bytes* bytes, const char* names, int trust, char** refused,
+                          char** error);
 void repsim_drop(repsim_model* model);
 
 // The layers in the order of the graph. Their identifiers are 0..count.
