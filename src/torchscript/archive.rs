@@ -21,7 +21,7 @@ use crate::files;
 const FIRST: usize = 64;
 
 /// Stack for the deepest code that is let through, which libtorch's parser and compiler need.
-const STACK: usize = 256 << 20;
+const STACK: usize = 128 << 20;
 
 /// The archives that hold models which can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

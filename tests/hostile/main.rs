@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
+mod archives;
 #[expect(dead_code, reason = "made for the tests of the command line")]
 #[path = "../cli/check_support.rs"]
 mod check_support;
+mod crafted;
 mod inputs;
 mod names;
 mod options;

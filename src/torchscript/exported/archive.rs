@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// No program is larger.
-const MOST_JSON: u64 = 1 << 30;
+const MOST_JSON: u64 = 1 << 28;
 
 /// A tensor may hold a value more than once (a stride of 0), but not more than so many values.
 const MOST_REPEATED: i128 = 1 << 24;

@@ -10,10 +10,7 @@ use super::scan::Scan;
 
 /// The most that expressions, blocks and definitions nest along one path of definitions that use each other;
 /// the loading thread has stack for this.
-const MOST_DEPTH: u64 = 20_000;
-
-/// The most blocks within each other along such a path.
-const MOST_BLOCKS: u64 = 400;
+const MOST_DEPTH: u64 = 5_000;
 
 /// What a block or a definition takes of the stack, in levels of an expression.
 const LEVELS_OF_A_BLOCK: u64 = 20;
@@ -43,12 +40,9 @@ pub fn check(records: &[(String, &[u8])]) -> Result<(), String> {
     }
     let all = merged(all);
     let edges = edges(&all)?;
-    let blocks: Vec<u64> = all.iter().map(|d| d.blocks).collect();
     let depth = |d: &Definition| d.depth + LEVELS_OF_A_BLOCK * (d.blocks + 1);
     let depths: Vec<u64> = all.iter().map(depth).collect();
-    match depth::longest(&depths, &edges) > MOST_DEPTH
-        || depth::longest(&blocks, &edges) > MOST_BLOCKS
-    {
+    match depth::longest(&depths, &edges) > MOST_DEPTH {
         true => Err("its code nests too deeply to be compiled".to_owned()),
         false => Ok(()),
     }
@@ -171,11 +165,10 @@ mod tests {
         for name in
             ["__torch__.f", "(__torch__\n # .x\n . f)", "\"__to\" 'rch__.f'", "'\\x5f_torch__.f'"]
         {
-            let code =
-                format!("{}def g(x: {name}):\n  y = {}1\n", deep(15_000), "1+".repeat(7_500));
+            let code = format!("{}def g(x: {name}):\n  y = {}1\n", deep(4_000), "1+".repeat(1_900));
             assert!(told(&code).is_err(), "{name}");
         }
-        let apart = format!("{}def g(x: int):\n  y = {}1\n", deep(15_000), "1+".repeat(7_500));
+        let apart = format!("{}def g(x: int):\n  y = {}1\n", deep(4_000), "1+".repeat(1_900));
         assert_eq!(told(&apart), Ok(()));
         assert_eq!(
             told(&function("y = __torch__.a")),

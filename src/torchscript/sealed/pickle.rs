@@ -33,8 +33,8 @@ pub(super) enum Value {
     /// A class or function.
     Name(Rc<str>),
     Tuple(Rc<[Value]>),
-    /// So many elements of so many bytes.
-    Storage(u64, u64),
+    /// So many elements.
+    Storage(u64),
 }
 
 /// A value, and its place among those that hold others.
@@ -209,7 +209,7 @@ impl Machine<'_> {
         }
         self.container(&items);
         if let Some(item) = self.stack.last_mut() {
-            item.value = Value::Storage(count, bytes);
+            item.value = Value::Storage(count);
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ fn bytes(class: &str) -> u64 {
 /// It reaches beyond it, or is not written as PyTorch writes it.
 pub(super) fn check(arguments: &Value) -> Result<(), String> {
     let Value::Tuple(arguments) = arguments else { return Err(damaged()) };
-    let [Value::Storage(count, _), Value::Int(offset), sizes, strides, ..] = &**arguments else {
+    let [Value::Storage(count), Value::Int(offset), sizes, strides, ..] = &**arguments else {
         return Err(damaged());
     };
     let (sizes, strides) = (numbers(sizes)?, numbers(strides)?);

@@ -54,7 +54,7 @@ const Names& with_text() {
       "fft_rfftn gelu gelu_ gelu_backward get_autocast_dtype index_reduce index_reduce_ linalg_cond "
       "linalg_eigh linalg_eigvalsh linalg_lstsq linalg_matrix_norm linalg_norm linalg_qr linalg_svd "
       "linalg_svdvals meshgrid nanquantile pad pad_sequence quantile scatter scatter_ scatter_reduce "
-      "scatter_reduce_ searchsorted segment_reduce stft warn _print "
+      "scatter_reduce_ searchsorted segment_reduce stft warn "
       // Texts and collections of them.
       "Delete Float Int Complex Bool __contains__ __getitem__ _set_item add any all capitalize center clear "
       "copy count dict endswith eq expandtabs find format ge get gt hash index isalnum isalpha isdecimal "
@@ -122,7 +122,6 @@ std::string reaching(const c10::Type& type) {
   switch (type.kind()) {
     case c10::TypeKind::RRefType:
     case c10::TypeKind::PyObjectType:
-    case c10::TypeKind::CapsuleType:
     case c10::TypeKind::StreamObjType:
     case c10::TypeKind::StorageType: return type.str();
     case c10::TypeKind::ClassType: {

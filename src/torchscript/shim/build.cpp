@@ -188,7 +188,8 @@ struct repsim_builder {
 
   Node* call(const Symbol& kind, const std::string& overload, std::map<std::string, Given> given) {
     const auto& wanted = schema(kind, overload);
-    if (!repsim::is_allowed(kind, &wanted))
+    const bool is_own = std::string(kind.toQualString()) == "repsim::stop_gradient";
+    if (!is_own && !repsim::is_allowed(kind, &wanted))
       throw std::runtime_error(std::string("untrusted operator ") + kind.toQualString());
     Node* node = graph->create(kind, inputs_of(wanted, std::move(given)), wanted.returns().size());
     graph->insertNode(node);

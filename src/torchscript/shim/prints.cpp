@@ -3,9 +3,6 @@
 #include <torch/csrc/jit/runtime/print_handler.h>
 
 #include <cstdio>
-#include <iostream>
-#include <mutex>
-#include <streambuf>
 #include <string>
 
 namespace repsim {
@@ -34,41 +31,8 @@ void print(const std::string& text) {
   std::fwrite(shown.data(), 1, shown.size(), stderr);
 }
 
-// Takes what operators write to `std::cout`.
-class Lines : public std::streambuf {
- protected:
-  int_type overflow(int_type c) override {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (c != traits_type::eof()) line_ += static_cast<char>(c);
-    if (c == '\n' || line_.size() > 4096) flush();
-    return c;
-  }
-
-  int sync() override {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!line_.empty()) flush();
-    return 0;
-  }
-
- private:
-  void flush() {
-    print(line_);
-    line_.clear();
-  }
-
-  std::mutex mutex_;
-  std::string line_;
-};
-
 }  // namespace
 
-void print_to_standard_error() {
-  static Lines lines;
-  static std::once_flag once;
-  std::call_once(once, [] {
-    torch::jit::setPrintHandler(print);
-    std::cout.rdbuf(&lines);
-  });
-}
+void print_to_standard_error() { torch::jit::setPrintHandler(print); }
 
 }  // namespace repsim
