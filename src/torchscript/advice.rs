@@ -97,6 +97,18 @@ pub fn of_load(said: &str) -> Advice {
             "save the module before that call: torch.jit.script(model.eval()).save(FILE)",
         );
     }
+    if let Some((_, name)) = said.split_once("Unknown type name '__torch__.torch.classes.") {
+        let name = name.split('\'').next().unwrap_or_default();
+        let problem = format!("it uses the custom class {name}, which is not part of libtorch");
+        return Advice::new(problem, "export the model without it, with operators of PyTorch only");
+    }
+    let misfits = ["INTERNAL ASSERT FAILED", "Argument passed to at()", "Unknown type name"];
+    if misfits.iter().any(|text| gist.contains(text)) {
+        return Advice::new(
+            "it is damaged: its values do not fit its code",
+            "copy or download it again, and compare its size with the original's",
+        );
+    }
     if let Some(name) = unknown_operator(said) {
         let problem = format!("it uses the custom operator {name}, which is not part of libtorch");
         return Advice::new(problem, "export the model without it, with operators of PyTorch only");

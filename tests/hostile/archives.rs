@@ -256,6 +256,29 @@ fn code_that_nests_without_end_is_told() {
     assert!(refused(&folder, &records(&long, STATE), "a long name").contains("400000 characters"));
 }
 
+/// 21 small functions that stand for two million operators.
+#[test]
+fn functions_that_call_each_other_without_end_are_told() {
+    let folder = Folder::new();
+    let function = |i: usize| {
+        let below = i.wrapping_sub(1);
+        match i {
+            0 => "def f0(x: Tensor) -> Tensor:\n  return torch.add(x, x)\n".to_owned(),
+            _ => format!(
+                "def f{i}(x: Tensor) -> Tensor:\n  y = __torch__.f{below}(x)\n  return __torch__.f{below}(y)\n"
+            ),
+        }
+    };
+    let calling = |count: usize| {
+        let functions: String = (0..=count).map(function).collect();
+        let statement = format!("y = __torch__.f{count}(x)");
+        records(&[&functions, HEAD, &forward(&statement)].concat(), STATE)
+    };
+    let text = refused(&folder, &calling(21), "two million calls");
+    assert!(text.contains("call each other so often"), "{text}");
+    assert!(Model::load(folder.archive(&calling(5)), false).is_ok());
+}
+
 /// As deep as is let through: libtorch's parser and compiler have stack for it.
 #[test]
 fn code_at_the_bound_does_not_overflow() {

@@ -129,7 +129,7 @@ mod tests {
             function(&format!("y = x{}", "[0]".repeat(n))),
             function(&format!("y = {}1", "lambda a, b: ".repeat(n))),
             function(&format!("y = (#)))\n{}1)", "1+\\\n".repeat(n))),
-            function(&format!("y = {}", "(')', ".repeat(n)) + &")".repeat(n)),
+            function(&format!("y = {}1{}", "(')', ".repeat(n), ")".repeat(n))),
             blocks("if x"),
             blocks("for i in x"),
             blocks("while x"),

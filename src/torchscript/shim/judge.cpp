@@ -14,6 +14,7 @@
 
 #include "allowed.h"
 #include "defaults.h"
+#include "inlined.h"
 
 namespace repsim {
 
@@ -22,18 +23,26 @@ using caffe2::serialize::PyTorchStreamReader;
 
 namespace {
 
+// The most operators of a function with those of all that it calls: calls are inlined.
+constexpr uint64_t kMostNodes = uint64_t{1} << 20;
+
 // Collects what reaches beyond the model from all that a compilation unit holds.
 class Collector {
  public:
   std::set<std::string> found;
 
+  // Looking at a function may compile another.
   void unit(CompilationUnit& unit) {
-    for (Function* it : unit.get_functions()) function(*it);
-    while (!classes_.empty()) {
-      const auto next = classes_.back();
-      classes_.pop_back();
-      members(*next);
-    }
+    size_t before = 0;
+    do {
+      before = functions_.size() + types_.size();
+      for (Function* it : unit.get_functions()) function(*it);
+      while (!classes_.empty()) {
+        const auto next = classes_.back();
+        classes_.pop_back();
+        members(*next);
+      }
+    } while (functions_.size() + types_.size() > before);
   }
 
   void type(const c10::TypePtr& type) {
@@ -67,6 +76,8 @@ class Collector {
     if (!graph_function || !functions_.insert(graph_function).second) return;
     graph_function->ensure_defined();
     block(*graph_function->graph()->block());
+    TORCH_CHECK(sizes_.of(function) <= kMostNodes, "its functions call each other so often that their code has ",
+                "more than ", kMostNodes, " operators");
     for (const auto& argument : function.getSchema().arguments()) {
       type(argument.type());
       if (argument.default_value()) value(*argument.default_value());
@@ -101,6 +112,7 @@ class Collector {
     }
   }
 
+  InlinedSizes sizes_;
   std::unordered_set<const c10::Type*> types_;
   std::unordered_set<const Function*> functions_;
   std::vector<c10::ClassTypePtr> classes_;

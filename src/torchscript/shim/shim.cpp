@@ -237,12 +237,11 @@ repsim_model* repsim_load(const repsim_bytes* bytes, const char* names, int trus
     if (!untrusted.empty() && !trust) return nullptr;
     auto model = std::make_unique<repsim_model>();
     model->module = loaded(*bytes);
-    untrusted = repsim::judge(model->module);
-    if (!untrusted.empty()) {
-      std::free(*refused);
-      *refused = copy_text(join(untrusted));
-      if (!trust) return nullptr;
-    }
+    for (const auto& name : repsim::judge(model->module))
+      if (!std::count(untrusted.begin(), untrusted.end(), name)) untrusted.push_back(name);
+    std::free(*refused);
+    *refused = copy_text(join(untrusted));
+    if (!untrusted.empty() && !trust) return nullptr;
     auto& forward = toGraphFunction(model->module.get_method("forward").function());
     forward.ensure_defined();
     model->tapped = forward.graph();
