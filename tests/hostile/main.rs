@@ -9,6 +9,7 @@ mod archives;
 mod check_support;
 mod crafted;
 mod inputs;
+mod mutated;
 mod names;
 mod options;
 mod policies;
