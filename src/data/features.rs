@@ -5,7 +5,9 @@ use std::path::Path;
 use ndarray::{ArrayD, IxDyn};
 
 use super::dtype::Dtype;
-use super::source::{LABELS, Stored, arrays, is_pictures, labels, samples_and_labels, with_rows};
+use super::source::{
+    LABELS, Stored, arrays, few, is_pictures, labels, samples_and_labels, with_rows,
+};
 use crate::error::{Error, Result};
 
 /// One layer's representation: a row a sample.
@@ -143,8 +145,8 @@ pub fn open_set(path: &Path, wanted: Option<&str>) -> Result<StoredSet> {
 
 fn no_array(path: &Path, names: &[String], wanted: Option<&str>) -> Error {
     let problem = match wanted {
-        Some(name) => format!("it has no array {name}, only {}", names.join(", ")),
-        None => format!("it holds neither mu and sigma nor one array, but {}", names.join(", ")),
+        Some(name) => format!("it has no array {name}, only {}", few(names)),
+        None => format!("it holds neither mu and sigma nor one array, but {}", few(names)),
     };
     let remedy = "name the array of features with --layer NAME, or save statistics as mu and sigma";
     Error::file("take features from", path, problem, remedy)

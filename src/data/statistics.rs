@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dtype::Dtype;
 use super::preprocess::Preprocess;
-use super::source::{Arrays, Npz, Stored, encode, pack};
+use super::source::{Arrays, Npz, Stored, encode, few, pack};
 use crate::error::{Error, Result};
 
 /// How unequal σᵢⱼ and σⱼᵢ may be, relative to the largest |σ|: what float32 leaves.
@@ -157,7 +157,7 @@ fn check_names(path: &Path, names: &[String]) -> Result<()> {
         (true, true) => return Ok(()),
         (true, false) => "it holds \"mu\" but no \"sigma\"".to_owned(),
         (false, true) => "it holds \"sigma\" but no \"mu\"".to_owned(),
-        (false, false) => format!("none of its arrays ({}) is \"mu\"", names.join(", ")),
+        (false, false) => format!("none of its arrays ({}) is \"mu\"", few(names)),
     };
     Err(Error::file("load", path, problem, REMEDY))
 }

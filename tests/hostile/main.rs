@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
 mod archives;
+mod bombs;
+mod bounds;
 #[expect(dead_code, reason = "made for the tests of the command line")]
 #[path = "../cli/check_support.rs"]
 mod check_support;

@@ -51,6 +51,9 @@ impl Head {
     }
 }
 
+/// Names that are listed before the others are only counted.
+const LISTED: usize = 12;
+
 /// The array of samples in a file of several.
 const SAMPLES: &str = "images";
 
@@ -106,7 +109,7 @@ pub(in crate::data) fn samples_and_labels(
             Err(Error::file("load", path, problem, format!("add the samples as {SAMPLES:?}")))
         }
         _ => {
-            let problem = format!("none of its arrays ({}) is {SAMPLES:?}", names.join(", "));
+            let problem = format!("none of its arrays ({}) is {SAMPLES:?}", few(&names));
             let remedy = format!("name the samples {SAMPLES:?}, and their classes {LABELS:?}");
             Err(Error::file("load", path, problem, remedy))
         }
@@ -129,6 +132,14 @@ pub(in crate::data) fn arrays(path: &Path) -> Result<Box<dyn Arrays>> {
 /// Whether a file's name ends as one of arrays.
 pub(super) fn is_array(name: &str) -> bool {
     !extension(name).is_empty()
+}
+
+/// The first names of arrays, and how many more there are.
+pub(in crate::data) fn few(names: &[String]) -> String {
+    match names.len() > LISTED {
+        true => format!("{} and {} more", names[..LISTED].join(", "), names.len() - LISTED),
+        false => names.join(", "),
+    }
 }
 
 fn extension(name: &str) -> &'static str {

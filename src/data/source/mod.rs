@@ -26,7 +26,7 @@ use super::resize::Picture;
 use crate::error::Result;
 
 pub(super) use array::is_pictures;
-pub(super) use arrays::{Arrays, LABELS, arrays, samples_and_labels, with_rows};
+pub(super) use arrays::{Arrays, LABELS, arrays, few, samples_and_labels, with_rows};
 pub use axes::ArrayLayout;
 pub(super) use labels::labels;
 pub(super) use npy::encode;

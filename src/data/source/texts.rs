@@ -17,6 +17,9 @@ const NAMES: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
 /// Tokens that are known to stand for padding, where a tokenizer does not say which does.
 const PADDING: [&str; 5] = ["[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>"];
 
+/// The longest line, in bytes: a tokenizer takes many times as much memory.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// How texts become tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokenizing {
@@ -71,6 +74,14 @@ impl Texts {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         if lines.is_empty() {
             return Err(Error::file("read", path, "it has no line", "give a text a line"));
+        }
+        if let Some(line) = lines.iter().position(|line| line.len() > LONGEST_LINE) {
+            let problem = format!(
+                "line {} has {} bytes, and {LONGEST_LINE} are taken at most",
+                line + 1,
+                lines[line].len()
+            );
+            return Err(Error::file("read", path, problem, "give a text a line"));
         }
         let bytes = files::read(&how.tokenizer, MOST_TEXT)?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -6,11 +6,11 @@ mod formats;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::{Command, Output};
 
 use change::Changes;
 use formats::{Format, all, whole_beside};
 
+use crate::bounds::bounded;
 use crate::support::{files_in, path};
 
 /// How many copies in all.
@@ -77,14 +77,6 @@ fn changed_files_are_read_or_refused() {
     assert!(peak() < 2500, "{} MiB", peak());
 }
 
-/// Runs a command in 4 GiB of address space, its temporary files in a folder of their own.
-fn bounded(folder: &Path, words: &[&str]) -> Output {
-    let line = "ulimit -v 4194304; exec timeout 60 \"$0\" \"$@\"";
-    let mut command = Command::new("bash");
-    command.args(["-c", line, env!("CARGO_BIN_EXE_repsim")]).args(words);
-    command.env("TMPDIR", folder).output().unwrap()
-}
-
 #[test]
 fn commands_leave_nothing_of_changed_files() {
     let (inputs, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -111,9 +103,8 @@ fn commands_leave_nothing_of_changed_files() {
             "i.pt2" => vec!["layers", &given, "-o", &report],
             _ => vec!["cka", &model, "--data", data, "--resize", "16x16", "-o", &report],
         };
-        let run = bounded(temporary.path(), &words);
-        let told = String::from_utf8(run.stderr).unwrap();
-        let code = run.status.code().unwrap_or(-1);
+        let run = bounded(4096, temporary.path(), &words);
+        let (told, code) = (run.stderr, run.code);
         assert!(matches!(code, 0 | 2), "{words:?} ended with {code}: {told}");
         let errors = told.lines().filter(|line| line.starts_with("error: ")).count();
         assert_eq!(errors, usize::from(code == 2), "{words:?}: {told}");
