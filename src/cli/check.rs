@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Status;
-use super::fid::check_output;
 use super::judging::{JudgingArgs, Place, check_ending, read};
 use super::output::{self, Messages};
+use super::outputs;
 use crate::check::draft;
 use crate::error::{Error, Result};
-use crate::report::write_atomically;
 
 /// Options of `repsim check`.
 #[derive(clap::Args)]
@@ -80,11 +79,10 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
 
 fn write_policy(args: &Args, path: &Path, messages: &Messages) -> Result<()> {
     check_ending(path, "toml")?;
-    check_output(path, args.reports.iter())?;
     let run = |path: &PathBuf| Ok((path.clone(), read(path)?));
     let runs = args.reports.iter().map(run).collect::<Result<Vec<_>>>()?;
     let draft = draft(&runs)?;
-    write_atomically(path, draft.text.as_bytes())?;
+    outputs::write(path, draft.text.as_bytes())?;
     messages.note(&format!("{}: a policy from {} runs", path.display(), runs.len()));
     if let Some(first) = draft.left_out.first() {
         messages.say(&format!(

@@ -13,7 +13,6 @@ use super::axes::{self, ChannelAxes};
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
-use super::outputs::check_outputs;
 use super::sides::{check_b, check_stored, check_two, check_two_files, patterns_b, selections};
 use super::{accuracy, duplicates, features, inputs, notices, own_steps, picture};
 use crate::capture::cka::{self as engine, Estimator, Settings};
@@ -107,7 +106,7 @@ pub fn compare(args: &Args, messages: &Messages) -> Result<CkaReport> {
     let settings = args.settings();
     settings.check(args.data.load.batch_size)?;
     args.check_together()?;
-    args.check_outputs()?;
+    args.heatmap.as_deref().map_or(Ok(()), picture::check)?;
     let mut report = match args.features.is_empty() {
         true => models(args, &settings, messages)?,
         false => {
@@ -152,18 +151,6 @@ impl Args {
             || self.preprocess_b.any();
         check_stored(!self.features.is_empty(), of_data)?;
         self.run.weights.refuse(!self.features.is_empty(), "--features")
-    }
-
-    /// Refuses outputs that cannot be written, are inputs, or are the same.
-    fn check_outputs(&self) -> Result<()> {
-        let inputs = self.models.iter().chain(&self.features).chain(&self.data.data);
-        let inputs = inputs.chain(self.run.weights.paths());
-        let files = self.output.iter().filter(|p| *p != "-").chain(&self.heatmap);
-        check_outputs(files.map(PathBuf::as_path), inputs)?;
-        match &self.heatmap {
-            Some(path) => picture::check(path),
-            None => Ok(()),
-        }
     }
 
     fn selections(&self) -> Result<[Selection; 2]> {

@@ -43,9 +43,6 @@ enum Format {
 /// # Errors
 /// A report cannot be read, they are of different kinds, or the output cannot be written.
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
-    if let Some(path) = args.output.as_deref().filter(|path| *path != "-") {
-        super::fid::check_output(path, [&args.old, &args.new].into_iter())?;
-    }
     let (old, new) = (read(&args.old)?, read(&args.new)?);
     let report = check::diff((&old, &args.old), (&new, &args.new)).ok_or_else(|| {
         let problem = format!("it is a report of {}, the other one of {}", new.kind(), old.kind());

@@ -8,7 +8,6 @@ use ndarray::Axis;
 
 use super::Status;
 use super::extract::ExtractArgs;
-use super::fid::check_output;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
@@ -429,27 +428,8 @@ fn of_predictions(
 impl Args {
     fn check(&self) -> Result<()> {
         self.extract.check()?;
-        let inputs = || [&self.reference, &self.data].into_iter().chain(self.extract.files());
-        if let Some(path) = self.output.as_deref().filter(|p| *p != "-") {
-            check_output(path, inputs())?;
-        }
-        if let Some(path) = &self.per_sample {
-            samples::check(path)?;
-            check_output(path, inputs())?;
-        }
-        if let Some(path) = &self.plot {
-            picture::check(path)?;
-            check_output(path, inputs())?;
-        }
-        let named: Vec<&PathBuf> =
-            [&self.output, &self.per_sample, &self.plot].into_iter().flatten().collect();
-        for (i, path) in named.iter().enumerate() {
-            if named[..i].iter().any(|other| whole(other) == whole(path)) {
-                let problem = "it is named for two outputs";
-                return Err(Error::file("write", path, problem, "give each its own name"));
-            }
-        }
-        Ok(())
+        self.per_sample.as_deref().map_or(Ok(()), samples::check)?;
+        self.plot.as_deref().map_or(Ok(()), picture::check)
     }
 
     fn recorded(&self, sets: &Sets<'_>) -> DistanceSettings {
@@ -469,13 +449,6 @@ impl Args {
             device: ready.map(|r| r.device.clone()),
         }
     }
-}
-
-/// A path without `.`, `..` and links, as far as its folder is there.
-fn whole(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    folder.join(path.file_name().unwrap_or_default())
 }
 
 /// Draws accuracy by decile of each score.

@@ -110,11 +110,6 @@ impl Ready {
 }
 
 impl ExtractArgs {
-    /// The files that make up the model.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.model.iter().chain(self.run.weights.paths())
-    }
-
     /// Refuses weights without a model.
     ///
     /// # Errors

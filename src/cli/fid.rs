@@ -16,7 +16,7 @@ use crate::report::fid::{
     Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
     short_extrapolation, small_subsets,
 };
-use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning, check_writable};
+use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning};
 use crate::torchscript::{libtorch_version, native};
 
 /// Options of `repsim fid`.
@@ -108,11 +108,13 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let format = args.format(messages);
     // The header comes with the first row: where the reference fails nothing is printed.
     let mut header = format!("{}\n", header(&args.metrics()));
+    let told_elsewhere = args.output.is_some() || gate.is_used();
+    let print = if told_elsewhere { output::print } else { output::print_row };
     let report = measure(args, messages, &mut |row| match format {
-        Some(Format::Jsonl) => output::print(&format!("{}\n", line(row)?)),
+        Some(Format::Jsonl) => print(&format!("{}\n", line(row)?)),
         Some(Format::Tsv) => {
             let header = std::mem::take(&mut header);
-            output::print(&format!("{header}{}\n", tsv(row, &args.metrics())))
+            print(&format!("{header}{}\n", tsv(row, &args.metrics())))
         }
         _ => Ok(()),
     })?;
@@ -329,9 +331,7 @@ impl Args {
         self.extract.check()?;
         let Some(path) = &self.output else { return Ok(()) };
         if path != Path::new("-") {
-            let inputs =
-                self.candidates.iter().chain([&self.reference]).chain(self.extract.files());
-            return check_output(path, inputs);
+            return Ok(());
         }
         match self.format {
             None | Some(Format::Json) => Ok(()),
@@ -392,16 +392,6 @@ pub fn naming(path: &Path, error: Error) -> Error {
         }
         other => other,
     }
-}
-
-/// Refuses an output that is one of the inputs or cannot be written.
-pub fn check_output<'a>(path: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
-    let whole = path.canonicalize().ok();
-    if whole.is_some() && inputs.any(|input| input.canonicalize().ok() == whole) && path.is_file() {
-        let problem = "it is an input too";
-        return Err(Error::file("write", path, problem, "give it another name"));
-    }
-    check_writable(path)
 }
 
 fn unknown_origin(path: &Path) -> Warning {

@@ -50,11 +50,6 @@ impl GateArgs {
         let Some(path) = &self.check else {
             return Ok(Gate { judging: None, update: self.update_baseline.clone() });
         };
-        let whole = |path: &Path| path.canonicalize().ok();
-        if output.is_some_and(|output| whole(output).is_some() && whole(output) == whole(path)) {
-            let problem = "it is the baseline that the report is held against";
-            return Err(Error::file("write", path, problem, "give -o another name"));
-        }
         let judging = self.judging.prepare(Some(path))?;
         match judging.baseline() {
             Some(baseline) if baseline.kind() != kind => {
@@ -69,6 +64,11 @@ impl GateArgs {
 }
 
 impl Gate {
+    /// Whether anything is done with the report.
+    pub fn is_used(&self) -> bool {
+        self.judging.is_some() || self.update.is_some()
+    }
+
     /// Writes the baseline that was asked for, or checks the report; `status` is how the run ended.
     ///
     /// # Errors

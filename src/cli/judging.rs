@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::Status;
 use super::output::{self, Messages};
-use super::picture;
+use super::{outputs, picture};
 use crate::check::{Document, Outcome, Policy, Told, Verdict, annotations, judge, junit, told};
 use crate::error::{Error, Result, visible};
 use crate::files::{self, MOST_BY_HAND};
 
-use crate::report::{check_writable, text_of, write_atomically};
+use crate::report::{check_writable, text_of};
 
 /// Failures in the table.
 const ROWS: usize = 40;
@@ -99,7 +99,8 @@ impl JudgingArgs {
         }
         // A name that is refused is another file's, and what is wrong with it has been told.
         let path = self.junit.as_deref().filter(|path| check_ending(path, "xml").is_ok());
-        if let Some(Err(error)) = path.map(|path| write_junit(path, &verdict, name)) {
+        let written = path.map_or(Ok(()), |path| write_junit(path, &verdict, name));
+        if let Err(error) = written.and_then(|()| outputs::commit()) {
             messages.error(&error);
         }
     }
@@ -111,7 +112,7 @@ impl JudgingArgs {
 
 fn write_junit(path: &Path, verdict: &Verdict, name: &str) -> Result<()> {
     let xml = junit(verdict, &format!("repsim {name}"))?;
-    write_atomically(path, xml.as_bytes())
+    outputs::write(path, xml.as_bytes())
 }
 
 /// Refuses a file that cannot be written, or whose name says that it is something else: a model, say.
@@ -170,6 +171,9 @@ impl Judging {
         if !(messages.is_quiet() && passed) {
             text.push_str(&format!("{}\n", closing(verdict)));
         }
+        if verdict.outcome() == Outcome::Unchecked && place == Place::Output {
+            messages.say(&reason(verdict));
+        }
         match place {
             Place::Output => output::print(&text),
             Place::Error => {
@@ -177,6 +181,18 @@ impl Judging {
                 Ok(())
             }
         }
+    }
+}
+
+/// Why something could not be checked, in one line.
+fn reason(verdict: &Verdict) -> String {
+    let told = told(verdict);
+    let unchecked = told.iter().filter_map(Told::largest);
+    let mut unchecked = unchecked.filter(|finding| finding.outcome == Outcome::Unchecked);
+    let first = unchecked.next().map_or(String::new(), |finding| finding.message.clone());
+    match unchecked.count() {
+        0 => format!("could not be checked: {first}"),
+        more => format!("could not be checked: {first} ({more} more)"),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::report::layers::{
     Fused, LayersReport, LayersResults, LayersSettings, NoTensor, WantedInput,
 };
-use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, Warning, check_writable};
+use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, Warning};
 use crate::torchscript::packing::Argument;
 use crate::torchscript::{Model, Selection, libtorch_version, native, shape_text};
 
@@ -60,9 +60,6 @@ fn shape(text: &str) -> Result<Shape, String> {
 /// The model cannot be loaded or does not run on an input of this shape.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let started = Instant::now();
-    if let Some(path) = args.output.as_deref().filter(|p| *p != "-") {
-        check_writable(path)?;
-    }
     let gate = args.gate.prepare("layers", args.output.as_deref())?;
     native::set_threads(args.models.threads());
     let patterns = match args.layers.layers.as_slice() {

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::output;
+use super::{output, outputs};
 use crate::error::{Error, Result};
-use crate::report::write_atomically;
 
 /// Options of `repsim completions`.
 #[derive(clap::Args)]
@@ -44,9 +43,8 @@ pub fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result
 pub fn man(args: &ManArgs, command: clap::Command) -> Result<()> {
     let pages = pages(command)?;
     if let Some(folder) = &args.folder {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
         return pages.iter().try_for_each(|(name, page)| {
-            write_atomically(&folder.join(format!("{name}.1")), page.as_bytes())
+            outputs::write_below(folder, format!("{name}.1").as_ref(), page.as_bytes())
         });
     }
     let wanted = args.command.as_ref().map_or("repsim".to_owned(), |c| format!("repsim-{c}"));

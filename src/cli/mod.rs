@@ -16,6 +16,7 @@ mod duplicates;
 mod extract;
 mod features;
 mod fid;
+mod files;
 mod gate;
 mod given;
 mod inputs;
@@ -40,6 +41,7 @@ mod sensitivity;
 mod sets;
 mod settings;
 mod sides;
+mod signals;
 mod spatial;
 mod stats;
 mod stitch;
@@ -52,10 +54,11 @@ mod weights;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::torchscript::waiting;
+use crate::torchscript::{native, waiting};
+use files::Files;
 use output::Messages;
 
 /// Everything was done, or a check passed.
@@ -89,7 +92,10 @@ impl From<Status> for ExitCode {
 /// Compare what neural networks represent.
 #[derive(Parser)]
 #[command(name = "repsim", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 a check found drift, 2 the run could not be done.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 a check found drift, 2 the run could not be done; 129, 130 or \
+                        143 ended by a signal."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -145,18 +151,23 @@ pub fn declared() -> clap::Command {
 /// Runs the command line given and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(&arguments);
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, &arguments),
     };
+    let files = matches.subcommand().map(|(_, given)| Files::named_in(given)).unwrap_or_default();
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
     if cli.command.computes() {
         messages.detail(&waiting::told());
     }
-    match guarded(|| run(&cli.command, &messages)) {
+    signals::watch();
+    match guarded(|| whole(&cli.command, &files, &messages)) {
         Ok(status) => status.into(),
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::from(DONE),
         Err(error) => {
+            outputs::discard();
             messages.error(&error);
             if let Some((name, judging)) = cli.command.judging() {
                 judging.tell_failure(name, &error, &messages);
@@ -191,6 +202,14 @@ impl Command {
         };
         Some((name, judging?))
     }
+}
+
+/// Runs a command and puts its files in their places.
+fn whole(command: &Command, files: &Files, messages: &Messages) -> Result<Status> {
+    outputs::begin(files)?;
+    let status = run(command, messages)?;
+    outputs::commit()?;
+    Ok(status)
 }
 
 fn run(command: &Command, messages: &Messages) -> Result<Status> {
@@ -242,18 +261,31 @@ fn guarded(command: impl FnOnce() -> Result<Status>) -> Result<Status> {
 /// Help and version go to standard output; a wrong option is a run that could not be done.
 fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if usage::is_help(error) {
-        // Nothing is left to do if even this cannot be printed.
-        let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { FAILED } else { DONE });
+        return help(error);
     }
     let error = usage::in_one_line(error, arguments, &Cli::command());
     Messages::new(false, false).error(&error);
     ExitCode::from(FAILED)
 }
 
-/// Who reads our output has seen enough.
-fn is_broken_pipe(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+/// Prints help, on standard error where it was not asked for.
+fn help(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // Nothing is left to do if even this cannot be printed.
+        let _ = error.print();
+        return ExitCode::from(FAILED);
+    }
+    let printed = match native::stdout_was_closed() {
+        true => Err(std::io::Error::other("it is closed")),
+        false => error.print(),
+    };
+    match printed.map_err(|e| Error::io("write", output::STDOUT, e)) {
+        Err(error) if !output::is_broken_pipe(&error) => {
+            Messages::new(false, false).error(&error);
+            ExitCode::from(FAILED)
+        }
+        _ => ExitCode::from(DONE),
+    }
 }
 
 #[cfg(test)]

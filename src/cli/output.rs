@@ -3,16 +3,20 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::outputs;
 use crate::capture::Progress;
 use crate::error::{Error, Result, visible, visible_json, visible_lines};
-use crate::report::{Warning, write_atomically};
+use crate::report::Warning;
+use crate::torchscript::native;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// What messages call standard output.
+pub const STDOUT: &str = "standard output";
 
 /// Says things to a person, on standard error.
 #[derive(Debug, Clone, Copy)]
@@ -34,38 +38,38 @@ impl Messages {
         let error = visible(&error);
         match long {
             Some(detail) if self.verbose => {
-                eprintln!("{ERROR}error{ERROR:#}: {error}");
+tell(&format!("{ERROR}error{ERROR:#}: {error}"));
                 // A bar in front, for what a model says may look like a line of something else.
-                detail.lines().for_each(|line| eprintln!("| {}", visible(line)));
+                detail.lines().for_each(|line| tell(&format!("| {}", visible(line))));
             }
-            Some(_) => eprintln!("{ERROR}error{ERROR:#}: {error} (--verbose tells more)"),
-            None => eprintln!("{ERROR}error{ERROR:#}: {error}"),
+            Some(_) => tell(&format!("{ERROR}error{ERROR:#}: {error} (--verbose tells more)")),
+            None => tell(&format!("{ERROR}error{ERROR:#}: {error}")),
         }
     }
 
     /// A warning of the report.
     pub fn warning(self, warning: &Warning) {
-        eprintln!("{WARNING}warning{WARNING:#}: {}", visible(&warning.text));
+tell(&format!("{WARNING}warning{WARNING:#}: {}", visible(&warning.text)));
     }
 
     /// What was decided on the way; only with `--verbose`.
     pub fn detail(self, text: &str) {
         if self.verbose {
-            eprintln!("{}", visible(text));
+tell(&visible(text));
         }
     }
 
     /// What stands beside the results; with `--verbose`, or where somebody looks at a table of them.
     pub fn aside(self, text: &str) {
         if self.verbose || self.shows_tables() {
-            eprintln!("{}", visible(text));
+tell(&visible(text));
         }
     }
 
     /// What a person may want to know; not with `--quiet`.
     pub fn note(self, text: &str) {
         if !self.quiet {
-            eprintln!("{}", visible(text));
+tell(&visible(text));
         }
     }
 
@@ -77,7 +81,7 @@ impl Messages {
     /// What a person has to know; also with `--quiet`. Nothing where there is nothing to say.
     pub fn say(self, text: &str) {
         if !text.is_empty() {
-            eprintln!("{}", visible(text));
+tell(&visible(text));
         }
     }
 
@@ -180,15 +184,46 @@ fn time_left(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
     }
 }
 
-/// Prints text to standard output.
+/// Says a line on standard error. Where nobody can hear it the run goes on: its files and its exit code
+/// still tell.
+fn tell(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Prints text to standard output. Whoever reads that through a pipe and has seen enough misses nothing of the
+/// run beside it: the text is dropped then.
 ///
 /// # Errors
-/// Standard output is closed.
+/// Standard output is closed, or takes no more.
 pub fn print(text: &str) -> Result<()> {
-    std::io::stdout()
-        .write_all(visible_lines(text).as_bytes())
-        .and_then(|()| std::io::stdout().flush())
-        .map_err(|e| Error::io("write", "standard output", e))
+    match print_row(text) {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        result => result,
+    }
+}
+
+/// The same for a result of many of which nothing but standard output will tell.
+///
+/// # Errors
+/// As [`print`], or nobody reads any more.
+pub fn print_row(text: &str) -> Result<()> {
+    let written = match native::stdout_was_closed() {
+        true => Err(std::io::Error::other("it is closed")),
+        false => write_out(text),
+    };
+    written.map_err(|e| Error::io("write", STDOUT, e))
+}
+
+fn write_out(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(visible_lines(text).as_bytes())?;
+    out.flush()
+}
+
+/// Who reads our output has seen enough.
+pub fn is_broken_pipe(error: &Error) -> bool {
+    let Error::Io { path, source, .. } = error else { return false };
+    path == Path::new(STDOUT) && source.kind() == std::io::ErrorKind::BrokenPipe
 }
 
 /// Writes a report as JSON to a file, or to standard output for `-`.
@@ -200,7 +235,7 @@ pub fn write_report<T: serde::Serialize>(report: &T, path: &Path) -> Result<()> 
     json.push('\n');
     match path == Path::new("-") {
         true => print(&json),
-        false => write_atomically(path, json.as_bytes()),
+        false => outputs::write(path, json.as_bytes()),
     }
 }
 

@@ -1,32 +1,104 @@
-//! Whether the files that a run will write can be written.
+//! The files that a run writes: they appear together when it is done, or none does.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::files::{self, Files, Inputs};
 use crate::error::{Error, Result};
-use crate::report::check_writable;
+use crate::report::{Sink, Staging, behind_links, check_writable, is_replaceable, parent};
 
-/// Refuses outputs that are an input or named twice, or that cannot be written.
+/// What this process has written and not put in its place yet, and what it must not write to.
+static RUN: Mutex<Run> = Mutex::new(Run { staging: Staging::new(), inputs: None });
+
+struct Run {
+    staging: Staging,
+    inputs: Option<Inputs>,
+}
+
+fn run() -> MutexGuard<'static, Run> {
+    RUN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Begins a run that reads and writes these files.
 ///
 /// # Errors
-/// The first such output.
-pub fn check_outputs<'a>(
-    outputs: impl IntoIterator<Item = &'a Path>,
-    inputs: impl IntoIterator<Item = &'a PathBuf>,
-) -> Result<()> {
-    let mut taken: Vec<PathBuf> =
-        inputs.into_iter().filter_map(|p| p.canonicalize().ok()).filter(|p| p.is_file()).collect();
-    for path in outputs {
-        let whole = whole(path);
-        // A device takes several outputs.
-        let keeps = std::fs::metadata(path).map_or(true, |m| m.is_file());
-        if taken.contains(&whole) && keeps {
-            let problem = "it is an input, or named for another output too";
-            return Err(Error::file("write", path, problem, "give it another name"));
-        }
-        check_writable(path)?;
-        taken.push(whole);
-    }
+/// An output is an input, is named twice, or cannot be written.
+pub fn begin(files: &Files) -> Result<()> {
+    let inputs = Inputs::of(&files.inputs);
+    files::check(files, &inputs)?;
+    run().inputs = Some(inputs);
     Ok(())
+}
+
+/// Refuses a file to be written that is an input or cannot be written.
+///
+/// # Errors
+/// It is, or cannot.
+pub fn check(path: &Path) -> Result<()> {
+    refuse(path)?;
+    check_writable(path)
+}
+
+fn refuse(path: &Path) -> Result<()> {
+    run().inputs.as_ref().map_or(Ok(()), |inputs| inputs.refuse(path))
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// It is an input, or its folder is not there or cannot be written to.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fill(path, |file| file.write_all(bytes))
+}
+
+/// Writes a file bit by bit.
+///
+/// # Errors
+/// As [`write`], or `fill` fails.
+pub fn fill(path: &Path, fill: impl FnOnce(&mut dyn Sink) -> std::io::Result<()>) -> Result<()> {
+    refuse(path)?;
+    run().staging.file(path, fill)
+}
+
+/// Writes a file that is one of many below a folder, which need not be there.
+///
+/// # Errors
+/// It is an input, or the folder, or what it would be made in, cannot be written to.
+pub fn write_below(folder: &Path, name: &Path, bytes: &[u8]) -> Result<()> {
+    refuse(&folder.join(name))?;
+    run().staging.file_below(folder, name, bytes)
+}
+
+/// Where a file of this run can be read until the run is over.
+pub fn held(path: &Path) -> PathBuf {
+    run().staging.held(path)
+}
+
+/// A folder for what is needed on the way to a file, on the same disk.
+///
+/// # Errors
+/// The file's folder cannot be written to.
+pub fn room_beside(path: &Path) -> Result<PathBuf> {
+    let place = behind_links(path);
+    match is_replaceable(&place) {
+        true => run().staging.prepare(parent(&place)),
+        false => Ok(std::env::temp_dir()),
+    }
+}
+
+/// Puts all files of the run into their places.
+///
+/// # Errors
+/// One cannot be; then none is.
+pub fn commit() -> Result<()> {
+    let staging = std::mem::take(&mut run().staging);
+    staging.commit()
+}
+
+/// Forgets all files of the run.
+pub fn discard() {
+    let staging = std::mem::take(&mut run().staging);
+    drop(staging);
 }
 
 /// Endings of files that are no JSON, and what writes such files where something does.
@@ -60,14 +132,6 @@ pub fn check_report_name(path: &Path) -> Result<()> {
             Err(Error::file("write", path, problem, remedy))
         }
     }
-}
-
-/// A path without links; of a file that is not there yet, that of its folder.
-fn whole(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-    let there = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
-    path.canonicalize().ok().or(there).unwrap_or(path)
 }
 
 /// Refuses a folder that files cannot be written to; one that is not there yet is made later.

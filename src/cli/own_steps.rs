@@ -51,7 +51,7 @@ enum Text {
 }
 
 /// The file beside a model.
-fn path_beside(model: &Path) -> PathBuf {
+pub fn path_beside(model: &Path) -> PathBuf {
     model.with_extension(ENDING)
 }
 

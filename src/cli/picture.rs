@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::cka::values;
+use super::outputs;
 use crate::data::{Channels, InputBatch, Preprocess, Range};
 use crate::error::{Error, Result};
 use crate::render::{Chart, Heatmap, Image, RenderError, Rule, Series, Sheet};
 use crate::report::cka::CkaReport;
 use crate::report::distance::{Decile, DistanceReport, PredictionResult};
-use crate::report::{Warning, check_writable, write_atomically};
+use crate::report::{PictureFile, check_writable};
 
 /// Checks that a picture can be written there, in a format that there is.
 ///
@@ -117,6 +118,14 @@ pub fn accuracy(report: &DistanceReport, found: &PredictionResult, path: &Path) 
     write(path, chart.to_svg(), || chart.to_png(), "try .svg")
 }
 
+/// What a report says of a picture that this run wrote.
+///
+/// # Errors
+/// The picture cannot be read.
+pub fn written(shows: &str, path: &Path, report: Option<&Path>) -> Result<PictureFile> {
+    PictureFile::written(shows, path, &outputs::held(path), report)
+}
+
 /// Draws pictures in a grid.
 ///
 /// # Errors
@@ -127,7 +136,7 @@ pub fn sheet(sheet: &Sheet<'_>, path: &Path, remedy: &str) -> Result<()> {
         true => sheet.to_svg().map_err(failed)?.into_bytes(),
         false => sheet.to_png().map_err(failed)?,
     };
-    write_atomically(path, &bytes)
+    outputs::write(path, &bytes)
 }
 
 /// Refuses a sheet that a PNG has no room for: of the pictures, the sizes are enough.
@@ -139,12 +148,6 @@ pub fn check_sheet(sheet: &Sheet<'_>, path: &Path, remedy: &str) -> Result<()> {
         true => Ok(()),
         false => sheet.check_size().map_err(|e| Error::file("draw", path, e, remedy)),
     }
-}
-
-/// The warning of a report whose pictures could not be written.
-pub fn unwritten(written: &Result<()>) -> Option<Warning> {
-    let error = written.as_ref().err()?;
-    Some(Warning::new("not-written", "pictures", error.to_string()))
 }
 
 fn heights(groups: &[Decile]) -> Vec<(f64, f64)> {
@@ -165,5 +168,5 @@ pub fn write(
         true => svg.into_bytes(),
         false => png().map_err(|e| Error::file("draw", path, e, remedy))?,
     };
-    write_atomically(path, &bytes)
+    outputs::write(path, &bytes)
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::outputs;
 use crate::error::{Error, Result, visible, visible_json};
 use crate::report::distance::SampleRow;
-use crate::report::write_atomically;
 
 /// Checks that the file's format can be told.
 ///
@@ -34,7 +34,7 @@ pub fn write(path: &Path, rows: &[SampleRow]) -> Result<()> {
         true => csv(rows).map_err(|e| failed(e.to_string()))?,
         false => jsonl(rows).map_err(|e| failed(e.to_string()))?,
     };
-    write_atomically(path, &bytes)
+    outputs::write(path, &bytes)
 }
 
 fn jsonl(rows: &[SampleRow]) -> serde_json::Result<Vec<u8>> {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use super::extract::ExtractArgs;
-use super::fid::{check_output, naming};
+use super::fid::naming;
 use super::output::Messages;
+use super::outputs;
 use super::sets::{Keep, Sets, statistics_of};
 use crate::error::{Error, Result};
 use crate::report::fid::few_samples;
-use crate::report::write_atomically;
 use crate::torchscript::native;
 
 /// Options of `repsim stats`.
@@ -34,7 +34,6 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         return Err(Error::file("write", &args.output, problem, "end its name in .npz"));
     }
     args.extract.check()?;
-    check_output(&args.output, [&args.data].into_iter().chain(args.extract.files()))?;
     native::set_threads(args.extract.run.threads());
     let mut sets = Sets::new(&args.extract, messages, Keep::Moments);
     sets.check_axes(&[&args.data])?;
@@ -44,7 +43,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         Error::file("read", &args.data, problem, "give images or features")
     })?;
     let statistics = statistics_of(&args.data, moments, measured.origin)?;
-    write_atomically(&args.output, &statistics.to_npz()?)?;
+    outputs::write(&args.output, &statistics.to_npz()?)?;
     let set = (args.data.display().to_string(), Some(moments.count()));
     let warnings = sets.noticed().into_iter().chain(sets.unused_model()).collect::<Vec<_>>();
     for warning in warnings.iter().chain(&few_samples(&[set], moments.width())) {

@@ -29,5 +29,6 @@ pub use fingerprint::{Digest, copies, digest};
 pub use preprocess::{Channels, Crop, FloatRange, LONGEST_SIDE, Preprocess, Preset, Range, Resize};
 pub use resize::Interpolation;
 pub use source::{
-    ArrayLayout, InputArray, SourceKind, Spool, Tokenized, Tokenizing, npy_of_bytes, npz_of_floats,
+    ArrayLayout, InputArray, SourceKind, Spool, Tokenized, Tokenizing, is_picture, npy_of_bytes,
+    npz_of_floats,
 };

@@ -5,7 +5,7 @@ pub mod cka;
 pub mod compare;
 pub mod distance;
 pub mod fid;
-mod held;
+mod hidden;
 mod kinds;
 pub mod layers;
 pub mod maps;
@@ -17,6 +17,7 @@ mod read;
 pub mod saliency;
 mod schema;
 pub mod sensitivity;
+mod staging;
 pub mod stitch;
 mod write;
 
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::ModelAccuracy;
-pub use held::HeldFiles;
+pub use hidden::end as remove_hidden;
 pub(crate) use kinds::with_report;
 pub use kinds::{AnyReport, KINDS, Kind, KindInfo};
 pub use number::Number;
@@ -35,7 +36,8 @@ pub use provenance::{
 };
 pub use read::text_of;
 pub use schema::{schema, schema_names};
-pub use write::{check_writable, fill_atomically, write_atomically};
+pub use staging::{Sink, Staging, anchor, behind_links, is_replaceable, parent};
+pub use write::{check_writable, write_atomically};
 
 /// One run: what ran, on what, with which settings, and what it found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -20,12 +20,13 @@ pub struct PictureFile {
 }
 
 impl PictureFile {
-    /// A picture that has just been written, for a report at `report`, if that is to be a file.
+    /// A picture whose bytes are at `held` until the run is over, for a report at `report`, if that is to be
+    /// a file.
     ///
     /// # Errors
     /// The picture cannot be read.
-    pub fn written(shows: &str, path: &Path, report: Option<&Path>) -> Result<Self> {
-        let sha256 = sha256_of_file(path)?;
+    pub fn written(shows: &str, path: &Path, held: &Path, report: Option<&Path>) -> Result<Self> {
+        let sha256 = sha256_of_file(held)?;
         let beside = report.and_then(|report| below(path, report)).unwrap_or(path.to_owned());
         Ok(Self { shows: shows.to_owned(), path: beside.display().to_string(), sha256 })
     }
@@ -48,14 +49,23 @@ mod tests {
         let picture = folder.path().join("pictures/sheet.png");
         std::fs::create_dir(folder.path().join("pictures"))?;
         std::fs::write(&picture, b"pixels")?;
-        let near =
-            PictureFile::written("maps", &picture, Some(&folder.path().join("report.json")))?;
+        let near = PictureFile::written(
+            "maps",
+            &picture,
+            &picture,
+            Some(&folder.path().join("report.json")),
+        )?;
         assert_eq!(near.path, "pictures/sheet.png");
-        let far =
-            PictureFile::written("maps", &picture, Some(Path::new("/elsewhere/report.json")))?;
+        let far = PictureFile::written(
+            "maps",
+            &picture,
+            &picture,
+            Some(Path::new("/elsewhere/report.json")),
+        )?;
         assert_eq!(far.path, picture.display().to_string());
         assert_eq!(near.sha256, far.sha256);
-        assert!(PictureFile::written("maps", &folder.path().join("none.png"), None).is_err());
+        let none = folder.path().join("none.png");
+        assert!(PictureFile::written("maps", &none, &none, None).is_err());
         Ok(())
     }
 }

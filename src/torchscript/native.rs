@@ -60,6 +60,28 @@ pub fn keep_memory() {
     }
 }
 
+/// Whether the process was started with standard output closed. Rust opens `/dev/null` in its place before
+/// `main`, so that this has to be asked before.
+pub fn stdout_was_closed() -> bool {
+    STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
+}
+
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+#[cfg(target_os = "linux")]
+extern "C" fn ask_stdout() {
+    // SAFETY: F_GETFD only asks, and takes any number for a file.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    STDOUT_WAS_CLOSED.store(flags == -1, Ordering::Relaxed);
+}
+
+// SAFETY: functions in this section are called once at the start, by one thread; this one needs nothing that
+// is set up later.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static ASK_STDOUT: extern "C" fn() = ask_stdout;
+
 /// Sets how many threads are computed with. They are libtorch's: OpenBLAS, which has a pool of its
 /// own and few and small products to do beside the networks, gets one, so that the two do not
 /// fight for the cores.

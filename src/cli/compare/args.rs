@@ -10,7 +10,7 @@ use crate::cli::args::{
 };
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
-use crate::cli::outputs::check_outputs;
+use crate::cli::outputs;
 use crate::cli::picture;
 use crate::cli::sides::{
     check_b, check_stored, check_two, check_two_files, patterns_b, selections,
@@ -140,10 +140,7 @@ impl Args {
         check_two_files(&self.features)?;
         let pictures: Vec<PathBuf> = self.pictures().into_iter().map(|(_, path)| path).collect();
         pictures.iter().try_for_each(|path| picture::check(path))?;
-        let output = self.output.as_deref().filter(|path| *path != "-");
-        let outputs = output.into_iter().chain(pictures.iter().map(PathBuf::as_path));
-        let inputs = self.models.iter().chain(&self.features).chain(self.run.weights.paths());
-        check_outputs(outputs, inputs)
+        pictures.iter().try_for_each(|path| outputs::check(path))
     }
 
     /// The picture of each measure, where pictures are asked for.

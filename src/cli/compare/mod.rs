@@ -11,13 +11,13 @@ use std::time::Instant;
 use super::Status;
 use super::axes::{self, ChannelAxes};
 use super::output::Messages;
-use super::{accuracy, duplicates, features, inputs, notices, own_steps};
+use super::{accuracy, duplicates, features, inputs, notices, own_steps, picture};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{ModelFeed, Source};
 use crate::error::Result;
 use crate::report::compare::CompareReport;
-use crate::report::{DataInput, Inputs, PictureFile, Report, SchemaId, Timing, Tool, Warning};
+use crate::report::{DataInput, Inputs, Report, SchemaId, Timing, Tool, Warning};
 use crate::similarity::{Plan, Representation, Table, table};
 use crate::torchscript::{device, libtorch_version, native};
 
@@ -48,7 +48,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     for (measure, path) in args.pictures() {
         show::heatmap(&report, measure, &path)?;
         let shows = format!("{} of all pairs of layers", report.results.measures[measure].name);
-        let picture = PictureFile::written(&shows, &path, args.output.as_deref())?;
+        let picture = picture::written(&shows, &path, args.output.as_deref())?;
         report.pictures.push(picture);
     }
     show::show(args, &report, messages)?;

@@ -1,7 +1,7 @@
 //! The demo's part on saliency: networks trained in different ways, explained side by side.
 
 use super::{CUTMIX, CUTOUT, Demo, MIXUP, PREPROCESSING, SEED_0, SEED_1};
-use crate::cli::{output, saliency};
+use crate::cli::{output, outputs, saliency};
 use crate::error::Result;
 use crate::report::saliency::SaliencyReport;
 
@@ -40,6 +40,7 @@ impl Demo<'_> {
         let mut found = saliency::explain(&args, self.messages)?;
         found.write(&args)?;
         output::write_report(&found.report, report.as_ref())?;
+        outputs::commit()?;
         self.say(&saliency::comparison(&found.report, &["Pearson"]))?;
         Ok(found.report)
     }

@@ -10,7 +10,7 @@ use clap::FromArgMatches;
 use include_dir::{Dir, include_dir};
 
 use super::output::{self, Messages};
-use super::{cka, fid, layers, report};
+use super::{cka, fid, layers, outputs, report};
 use crate::error::{Error, Result};
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
@@ -150,6 +150,7 @@ impl Demo<'_> {
         let args: cka::Args = self.parse(&words)?;
         let found = cka::compare(&args, self.messages)?;
         cka::show(&args, &found, self.messages)?;
+        outputs::commit()?;
         if !self.messages.shows_tables() {
             self.say(&cka::table(&found))?;
         }
@@ -177,6 +178,7 @@ impl Demo<'_> {
         let args: fid::Args = self.parse(&words)?;
         let found = fid::measure(&args, self.messages, &mut |_| Ok(()))?;
         output::write_report(&found, report.as_ref())?;
+        outputs::commit()?;
         self.say(&fid::table(&found))?;
         Ok(found)
     }

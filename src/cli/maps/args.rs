@@ -8,7 +8,6 @@ use ndarray::{ArrayView4, Axis, s};
 use crate::cli::args::{DataArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
-use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
@@ -202,10 +201,6 @@ impl Args {
             let problem = format!("channel {twice} is picked twice");
             return Err(Error::usage(problem, "name each channel once in --pick"));
         }
-        let inputs = std::iter::once(&self.model).chain(&self.data.data);
-        let files = self.output.iter().filter(|p| *p != "-").chain(&self.files.maps);
-        let files = files.chain(&self.files.sheet).map(PathBuf::as_path);
-        check_outputs(files, inputs.chain(&self.partner.model_b).chain(self.run.weights.paths()))?;
         if let Some(path) = self.files.maps.as_ref().filter(|p| !picture::is(p, "npz")) {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));

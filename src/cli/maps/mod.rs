@@ -13,14 +13,14 @@ use self::results::Run;
 use super::Status;
 use super::output::Messages;
 use super::spatial::views as views_of;
-use super::{accuracy, duplicates, inputs, notices, own_steps, picture};
+use super::{accuracy, duplicates, inputs, notices, outputs, own_steps, picture};
 use crate::capture::maps::{Outcome, Wanted, collect};
 use crate::capture::{ModelFeed, Source, Subject, first_samples};
 use crate::data::{Dataset, LoadOptions, Preprocess, npz_of_floats};
 use crate::error::{Error, Result};
 use crate::render::Image;
 use crate::report::maps::MapsReport;
-use crate::report::{DataInput, Inputs, PictureFile, write_atomically};
+use crate::report::{DataInput, Inputs};
 use crate::torchscript::{Folding, device};
 
 pub use self::args::Args;
@@ -28,8 +28,7 @@ pub use self::args::Args;
 /// Shows the feature maps of layers, beside those of another model where one is given.
 ///
 /// # Errors
-/// Anything that keeps the maps from being made; nothing is written then. A file beside the report
-/// that cannot be written; the report is written then and says so.
+/// Anything that keeps the maps from being made, or a file from being written; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let started = Instant::now();
     args.check()?;
@@ -39,14 +38,13 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
-    let written = found.write(args);
-    if let (Some(sheet), Ok(())) = (&args.files.sheet, &written) {
+    found.write(args)?;
+    if let Some(sheet) = &args.files.sheet {
         let shows = "Feature maps of the images";
-        found.report.pictures = vec![PictureFile::written(shows, sheet, args.output.as_deref())?];
+        let written = picture::written(shows, sheet, args.output.as_deref())?;
+        found.report.pictures = vec![written];
     }
-    found.report.warnings.extend(picture::unwritten(&written));
     show::show(args, &found.report, messages)?;
-    written?;
     gate.finish(&found.report, Status::Done, messages)
 }
 
@@ -167,7 +165,7 @@ impl Found {
                 .iter()
                 .map(|(name, maps)| (name.as_str(), maps.shape(), maps.iter().copied().collect()))
                 .collect();
-            write_atomically(path, &npz_of_floats(&arrays)?)?;
+            outputs::write(path, &npz_of_floats(&arrays)?)?;
         }
         match &args.files.sheet {
             Some(path) => sheet::draw(self, args, path),

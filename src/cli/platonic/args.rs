@@ -1,6 +1,6 @@
 //! The options of `repsim platonic`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::capture::Reduce;
 use crate::capture::represent::Wanted;
@@ -8,7 +8,6 @@ use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::compare::{ChanceArgs, OptionArgs, check_components};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
-use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::cli::sides::check_stored;
 use crate::error::{Error, Result};
@@ -102,11 +101,7 @@ impl Args {
         let of_data = self.data.load.any() || self.preprocess.any() || self.output_index.is_some();
         check_stored(!self.features.is_empty(), of_data || self.labels.is_some())?;
         self.run.weights.refuse(!self.features.is_empty(), "--features")?;
-        self.heatmap.as_deref().map_or(Ok(()), picture::check)?;
-        let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
-        let outputs = output.into_iter().chain(self.heatmap.as_deref());
-        let inputs = self.models.iter().chain(&self.features).chain(self.run.weights.paths());
-        check_outputs(outputs, inputs)
+        self.heatmap.as_deref().map_or(Ok(()), picture::check)
     }
 
     /// Refuses more components than the samples have.

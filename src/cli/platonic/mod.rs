@@ -13,13 +13,13 @@ use super::Status;
 use super::axes::{self, ChannelAxes};
 use super::output::Messages;
 use super::target::names_in_order;
-use super::{accuracy, duplicates, features, inputs, notices, settings};
+use super::{accuracy, duplicates, features, inputs, notices, picture, settings};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{Feed, Judged, ModelFeed, Naming, Source, Subject, first_samples};
 use crate::error::{Error, Result};
 use crate::functional::checked_logits;
-use crate::report::{DataInput, Inputs, ModelInput, PictureFile, Warning};
+use crate::report::{DataInput, Inputs, ModelInput, Warning};
 use crate::saliency::forward;
 use crate::torchscript::{Execution, Selection, device, native};
 
@@ -45,7 +45,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     if let Some(path) = &args.heatmap {
         show::heatmap(&report, path)?;
         let shows = "How alike the models are";
-        report.pictures = vec![PictureFile::written(shows, path, args.output.as_deref())?];
+        report.pictures = vec![picture::written(shows, path, args.output.as_deref())?];
     }
     show::show(args, &report, messages)?;
     gate.finish(&report, Status::Done, messages)

@@ -21,12 +21,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::fid::check_output;
 use super::output::{self, Messages};
-use super::picture;
+use super::{outputs, picture};
 use crate::error::{Error, Result, visible_lines};
 use crate::render::html::{self, Markup, Notice, Page, Section, html};
-use crate::report::{AnyReport, Report, with_report, write_atomically};
+use crate::report::{AnyReport, Report, with_report};
 
 /// Options of `repsim report`.
 #[derive(clap::Args)]
@@ -85,11 +84,10 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
             let problem = "its name does not end in .html";
             return Err(Error::file("write", &args.output, problem, "end its name in .html"));
         }
-        check_output(&args.output, args.reports.iter().chain(&args.picture))?;
     }
     let page = page(args)?;
     match to_file {
-        true => write_atomically(&args.output, visible_lines(&page).as_bytes())?,
+        true => outputs::write(&args.output, visible_lines(&page).as_bytes())?,
         false => return output::print(&page),
     }
     messages.note(&format!("wrote {} ({} kB)", args.output.display(), page.len().div_ceil(1000)));

@@ -6,7 +6,7 @@ use crate::cli::args::{DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::inputs::Wanted;
 use crate::cli::limits;
-use crate::cli::outputs::{check_folder, check_outputs};
+use crate::cli::outputs::check_folder;
 use crate::cli::picture;
 use crate::cli::target::TargetArgs;
 use crate::data::Preprocess;
@@ -172,10 +172,6 @@ pub enum MapSize {
 impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
-        let files = self.output.iter().filter(|p| *p != "-").chain(&self.files.maps);
-        let files = files.chain(&self.files.sheet).map(PathBuf::as_path);
-        let inputs = self.models.iter().chain(&self.data.data).chain(self.run.weights.paths());
-        check_outputs(files, inputs)?;
         self.files.images.as_deref().map_or(Ok(()), check_folder)?;
         self.check_methods()?;
         if let Some(path) = self.files.maps.as_ref().filter(|p| !ends(p, "npz")) {

@@ -35,18 +35,15 @@ pub use self::show::comparison;
 /// Explains every image by every model and method.
 ///
 /// # Errors
-/// Anything that keeps the maps from being made; nothing is written then. A file beside the report
-/// that cannot be written; the report is written then and says so.
+/// Anything that keeps the maps from being made, or a file from being written; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("saliency", args.output.as_deref())?;
     let mut found = explain(args, messages)?;
     for warning in &found.report.warnings {
         messages.warning(warning);
     }
-    let written = found.write(args);
-    found.report.warnings.extend(picture::unwritten(&written));
+    found.write(args)?;
     show::show(args, &found.report, messages)?;
-    written?;
     gate.finish(&found.report, Status::Done, messages)
 }
 

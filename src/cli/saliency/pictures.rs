@@ -8,14 +8,13 @@ use ndarray::ArrayView2;
 use super::args::Args;
 use super::scale::{self, Scale};
 use super::{Found, show};
-use crate::cli::picture;
+use crate::cli::{outputs, picture};
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::render::sheet::{CELL, Row};
 use crate::render::text::decimal;
 use crate::render::{Cell, ColorMap, Image, Sheet, encode_png, overlay};
 use crate::report::saliency::{ColumnInfo, ImageResult, SaliencyReport};
-use crate::report::{HeldFiles, PictureFile, fill_atomically};
 
 /// What to do where a sheet is too large.
 const SMALLER: &str = "show fewer images (--sheet-rows) or maps, or draw an .svg";
@@ -34,29 +33,26 @@ pub struct Pictures {
     batch: Vec<Image>,
     /// Rows of the sheet: heading and cells.
     sheet: Vec<(String, Vec<Cell>)>,
-    /// Overlays, where they are wanted.
-    files: Option<HeldFiles>,
+    /// The folder of overlays, where they are wanted.
+    folder: Option<PathBuf>,
     /// The paths of the overlays.
     names: HashSet<PathBuf>,
 }
 
 impl Pictures {
     /// None yet.
-    ///
-    /// # Errors
-    /// The folder of overlays cannot be written to.
-    pub fn new(args: &Args) -> Result<Self> {
+    pub fn new(args: &Args) -> Self {
         let files = &args.files;
-        Ok(Self {
+        Self {
             colours: files.colormap,
             opacity: files.opacity,
             rows: if files.sheet.is_some() { files.sheet_rows } else { 0 },
             scales: vec![],
             batch: vec![],
             sheet: vec![],
-            files: files.images.as_deref().map(HeldFiles::of).transpose()?,
+            folder: files.images.clone(),
             names: HashSet::new(),
-        })
+        }
     }
 
     /// Keeps the images of a batch to draw maps over: bytes, as the network sees them.
@@ -78,7 +74,7 @@ impl Pictures {
         columns: &[ColumnInfo],
     ) -> Result<()> {
         let on_sheet = is_shown(place, self.rows);
-        if !on_sheet && self.files.is_none() {
+        if !on_sheet && self.folder.is_none() {
             return Ok(());
         }
         let image = self.batch[i].clone();
@@ -108,16 +104,15 @@ impl Pictures {
 
     /// Writes the overlay of an image and a column, where that is wanted.
     fn write(&mut self, drawn: &Image, (sample, column): (&str, &str)) -> Result<()> {
-        if self.files.is_none() {
-            return Ok(());
-        }
+        let Some(folder) = &self.folder else { return Ok(()) };
         let name = self.file_name(sample, column);
         let bytes = encode_png(drawn).map_err(|e| {
             let problem = format!("failed to draw {}: {e}", name.display());
             Error::usage(problem, "leave --images out")
         })?;
-        self.names.insert(name.clone());
-        self.files.as_mut().map_or(Ok(()), |files| files.add(name, &bytes))
+        outputs::write_below(folder, &name, &bytes)?;
+        self.names.insert(name);
+        Ok(())
     }
 
     /// A path for an overlay unlike all before: that of the image, sub-folders kept, and the column.
@@ -149,18 +144,15 @@ impl Found {
     /// Writes the maps and the pictures that were asked for; the report then names the sheet.
     ///
     /// # Errors
-    /// A file cannot be written; each is there whole or not at all.
+    /// A file cannot be written.
     pub fn write(&mut self, args: &Args) -> Result<()> {
         if let Some((path, maps)) = args.files.maps.as_deref().zip(self.maps.take()) {
-            fill_atomically(path, |file| maps.pack(file))?;
-        }
-        if let Some(files) = self.pictures.files.take() {
-            files.release()?;
+            outputs::fill(path, |file| maps.pack(file))?;
         }
         if let Some(path) = &args.files.sheet {
             self.draw_sheet(args, path)?;
             let shows = "Saliency maps over the images";
-            let written = PictureFile::written(shows, path, args.output.as_deref())?;
+            let written = picture::written(shows, path, args.output.as_deref())?;
             self.report.pictures = vec![written];
         }
         Ok(())

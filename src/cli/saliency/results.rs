@@ -82,7 +82,7 @@ impl<'a> Collected<'a> {
             target,
             images: vec![],
             comparison: Comparison::new(columns.len()),
-            pictures: Pictures::new(args)?,
+            pictures: Pictures::new(args),
             stored: args.files.maps.as_deref().map(|path| spool(path, &columns)).transpose()?,
             faithfulness: Faithfulness::default(),
             kept: vec![],
@@ -366,9 +366,9 @@ impl<'a> Collected<'a> {
 
 /// Empty arrays of maps, in files beside the one that they are for.
 fn spool(path: &Path, columns: &[ColumnInfo]) -> Result<Spool> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let names = columns.iter().map(|column| column.name.as_str());
-    Spool::new(folder.unwrap_or(Path::new(".")), names).map_err(|e| Error::io("write", path, e))
+    Spool::new(&crate::cli::outputs::room_beside(path)?, names)
+        .map_err(|e| Error::io("write", path, e))
 }
 
 /// Names of the maps: the method, with layer and model where there are several.

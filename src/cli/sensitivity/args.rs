@@ -7,7 +7,6 @@ use crate::classifier::OutputForm;
 use crate::cli::args::{DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
-use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::cli::target::TargetArgs;
 use crate::data::{Dataset, Preprocess};
@@ -141,10 +140,6 @@ fn growing(values: &[f64]) -> Vec<f64> {
 impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
-        let inputs = std::iter::once(&self.model).chain(&self.data.data);
-        let inputs = inputs.chain(self.run.weights.paths());
-        let files = self.output.iter().filter(|p| *p != "-").chain(&self.plot);
-        check_outputs(files.map(PathBuf::as_path), inputs)?;
         self.plot.as_deref().map_or(Ok(()), picture::check)?;
         if self.plot.is_some() && self.ablations()?.is_empty() {
             let problem = "--plot draws importance, and --ablate none leaves it out";

@@ -13,13 +13,14 @@ use self::collect::Collected;
 use super::Status;
 use super::inputs::{self, Probed};
 use super::output::Messages;
+use super::picture;
 use super::settings;
 use super::target::Aim;
 use crate::capture::{Judge, Source, first_samples};
 use crate::error::{Error, Result};
 use crate::functional::{Ablation, Robustness};
 use crate::report::sensitivity::SensitivityReport;
-use crate::report::{ModelInput, PictureFile, Warning};
+use crate::report::{ModelInput, Warning};
 use crate::saliency::Target;
 use crate::torchscript::device;
 
@@ -41,7 +42,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     if let Some(path) = &args.plot {
         plot::draw(&report, path)?;
         let shows = "Importance against sensitivity";
-        report.pictures = vec![PictureFile::written(shows, path, args.output.as_deref())?];
+        report.pictures = vec![picture::written(shows, path, args.output.as_deref())?];
     }
     show::show(args, &report, messages)?;
     gate.finish(&report, Status::Done, messages)

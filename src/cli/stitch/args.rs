@@ -6,7 +6,6 @@ use std::str::FromStr;
 use crate::cli::args::{DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
-use crate::cli::outputs::check_outputs;
 use crate::cli::picture;
 use crate::cli::sides::{check_b, patterns_b, selections};
 use crate::cli::target::TargetArgs;
@@ -200,11 +199,6 @@ impl FitArgs {
 impl Args {
     /// Refuses outputs that cannot be written and options that mean nothing.
     pub fn check(&self) -> Result<()> {
-        let inputs = self.models.iter().chain(&self.data.data).chain(&self.labels);
-        let inputs = inputs.chain(self.run.weights.paths());
-        let files = self.output.iter().filter(|p| *p != "-");
-        let files = files.chain(&self.heatmap).chain(&self.scatter);
-        check_outputs(files.map(PathBuf::as_path), inputs)?;
         for path in self.heatmap.iter().chain(&self.scatter) {
             picture::check(path)?;
         }

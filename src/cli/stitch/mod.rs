@@ -17,13 +17,13 @@ use self::networks::Networks;
 use self::split::Split;
 use super::Status;
 use super::output::Messages;
-use super::{duplicates, notices};
+use super::{duplicates, notices, picture};
 use crate::capture::{Progress, Timing, first_samples};
 use crate::capture::{Source, each_batch};
 use crate::data::{Dataset, Enlarged, LoadOptions, Preprocess, Skipped, Summary};
 use crate::error::{Error, Result};
 use crate::report::stitch::StitchReport;
-use crate::report::{DataInput, PictureFile, Warning};
+use crate::report::{DataInput, Warning};
 use crate::torchscript::device;
 
 pub use self::args::Args;
@@ -42,7 +42,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         messages.warning(warning);
     }
     for (shows, path) in plot::draw(args, &report)? {
-        report.pictures.push(PictureFile::written(shows, path, args.output.as_deref())?);
+        report.pictures.push(picture::written(shows, path, args.output.as_deref())?);
     }
     show::show(args, &report, messages)?;
     gate.finish(&report, Status::Done, messages)

@@ -40,6 +40,11 @@ pub(super) fn looks(name: &str) -> Looks {
     }
 }
 
+/// Whether a file would be taken for an image where it lies in a folder of images.
+pub fn is_picture(path: &std::path::Path) -> bool {
+    looks(&path.file_name().unwrap_or_default().to_string_lossy()) != Looks::Other
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

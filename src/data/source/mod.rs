@@ -28,6 +28,7 @@ use crate::error::Result;
 pub(super) use array::is_pictures;
 pub(super) use arrays::{Arrays, LABELS, arrays, few, samples_and_labels, with_rows};
 pub use axes::ArrayLayout;
+pub use kinds::is_picture;
 pub(super) use labels::labels;
 pub(super) use npy::encode;
 pub use npy::{npy_of_bytes, npz_of_floats};

@@ -71,7 +71,7 @@ impl Spool {
     ///
     /// # Errors
     /// A file cannot be read or written.
-    pub fn pack(self, file: &mut File) -> Result<()> {
+    pub fn pack(self, file: impl Write + Seek) -> Result<()> {
         let mut archive = ZipWriter::new(BufWriter::with_capacity(CHUNK, file));
         for array in self.arrays {
             let shape = [&[array.rows], array.row.as_slice()].concat();
