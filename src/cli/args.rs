@@ -188,6 +188,9 @@ pub struct ModelArgs {
     /// Load archives whose code reads or writes files or reaches other processes
     #[arg(long, help_heading = "Models")]
     pub trust_model: bool,
+    /// Load archives without judging their code, held by the operating system alone
+    #[arg(long, hide = true, conflicts_with = "trust_model")]
+    pub only_confined: bool,
     #[command(flatten)]
     pub weights: WeightsArgs,
     /// A number or flag for an argument of the models' forward beside its tensors: sr=16000, scale=0.5,

@@ -26,7 +26,10 @@ const OUTPUTS: [&str; 10] = [
 ];
 
 /// Options that name a folder to write to. All other paths are read.
-const FOLDERS: [&str; 3] = ["images", "stats_cache", "folder"];
+const FOLDERS: [&str; 2] = ["images", "folder"];
+
+/// Options that name a folder to write to and to read from.
+const CACHES: [&str; 1] = ["stats_cache"];
 
 /// Endings of files in a folder that may be weights or samples, beside pictures.
 const DATA: [&str; 5] = ["safetensors", "bin", "pt", "pth", "gz"];
@@ -40,6 +43,8 @@ pub struct Files {
     pub outputs: Vec<PathBuf>,
     /// Folders that are written to, as given.
     pub folders: Vec<PathBuf>,
+    /// Folders of files that are written and read again, as given.
+    pub caches: Vec<PathBuf>,
 }
 
 impl Files {
@@ -52,6 +57,7 @@ impl Files {
             match id {
                 _ if OUTPUTS.contains(&id) => files.outputs.extend(paths),
                 _ if FOLDERS.contains(&id) => files.folders.extend(paths),
+                _ if CACHES.contains(&id) => files.caches.extend(paths),
                 _ => files.inputs.extend(paths),
             }
         }

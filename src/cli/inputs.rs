@@ -10,6 +10,7 @@ use super::binding::bind;
 use super::dependence;
 pub use super::loading::{load_all, load_each};
 use super::output::Messages;
+use super::sandbox;
 use super::spatial::{Asked, Found};
 pub use super::told::{info, tell_default};
 use super::told::{leave_out, of_model, rowless, unheard};
@@ -352,6 +353,7 @@ impl LoadedModel {
             layers: layers.iter().map(info).collect(),
             output: None,
             accuracy: vec![],
+            held_by: sandbox::walls(),
         }
     }
 }

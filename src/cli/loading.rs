@@ -59,7 +59,7 @@ pub fn load_each(
 }
 
 fn open(path: &Path, args: &ModelArgs) -> Result<Model> {
-    let mut model = Model::load(path, args.trust_model)?;
+    let mut model = Model::load(path, args.trust_model || args.only_confined)?;
     if args.keep_state {
         model.keep_state();
     }

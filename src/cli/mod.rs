@@ -36,6 +36,7 @@ mod platonic;
 mod report;
 mod saliency;
 mod samples;
+mod sandbox;
 mod schema;
 mod sensitivity;
 mod sets;
@@ -60,6 +61,7 @@ use crate::error::{Error, Result};
 use crate::torchscript::{native, waiting};
 use files::Files;
 use output::Messages;
+use sandbox::Hold;
 
 /// Everything was done, or a check passed.
 pub const DONE: u8 = 0;
@@ -157,13 +159,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, &arguments),
     };
-    let files = matches.subcommand().map(|(_, given)| Files::named_in(given)).unwrap_or_default();
+    let given = matches.subcommand().map(|(_, given)| given);
+    let files = given.map(Files::named_in).unwrap_or_default();
+    let hold = given.and_then(Hold::of);
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
     if cli.command.computes() {
         messages.detail(&waiting::told());
     }
     signals::watch();
-    match guarded(|| whole(&cli.command, &files, &messages)) {
+    match guarded(|| whole(&cli.command, (&files, hold), &messages)) {
         Ok(status) => status.into(),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::from(DONE),
         Err(error) => {
@@ -205,8 +209,13 @@ impl Command {
 }
 
 /// Runs a command and puts its files in their places.
-fn whole(command: &Command, files: &Files, messages: &Messages) -> Result<Status> {
+fn whole(
+    command: &Command,
+    (files, hold): (&Files, Option<Hold>),
+    messages: &Messages,
+) -> Result<Status> {
     outputs::begin(files)?;
+    hold.map_or(Ok(()), |hold| hold.confine(files, messages))?;
     let status = run(command, messages)?;
     outputs::commit()?;
     Ok(status)

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::files::{self, Files, Inputs};
 use crate::error::{Error, Result};
-use crate::report::{Sink, Staging, behind_links, check_writable, is_replaceable, parent};
+use crate::report::{Sink, Staging, anchor, behind_links, check_writable, is_replaceable, parent};
 
 /// What this process has written and not put in its place yet, and what it must not write to.
 static RUN: Mutex<Run> = Mutex::new(Run { staging: Staging::new(), inputs: None });
@@ -28,6 +28,51 @@ pub fn begin(files: &Files) -> Result<()> {
     files::check(files, &inputs)?;
     run().inputs = Some(inputs);
     Ok(())
+}
+
+/// Where a run writes.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Folders of outputs.
+    pub folders: Vec<PathBuf>,
+    /// Folders whose files are read too.
+    pub readable: Vec<PathBuf>,
+    /// Devices and pipes.
+    pub devices: Vec<PathBuf>,
+}
+
+/// Makes all folders ready that these files are written to.
+///
+/// # Errors
+/// One cannot be written to.
+pub fn prepare(files: &Files) -> Result<Written> {
+    let mut written = Written::default();
+    for path in &files.outputs {
+        let place = behind_links(path);
+        match is_replaceable(&place) {
+            true => written.folders.push(parent(&place).to_owned()),
+            false => written.devices.push(place),
+        }
+    }
+    for folder in &files.folders {
+        written.folders.push(anchor(folder).map_err(|e| Error::io("write to", folder, e))?);
+    }
+    for folder in &files.caches {
+        // What is wrong with it is said when it is opened.
+        let _ = std::fs::create_dir_all(folder);
+        written.readable.push(folder.clone());
+    }
+    for folder in &written.folders {
+        written.readable.push(run().staging.prepare(folder)?);
+    }
+    Ok(written)
+}
+
+/// What this run reads: files, and folders with all that is in them.
+pub fn read_paths() -> Vec<PathBuf> {
+    let run = run();
+    let Some(inputs) = &run.inputs else { return vec![] };
+    inputs.files.iter().chain(&inputs.folders).chain(&inputs.linked).cloned().collect()
 }
 
 /// Refuses a file to be written that is an input or cannot be written.

@@ -78,6 +78,10 @@ pub struct ModelInput {
     pub output_key: Option<String>,
     /// Operators that reach beyond the model, if it was trusted with them.
     pub untrusted_operators: Vec<String>,
+    /// What kept it from other files, processes and networks: `operators` (its code was held against those that
+    /// only compute, before it ran), `landlock` and `seccomp` (the operating system held the process).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_by: Vec<String>,
     /// Seed of the random numbers it drew, where values depend on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw_seed: Option<u64>,

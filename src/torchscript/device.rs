@@ -48,6 +48,17 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// Loads what the device needs and computes something on it, so that all of it is open from then on;
+    /// whether it is CUDA. What is wrong with the device is said when it is resolved.
+    pub fn warm(self) -> bool {
+        let device = match self.resolve() {
+            Ok(device @ Device::Cuda(_)) => device,
+            _ => return false,
+        };
+        let _ = tch::Tensor::f_ones([1], (tch::Kind::Float, device));
+        true
+    }
+
     /// The device to run on.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ fn mistakes_are_told_before_anything_runs() {
         (&["--check", "/nowhere/base.json"][..], ["/nowhere/base.json", "no such file"]),
         (&["--check", &cut], ["cut.json", "cut short"]),
         (&["--check", &base, "--policy", &bad], ["bad.toml", "did you mean rules?"]),
-        (&["--check", &base, "-o", &base], ["base.json", "is the baseline"]),
+        (&["--check", &base, "-o", &base], ["base.json", "it is an input too"]),
         (&["--policy", &bad], ["--policy says how", "--check"]),
         (&["--update-baseline", "m.pt"], ["m.pt", "end its name in .json"]),
         (&["--check", &base, "--junit", "m.pt"], ["m.pt", "end its name in .xml"]),

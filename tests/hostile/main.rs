@@ -14,7 +14,10 @@ mod inputs;
 mod mutated;
 mod names;
 mod options;
+mod outputs;
 mod policies;
+mod sandbox;
+mod signals;
 #[expect(dead_code, reason = "made for the tests of the command line")]
 #[path = "../cli/support.rs"]
 mod support;

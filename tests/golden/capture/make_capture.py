@@ -330,7 +330,12 @@ def forbidden() -> None:
     """Archives with operators that read or write files: to be refused, never run."""
     save_archive(torch.jit.script(networks.FileReader().eval()), FOLDER / "file_reader.pt")
     save_archive(torch.jit.script(networks.FileWriter().eval()), FOLDER / "file_writer.pt")
-    operators = {"file_reader.pt": ["aten::from_file"], "file_writer.pt": ["aten::save"]}
+    save_archive(torch.jit.script(networks.SecretReader().eval()), FOLDER / "secret_reader.pt")
+    operators = {
+        "file_reader.pt": ["aten::from_file"],
+        "file_writer.pt": ["aten::save"],
+        "secret_reader.pt": ["aten::from_file"],
+    }
     write_json("forbidden.json", {"case": "forbidden", "operators": operators})
 
 

@@ -1,0 +1,102 @@
+//! The operating system's wall alone: archives whose code was not judged reach no file and write none.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Run, files_in, path, pictures, repsim, words};
+
+/// Runs a line in a folder.
+fn within(folder: &Path, line: &str) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repsim"));
+    let output = command.args(words(line)).current_dir(folder).output().unwrap();
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Which walls a report says stood.
+fn held_by(run: &Run) -> Value {
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    report["inputs"]["models"][0]["held_by"].clone()
+}
+
+/// Whether this kernel has both walls; where it has not, nothing may rely on them.
+fn stands() -> bool {
+    let run = repsim(words("layers {mlp.pt} --input-size 4 --only-confined --json"));
+    let stands = run.code == 0;
+    assert!(stands || run.stderr.contains("cannot hold this process"), "{}", run.stderr);
+    stands
+}
+
+#[test]
+fn reports_say_which_walls_stood() {
+    let system = if stands() { vec!["landlock", "seccomp"] } else { vec![] };
+    let line = "layers {mlp.pt} --input-size 4 --json";
+    let found = held_by(&repsim(words(line)));
+    let names: Vec<&str> = found.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(names[0], "operators");
+    assert!(system.iter().all(|wall| names.contains(wall)), "{names:?}");
+    assert_eq!(held_by(&repsim(words(&format!("{line} --trust-model")))), Value::Null);
+    if stands() {
+        assert_eq!(held_by(&repsim(words(&format!("{line} --only-confined")))), json!(system));
+    }
+}
+
+#[test]
+fn a_model_reads_no_file_and_writes_none() {
+    if !stands() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let secret: Vec<u8> = [1e6f32, 2e6, 3e6, 4e6].iter().flat_map(|v| v.to_le_bytes()).collect();
+    fs::write(folder.path().join("secret"), secret).unwrap();
+    for (archive, written) in
+        [("secret_reader", None), ("file_writer", Some("repsim-must-not-write-this"))]
+    {
+        let line = format!("layers {{{archive}.pt}} --input-size 4 --json");
+        let judged = within(folder.path(), &line);
+        assert_eq!(judged.code, 2, "{archive}: {}", judged.stderr);
+        let confined = within(folder.path(), &format!("{line} --only-confined"));
+        assert!(confined.stderr.contains("ermission denied"), "{archive}: {}", confined.stderr);
+        assert_eq!(files_in(folder.path()), ["secret"], "{archive}");
+        let trusted = within(folder.path(), &format!("{line} --trust-model"));
+        let ran: Value = serde_json::from_str(&trusted.stdout).unwrap();
+        assert_eq!(ran["results"]["ran"], true, "{archive}: {}", trusted.stderr);
+        written.map_or(Ok(()), |name| fs::remove_file(folder.path().join(name))).unwrap();
+    }
+}
+
+#[test]
+fn what_a_run_needs_is_reached_by_whatever_way() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), pictures(6));
+    let link = |to: &Path, name: &str| {
+        std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
+    };
+    fs::create_dir(folder.path().join("img")).unwrap();
+    link(&data.path().join("even"), "img/even");
+    fs::create_dir(folder.path().join("img/odd")).unwrap();
+    for name in files_in(&data.path().join("odd")) {
+        link(&data.path().join("odd").join(&name), &format!("img/odd/{name}"));
+    }
+    link(&path("tiny_resnet_scripted.pt"), "net.pt");
+    fs::create_dir(folder.path().join("out")).unwrap();
+    link(Path::new("out/there.json"), "r.json");
+    for line in [
+        "cka ./net.pt --data img/../img -o r.json --heatmap h.png",
+        "saliency net.pt --data img --layer layer2 --images new/overlays --maps m.npz --sheet s.png",
+        "fid img img --model net.pt --layer layer2 --stats-cache new/cache",
+        "stats img --model net.pt --layer layer2 -o s.npz",
+        "sensitivity net.pt --data img --plot p.svg -o out/s.json --device auto",
+    ] {
+        let run = within(folder.path(), line);
+        assert_eq!(run.code, 0, "{line}\n{}", run.stderr);
+    }
+    assert!(folder.path().join("out/there.json").is_file());
+    assert!(folder.path().join("r.json").is_symlink());
+    assert_eq!(files_in(&folder.path().join("new/overlays")).len(), 2);
+}

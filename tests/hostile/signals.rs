@@ -1,0 +1,81 @@
+//! Signals in the middle of a run: it ends with 128 and the signal's number, old files stay whole and nothing
+//! is left over.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{files_in, path};
+
+/// Points of a run at which a signal comes.
+const POINTS: u32 = 20;
+
+const SIGNALS: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
+
+/// Begins a run that writes a report, maps, a sheet and a folder of overlays.
+fn begin(folder: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repsim"));
+    command.args(["saliency"]).arg(path("models/fashion-seed0-scripted.pt"));
+    command.arg("--data").arg(path("images")).args(["--limit", "40", "--preprocess", "raw"]);
+    command.args(["--channels", "3", "--layer", "layer4", "-o", "r.json", "--maps", "m.npz"]);
+    command.args(["--sheet", "s.svg", "--images", "overlays", "--threads", "2", "-q"]);
+    command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
+    assert!(sent.is_ok());
+}
+
+fn hidden(folder: &Path) -> usize {
+    files_in(folder).iter().filter(|name| name.starts_with(".repsim")).count()
+}
+
+#[test]
+fn a_signal_at_any_point_leaves_all_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = ["r.json", "m.npz", "s.svg"].map(|name| folder.path().join(name));
+    let started = Instant::now();
+    assert!(begin(folder.path()).wait().unwrap().success());
+    let whole = started.elapsed();
+    let (mut ended, mut heard) = (0, 0);
+    for point in 0..POINTS {
+        outputs.iter().for_each(|path| std::fs::write(path, "old").unwrap());
+        let (name, number) = SIGNALS[point as usize % SIGNALS.len()];
+        let mut child = begin(folder.path());
+        std::thread::sleep(whole * point / POINTS);
+        send(&child, name);
+        let status = child.wait().unwrap();
+        let old = outputs.iter().filter(|path| std::fs::read(path).unwrap() == b"old").count();
+        let is_expected = match (status.code(), status.signal()) {
+            (Some(0), _) => old == 0,
+            (Some(code), _) => code == 128 + number && (old == outputs.len() || old == 0),
+            // Before the process listens.
+            (None, signal) => signal == Some(number) && old == outputs.len(),
+        };
+        assert!(is_expected, "SIG{name} at {point}/{POINTS}: {status}, {old} old");
+        assert_eq!(hidden(folder.path()), 0, "SIG{name} at {point}/{POINTS} left something");
+        ended += u32::from(!status.success());
+        heard += u32::from(status.code() == Some(128 + number));
+    }
+    assert!(
+        ended >= POINTS / 2 && heard > 0,
+        "{ended} of {POINTS} were ended, {heard} by themselves"
+    );
+}
+
+#[test]
+fn what_a_killed_run_left_the_next_one_removes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = begin(folder.path());
+    let until = Instant::now() + Duration::from_secs(60);
+    while hidden(folder.path()) == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(hidden(folder.path()), 1);
+    assert!(begin(folder.path()).wait().unwrap().success());
+    assert_eq!(hidden(folder.path()), 0);
+}
