@@ -46,7 +46,7 @@ fn closed_and_full_streams_are_told_and_lose_nothing() {
         (">&-", 2, "standard output"),
         (">/dev/full", 2, "standard output"),
         ("2>/dev/full >/dev/null", 0, ""),
-        ("-o r.json 2>&- >&-", 0, ""),
+        ("-q -o r.json 2>&- >&-", 0, ""),
         ("| head -c 1", 0, ""),
     ] {
         let run =
@@ -89,7 +89,7 @@ fn inputs_are_never_written_to() {
         refused(&format!("{line} --heatmap {root}/{name}"), "it is an input too");
     }
     for name in ["even/000.png", "odd/../even/000.png", "new.png"] {
-        refused(&format!("{line} --heatmap {img}/{name}"), "which is an input");
+        refused(&format!("{line} --heatmap {img}/{name}"), "an input");
     }
     for name in ["net.pt", "net.repsim.toml"] {
         refused(&format!("{line} -o {root}/{name}"), "");

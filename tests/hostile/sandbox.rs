@@ -27,7 +27,7 @@ fn held_by(run: &Run) -> Value {
 
 /// Whether this kernel has both walls; where it has not, nothing may rely on them.
 fn stands() -> bool {
-    let run = repsim(words("layers {mlp.pt} --input-size 4 --only-confined --json"));
+    let run = repsim(words("layers {mlp.pt} --input-size 16 --only-confined --json"));
     let stands = run.code == 0;
     assert!(stands || run.stderr.contains("cannot hold this process"), "{}", run.stderr);
     stands
@@ -36,7 +36,7 @@ fn stands() -> bool {
 #[test]
 fn reports_say_which_walls_stood() {
     let system = if stands() { vec!["landlock", "seccomp"] } else { vec![] };
-    let line = "layers {mlp.pt} --input-size 4 --json";
+    let line = "layers {mlp.pt} --input-size 16 --json";
     let found = held_by(&repsim(words(line)));
     let names: Vec<&str> = found.as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(names[0], "operators");
@@ -62,7 +62,10 @@ fn a_model_reads_no_file_and_writes_none() {
         let judged = within(folder.path(), &line);
         assert_eq!(judged.code, 2, "{archive}: {}", judged.stderr);
         let confined = within(folder.path(), &format!("{line} --only-confined"));
-        assert!(confined.stderr.contains("ermission denied"), "{archive}: {}", confined.stderr);
+        // libtorch does not look whether what it saves is written.
+        let told = confined.code == 2 && confined.stderr.contains("ermission denied");
+        assert!(told || written.is_some(), "{archive}: {}", confined.stderr);
+        assert_eq!(confined.stderr.lines().count(), usize::from(told), "{}", confined.stderr);
         assert_eq!(files_in(folder.path()), ["secret"], "{archive}");
         let trusted = within(folder.path(), &format!("{line} --trust-model"));
         let ran: Value = serde_json::from_str(&trusted.stdout).unwrap();

@@ -75,7 +75,7 @@ fn what_a_killed_run_left_the_next_one_removes() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(hidden(folder.path()), 1);
+    assert!(hidden(folder.path()) > 0);
     assert!(begin(folder.path()).wait().unwrap().success());
     assert_eq!(hidden(folder.path()), 0);
 }
