@@ -38,7 +38,7 @@ impl Messages {
         let error = visible(&error);
         match long {
             Some(detail) if self.verbose => {
-tell(&format!("{ERROR}error{ERROR:#}: {error}"));
+                tell(&format!("{ERROR}error{ERROR:#}: {error}"));
                 // A bar in front, for what a model says may look like a line of something else.
                 detail.lines().for_each(|line| tell(&format!("| {}", visible(line))));
             }
@@ -49,27 +49,27 @@ tell(&format!("{ERROR}error{ERROR:#}: {error}"));
 
     /// A warning of the report.
     pub fn warning(self, warning: &Warning) {
-tell(&format!("{WARNING}warning{WARNING:#}: {}", visible(&warning.text)));
+        tell(&format!("{WARNING}warning{WARNING:#}: {}", visible(&warning.text)));
     }
 
     /// What was decided on the way; only with `--verbose`.
     pub fn detail(self, text: &str) {
         if self.verbose {
-tell(&visible(text));
+            tell(&visible(text));
         }
     }
 
     /// What stands beside the results; with `--verbose`, or where somebody looks at a table of them.
     pub fn aside(self, text: &str) {
         if self.verbose || self.shows_tables() {
-tell(&visible(text));
+            tell(&visible(text));
         }
     }
 
     /// What a person may want to know; not with `--quiet`.
     pub fn note(self, text: &str) {
         if !self.quiet {
-tell(&visible(text));
+            tell(&visible(text));
         }
     }
 
@@ -81,7 +81,7 @@ tell(&visible(text));
     /// What a person has to know; also with `--quiet`. Nothing where there is nothing to say.
     pub fn say(self, text: &str) {
         if !text.is_empty() {
-tell(&visible(text));
+            tell(&visible(text));
         }
     }
 
