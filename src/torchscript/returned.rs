@@ -1,9 +1,10 @@
 //! What `forward` returns that is no tensor: its elements, for messages.
 
-use tch::{CModule, IValue, Tensor};
+use tch::Tensor;
 
+use super::archive;
 use super::exported::Interface;
-use super::model::{Model, shape_text};
+use super::model::Model;
 use crate::error::Error;
 
 /// What a model returns for an input.
@@ -20,20 +21,18 @@ pub enum Returned {
 }
 
 impl Model {
-    /// What it returns for an input. The archive, which was found safe when it was loaded, is loaded once
-    /// more and run on the CPU.
+    /// What it returns for an input: the archive is judged and loaded once more, and run on the CPU.
     pub fn returned(&self, input: &Tensor) -> Returned {
         let Interface { outputs, tensors, .. } = self.interface();
         if outputs.len() > 1 {
             return Returned::Dictionary(tensors.iter().map(|part| format!("'{part}'")).collect());
         }
-        let Ok(mut module) = CModule::load(self.path()) else { return Returned::Other };
-        if module.f_set_eval().is_err() {
-            return Returned::Other;
-        }
+        let again = archive::open(self.path()).and_then(|(_, file)| {
+            archive::load(self.path(), file, !self.untrusted_operators().is_empty())
+        });
+        let Ok((mut handle, _)) = again else { return Returned::Other };
         let input = input.to_device(tch::Device::Cpu);
-        let found = tch::no_grad(|| module.forward_is(&[IValue::Tensor(input)]));
-        found.map_or(Returned::Other, |value| in_words(&value))
+        handle.returned(&[input]).map_or(Returned::Other, |text| in_words(&text))
     }
 }
 
@@ -73,37 +72,21 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
     Error::file(action, model.path(), format!("it returns {what}, {why}"), remedy)
 }
 
-fn in_words(value: &IValue) -> Returned {
-    match value {
-        IValue::Tensor(tensor) => Returned::Tensor(of_tensor(tensor)),
-        IValue::Tuple(all) | IValue::GenericList(all) => {
-            Returned::Elements(all.iter().map(element).collect())
-        }
-        IValue::TensorList(all) => Returned::Elements(all.iter().map(of_tensor).collect()),
-        IValue::GenericDict(pairs) => {
-            let pair =
-                |(key, value): &(IValue, IValue)| format!("{} {}", name(key), element(value));
-            Returned::Dictionary(pairs.iter().map(pair).collect())
-        }
+/// Of lines: what it is, then a name and a shape each, apart by tabs.
+fn in_words(text: &str) -> Returned {
+    let mut lines = text.lines();
+    let kind = lines.next().unwrap_or_default();
+    let pairs = lines.filter_map(|line| line.split_once('\t'));
+    let of_shape = |shape: &str| match shape {
+        "none" => "no tensor".to_owned(),
+        shape => format!("of shape {shape}"),
+    };
+    match kind {
+        "tensor" => Returned::Tensor(pairs.map(|(_, shape)| of_shape(shape)).collect()),
+        "elements" => Returned::Elements(pairs.map(|(_, shape)| of_shape(shape)).collect()),
+        "dictionary" => Returned::Dictionary(
+            pairs.map(|(name, shape)| format!("{name} {}", of_shape(shape))).collect(),
+        ),
         _ => Returned::Other,
-    }
-}
-
-fn element(value: &IValue) -> String {
-    match value {
-        IValue::Tensor(tensor) => of_tensor(tensor),
-        _ => "no tensor".to_owned(),
-    }
-}
-
-fn of_tensor(tensor: &Tensor) -> String {
-    format!("of shape {}", shape_text(&tensor.size()))
-}
-
-fn name(key: &IValue) -> String {
-    match key {
-        IValue::String(text) => format!("'{text}'"),
-        IValue::Int(number) => number.to_string(),
-        _ => "a key".to_owned(),
     }
 }

@@ -256,6 +256,17 @@ fn code_that_nests_without_end_is_told() {
     assert!(refused(&folder, &records(&long, STATE), "a long name").contains("400000 characters"));
 }
 
+/// 10 MB of the shortest statements would take gigabytes.
+#[test]
+fn code_of_too_many_words_is_told() {
+    let folder = Folder::new();
+    let long = [HEAD, &forward(&"y=1\n    ".repeat(1_500_000))].concat();
+    assert!(
+        refused(&folder, &records(&long, STATE), "long code")
+            .contains("more words than any model's")
+    );
+}
+
 /// 21 small functions that stand for two million operators.
 #[test]
 fn functions_that_call_each_other_without_end_are_told() {

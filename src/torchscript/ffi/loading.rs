@@ -4,7 +4,10 @@ use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
-use super::{Handle, Opaque, c_string, lines, take};
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use super::{Handle, Opaque, c_string, lines, pointers, take};
 use crate::torchscript::sealed::Sealed;
 
 #[repr(C)]
@@ -14,6 +17,7 @@ struct Bytes {
     read: extern "C" fn(*const c_void, u64, *mut u8, usize) -> usize,
 }
 
+#[allow(improper_ctypes, reason = "C_tensor is opaque here and in torch-sys")]
 unsafe extern "C" {
     fn repsim_records(bytes: *const Bytes, error: *mut *mut c_char) -> *mut c_char;
     fn repsim_load(
@@ -23,6 +27,12 @@ unsafe extern "C" {
         refused: *mut *mut c_char,
         error: *mut *mut c_char,
     ) -> *mut Opaque;
+    fn repsim_returned(
+        model: *mut Opaque,
+        inputs: *const *const C_tensor,
+        count: usize,
+        error: *mut *mut c_char,
+    ) -> *mut c_char;
 }
 
 /// What came of loading an archive.
@@ -85,6 +95,24 @@ impl Handle {
             (Some(model), _) => Ok(Loaded::Model(Self(model), refused)),
             (None, Some(error)) => Err(error),
             (None, None) => Ok(Loaded::Refused(refused)),
+        }
+    }
+
+    /// What the model as it was loaded returns for tensors: a line with what it is (`tensor`, `elements`,
+    /// `dictionary`, `other`), then a name and a shape each, apart by tabs, `none` for what is no tensor.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn returned(&mut self, inputs: &[Tensor]) -> Result<String, String> {
+        let inputs = pointers(inputs);
+        let mut error = ptr::null_mut();
+        // SAFETY: handle and inputs are valid; the text is freed by `take`.
+        let text = take(unsafe {
+            repsim_returned(self.0.as_ptr(), inputs.as_ptr(), inputs.len(), &mut error)
+        });
+        match take(error) {
+            Some(error) => Err(error),
+            None => Ok(text.unwrap_or_default()),
         }
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Scan<'a> {
     /// Whether the line's indentation is still to be read.
     starts_line: bool,
     empty_lines: usize,
+    /// Tokens that may still come.
+    left: &'a mut usize,
     /// Whether the last token of this line was `class` or `def` at the outermost indentation.
     defines: bool,
     /// A dotted name that began with `__torch__`, and whether a dot came last.
@@ -57,7 +59,7 @@ pub(super) struct Scan<'a> {
 type Done = Result<(), String>;
 
 impl<'a> Scan<'a> {
-    pub fn new(qualifier: &'a str, text: &'a [u8]) -> Self {
+    pub fn new(qualifier: &'a str, text: &'a [u8], left: &'a mut usize) -> Self {
         Self {
             qualifier,
             text,
@@ -67,6 +69,7 @@ impl<'a> Scan<'a> {
             indents: vec![],
             starts_line: true,
             empty_lines: 0,
+            left,
             defines: false,
             dotted: None,
             string: vec![],
@@ -123,6 +126,7 @@ impl<'a> Scan<'a> {
             self.at += 2;
             return Ok(());
         }
+        *self.left = self.left.checked_sub(1).ok_or("has more words than any model's")?;
         let token = self.token(byte)?;
         self.follow_names(&token);
         self.count(&token)

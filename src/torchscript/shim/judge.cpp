@@ -51,6 +51,8 @@ class Collector {
     const auto name = reaching(*type);
     if (!name.empty()) found.insert(name);
     if (auto class_type = type->cast<c10::ClassType>()) classes_.push_back(class_type);
+    if (auto called = type->cast<c10::FunctionType>())
+      if (!tryToGraphFunction(*called->function())) found.insert(called->function()->qualname().qualifiedName());
     for (const auto& inner : type->containedTypes()) this->type(inner);
   }
 

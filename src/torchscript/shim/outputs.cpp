@@ -77,6 +77,26 @@ std::string listed(const std::vector<std::string>& keys) {
   return text.empty() ? "no parts" : text;
 }
 
+std::string shape(const IValue& value) {
+  if (!value.isTensor()) return "none";
+  std::string text;
+  for (const auto size : value.toTensor().sizes())
+    text += (text.empty() ? "" : "×") + std::to_string(size);
+  return text;
+}
+
+std::string line(const std::string& name, const IValue& value) {
+  std::string shown = name;
+  for (auto& c : shown)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  return "\n" + shown + "\t" + shape(value);
+}
+
+std::string name_of(const IValue& key) {
+  if (key.isString()) return "'" + key.toStringRef() + "'";
+  return key.isInt() ? std::to_string(key.toInt()) : "a key";
+}
+
 }  // namespace
 
 void return_part(Graph& graph, const std::string& key) {
@@ -91,6 +111,22 @@ void return_part(Graph& graph, const std::string& key) {
     rest = dot == std::string::npos ? "" : rest.substr(dot + 1);
   }
   graph.block()->replaceOutput(0, value);
+}
+
+std::string described(const IValue& value) {
+  if (value.isTensor()) return "tensor" + line("", value);
+  std::string text = "other";
+  if (value.isTuple()) {
+    text = "elements";
+    for (const auto& element : value.toTupleRef().elements()) text += line("", element);
+  } else if (value.isList()) {
+    text = "elements";
+    for (const IValue& element : value.toList()) text += line("", element);
+  } else if (value.isGenericDict()) {
+    text = "dictionary";
+    for (const auto& pair : value.toGenericDict()) text += line(name_of(pair.key()), pair.value());
+  }
+  return text;
 }
 
 }  // namespace repsim

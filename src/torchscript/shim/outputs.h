@@ -11,4 +11,7 @@ namespace repsim {
 // `logits`, `state.0`. Throws where there is no such part.
 void return_part(torch::jit::Graph& graph, const std::string& key);
 
+// A value in lines, as repsim_returned gives them.
+std::string described(const c10::IValue& value);
+
 }  // namespace repsim

@@ -457,6 +457,18 @@ int repsim_run(repsim_model* model, const void* const* inputs, size_t count, int
   });
 }
 
+char* repsim_returned(repsim_model* model, const void* const* inputs, size_t count, char** error) {
+  return guarded<char*>(error, nullptr, [&] {
+    torch::NoGradGuard no_grad;
+    const auto keep = [](void*, int64_t, void*, void**) -> int { return REPSIM_KEEP; };
+    const auto function = make_function(model->tapped->copy());
+    const auto given = repsim::arguments(*model, repsim::tensors(inputs, count, /*copied=*/true));
+    IValue result;
+    call(*function, given, {keep, nullptr}, &result);
+    return copy_text(repsim::described(result));
+  });
+}
+
 repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
                         const int64_t* calls, size_t count, char** refusal, char** error) {
   return guarded<repsim_tail*>(error, nullptr, [&]() -> repsim_tail* {

@@ -141,6 +141,11 @@ int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int
 int repsim_run(repsim_model* model, const void* const* inputs, size_t count, int gradients,
                repsim_hook hook, void* context, void** output, char** error);
 
+// What the model as it was loaded returns for tensors, in lines: `tensor`, `elements`, `dictionary` or `other`,
+// then a name and a shape (`2×10`, or `none` for what is no tensor) each, apart by tabs. To be freed by
+// `repsim_free`; null on an error.
+char* repsim_returned(repsim_model* model, const void* const* inputs, size_t count, char** error);
+
 // Cuts the prepared model behind call `call` (from 1) of a layer: what is left to run, with the
 // layer's output for an input. `calls` says how often each of the `count` layers runs in a forward
 // pass (0: unknown). Null without an error where that is impossible; `refusal` then says why, as the
