@@ -190,6 +190,34 @@ pub fn did_you_mean(text: &str, names: &[&str]) -> String {
     }
 }
 
+/// Letters of a glob pattern, and how deep its braces may nest: they are compiled one within another.
+const LONGEST_GLOB: usize = 1000;
+const DEEPEST_GLOB: usize = 8;
+
+/// Refuses a glob pattern that no name is worth.
+///
+/// # Errors
+/// It is too long, or nests too deep.
+pub fn check_glob(glob: &str) -> Result<(), String> {
+    let mut depth = 0_usize;
+    let mut deepest = 0;
+    for letter in glob.chars() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    match () {
+        () if glob.len() > LONGEST_GLOB => {
+            Err(format!("it has {} bytes, and {LONGEST_GLOB} at most are read", glob.len()))
+        }
+        () if deepest > DEEPEST_GLOB => Err(format!("its braces nest deeper than {DEEPEST_GLOB}")),
+        () => Ok(()),
+    }
+}
+
 /// A message on one line, whatever the library behind it wrote.
 fn one_line(text: impl ToString) -> String {
     text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")

@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::measures::{self, Facts, Places};
 use super::values::Entry;
+use crate::error::check_glob;
 
 /// A measure, and globs over the names of its places.
 ///
@@ -98,6 +99,7 @@ impl Selector {
 
 impl Pattern {
     fn new(text: &str, layers: bool) -> Result<Self, String> {
+        check_glob(text)?;
         let glob = if layers { text.replace('.', "/") } else { text.to_owned() };
         let built =
             GlobBuilder::new(&glob).literal_separator(layers).backslash_escape(false).build();

@@ -283,7 +283,7 @@ pub fn grid(text: &str) -> Result<Grid, String> {
 
 /// The most axes and elements of a tensor that is made up.
 const AXES: usize = 16;
-const ELEMENTS: u64 = 1 << 32;
+const ELEMENTS: u64 = 1 << 28;
 
 /// The shape of a tensor: `3x224x224`.
 ///

@@ -34,8 +34,7 @@ impl Messages {
     /// Why the run could not be done; all that libtorch said only with `--verbose`.
     pub fn error(self, error: &Error) {
         let long = error.detail().filter(|detail| detail.lines().count() > 1);
-        let error = error.to_string();
-        let error = visible(&error);
+        let error = shown(&error.to_string());
         match long {
             Some(detail) if self.verbose => {
                 tell(&format!("{ERROR}error{ERROR:#}: {error}"));
@@ -334,6 +333,21 @@ impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The letters of an error that are shown, from its beginning and from its end.
+const SHOWN: [usize; 2] = [1500, 300];
+
+/// An error with its hidden characters shown, and without the middle of what is far too long.
+fn shown(error: &str) -> String {
+    let error = visible(error);
+    let count = error.chars().count();
+    if count <= SHOWN[0] + SHOWN[1] {
+        return error.into_owned();
+    }
+    let first: String = error.chars().take(SHOWN[0]).collect();
+    let last: String = error.chars().skip(count - SHOWN[1]).collect();
+    format!("{first} … {last}")
 }
 
 /// Columns of the terminal that standard output is, if it is one.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::axes::Axes;
 use super::defaults::depth;
 use super::dependence::Dependence;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_glob};
 
 /// What a layer is, told from its class or operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -280,10 +280,13 @@ impl Pattern {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let matcher = compile(glob).map_err(|e| {
-            let problem = format!("'{text}' is no layer pattern: {}", e.kind());
+        let wrong = |why: String| {
+            let shown: String = text.chars().take(SHOWN).collect();
+            let problem = format!("'{shown}' is no layer pattern: {why}");
             Error::usage(problem, "use names with ?, *, ** and [a-z], such as 'layer4.*.bn*'")
-        })?;
+        };
+        check_glob(glob).map_err(wrong)?;
+        let matcher = compile(glob).map_err(|e| wrong(e.kind().to_string()))?;
         Ok(Self { text: text.to_owned(), negative, matcher: matcher.compile_matcher() })
     }
 
@@ -293,6 +296,9 @@ impl Pattern {
         is_match(name) || name.strip_suffix(":0").is_some_and(is_match)
     }
 }
+
+/// Letters of a pattern that a message shows.
+const SHOWN: usize = 200;
 
 fn compile(glob: &str) -> Result<Glob, globset::Error> {
     GlobBuilder::new(&glob.replace('.', "/")).literal_separator(true).build()

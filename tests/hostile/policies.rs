@@ -1,6 +1,7 @@
 //! Policies and patterns that nest without end.
 
 use repsim::check::Policy;
+use repsim::torchscript::Selection;
 
 use crate::check_support::{Files, refused};
 use crate::support::repsim;
@@ -26,6 +27,28 @@ fn rules_nest_so_deep_and_no_deeper() {
         }
     }
     assert_eq!(said(&format!("$.results[?{}] > 1", nested("(", 20, "@.a", ")"))), "");
+}
+
+#[test]
+fn patterns_nest_so_deep_and_no_deeper() {
+    let choose = |pattern: String| Selection::new(&[pattern]).err().map(|e| e.to_string());
+    for count in [9, 400, 30_000] {
+        let text = choose(nested("{", count, "a", "}")).unwrap_or_default();
+        assert!(text.contains("nest deeper") || text.contains("bytes"), "{count}: {text}");
+        assert!(text.len() < 700, "{} letters", text.len());
+        let rule = said(&format!("cka[\"{}\"] > 1", nested("{", count, "a", "}")));
+        assert!(rule.contains("nest deeper") || rule.contains("bytes"), "{count}: {rule}");
+    }
+    assert_eq!(choose("{a,{b,c}}.*".repeat(9)), None);
+    assert!(choose("*".repeat(50_000)).is_some_and(|text| text.len() < 700));
+}
+
+#[test]
+fn errors_are_never_longer_than_a_screen() {
+    let name = "a.".repeat(40_000);
+    let run = repsim(["cka", "x.pt", "--data", &name, "--workers", &name]);
+    assert!(run.code == 2 && run.stderr.lines().count() == 1, "{:.200}", run.stderr);
+    assert!(run.stderr.len() < 3000, "{} bytes", run.stderr.len());
 }
 
 #[test]
