@@ -22,6 +22,7 @@
 //! * [`report`]: versioned results with their provenance.
 //! * [`check`]: a report against a baseline and a policy, and what changed between two.
 //! * [`render`]: heat maps, charts and sheets as SVG and PNG.
+//! * [`view`]: what reports look like, on a page and in words.
 //! * [`cli`]: the command line, and the only code that prints.
 
 pub mod capture;
@@ -42,3 +43,4 @@ pub mod saliency;
 pub mod similarity;
 pub mod stats;
 pub mod torchscript;
+pub mod view;

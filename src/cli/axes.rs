@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 use super::limits;
-use super::names::{few, listed};
 use crate::capture::{Reduce, Subject};
 use crate::error::{Error, Result};
 use crate::report::Warning;
 use crate::torchscript::{Axes, By, Layer, Selection, shape_text};
+use crate::view::names::{few, listed};
 
 /// The axis of the channels of the layers that a pattern chooses.
 #[derive(Debug, Clone)]

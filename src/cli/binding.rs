@@ -4,12 +4,12 @@ use std::path::Path;
 
 use tch::Kind;
 
-use super::names::{counted, few};
 use crate::data::{Dataset, InputArray, Tokenized};
 use crate::error::{Error, Result};
 use crate::report::{FedInput, Warning};
 use crate::torchscript::packing::{Argument, Part, Values, is_float, kind_name, kind_of};
 use crate::torchscript::{Model, shape_text};
+use crate::view::names::{counted, few};
 
 /// What to do about arrays that do not fit the inputs.
 const REMEDY: &str =
@@ -286,18 +286,4 @@ fn unmasked(made: &Tokenized, model: &Path) -> Option<Warning> {
         made.length
     );
     (made.padded > 0).then(|| Warning::new("padding-unmasked", model, text))
-}
-
-/// How many inputs, and what goes into them.
-pub fn in_words(inputs: &[FedInput]) -> String {
-    let one = |input: &FedInput| {
-        let shape: Vec<i64> = input.shape.iter().map(|&size| size as i64).collect();
-        let from = match input.array.as_str() {
-            array if array.is_empty() || array == input.name => String::new(),
-            array => format!(" from {array}"),
-        };
-        format!("{} ({} N×{}){from}", input.name, input.dtype, shape_text(&shape))
-    };
-    let all: Vec<String> = inputs.iter().map(one).collect();
-    format!("{}: {}", counted(inputs.len(), "input"), all.join(", "))
 }

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ndarray::Array2;
-
 use super::Status;
 use super::args::{
     DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs, ReduceArgs,
@@ -267,12 +265,4 @@ pub fn table(report: &CkaReport) -> String {
     }
     output::align_right(&mut table, &[2, 3]);
     table.to_string()
-}
-
-/// Values as an array, NaN for `null`.
-pub fn values(report: &CkaReport) -> Array2<f64> {
-    let (rows, columns) = (report.results.layers_a.len(), report.results.layers_b.len());
-    Array2::from_shape_fn((rows, columns), |(i, j)| {
-        report.results.cka[i][j].get().unwrap_or(f64::NAN)
-    })
 }

@@ -1,8 +1,8 @@
 //! What is said of values that depend on random numbers or on the batch.
 
-use super::names::{few, listed};
 use crate::report::Warning;
 use crate::torchscript::{Cause, Dependence, Layer, Model};
+use crate::view::names::{few, listed};
 
 /// One way to depend on something beside the sample.
 struct Way {
@@ -149,18 +149,6 @@ pub fn fused(model: &Model, not_run: &[&str]) -> Vec<(String, Vec<String>)> {
         (place(cause), below.map(|path| (*path).to_owned()).collect())
     };
     fused.map(within).filter(|(_, below): &(String, Vec<String>)| !below.is_empty()).collect()
-}
-
-/// Why modules that operators stand for did not run, and how they can be had: what follows their names.
-pub fn fast_path(operators: &[&str]) -> String {
-    let compute = match operators {
-        [one] => format!("{one} computes"),
-        _ => format!("{} compute", listed(operators)),
-    };
-    format!(
-        "did not run: {compute} all of it at once (PyTorch's fast path of transformers); export with \
-         torch.backends.mha.set_fastpath_enabled(False) and torch.jit.trace to have it"
-    )
 }
 
 #[cfg(test)]

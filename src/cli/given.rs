@@ -5,10 +5,10 @@ use std::str::FromStr;
 use tch::Kind;
 
 use super::limits;
-use super::names::listed;
 use crate::error::{Error, Result};
 use crate::torchscript::packing::{Argument, kind_of};
 use crate::torchscript::{Fixed, Model};
+use crate::view::names::listed;
 
 /// What a value may be, for messages.
 const EXPECTED: &str =

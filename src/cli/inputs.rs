@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::report::{FedInput, ModelInput, Warning, WeightsInput};
 use crate::saliency::{Explainer, Method, Options, forward};
 use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws};
+use crate::view::layers::fast_path;
 
 /// A model as loaded, with the hash of its file.
 pub struct LoadedModel {
@@ -371,7 +372,7 @@ pub fn choose(model: &Model, all: &[Layer], selection: &Selection) -> Result<Vec
         }
         if let Some(path) = model.not_run(all).iter().find(|p| **p == pattern) {
             let problem = match dependence::fused(model, &[path]).first() {
-                Some((operator, _)) => dependence::fast_path(&[operator]),
+                Some((operator, _)) => fast_path(&[operator]),
                 None => "did not run for this input".to_owned(),
             };
             return Err(layer_error(model.path(), path, problem));

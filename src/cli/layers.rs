@@ -9,7 +9,6 @@ use super::dependence;
 use super::gate::GateArgs;
 use super::inputs::{self, LoadedModel};
 use super::limits;
-use super::names::counted;
 use super::output::{self, Messages};
 use super::trial::{Trial, Tried};
 use crate::error::{Error, Result};
@@ -19,6 +18,8 @@ use crate::report::layers::{
 use crate::report::{Inputs, LayerInfo, Report, SchemaId, Timing, Tool, Warning};
 use crate::torchscript::packing::Argument;
 use crate::torchscript::{Model, Selection, libtorch_version, native, shape_text};
+use crate::view::layers::fast_path;
+use crate::view::names::counted;
 
 /// How many modules one remark names.
 const NAMED: usize = 3;
@@ -221,7 +222,7 @@ fn remarks(report: &LayersReport, messages: &Messages) {
     if !results.fused.is_empty() {
         let modules = results.fused.iter().map(|fused| fused.modules.len()).sum();
         let operators: Vec<&str> = results.fused.iter().map(|f| f.operator.as_str()).collect();
-        let why = dependence::fast_path(&operators);
+        let why = fast_path(&operators);
         messages.note(&format!("{} {why}", counted(modules, "module")));
     }
     let unexplained = |name: &&String| !results.fused.iter().any(|f| f.modules.contains(name));

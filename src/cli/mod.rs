@@ -26,7 +26,6 @@ mod limits;
 mod loading;
 mod manual;
 mod maps;
-mod names;
 mod notices;
 mod output;
 mod outputs;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::cka::values;
 use super::outputs;
 use crate::data::{Channels, InputBatch, Preprocess, Range};
 use crate::error::{Error, Result};
@@ -10,6 +9,7 @@ use crate::render::{Chart, Heatmap, Image, RenderError, Rule, Series, Sheet};
 use crate::report::cka::CkaReport;
 use crate::report::distance::{Decile, DistanceReport, PredictionResult};
 use crate::report::{PictureFile, check_writable};
+use crate::view::cka::values;
 
 /// Checks that a picture can be written there, in a format that there is.
 ///

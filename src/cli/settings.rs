@@ -5,12 +5,12 @@ use std::thread::available_parallelism;
 
 use super::args::{DataArgs, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, TextArgs};
 use super::given::refuse_tensors;
-use super::names::few;
 use super::output::Messages;
 use super::own_steps;
 use crate::data::{Crop, Dataset, Interpolation, LoadOptions, Preprocess, Resize, Tokenizing};
 use crate::error::{Error, Result};
 use crate::torchscript::{Execution, draws, native};
+use crate::view::names::few;
 
 /// Batches that are decoded ahead of the network.
 const AHEAD: usize = 2;

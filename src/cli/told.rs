@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::dependence;
-use super::names::{counted, few};
 use super::output::Messages;
 use crate::capture::Reduce;
 use crate::report::{LayerInfo, ModelInput, Warning};
 use crate::torchscript::{Layer, Model, Selection, shape_text};
+use crate::view::layers::fast_path;
+use crate::view::names::{counted, few};
 
 /// Says which layers were taken where none were named.
 pub fn tell_default(records: &[ModelInput], selections: &[Selection], messages: &Messages) {
@@ -51,7 +52,7 @@ pub fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warni
     let operators: Vec<&str> = fused.iter().map(|(operator, _)| operator.as_str()).collect();
     let is_fused = |name: &str| fused.iter().any(|(_, below)| below.iter().any(|n| n == name));
     let idle = idle.into_iter().map(|name| match is_fused(name) {
-        true => (name, dependence::fast_path(&operators)),
+        true => (name, fast_path(&operators)),
         false => (name, "did not run".to_owned()),
     });
     let silent = model.without_tensor().into_iter().filter(|(name, _)| selection.wants(name));

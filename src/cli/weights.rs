@@ -7,11 +7,11 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
-use super::names::counted;
 use crate::checkpoint::{Checkpoint, Dtype, Fit, Rename, Slot, Stored, Wanted, listed};
 use crate::error::{Error, Result};
 use crate::report::{Warning, WeightsInput, sha256_of_file};
 use crate::torchscript::{Model, Weight, tensors};
+use crate::view::names::counted;
 
 /// Which weights go over the models.
 #[derive(Args, Default)]

@@ -1,5 +1,6 @@
 //! The report of `repsim saliency`.
 
+use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -290,4 +291,21 @@ pub struct Mean {
     /// Why values are `null`, where some are: how many, and what is wrong with the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Picks one measure of a pair.
+pub type Measure = fn(&PairResult) -> &Mean;
+
+/// A matrix of the mean of one measure between all columns, 1 on the diagonal, NaN for `null`.
+pub fn matrix(columns: &[ColumnInfo], pairs: &[PairResult], value: Measure) -> Array2<f64> {
+    let place = |name: &str| columns.iter().position(|column| column.name == name);
+    let mut matrix = Array2::eye(columns.len());
+    for pair in pairs {
+        if let (Some(a), Some(b)) = (place(&pair.a), place(&pair.b)) {
+            let found = value(pair).mean.get().unwrap_or(f64::NAN);
+            matrix[(a, b)] = found;
+            matrix[(b, a)] = found;
+        }
+    }
+    matrix
 }

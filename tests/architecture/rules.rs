@@ -59,6 +59,22 @@ pub const RULES: &[Rule] = &[
     ),
     pure("check", &["error", "similarity", "report"]),
     rule(
+        "view",
+        &[
+            "error",
+            "similarity",
+            "frechet",
+            "classifier",
+            "capture",
+            "saliency",
+            "functional",
+            "torchscript",
+            "data",
+            "render",
+            "report",
+        ],
+    ),
+    rule(
         "cli",
         &[
             "error",
@@ -78,6 +94,7 @@ pub const RULES: &[Rule] = &[
             "capture",
             "report",
             "check",
+            "view",
         ],
     ),
 ];

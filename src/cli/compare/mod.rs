@@ -24,7 +24,6 @@ use crate::torchscript::{device, libtorch_version, native};
 pub use self::args::Args;
 pub use self::measuring::{ChanceArgs, OptionArgs, check_components};
 pub use self::results::{Compared, Layers};
-pub use self::show::{beside, chance, colour_range, share, summary, values, within};
 
 /// Compares the layers of two models, of one with itself, or of stored representations.
 ///

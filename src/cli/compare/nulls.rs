@@ -3,11 +3,11 @@
 use ndarray::Array2;
 
 use super::results::Compared;
-use crate::cli::names::counted;
 use crate::error::Error;
 use crate::report::Warning;
 use crate::report::compare::{MeasureResult, PairNull};
 use crate::similarity::{Cell, Null};
+use crate::view::names::counted;
 
 /// Reasons that a warning gives.
 const REASONS: usize = 2;

@@ -4,7 +4,6 @@ use ndarray::Array2;
 
 use super::nulls::{self, no_chance, no_values, nothing};
 use crate::capture::represent::{Captured, Wanted};
-use crate::cli::names::{counted, few, listed};
 use crate::error::Result;
 use crate::report::compare::{
     BestMatch, COMPRESSED, CompareResults, LayerResult, MeasureFacts, MeasureResult,
@@ -15,6 +14,7 @@ use crate::similarity::layer::{Alone, Sparsity};
 use crate::similarity::{
     Absence, Cell, Facts, Measure, Plan, Reduction, Representation, Table, each,
 };
+use crate::view::names::{counted, few, listed};
 
 /// Values this close are equal but for rounding.
 const TIE: f64 = 1e-9;

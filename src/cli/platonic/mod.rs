@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Instant;
 
 pub use self::args::Args;
-pub use self::show::{correlation, ordered, places};
 use super::Status;
 use super::axes::{self, ChannelAxes};
 use super::output::Messages;

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use ndarray::Array2;
-
 use super::Args;
-use crate::cli::compare::{beside, chance, colour_range, summary};
 use crate::cli::output::{self, Messages};
 use crate::cli::picture;
 use crate::error::Result;
 use crate::render::Heatmap;
-use crate::report::platonic::{PlatonicReport, PlatonicResults};
+use crate::report::platonic::PlatonicReport;
+use crate::view::compare::{beside, chance, colour_range, summary};
+use crate::view::platonic::{correlation, ordered, places};
 
 /// Writes the report where it was asked for, and a table where somebody looks.
 ///
@@ -49,35 +48,6 @@ fn text(report: &PlatonicReport) -> String {
     }
     output::align_right(&mut table, &[2, 3, 4, 6, 7, 8][..4 + held.len()]);
     format!("{table}{}", correlation(results).map_or(String::new(), |line| format!("\n{line}")))
-}
-
-/// How alignment and accuracy go together, in a sentence.
-pub fn correlation(results: &PlatonicResults) -> Option<String> {
-    let r = results.rank_correlation.get()?;
-    let p = results.rank_correlation_p.get().map_or(String::new(), |p| match p < 0.01 {
-        true => format!(", p = {p:.4}"),
-        false => format!(", p = {p:.2}"),
-    });
-    let count = results
-        .models
-        .iter()
-        .filter(|m| m.accuracy.get().and(m.mean_alignment.get()).is_some())
-        .count();
-    Some(format!("rank correlation of mean alignment with accuracy: {r:.2} ({count} models{p})"))
-}
-
-/// The places of the models in the order of the clustering.
-pub fn places(results: &PlatonicResults) -> Vec<usize> {
-    let place = |name: &String| results.models.iter().position(|model| model.name == *name);
-    results.order.iter().filter_map(place).collect()
-}
-
-/// The matrix in the order of the clustering, NaN for `null`.
-pub fn ordered(results: &PlatonicResults) -> Array2<f64> {
-    let places = places(results);
-    let value = |i: usize, j: usize| results.measure.values[places[i]][places[j]].get();
-    let count = places.len();
-    Array2::from_shape_fn((count, count), |(i, j)| value(i, j).unwrap_or(f64::NAN))
 }
 
 /// Draws the matrix in the order of the clustering.

@@ -1,11 +1,11 @@
 //! How alike the maps of every two columns are, over the images.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
 use crate::error::Result;
 use crate::report::Number;
 use crate::report::saliency::{
-    AgreementMatrices, ColumnInfo, Mean, NullAgreement, PairResult, SaliencyReport,
+    AgreementMatrices, ColumnInfo, Mean, Measure, NullAgreement, PairResult, matrix,
 };
 use crate::saliency::bootstrap::{interval, mean};
 use crate::saliency::compare::{Agreement, Compared};
@@ -108,9 +108,6 @@ pub fn over_images(
     }
 }
 
-/// Picks one measure of a pair.
-pub type Measure = fn(&PairResult) -> &Mean;
-
 /// The means of all pairs as matrices; `None` for one column.
 pub fn matrices(columns: &[ColumnInfo], pairs: &[PairResult]) -> Option<AgreementMatrices> {
     let measures: [(&str, Measure); 4] = [
@@ -128,7 +125,7 @@ pub fn matrices(columns: &[ColumnInfo], pairs: &[PairResult]) -> Option<Agreemen
         pairs.iter().filter_map(null).collect::<Vec<_>>()
     };
     let in_rows = |(_, value): (&str, Measure)| {
-        let values = square(columns, pairs, value);
+        let values = matrix(columns, pairs, value);
         values.outer_iter().map(|row| row.iter().map(|&v| v.into()).collect()).collect()
     };
     let nulls = measures.iter().flat_map(null).collect();
@@ -136,24 +133,6 @@ pub fn matrices(columns: &[ColumnInfo], pairs: &[PairResult]) -> Option<Agreemen
     let names = columns.iter().map(|column| column.name.clone()).collect();
     let found = AgreementMatrices { names, pearson, spearman, ssim, overlap, nulls };
     (columns.len() > 1).then_some(found)
-}
-
-/// A matrix of the mean of one measure between all columns, 1 on the diagonal, NaN for `null`.
-pub fn matrix(report: &SaliencyReport, value: Measure) -> Array2<f64> {
-    square(&report.results.columns, &report.results.comparison, value)
-}
-
-fn square(columns: &[ColumnInfo], pairs: &[PairResult], value: Measure) -> Array2<f64> {
-    let place = |name: &str| columns.iter().position(|column| column.name == name);
-    let mut matrix = Array2::eye(columns.len());
-    for pair in pairs {
-        if let (Some(a), Some(b)) = (place(&pair.a), place(&pair.b)) {
-            let found = value(pair).mean.get().unwrap_or(f64::NAN);
-            matrix[(a, b)] = found;
-            matrix[(b, a)] = found;
-        }
-    }
-    matrix
 }
 
 #[cfg(test)]

@@ -29,7 +29,6 @@ use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, Folding, MapView, device, draws, tensors};
 
 pub use self::args::Args;
-pub use self::comparison::matrix;
 pub use self::show::comparison;
 
 /// Explains every image by every model and method.

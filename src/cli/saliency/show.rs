@@ -1,11 +1,11 @@
 //! Tables of `repsim saliency`.
 
 use super::Args;
-use super::comparison::{Measure, matrix};
 use super::tables;
 use crate::cli::output::{self, Messages};
 use crate::error::Result;
 use crate::report::saliency::{ColumnInfo, SaliencyReport};
+use crate::report::saliency::{Measure, matrix};
 use crate::saliency::Method;
 
 /// The measures by which maps are compared.
@@ -112,7 +112,9 @@ fn one(report: &SaliencyReport, value: Measure) -> String {
     let (rows, columns) = labels(&headings(&report.results.columns));
     let header: Vec<&str> = [""].into_iter().chain(columns.iter().map(String::as_str)).collect();
     let mut table = output::table(&header);
-    for (name, row) in rows.iter().zip(matrix(report, value).rows()) {
+    for (name, row) in
+        rows.iter().zip(matrix(&report.results.columns, &report.results.comparison, value).rows())
+    {
         let cells = row.iter().map(|v| if v.is_nan() { "-".to_owned() } else { format!("{v:.3}") });
         table.add_row([name.clone()].into_iter().chain(cells));
     }

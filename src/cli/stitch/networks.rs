@@ -8,13 +8,13 @@ use crate::capture::{Judge, Reduce, Subject};
 use crate::classifier::OutputForm;
 use crate::cli::axes;
 use crate::cli::inputs::{self, LoadedModel};
-use crate::cli::names::few;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::functional::checked_logits;
 use crate::functional::stitching::Form;
 use crate::report::{ModelInput, Warning};
 use crate::torchscript::{Answer, Execution, Layer, Selection, Tail};
+use crate::view::names::few;
 
 /// Code of the warning of pairs that cannot be stitched.
 const REFUSED: &str = "cannot-be-stitched";

@@ -7,7 +7,6 @@ use super::networks::{Networks, Pair};
 use super::{Work, against};
 use crate::capture::Judge;
 use crate::cli::accuracy;
-use crate::cli::names::{counted, few};
 use crate::cli::output::Messages;
 use crate::error::Result;
 use crate::functional::stitching::{Form, Ridge, Scores};
@@ -17,6 +16,7 @@ use crate::report::stitch::{
 };
 use crate::report::{Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
 use crate::torchscript::libtorch_version;
+use crate::view::names::{counted, few};
 
 /// Fewer samples than these to measure on say little.
 const FEW: usize = 50;

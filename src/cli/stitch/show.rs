@@ -1,11 +1,11 @@
 //! Tables of `repsim stitch`.
 
 use super::Args;
-use crate::cli::names::counted;
 use crate::cli::output::{self, Messages};
 use crate::error::Result;
 use crate::report::Number;
 use crate::report::stitch::{AgainstResult, PairResult, StitchReport};
+use crate::view::names::counted;
 
 /// Pairs in the table, and those of them that disagree.
 const ROWS: usize = 40;

@@ -5,9 +5,12 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::binding;
+use super::names::counted;
 use crate::render::html::{Column, Entry, Markup, Table, facts, html};
-use crate::report::{ClassCount, DataInput, ModelAccuracy, ModelInput, Report, SetInput, Timing};
+use crate::report::{
+    ClassCount, DataInput, FedInput, ModelAccuracy, ModelInput, Report, SetInput, Timing,
+};
+use crate::torchscript::shape_text;
 
 /// All settings, those within others by their path.
 pub fn settings(settings: &impl Serialize) -> Markup {
@@ -102,7 +105,7 @@ fn of_model(name: &str, model: &ModelInput) -> Vec<(String, String)> {
         found.push((format!("{name} was trusted with"), trusted));
     }
     if !model.inputs.is_empty() {
-        found.push((format!("{name} is given"), binding::in_words(&model.inputs)));
+        found.push((format!("{name} is given"), in_words(&model.inputs)));
     }
     found.extend(model.output.map(|form| (format!("{name} gives"), form.to_string())));
     let words = |a: &ModelAccuracy| {
@@ -174,4 +177,18 @@ fn sets(sets: &[SetInput]) -> Markup {
         rows: sets.iter().map(row).collect(),
     };
     html! { @if !sets.is_empty() { (table.draw()) } }
+}
+
+/// How many inputs, and what goes into them.
+fn in_words(inputs: &[FedInput]) -> String {
+    let one = |input: &FedInput| {
+        let shape: Vec<i64> = input.shape.iter().map(|&size| size as i64).collect();
+        let from = match input.array.as_str() {
+            array if array.is_empty() || array == input.name => String::new(),
+            array => format!(" from {array}"),
+        };
+        format!("{} ({} N×{}){from}", input.name, input.dtype, shape_text(&shape))
+    };
+    let all: Vec<String> = inputs.iter().map(one).collect();
+    format!("{}: {}", counted(inputs.len(), "input"), all.join(", "))
 }

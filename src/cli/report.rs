@@ -1,31 +1,13 @@
 //! `repsim report`: a page to read, from reports of any kind.
-//!
-//! A kind of report has a file of its own here, which turns it into a [`Content`]; what all kinds have in common, from the warnings to where the numbers come from, is
-//! put around it.
-
-mod cka;
-mod compare;
-mod distance;
-mod fid;
-mod layers;
-mod maps;
-mod pictures;
-mod platonic;
-mod provenance;
-mod saliency;
-mod sensitivity;
-mod stitch;
-mod words;
 
 use std::path::{Path, PathBuf};
-
-use serde::Serialize;
 
 use super::output::{self, Messages};
 use super::{outputs, picture};
 use crate::error::{Error, Result, visible_lines};
-use crate::render::html::{self, Markup, Notice, Page, Section, html};
-use crate::report::{AnyReport, Report, with_report};
+use crate::render::html::{Page, Section};
+use crate::report::AnyReport;
+use crate::view::{self, Place, file_name, pictures};
 
 /// Options of `repsim report`.
 #[derive(clap::Args)]
@@ -42,34 +24,6 @@ pub struct Args {
     /// Put a picture into the page, below the reports: a .png, .jpg, .webp or .svg
     #[arg(long, value_name = "FILE")]
     picture: Vec<PathBuf>,
-}
-
-/// What is particular to one kind of report.
-struct Content {
-    /// What kind of thing was measured.
-    kind: &'static str,
-    /// What was measured, in a line.
-    title: String,
-    /// What was found, in a few sentences.
-    lead: String,
-    /// Tables, matrices and plots, and words on how to read them.
-    body: Markup,
-}
-
-/// Where a report stands.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    /// Its file.
-    path: &'a Path,
-    /// Its place among the reports, from 0.
-    index: usize,
-}
-
-impl Place<'_> {
-    /// A name on the page that no other report takes.
-    fn id(&self, name: &str) -> String {
-        format!("r{}{name}", self.index + 1)
-    }
 }
 
 /// Writes one page from all reports.
@@ -99,7 +53,7 @@ fn page(args: &Args) -> Result<String> {
     let mut notices = vec![];
     for (index, path) in args.reports.iter().enumerate() {
         let report = AnyReport::read_visible(path)?;
-        let (section, said) = part(&report, Place { path, index });
+        let (section, said) = view::section(&report, Place { path, index });
         sections.push(section);
         notices.extend(said);
     }
@@ -116,40 +70,6 @@ fn page(args: &Args) -> Result<String> {
         footer: &footer(args),
     };
     Ok(page.to_html())
-}
-
-/// How a kind of report looks on a page.
-trait View {
-    /// What is particular to it.
-    fn content(&self, place: Place<'_>) -> Content;
-}
-
-/// The section of a report, and its warnings.
-fn part(report: &AnyReport, place: Place<'_>) -> (Section, Vec<Notice>) {
-    with_report!(report, report => whole(report, place, report.content(place)))
-}
-
-/// A section with what all kinds have in common.
-fn whole<S: Serialize, R>(
-    report: &Report<S, R>,
-    place: Place<'_>,
-    content: Content,
-) -> (Section, Vec<Notice>) {
-    let notice = |warning: &crate::report::Warning| Notice {
-        text: warning.text.clone(),
-        place: warning.place.clone(),
-        section: place.index,
-    };
-    let body = html! {
-        (content.body)
-        (pictures::of(report, place.path))
-        h3 { "How it was made" }
-        (html::folded("Settings", &provenance::settings(&report.settings)))
-        (html::folded("Inputs and versions", &provenance::inputs(report, place.path)))
-    };
-    let Content { kind, title, lead, .. } = content;
-    let kind = kind.to_owned();
-    (Section { kind, title, lead, body }, report.warnings.iter().map(notice).collect())
 }
 
 /// What stands at the top: of a single report what it says of itself, of many what they are.
@@ -179,24 +99,4 @@ fn footer(args: &Args) -> String {
     let names: Vec<String> =
         args.reports.iter().map(|p| file_name(&p.display().to_string())).collect();
     format!("Made by repsim {} from {}.", env!("CARGO_PKG_VERSION"), names.join(", "))
-}
-
-/// The last part of a path as it was given.
-fn file_name(path: &str) -> String {
-    let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
-    name.unwrap_or_else(|| path.to_owned())
-}
-
-/// What a value is called in reports: `full`, `gradcam++`.
-fn name_of(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
-    }
-}
-
-/// Names of the models, or of the files of features: `a.pt and b.pt`.
-fn subjects<S, R>(report: &Report<S, R>) -> String {
-    report.inputs.names().join(" and ")
 }

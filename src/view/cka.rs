@@ -3,7 +3,6 @@
 use ndarray::Array2;
 
 use super::{Content, Place, View, subjects, words};
-use crate::cli::cka::values;
 use crate::render::ColorMap;
 use crate::render::html::{
     self, Column, Entry, Markup, Matrix, Plot, Point, Points, Rule, Table, html,
@@ -243,4 +242,12 @@ fn said(null: &Null) -> String {
         (None, Some(b)) => format!("{b} of B: {}", null.reason),
         (None, None) => null.reason.clone(),
     }
+}
+
+/// Values as an array, NaN for `null`.
+pub fn values(report: &CkaReport) -> Array2<f64> {
+    let (rows, columns) = (report.results.layers_a.len(), report.results.layers_b.len());
+    Array2::from_shape_fn((rows, columns), |(i, j)| {
+        report.results.cka[i][j].get().unwrap_or(f64::NAN)
+    })
 }

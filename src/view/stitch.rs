@@ -4,8 +4,8 @@ mod figures;
 
 use ndarray::Array2;
 
+use super::names::counted;
 use super::{Content, Place, View, subjects, words};
-use crate::cli::names::counted;
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
 use crate::report::Number;

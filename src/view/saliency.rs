@@ -1,13 +1,11 @@
 //! The section of saliency maps.
 
 use super::{Content, Place, View, name_of, subjects, words};
-use crate::cli::saliency::matrix;
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
-use crate::report::saliency::{ColumnInfo, ImageResult, Mean, PairResult, SaliencyReport};
-
-/// Picks one measure of a pair.
-type Measure = fn(&PairResult) -> &Mean;
+use crate::report::saliency::{
+    ColumnInfo, ImageResult, Mean, Measure, PairResult, SaliencyReport, matrix,
+};
 
 /// How alike maps are: name, value, range and colours.
 const MEASURES: [(&str, Measure, (f64, f64), ColorMap); 4] = [
@@ -72,7 +70,7 @@ fn lead(report: &SaliencyReport) -> String {
 fn agreement(report: &SaliencyReport, index: usize, place: Place<'_>) -> Markup {
     let (name, value, range, colours) = MEASURES[index];
     let names: Vec<String> = report.results.columns.iter().map(|c| c.name.clone()).collect();
-    let values = matrix(report, value);
+    let values = matrix(&report.results.columns, &report.results.comparison, value);
     let nulls = nulls(&report.results.comparison, value);
     let reasons: Vec<String> =
         nulls.iter().map(|(pair, reason)| format!("{} × {}: {reason}", pair.a, pair.b)).collect();

@@ -1,12 +1,13 @@
 //! The section of many models.
 
+use ndarray::Array2;
+
+use super::compare::{beside, chance, colour_range, summary};
 use super::{Content, Place, View, compare};
-use crate::cli::compare::{beside, chance, colour_range, summary};
-use crate::cli::platonic::{correlation, ordered, places};
 use crate::render::ColorMap;
 use crate::render::html::{Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
 use crate::report::compare::LayerResult;
-use crate::report::platonic::{ModelResult, PlatonicReport};
+use crate::report::platonic::{ModelResult, PlatonicReport, PlatonicResults};
 
 impl View for PlatonicReport {
     /// The matrix in the order of the clustering, alignment against accuracy, and the models.
@@ -114,4 +115,33 @@ fn table(report: &PlatonicReport) -> Markup {
     };
     let rows = places(results).into_iter().map(row).collect();
     Table { caption: "Models in the order of the clustering", columns, rows }.draw()
+}
+
+/// How alignment and accuracy go together, in a sentence.
+pub fn correlation(results: &PlatonicResults) -> Option<String> {
+    let r = results.rank_correlation.get()?;
+    let p = results.rank_correlation_p.get().map_or(String::new(), |p| match p < 0.01 {
+        true => format!(", p = {p:.4}"),
+        false => format!(", p = {p:.2}"),
+    });
+    let count = results
+        .models
+        .iter()
+        .filter(|m| m.accuracy.get().and(m.mean_alignment.get()).is_some())
+        .count();
+    Some(format!("rank correlation of mean alignment with accuracy: {r:.2} ({count} models{p})"))
+}
+
+/// The places of the models in the order of the clustering.
+pub fn places(results: &PlatonicResults) -> Vec<usize> {
+    let place = |name: &String| results.models.iter().position(|model| model.name == *name);
+    results.order.iter().filter_map(place).collect()
+}
+
+/// The matrix in the order of the clustering, NaN for `null`.
+pub fn ordered(results: &PlatonicResults) -> Array2<f64> {
+    let places = places(results);
+    let value = |i: usize, j: usize| results.measure.values[places[i]][places[j]].get();
+    let count = places.len();
+    Array2::from_shape_fn((count, count), |(i, j)| value(i, j).unwrap_or(f64::NAN))
 }

@@ -1,8 +1,7 @@
 //! The section of a list of layers.
 
+use super::names::{counted, listed};
 use super::{Content, Place, View, subjects};
-use crate::cli::dependence::fast_path;
-use crate::cli::names::counted;
 use crate::render::html::{Column, Entry, Table, html};
 use crate::report::LayerInfo;
 use crate::report::layers::LayersReport;
@@ -54,4 +53,16 @@ fn row(layer: &LayerInfo) -> Vec<Entry> {
         Entry::count(layer.calls),
         Entry::text(layer.depends_on.join(", ")),
     ]
+}
+
+/// Why modules that operators stand for did not run, and how they can be had: what follows their names.
+pub fn fast_path(operators: &[&str]) -> String {
+    let compute = match operators {
+        [one] => format!("{one} computes"),
+        _ => format!("{} compute", listed(operators)),
+    };
+    format!(
+        "did not run: {compute} all of it at once (PyTorch's fast path of transformers); export with \
+         torch.backends.mha.set_fastpath_enabled(False) and torch.jit.trace to have it"
+    )
 }

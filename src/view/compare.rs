@@ -1,7 +1,9 @@
 //! The section of a comparison by several measures.
 
+use ndarray::Array2;
+
 use super::{Content, Place, View, subjects};
-use crate::cli::compare::{colour_range, share, summary, values, within};
+use crate::capture::Reduce;
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
 use crate::report::Number;
@@ -190,4 +192,60 @@ pub fn layers(layers: &[LayerResult]) -> Markup {
     let caption =
         "Few directions, or samples that are nearly all alike, mislead every measure above";
     Table { caption, columns, rows: layers.iter().map(row).collect() }.draw()
+}
+
+/// The columns of what a value is held against.
+pub fn beside(found: &MeasureResult, level: f64) -> Vec<String> {
+    let p = found.p_values.as_ref().map(|_| "p".to_owned());
+    let interval = found.intervals.as_ref().map(|_| share(level));
+    p.into_iter().chain(interval).collect()
+}
+
+/// What the value of a pair is held against.
+pub fn chance(found: &MeasureResult, at: Option<(usize, usize)>) -> Vec<String> {
+    let none = || "-".to_owned();
+    let p = at.and_then(|(i, j)| found.p_value(i, j)).map_or_else(none, |p| format!("{p:.3}"));
+    let ends = at.and_then(|(i, j)| found.interval(i, j));
+    let interval = ends.map_or_else(none, |ends| within(ends, "…"));
+    let p = found.p_values.as_ref().map(|_| p);
+    p.into_iter().chain(found.intervals.as_ref().map(|_| interval)).collect()
+}
+
+/// What an interval is called.
+pub fn share(level: f64) -> String {
+    format!("{} % interval", (1e6 * level).round() / 1e4)
+}
+
+/// The ends of an interval.
+pub fn within((low, high): (f64, f64), between: &str) -> String {
+    format!("{low:.4}{between}{high:.4}")
+}
+
+/// Values as an array, NaN for `null`.
+pub fn values(found: &MeasureResult) -> Array2<f64> {
+    let columns = found.values.first().map_or(0, Vec::len);
+    Array2::from_shape_fn((found.values.len(), columns), |(i, j)| {
+        found.values[i][j].get().unwrap_or(f64::NAN)
+    })
+}
+
+/// The values at the ends of the colours: of the measure, where it has bounds, else of the data.
+pub fn colour_range(found: &MeasureResult) -> (f64, f64) {
+    let [low, high] = found.facts.range.map(Number::get);
+    let most = values(found).iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let low = low.filter(|low| *low > -1.0).unwrap_or(0.0);
+    match (found.facts.larger_is_more_alike, high) {
+        (true, Some(high)) => (low, high),
+        (_, high) => (low, high.unwrap_or(most).min(most)),
+    }
+}
+
+/// The settings in a line, for a picture of one measure.
+pub fn summary(found: &MeasureResult, reduce: Reduce, pca: Option<usize>, n: usize) -> String {
+    let alike = match found.facts.larger_is_more_alike {
+        true => "larger is more alike",
+        false => "smaller is more alike",
+    };
+    let pca = pca.map_or(String::new(), |k| format!(" · {k} components"));
+    format!("{alike} · {reduce}{pca} · n = {n}")
 }

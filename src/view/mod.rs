@@ -1,0 +1,109 @@
+//! What reports look like: a section of the page for each kind, and the words and figures that pages,
+//! tables and pictures share.
+//!
+//! A kind of report has a file of its own here, which turns it into a [`Content`]; what all kinds have in
+//! common, from the warnings to where the numbers come from, is put around it by [`section`].
+
+pub mod cka;
+pub mod compare;
+mod distance;
+mod fid;
+pub mod layers;
+mod maps;
+pub mod names;
+pub mod pictures;
+pub mod platonic;
+mod provenance;
+mod saliency;
+mod sensitivity;
+mod stitch;
+mod words;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::render::html::{self, Markup, Notice, Section, html};
+use crate::report::{AnyReport, Report, with_report};
+
+/// What is particular to one kind of report.
+pub struct Content {
+    /// What kind of thing was measured.
+    pub kind: &'static str,
+    /// What was measured, in a line.
+    pub title: String,
+    /// What was found, in a few sentences.
+    pub lead: String,
+    /// Tables, matrices and plots, and words on how to read them.
+    pub body: Markup,
+}
+
+/// Where a report stands.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Its file.
+    pub path: &'a Path,
+    /// Its place among the reports, from 0.
+    pub index: usize,
+}
+
+impl Place<'_> {
+    /// A name on the page that no other report takes.
+    fn id(&self, name: &str) -> String {
+        format!("r{}{name}", self.index + 1)
+    }
+}
+
+/// How a kind of report looks on a page.
+pub trait View {
+    /// What is particular to it.
+    fn content(&self, place: Place<'_>) -> Content;
+}
+
+/// The section of a report, and its warnings.
+pub fn section(report: &AnyReport, place: Place<'_>) -> (Section, Vec<Notice>) {
+    with_report!(report, report => whole(report, place, report.content(place)))
+}
+
+/// A section with what all kinds have in common.
+fn whole<S: Serialize, R>(
+    report: &Report<S, R>,
+    place: Place<'_>,
+    content: Content,
+) -> (Section, Vec<Notice>) {
+    let notice = |warning: &crate::report::Warning| Notice {
+        text: warning.text.clone(),
+        place: warning.place.clone(),
+        section: place.index,
+    };
+    let body = html! {
+        (content.body)
+        (pictures::of(report, place.path))
+        h3 { "How it was made" }
+        (html::folded("Settings", &provenance::settings(&report.settings)))
+        (html::folded("Inputs and versions", &provenance::inputs(report, place.path)))
+    };
+    let Content { kind, title, lead, .. } = content;
+    let kind = kind.to_owned();
+    (Section { kind, title, lead, body }, report.warnings.iter().map(notice).collect())
+}
+
+/// The last part of a path as it was given.
+pub fn file_name(path: &str) -> String {
+    let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| path.to_owned())
+}
+
+/// What a value is called in reports: `full`, `gradcam++`.
+fn name_of(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Names of the models, or of the files of features: `a.pt and b.pt`.
+fn subjects<S, R>(report: &Report<S, R>) -> String {
+    report.inputs.names().join(" and ")
+}
