@@ -83,6 +83,20 @@ fn imports_go_downwards_only() {
     }
 }
 
+/// The rules are as strict as the code is.
+#[test]
+fn every_permission_is_used() {
+    for rule in RULES {
+        let own: Vec<Source> =
+            all(&["rs"]).into_iter().filter(|source| source.module() == rule.module).collect();
+        let named: BTreeSet<String> =
+            own.iter().flat_map(|source| modules_named(&source.code())).collect();
+        for module in rule.sees {
+            assert!(named.contains(*module), "{} need not see {module}", rule.module);
+        }
+    }
+}
+
 /// A chain of `super::` must not leave the top-level module, where the rules could not see it.
 #[test]
 fn super_stays_within_a_module() {
