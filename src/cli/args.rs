@@ -205,6 +205,12 @@ pub struct ModelArgs {
     /// of a tuple by its name or place, with dots for parts of parts: logits, state.0
     #[arg(long, value_name = "KEY", help_heading = "Models")]
     pub output_key: Option<String>,
+    /// The same for model A, where the models differ in it
+    #[arg(long, value_name = "KEY", conflicts_with = "output_key", help_heading = "Models")]
+    pub output_key_a: Option<String>,
+    /// The same for model B
+    #[arg(long, value_name = "KEY", conflicts_with = "output_key", help_heading = "Models")]
+    pub output_key_b: Option<String>,
     /// Which axis of a layer's output holds the channels, where that is told wrongly or not at all:
     /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
     #[arg(long, value_name = "LAYER=AXIS", help_heading = "Layers")]

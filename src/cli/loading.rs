@@ -29,13 +29,15 @@ pub fn load_each(
     weights: &[Option<ChosenWeights>],
     args: &ModelArgs,
 ) -> Result<Vec<LoadedModel>> {
+    let keys = output_keys(args, paths.len())?;
     thread::scope(|scope| {
         let loads: Vec<_> = paths
             .iter()
             .zip(weights)
-            .map(|(path, weights)| {
+            .zip(keys)
+            .map(|((path, weights), key)| {
                 let hash = scope.spawn(move || sha256_of_file(path));
-                let model = scope.spawn(move || open(path, args));
+                let model = scope.spawn(move || open(path, key, args));
                 let weights = weights.as_ref().map(|chosen| scope.spawn(|| chosen.open()));
                 (model, hash, weights)
             })
@@ -58,7 +60,20 @@ pub fn load_each(
     })
 }
 
-fn open(path: &Path, args: &ModelArgs) -> Result<Model> {
+/// Which part of what each of so many models returns is its output.
+fn output_keys(args: &ModelArgs, models: usize) -> Result<Vec<Option<&str>>> {
+    let ModelArgs { output_key, output_key_a, output_key_b, .. } = args;
+    if output_key_a.is_none() && output_key_b.is_none() {
+        return Ok(vec![output_key.as_deref(); models]);
+    }
+    if models != 2 {
+        let problem = format!("--output-key-a and -b are for two models, and {models} are given");
+        return Err(Error::usage(problem, "give --output-key, which is for all"));
+    }
+    Ok(vec![output_key_a.as_deref(), output_key_b.as_deref()])
+}
+
+fn open(path: &Path, key: Option<&str>, args: &ModelArgs) -> Result<Model> {
     let mut model = Model::load(path, args.trust_model || args.only_confined)?;
     if args.keep_state {
         model.keep_state();
@@ -66,7 +81,7 @@ fn open(path: &Path, args: &ModelArgs) -> Result<Model> {
     if let Some(dtype) = args.dtype {
         model.cast(dtype.kind())?;
     }
-    if let Some(key) = &args.output_key {
+    if let Some(key) = key {
         model.choose_part(key)?;
     }
     Ok(model)
@@ -90,10 +105,10 @@ impl LoadedModel {
     /// It cannot be loaded, or does not take its weights.
     pub fn again(
         (path, weights): (&Path, Option<&ChosenWeights>),
-        sha256: &str,
+        (sha256, key): (&str, Option<&str>),
         args: &ModelArgs,
     ) -> Result<Self> {
-        let mut model = open(path, args)?;
+        let mut model = open(path, key, args)?;
         given::fix([&mut model], &args.input)?;
         if let Some(chosen) = weights {
             chosen.open()?.put(&mut model)?;

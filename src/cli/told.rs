@@ -81,7 +81,8 @@ pub fn rowless(
 ) -> Option<Warning> {
     let (rows, rowless): (Vec<Layer>, Vec<Layer>) =
         layers.iter().cloned().partition(|layer| layer.has_samples(samples));
-    if !selection.is_default() || rowless.is_empty() || rows.is_empty() {
+    let named = rowless.iter().any(|layer| selection.names(&layer.name));
+    if named || rowless.is_empty() || rows.is_empty() {
         return None;
     }
     *layers = rows;

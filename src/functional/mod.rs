@@ -56,7 +56,7 @@ pub fn checked_logits(output: Option<Tensor>, images: usize) -> Result<Tensor> {
         Some(logits) if shape.len() == 2 && shape[0] == images as i64 => Ok(logits),
         _ => Err(Error::usage(
             format!("the model's output has shape {}: no N×K logits", shape_text(&shape)),
-            "give a classifier, or choose one of several outputs with --output-index",
+            "give a classifier; of several outputs, --output-key (or --output-index) chooses the logits",
         )),
     }
 }

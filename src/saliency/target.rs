@@ -125,7 +125,7 @@ fn best(logits: &Tensor) -> Result<Vec<i64>> {
 fn no_logits(shape: &[i64]) -> Error {
     Error::usage(
         format!("the model's output has shape {}: no N×K logits", shape_text(shape)),
-        "give a classifier, or choose one of several outputs with --output-index",
+        "give a classifier; of several outputs, --output-key (or --output-index) chooses the logits",
     )
 }
 

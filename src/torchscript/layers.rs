@@ -244,6 +244,12 @@ impl Selection {
         self.patterns.iter().all(|p| p.negative)
     }
 
+    /// Whether a layer is named itself, and not matched by a glob alone.
+    pub fn names(&self, name: &str) -> bool {
+        let named = |text: &str| text == name || name.strip_suffix(":0") == Some(text);
+        self.patterns.iter().any(|pattern| !pattern.negative && named(&pattern.text))
+    }
+
     /// Whether a layer of this name is wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.takes(name, is_shallow(name))

@@ -189,6 +189,11 @@ impl Packing {
         self.parts.chunk_by(same).map(|parts| (parts[0].argument, parts.len())).collect()
     }
 
+    /// Whether all that `forward` is given is of this type.
+    pub fn are_all(&self, kind: Kind) -> bool {
+        self.parts.iter().all(|part| part.kind.unwrap_or(Kind::Float) == kind)
+    }
+
     fn is_plain(&self) -> bool {
         matches!(self.parts.as_slice(), [Part { values: Values::Batch, kind: None, .. }])
     }

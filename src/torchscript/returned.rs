@@ -53,10 +53,12 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
                 model.output_type(),
                 listed.join(", ")
             );
-            (text, "choose one with --output-index (--output is the file of the report)".to_owned())
+            let remedy = "choose one with --output-key or --output-index (--output is the file of the report)";
+            (text, remedy.to_owned())
         }
         Returned::Tensor(tensor) => {
-            (format!("Tensor, one {tensor}"), "leave --output-index out".to_owned())
+            let option = if model.chosen_output().is_some() { "index" } else { "key" };
+            (format!("Tensor, one {tensor}"), format!("leave --output-{option} out"))
         }
         Returned::Other => {
             let remedy =

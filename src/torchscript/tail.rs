@@ -47,7 +47,8 @@ impl Model {
         for prepared in self.layers() {
             calls[prepared.tap] = prepared.calls as i64;
         }
-        match self.handle.cut(wanted.tap, wanted.call, &calls) {
+        let described = (wanted.axes.samples, self.packing.are_all(wanted.dtype));
+        match self.handle.cut((wanted.tap, wanted.call), &calls, described) {
             Ok(Parted::Tail(handle)) => Ok(Tail::new(self, wanted, handle)),
             Ok(Parted::Refused(problem)) => Err(cannot_cut(self.path(), wanted, problem)),
             Err(said) => Err(self.torch_error("cut", said, "please report this".to_owned())),
@@ -189,12 +190,15 @@ fn channels_last(tensor: &Tensor) -> Tensor {
 }
 
 fn cannot_cut(path: &Path, layer: &Layer, problem: String) -> Error {
-    Error::Layer {
-        layer: layer.name.clone(),
-        path: path.to_owned(),
-        problem,
-        remedy:
+    let remedy = match problem.ends_with("as it runs") {
+        true => {
+            "export a forward that is given its state and returns it; what runs the whole model, such as \
+             `repsim cka`, takes it as it is"
+        }
+        false => {
             "choose a layer that all paths to the output go through, such as the last of a block"
-                .to_owned(),
-    }
+        }
+    };
+    let (layer, path, remedy) = (layer.name.clone(), path.to_owned(), remedy.to_owned());
+    Error::Layer { layer, path, problem, remedy }
 }

@@ -44,6 +44,7 @@ mod nulls;
 mod output;
 mod own_steps;
 mod platonic;
+mod quantized;
 mod readme;
 mod report;
 mod reports;

@@ -55,6 +55,7 @@ pub fn path(name: &str) -> PathBuf {
             "draws/",
             "export/",
             "measures/",
+            "quantized/",
             "fid/",
             "inputs/",
             "saliency/",

@@ -1,6 +1,8 @@
 //! What goes around a layer is named.
 
-use crate::support::{RESNETS, golden, prepared, prepared_for, random, refusal};
+use crate::support::{
+    RESNETS, assert_near, golden, output, place, prepared, prepared_for, random, refusal, whole,
+};
 
 #[track_caller]
 fn says(text: &str, parts: &[&str]) {
@@ -39,10 +41,19 @@ fn a_shortcut_by_the_path_it_is_a_shortcut_of() {
     refused(RESNETS[0], &[2, 3, 32, 32], "layer3.0.downsample", &parts);
 }
 
+/// The size of the batch is that of the layer's output: nothing goes around.
 #[test]
 fn a_size_taken_before_the_layer() {
-    let parts = ["`aten::view` also takes the size of the model's input"];
-    refused(&golden("early_size.pt"), &[2, 4], "stem", &parts);
+    let input = random(&[3, 4], 1);
+    for optimize in [false, true] {
+        let (mut model, layers) = prepared(&golden("early_size.pt"), &input, optimize);
+        let stem = place(&layers, "stem");
+        let (given, wanted) = whole(&mut model, &layers, &input);
+        let mut tail = model.cut(stem).unwrap();
+        assert_near(&output(&mut tail, &given[stem]), &wanted, 1e-6, "all samples");
+        let part = output(&mut tail, &given[stem].narrow(0, 1, 2));
+        assert_near(&part, &wanted.narrow(0, 1, 2), 1e-6, "two samples");
+    }
 }
 
 #[test]

@@ -126,6 +126,7 @@ impl<'a> Collected<'a> {
         if self.args.sanity && self.kept.len() < models {
             self.kept.push(Kept {
                 sha256: subject.record.sha256.clone(),
+                output_key: subject.record.output_key.clone(),
                 layers: subject.explainer.layers.iter().map(|layer| layer.name.clone()).collect(),
                 input: images.input.copy(),
                 indices: images.indices.to_vec(),

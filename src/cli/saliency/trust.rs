@@ -107,6 +107,8 @@ impl Faithfulness {
 pub struct Kept {
     /// Hash of the model's file.
     pub sha256: String,
+    /// The part of what the model returns that is its output.
+    pub output_key: Option<String>,
     /// The layers of its class activation maps.
     pub layers: Vec<String>,
     /// What the network was given.
@@ -138,7 +140,7 @@ pub fn sanity(
         let weights = args.run.weights.of(args.models.len())?;
         let from = (args.models[m].as_path(), weights[m].as_ref());
         for done in 1..=stages.len() {
-            let loaded = LoadedModel::again(from, &first.sha256, &args.run)?;
+            let loaded = LoadedModel::again(from, first.file(), &args.run)?;
             let redrawn = loaded.redrawn(&stages[..done], args.choices.random_seed)?;
             let wanted = Wanted { layers: &first.layers, ..args.wanted(preprocess) };
             let how = (execution, messages);
@@ -157,10 +159,17 @@ pub fn sanity(
     Ok(results)
 }
 
+impl Kept {
+    /// Which file the model is, and which part of what it returns its output.
+    fn file(&self) -> (&str, Option<&str>) {
+        (&self.sha256, self.output_key.as_deref())
+    }
+}
+
 /// The parts with parameters, the last first.
 fn stages(args: &Args, (model, kept): (usize, &Kept)) -> Result<Vec<Stage>> {
     let path = &args.models[model];
-    let mut stages = LoadedModel::again((path, None), &kept.sha256, &args.run)?.model.stages()?;
+    let mut stages = LoadedModel::again((path, None), kept.file(), &args.run)?.model.stages()?;
     stages.reverse();
     Ok(stages)
 }

@@ -93,7 +93,8 @@ impl Networks {
             warnings.extend(said);
         }
         let from = (paths[0].as_path(), weights[0].as_ref());
-        let again = LoadedModel::again(from, &records[0].sha256, &args.run)?;
+        let same = (records[0].sha256.as_str(), records[0].output_key.as_deref());
+        let again = LoadedModel::again(from, same, &args.run)?;
         let mut again = again.redrawn(&stages[0], args.fit.control_seed)?;
         again.feed(data)?;
         let (random, _, _) = tapped(again, args, &first[0], &selections[0], &execution, 0)?;

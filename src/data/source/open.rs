@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 const ACCEPTED: &str = "give a folder of images, a .npy, .npz or .safetensors array, CIFAR-10 .bin \
                         files or MNIST idx files";
 
+/// How files of models end.
+const MODELS: [&str; 6] = ["pt", "pt2", "pth", "ckpt", "onnx", "ts"];
+
 /// Opens a path as the source it holds.
 pub(in crate::data) fn open(path: &Path, how: Opening) -> Result<Arc<dyn Source>> {
     match fs::metadata(path) {
@@ -38,6 +41,10 @@ fn open_file(path: &Path, how: Opening) -> Result<Arc<dyn Source>> {
         _ if looks(&name) == Looks::Picture => {
             let remedy = "give the folder that holds it";
             Err(Error::file("open", path, "it is a single image", remedy))
+        }
+        Some(other) if MODELS.contains(&other) => {
+            let remedy = "give models first, and the data with --data; weights go with --weights";
+            Err(Error::file("open", path, "it is a model or its weights, and no data", remedy))
         }
         Some(other) => {
             Err(Error::file("open", path, format!("unknown kind of file .{other}"), ACCEPTED))

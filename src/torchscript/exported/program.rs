@@ -191,7 +191,10 @@ fn inlined(kind: &str, node: &Node) -> Result<(InnerGraph, Vec<Argument>), Refus
             "export it without autocast, in the type it is to run in (model.bfloat16())",
         )),
         _ => Err(Refusal::new(
-            format!("it holds the higher-order operator {kind}, which is not run here"),
+            format!(
+                "it holds the higher-order operator {}, which is not run here",
+                kind.strip_suffix("_impl").unwrap_or(kind)
+            ),
             "export the part of the model without it, or one that takes one branch",
         )),
     }

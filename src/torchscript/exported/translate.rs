@@ -233,6 +233,11 @@ fn misfit(node: &Node) -> String {
 
 /// Why an operator could not be added.
 fn refused(name: &str, said: &str) -> Refusal {
+    let is_own = ["aten::", "prim::", "quantized::"].iter().any(|space| name.starts_with(space));
+    if said.starts_with("untrusted operator") && !is_own {
+        let problem = format!("it uses {name}, a custom operator, whose code is not in libtorch");
+        return Refusal::new(problem, ATEN_ONLY);
+    }
     if said.starts_with("untrusted operator") {
         let problem = format!("it uses {name}, which reaches beyond the model");
         return Refusal::new(problem, ATEN_ONLY);

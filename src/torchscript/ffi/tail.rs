@@ -22,6 +22,8 @@ unsafe extern "C" {
         call: i64,
         calls: *const i64,
         count: usize,
+        samples: i64,
+        same_type: c_int,
         refusal: *mut *mut c_char,
         error: *mut *mut c_char,
     ) -> *mut OpaqueTail;
@@ -66,7 +68,12 @@ impl Handle {
     ///
     /// # Errors
     /// What libtorch said.
-    pub fn cut(&self, layer: usize, call: usize, calls: &[i64]) -> Result<Parted, String> {
+    pub fn cut(
+        &self,
+        (layer, call): (usize, usize),
+        calls: &[i64],
+        (samples, same_type): (usize, bool),
+    ) -> Result<Parted, String> {
         let (mut refusal, mut error) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the handle is valid, the slice outlives the call.
         let tail = unsafe {
@@ -76,6 +83,8 @@ impl Handle {
                 call as i64,
                 calls.as_ptr(),
                 calls.len(),
+                samples as i64,
+                c_int::from(same_type),
                 &mut refusal,
                 &mut error,
             )

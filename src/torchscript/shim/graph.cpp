@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/inline_fork_wait.h>
 #include <torch/library.h>
 
 #include <set>
@@ -75,6 +76,19 @@ std::string operator_name(const Node* node) {
 }
 
 }  // namespace
+
+void join_forks(std::shared_ptr<Graph> graph) {
+  static const Symbol fork = Symbol::fromQualString("prim::fork");
+  const std::function<bool(Block*)> holds = [&](Block* block) {
+    for (Node* node : block->nodes()) {
+      if (node->kind() == fork) return true;
+      for (Block* inner : node->blocks())
+        if (holds(inner)) return true;
+    }
+    return false;
+  };
+  if (holds(graph->block())) InlineForkWait(graph);
+}
 
 HookScope::HookScope(const Hook* hook) : previous_(current_hook) { current_hook = hook; }
 HookScope::~HookScope() { current_hook = previous_; }
@@ -151,6 +165,7 @@ Node* Tapper::inline_method(Node* call) {
   const std::string method = call->s(attr::name);
   auto& function = toGraphFunction(callee.module.get_method(method).function());
   function.ensure_defined();
+  join_forks(function.graph());
   Node* previous = call->prev();
   Node* next = call->next();
   const auto results = inlineCallTo(call, &function, /*use_graph=*/false);
@@ -171,6 +186,7 @@ Node* Tapper::inline_function(Node* call) {
   auto* function = type ? tryToGraphFunction(*type->function()) : nullptr;
   if (!function) return nullptr;
   function->ensure_defined();
+  join_forks(function->graph());
   Node* previous = call->prev();
   Node* next = call->next();
   const std::string path = owner_of(call);

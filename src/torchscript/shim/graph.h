@@ -83,6 +83,9 @@ class Tapper {
   std::unordered_map<std::string, int64_t> operators_;
 };
 
+// Puts what a graph forks in its place: on another thread it would be behind no tap.
+void join_forks(std::shared_ptr<torch::jit::Graph> graph);
+
 // Taps what goes into the last linear layer as layer number `layer`; nothing where there is none.
 std::optional<Layer> tap_last_linear(torch::jit::Graph& graph, int64_t layer);
 

@@ -245,6 +245,7 @@ repsim_model* repsim_load(const repsim_bytes* bytes, const char* names, int trus
     auto& forward = toGraphFunction(model->module.get_method("forward").function());
     forward.ensure_defined();
     model->tapped = forward.graph();
+    repsim::join_forks(model->tapped);
     repsim::Tapper tapper(*model->tapped, model->module);
     tapper.run();
     repsim::place_devices(model->tapped->block(), at::kCPU);
@@ -470,14 +471,16 @@ char* repsim_returned(repsim_model* model, const void* const* inputs, size_t cou
 }
 
 repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
-                        const int64_t* calls, size_t count, char** refusal, char** error) {
+                        const int64_t* calls, size_t count, int64_t samples, int same_type,
+                        char** refusal, char** error) {
   return guarded<repsim_tail*>(error, nullptr, [&]() -> repsim_tail* {
     if (!model->written.empty()) {
       *refusal = copy_text("cannot be cut behind: the model changes " + model->written[0] + " as it runs");
       return nullptr;
     }
     const auto fed = repsim::fed_places(*model);
-    const repsim::CutRequest request{layer, call, {calls, calls + count}, model->output, fed};
+    const repsim::CutRequest request{layer, call, {calls, calls + count}, model->output, fed, samples,
+                                     same_type != 0};
     auto graph = model->function->graph();
     auto cut = repsim::cut_behind(*graph, request);
     if (!cut.graph) {

@@ -151,7 +151,8 @@ char* repsim_returned(repsim_model* model, const void* const* inputs, size_t cou
 // pass (0: unknown). Null without an error where that is impossible; `refusal` then says why, as the
 // end of a sentence that begins with the layer. The tail may outlive the model.
 repsim_tail* repsim_cut(const repsim_model* model, int64_t layer, int64_t call,
-                        const int64_t* calls, size_t count, char** refusal, char** error);
+                        const int64_t* calls, size_t count, int64_t samples, int same_type,
+                        char** refusal, char** error);
 void repsim_drop_tail(repsim_tail* tail);
 
 // The number of the call of a layer that its first tap in the tail is; 0 where the tail holds none,

@@ -31,6 +31,7 @@ bool hold_the_same(const c10::ArrayRef<c10::IValue>& now, const c10::ArrayRef<c1
 // objects by what is in them.
 bool holds_the_same(const c10::IValue& now, const c10::IValue& before) {
   if (now.tagKind() != before.tagKind()) return false;
+  if (now.isCustomClass()) return true;
   if (now.isTensor()) return are_equal(now.toTensor(), before.toTensor());
   if (now.isList()) return hold_the_same(now.toListRef(), before.toListRef());
   if (now.isTuple())
@@ -64,6 +65,7 @@ State::State(const Module& module) {
       if (!is_kept(owner, slot)) continue;
       const auto& name = owner.type()->getAttributeName(slot);
       const auto value = owner._ivalue()->getSlot(slot);
+      if (value.isCustomClass()) continue;  // packed weights of quantised layers: nothing writes into them
       const auto version = value.isTensor() && value.toTensor().defined() ? value.toTensor()._version() : 0;
       attributes_.push_back({owner, path.empty() ? name : path + "." + name, name, value,
                              value.deepcopy(), version});

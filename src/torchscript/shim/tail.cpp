@@ -189,13 +189,35 @@ class Cutter {
   void classify() {
     for (size_t i = 0; i < graph_->inputs().size(); i++)
       sources_[graph_->inputs()[i]] = is_fed(i) ? Source::kElsewhere : Source::kModel;
-    for (const Node* node : graph_->nodes()) {
+    for (Node* node : graph_->nodes()) {
       Source found = node == tap_ ? Source::kLayer : source(node);
+      if (describes_input(node)) {
+        describing_.insert(node);
+        found = Source::kModel;
+      }
       if (node == tap_) is_behind_ = true;
       if (is_behind_) behind_.insert(node);
       if (!is_behind_ && found == Source::kModel && is_random(node)) found = Source::kElsewhere;
       for (const Value* output : node->outputs()) sources_[output] = found;
     }
+  }
+
+  bool is_describing(const Node* node) const {
+    return describing_.count(const_cast<Node*>(node)) > 0;
+  }
+
+  // Whether a node gives the length of the first axis of an input, which is that of the samples, its device or
+  // type.
+  bool describes_input(const Node* node) const {
+    const auto inputs = graph_->inputs();
+    const auto input = node->inputs().empty() ? inputs.end()
+                                              : std::find(inputs.begin(), inputs.end(), node->input(0));
+    if (input == inputs.end() || !is_fed(input - inputs.begin())) return false;
+    if (node->kind() == prim::device) return true;
+    if (node->kind() == prim::dtype) return request_.same_type;
+    if (node->kind() != aten::size || node->inputs().size() != 2) return false;
+    const auto axis = toIValue(node->input(1));
+    return axis && axis->isInt() && axis->toInt() == 0;
   }
 
   // Keeps a node and all it needs, back to the layer.
@@ -204,7 +226,8 @@ class Cutter {
     while (!open.empty()) {
       const Node* node = open.back();
       open.pop_back();
-      if (node == tap_ || node->kind() == prim::Param || !kept_.insert(node).second) continue;
+      if (node == tap_ || is_describing(node) || node->kind() == prim::Param) continue;
+      if (!kept_.insert(node).second) continue;
       for (const Value* value : taken(node)) {
         if (source(value) == Source::kElsewhere) return explain(start);
         open.push_back(value->node());
@@ -341,12 +364,27 @@ class Cutter {
     Value* input = graph_->insertInput(1, "activation");
     input->setType(TensorType::get());
     tap_->output()->replaceAllUsesWith(copy_input ? copy_of(input) : input);
+    for (Node* node : describing_) take_from(node, input);
     const std::vector<Node*> all(graph_->nodes().begin(), graph_->nodes().end());
     for (auto node = all.rbegin(); node != all.rend(); ++node)
       if (!kept_.count(*node)) (*node)->destroy();
     for (size_t place = graph_->inputs().size(); place-- > 2;)
       if (is_fed(place - 1)) graph_->eraseInput(place);
     graph_->lint();
+  }
+
+  // Puts what a node says of an input in terms of the layer's output.
+  void take_from(Node* node, Value* layer) {
+    WithInsertPoint first(*graph_->nodes().begin());
+    std::vector<Value*> given{layer};
+    if (node->kind() == aten::size) {
+      given.push_back(graph_->insertConstant(request_.samples));
+      kept_.insert(given[1]->node());
+    }
+    Node* same = graph_->insertNode(graph_->create(node->kind(), given));
+    same->output()->setType(node->output()->type());
+    kept_.insert(same);
+    node->output()->replaceAllUsesWith(same->output());
   }
 
   bool is_fed(size_t input) const {
@@ -371,6 +409,7 @@ class Cutter {
   std::unordered_map<const Value*, Source> sources_;
   std::unordered_set<const Node*> behind_;  // the nodes after the tap, and the tap
   std::unordered_set<const Node*> kept_;
+  std::unordered_set<Node*> describing_;    // those that take no values of an input
 };
 
 }  // namespace

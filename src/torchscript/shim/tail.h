@@ -14,6 +14,8 @@ struct CutRequest {
   std::vector<int64_t> calls;  // how often each layer runs in a forward pass; 0: unknown
   int64_t output;              // element of what is returned that counts; -1: all of it
   std::vector<size_t> fed;     // the inputs of the graph that differ from run to run
+  int64_t samples;             // the axis of the samples of the layer's output
+  bool same_type;              // it is of the type of the inputs
 };
 
 struct Cut {
@@ -35,6 +37,8 @@ struct Cut {
 //   * what overwrites memory that a node of the tail may use, although nobody uses its result. Where
 //     that cannot be part of the tail the cut is refused, because the tail would see other values
 //     than in a whole run.
+// How many samples a batch has, the device and the type are read off the layer's output where the network
+// reads them off its input.
 // The layer's output is copied first if the tail overwrites it: the tensor given stays as it is.
 // A branch with a constant condition, and the branch the layer lies in, become part of the tail
 // without their condition. Random numbers drawn before the layer are not drawn again.
