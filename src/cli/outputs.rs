@@ -51,6 +51,8 @@ pub fn prepare(files: &Files) -> Result<Written> {
         let place = behind_links(path);
         match is_replaceable(&place) {
             true => written.folders.push(parent(&place).to_owned()),
+            // Nothing has to be allowed of a pipe that is open already.
+            false if is_open_pipe(&place) => {}
             false => written.devices.push(place),
         }
     }
@@ -66,6 +68,14 @@ pub fn prepare(files: &Files) -> Result<Written> {
         written.readable.push(run().staging.prepare(folder)?);
     }
     Ok(written)
+}
+
+/// Whether a path below `/dev` or `/proc` leads to a pipe: that of a shell, such as `/dev/fd/63`.
+fn is_open_pipe(place: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is_ours = ["/dev", "/proc"].iter().any(|folder| place.starts_with(folder));
+    let kind = std::fs::metadata(place).map(|found| found.file_type());
+    is_ours && kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
 }
 
 /// What this run reads: files, and folders with all that is in them.

@@ -205,7 +205,7 @@ fn permissions(found: &Metadata) -> std::fs::Permissions {
 /// Makes the folders above a file; those made are added to `made`, the uppermost first.
 fn make_room(place: &Path, made: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if place.is_dir() && !place.is_symlink() {
-        return Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder"));
+        return Err(std::io::Error::other("it is a folder"));
     }
     let missing: Vec<&Path> = parent(place).ancestors().take_while(|p| !p.is_dir()).collect();
     for folder in missing.into_iter().rev().filter(|p| !p.as_os_str().is_empty()) {

@@ -300,15 +300,14 @@ fn outputs_are_checked_before_the_run() {
     let (file, sheet) = (folder.path().join("file"), folder.path().join("s.png"));
     fs::write(&file, "x").unwrap();
     fails(&format!("--images {}", file.display()), "is a file");
-    fails(&format!("--sheet {0} -o {0}", sheet.display()), "which is JSON and no .png");
+    fails(&format!("--sheet {0} -o {0}", sheet.display()), "it is named for two outputs");
     for line in [
         format!("sensitivity {MODEL} {DATA} --plot {0} -o {0}", sheet.display()),
         format!("cka {MODEL} {DATA} --heatmap {0} -o {0}", sheet.display()),
         format!("maps {MODEL} {DATA} --layer layer4 --sheet {0} -o {0}", sheet.display()),
     ] {
         let run = repsim(words(&line));
-        let told =
-            ["another output", "JSON and no .png"].iter().any(|told| run.stderr.contains(told));
+        let told = ["two outputs", "JSON and no .png"].iter().any(|told| run.stderr.contains(told));
         assert!(run.code == 2 && told, "{}", run.stderr);
     }
 }
@@ -347,8 +346,7 @@ fn a_sheet_without_room_is_refused_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let sheet = folder.path().join("s.png");
     let all = format!("saliency {MODEL} --data {{images}} {RAW} --sheet {}", sheet.display());
-    let run =
-        repsim(words(&format!("{all} --sheet-rows 100000 --batch-size 100000 --method occlusion")));
+    let run = repsim(words(&format!("{all} --sheet-rows 1000 --method occlusion")));
     assert_eq!(run.code, 2, "{}", run.stderr);
     let said = run.stderr.lines().find(|l| l.starts_with("error: ")).unwrap_or_default();
     assert!(said.contains("pixels is too large: a side has at most 20,000"), "{said}");

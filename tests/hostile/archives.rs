@@ -7,7 +7,7 @@ use crate::crafted::{Folder, HEAD, OWN_STATE, Record, STATE, forward, records, s
 use crate::support::repsim;
 
 /// Archives that write a file, by name: while they are loaded, or when they run.
-fn writers(save: &str) -> Vec<(&'static str, Vec<Record>)> {
+pub fn writers(save: &str) -> Vec<(&'static str, Vec<Record>)> {
     let plain = |code: String| records(&code, STATE);
     let loading = |statement: &str| {
         let code = [HEAD, &forward(""), &set_state(&statement.replace("SAVE", save))].concat();

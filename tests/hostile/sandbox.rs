@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::archives::writers;
+use crate::crafted::Folder;
 use crate::support::{Run, files_in, path, pictures, repsim, words};
 
 /// Runs a line in a folder.
@@ -71,6 +73,33 @@ fn a_model_reads_no_file_and_writes_none() {
         let ran: Value = serde_json::from_str(&trusted.stdout).unwrap();
         assert_eq!(ran["results"]["ran"], true, "{archive}: {}", trusted.stderr);
         written.map_or(Ok(()), |name| fs::remove_file(folder.path().join(name))).unwrap();
+    }
+}
+
+#[test]
+fn no_archive_writes_where_its_code_is_not_judged() {
+    if !stands() {
+        return;
+    }
+    let folder = Folder::new();
+    for (case, records) in writers(&folder.save()) {
+        let archive = folder.archive(&records).display().to_string();
+        let run = repsim(["layers", &archive, "--input-size", "4", "--only-confined", "--json"]);
+        assert!(matches!(run.code, 0 | 2), "{case}: {}", run.stderr);
+        assert!(!folder.written().exists(), "{case} wrote");
+    }
+}
+
+#[test]
+fn outputs_that_are_no_files_leave_the_wall_standing() {
+    let line = "layers {mlp.pt} --input-size 16 -q -o";
+    for place in ["/dev/null", "/dev/stdout", "-"] {
+        let run = repsim(words(&format!("{line} {place}")));
+        assert_eq!(run.code, 0, "{place}: {}", run.stderr);
+        assert_eq!(run.stdout.is_empty(), place == "/dev/null", "{place}");
+        if place != "/dev/null" {
+            assert_eq!(held_by(&run).as_array().map_or(0, Vec::len), if stands() { 3 } else { 1 });
+        }
     }
 }
 
