@@ -110,11 +110,11 @@ impl Machine<'_> {
             b']' | b'}' => self.container(&[]),
             b')' => self.tuple(vec![]),
             b'l' | b'd' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.container(&items);
             }
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.tuple(items);
             }
             0x85..=0x87 => {
@@ -126,7 +126,7 @@ impl Machine<'_> {
                 self.fill(&items)?;
             }
             b'e' | b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.fill(&items)?;
             }
             b'q' | b'r' | b'h' | b'j' => self.remember(opcode)?,
@@ -273,7 +273,7 @@ impl Machine<'_> {
         Ok(self.stack.split_off(first))
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Item>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Item>, String> {
         let mark = self.marks.pop().ok_or_else(damaged)?;
         match mark <= self.stack.len() {
             true => Ok(self.stack.split_off(mark)),
