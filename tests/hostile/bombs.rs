@@ -9,6 +9,7 @@ use repsim::data::features::load_features;
 use repsim::data::{Dataset, LoadOptions, Preprocess, Preset, Tokenizing, npy_of_bytes};
 use repsim::error::Result;
 use repsim::report::AnyReport;
+use repsim::torchscript::Model;
 use tempfile::TempDir;
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, ZipArchive};
@@ -240,6 +241,13 @@ fn reports_headers_and_weights_that_are_too_large_or_too_deep() {
     let mut bomb = Checkpoint::open(&files.zipped("q.pth", &records)).unwrap();
     let tensor = bomb.dicts()[0].tensors[0].1.clone();
     says(bomb.read(&tensor), "announces 300 MiB");
+}
+
+#[test]
+fn programs_with_members_that_unpack_to_very_much() {
+    let files = Files::new();
+    let bomb = files.zipped("a.pt2", &[("a/models/model.json", b"{", MUCH)]);
+    says(Model::load(&bomb, false).map(drop), "claims to have 314572801 bytes");
 }
 
 #[test]

@@ -179,10 +179,11 @@ fn read_member(
 ) -> Result<Vec<u8>, String> {
     let mut file = zip.by_name(member).map_err(|_| "is missing")?;
     let size = file.size();
-    let mut bytes = Vec::new();
-    if size > most || bytes.try_reserve_exact(size as usize).is_err() {
+    if size > most {
         return Err(format!("claims to have {size} bytes"));
     }
+    files::check_packed(file.compressed_size(), size)?;
+    let mut bytes = files::reserved(size as usize)?;
     let read = (&mut file).take(size).read_to_end(&mut bytes);
     read.map(|_| bytes).map_err(|e| format!("cannot be read: {e}"))
 }
