@@ -289,7 +289,7 @@ fn what_cannot_be_compared_is_told() {
         &format!("{FEATURES} --reduce spatial"),
         &["expected flatten, gap, tokens-mean, cls or last"],
     );
-    fails(&format!("{FEATURES} --measures shape-metric --alpha 2"), &["no α of 2", "from 0 to 1"]);
+    fails(&format!("{FEATURES} --measures shape-metric --alpha 2"), &["--alpha", "from 0 to 1"]);
     let none = ["--neighbours is for mutual-knn, cknna and jaccard, and none of them is asked for"];
     fails(&format!("{FEATURES} --measures cka,svcca --neighbours 5"), &none);
     fails(&format!("{FEATURES} a.npz b.npz"), &["one or two files, not 3", "platonic --features"]);

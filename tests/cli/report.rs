@@ -157,6 +157,8 @@ fn what_is_no_report_is_told_and_nothing_is_written() {
     }
     assert_eq!(files_in(folder.path()).len(), before);
     let said = fails(&format!("report {at}/cka.json -o {at}/cka.json"));
+    assert!(said.contains("it is an input too"), "{said}");
+    let said = fails(&format!("report {at}/cka.json -o {at}/page.json"));
     assert!(said.contains("end its name in .html"), "{said}");
     assert_eq!(fs::read_to_string(folder.path().join("cka.json")).unwrap(), whole);
     let said = fails(&format!("report {at}/cka.json -o {at}/none/page.html"));
