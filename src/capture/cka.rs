@@ -77,7 +77,7 @@ pub struct Outcome {
     pub samples: usize,
     /// Samples in batches too small for the estimator.
     pub dropped: usize,
-    /// How often the data was gone over.
+    /// Passes over the data.
     pub passes: usize,
     /// Where the time went.
     pub timing: Timing,
@@ -157,7 +157,7 @@ fn plan<'a>(widths: &'a [Vec<usize>], feed: &dyn Feed, memory: u64) -> Needs<'a>
     Needs { widths, samples: feed.samples(), batch: feed.batch_size(), memory }
 }
 
-/// How often the data has to be gone over.
+/// Passes over the data that are needed.
 ///
 /// # Errors
 /// The Gram matrices of the full estimator do not fit into the memory allowed.

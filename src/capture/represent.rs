@@ -55,7 +55,7 @@ pub struct Outcome {
     pub names: Vec<String>,
     /// Position of each sample in the data set; empty for stored representations.
     pub indices: Vec<usize>,
-    /// How often the data was gone over.
+    /// Passes over the data.
     pub passes: usize,
     /// Where the time went.
     pub timing: Timing,

@@ -485,7 +485,7 @@ pub fn table(report: &DistanceReport) -> String {
         add("  within a class".to_owned(), spread(found), value);
     }
     let nothing = ["-", "-", "-"].map(str::to_owned);
-    let baseline = "1 − softmax (base line)".to_owned();
+    let baseline = "1 − softmax (baseline)".to_owned();
     add(baseline, nothing, auroc.and_then(|a| a.confidence.get()));
     output::align_right(&mut table, &[1, 2, 3, 4]);
     let accuracy = results.prediction.as_ref();

@@ -42,7 +42,7 @@ impl GateArgs {
     /// Baseline or policy cannot be read or are of another kind, or a file cannot be written.
     pub fn prepare(&self, kind: &str, output: Option<&Path>) -> Result<Gate> {
         if let (None, Some(option)) = (&self.check, self.judging.given()) {
-            let problem = format!("{option} says how a report is checked, and none is");
+            let problem = format!("{option} needs --check");
             return Err(Error::usage(problem, "add --check BASELINE.json, or leave it out"));
         }
         output.map_or(Ok(()), check_report_name)?;

@@ -76,7 +76,7 @@ pub enum Status {
     Done,
     /// A value is beyond what was allowed.
     Drift,
-    /// A part of the run could not be done; it was told of.
+    /// A part of the run failed and was reported.
     Failed,
 }
 

@@ -18,7 +18,7 @@ use crate::view::cka::values;
 pub fn check(path: &Path) -> Result<()> {
     if !is(path, "png") && !is(path, "svg") {
         let remedy = "end its name in .png or .svg";
-        return Err(Error::file("draw", path, "its format cannot be told", remedy));
+        return Err(Error::file("draw", path, "unsupported file extension", remedy));
     }
     check_writable(path)
 }
@@ -89,7 +89,7 @@ pub fn accuracy(report: &DistanceReport, found: &PredictionResult, path: &Path) 
     let groups = [&found.deciles.mahalanobis, &found.deciles.neighbour, &found.deciles.confidence];
     let points = groups.map(|group| heights(group));
     let neighbour = format!("distance of neighbour {}", results.neighbour.k);
-    let names = ["Mahalanobis distance", neighbour.as_str(), "1 − softmax probability (base line)"];
+    let names = ["Mahalanobis distance", neighbour.as_str(), "1 − softmax probability (baseline)"];
     let series: Vec<Series<'_>> = points
         .iter()
         .zip(names)

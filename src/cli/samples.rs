@@ -15,7 +15,7 @@ pub fn check(path: &Path) -> Result<()> {
         true => Ok(()),
         false => {
             let remedy = "end its name in .jsonl or .csv";
-            Err(Error::file("write", path, "its format cannot be told", remedy))
+            Err(Error::file("write", path, "unsupported file extension", remedy))
         }
     }
 }

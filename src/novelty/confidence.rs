@@ -9,7 +9,7 @@ use crate::classifier::OutputForm;
 pub struct Prediction {
     /// The class with the highest output; of equals the first.
     pub class: usize,
-    /// Its probability (Hendrycks & Gimpel 2017: the base line of all that tells right from
+    /// Its probability (Hendrycks & Gimpel 2017: the baseline of all that tells right from
     /// wrong predictions).
     pub confidence: f64,
 }

@@ -4,7 +4,7 @@
 //! * [`Mahalanobis`]: from the mean of the nearest class, in units of the spread within classes.
 //! * [`Neighbours`]: from the k-th nearest reference sample.
 //! * [`Classes`]: means of classes and the covariance within them.
-//! * [`predictions`]: what a classifier says, and how sure it is: the base line.
+//! * [`predictions`]: what a classifier says, and how sure it is: the baseline.
 //! * [`auroc`], [`deciles`]: distances as scores against what was right.
 
 mod classes;

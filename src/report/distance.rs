@@ -135,7 +135,7 @@ pub struct Aurocs {
     pub neighbour: Number,
     /// Of the same within the class where it is smallest.
     pub neighbour_in_class: Number,
-    /// Of 1 − the probability of the class that is said (the maximum of the softmax): the base line,
+    /// Of 1 − the probability of the class that is said (the maximum of the softmax): the baseline,
     /// which needs no reference.
     pub confidence: Number,
 }

@@ -118,7 +118,7 @@ pub struct Timing {
     /// After the data, where that is told apart from the measure: factors and distances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance: Option<f64>,
-    /// How often the data was gone over.
+    /// Passes over the data.
     pub passes: usize,
 }
 

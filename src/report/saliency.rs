@@ -101,7 +101,7 @@ pub struct FaithfulnessResult {
     pub deletion: Mean,
     /// Pixels are put in, the highest first: larger is better.
     pub insertion: Mean,
-    /// Deletion in a random order: the base line.
+    /// Deletion in a random order: the baseline.
     pub random_deletion: Mean,
     /// Insertion in a random order.
     pub random_insertion: Mean,

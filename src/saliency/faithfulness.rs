@@ -71,7 +71,7 @@ pub fn curves(
     Ok(Curves { deletion: area(input, &filled)?, insertion: area(&filled, input)? })
 }
 
-/// A random order of so many pixels: the base line.
+/// A random order of so many pixels: the baseline.
 pub fn random_order(pixels: usize, seed: u64) -> Vec<usize> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut keyed: Vec<(u64, usize)> = (0..pixels).map(|i| (random.next_u64(), i)).collect();

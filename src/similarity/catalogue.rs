@@ -124,7 +124,7 @@ pub(super) const SVCCA: Facts = Facts {
     caveats: &[
         "The components that hold 99 % of the variance count alike, however little they hold.",
         "Of independent layers it is about √(k/n), the larger k of components; where both together \
-         keep more than n − 1, some correlations are 1 by force.",
+         keep more than n − 1, some correlations are necessarily 1.",
     ],
     ..CANONICAL
 };
@@ -136,7 +136,7 @@ pub(super) const PWCCA: Facts = Facts {
     invariances: &[IsotropicScaling, UnitOrder, Translation, SampleOrder],
     caveats: &[
         "The weights are those of the first layer; any linear map of the second changes nothing.",
-        "Where r_A + r_B > n − 1 some correlations are 1 by force.",
+        "Where r_A + r_B > n − 1 some correlations are necessarily 1.",
     ],
     ..CANONICAL
 };
@@ -147,7 +147,7 @@ pub(super) const CCA_R2: Facts = Facts {
     caveats: &[
         "Directions of little variance count like large ones: noise in many units lowers it.",
         "Of independent features it is about D/n, the larger D; where r_A + r_B > n − 1 some \
-         correlations are 1 by force.",
+         correlations are necessarily 1.",
     ],
     ..CANONICAL
 };
@@ -200,7 +200,7 @@ pub(super) const JACCARD: Facts = Facts {
 
 pub(super) const SOFT_MATCHING: Facts = Facts {
     name: "soft-matching",
-    what: "How far each unit of one layer finds its like among the units of the other.",
+    what: "How far each unit of one layer has a matching unit in the other.",
     metric: true,
     range: (0.0, 2.0),
     invariances: &[IsotropicScaling, UnitOrder, Translation, SampleOrder],

@@ -13,7 +13,7 @@ impl View for DistanceReport {
             (spreads(self))
             (html::words(words::DISTANCE))
             @if let Some(found) = &results.prediction {
-                h3 { "Does distance tell wrong predictions?" }
+                h3 { "Does distance predict errors?" }
                 (accuracy(self, found))
                 (aurocs(self, found))
                 (deciles(self, found))
@@ -78,7 +78,7 @@ fn scores<'a>(report: &DistanceReport, found: &'a PredictionResult) -> [(String,
     [
         ("Mahalanobis distance".to_owned(), &deciles.mahalanobis),
         (neighbour(report), &deciles.neighbour),
-        ("1 − softmax probability (base line)".to_owned(), &deciles.confidence),
+        ("1 − softmax probability (baseline)".to_owned(), &deciles.confidence),
     ]
 }
 
@@ -123,7 +123,7 @@ fn aurocs(report: &DistanceReport, found: &PredictionResult) -> Markup {
         row("Mahalanobis distance".to_owned(), auroc.mahalanobis),
         row(neighbour(report), auroc.neighbour),
         row("the same within the nearest class".to_owned(), auroc.neighbour_in_class),
-        row("1 − softmax probability (base line)".to_owned(), auroc.confidence),
+        row("1 − softmax probability (baseline)".to_owned(), auroc.confidence),
     ];
     let caption =
         "Probability that a wrong prediction lies farther than a right one; 0.5 says nothing";

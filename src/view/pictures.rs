@@ -46,7 +46,7 @@ fn found(picture: &PictureFile, report: &Path) -> Result<PathBuf, String> {
 /// A section of pictures that were given by hand.
 ///
 /// # Errors
-/// One cannot be read, or its format cannot be told.
+/// One cannot be read, or unsupported file extension.
 pub fn section(paths: &[PathBuf]) -> Result<Section> {
     let pictures: Result<Vec<Markup>> =
         paths.iter().map(|path| embedded(path, &file_name(&path.display().to_string()))).collect();

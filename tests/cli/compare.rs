@@ -299,7 +299,7 @@ fn what_cannot_be_compared_is_told() {
     fails(&format!("{FEATURES} --bootstrap 5"), &["--bootstrap 5 is too few", "20 or more"]);
     fails(&format!("{FEATURES} --permutations 999999999999"), &["would take for ever"]);
     fails(&format!("{FEATURES} --bootstrap 18446744073709551615"), &["would take for ever"]);
-    fails(&format!("{FEATURES} --level 0.9"), &["--level is of intervals", "--bootstrap"]);
+    fails(&format!("{FEATURES} --level 0.9"), &["--level needs --bootstrap", "--bootstrap"]);
     fails(&format!("{FEATURES} --random-seed 3"), &["nothing is random", "--permutations"]);
     fails(&format!("{FEATURES} --bootstrap 9 --level 1"), &["--level 1", "0.95"]);
     fails(

@@ -44,7 +44,7 @@ fn layers_that_are_none_are_refused() {
 }
 
 /// With as many features as samples every layer is a linear map of every other: canonical
-/// correlations are 1 by force. Principal components are the way out.
+/// correlations are necessarily 1. Principal components are the way out.
 #[test]
 fn cca_of_few_samples_is_refused() {
     let mut random = Random::new(42);
@@ -123,7 +123,7 @@ fn options_have_ranges() {
     }
 }
 
-/// Some correlations are 1 by force before all are.
+/// Some correlations are necessarily 1 before all are.
 #[test]
 fn forced_correlations_are_counted() {
     let mut random = Random::new(43);

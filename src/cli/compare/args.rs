@@ -38,7 +38,7 @@ pub struct Args {
     /// FILE-MEASURE.png
     #[arg(long, value_name = "FILE")]
     pub heatmap: Option<PathBuf>,
-    /// Measures, apart by commas, or all: cka, hsic, rsa, rdm-cosine, procrustes, procrustes-angle,
+    /// Measures, a comma-separated list, or all: cka, hsic, rsa, rdm-cosine, procrustes, procrustes-angle,
     /// shape-metric, svcca, pwcca, cca-r2, linear-regression, mutual-knn, cknna, jaccard,
     /// soft-matching, distance-correlation
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = measures,

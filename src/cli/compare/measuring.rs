@@ -113,7 +113,7 @@ impl ChanceArgs {
             ));
         }
         if self.level.is_some() && halves == 0 {
-            let problem = "--level is of intervals, and none are asked for";
+            let problem = "--level needs --bootstrap";
             return Err(Error::usage(problem, "add --bootstrap B, such as 200"));
         }
         if self.random_seed.is_some() && halves + permutations == 0 {

@@ -26,7 +26,7 @@ pub struct Args {
     /// table on a terminal]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// How maps are made, one or several apart by commas: gradient, gradient-x-input, smoothgrad,
+    /// How maps are made, a comma-separated list: gradient, gradient-x-input, smoothgrad,
     /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, occlusion;
     /// finite-difference gives no map but the derivative from its definition at the pixels of --patch
     #[arg(
@@ -56,7 +56,8 @@ pub struct Args {
     /// Test the maps by deletion and insertion of pixels, against a random order
     #[arg(long, help_heading = "Method")]
     pub faithfulness: bool,
-    /// Test whether the maps depend on what was learned: draw parameters anew from the top, from a normal
+    /// Test whether the maps depend on what was learned: re-initialise parameters from the output layer down
+    /// (cascading randomisation), from a normal
     /// distribution with each tensor's mean and deviation (first batch)
     #[arg(long, help_heading = "Method")]
     pub sanity: bool,

@@ -31,7 +31,7 @@ pub struct Args {
     /// may be repeated [default: the last with a spatial map that the output depends on]
     #[arg(long, value_name = "NAME", help_heading = "Channels")]
     pub layer: Vec<String>,
-    /// What channels are replaced by, one or several apart by commas: zero, mean; or none. Importance
+    /// What channels are replaced by, a comma-separated list: zero, mean; or none. Importance
     /// is ranked by the first
     #[arg(
         long,
@@ -58,11 +58,11 @@ pub struct Args {
 /// How pixels are perturbed.
 #[derive(clap::Args)]
 pub struct PerturbationArgs {
-    /// How pixels are perturbed, one or several apart by commas: noise, fgsm, pgd; or none [default:
+    /// How pixels are perturbed, a comma-separated list: noise, fgsm, pgd; or none [default:
     /// all]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Perturbation")]
     pub perturb: Option<Vec<OrNone<Perturbation>>>,
-    /// Largest change of a pixel by fgsm and pgd, of pixels in 0..1: 8/255 or 0.03, apart by commas
+    /// Largest change of a pixel by fgsm and pgd, of pixels in 0..1: a comma-separated list of 8/255 or 0.03
     #[arg(
         long,
         value_name = "LIST",

@@ -28,7 +28,7 @@ pub struct Collected {
     pub timing: Timing,
     /// What was read.
     pub read: Summary,
-    /// How often the data was gone over.
+    /// Passes over the data.
     pub passes: usize,
 }
 

@@ -139,7 +139,7 @@ impl Networks {
         }
         if !around.is_empty() && !args.same_names_only() {
             let text = format!(
-                "{} of B cannot be stitched to: what follows takes other values that go around (name one with \
+                "{} of B cannot be stitched to: a skip connection bypasses it (name one with \
                  --layers-b to see which)",
                 few("layer", &around.iter().map(String::as_str).collect::<Vec<_>>())
             );
