@@ -37,7 +37,7 @@ fn a_single_image_or_something_else() {
     let folder = folder(1);
     says(&told(&folder.path().join("000.png")), &["a single image", "give the folder"]);
     let path = write(folder.path(), "model.pt", b"");
-    says(&told(&path), &["model.pt", "unknown kind of file .pt", "give a folder of images"]);
+    says(&told(&path), &["model.pt", "it is a model", "the data with --data"]);
     let path = write(folder.path(), "README", b"");
     says(&told(&path), &["unknown kind of file;"]);
 }
