@@ -251,7 +251,7 @@ pub fn behind_links(path: &Path) -> PathBuf {
 /// never replaced.
 pub fn is_replaceable(path: &Path) -> bool {
     let open = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
-    !open && std::fs::metadata(path).map_or(true, |found| found.is_file())
+    !open && std::fs::metadata(path).map_or(true, |found| found.is_file() || found.is_dir())
 }
 
 /// The folder that a path is in.
