@@ -158,7 +158,7 @@ fn tuples_are_named() {
         let elements = "it returns Tuple[Tensor, Tensor], which has 2 elements (0 of shape 2×1×4×4, 1 \
                         of shape 2×3), and ";
         let end = format!(
-            "linear.pt: {elements}{problem}; choose one with --output-index (--output is the file of \
+            "linear.pt: {elements}{problem}; choose one with --output-key or --output-index (--output is the file of \
              the report)"
         );
         assert!(text.starts_with(begin) && text.ends_with(&end), "{text}");
@@ -179,8 +179,8 @@ fn an_element_that_holds_no_logits_is_named_by_its_shape() {
     for method in [Method::Gradient, Method::Occlusion] {
         assert_eq!(
             said_of(&mut changed(&TUPLE, method, Some(0))),
-            "the model's output has shape 2×1×4×4: no N×K logits; give a classifier, or choose \
-             one of several outputs with --output-index"
+            "the model's output has shape 2×1×4×4: no N×K logits; give a classifier; of several \
+             outputs, --output-key (or --output-index) chooses the logits"
         );
     }
 }
