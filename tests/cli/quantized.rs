@@ -97,7 +97,7 @@ fn each_model_has_an_output_of_its_own_name() {
     );
     let alone = repsim(words(&format!("{line} --output-key logits")));
     assert!(alone.code == 2 && alone.stderr.contains("has no 'logits'"), "{}", alone.stderr);
-    let one = format!("layers {{quantized/logits.pt2}} --output-key-b scores");
-    let one = repsim(words(&one));
+    let one = "layers {quantized/logits.pt2} --output-key-b scores";
+    let one = repsim(words(one));
     assert!(one.code == 2 && one.stderr.contains("--output-key"), "{}", one.stderr);
 }

@@ -131,6 +131,21 @@ fn damaged_files_of_any_kind_are_errors_and_nothing_worse() {
 }
 
 #[test]
+fn a_frame_without_area_is_an_error() {
+    for [width, height, interlaced] in [[0, 4, 0], [4, 0, 0], [0, 0, 0], [0, 0, 0x40]] {
+        // A canvas of 4×4 with a palette of two colours, and a frame of codes for no pixel.
+        let mut bytes = b"GIF89a\x04\0\x04\0\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+        bytes.extend([b',', 0, 0, 0, 0, width, 0, height, 0, interlaced]);
+        bytes.extend([2, 4, 0x0c, 0x2c, 0, 0, 0, b';']);
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "flat.gif", &bytes);
+        let said = message(folder.path(), &bytes_as_rgb(), &options(1, 1));
+        assert!(said.contains("flat.gif") && said.contains("damaged"), "{said}");
+        assert!(!said.contains("gave up"), "{said}");
+    }
+}
+
+#[test]
 fn a_header_that_promises_much_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let all = pictures();

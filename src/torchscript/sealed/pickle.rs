@@ -333,12 +333,16 @@ mod tests {
         check(pickle, &|key| (key == "0").then_some(24))
     }
 
+    fn problem(pickle: &[u8]) -> String {
+        told(pickle).err().unwrap_or_default()
+    }
+
     #[test]
     fn values_that_nest_too_deeply_are_told() {
         let deep =
             |n: usize| [b"\x80\x02".as_slice(), &vec![b']'; n], &vec![b'a'; n - 1], b"."].concat();
         assert_eq!(told(&deep(1_000)), Ok(vec![]));
-        assert!(told(&deep(100_000)).unwrap_err().contains("too deeply"));
+        assert!(problem(&deep(100_000)).contains("too deeply"));
         // The same, put together from the outside.
         let mut outside = b"\x80\x02]".to_vec();
         for place in 0..100_000_u32 {
@@ -346,16 +350,16 @@ mod tests {
             outside.extend([b"]r".as_slice(), &place, b"aj", &place].concat());
         }
         outside.push(b'.');
-        assert!(told(&outside).unwrap_err().contains("too deeply"));
+        assert!(problem(&outside).contains("too deeply"));
         let tuples = [b"\x80\x02N".as_slice(), &[0x85; 100_000], b"."].concat();
-        assert!(told(&tuples).unwrap_err().contains("too deeply"));
-        assert!(told(b"\x80\x02]q\x00h\x00a.").unwrap_err().contains("themselves"));
+        assert!(problem(&tuples).contains("too deeply"));
+        assert!(problem(b"\x80\x02]q\x00h\x00a.").contains("themselves"));
     }
 
     #[test]
     fn classes_are_named() {
-        let names = told(b"\x80\x02c__torch__.x\nA\n)\x81}b.").unwrap();
-        assert_eq!(names, ["__torch__.x.A"]);
+        let names = told(b"\x80\x02c__torch__.x\nA\n)\x81}b.");
+        assert_eq!(names, Ok(vec!["__torch__.x.A".to_owned()]));
     }
 
     /// A tensor of 6 floats, and what comes of its offset, sizes and strides.

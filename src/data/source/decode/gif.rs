@@ -26,6 +26,9 @@ pub fn decode(bytes: &[u8], pixels: &mut Vec<u8>) -> Result<(Size, usize), Strin
     let palette = frame.palette.as_deref().or(decoder.global_palette());
     let palette = palette.filter(|palette| !is_ramp(palette));
     let area = Area::of(&frame);
+    if frame.width == 0 || frame.height == 0 {
+        return Err("the file is damaged (its first frame has no area)".to_owned());
+    }
     let size = (canvas.0.max(area.bottom), canvas.1.max(area.right));
     let channels = if palette.is_some() { 3 } else { 1 };
     room(size, channels, pixels)?;
