@@ -69,7 +69,7 @@ fn mistakes_are_told_before_anything_runs() {
         (&["--check", &cut], ["cut.json", "cut short"]),
         (&["--check", &base, "--policy", &bad], ["bad.toml", "did you mean rules?"]),
         (&["--check", &base, "-o", &base], ["base.json", "it is an input too"]),
-        (&["--policy", &bad], ["--policy says how", "--check"]),
+        (&["--policy", &bad], ["--policy needs --check", "BASELINE.json"]),
         (&["--update-baseline", "m.pt"], ["m.pt", "end its name in .json"]),
         (&["--check", &base, "--junit", "m.pt"], ["m.pt", "end its name in .xml"]),
         (&["--update-baseline", "/nowhere/x.json"], ["/nowhere/x.json", "folder does not exist"]),
