@@ -10,6 +10,7 @@ use super::gate::GateArgs;
 use super::inputs::{self, LoadedModel};
 use super::limits;
 use super::output::{self, Messages};
+use super::told;
 use super::trial::{Trial, Tried};
 use crate::error::{Error, Result};
 use crate::report::layers::{
@@ -119,6 +120,7 @@ fn report(
     let record = loaded.record(&layers);
     let not_run = if why.is_none() { model.not_run(&all) } else { vec![] };
     let mut warnings = dependence::warnings(model, &layers);
+    warnings.extend(told::unordered(model, &layers));
     warnings.extend(why.as_ref().map(|why| not_yet(model, why)));
     let fused = |(operator, modules)| Fused { operator, modules };
     let no_tensor = |(name, returns): &(&str, &str)| NoTensor {

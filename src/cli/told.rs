@@ -57,8 +57,10 @@ pub fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warni
     });
     let silent = model.without_tensor().into_iter().filter(|(name, _)| selection.wants(name));
     let silent = silent.map(|(name, result)| (name, format!("gives {result}, no tensor")));
+    let unordered = if selection.is_default() { modules_without_order(all) } else { vec![] };
+    let unordered = unordered.into_iter().map(|name| (name, UNORDERED.to_owned()));
     let mut reasons: Vec<(String, Vec<&str>)> = vec![];
-    for (name, why) in idle.chain(silent) {
+    for (name, why) in idle.chain(silent).chain(unordered) {
         match reasons.iter_mut().find(|(other, _)| *other == why) {
             Some((_, names)) => names.push(name),
             None => reasons.push((why, vec![name])),
@@ -69,6 +71,30 @@ pub fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warni
         Warning::new("layer-left-out", names.join(", "), text)
     };
     reasons.into_iter().map(warning).collect()
+}
+
+/// Why a module is no layer by default although it ran.
+const UNORDERED: &str = "gives several tensors, and which comes first is not known: name them with --layers \
+                         (NAME:*), or export with preserve_module_call_signature=(NAME,)";
+
+/// The modules that several of these layers are outputs of, without their places in the tuple.
+fn modules_without_order(layers: &[Layer]) -> Vec<&str> {
+    let mut modules: Vec<&str> = layers.iter().filter_map(Layer::without_order).collect();
+    modules.sort_unstable();
+    modules.dedup();
+    modules
+}
+
+/// Warns of layers that are numbered in the order in which they are computed.
+pub fn unordered(model: &Model, layers: &[Layer]) -> Option<Warning> {
+    let modules = modules_without_order(layers);
+    let text = format!(
+        "outputs of {} of {} are numbered (made0, made1) in the order in which they are computed, not in \
+         that of the tuple, which the archive does not hold",
+        few("layer", &modules),
+        model.path().display()
+    );
+    (!modules.is_empty()).then(|| Warning::new("outputs-without-order", modules.join(", "), text))
 }
 
 /// Takes layers without a row a sample away where no layer is named, such as position embeddings that are
@@ -115,6 +141,7 @@ pub fn leave_out(layers: &mut Vec<Layer>, reduce: Reduce) -> Option<String> {
 pub fn of_model(model: &Model, layers: &[Layer]) -> Vec<Warning> {
     let path = model.path().display().to_string();
     let mut warnings = dependence::warnings(model, layers);
+    warnings.extend(unordered(model, layers));
     if let Some(why) = model.optimization_note() {
         let first = why.lines().next().unwrap_or_default();
         let text =

@@ -22,7 +22,7 @@ pub(super) fn mark(layers: &mut [Layer], modules: &[RawLayer]) {
     let mut taken: HashSet<String> = HashSet::new();
     for layer in layers {
         let (path, place) = element(&modules[layer.tap].path);
-        let first = place.unwrap_or(0) == 0;
+        let first = place.unwrap_or(0) == 0 && layer.without_order().is_none();
         let wanted = first && (depth(path) <= DEPTH || opened.contains(parent(path)));
         layer.by_default = wanted && !layer.aliases.iter().any(|alias| taken.contains(alias));
         if layer.by_default {

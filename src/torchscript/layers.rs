@@ -102,7 +102,8 @@ fn holds(type_name: &str, word: &str) -> bool {
 
 /// One output of a module in a forward pass. A module called twice is two layers, `relu` and
 /// `relu:2`, as forward hooks would have seen it; the tensors of the tuple that one gives are `rnn:0`,
-/// `rnn:1`, in its second call `rnn:0:2`.
+/// `rnn:1`, in its second call `rnn:0:2`; `rnn:made0`, `rnn:made1` in the order in which they are computed
+/// where that in the tuple is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Dotted name, with `:2` and so on for later calls.
@@ -142,6 +143,12 @@ impl Layer {
         self.shape.get(self.axes.samples) == Some(&(samples as i64))
     }
 
+    /// The module that it is an output of, where its place in the tuple that the module gives is not known:
+    /// `block` of `block:made0`.
+    pub fn without_order(&self) -> Option<&str> {
+        without_order(&self.name)
+    }
+
     /// The shape of one sample's output, its axes in the layer's order.
     pub fn sample_shape(&self) -> Vec<i64> {
         self.without_samples(&self.shape)
@@ -159,10 +166,20 @@ impl Layer {
     }
 }
 
+/// Stands before the number of a module's output in the order in which they are computed, where that in
+/// the tuple is not known: `block:made0`.
+pub(super) const MADE: &str = "made";
+
+/// The module that a layer is an output of, where its place in what the module gives is not known.
+fn without_order(name: &str) -> Option<&str> {
+    let (module, rest) = name.split_once(&format!(":{MADE}"))?;
+    rest.starts_with(|letter: char| letter.is_ascii_digit()).then_some(module)
+}
+
 /// Dotted path of a module, and which tensor it is of the tuple that the module gives.
 pub(super) fn element(path: &str) -> (&str, Option<usize>) {
     match path.rsplit_once(':') {
-        Some((module, number)) => match number.parse() {
+        Some((module, number)) => match number.trim_start_matches(MADE).parse() {
             Ok(number) => (module, Some(number)),
             Err(_) => (path, None),
         },
@@ -277,7 +294,7 @@ impl Selection {
 }
 
 fn is_shallow(name: &str) -> bool {
-    depth(name) <= DEFAULT_DEPTH
+    depth(name) <= DEFAULT_DEPTH && without_order(name).is_none()
 }
 
 impl Pattern {
@@ -316,6 +333,12 @@ fn closest(text: &str, names: &[&str]) -> String {
         return "it has none: no module of it computes anything".to_owned();
     }
     let wanted = text.trim_start_matches('!');
+    if let Some(name) = names.iter().find(|name| without_order(name) == Some(wanted)) {
+        return format!(
+            "which of its outputs comes first is not known: name one ({name}; `repsim layers`), or export \
+             with preserve_module_call_signature=('{wanted}',)"
+        );
+    }
     let mut scored: Vec<(f64, &str)> =
         names.iter().map(|name| (strsim::jaro_winkler(wanted, name), *name)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -68,7 +68,8 @@ struct Golden<'a> {
 }
 
 /// The golden layers that a program has: all but those of modules that run nothing. Of an LSTM whose
-/// states no other module takes the program has the sequence only.
+/// states no other module takes the program has the sequence only; of other tuples not the order, which
+/// is here that in which they are computed.
 fn expected(case: &Value) -> Vec<Golden<'_>> {
     let silent: BTreeSet<&str> =
         case["silent"].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
@@ -85,7 +86,7 @@ fn expected(case: &Value) -> Vec<Golden<'_>> {
             }
             Some(elements) => {
                 expected.extend(elements.iter().enumerate().map(|(place, values)| Golden {
-                    name: format!("{name}:{place}"),
+                    name: format!("{name}:made{place}"),
                     module,
                     values,
                 }))
@@ -363,6 +364,78 @@ fn each_tensor_of_a_tuple_is_a_layer() {
         let default: Vec<&str> =
             layers.iter().filter(|l| l.by_default).map(|l| l.name.as_str()).collect();
         assert_eq!(default, ["rnn:0", "halves.fc", "halves.fc:2"]);
+    }
+}
+
+/// The golden tensors by the names that the layers of a tuple's elements have.
+fn golden_elements(case: &Value) -> std::collections::BTreeMap<String, &Value> {
+    let mut found = std::collections::BTreeMap::new();
+    for module in case["layers"].as_array().unwrap() {
+        let name = module["name"].as_str().unwrap();
+        let (path, call) = match name.split_once(':') {
+            Some((path, call)) => (path, format!(":{call}")),
+            None => (name, String::new()),
+        };
+        match module.get("elements") {
+            None => drop(found.insert(name.to_owned(), module)),
+            Some(elements) => {
+                let elements = elements.as_array().unwrap().iter().enumerate();
+                found.extend(elements.map(|(place, v)| (format!("{path}:{place}{call}"), v)));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn outputs_have_the_numbers_that_they_have_in_the_tuple() {
+    let cases = cases();
+    let case = &cases["orders"];
+    let golden = golden_elements(case);
+    let of_torch = [
+        "long:2",
+        "gated:0",
+        "gated:1",
+        "cell:0",
+        "cell:1",
+        "cell:0:2",
+        "cell:1:2",
+        "both:0",
+        "both:1",
+        "weights:1",
+    ];
+    for (archive, wanted, unknown) in [
+        (
+            "orders.pt2",
+            vec![],
+            vec![("late:made0", "late:1"), ("late:made1", "late:0"), ("second", "second:1")],
+        ),
+        ("orders_preserved.pt2", vec!["late:0", "late:1", "second:1"], vec![]),
+    ] {
+        let (layers, all) = run(archive, &input(case), false);
+        let inner = |name: &&str| !name.contains('.');
+        let found: BTreeSet<&str> = names(&layers).into_iter().filter(inner).collect();
+        let named = unknown.iter().map(|(name, _)| *name);
+        assert_eq!(found, of_torch.into_iter().chain(wanted).chain(named).collect(), "{archive}");
+        for (name, seen) in &all {
+            let known = unknown.iter().find(|(other, _)| other == name);
+            let golden = golden[known.map_or(name.as_str(), |(_, element)| element)];
+            assert_is(seen, golden, EXACT, &format!("{name} of {archive}"));
+        }
+        let choose = |patterns: &[&str]| {
+            let selection = repsim::torchscript::Selection::new(patterns).unwrap();
+            selection.choose(&layers, Path::new(archive)).map_err(|error| error.to_string())
+        };
+        assert_eq!(names(&choose(&["gated"]).unwrap()), ["gated:0"]);
+        assert!(choose(&["long"]).unwrap_err().contains("long:2"), "{archive}");
+        let default = choose(&[]).unwrap();
+        let default = names(&default);
+        assert_eq!(default.contains(&"late:0"), archive != "orders.pt2", "{default:?}");
+        assert!(default.iter().all(|name| !name.contains("made")), "{default:?}");
+        if archive == "orders.pt2" {
+            let said = choose(&["late"]).unwrap_err();
+            assert!(said.contains("preserve_module_call_signature=('late',)"), "{said}");
+        }
     }
 }
 

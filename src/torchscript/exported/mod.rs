@@ -6,6 +6,7 @@
 
 mod archive;
 mod modules;
+mod order;
 mod program;
 mod schema;
 mod shared;
@@ -18,8 +19,11 @@ use std::path::Path;
 
 use self::archive::Archive;
 use self::modules::{Frame, Tap, calls, frames, owner, taps};
+use self::order::Orders;
 use self::program::Refusal;
-use self::schema::{Argument, ExportedProgram, Graph, InputSpec, OutputSpec, Payload, Versions};
+use self::schema::{
+    Argument, ExportedProgram, Graph, InputSpec, ModuleCall, OutputSpec, Payload, Versions,
+};
 use self::shared::Held;
 use self::strict::Numbered;
 use self::translate::Translator;
@@ -136,7 +140,7 @@ impl Loading {
         let out_spec = out_spec.and_then(|call| spec::leaves(&call.signature.as_ref()?.out_spec));
         let finish = || {
             let nodes = module.graph.nodes.into_iter().chain(writes(specs)?).collect();
-            add_nodes(&mut translator, nodes, &returned, &held)?;
+            add_nodes(&mut translator, nodes, &returned, &held, &module.module_call_graph)?;
             let mut outputs = vec![];
             for argument in &returned {
                 match translator.argument(argument)? {
@@ -283,6 +287,7 @@ fn add_nodes(
     nodes: Vec<schema::Node>,
     returned: &[Argument],
     known: &Known,
+    signatures: &[ModuleCall],
 ) -> Result<(), Refusal> {
     let nodes = program::in_line(nodes)?;
     let mut frames: Vec<Vec<Frame>> = nodes.iter().map(frames).collect();
@@ -295,7 +300,7 @@ fn add_nodes(
     let calls = calls(&frames);
     let mut numbered = Numbered::new(&nodes, &frames, &known.names);
     shared::rename(&mut frames, &known.held, &mut numbered);
-    let taps = taps(&nodes, &frames, &calls, &names);
+    let taps = taps(&nodes, &frames, &calls, &names, &Orders::new(&nodes, signatures));
     let layers = add_layers(translator, &taps, known, &numbered)?;
     for ((node, frames), taps) in nodes.iter().zip(&frames).zip(&taps) {
         translator.builder.owner(owner(frames)).map_err(|said| translate::unsound(&said))?;

@@ -2,10 +2,12 @@
 //!
 //! Each node says in which calls of modules it runs (`nn_module_stack`, outermost first: key, dotted
 //! path and class; the keys of two calls of one module differ). A module's output is what its nodes
-//! make and nodes outside of it use, or the program returns. The tap belongs behind its last node.
+//! make and nodes outside of it use, or the program returns. The tap belongs behind its last node. Which
+//! place it has in the tuple that the module gives is told by [`Orders`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::order::{Order, Orders, named};
 use super::program::each_name;
 use super::schema::{Argument, Node};
 
@@ -18,12 +20,29 @@ pub struct Frame {
     pub path: String,
     /// The module's class, without its modules.
     pub class: String,
+    /// Whether the class is one of `torch.nn`.
+    pub is_torch: bool,
+    /// The path that the program has.
+    pub written: String,
+}
+
+impl Frame {
+    /// What the program calls the call: the module's path, for later calls with their number.
+    pub fn call(&self) -> String {
+        match self.key.rsplit_once('@') {
+            Some((_, number)) if !self.written.contains('@') => {
+                format!("{}@{number}", self.written)
+            }
+            _ => self.written.clone(),
+        }
+    }
 }
 
 /// A tap behind a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tap {
-    /// Dotted path of the module, with `:0`, `:1` where it gives several tensors.
+    /// Dotted path of the module, with `:0`, `:1` where it gives several tensors; `:made0`, `:made1` where
+    /// their places in what it gives are not known.
     pub layer: String,
     /// The module's class, without its modules.
     pub class: String,
@@ -38,9 +57,11 @@ pub fn frames(node: &Node) -> Vec<Frame> {
     let frame = |text: &str| {
         let mut fields = text.splitn(3, ',');
         let (key, path, class) = (fields.next()?, fields.next()?, fields.next()?);
-        let class = class.rsplit('.').next().unwrap_or(class);
+        let is_torch = class.starts_with("torch.nn.");
+        let class = class.rsplit('.').next().unwrap_or(class).to_owned();
         let is_module = !path.is_empty() && path != key;
-        is_module.then(|| Frame { key: key.into(), path: path.into(), class: class.into() })
+        let (key, written) = (key.to_owned(), path.to_owned());
+        is_module.then(|| Frame { key, path: path.into(), class, is_torch, written })
     };
     node.metadata.nn_module_stack.split(';').filter_map(frame).collect()
 }
@@ -62,23 +83,46 @@ pub fn taps(
     frames: &[Vec<Frame>],
     calls: &[Call],
     returned: &HashSet<String>,
+    orders: &Orders<'_>,
 ) -> Vec<Vec<Tap>> {
     let values = Values::of(nodes, returned);
-    let mut taps = vec![vec![]; nodes.len()];
-    let mut calls: Vec<&Call> = calls.iter().collect();
+    let mut calls: Vec<&Call> = calls.iter().filter(|call| !call.nodes.is_empty()).collect();
     calls.sort_by_key(|call| (call.nodes.last().copied(), std::cmp::Reverse(call.depth)));
-    for call in calls {
-        let Some(&last) = call.nodes.last() else { continue };
-        let outputs = values.outputs(call);
-        let many = outputs.len() > 1;
-        for (element, value) in outputs.into_iter().enumerate() {
-            let Frame { path, class, .. } = &frames[last][call.depth];
-            let layer = if many { format!("{path}:{element}") } else { path.clone() };
-            let (module, class) = (path.clone(), class.clone());
-            taps[last].push(Tap { layer, class, module, value: value.to_owned() });
+    let mut modules: BTreeMap<&str, Vec<(usize, Order)>> = BTreeMap::new();
+    for (place, call) in calls.iter().enumerate() {
+        let frame = call.frame(frames);
+        let used = values.outputs(call);
+        if !used.is_empty() {
+            let order = orders.of(frame, &call.nodes, &used);
+            modules.entry(&frame.path).or_default().push((place, order));
         }
     }
+    let mut outputs = vec![vec![]; calls.len()];
+    for (path, ordered) in &modules {
+        let orders: Vec<&Order> = ordered.iter().map(|(_, order)| order).collect();
+        for ((place, _), named) in ordered.iter().zip(named(path, &orders)) {
+            outputs[*place] = named;
+        }
+    }
+    let mut taps = vec![vec![]; nodes.len()];
+    for (call, outputs) in calls.into_iter().zip(outputs) {
+        let Frame { path, class, .. } = call.frame(frames);
+        taps[call.last()].extend(outputs.into_iter().map(|(layer, value)| {
+            let (module, class) = (path.clone(), class.clone());
+            Tap { layer, class, module, value }
+        }));
+    }
     taps
+}
+
+impl Call {
+    fn last(&self) -> usize {
+        self.nodes.last().copied().unwrap_or_default()
+    }
+
+    fn frame<'f>(&self, frames: &'f [Vec<Frame>]) -> &'f Frame {
+        &frames[self.last()][self.depth]
+    }
 }
 
 /// The calls of modules, by the keys and paths that the exporter gave. Where these do not tell the calls

@@ -231,6 +231,8 @@ pub struct ModuleCall {
 #[derive(Debug, Deserialize)]
 pub struct CallSignature {
     #[serde(default)]
+    pub outputs: Vec<Argument>,
+    #[serde(default)]
     pub out_spec: String,
 }
 

@@ -150,6 +150,44 @@ class Heads(NamedTuple):
     features: Tensor
 
 
+class Late(nn.Module):
+    """Gives first what it computes last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+        self.outer = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = torch.tanh(self.inner(x))
+        return torch.relu(self.outer(hidden)), hidden
+
+
+class Orders(nn.Module):
+    """Modules of whose tuples the first element is made last or not used at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late = Late()
+        self.second = Late()
+        self.long = nn.LSTM(4, 5, batch_first=True)
+        self.gated = nn.GRU(4, 5, batch_first=True)
+        self.cell = nn.LSTMCell(4, 5)
+        self.both = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.weights = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, hidden = self.late(x)
+        _, other = self.second(x)
+        _, (_, state) = self.long(x)
+        steps, last = self.gated(x)
+        short, long = self.cell(x[:, 0], self.cell(x[:, 1]))
+        mixed, shares = self.both(x, x, x)
+        _, alone = self.weights(x, x, x)
+        parts = [first, hidden, other, state[0][:, None], steps, last[0][:, None], long[:, None], mixed, shares, alone]
+        return torch.cat([part.mean((1, 2), keepdim=True).flatten(1) for part in parts], 1)
+
+
 class Named(nn.Module):
     """Returns a named tuple."""
 
@@ -374,6 +412,14 @@ def save_policy(cases: dict[str, Any], steps: Tensor) -> None:
     }
 
 
+def save_orders(cases: dict[str, Any], steps: Tensor) -> None:
+    torch.manual_seed(7)
+    orders = Orders().eval().double()
+    case(cases, "orders", orders, steps)
+    case(cases, "orders_preserved", orders, steps, preserve_module_call_signature=("late", "second"))
+    del cases["orders_preserved"]
+
+
 def main() -> None:
     torch.manual_seed(0)
     images = torch.randn(3, 3, 16, 16, dtype=torch.float64)
@@ -441,6 +487,7 @@ def main() -> None:
     case(cases, "shared_strict", shared, steps[:, 0], strict=True)
     cases["shared"] |= record(unshared(shared), steps[:, 0])
     del cases["shared_strict"]
+    save_orders(cases, steps)
     (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
 
 
