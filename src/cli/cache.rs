@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::outputs::make_folder;
 use crate::data::statistics::{Origin, Statistics};
 use crate::error::{Error, Result};
 use crate::report::{check_writable, write_atomically};
@@ -34,7 +35,7 @@ impl Cache {
             let problem = "it is a file";
             return Err(Error::file("keep statistics in", folder, problem, "name a folder"));
         }
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
+        make_folder(folder).map_err(|e| Error::io("create", folder, e))?;
         check_writable(&folder.join("statistics.npz"))?;
         Ok(Self { folder: folder.to_owned() })
     }
@@ -42,11 +43,15 @@ impl Cache {
     /// The statistics of an origin, if they are there.
     ///
     /// # Errors
-    /// The origin cannot be hashed.
+    /// The origin cannot be hashed, or what has the name of its file is none.
     pub fn find(&self, origin: &Origin) -> Result<Kept> {
         let path = self.path(origin)?;
-        if !path.is_file() {
+        if !path.exists() {
             return Ok(Kept::Absent);
+        }
+        if !path.is_file() {
+            let remedy = "remove it, or give another folder to --stats-cache";
+            return Err(Error::file("keep statistics in", path, "it is no file", remedy));
         }
         Ok(match Statistics::load(&path) {
             Ok(found) if found.origin.as_ref() == Some(origin) => Kept::Found(Box::new(found)),

@@ -9,7 +9,8 @@ use walkdir::WalkDir;
 use super::own_steps::path_beside;
 use crate::data::is_picture;
 use crate::error::{Error, Result};
-use crate::report::{behind_links, check_writable, is_replaceable, parent};
+use crate::report::{behind_links, check_writable, descriptor, is_replaceable, parent};
+use crate::torchscript::native;
 
 /// Options that name a file to write.
 const OUTPUTS: [&str; 10] = [
@@ -112,10 +113,11 @@ impl Inputs {
     pub fn refuse(&self, path: &Path) -> Result<()> {
         let wrong =
             |problem: String| Err(Error::file("write", path, problem, "give it another name"));
-        let place = whole(&behind_links(path));
+        let place = behind_links(path);
         if !is_replaceable(&place) {
             return Ok(());
         }
+        let place = whole(&place);
         if self.files.contains(&place) || self.linked.contains(&place) || self.shares(&place) {
             return wrong("it is an input too".to_owned());
         }
@@ -178,13 +180,20 @@ pub fn check(files: &Files, inputs: &Inputs) -> Result<()> {
     let mut taken: Vec<PathBuf> = vec![];
     for path in &files.outputs {
         inputs.refuse(path)?;
-        let place = whole(&behind_links(path));
+        check_writable(path)?;
+        let place = behind_links(path);
+        if descriptor(&place) == Some(1) && native::stdout_was_closed() {
+            return Err(Error::file("write", path, "it is closed", "give the path of a file"));
+        }
         // A device takes several outputs.
-        if taken.contains(&place) && is_replaceable(&place) {
+        if !is_replaceable(&place) {
+            continue;
+        }
+        let place = whole(&place);
+        if taken.contains(&place) {
             let problem = "it is named for two outputs";
             return Err(Error::file("write", path, problem, "give each its own name"));
         }
-        check_writable(path)?;
         taken.push(place);
     }
     files.folders.iter().try_for_each(|folder| inputs.refuse_folder(folder))

@@ -154,7 +154,7 @@ fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
     if let Some(path) = &args.output {
         output::write_report(report, path)?;
     }
-    let written = args.output.as_deref() == Some("-".as_ref());
+    let written = args.output.as_deref().is_some_and(output::is_stdout);
     if args.json && !written {
         return output::write_report(report, "-".as_ref());
     }

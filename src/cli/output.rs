@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::outputs;
 use crate::capture::Progress;
 use crate::error::{Error, Result, visible, visible_json, visible_lines};
-use crate::report::Warning;
+use crate::report::{Warning, behind_links, descriptor};
 use crate::torchscript::native;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -238,6 +238,11 @@ pub fn write_report<T: serde::Serialize>(report: &T, path: &Path) -> Result<()> 
     }
 }
 
+/// Whether a path names standard output: `-`, `/dev/stdout`.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || descriptor(&behind_links(path)) == Some(1)
+}
+
 /// Writes a report where it was asked for, and a table where somebody looks. Without a place for it
 /// the report goes to standard output, where nobody looks at that.
 ///
@@ -254,7 +259,7 @@ pub fn show<T: serde::Serialize>(
         None if !messages.shows_tables() => write_report(report, "-".as_ref())?,
         None => messages.note("(-o FILE writes the whole report)"),
     }
-    match messages.shows_tables() && place != Some("-".as_ref()) {
+    match messages.shows_tables() && !place.is_some_and(is_stdout) {
         true => print(&format!("{}\n", table())),
         false => Ok(()),
     }

@@ -5,14 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::files::{self, Files, Inputs};
 use crate::error::{Error, Result};
-use crate::report::{Sink, Staging, anchor, behind_links, check_writable, is_replaceable, parent};
+use crate::report::{
+    Sink, Staging, anchor, behind_links, check_writable, descriptor, is_replaceable, parent,
+};
 
 /// What this process has written and not put in its place yet, and what it must not write to.
-static RUN: Mutex<Run> = Mutex::new(Run { staging: Staging::new(), inputs: None });
+static RUN: Mutex<Run> = Mutex::new(Run { staging: Staging::new(), inputs: None, made: vec![] });
 
 struct Run {
     staging: Staging,
     inputs: Option<Inputs>,
+    /// Folders that were made, the uppermost first.
+    made: Vec<PathBuf>,
 }
 
 fn run() -> MutexGuard<'static, Run> {
@@ -39,6 +43,8 @@ pub struct Written {
     pub readable: Vec<PathBuf>,
     /// Devices and pipes.
     pub devices: Vec<PathBuf>,
+    /// Folders in which folders were made, which are removed again where the run fails.
+    pub around: Vec<PathBuf>,
 }
 
 /// Makes all folders ready that these files are written to.
@@ -51,8 +57,8 @@ pub fn prepare(files: &Files) -> Result<Written> {
         let place = behind_links(path);
         match is_replaceable(&place) {
             true => written.folders.push(parent(&place).to_owned()),
-            // Nothing has to be allowed of a pipe that is open already.
-            false if is_open_pipe(&place) => {}
+            // Nothing has to be allowed of what is open already.
+            false if descriptor(&place).is_some() || is_open_pipe(&place) => {}
             false => written.devices.push(place),
         }
     }
@@ -60,9 +66,11 @@ pub fn prepare(files: &Files) -> Result<Written> {
         written.folders.push(anchor(folder).map_err(|e| Error::io("write to", folder, e))?);
     }
     for folder in &files.caches {
+        let above = anchor(folder).map_err(|e| Error::io("write to", folder, e))?;
         // What is wrong with it is said when it is opened.
-        let _ = std::fs::create_dir_all(folder);
+        let _ = make_folder(folder);
         written.readable.push(folder.clone());
+        written.around.extend(Some(above).filter(|_| !run().made.is_empty()));
     }
     for folder in &written.folders {
         written.readable.push(run().staging.prepare(folder)?);
@@ -70,12 +78,22 @@ pub fn prepare(files: &Files) -> Result<Written> {
     Ok(written)
 }
 
-/// Whether a path below `/dev` or `/proc` leads to a pipe: that of a shell, such as `/dev/fd/63`.
+/// Whether a path leads to a pipe of another process, which has no name: `/proc/1/fd/1`.
 fn is_open_pipe(place: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
-    let is_ours = ["/dev", "/proc"].iter().any(|folder| place.starts_with(folder));
     let kind = std::fs::metadata(place).map(|found| found.file_type());
-    is_ours && kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+    place.starts_with("/proc") && kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+}
+
+/// Makes a folder with those above it; what is empty of them is removed again where the run fails.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let whole = std::path::absolute(folder)?;
+    let missing: Vec<_> = whole.ancestors().take_while(|path| !path.is_dir()).collect();
+    run().made.extend(missing.into_iter().rev().map(Path::to_owned));
+    std::fs::create_dir_all(folder)
 }
 
 /// What this run reads: files, and folders with all that is in them.
@@ -147,13 +165,20 @@ pub fn room_beside(path: &Path) -> Result<PathBuf> {
 /// One cannot be; then none is.
 pub fn commit() -> Result<()> {
     let staging = std::mem::take(&mut run().staging);
-    staging.commit()
+    staging.commit()?;
+    run().made.clear();
+    Ok(())
 }
 
-/// Forgets all files of the run.
+/// Forgets all files of the run, and the folders that it made for nothing.
 pub fn discard() {
     let staging = std::mem::take(&mut run().staging);
     drop(staging);
+    let made = std::mem::take(&mut run().made);
+    for folder in made.iter().rev() {
+        // One that is not empty stays.
+        let _ = std::fs::remove_dir(folder);
+    }
 }
 
 /// Endings of files that are no JSON, and what writes such files where something does.

@@ -206,6 +206,9 @@ mod system {
         for folder in &written.readable {
             rules = allow(rules, folder, writing() | reading)?;
         }
+        for folder in &written.around {
+            rules = allow(rules, folder, AccessFs::RemoveDir.into())?;
+        }
         for path in &written.devices {
             rules = allow(rules, path, AccessFs::WriteFile.into())?;
         }

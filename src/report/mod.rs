@@ -11,6 +11,7 @@ pub mod layers;
 pub mod maps;
 mod number;
 mod pictures;
+mod places;
 pub mod platonic;
 mod provenance;
 mod read;
@@ -30,13 +31,14 @@ pub(crate) use kinds::with_report;
 pub use kinds::{AnyReport, KINDS, Kind, KindInfo};
 pub use number::Number;
 pub use pictures::PictureFile;
+pub use places::{behind_links, descriptor, is_replaceable, parent};
 pub use provenance::{
     ArrayInfo, ClassCount, DataInput, FeatureInput, FedInput, Inputs, LayerInfo, ModelInput,
     SetInput, StatisticsInput, WeightsInput, sha256_of_file,
 };
 pub use read::text_of;
 pub use schema::{schema, schema_names};
-pub use staging::{Sink, Staging, anchor, behind_links, is_replaceable, parent};
+pub use staging::{Sink, Staging, anchor};
 pub use write::{check_writable, write_atomically};
 
 /// One run: what ran, on what, with which settings, and what it found.

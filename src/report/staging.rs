@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{BufWriter, Cursor, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::hidden::{Hidden, hold};
+use super::places::{behind_links, is_replaceable, open_special, parent};
 use crate::error::{Error, Result};
 
 /// What a file is written to.
 pub trait Sink: Write + Seek {}
 
 impl<T: Write + Seek> Sink for T {}
-
-/// Links followed from one to the next before a path is given up.
-const MOST_LINKS: usize = 40;
 
 /// Files that were written, but are not in their places yet; dropped, they are gone.
 #[derive(Debug, Default)]
@@ -38,7 +36,7 @@ struct Staged {
 enum Held {
     /// The file of a number in the hidden folder of a folder, on the disk where it will be.
     Hidden(PathBuf, usize),
-    /// Bytes to be sent to a device or a pipe.
+    /// Bytes to be sent to a device, a pipe or an open descriptor.
     Bytes(Vec<u8>),
 }
 
@@ -146,9 +144,10 @@ impl Staging {
     /// A folder cannot be made, a file's place is that of a folder, or a file cannot be moved: all is as it
     /// was before then, but for what devices and pipes were sent.
     pub fn commit(self) -> Result<()> {
-        for Staged { path, held, .. } in &self.files {
+        for Staged { path, place, held } in &self.files {
             if let Held::Bytes(bytes) = held {
-                send(bytes, path).map_err(|e| Error::io("write", path, e))?;
+                let sent = open_special(place).and_then(|mut file| file.write_all(bytes));
+                sent.map_err(|e| Error::io("write", path, e))?;
             }
         }
         let _held = hold();
@@ -228,35 +227,6 @@ fn undo(moved: Vec<Moved<'_>>, made: Vec<PathBuf>) {
     for folder in made.into_iter().rev() {
         let _ = std::fs::remove_dir(folder);
     }
-}
-
-/// Sends bytes to a device or a pipe.
-fn send(bytes: &[u8], path: &Path) -> std::io::Result<()> {
-    File::options().write(true).open(path)?.write_all(bytes)
-}
-
-/// The path that a chain of links leads to, which need not be there.
-pub fn behind_links(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        match std::fs::read_link(&path) {
-            Ok(target) if is_replaceable(&path) => path = parent(&path).join(target),
-            _ => break,
-        }
-    }
-    path
-}
-
-/// A file that is a device or a pipe (`/dev/null`), or one that is open already (`/dev/fd/3`), is written to,
-/// never replaced.
-pub fn is_replaceable(path: &Path) -> bool {
-    let open = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
-    !open && std::fs::metadata(path).map_or(true, |found| found.is_file() || found.is_dir())
-}
-
-/// The folder that a path is in.
-pub fn parent(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

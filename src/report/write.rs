@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::staging::{Staging, behind_links, is_replaceable, parent};
+use super::places::{behind_links, descriptor, inherited, is_replaceable, parent};
+use super::staging::Staging;
 use crate::error::{Error, Result};
 
 /// Writes a file by way of a hidden one beside it, so that no half-written file is ever seen.
@@ -18,13 +19,17 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Whether a file can be written there: asked before a long run, not after it.
 ///
 /// # Errors
-/// The folder is not there or cannot be written to, or the path names a folder.
+/// The folder is not there or cannot be written to, or the path names a folder or a descriptor that is not open.
 pub fn check_writable(path: &Path) -> Result<()> {
     if path.is_dir() {
         let remedy = "give the path of a file in it";
         return Err(Error::file("write", path, "it is a folder", remedy));
     }
     let place = behind_links(path);
+    if let Some(number) = descriptor(&place) {
+        let remedy = "give -, or one that is open for writing";
+        return inherited(number).map(|_| ()).map_err(|e| Error::file("write", path, e, remedy));
+    }
     if !is_replaceable(&place) {
         return Ok(());
     }
