@@ -79,21 +79,32 @@ const UNORDERED: &str = "gives several tensors, and which comes first is not kno
 
 /// The modules that several of these layers are outputs of, without their places in the tuple.
 fn modules_without_order(layers: &[Layer]) -> Vec<&str> {
-    let mut modules: Vec<&str> = layers.iter().filter_map(Layer::without_order).collect();
+    distinct(layers.iter().filter_map(Layer::without_order).collect())
+}
+
+fn distinct(mut modules: Vec<&str>) -> Vec<&str> {
     modules.sort_unstable();
     modules.dedup();
     modules
 }
 
-/// Warns of layers that are numbered in the order in which they are computed.
+/// Warns of layers whose numbers are not known to be those in the tuple that their module gives.
 pub fn unordered(model: &Model, layers: &[Layer]) -> Option<Warning> {
-    let modules = modules_without_order(layers);
-    let text = format!(
-        "outputs of {} of {} are numbered (made0, made1) in the order in which they are computed, not in \
-         that of the tuple, which the archive does not hold",
-        few("layer", &modules),
-        model.path().display()
-    );
+    let (modules, how) = match model.is_trace() {
+        true => {
+            let several = layers.iter().filter_map(Layer::one_of_several).collect();
+            let how = "numbered in the order in which the trace uses them, which need not be that of the \
+                       tuple: script the model, or export it, to compare them";
+            (distinct(several), how)
+        }
+        false => {
+            let how = "numbered (made0, made1) in the order in which they are computed, not in that of the \
+                       tuple, which the archive does not hold";
+            (modules_without_order(layers), how)
+        }
+    };
+    let text =
+        format!("outputs of {} of {} are {how}", few("layer", &modules), model.path().display());
     (!modules.is_empty()).then(|| Warning::new("outputs-without-order", modules.join(", "), text))
 }
 

@@ -76,6 +76,12 @@ fn kind(file: &File) -> Option<Inside> {
     }
 }
 
+/// Whether an archive of TorchScript holds a trace, beside which the inputs are kept that it was made with.
+pub fn is_trace(file: &File) -> bool {
+    let zip = file.try_clone().ok().and_then(|file| ZipArchive::new(BufReader::new(file)).ok());
+    zip.is_some_and(|zip| zip.file_names().any(|name| name.ends_with("/traced_inputs.pkl")))
+}
+
 /// Judges an archive of TorchScript and loads it on the CPU. The operators are those that are not known to
 /// compute only; there are none unless it is trusted.
 ///

@@ -143,6 +143,15 @@ impl Layer {
         self.shape.get(self.axes.samples) == Some(&(samples as i64))
     }
 
+    /// The module that it is one of several outputs of, whatever tells their order.
+    pub fn one_of_several(&self) -> Option<&str> {
+        let (module, rest) = match self.call {
+            1 => element(&self.name),
+            _ => element(self.name.rsplit_once(':').map_or(&self.name, |(name, _)| name)),
+        };
+        rest.map(|_| module)
+    }
+
     /// The module that it is an output of, where its place in the tuple that the module gives is not known:
     /// `block` of `block:made0`.
     pub fn without_order(&self) -> Option<&str> {

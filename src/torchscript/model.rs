@@ -50,6 +50,7 @@ pub struct Model {
     /// What it was probed with, until it is prepared.
     pub(super) trial: Option<Tensor>,
     interface: Interface,
+    traced: bool,
     part: Option<String>,
     dtype: Option<&'static str>,
     /// The floats that it takes, where that is known.
@@ -78,9 +79,11 @@ impl Model {
             let fixed = interface.fixed_batch();
             return Self { fixed, ..Self::new(path, handle, vec![]) }.with_interface(interface);
         }
+        let traced = archive::is_trace(&file);
         let (handle, untrusted) = archive::load(path, file, trust)?;
         let floats = handle.float_kind();
-        Self { floats, ..Self::new(path, handle, untrusted) }.with_interface(Interface::default())
+        Self { floats, traced, ..Self::new(path, handle, untrusted) }
+            .with_interface(Interface::default())
     }
 
     fn new(path: &Path, handle: Handle, untrusted: Vec<String>) -> Self {
@@ -106,6 +109,7 @@ impl Model {
             draws: true,
             trial: None,
             interface: Interface::default(),
+            traced: false,
             part: None,
             dtype: None,
             floats: None,
@@ -165,6 +169,11 @@ impl Model {
     /// Whether the archive was frozen: it has no modules, and its layers are operator nodes.
     pub fn is_flat(&self) -> bool {
         self.handle.is_flat()
+    }
+
+    /// Whether it is a trace of TorchScript: its modules give the tensors that are used, in that order.
+    pub fn is_trace(&self) -> bool {
+        self.traced
     }
 
     /// Why the model runs without optimisation although it was asked for.

@@ -194,3 +194,18 @@ fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
     assert_eq!(said(None), "threads wait as OMP_WAIT_POLICY=passive says");
     assert_eq!(said(Some("active")), "threads wait as OMP_WAIT_POLICY=active says");
 }
+
+#[test]
+fn numbers_that_are_not_those_of_a_tuple_are_told() {
+    for (archive, modules, says) in [
+        ("orders.pt2", "late", "in the order in which they are computed"),
+        ("orders.pt", "both, cell, gated, late", "in the order in which the trace uses them"),
+    ] {
+        let report =
+            report(&format!("layers {{export/{archive}}} --input-size 6x4 --layers ** --json"));
+        let warnings = report["warnings"].as_array().unwrap();
+        let told = warnings.iter().find(|w| w["code"] == "outputs-without-order").unwrap();
+        assert_eq!(told["where"], modules, "{archive}");
+        assert!(told["text"].as_str().unwrap().contains(says), "{told}");
+    }
+}

@@ -415,7 +415,7 @@ def save_policy(cases: dict[str, Any], steps: Tensor) -> None:
 def save_orders(cases: dict[str, Any], steps: Tensor) -> None:
     torch.manual_seed(7)
     orders = Orders().eval().double()
-    case(cases, "orders", orders, steps)
+    case(cases, "orders", orders, steps, traced=True)
     case(cases, "orders_preserved", orders, steps, preserve_module_call_signature=("late", "second"))
     del cases["orders_preserved"]
 
