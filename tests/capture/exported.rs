@@ -197,11 +197,23 @@ fn it_has_the_layers_of_the_same_networks_torchscript() {
 
 #[test]
 fn modules_under_several_names_count_alike_in_all_archives() {
+    let archives = ["shared.pt", "shared_script.pt", "shared.pt2", "shared_strict.pt2"];
+    assert_are_those_of_hooks("shared", &archives);
+}
+
+#[test]
+fn modules_that_share_their_tensors_are_several() {
+    assert_are_those_of_hooks("tied", &["tied_script.pt", "tied.pt2"]);
+    assert_are_those_of_hooks("tied_strict", &["tied_strict.pt", "tied_strict.pt2"]);
+}
+
+/// Asserts that archives of a network have the layers that its hooks saw.
+fn assert_are_those_of_hooks(name: &str, archives: &[&str]) {
     let cases = cases();
-    let case = &cases["shared"];
+    let case = &cases[name];
     let golden = case["layers"].as_array().unwrap();
     let wanted: Vec<&str> = golden.iter().map(|layer| layer["name"].as_str().unwrap()).collect();
-    for archive in ["shared.pt", "shared_script.pt", "shared.pt2", "shared_strict.pt2"] {
+    for archive in archives {
         let (layers, all) = run(archive, &input(case), false);
         assert_eq!(names(&layers), wanted, "layers of {archive}");
         for ((layer, golden), (_, seen)) in layers.iter().zip(golden).zip(&all) {

@@ -299,7 +299,7 @@ fn add_nodes(
     }
     let calls = calls(&frames);
     let mut numbered = Numbered::new(&nodes, &frames, &known.names);
-    shared::rename(&mut frames, &known.held, &mut numbered);
+    shared::rename(&nodes, &mut frames, &known.held, &mut numbered);
     let taps = taps(&nodes, &frames, &calls, &names, &Orders::new(&nodes, signatures));
     let layers = add_layers(translator, &taps, known, &numbered)?;
     for ((node, frames), taps) in nodes.iter().zip(&frames).zip(&taps) {

@@ -1,13 +1,15 @@
 //! Names of modules that are registered more than once.
 //!
-//! A program says under which name a module was called. Modules of one class that hold the same tensors
-//! by the same names are one, whose name is the one that was registered first; so do the calls of
-//! TorchScript's modules count.
+//! A program says under which name a module was called. A strict export numbers modules: the number says
+//! which are one. Elsewhere, modules of one class and code that hold the same tensors by the same names
+//! are one, whose name is the one that was registered first; so do the calls of TorchScript's modules count.
 
 use std::collections::HashMap;
 
 use super::modules::Frame;
-use super::strict::Numbered;
+use super::program::each_name;
+use super::schema::Node;
+use super::strict::{self, Numbered};
 
 /// A weight and where its values lie: two names of one tensor lie in one place.
 pub struct Held {
@@ -29,8 +31,11 @@ impl Held {
 }
 
 /// Gives the calls of a module the name that it was registered with first.
-pub fn rename(frames: &mut [Vec<Frame>], held: &[Held], numbered: &mut Numbered) {
-    let first = First::new(frames, held);
+pub fn rename(nodes: &[Node], frames: &mut [Vec<Frame>], held: &[Held], numbered: &mut Numbered) {
+    let first = match frames.iter().flatten().any(|frame| strict::number(&frame.key).is_some()) {
+        true => First::own(held),
+        false => First::new(nodes, frames, held),
+    };
     for stack in frames {
         let (mut caller, mut called, mut named) = (None, String::new(), String::new());
         for frame in stack {
@@ -55,27 +60,79 @@ struct First {
 }
 
 impl First {
-    fn new(frames: &[Vec<Frame>], held: &[Held]) -> Self {
-        let classes: HashMap<&str, &str> =
-            frames.iter().flatten().map(|f| (f.path.as_str(), f.class.as_str())).collect();
-        let mut firsts: HashMap<Contents<'_>, Vec<&str>> = HashMap::new();
-        let mut paths = HashMap::new();
+    /// Each module by its own name.
+    fn own(held: &[Held]) -> Self {
+        let own = |(path, _): (&str, _)| (path.to_owned(), path.to_owned());
+        Self { paths: modules(held).into_iter().map(own).collect() }
+    }
+
+    fn new(nodes: &[Node], frames: &[Vec<Frame>], held: &[Held]) -> Self {
+        let mut alike: HashMap<Contents<'_>, Vec<&str>> = HashMap::new();
         for (path, contents) in modules(held) {
-            let count = contents.len();
-            let same = firsts.entry(contents).or_default();
-            let is_one = |other: &&&str| match (classes.get(path), classes.get(**other)) {
-                (Some(one), Some(other)) => one == other,
-                // A weight alone may be that of an embedding and of a linear layer.
-                _ => count > 1,
-            };
-            let name = same.iter().find(is_one).map_or(path, |other| *other);
-            if name == path {
-                same.push(path);
+            alike.entry(contents).or_default().push(path);
+        }
+        let mut paths = HashMap::new();
+        for (contents, same) in alike {
+            for (path, name) in settled(&same, contents.len(), nodes, frames) {
+                paths.insert(path.to_owned(), name.to_owned());
             }
-            paths.insert(path.to_owned(), name.to_owned());
         }
         Self { paths }
     }
+}
+
+/// Names modules that hold the same tensors, `count` of them: those whose code differs are several.
+fn settled<'p>(
+    same: &[&'p str],
+    count: usize,
+    nodes: &[Node],
+    frames: &[Vec<Frame>],
+) -> Vec<(&'p str, &'p str)> {
+    if let [path] = same {
+        return vec![(path, path)];
+    }
+    let mut firsts: HashMap<Vec<String>, &str> = HashMap::new();
+    let mut named = vec![];
+    for path in same {
+        let code = code(path, nodes, frames);
+        if !code.is_empty() {
+            named.push((*path, *firsts.entry(code).or_insert(path)));
+        }
+    }
+    // A weight alone may be that of an embedding and of a linear layer.
+    let is_called = named.first().is_some_and(|(path, _)| *path == same[0]);
+    if firsts.len() == 1 && (is_called || count > 1) {
+        named.iter_mut().for_each(|(_, name)| *name = same[0]);
+    }
+    named
+}
+
+/// What the first call of a module runs: classes, operators and what these are given but tensors.
+fn code(path: &str, nodes: &[Node], frames: &[Vec<Frame>]) -> Vec<String> {
+    let mut code = vec![];
+    let mut first = None;
+    for (node, stack) in nodes.iter().zip(frames) {
+        let Some(depth) = stack.iter().position(|frame| frame.path == path) else { continue };
+        if *first.get_or_insert(&stack[depth].key) != &stack[depth].key {
+            continue;
+        }
+        code.push(stack[depth].class.clone());
+        for inner in &stack[depth + 1..] {
+            code.push(format!(
+                "{} {}",
+                below(&inner.path, path).unwrap_or(&inner.path),
+                inner.class
+            ));
+        }
+        code.push(node.target.clone());
+        for input in &node.inputs {
+            let mut is_constant = true;
+            each_name(&input.arg, &mut |_| is_constant = false);
+            let given = if is_constant { format!("{:?}", input.arg) } else { String::new() };
+            code.push(format!("{} {given}", input.name));
+        }
+    }
+    code
 }
 
 /// The tensors of a module, by their names below it.

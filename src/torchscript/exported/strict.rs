@@ -45,7 +45,37 @@ impl Numbered {
                 });
             }
         }
+        numbered.settle(frames);
         numbered
+    }
+
+    /// Takes back what several modules are called, or one by a weight that may be another's alone: a name
+    /// is that of the module that is called by it.
+    fn settle(&mut self, frames: &[Vec<Frame>]) {
+        let mut paths: HashMap<&str, Vec<&str>> = HashMap::new();
+        for frame in frames.iter().flatten() {
+            let Some(number) = number(&frame.key) else { continue };
+            let known = paths.entry(number).or_default();
+            if !known.contains(&frame.path.as_str()) {
+                known.push(&frame.path);
+            }
+        }
+        let mut claims: HashMap<String, usize> = HashMap::new();
+        for owner in self.owners.values() {
+            *claims.entry(owner.clone()).or_default() += 1;
+        }
+        let taken = &self.taken;
+        self.owners.retain(|number, owner| {
+            let paths = paths.get(number.as_str()).map_or(&[][..], Vec::as_slice);
+            let is_sure = claims[owner] == 1 && taken.get(number).is_some_and(|all| all.len() > 1);
+            if paths.contains(&owner.as_str()) || is_sure {
+                return true;
+            }
+            if let [first, _, ..] = paths {
+                (*first).clone_into(owner);
+            }
+            paths.len() > 1
+        });
     }
 
     fn take(&mut self, stack: &[Frame], weight: &str) {
@@ -94,7 +124,7 @@ impl Numbered {
 }
 
 /// The number of a module in a key.
-fn number(key: &str) -> Option<&str> {
+pub fn number(key: &str) -> Option<&str> {
     let number = key.split('@').next()?;
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
 }

@@ -1,5 +1,6 @@
 #include "shared.h"
 
+#include <algorithm>
 #include <sstream>
 
 namespace repsim {
@@ -32,30 +33,63 @@ std::string place_of(const at::Tensor& tensor) {
   return text.str();
 }
 
+// Whether a value is numbers, flags and texts.
+bool is_plain(const c10::IValue& value) {
+  if (value.isTuple()) {
+    const auto& parts = value.toTupleRef().elements();
+    return std::all_of(parts.begin(), parts.end(), is_plain);
+  }
+  return value.isNone() || value.isBool() || value.isInt() || value.isDouble() || value.isString() ||
+         value.isIntList() || value.isDoubleList() || value.isBoolList();
+}
+
 }  // namespace
 
-SharedNames::SharedNames(const Module& root) { note(root, ""); }
+SharedNames::SharedNames(const Module& root) {
+  note(root, "");
+  for (const auto& [key, same] : alike_) settle(same);
+}
 
-// Returns the names and places of a module's tensors, those of its children included.
-std::vector<std::string> SharedNames::note(const Module& module, const std::string& path) {
-  std::vector<std::string> tensors;
+// Returns what a module holds: its tensors' names and places, its plain attributes, and its children's.
+SharedNames::Contents SharedNames::note(const Module& module, const std::string& path) {
+  Contents contents;
   const auto type = module.type();
   for (size_t slot = 0; slot < type->numAttributes(); slot++) {
     const auto value = module._ivalue()->getSlot(slot);
     const auto& name = type->getAttributeName(slot);
+    std::ostringstream line;
     if (value.isModule()) {
-      for (const auto& inner : note(Module(value.toModule()), below(path, name)))
-        tensors.push_back(name + "." + inner);
+      const Module child(value.toModule());
+      const auto inner = note(child, below(path, name));
+      contents.has_tensors |= inner.has_tensors;
+      contents.text += name + " " + class_of(child) + "{\n" + inner.text + "}\n";
     } else if (value.isTensor() && value.toTensor().defined() && value.toTensor().has_storage() &&
                value.toTensor().numel() > 0) {
-      tensors.push_back(name + " " + place_of(value.toTensor()));
+      contents.has_tensors = true;
+      contents.text += name + " " + place_of(value.toTensor()) + "\n";
+    } else if (is_plain(value)) {
+      line << name << " " << value << "\n";
+      contents.text += line.str();
     }
   }
-  if (tensors.empty()) return tensors;
-  std::string key = class_of(module);
-  for (const auto& tensor : tensors) key += "\n" + tensor;
-  names_.emplace(object_of(module), first_.emplace(key, path).first->second);
-  return tensors;
+  if (contents.has_tensors) alike_[class_of(module) + "\n" + contents.text].push_back({path, module});
+  return contents;
+}
+
+// Names modules that hold the same. A script compiles one module that has two names to one type, and
+// layers whose constants differ to several. A trace gives each name a type, and code to one name of a
+// module only.
+void SharedNames::settle(const std::vector<Named>& same) {
+  std::unordered_map<const void*, std::string> first;
+  std::unordered_set<const void*> with_code;
+  for (const auto& [path, module] : same) {
+    const auto type = module.type();
+    first.emplace(type.get(), path);
+    if (!type->methods().empty()) with_code.insert(type.get());
+  }
+  const bool is_one = with_code.size() <= 1;
+  for (const auto& [path, module] : same)
+    names_.emplace(object_of(module), is_one ? same[0].path : first.at(module.type().get()));
 }
 
 const std::string& SharedNames::of(const Module& module, const std::string& path) const {

@@ -9,8 +9,9 @@
 
 namespace repsim {
 
-// Modules of one class that hold the same tensors by the same names are one, whose name is the one that
-// was registered first. An archive keeps them as several: it knows that their tensors are the same.
+// Modules of one class that hold the same tensors, attributes and children by the same names are one, whose
+// name is the one that was registered first: an archive keeps them as several. Those whose code differs
+// are several, as are two that a trace calls, which share their tensors only.
 class SharedNames {
  public:
   explicit SharedNames(const torch::jit::Module& root);
@@ -20,10 +21,20 @@ class SharedNames {
   bool holds_tensors(const torch::jit::Module& module) const;
 
  private:
-  std::vector<std::string> note(const torch::jit::Module& module, const std::string& path);
+  struct Contents {
+    std::string text;
+    bool has_tensors = false;
+  };
+  struct Named {
+    std::string path;
+    torch::jit::Module module;
+  };
+
+  Contents note(const torch::jit::Module& module, const std::string& path);
+  void settle(const std::vector<Named>& same);
 
   std::unordered_map<const c10::ivalue::Object*, std::string> names_;
-  std::unordered_map<std::string, std::string> first_;  // by class and tensors
+  std::unordered_map<std::string, std::vector<Named>> alike_;  // by class and contents
 };
 
 // A module without tensors that has several names runs under one of them only in a trace: the last

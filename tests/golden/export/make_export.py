@@ -281,6 +281,42 @@ class Shared(nn.Module):
         return self.tied(self.enc(self.dec(self.enc(x))))
 
 
+class Residual(nn.Module):
+    """A linear layer and an activation behind which its input is added."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.act(self.lin(x))
+
+
+class Tied(nn.Module):
+    """Modules that are not one: blocks around one layer, convolutions and layers that share their tensors,
+    called in another order than they were registered in."""
+
+    def __init__(self, alike: bool) -> None:
+        super().__init__()
+        self.b1 = Residual(nn.ReLU())
+        self.b2 = Residual(nn.Tanh())
+        self.b2.lin = self.b1.lin
+        self.near = nn.Conv1d(1, 2, 3, padding=1)
+        self.far = nn.Conv1d(1, 2, 3, padding=2, dilation=2)
+        self.far.weight, self.far.bias = self.near.weight, self.near.bias
+        self.last = nn.Linear(8, 4)
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+        if alike:
+            self.b.weight, self.b.bias = self.a.weight, self.a.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.b1(self.b2(x))[:, None]
+        x = self.last((self.far(x) * self.near(x)).flatten(1))
+        return self.a(torch.tanh(self.b(x)))
+
+
 def unshared(model: nn.Module) -> nn.Module:
     """A copy in which each name of a module without tensors is a module of its own: what a forward hook
     on each of these names would see, if it could tell where it was called."""
@@ -420,6 +456,17 @@ def save_orders(cases: dict[str, Any], steps: Tensor) -> None:
     del cases["orders_preserved"]
 
 
+def save_tied(cases: dict[str, Any], batch: Tensor) -> None:
+    """A script and a program that is not strict hold the same for two layers that are alike as for two names
+    of one, hence no such layers."""
+    plain = Tied(alike=False).eval().double()
+    save_archive(torch.jit.script(plain), FOLDER / "tied_script.pt")
+    case(cases, "tied", plain, batch)
+    alike = Tied(alike=True).eval().double()
+    case(cases, "tied_strict", alike, batch, strict=True)
+    save_archive(torch.jit.trace(alike, batch, check_trace=False), FOLDER / "tied_strict.pt")
+
+
 def main() -> None:
     torch.manual_seed(0)
     images = torch.randn(3, 3, 16, 16, dtype=torch.float64)
@@ -488,6 +535,8 @@ def main() -> None:
     cases["shared"] |= record(unshared(shared), steps[:, 0])
     del cases["shared_strict"]
     save_orders(cases, steps)
+    torch.manual_seed(7)
+    save_tied(cases, steps[:, 0])
     (FOLDER / "cases.json").write_text(json.dumps(cases) + "\n")
 
 
