@@ -37,7 +37,20 @@ fn main() -> ExitCode {
     }
     native::keep_memory();
     native::guard_exit::<{ FAILED as i32 }>();
-    let code = run(std::env::args_os());
+    let code = on_a_large_stack();
     native::ended();
     code
+}
+
+/// Bytes of the stack: libtorch follows the operators of a model by calling itself.
+const STACK: usize = 512 << 20;
+
+/// Runs the command line on a thread of its own, or here where none can be had.
+fn on_a_large_stack() -> ExitCode {
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(|| run(std::env::args_os()));
+    match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) => ExitCode::from(FAILED),
+        Err(_) => run(std::env::args_os()),
+    }
 }

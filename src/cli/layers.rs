@@ -12,7 +12,7 @@ use super::limits;
 use super::output::{self, Messages};
 use super::told;
 use super::trial::{Trial, Tried};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible};
 use crate::report::layers::{
     Fused, LayersReport, LayersResults, LayersSettings, NoTensor, WantedInput,
 };
@@ -175,7 +175,7 @@ fn takes(inputs: &[WantedInput]) -> Option<String> {
         matches!(inputs, [WantedInput { dtype: None, type_name, .. }] if type_name == "Tensor");
     let one = |input: &WantedInput| {
         let optional = if input.optional { ", optional" } else { "" };
-        format!("{} ({}{optional})", input.name, input.type_text())
+        format!("{} ({}{optional})", visible(&input.name), input.type_text())
     };
     (!plain && !inputs.is_empty()).then(|| inputs.iter().map(one).collect::<Vec<_>>().join(", "))
 }

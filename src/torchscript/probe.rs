@@ -38,9 +38,10 @@ impl Model {
         self.free_batch(input);
         let samples = input.size().first().copied().unwrap_or(1);
         let mut found = self.probe_fitted(&self.fitted(input));
-        let may_be = found.as_ref().err().is_some_and(may_be_of_the_batch);
-        if may_be && self.fixed.is_none() && samples > 1 {
-            self.fixed = Some(1);
+        let may_be = found.as_ref().err().filter(|error| may_be_of_the_batch(error));
+        let size = may_be.map(|error| size_of_state(error).unwrap_or(1));
+        if let Some(size) = size.filter(|&size| self.fixed.is_none() && samples != size) {
+            self.fixed = Some(size);
             match self.probe_fitted(&self.fitted(input)) {
                 Ok(layers) => found = Ok(layers),
                 Err(_) => self.fixed = None,
@@ -167,7 +168,11 @@ impl Model {
                 one.iter().map(|h| (h.tap, h.call)).eq(other.iter().map(|h| (h.tap, h.call)));
             same.then(|| one.iter().zip(other).map(|(a, b)| a.differs(b)).collect())
         };
-        let Ok(alone) = self.hear_along(&of_the_first(input), 1, along) else { return found };
+        // Larger samples beside the first, so that the largest of the batch is another; ids have no larger
+        // ones.
+        let larger = self.hear_along(&of_the_first(input, 2.0), 1, along);
+        let alone = larger.or_else(|_| self.hear_along(&of_the_first(input, 1.0), 1, along));
+        let Ok(alone) = alone else { return found };
         match apart(before, &alone) {
             Some(any) if any.iter().any(|&differs| differs) => {}
             _ => return found,
@@ -257,19 +262,28 @@ fn may_be_of_the_batch(error: &Error) -> bool {
     matches!(error, Error::Model { detail, .. } if !detail.contains("index out of range"))
 }
 
+/// How many samples the state is of that a recurrent layer begins with, where an error says so.
+fn size_of_state(error: &Error) -> Option<i64> {
+    let Error::Model { detail, .. } = error else { return None };
+    let (_, rest) = detail.split_once("begins with a state of ")?;
+    rest.split(' ').next()?.parse().ok().filter(|&size| size > 0)
+}
+
 /// The samples with the first of them once more behind them.
 fn one_more(samples: &Tensor) -> Result<Tensor> {
     Tensor::f_cat(&[samples, &samples.narrow(0, 0, 1)], 0)
         .map_err(|error| tensors::torch_error("repeat a sample", &error))
 }
 
-/// As many samples as before, each the first, in the same memory layout: random numbers are drawn in
-/// the order of the memory.
-fn of_the_first(input: &Tensor) -> Tensor {
+/// As many samples as before, the first and multiples of it, in the same memory layout: random numbers are
+/// drawn in the order of the memory.
+fn of_the_first(input: &Tensor, multiple: f64) -> Tensor {
     match input.size().first() {
         Some(&samples) if samples > 1 => {
+            let first = input.narrow(0, 0, 1);
             let mut same = input.empty_like();
-            same.copy_(&input.narrow(0, 0, 1).expand_as(input));
+            same.copy_(&(&first * multiple).expand_as(input));
+            same.narrow(0, 0, 1).copy_(&first);
             same
         }
         _ => input.shallow_clone(),

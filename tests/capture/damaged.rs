@@ -86,6 +86,27 @@ fn an_unchanged_copy_is_loaded() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_weight_is_told() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("flipped.pt2");
+    let mut archive = ZipWriter::new(File::create(&path).unwrap());
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let members = members();
+    for (name, bytes) in &members {
+        archive.start_file(name.as_str(), stored).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap();
+    let (_, weight) = members.iter().find(|(name, _)| name.contains("/weights/weight_")).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(weight.len()).position(|window| window == weight).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let text = Model::load(&path, false).err().expect("it was loaded").to_string();
+    assert!(text.contains("weight_") && text.contains("damaged"), "{text}");
+}
+
+#[test]
 fn sizes_that_do_not_fit_the_weights_are_told() {
     let huge = json!([{"as_int": 1_i64 << 40}, {"as_int": 8}]);
     assert_says(&weight(|meta| meta["sizes"] = huge), "fc.weight");

@@ -382,3 +382,36 @@ fn a_network_that_keeps_lists_is_not_cut() {
         &["layer net.conv", "the model changes net.seen as it runs"],
     );
 }
+
+#[test]
+fn recurrent_layers_keep_to_the_samples_of_their_states() {
+    let goldens: Value =
+        serde_json::from_str(&fs::read_to_string(path("states/states.json")).unwrap()).unwrap();
+    for (archive, golden, layer) in [
+        ("policy.pt2", "policy", "memory:0"),
+        ("policy.pt", "policy", "memory:0"),
+        ("four.pt", "four", "memory"),
+    ] {
+        let line =
+            format!("cka {{states/{archive}}} {{states/{archive}}} --data {{states/input.npy}}");
+        let line = format!("{line} --preprocess raw --layers {layer} --layers-b actor");
+        let (found, wanted) = (matrix(&report(&line), "cka")[0][0], &goldens[golden]);
+        assert!(
+            (found - wanted.as_f64().unwrap()).abs() < 1e-6,
+            "{archive}: {found}, not {wanted}"
+        );
+        // Nor in batches that the state is not of.
+        let odd = matrix(&report(&format!("{line} --batch-size 3")), "cka")[0][0];
+        assert!((found - odd).abs() < 1e-6, "{archive}: {found}, in threes {odd}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_divided_by_its_largest_value_is_told() {
+    let run = done("layers {states/most.pt} --input-size 6");
+    assert!(
+        run.stderr.contains("the values of 2 layers (act, last) depend on which samples"),
+        "{}",
+        run.stderr
+    );
+}

@@ -61,6 +61,7 @@ pub fn path(name: &str) -> PathBuf {
             "saliency/",
             "sigmoids/",
             "similarity/",
+            "states/",
             "stitching/",
             "weights/",
         ]

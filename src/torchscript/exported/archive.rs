@@ -184,8 +184,12 @@ fn read_member(
     }
     files::check_packed(file.compressed_size(), size)?;
     let mut bytes = files::reserved(size as usize)?;
-    let read = (&mut file).take(size).read_to_end(&mut bytes);
-    read.map(|_| bytes).map_err(|e| format!("cannot be read: {e}"))
+    // One more than there are: the checksum is looked at where the member ends.
+    match (&mut file).take(size + 1).read_to_end(&mut bytes) {
+        Ok(read) if read as u64 == size => Ok(bytes),
+        Ok(_) => Err("has another size than its header says".to_owned()),
+        Err(error) => Err(format!("is damaged: {error}")),
+    }
 }
 
 /// Where a tensor lies in its storage, in elements.

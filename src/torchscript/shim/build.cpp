@@ -7,6 +7,7 @@
 
 #include "allowed.h"
 #include "model.h"
+#include "recurrent.h"
 
 using namespace torch::jit;
 using repsim::guarded;
@@ -342,6 +343,7 @@ repsim_model* repsim_build_finish(repsim_builder* builder, const int64_t* values
     std::vector<Value*> outputs;
     for (size_t i = 0; i < count; i++) outputs.push_back(builder->at(values[i]));
     graph->registerOutput(count == 1 ? outputs[0] : builder->insert(graph->createTuple(outputs)));
+    repsim::hold_states(graph->block());
     graph->lint();
     const c10::QualifiedName name(*builder->root.type()->name(), "forward");
     builder->root.type()->addMethod(builder->unit->create_function(name, graph));

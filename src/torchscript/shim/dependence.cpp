@@ -24,9 +24,11 @@ bool is_random(const Node* node) {
   return handle && handle->hasTag(at::Tag::nondeterministic_seeded);
 }
 
+// `_native_batch_norm_legit_no_training` takes the running statistics, whatever else is given.
 bool is_batch_norm(const Node* node) {
   const std::string name = node->kind().toUnqualString();
-  return name.find("batch_norm") != std::string::npos && name.find("backward") == std::string::npos;
+  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+  return has("batch_norm") && !has("backward") && !has("no_training");
 }
 
 // One operator that stands for all submodules of an attention or encoder layer.

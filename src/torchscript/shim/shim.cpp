@@ -28,6 +28,7 @@
 #include "names.h"
 #include "outputs.h"
 #include "prints.h"
+#include "recurrent.h"
 #include "tail.h"
 #include "types.h"
 
@@ -248,6 +249,7 @@ repsim_model* repsim_load(const repsim_bytes* bytes, const char* names, int trus
     repsim::join_forks(model->tapped);
     repsim::Tapper tapper(*model->tapped, model->module);
     tapper.run();
+    repsim::hold_states(model->tapped->block());
     repsim::place_devices(model->tapped->block(), at::kCPU);
     model->tapped->lint();
     model->layers = std::move(tapper.layers);
