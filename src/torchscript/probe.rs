@@ -168,11 +168,7 @@ impl Model {
                 one.iter().map(|h| (h.tap, h.call)).eq(other.iter().map(|h| (h.tap, h.call)));
             same.then(|| one.iter().zip(other).map(|(a, b)| a.differs(b)).collect())
         };
-        // Larger samples beside the first, so that the largest of the batch is another; ids have no larger
-        // ones.
-        let larger = self.hear_along(&of_the_first(input, 2.0), 1, along);
-        let alone = larger.or_else(|_| self.hear_along(&of_the_first(input, 1.0), 1, along));
-        let Ok(alone) = alone else { return found };
+        let Ok(alone) = self.hear_along(&of_the_first(input), 1, along) else { return found };
         match apart(before, &alone) {
             Some(any) if any.iter().any(|&differs| differs) => {}
             _ => return found,
@@ -275,15 +271,13 @@ fn one_more(samples: &Tensor) -> Result<Tensor> {
         .map_err(|error| tensors::torch_error("repeat a sample", &error))
 }
 
-/// As many samples as before, the first and multiples of it, in the same memory layout: random numbers are
-/// drawn in the order of the memory.
-fn of_the_first(input: &Tensor, multiple: f64) -> Tensor {
+/// As many samples as before, each the first, in the same memory layout: random numbers are drawn in
+/// the order of the memory.
+fn of_the_first(input: &Tensor) -> Tensor {
     match input.size().first() {
         Some(&samples) if samples > 1 => {
-            let first = input.narrow(0, 0, 1);
             let mut same = input.empty_like();
-            same.copy_(&(&first * multiple).expand_as(input));
-            same.narrow(0, 0, 1).copy_(&first);
+            same.copy_(&input.narrow(0, 0, 1).expand_as(input));
             same
         }
         _ => input.shallow_clone(),

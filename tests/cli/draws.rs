@@ -405,13 +405,3 @@ fn recurrent_layers_keep_to_the_samples_of_their_states() {
         assert!((found - odd).abs() < 1e-6, "{archive}: {found}, in threes {odd}");
     }
 }
-
-#[test]
-fn a_batch_that_is_divided_by_its_largest_value_is_told() {
-    let run = done("layers {states/most.pt} --input-size 6");
-    assert!(
-        run.stderr.contains("the values of 2 layers (act, last) depend on which samples"),
-        "{}",
-        run.stderr
-    );
-}

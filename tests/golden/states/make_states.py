@@ -1,4 +1,4 @@
-"""Makes the goldens of recurrent layers that are given their first states, and of a batch that is divided.
+"""Makes the goldens of recurrent layers that are given their first states.
 
     python make_states.py
 
@@ -8,7 +8,6 @@ Everything is written beside this script. `input.npy` holds the samples.
   writes them. `four.pt` (traced): a GRU that begins with a state of four samples, all the same.
 * `states.json`: for each the unbiased linear CKA (float64) of what a forward hook on the recurrent layer
   showed with the output of `actor`, the buffers as they were saved before each sample.
-* `most.pt` (scripted): divides by the largest value of the batch.
 """
 
 import copy
@@ -53,18 +52,6 @@ class Four(nn.Module):
         return self.actor(out.squeeze(1))
 
 
-class Most(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc = nn.Linear(6, 5)
-        self.act = nn.Identity()
-        self.last = nn.Linear(5, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.fc(x)
-        return self.last(self.act(x / x.abs().max()))
-
-
 def gram(rows: Tensor) -> np.ndarray:
     rows = rows.reshape(len(rows), -1).double().numpy()
     gram = rows @ rows.T
@@ -97,7 +84,7 @@ def main() -> None:
     torch.set_num_threads(1)
     samples = torch.randn(10, 6)
     np.save(FOLDER / "input.npy", samples.numpy())
-    policy, four, most = Policy().eval(), Four().eval(), Most().eval()
+    policy, four = Policy().eval(), Four().eval()
     one = samples[:1]
     save_program(torch.export.export(copy.deepcopy(policy), (one,)), FOLDER / "policy.pt2")
     traced = torch.jit.trace(copy.deepcopy(policy), one, check_trace=False)
@@ -106,7 +93,6 @@ def main() -> None:
     traced.cell.copy_(policy.cell)
     save_archive(traced, FOLDER / "policy.pt")
     save_archive(torch.jit.trace(four, samples[:4]), FOLDER / "four.pt")
-    save_archive(torch.jit.script(most), FOLDER / "most.pt")
     alone = copy.deepcopy(four)
     alone.first = four.first[:, :1].contiguous()
     found = {"policy": seen(policy, samples), "four": seen(alone, samples)}
