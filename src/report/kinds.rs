@@ -1,11 +1,10 @@
 //! The kinds of reports, each declared once.
 //!
-//! From a line here come the variant of [`AnyReport`], the kind's name, its checked-in JSON Schema and how
-//! it is read. What else a kind needs is a trait that [`with_report!`] asks its type for: its values in
+//! From a line here, with type, name and version, come the variant of [`AnyReport`], the checked-in JSON
+//! Schema and how it is read. What else a kind needs is a trait that [`with_report!`] asks its type for: its values in
 //! `check` and its section of the page. A kind without one of them does not compile.
 
-use schemars::{JsonSchema, Schema, schema_for};
-use serde::de::DeserializeOwned;
+use schemars::{Schema, schema_for};
 use serde_json::Value;
 
 use super::cka::CkaReport;
@@ -19,20 +18,12 @@ use super::saliency::SaliencyReport;
 use super::sensitivity::SensitivityReport;
 use super::stitch::StitchReport;
 
-/// A kind of report.
-pub trait Kind: DeserializeOwned + JsonSchema {
-    /// The name of its schema, which is that of the command that makes such reports.
-    const NAME: &'static str;
-    /// The version of its schema, which changes when a field changes its meaning or goes.
-    const VERSION: u32 = 1;
-}
-
 /// What is known of a kind of report without having one.
 #[derive(Debug, Clone, Copy)]
 pub struct KindInfo {
-    /// The name of its schema.
+    /// The name of its schema, which is that of the command that makes such reports.
     pub name: &'static str,
-    /// The version of its schema.
+    /// The version of its schema, which changes when a field changes its meaning or goes.
     pub version: u32,
     /// Its JSON Schema as checked in.
     pub schema: &'static str,
@@ -41,7 +32,7 @@ pub struct KindInfo {
 }
 
 macro_rules! kinds {
-    ($($variant:ident $report:ty, $name:literal;)*) => {
+    ($($variant:ident $report:ty, $name:literal, $version:literal;)*) => {
         kinds! { @with ($) $($variant)* }
 
         /// A report of any kind.
@@ -53,15 +44,11 @@ macro_rules! kinds {
             )*
         }
 
-        $(impl Kind for $report {
-            const NAME: &'static str = $name;
-        })*
-
         /// All kinds of reports.
         pub const KINDS: &[KindInfo] = &[
             $(KindInfo {
-                name: <$report as Kind>::NAME,
-                version: <$report as Kind>::VERSION,
+                name: $name,
+                version: $version,
                 schema: include_str!(concat!("schemas/", $name, ".schema.json")),
                 of_type: || schema_for!($report),
             },)*
@@ -98,14 +85,14 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Cka CkaReport, "cka";
-    Compare CompareReport, "compare";
-    Distance DistanceReport, "distance";
-    Fid FidReport, "fid";
-    Layers LayersReport, "layers";
-    Maps MapsReport, "maps";
-    Platonic PlatonicReport, "platonic";
-    Saliency SaliencyReport, "saliency";
-    Sensitivity SensitivityReport, "sensitivity";
-    Stitch StitchReport, "stitch";
+    Cka CkaReport, "cka", 1;
+    Compare CompareReport, "compare", 1;
+    Distance DistanceReport, "distance", 1;
+    Fid FidReport, "fid", 1;
+    Layers LayersReport, "layers", 1;
+    Maps MapsReport, "maps", 1;
+    Platonic PlatonicReport, "platonic", 1;
+    Saliency SaliencyReport, "saliency", 1;
+    Sensitivity SensitivityReport, "sensitivity", 1;
+    Stitch StitchReport, "stitch", 1;
 }

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use accuracy::ModelAccuracy;
 pub use hidden::end as remove_hidden;
 pub(crate) use kinds::with_report;
-pub use kinds::{AnyReport, KINDS, Kind, KindInfo};
+pub use kinds::{AnyReport, KINDS, KindInfo};
 pub use number::Number;
 pub use pictures::PictureFile;
 pub use places::{behind_links, descriptor, is_replaceable, parent};

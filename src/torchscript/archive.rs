@@ -26,8 +26,11 @@ const STACK: usize = 128 << 20;
 /// The archives that hold models which can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Archive {
-    /// Of TorchScript: `torch.jit.save`.
-    TorchScript,
+    /// Of TorchScript: `torch.jit.save`. Beside a trace the inputs are kept that it was made with.
+    TorchScript {
+        /// Whether it is a trace.
+        traced: bool,
+    },
     /// Of `torch.export`: `torch.export.save`.
     Exported,
 }
@@ -67,19 +70,16 @@ fn kind(file: &File) -> Option<Inside> {
     let root = zip.file_names().next()?.split_once('/')?.0;
     let has = |name: &str| names.contains(format!("{root}/{name}").as_str());
     match () {
-        () if has("constants.pkl") => Some(Inside::Program(Archive::TorchScript)),
+        () if has("constants.pkl") => {
+            let traced = has("traced_inputs.pkl");
+            Some(Inside::Program(Archive::TorchScript { traced }))
+        }
         () if has("archive_format") || has("models/model.json") => {
             Some(Inside::Program(Archive::Exported))
         }
         () if has("data.pkl") => Some(Inside::Pickle),
         () => None,
     }
-}
-
-/// Whether an archive of TorchScript holds a trace, beside which the inputs are kept that it was made with.
-pub fn is_trace(file: &File) -> bool {
-    let zip = file.try_clone().ok().and_then(|file| ZipArchive::new(BufReader::new(file)).ok());
-    zip.is_some_and(|zip| zip.file_names().any(|name| name.ends_with("/traced_inputs.pkl")))
 }
 
 /// Judges an archive of TorchScript and loads it on the CPU. The operators are those that are not known to

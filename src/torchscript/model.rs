@@ -74,12 +74,11 @@ impl Model {
     pub fn load(path: impl AsRef<Path>, trust: bool) -> Result<Self> {
         let path = path.as_ref();
         let (kind, file) = archive::open(path)?;
-        if kind == Archive::Exported {
+        let Archive::TorchScript { traced } = kind else {
             let (handle, interface) = exported::load(path)?;
             let fixed = interface.fixed_batch();
             return Self { fixed, ..Self::new(path, handle, vec![]) }.with_interface(interface);
-        }
-        let traced = archive::is_trace(&file);
+        };
         let (handle, untrusted) = archive::load(path, file, trust)?;
         let floats = handle.float_kind();
         Self { floats, traced, ..Self::new(path, handle, untrusted) }

@@ -12,19 +12,19 @@ use crate::golden::{Seen, execution};
 
 /// Shares of a layer's values that sums in another order may make, in the type it is computed in: a
 /// few units of float64's last place, and of the 8 or 11 bits of the short types.
-const EXACT: f64 = 1e-11;
+pub const EXACT: f64 = 1e-11;
 const HALF: f64 = 4.0 / 2048.0;
 const BFLOAT16: f64 = 4.0 / 256.0;
 
-fn path(name: &str) -> PathBuf {
+pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/export").join(name)
 }
 
-fn cases() -> Value {
+pub fn cases() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path("cases.json")).unwrap()).unwrap()
 }
 
-fn input(case: &Value) -> Tensor {
+pub fn input(case: &Value) -> Tensor {
     let given = &case["input"];
     let values: Vec<f64> =
         given["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
@@ -39,12 +39,12 @@ fn input(case: &Value) -> Tensor {
     Tensor::from_slice(&values).view(shape.as_slice()).to_kind(kind)
 }
 
-fn names(layers: &[Layer]) -> Vec<&str> {
+pub fn names(layers: &[Layer]) -> Vec<&str> {
     layers.iter().map(|layer| layer.name.as_str()).collect()
 }
 
 /// What a run shows of each layer.
-fn run(name: &str, input: &Tensor, optimize: bool) -> (Vec<Layer>, Vec<(String, Seen)>) {
+pub fn run(name: &str, input: &Tensor, optimize: bool) -> (Vec<Layer>, Vec<(String, Seen)>) {
     let mut model = Model::load(path(name), false).unwrap();
     let layers = model.probe(input).unwrap();
     model.prepare(&layers, &execution(optimize)).unwrap();
@@ -97,7 +97,7 @@ fn expected(case: &Value) -> Vec<Golden<'_>> {
 }
 
 #[track_caller]
-fn assert_is(seen: &Seen, golden: &Value, share: f64, what: &str) {
+pub fn assert_is(seen: &Seen, golden: &Value, share: f64, what: &str) {
     let shape: Vec<usize> =
         golden["shape"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as usize).collect();
     assert_eq!(seen.shape, shape, "shape of {what}");
@@ -335,166 +335,6 @@ fn a_model_that_changes_itself_begins_each_run_with_what_was_saved() {
             found.assert_near(&wanted, EXACT, name);
             assert_eq!(run() == found, !keep, "a second pass");
         }
-    }
-}
-
-#[test]
-fn each_tensor_of_a_tuple_is_a_layer() {
-    let cases = cases();
-    let case = &cases["tuples"];
-    let mut expected = vec![];
-    for module in case["layers"].as_array().unwrap() {
-        let name = module["name"].as_str().unwrap();
-        let (path, call) =
-            name.split_once(':').map_or((name, ""), |_| name.split_at(name.len() - 2));
-        match module.get("elements") {
-            None => expected.push((name.to_owned(), module)),
-            Some(elements) => {
-                for (place, values) in elements.as_array().unwrap().iter().enumerate() {
-                    expected.push((format!("{path}:{place}{call}"), values));
-                }
-            }
-        }
-    }
-    for optimize in [false, true] {
-        let (layers, all) = run("tuples.pt", &input(case), optimize);
-        let wanted: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names(&layers), wanted);
-        assert!(wanted.contains(&"rnn:2") && wanted.contains(&"halves:1:2"), "{wanted:?}");
-        for ((name, golden), (_, seen)) in expected.iter().zip(&all) {
-            assert_is(seen, golden, EXACT, name);
-        }
-        let chosen = |pattern: &str| {
-            let selection = repsim::torchscript::Selection::new(&[pattern]).unwrap();
-            selection.choose(&layers, Path::new("tuples.pt")).unwrap()
-        };
-        assert_eq!(names(&chosen("rnn")), ["rnn:0"]);
-        assert_eq!(
-            names(&chosen("halves:*")),
-            ["halves:0", "halves:1", "halves:0:2", "halves:1:2"]
-        );
-        let default: Vec<&str> =
-            layers.iter().filter(|l| l.by_default).map(|l| l.name.as_str()).collect();
-        assert_eq!(default, ["rnn:0", "halves.fc", "halves.fc:2"]);
-    }
-}
-
-/// The golden tensors by the names that the layers of a tuple's elements have.
-fn golden_elements(case: &Value) -> std::collections::BTreeMap<String, &Value> {
-    let mut found = std::collections::BTreeMap::new();
-    for module in case["layers"].as_array().unwrap() {
-        let name = module["name"].as_str().unwrap();
-        let (path, call) = match name.split_once(':') {
-            Some((path, call)) => (path, format!(":{call}")),
-            None => (name, String::new()),
-        };
-        match module.get("elements") {
-            None => drop(found.insert(name.to_owned(), module)),
-            Some(elements) => {
-                let elements = elements.as_array().unwrap().iter().enumerate();
-                found.extend(elements.map(|(place, v)| (format!("{path}:{place}{call}"), v)));
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn outputs_have_the_numbers_that_they_have_in_the_tuple() {
-    let cases = cases();
-    let case = &cases["orders"];
-    let golden = golden_elements(case);
-    let of_torch = [
-        "long:2",
-        "gated:0",
-        "gated:1",
-        "cell:0",
-        "cell:1",
-        "cell:0:2",
-        "cell:1:2",
-        "both:0",
-        "both:1",
-        "weights:1",
-    ];
-    for (archive, wanted, unknown) in [
-        (
-            "orders.pt2",
-            vec![],
-            vec![("late:made0", "late:1"), ("late:made1", "late:0"), ("second", "second:1")],
-        ),
-        ("orders_preserved.pt2", vec!["late:0", "late:1", "second:1"], vec![]),
-    ] {
-        let (layers, all) = run(archive, &input(case), false);
-        let inner = |name: &&str| !name.contains('.');
-        let found: BTreeSet<&str> = names(&layers).into_iter().filter(inner).collect();
-        let named = unknown.iter().map(|(name, _)| *name);
-        assert_eq!(found, of_torch.into_iter().chain(wanted).chain(named).collect(), "{archive}");
-        for (name, seen) in &all {
-            let known = unknown.iter().find(|(other, _)| other == name);
-            let golden = golden[known.map_or(name.as_str(), |(_, element)| element)];
-            assert_is(seen, golden, EXACT, &format!("{name} of {archive}"));
-        }
-        let choose = |patterns: &[&str]| {
-            let selection = repsim::torchscript::Selection::new(patterns).unwrap();
-            selection.choose(&layers, Path::new(archive)).map_err(|error| error.to_string())
-        };
-        assert_eq!(names(&choose(&["gated"]).unwrap()), ["gated:0"]);
-        assert!(choose(&["long"]).unwrap_err().contains("long:2"), "{archive}");
-        let default = choose(&[]).unwrap();
-        let default = names(&default);
-        assert_eq!(default.contains(&"late:0"), archive != "orders.pt2", "{default:?}");
-        assert!(default.iter().all(|name| !name.contains("made")), "{default:?}");
-        if archive == "orders.pt2" {
-            let said = choose(&["late"]).unwrap_err();
-            assert!(said.contains("preserve_module_call_signature=('late',)"), "{said}");
-        }
-    }
-}
-
-/// What a model gives where a part of its output was chosen.
-fn part(archive: &str, key: &str, input: &Tensor) -> Seen {
-    let mut model = Model::load(path(archive), false).unwrap();
-    model.choose_part(key).unwrap();
-    let layers = model.probe(input).unwrap();
-    model.prepare(&layers, &execution(true)).unwrap();
-    let output = model.run(input, &mut |_, _| Ok(repsim::torchscript::Answer::Keep)).unwrap();
-    Seen::of(&output.unwrap_or_else(|| panic!("{key} of {archive} is no tensor")))
-}
-
-#[test]
-fn parts_of_outputs_are_chosen_by_name() {
-    let cases = cases();
-    for (archive, case, keys) in [
-        ("named.pt", "named", ["logits", "features"]),
-        ("named.pt", "named", ["0", "1"]),
-        ("mapped.pt", "mapped", ["logits", "aux.features"]),
-    ] {
-        for (place, key) in keys.into_iter().enumerate() {
-            let values = cases[case]["returned"][place].as_array().unwrap();
-            let values = values.iter().map(|v| v.as_f64().unwrap()).collect();
-            let found = part(archive, key, &input(&cases[case]));
-            let wanted = Seen { shape: found.shape.clone(), values };
-            found.assert_near(&wanted, EXACT, &format!("{key} of {archive}"));
-        }
-    }
-    let states = |module: &str, key: &str| part(module, key, &input(&cases["lstm"]));
-    assert_eq!(states("lstm.pt2", "logits").shape, [3, 3]);
-    assert_eq!(states("lstm.pt2", "state.1").shape, [1, 3, 5]);
-    assert_eq!(part("tuples.pt", "1.0", &input(&cases["tuples"])).shape, [1, 3, 6]);
-}
-
-#[test]
-fn a_part_that_is_not_there_is_told_with_those_that_are() {
-    for (archive, parts) in [
-        ("named.pt", "(logits, features)"),
-        ("mapped.pt", "(logits, aux.features)"),
-        ("lstm.pt2", "(logits, state.0, state.1)"),
-        ("resnet.pt", "(no parts)"),
-    ] {
-        let mut model = Model::load(path(archive), false).unwrap();
-        let said = model.choose_part("loss").unwrap_err().to_string();
-        assert!(said.contains("has no 'loss'") && said.contains(parts), "{said}");
-        assert!(said.contains("--output-key"), "{said}");
     }
 }
 

@@ -13,6 +13,7 @@ mod gradients;
 mod hooks;
 mod inputs;
 mod layers;
+mod outputs;
 mod quantized;
 mod selection;
 mod tolerances;

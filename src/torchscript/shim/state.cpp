@@ -1,6 +1,8 @@
 #include "state.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace repsim {
 
@@ -21,37 +23,46 @@ bool are_equal(const at::Tensor& now, const at::Tensor& before) {
   return now.eq(before).logical_or(now.ne(now).logical_and(before.ne(before))).all().item<bool>();
 }
 
-bool holds_the_same(const c10::IValue& now, const c10::IValue& before);
-
-bool hold_the_same(const c10::ArrayRef<c10::IValue>& now, const c10::ArrayRef<c10::IValue>& before) {
-  return std::equal(now.begin(), now.end(), before.begin(), before.end(), holds_the_same);
-}
-
-// Whether a value holds what another does, which may be a copy of it: lists, tuples, dictionaries and
-// objects by what is in them.
-bool holds_the_same(const c10::IValue& now, const c10::IValue& before) {
-  if (now.tagKind() != before.tagKind()) return false;
-  if (now.isCustomClass()) return true;
-  if (now.isTensor()) return are_equal(now.toTensor(), before.toTensor());
-  if (now.isList()) return hold_the_same(now.toListRef(), before.toListRef());
-  if (now.isTuple())
-    return hold_the_same(now.toTupleRef().elements().vec(), before.toTupleRef().elements().vec());
-  if (now.isObject()) return hold_the_same(now.toObjectRef().slots(), before.toObjectRef().slots());
-  if (!now.isGenericDict()) return now == before;
-  const auto mine = now.toGenericDict(), other = before.toGenericDict();
-  return mine.size() == other.size() && std::all_of(mine.begin(), mine.end(), [&](const auto& entry) {
-           const auto found = other.find(entry.key());
-           return found != other.end() && holds_the_same(entry.value(), found->value());
-         });
-}
-
 bool is_container(const c10::IValue& value) {
   return value.isList() || value.isTuple() || value.isObject() || value.isGenericDict();
 }
 
+// Whether a value holds what another does, which may be a copy of it: lists, tuples, dictionaries and
+// objects by what is in them. What is held in many places is looked at once.
+class Likeness {
+ public:
+  bool of(const c10::IValue& now, const c10::IValue& before) {
+    if (now.tagKind() != before.tagKind()) return false;
+    if (now.isCustomClass()) return true;
+    if (now.isTensor()) return are_equal(now.toTensor(), before.toTensor());
+    if (!is_container(now)) return now == before;
+    const auto pair = std::make_pair(now.internalToPointer(), before.internalToPointer());
+    return !compared_.insert(pair).second || of_container(now, before);
+  }
+
+ private:
+  bool of_container(const c10::IValue& now, const c10::IValue& before) {
+    if (now.isList()) return of_all(now.toListRef(), before.toListRef());
+    if (now.isTuple()) return of_all(now.toTupleRef().elements().vec(), before.toTupleRef().elements().vec());
+    if (now.isObject()) return of_all(now.toObjectRef().slots(), before.toObjectRef().slots());
+    const auto mine = now.toGenericDict(), other = before.toGenericDict();
+    return mine.size() == other.size() && std::all_of(mine.begin(), mine.end(), [&](const auto& entry) {
+             const auto found = other.find(entry.key());
+             return found != other.end() && of(entry.value(), found->value());
+           });
+  }
+
+  bool of_all(c10::ArrayRef<c10::IValue> now, c10::ArrayRef<c10::IValue> before) {
+    const auto same = [this](const auto& one, const auto& other) { return of(one, other); };
+    return std::equal(now.begin(), now.end(), before.begin(), before.end(), same);
+  }
+
+  std::set<std::pair<const void*, const void*>> compared_;
+};
+
 bool is_same(const c10::IValue& now, const c10::IValue& value, const c10::IValue& copy) {
   if (now.isTensor() || value.isTensor()) return now.isTensor() && now.is(value);
-  if (is_container(now)) return holds_the_same(now, copy);
+  if (is_container(now)) return Likeness().of(now, copy);
   if (now.isInt() || now.isDouble() || now.isBool() || now.isString() || now.isNone())
     return now.tagKind() == value.tagKind() && now == value;
   return now.is(value);
