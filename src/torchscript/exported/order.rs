@@ -78,12 +78,9 @@ impl<'a> Orders<'a> {
         let taken = all.keys().copied().collect();
         let makers: BTreeSet<usize> =
             used.iter().filter_map(|value| Some(self.makers.get(value)?.0)).collect();
-        if let [Some(node), None] = {
-            let mut of = makers.into_iter();
-            [of.next(), of.next()]
-        } && is_recurrent(&self.nodes[node])
-        {
-            let given = self.nodes[node].outputs.iter().enumerate();
+        let only = makers.first().map(|&maker| &self.nodes[maker]).filter(|_| makers.len() == 1);
+        if let Some(node) = only.filter(|node| is_recurrent(node)) {
+            let given = node.outputs.iter().enumerate();
             all =
                 given.filter_map(|(place, name)| Some((place, tensor(name)?.to_owned()))).collect();
         }
