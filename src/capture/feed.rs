@@ -372,7 +372,7 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
 }
 
 /// Which tokens of a batch are no padding, as its `attention_mask` says; `None` where all are.
-fn token_mask(dataset: &Dataset, input: &Tensor) -> Option<Tensor> {
+pub fn token_mask(dataset: &Dataset, input: &Tensor) -> Option<Tensor> {
     let (start, tokens) = dataset.mask_columns()?;
     let mask = input.narrow(1, start as i64, tokens as i64).ne(0.0);
     (mask.logical_not().any().int64_value(&[]) != 0).then_some(mask)

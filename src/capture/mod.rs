@@ -21,7 +21,7 @@ pub mod stored;
 pub use averaged::Averaged;
 pub use feed::{
     Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, each_batch, first_samples,
-    to_tensor,
+    to_tensor, token_mask,
 };
 pub use judge::{Judge, Judged, Naming};
 pub use reduce::{Reduce, Tokens};

@@ -3,6 +3,7 @@
 use crate::capture::Reduce;
 use crate::data::{Dataset, Enlarged, Skipped};
 use crate::report::{DataInput, Warning};
+use crate::view::names::counted;
 
 /// The code of the warning of images that are enlarged much.
 pub const ENLARGED: &str = "enlarged";
@@ -17,13 +18,13 @@ pub fn of_data(data: &DataInput) -> Vec<Warning> {
     warnings.into_iter().flatten().collect()
 }
 
-/// Warns of padding that counts as a part of texts.
+/// Warns of padding that counts as a part of samples.
 pub fn of_padding(data: &DataInput, reduce: Reduce) -> Option<Warning> {
-    let padded = data.tokens.as_ref().map_or(0, |tokens| tokens.padded);
-    let counts = matches!(reduce, Reduce::Flatten | Reduce::Gap) && padded > 0;
+    let counts = matches!(reduce, Reduce::Flatten | Reduce::Gap) && data.padded > 0;
     let text = format!(
-        "{padded} texts of {} are padded, and --reduce {reduce} takes padding for a part of them (tokens-mean, cls and \
+        "{} of {} are padded, and --reduce {reduce} takes padding for a part of them (tokens-mean, cls and \
          last leave it out)",
+        counted(data.padded, if data.tokens.is_some() { "text" } else { "sample" }),
         data.path
     );
     counts.then(|| Warning::new("padding-counts", &data.path, text))

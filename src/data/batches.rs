@@ -122,6 +122,8 @@ pub struct Summary {
     /// The least and the greatest value of float images that are taken as they are, where these are
     /// outside 0…1.
     pub beyond: Option<[f32; 2]>,
+    /// Samples whose `attention_mask` leaves some of their tokens out as padding.
+    pub padded: usize,
     /// Time spent reading, decoding and preprocessing, in seconds, summed over the workers.
     pub decode_seconds: f64,
 }
@@ -135,6 +137,7 @@ pub(super) struct Progress {
     /// The position of the sample that was enlarged most, and how.
     pub enlarged: Option<(usize, Scaling)>,
     pub beyond: Option<[f32; 2]>,
+    pub padded: usize,
     pub busy: Duration,
 }
 
@@ -225,6 +228,7 @@ impl Batches {
             skipped: progress.skipped.clone(),
             enlarged: progress.enlarged.map(|(i, how)| Enlarged::new(self.dataset.name(i), how)),
             beyond: progress.beyond,
+            padded: progress.padded,
             decode_seconds: progress.busy.as_secs_f64(),
         }
     }

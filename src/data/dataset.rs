@@ -122,6 +122,22 @@ impl Dataset {
         }
     }
 
+    /// How many samples have tokens that their `attention_mask` leaves out as padding.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read, or a mask leaves out all tokens of a sample.
+    pub fn padded(&self) -> Result<usize> {
+        if self.mask_columns().is_none() {
+            return Ok(0);
+        }
+        let load =
+            LoadOptions { fingerprint: false, skip_unreadable: true, ..LoadOptions::default() };
+        let mut batches = self.batches(&[Preprocess::preset(Preset::Raw)], &load)?;
+        batches.by_ref().try_for_each(|batch| batch.map(drop))?;
+        Ok(batches.summary().padded)
+    }
+
     /// The names of arrays of float64 whose first rows float32, as which they are read, does not hold.
     ///
     /// # Errors

@@ -55,6 +55,8 @@ struct Job {
     /// The sample the shapes were taken from.
     model: usize,
     fingerprint: bool,
+    /// Where the mask of a sample's tokens is in its row.
+    mask: Option<(usize, usize)>,
     /// Set when nobody takes the batches any more.
     stop: Arc<AtomicBool>,
 }
@@ -87,6 +89,8 @@ struct Done {
     scaling: Option<Scaling>,
     /// The values of a float picture.
     span: Span,
+    /// Whether some of its tokens are padding.
+    padded: bool,
 }
 
 /// Why a sample is not in the batch.
@@ -118,7 +122,8 @@ impl Loader {
         let (plans, plan_of) = plans(preprocess, dataset.form())?;
         let mut workers: Vec<_> = (0..options.workers.max(1)).map(|_| Worker::default()).collect();
         let (model, shapes) = first_shapes(&dataset, &plans, options, &mut workers[0])?;
-        let job = Job { dataset, plans, shapes, model, fingerprint: options.fingerprint, stop };
+        let (mask, fingerprint) = (dataset.mask_columns(), options.fingerprint);
+        let job = Job { dataset, plans, shapes, model, fingerprint, mask, stop };
         Ok(Self {
             job,
             options: options.clone(),
@@ -198,6 +203,7 @@ impl Loader {
                     progress.beyond = self.beyond();
                     draft.admit(place, position);
                     progress.samples += 1;
+                    progress.padded += usize::from(done.padded);
                     progress.digests.extend(done.digest.map(|digest| (position, digest)));
                     if let Some(scaling) = done.scaling {
                         progress.resized(position, scaling);
@@ -255,17 +261,31 @@ impl Job {
         self.dataset.read(position, stored).map_err(Failure::Unreadable)?;
         let digest = self.fingerprint.then(|| digest(stored));
         let sample = self.dataset.decode(position, stored, spare).map_err(Failure::Unreadable)?;
-        let mut span = Span::NONE;
+        let (mut span, mut padded) = (Span::NONE, false);
         for ((plan, shape), place) in self.plans.iter().zip(&self.shapes).zip(&mut slot.places) {
             self.check(plan, shape, &sample, position).map_err(Failure::Unfit)?;
             let found = plan.apply(&sample, scratch, place);
             let name = || self.dataset.name(position);
             check_sample(plan.steps(), found, name).map_err(Failure::Unfit)?;
             span = span.with(found);
+            padded |= self.is_padded(place, position).map_err(Failure::Unreadable)?;
         }
         let scalings = self.plans.iter().filter_map(|plan| plan.scaling(&sample));
         let scaling = scalings.max_by(|a, b| a.factor().total_cmp(&b.factor()));
-        Ok(Done { digest, scaling, span })
+        Ok(Done { digest, scaling, span, padded })
+    }
+
+    /// Whether the mask of a sample leaves tokens out; refuses one that leaves out all.
+    fn is_padded(&self, row: &[f32], i: usize) -> Result<bool> {
+        let Some(mask) = self.mask.and_then(|(start, count)| row.get(start..start + count)) else {
+            return Ok(false);
+        };
+        if mask.iter().any(|&kept| kept != 0.0) {
+            return Ok(mask.contains(&0.0));
+        }
+        let problem =
+            format!("{} has no token: its attention_mask is 0 throughout", self.dataset.name(i));
+        Err(Error::file("read", self.dataset.path(), problem, "leave that sample out"))
     }
 
     /// Refuses a sample that becomes another shape than the first.

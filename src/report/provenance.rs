@@ -203,6 +203,9 @@ pub struct DataInput {
     /// How texts became tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokensInput>,
+    /// Samples whose `attention_mask` leaves some of their tokens out as padding.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub padded: usize,
     /// Samples left out because they could not be read.
     pub skipped: Vec<Skipped>,
     /// Files beside them that look like pictures of kinds that are not read, by name.
@@ -338,6 +341,7 @@ impl SetInput {
 impl DataInput {
     /// What was read of a data set, and what was done to it.
     pub fn new(dataset: &Dataset, summary: Option<Summary>, preprocess: &[Preprocess]) -> Self {
+        let padded = summary.as_ref().map_or(0, |read| read.padded);
         let (count, fingerprint, skipped, enlarged) = match summary {
             Some(read) => (read.samples, read.fingerprint, read.skipped, read.enlarged),
             None => (0, None, vec![], None),
@@ -350,6 +354,7 @@ impl DataInput {
             classes: class_counts(dataset, &skipped),
             layout: dataset.layout(),
             tokens: dataset.tokenized().map(TokensInput::new),
+            padded,
             skipped,
             unread: dataset.unread().to_vec(),
             enlarged,

@@ -51,7 +51,7 @@ fn derivatives(
             total
         });
         let found = found.unwrap();
-        sensitivity.add(&found.layers[layer]).unwrap();
+        sensitivity.add(&found.layers[layer], None).unwrap();
         let classes = classes.unwrap();
         scores.extend(numbers_of(&classes.scores(&found.output).unwrap()));
         all.extend(classes.classes);

@@ -152,7 +152,7 @@ fn sensitivity(model: &mut Model, layer: usize, channels: usize, x: &Tensor) -> 
         let classes = Target::Predicted.resolve(logits, None)?;
         classes.total(logits)
     });
-    sensitivity.add(&found.unwrap().layers[layer]).unwrap();
+    sensitivity.add(&found.unwrap().layers[layer], None).unwrap();
     sensitivity
 }
 

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::Run;
-use crate::capture::{Progress, Source, Timing, each_batch};
+use crate::capture::{Progress, Source, Timing, each_batch, token_mask};
 use crate::cli::inputs::Probed;
 use crate::cli::output::Bar;
 use crate::data::{Batch, Summary};
@@ -187,8 +187,9 @@ fn first(
     })?;
     let classes = classes.ok_or_else(|| Error::usage("no target", "please report this"))?;
     run.judge.take(run.source.dataset, &batch.indices, Some(&output))?;
+    let mask = token_mask(run.source.dataset, input);
     for (sensitivity, layer) in sensitivities.iter_mut().zip(&layers) {
-        sensitivity.add(layer)?;
+        sensitivity.add(layer, mask.as_ref())?;
     }
     told(batch.len());
     if output.size()[1] < 2 && !run.plan.kinds.is_empty() {

@@ -164,7 +164,8 @@ impl<'a> Sets<'a> {
     /// Warns of a model that was named but not needed, for all sets are statistics.
     pub fn unused_model(&self) -> Option<Warning> {
         let path = self.args.model.as_ref().filter(|_| self.features.ready().is_none())?;
-        let text = format!("{} was not used: all sets are statistics", path.display());
+        let text =
+            format!("{} was not used: all sets are statistics or stored features", path.display());
         Some(Warning::new("unused-model", path.display(), text))
     }
 
@@ -274,6 +275,7 @@ impl<'a> Sets<'a> {
                 skipped: vec![],
                 enlarged: self.first_enlarged(dataset)?,
                 beyond: None,
+                padded: dataset.padded()?,
                 decode_seconds: 0.0,
             };
             let input = self.images_input(dataset, summary);

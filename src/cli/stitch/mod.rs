@@ -182,6 +182,7 @@ impl Work {
             skipped: self.skipped.clone(),
             enlarged: self.enlarged.clone(),
             beyond: None,
+            padded: 0,
             decode_seconds: 0.0,
         };
         let path = dataset.path().display().to_string();

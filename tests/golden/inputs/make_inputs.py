@@ -80,6 +80,23 @@ class Classes(nn.Module):
         return self.fc((tokens * weights).sum(1) / weights.sum(1))
 
 
+def sensitivity(model: Classes, given: dict[str, Tensor]) -> list[float]:
+    """Mean absolute derivative of the logit of the predicted class by each channel of `act`, times the
+    channel's deviation: over the tokens that the mask leaves."""
+    heard: list[Tensor] = []
+
+    def hook(_m: nn.Module, _i: Any, out: Tensor) -> None:
+        out.retain_grad()
+        heard.append(out)
+
+    handle = model.act.register_forward_hook(hook)
+    model(**given).max(1).values.sum().backward()
+    handle.remove()
+    kept = given["attention_mask"].bool()
+    values, slopes = heard[0].detach()[kept], heard[0].grad[kept]
+    return (slopes.abs().mean(0) * values.std(0, correction=0)).tolist()
+
+
 def falls(model: Classes, given: dict[str, Tensor]) -> dict[str, Any]:
     """How far the logit of the predicted class falls, on average, with each channel of `act` zeroed."""
     with torch.no_grad():
@@ -93,7 +110,7 @@ def falls(model: Classes, given: dict[str, Tensor]) -> dict[str, Any]:
             )
             found.append((score - model(**given).gather(1, best).mean()).item())
             zeroed.remove()
-    return {"mean_logit": score.item(), "drop_zero": found}
+    return {"mean_logit": score.item(), "drop_zero": found, "sensitivity": sensitivity(model, given)}
 
 
 class Recurrent(nn.Module):
