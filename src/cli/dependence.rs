@@ -14,8 +14,8 @@ struct Way {
     on: &'static str,
     /// What changes them.
     changed_by: &'static str,
-    /// Words of the operators that evaluation mode would still, and how.
-    stilled: (&'static [&'static str], &'static str),
+    /// Words of operators that can be stilled, and how.
+    stilled: &'static [(&'static [&'static str], &'static str)],
     /// What stills all others.
     otherwise: &'static str,
 }
@@ -27,10 +27,10 @@ const WAYS: [Way; 2] = [
         does: "draws random numbers in evaluation mode",
         on: "the draw",
         changed_by: "another one: --draw-seed N",
-        stilled: (
+        stilled: &[(
             &["dropout", "rrelu", "fractional_max_pool"],
             "call model.eval() before exporting; functional.dropout needs training=self.training",
-        ),
+        )],
         otherwise: "its forward draws them itself, which model.eval() does not change: export a forward \
                     without them",
     },
@@ -40,10 +40,14 @@ const WAYS: [Way; 2] = [
         does: "uses statistics of the batch in evaluation mode",
         on: "which samples share a batch",
         changed_by: "--batch-size changes them",
-        stilled: (
-            &["batch_norm"],
-            "model.eval() before exporting and running statistics avoid that",
-        ),
+        stilled: &[
+            (&["batch_norm"], "model.eval() before exporting and running statistics avoid that"),
+            (
+                &["dynamic", "quantized_", "choose_qparams"],
+                "dynamic quantisation scales a layer's input by its range over the batch: --batch-size 1 gives each \
+                 sample its own scale, static quantisation all of them one",
+            ),
+        ],
         otherwise: "its forward mixes samples itself, as x - x.mean(0) does, which model.eval() does not \
                     change: export a forward that keeps them apart",
     },
@@ -116,13 +120,15 @@ impl Way {
 
     /// What stills the operators found; where none was, the forward does it some other way.
     fn advice(&self, causes: &[&Cause]) -> String {
-        let (words, how) = self.stilled;
-        let is_stilled = |cause: &&&Cause| words.iter().any(|word| cause.operator.contains(word));
-        let stilled = causes.iter().filter(is_stilled).count();
-        match (stilled, causes.len() - stilled) {
-            (0, _) => self.otherwise.to_owned(),
-            (_, 0) => how.to_owned(),
-            _ => format!("{how}; beside that {}", self.otherwise),
+        let stills =
+            |words: &[&str], cause: &Cause| words.iter().any(|w| cause.operator.contains(w));
+        let hows = self.stilled.iter().filter(|(words, _)| causes.iter().any(|c| stills(words, c)));
+        let hows: Vec<&str> = hows.map(|(_, how)| *how).collect();
+        let other = |cause: &&Cause| !self.stilled.iter().any(|(words, _)| stills(words, cause));
+        match (hows.is_empty(), causes.iter().any(other)) {
+            (true, _) => self.otherwise.to_owned(),
+            (false, false) => hows.join("; "),
+            (false, true) => format!("{}; beside that {}", hows.join("; "), self.otherwise),
         }
     }
 }
@@ -179,5 +185,7 @@ mod tests {
         let both = WAYS[0].advice(&[&dropout, &noise]);
         assert!(both.contains("call model.eval()") && both.contains("without them"), "{both}");
         assert!(WAYS[1].advice(&[]).contains("x - x.mean(0)"));
+        let dynamic = WAYS[1].advice(&[&cause("quantized::linear_dynamic", "fc")]);
+        assert!(dynamic.contains("--batch-size 1") && !dynamic.contains("eval()"), "{dynamic}");
     }
 }

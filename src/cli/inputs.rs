@@ -13,7 +13,7 @@ use super::output::Messages;
 use super::sandbox;
 use super::spatial::{Asked, Found};
 pub use super::told::{info, tell_default};
-use super::told::{leave_out, of_model, rowless, unheard};
+use super::told::{leave_out, of_model, one_of_several, rowless, unheard};
 use crate::capture::{Reduce, Source, Subject, first_samples};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -89,6 +89,7 @@ pub fn listen(
             }
         }
     }
+    warnings.extend(one_of_several(&subjects));
     Ok((subjects, records, warnings))
 }
 

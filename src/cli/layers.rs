@@ -121,6 +121,7 @@ fn report(
     let not_run = if why.is_none() { model.not_run(&all) } else { vec![] };
     let mut warnings = dependence::warnings(model, &layers);
     warnings.extend(told::unordered(model, &layers));
+    warnings.extend(told::merged(model));
     warnings.extend(why.as_ref().map(|why| not_yet(model, why)));
     let fused = |(operator, modules)| Fused { operator, modules };
     let no_tensor = |(name, returns): &(&str, &str)| NoTensor {

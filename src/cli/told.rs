@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::dependence;
 use super::output::Messages;
-use crate::capture::Reduce;
+use crate::capture::{Reduce, Subject};
 use crate::report::{LayerInfo, ModelInput, Warning};
-use crate::torchscript::{Layer, Model, Selection, shape_text};
+use crate::torchscript::{Layer, Model, ORDERED, Selection, shape_text};
 use crate::view::layers::fast_path;
-use crate::view::names::{counted, few};
+use crate::view::names::{counted, few, listed};
 
 /// Says which layers were taken where none were named.
 pub fn tell_default(records: &[ModelInput], selections: &[Selection], messages: &Messages) {
@@ -92,7 +92,9 @@ fn distinct(mut modules: Vec<&str>) -> Vec<&str> {
 pub fn unordered(model: &Model, layers: &[Layer]) -> Option<Warning> {
     let (modules, how) = match model.is_trace() {
         true => {
-            let several = layers.iter().filter_map(Layer::one_of_several).collect();
+            let unplaced = layers.iter().filter(|layer| !layer.is_placed);
+            let several = unplaced.filter_map(Layer::one_of_several);
+            let several = several.chain(modules_without_order(layers)).collect();
             let how = "numbered in the order in which the trace uses them, which need not be that of the \
                        tuple: script the model, or export it, to compare them";
             (distinct(several), how)
@@ -106,6 +108,45 @@ pub fn unordered(model: &Model, layers: &[Layer]) -> Option<Warning> {
     let text =
         format!("outputs of {} of {} are {how}", few("layer", &modules), model.path().display());
     (!modules.is_empty()).then(|| Warning::new("outputs-without-order", modules.join(", "), text))
+}
+
+/// Warns of modules that count as calls of another although they may be modules of their own.
+pub fn merged(model: &Model) -> Option<Warning> {
+    let merged = model.merged();
+    let names: Vec<&str> = merged.iter().map(|(name, _)| name.as_str()).collect();
+    let pairs: Vec<String> =
+        merged.iter().map(|(name, other)| format!("{name} as {other}")).collect();
+    let pairs: Vec<&str> = pairs.iter().map(String::as_str).collect();
+    let text = format!(
+        "modules of {} with the class and the tensors of another count as calls of it: {} (a trace, or \
+         torch.export with strict=True, tells whether they are modules of their own)",
+        model.path().display(),
+        listed(&pairs)
+    );
+    (!names.is_empty()).then(|| Warning::new("modules-merged", names.join(", "), text))
+}
+
+/// Warns of modules of which one model gives a single tensor, and the other says that there are several: which
+/// of them it is need not be the first.
+pub fn one_of_several(subjects: &[Subject]) -> Option<Warning> {
+    let [a, b] = subjects else { return None };
+    let single = |one: &Subject, other: &Subject| -> Vec<String> {
+        let several: Vec<&str> = other.layers.iter().filter_map(Layer::one_of_several).collect();
+        let unknown = |layer: &&Layer| {
+            several.contains(&layer.name.as_str()) && !ORDERED.contains(&layer.type_name.as_str())
+        };
+        let path = one.model.path().display();
+        let layers = one.layers.iter().filter(unknown);
+        layers.map(|layer| format!("{} of {path}", layer.name)).collect()
+    };
+    let names = [single(a, b), single(b, a)].concat();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let text = format!(
+        "{}: the one tensor that is used of what the module gives, and the other model has several of them; which \
+         it is, the archive does not say",
+        listed(&names)
+    );
+    (!names.is_empty()).then(|| Warning::new("outputs-without-order", names.join(", "), text))
 }
 
 /// Takes layers without a row a sample away where no layer is named, such as position embeddings that are
@@ -153,6 +194,7 @@ pub fn of_model(model: &Model, layers: &[Layer]) -> Vec<Warning> {
     let path = model.path().display().to_string();
     let mut warnings = dependence::warnings(model, layers);
     warnings.extend(unordered(model, layers));
+    warnings.extend(merged(model));
     if let Some(why) = model.optimization_note() {
         let first = why.lines().next().unwrap_or_default();
         let text =

@@ -111,6 +111,7 @@ mod tests {
             result: "Tensor".to_owned(),
             parameters: u64::from(!bare.contains(&class)),
             gives_tensor: true,
+            is_placed: true,
         };
         listed.iter().map(module).collect()
     }
@@ -138,6 +139,7 @@ mod tests {
                 complex: false,
                 dtype: tch::Kind::Float,
                 dependence: Dependence::default(),
+                is_placed: true,
                 tap,
             });
         }

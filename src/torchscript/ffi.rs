@@ -39,6 +39,7 @@ unsafe extern "C" {
     fn repsim_layer_text(model: *const Opaque, layer: usize, field: c_int) -> *const c_char;
     fn repsim_layer_parameters(model: *const Opaque, layer: usize) -> i64;
     fn repsim_layer_gives_tensor(model: *const Opaque, layer: usize) -> c_int;
+    fn repsim_layer_is_placed(model: *const Opaque, layer: usize) -> c_int;
     fn repsim_is_flat(model: *const Opaque) -> c_int;
     fn repsim_has_features_flag(model: *const Opaque) -> c_int;
     fn repsim_set_features_flag(model: *mut Opaque);
@@ -118,6 +119,8 @@ pub struct RawLayer {
     pub parameters: u64,
     /// Whether the result is one tensor.
     pub gives_tensor: bool,
+    /// Whether its number among the outputs of a module, if it has one, is known to be that in the tuple.
+    pub is_placed: bool,
 }
 
 /// A model of the shim.
@@ -176,6 +179,8 @@ impl Handle {
             parameters: unsafe { repsim_layer_parameters(self.0.as_ptr(), i) }.max(0) as u64,
             // SAFETY: as above.
             gives_tensor: unsafe { repsim_layer_gives_tensor(self.0.as_ptr(), i) } != 0,
+            // SAFETY: as above.
+            is_placed: unsafe { repsim_layer_is_placed(self.0.as_ptr(), i) } != 0,
         }
     }
 

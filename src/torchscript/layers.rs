@@ -133,6 +133,9 @@ pub struct Layer {
     pub(crate) dtype: tch::Kind,
     /// What its values depend on beside the sample.
     pub dependence: Dependence,
+    /// Whether its number among the outputs of its module, if it has one, is known to be that in the tuple:
+    /// elsewhere the number is that in what a trace returns of it.
+    pub(crate) is_placed: bool,
     /// The module's place in the graph.
     pub(super) tap: usize,
 }
@@ -174,6 +177,9 @@ impl Layer {
         self.axes.canonical_shape(&self.shape)
     }
 }
+
+/// The classes of `torch.nn` that give tuples: operators tell the places of their outputs.
+pub const ORDERED: [&str; 5] = ["LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"];
 
 /// Stands before the number of a module's output in the order in which they are computed, where that in
 /// the tuple is not known: `block:made0`.
@@ -374,6 +380,7 @@ mod tests {
             complex: false,
             dtype: tch::Kind::Float,
             dependence: Dependence::default(),
+            is_placed: true,
             tap,
         };
         names.iter().enumerate().map(layer).collect()

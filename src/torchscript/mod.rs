@@ -58,7 +58,7 @@ pub use ffi::{Answer, libtorch_version};
 pub use gradients::{Gradients, LayerGradient, TailGradients};
 pub use grid::{Folding, Grid, MapView, NoMap, gives_tokens};
 pub use influence::Influences;
-pub use layers::{Kind, Layer, Selection};
+pub use layers::{Kind, Layer, ORDERED, Selection};
 pub use model::{Execution, Model, shape_text};
 pub use returned::{Returned, no_tensor};
 pub use stages::Stage;

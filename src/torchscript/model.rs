@@ -175,6 +175,12 @@ impl Model {
         self.traced
     }
 
+    /// Modules that count as calls of another, of whose class they are and whose tensors they hold, although
+    /// they may be modules of their own: their names and that other's.
+    pub fn merged(&self) -> Vec<(String, String)> {
+        [self.handle.merged(), self.interface.merged.clone()].concat()
+    }
+
     /// Why the model runs without optimisation although it was asked for.
     pub fn optimization_note(&self) -> Option<&str> {
         self.note.as_deref()

@@ -238,6 +238,7 @@ impl Model {
             complex: false,
             dtype: tch::Kind::Float,
             dependence: Dependence::default(),
+            is_placed: raw.is_placed,
             tap,
         }
     }
@@ -261,8 +262,15 @@ fn may_be_of_the_batch(error: &Error) -> bool {
 /// How many samples the state is of that a recurrent layer begins with, where an error says so.
 fn size_of_state(error: &Error) -> Option<i64> {
     let Error::Model { detail, .. } = error else { return None };
-    let (_, rest) = detail.split_once("begins with a state of ")?;
-    rest.split(' ').next()?.parse().ok().filter(|&size| size > 0)
+    let size = match detail.split_once("begins with a state of ") {
+        Some((_, rest)) => rest.split(' ').next(),
+        // A script looks itself: "Expected hidden[0] size (1, 2, 5), got [1, 4, 5]".
+        None => {
+            let (_, rest) = detail.split_once("Expected hidden")?;
+            rest.split_once("got [")?.1.split(", ").nth(1)
+        }
+    };
+    size?.parse().ok().filter(|&size| size > 0)
 }
 
 /// The samples with the first of them once more behind them.

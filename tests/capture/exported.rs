@@ -207,6 +207,23 @@ fn modules_that_share_their_tensors_are_several() {
     assert_are_those_of_hooks("tied_strict", &["tied_strict.pt", "tied_strict.pt2"]);
 }
 
+#[test]
+fn modules_that_may_be_several_are_told() {
+    let pairs = [("again", "lin"), ("chain.0", "one"), ("dec.1", "enc.0"), ("two", "one")];
+    for (archive, wanted) in [
+        ("shared_script.pt", &pairs[..]),
+        ("shared.pt2", &pairs),
+        ("shared.pt", &[]),
+        ("shared_strict.pt2", &[]),
+        ("tied_script.pt", &[("b2.lin", "b1.lin")]),
+        ("tied.pt2", &[("b2.lin", "b1.lin")]),
+    ] {
+        let merged = Model::load(path(archive), false).unwrap().merged();
+        let merged: Vec<_> = merged.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(merged, wanted, "{archive}");
+    }
+}
+
 /// Asserts that archives of a network have the layers that its hooks saw.
 fn assert_are_those_of_hooks(name: &str, archives: &[&str]) {
     let cases = cases();

@@ -80,12 +80,20 @@ fn outputs_have_the_numbers_that_they_have_in_the_tuple() {
             vec![("late:made0", "late:1"), ("late:made1", "late:0"), ("second", "second:1")],
         ),
         ("orders_preserved.pt2", vec!["late:0", "late:1", "second:1"], vec![]),
+        (
+            "orders.pt",
+            vec![],
+            vec![("late:0", "late:0"), ("late:1", "late:1"), ("second", "second:1")],
+        ),
     ] {
         let (layers, all) = run(archive, &input(case), false);
         let inner = |name: &&str| !name.contains('.');
         let found: BTreeSet<&str> = names(&layers).into_iter().filter(inner).collect();
         let named = unknown.iter().map(|(name, _)| *name);
-        assert_eq!(found, of_torch.into_iter().chain(wanted).chain(named).collect(), "{archive}");
+        // What no one uses of the second call of the cell, the trace does not compute.
+        let computed = |name: &&str| archive != "orders.pt" || *name != "cell:0:2";
+        let of_torch = of_torch.into_iter().filter(computed);
+        assert_eq!(found, of_torch.chain(wanted).chain(named).collect(), "{archive}");
         for (name, seen) in &all {
             let known = unknown.iter().find(|(other, _)| other == name);
             let golden = golden[known.map_or(name.as_str(), |(_, element)| element)];

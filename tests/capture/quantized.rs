@@ -58,6 +58,36 @@ fn quantised_layers_are_measured_dequantised() {
     agrees("dynamic", "dynamic.pt");
 }
 
+/// A script calls another method than `forward`, and a trace gives what is used.
+#[test]
+fn quantised_recurrent_layers_have_their_places() {
+    let text = std::fs::read_to_string(path("cases.json")).unwrap();
+    let golden = serde_json::from_str::<Value>(&text).unwrap()["last"].clone();
+    let wanted = numbers(&golden["rnn"]);
+    let input = Tensor::from_slice(&numbers(&golden["input"]["values"])).view([8, 6]);
+    let input = input.to_kind(Kind::Float);
+    for (archive, places) in [("last.pt", vec![0, 1, 2]), ("last_traced.pt", vec![1])] {
+        let mut model = Model::load(path(archive), false).unwrap();
+        let layers = model.probe(&input).unwrap();
+        model.prepare(&layers, &execution(true)).unwrap();
+        let mut found = vec![];
+        let run = model.run(&input, &mut |place, output| {
+            let sum: f64 = Seen::of(output).values.iter().map(|v| v.abs()).sum();
+            found.push((layers[place].name.clone(), sum));
+            Ok(Answer::Keep)
+        });
+        run.unwrap();
+        found.retain(|(name, _)| name.starts_with("rnn"));
+        let names: Vec<String> = places.iter().map(|place| format!("rnn:{place}")).collect();
+        assert!(found.iter().map(|(name, _)| name).eq(&names), "{archive}: {found:?}");
+        for ((name, sum), place) in found.iter().zip(places) {
+            assert!((sum - wanted[place]).abs() <= SHARE * sum, "{name} of {archive}: {sum}");
+        }
+        let operators: Vec<&str> = model.causes().iter().map(|c| c.operator.as_str()).collect();
+        assert!(operators.contains(&"quantized::linear_dynamic"), "{operators:?}");
+    }
+}
+
 #[test]
 fn layers_with_parametrised_weights_are_found() {
     agrees("normed", "normed.pt");

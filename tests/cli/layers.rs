@@ -199,7 +199,7 @@ fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
 fn numbers_that_are_not_those_of_a_tuple_are_told() {
     for (archive, modules, says) in [
         ("orders.pt2", "late", "in the order in which they are computed"),
-        ("orders.pt", "both, cell, gated, late", "in the order in which the trace uses them"),
+        ("orders.pt", "late", "in the order in which the trace uses them"),
     ] {
         let report =
             report(&format!("layers {{export/{archive}}} --input-size 6x4 --layers ** --json"));

@@ -52,6 +52,8 @@ pub struct Interface {
     pub outputs: Vec<String>,
     /// Those of them that are tensors, and no numbers and no `None`.
     pub tensors: Vec<String>,
+    /// Modules that count as another, which they may not be: their names and that other's.
+    pub merged: Vec<(String, String)>,
 }
 
 impl Interface {
@@ -138,9 +140,11 @@ impl Loading {
         let returned = returned(&specs.output_specs);
         let out_spec = module.module_call_graph.iter().find(|call| call.fqn.is_empty());
         let out_spec = out_spec.and_then(|call| spec::leaves(&call.signature.as_ref()?.out_spec));
+        let mut merged = vec![];
         let finish = || {
             let nodes = module.graph.nodes.into_iter().chain(writes(specs)?).collect();
-            add_nodes(&mut translator, nodes, &returned, &held, &module.module_call_graph)?;
+            merged =
+                add_nodes(&mut translator, nodes, &returned, &held, &module.module_call_graph)?;
             let mut outputs = vec![];
             for argument in &returned {
                 match translator.argument(argument)? {
@@ -161,7 +165,7 @@ impl Loading {
         let is_tensor = |argument: &Argument| matches!(argument, Argument::AsTensor(_));
         let tensors = named.filter(|(_, argument)| is_tensor(argument));
         let tensors = tensors.map(|(name, _)| name.clone()).collect();
-        Ok((handle, Interface { inputs, outputs, tensors }))
+        Ok((handle, Interface { inputs, outputs, tensors, merged }))
     }
 
     /// Adds the weights; returns what is to be known of them.
@@ -282,13 +286,14 @@ fn returned(specs: &[OutputSpec]) -> Vec<Argument> {
     returned.collect()
 }
 
+/// Adds the nodes; returns the modules that count as another.
 fn add_nodes(
     translator: &mut Translator,
     nodes: Vec<schema::Node>,
     returned: &[Argument],
     known: &Known,
     signatures: &[ModuleCall],
-) -> Result<(), Refusal> {
+) -> Result<Vec<(String, String)>, Refusal> {
     let nodes = program::in_line(nodes)?;
     let mut frames: Vec<Vec<Frame>> = nodes.iter().map(frames).collect();
     let mut names = HashSet::new();
@@ -299,7 +304,7 @@ fn add_nodes(
     }
     let calls = calls(&frames);
     let mut numbered = Numbered::new(&nodes, &frames, &known.names);
-    shared::rename(&nodes, &mut frames, &known.held, &mut numbered);
+    let merged = shared::rename(&nodes, &mut frames, &known.held, &mut numbered);
     let taps = taps(&nodes, &frames, &calls, &names, &Orders::new(&nodes, signatures));
     let layers = add_layers(translator, &taps, known, &numbered)?;
     for ((node, frames), taps) in nodes.iter().zip(&frames).zip(&taps) {
@@ -311,7 +316,7 @@ fn add_nodes(
             tapped.map_err(|said| translate::unsound(&format!("{}: {said}", tap.layer)))?;
         }
     }
-    Ok(())
+    Ok(merged)
 }
 
 /// Adds each layer once, however often it runs.
@@ -332,6 +337,7 @@ fn add_layers<'a>(
             result: "Tensor".to_owned(),
             parameters: known.count(&tap.module, numbered),
             gives_tensor: true,
+            is_placed: true,
         };
         let place = translator.builder.layer(&layer).map_err(|said| translate::unsound(&said))?;
         layers.insert(tap.layer.as_str(), place);

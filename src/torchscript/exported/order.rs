@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::modules::Frame;
 use super::schema::{Argument, ModuleCall, Node};
-use crate::torchscript::layers::MADE;
+use crate::torchscript::layers::{MADE, ORDERED};
 
 /// The outputs of a module's call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,9 +112,6 @@ impl<'a> Orders<'a> {
         self.makers.get(value).is_some_and(|(maker, _)| nodes.binary_search(maker).is_ok())
     }
 }
-
-/// The classes of `torch.nn` that give tuples.
-const ORDERED: [&str; 5] = ["LSTM", "GRU", "RNN", "LSTMCell", "MultiheadAttention"];
 
 /// Operators that only arrange values anew, and the mean over the heads of an attention.
 const SAME_VALUES: [&str; 16] = [

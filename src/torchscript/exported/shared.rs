@@ -4,7 +4,7 @@
 //! which are one. Elsewhere, modules of one class and code that hold the same tensors by the same names
 //! are one, whose name is the one that was registered first; so do the calls of TorchScript's modules count.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::modules::Frame;
 use super::program::each_name;
@@ -30,12 +30,19 @@ impl Held {
     }
 }
 
-/// Gives the calls of a module the name that it was registered with first.
-pub fn rename(nodes: &[Node], frames: &mut [Vec<Frame>], held: &[Held], numbered: &mut Numbered) {
+/// Gives the calls of a module the name that it was registered with first. Returns the names that count as
+/// another although nothing in the program tells whether they are modules of their own.
+pub fn rename(
+    nodes: &[Node],
+    frames: &mut [Vec<Frame>],
+    held: &[Held],
+    numbered: &mut Numbered,
+) -> Vec<(String, String)> {
     let first = match frames.iter().flatten().any(|frame| strict::number(&frame.key).is_some()) {
         true => First::own(held),
         false => First::new(nodes, frames, held),
     };
+    let mut merged = BTreeMap::new();
     for stack in frames {
         let (mut caller, mut called, mut named) = (None, String::new(), String::new());
         for frame in stack {
@@ -46,12 +53,16 @@ pub fn rename(nodes: &[Node], frames: &mut [Vec<Frame>], held: &[Held], numbered
                 Some(rest) => join(&named, rest),
                 None => path.clone(),
             });
+            if first.paths.get(&path).is_some_and(|first| *first != path) && named == called {
+                merged.insert(path.clone(), name.clone());
+            }
             numbered.named(&frame.key, &name);
             caller = Some((frame.key.clone(), frame.path.clone()));
             frame.path.clone_from(&name);
             (called, named) = (path, name);
         }
     }
+    merged.into_iter().collect()
 }
 
 /// The first name of each module that holds tensors.

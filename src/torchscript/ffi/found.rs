@@ -1,4 +1,4 @@
-//! What the last probe of a model found beside the layers' outputs.
+//! What loading a model and its last probe found beside the layers and their outputs.
 #![expect(unsafe_code, reason = "this is where C++ is called")]
 
 use std::ffi::{c_char, c_int};
@@ -12,6 +12,7 @@ unsafe extern "C" {
     fn repsim_ends_in_sigmoid(model: *const Opaque) -> c_int;
     fn repsim_causes(model: *const Opaque) -> *mut c_char;
     fn repsim_written(model: *const Opaque) -> *mut c_char;
+    fn repsim_merged(model: *const Opaque) -> *mut c_char;
     fn repsim_keep_state(model: *mut Opaque);
     fn repsim_same_tensor(model: *const Opaque, call: usize) -> i64;
 }
@@ -40,6 +41,17 @@ impl Handle {
     pub fn written(&self) -> Vec<String> {
         // SAFETY: the handle is valid; the text is freed by `take`.
         lines(take(unsafe { repsim_written(self.0.as_ptr()) }))
+    }
+
+    /// Names that count as calls of another module although they may be modules of their own: the name and
+    /// that other's.
+    pub fn merged(&self) -> Vec<(String, String)> {
+        // SAFETY: the handle is valid; the text is freed by `take`.
+        let text = lines(take(unsafe { repsim_merged(self.0.as_ptr()) }));
+        let pair = |line: &String| {
+            line.split_once('\t').map(|(name, other)| (name.to_owned(), other.to_owned()))
+        };
+        text.iter().filter_map(pair).collect()
     }
 
     /// Leaves what a run changed for the next one.

@@ -321,7 +321,7 @@ int64_t repsim_build_owner(repsim_builder* builder, const char* path, char** err
 int64_t repsim_build_layer(repsim_builder* builder, const char* path, const char* type,
                            const char* result, int64_t parameters, int gives_tensor, char** error) {
   return numbered(error, [&] {
-    builder->layers.push_back({path, type, result, parameters, gives_tensor != 0});
+    builder->layers.push_back({path, type, result, parameters, gives_tensor != 0, true});
     return static_cast<int64_t>(builder->layers.size()) - 1;
   });
 }

@@ -31,6 +31,17 @@ bool is_batch_norm(const Node* node) {
   return has("batch_norm") && !has("backward") && !has("no_training");
 }
 
+// Scales its input by the range that this has over the batch.
+bool is_dynamic(const Node* node) {
+  const std::string name = node->kind().toUnqualString();
+  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+  if (has("choose_qparams") || name == "quantize_per_tensor_dynamic") return true;
+  if (node->kind().is_aten() && name.rfind("quantized_", 0) == 0 && !has("max_pool") && !has("batch_norm"))
+    return true;
+  const std::string whole = node->kind().toQualString();
+  return whole.rfind("quantized::", 0) == 0 && has("dynamic") && !has("fp16") && !has("prepack");
+}
+
 // One operator that stands for all submodules of an attention or encoder layer.
 bool is_fused(const Node* node) {
   const std::string name = node->kind().toUnqualString();
@@ -132,6 +143,7 @@ class Follower {
   int source(const Node* node) {
     int kind = 0;
     if (is_random(node) && !is_off(node)) kind = kDraw;
+    if (is_dynamic(node)) kind = kBatch;
     if (is_batch_norm(node) && !constants_.is_flag(node, "training", false)) kind = kBatch;
     if ((kind || is_fused(node)) && told_.insert(node).second)
       found_.causes.push_back({kind, owner(node), node->kind().toQualString()});

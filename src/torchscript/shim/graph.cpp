@@ -5,9 +5,11 @@
 #include <torch/csrc/jit/passes/inline_fork_wait.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <set>
 
 #include "names.h"
+#include "places.h"
 
 namespace repsim {
 
@@ -46,6 +48,11 @@ bool is_forward(const std::string& method) {
   if (method.rfind(name, 0) != 0) return false;
   const auto start = method.rfind(overload, 0) == 0 ? overload.size() : name.size();
   return method.find_first_not_of("0123456789", start) == std::string::npos;
+}
+
+// What a script calls of a recurrent layer that is quantised, in the place of its `forward`.
+bool is_overload(const std::string& method) {
+  return method == "forward_tensor" || method == "forward_packed";
 }
 
 bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*TensorType::get()); }
@@ -94,7 +101,7 @@ HookScope::HookScope(const Hook* hook) : previous_(current_hook) { current_hook 
 HookScope::~HookScope() { current_hook = previous_; }
 
 Tapper::Tapper(Graph& graph, const Module& root) : graph_(graph), root_(root), names_(root) {
-  submodules_.emplace(graph.inputs().at(0), Submodule{"", root});
+  submodules_.emplace(graph.inputs().at(0), Submodule{"", root, ""});
 }
 
 // Which module's code calls which module, seen in a copy of the graph.
@@ -104,6 +111,7 @@ void Tapper::scout() {
   scout.scouting_ = true;
   scout.walk(copy->block());
   sites_ = std::move(scout.sites_);
+  places_ = std::move(scout.places_);
 }
 
 void Tapper::run() {
@@ -140,7 +148,7 @@ void Tapper::note_submodule(Node* attribute) {
   if (!value.isModule()) return;
   const auto path = parent.path.empty() ? name : parent.path + "." + name;
   const Module module(value.toModule());
-  submodules_.emplace(attribute->output(), Submodule{names_.of(module, path), module});
+  submodules_.emplace(attribute->output(), Submodule{names_.of(module, path), module, path});
 }
 
 const std::string& Tapper::owner_of(const Node* node) const {
@@ -160,9 +168,13 @@ std::string Tapper::name_of(const Node* call, const Submodule& callee) {
 // Returns the node to go on from: the first one inlined, so that nested calls expand too.
 Node* Tapper::inline_method(Node* call) {
   Submodule callee = submodules_.at(call->input(0));
+  if (callee.path != callee.written && names_.may_be_several(callee.module))
+    merged.emplace(callee.written, callee.path);
   callee.path = name_of(call, callee);
   sites_.begin(callee.path, callee.module);
   const std::string method = call->s(attr::name);
+  const bool stands_for_forward = is_overload(method) && is_quantized(callee.module) &&
+                                  owner_of(call) != callee.path;
   auto& function = toGraphFunction(callee.module.get_method(method).function());
   function.ensure_defined();
   join_forks(function.graph());
@@ -170,15 +182,45 @@ Node* Tapper::inline_method(Node* call) {
   Node* next = call->next();
   const auto results = inlineCallTo(call, &function, /*use_graph=*/false);
   own(callee.path, previous->next(), next);
-  if (is_forward(method) && results.size() == 1 && !callee.path.empty()) {
-    if (is_tensor_tuple(*results[0]->type())) {
-      tap_elements(callee, results[0], next);
-    } else {
-      const int64_t layer = layer_of(callee, callee.path, results[0]);
-      if (is_tensor(results[0])) tap(results[0], next, layer);
-    }
-  }
+  if ((is_forward(method) || stands_for_forward) && results.size() == 1 && !callee.path.empty())
+    tap_result(callee, results[0], next);
   return previous->next();
+}
+
+void Tapper::tap_result(const Submodule& submodule, Value* result, Node* before) {
+  const bool in_tuple = gives_tuple(submodule.module);
+  const auto known = in_tuple ? placed(result) : std::vector<Placed>();
+  if (!known.empty()) {
+    tap_placed(submodule, known, result, before);
+  } else if (is_tensor_tuple(*result->type())) {
+    tap_elements(submodule, result, before);
+  } else {
+    const bool is_part = in_tuple && is_tensor(result);
+    const int64_t layer = layer_of(submodule, submodule.path + (is_part ? ":made0" : ""), result);
+    if (is_tensor(result)) tap(result, before, layer);
+  }
+}
+
+// Taps what is used of a tuple, by the places in it: by those that any call of the module uses.
+void Tapper::tap_placed(const Submodule& submodule, const std::vector<Placed>& known, Value* result,
+                        Node* before) {
+  auto& places = places_[submodule.path];
+  for (const auto& one : known)
+    if (scouting_) places.insert(one.place);
+  if (scouting_) return;
+  const bool is_tuple = result->node()->kind() == prim::TupleConstruct;
+  Node* given = is_tuple ? result->node() : before;
+  for (const size_t place : places) {
+    const auto found = std::find_if(known.begin(), known.end(),
+                                    [&](const Placed& one) { return one.place == place; });
+    if (found == known.end() && !known[0].layer) continue;
+    Value* value = found == known.end() ? known[0].layer->outputs()[place] : found->value;
+    const bool is_plain = *places.rbegin() == 0;
+    const auto path = submodule.path + (is_plain ? "" : ":" + std::to_string(place));
+    const int64_t layer = layer_of(submodule, path, value);
+    layers[layer].is_placed = true;
+    tap(value, given, layer);
+  }
 }
 
 Node* Tapper::inline_function(Node* call) {
@@ -211,7 +253,7 @@ void Tapper::walk_operators(Block* block) {
     if (node->kind().is_aten() && node->outputs().size() == 1 && is_tensor(node->output())) {
       const auto name = operator_name(node);
       const auto path = name + "." + std::to_string(++operators_[name]);
-      layers.push_back({path, node->kind().toQualString(), node->output()->type()->str(), 0, true});
+      layers.push_back({path, node->kind().toQualString(), node->output()->type()->str(), 0, true, true});
       tap(node->output(), next, static_cast<int64_t>(layers.size()) - 1);
     }
     node = next;
@@ -245,7 +287,7 @@ int64_t Tapper::layer_of(const Submodule& submodule, const std::string& path, co
   if (is_new) {
     const auto name = submodule.module.type()->name();
     layers.push_back({path, name ? name->name() : "Module", result->type()->annotation_str(),
-                      count_parameters(submodule.module), is_tensor(result)});
+                      count_parameters(submodule.module), is_tensor(result), false});
   }
   layers[found->second].gives_tensor |= is_tensor(result);
   return found->second;
@@ -304,7 +346,7 @@ std::optional<Layer> tap_last_linear(Graph& graph, int64_t layer) {
   WithInsertPoint here(last);
   Node* node = insert_tap(graph, last->input(place), layer);
   last->replaceInput(place, node->output());
-  return Layer{path + ":input", "input of a linear layer", "Tensor", 0, true};
+  return Layer{path + ":input", "input of a linear layer", "Tensor", 0, true, true};
 }
 
 Node* insert_tap(Graph& graph, Value* value, int64_t layer) {

@@ -3,12 +3,15 @@
 #include <torch/script.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "places.h"
 #include "shared.h"
 
 namespace repsim {
@@ -35,6 +38,7 @@ struct Layer {
   std::string result;    // TorchScript type of what it returns
   int64_t parameters;    // with those of its children
   bool gives_tensor;
+  bool is_placed;        // the number is known to be that in the tuple
 };
 
 // The dotted path of the module whose code holds a node; the model's own code is not in it.
@@ -50,12 +54,14 @@ class Tapper {
 
   std::vector<Layer> layers;
   Owners owners;
+  std::map<std::string, std::string> merged;  // names of modules that may be others, and what they count as
   bool flat = false;
 
  private:
   struct Submodule {
     std::string path;
     torch::jit::Module module;
+    std::string written;  // the path that the code has
   };
 
   void scout();
@@ -67,6 +73,9 @@ class Tapper {
   void walk_operators(torch::jit::Block* block);
   int64_t layer_of(const Submodule& submodule, const std::string& path,
                    const torch::jit::Value* result);
+  void tap_result(const Submodule& submodule, torch::jit::Value* result, torch::jit::Node* before);
+  void tap_placed(const Submodule& submodule, const std::vector<Placed>& known,
+                  torch::jit::Value* result, torch::jit::Node* before);
   void tap_elements(const Submodule& submodule, torch::jit::Value* tuple, torch::jit::Node* before);
   void tap(torch::jit::Value* value, torch::jit::Node* before, int64_t layer);
 
@@ -77,6 +86,7 @@ class Tapper {
   torch::jit::Module root_;
   SharedNames names_;
   CallSites sites_;
+  std::map<std::string, std::set<size_t>> places_;  // that calls use of a module's tuple
   bool scouting_ = false;
   std::unordered_map<torch::jit::Value*, Submodule> submodules_;
   std::unordered_map<std::string, int64_t> by_path_;

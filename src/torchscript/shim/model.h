@@ -31,6 +31,7 @@ struct repsim_model {
   std::shared_ptr<torch::jit::Graph> tapped;    // every layer tapped, `self` as input 0
   std::unique_ptr<torch::jit::GraphFunction> function;  // the one that runs
   std::vector<repsim::Layer> layers;
+  std::vector<std::string> merged;              // names and what they count as
   repsim::Owners owners;                        // of the nodes of `tapped`
   repsim::Dependence dependence;                // as it was probed last
   std::vector<int64_t> same;                    // of the calls of the hook in the last probe

@@ -82,19 +82,28 @@ SharedNames::Contents SharedNames::note(const Module& module, const std::string&
 void SharedNames::settle(const std::vector<Named>& same) {
   std::unordered_map<const void*, std::string> first;
   std::unordered_set<const void*> with_code;
+  size_t callable = 0;
   for (const auto& [path, module] : same) {
     const auto type = module.type();
     first.emplace(type.get(), path);
-    if (!type->methods().empty()) with_code.insert(type.get());
+    if (type->methods().empty()) continue;
+    with_code.insert(type.get());
+    callable++;
   }
   const bool is_one = with_code.size() <= 1;
-  for (const auto& [path, module] : same)
+  for (const auto& [path, module] : same) {
     names_.emplace(object_of(module), is_one ? same[0].path : first.at(module.type().get()));
+    if (callable > 1) unsure_.insert(object_of(module));
+  }
 }
 
 const std::string& SharedNames::of(const Module& module, const std::string& path) const {
   const auto found = names_.find(object_of(module));
   return found == names_.end() ? path : found->second;
+}
+
+bool SharedNames::may_be_several(const Module& module) const {
+  return unsure_.count(object_of(module)) > 0;
 }
 
 bool SharedNames::holds_tensors(const Module& module) const {

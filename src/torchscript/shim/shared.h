@@ -20,6 +20,9 @@ class SharedNames {
   const std::string& of(const torch::jit::Module& module, const std::string& path) const;
   bool holds_tensors(const torch::jit::Module& module) const;
 
+  // Whether nothing in the archive tells a module that has the name of another from that.
+  bool may_be_several(const torch::jit::Module& module) const;
+
  private:
   struct Contents {
     std::string text;
@@ -34,6 +37,7 @@ class SharedNames {
   void settle(const std::vector<Named>& same);
 
   std::unordered_map<const c10::ivalue::Object*, std::string> names_;
+  std::unordered_set<const c10::ivalue::Object*> unsure_;
   std::unordered_map<std::string, std::vector<Named>> alike_;  // by class and contents
 };
 

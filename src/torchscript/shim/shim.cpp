@@ -254,6 +254,7 @@ repsim_model* repsim_load(const repsim_bytes* bytes, const char* names, int trus
     model->tapped->lint();
     model->layers = std::move(tapper.layers);
     model->owners = std::move(tapper.owners);
+    for (const auto& [name, other] : tapper.merged) model->merged.push_back(name + "\t" + other);
     model->flat = tapper.flat;
     model->output_type = forward.getSchema().returns().at(0).type()->annotation_str();
     return model.release();
@@ -280,6 +281,12 @@ int64_t repsim_layer_parameters(const repsim_model* model, size_t layer) {
 int repsim_layer_gives_tensor(const repsim_model* model, size_t layer) {
   return model->layers.at(layer).gives_tensor;
 }
+
+int repsim_layer_is_placed(const repsim_model* model, size_t layer) {
+  return model->layers.at(layer).is_placed;
+}
+
+char* repsim_merged(const repsim_model* model) { return copy_text(join(model->merged)); }
 
 int repsim_layer_dependence(const repsim_model* model, size_t layer) {
   const auto& layers = model->dependence.layers;

@@ -47,6 +47,12 @@ size_t repsim_layer_count(const repsim_model* model);
 const char* repsim_layer_text(const repsim_model* model, size_t layer, int field);
 int64_t repsim_layer_parameters(const repsim_model* model, size_t layer);
 int repsim_layer_gives_tensor(const repsim_model* model, size_t layer);
+// 1 if the number of a layer that is one of several outputs is known to be its place in the module's tuple;
+// else it is that in which the archive has them.
+int repsim_layer_is_placed(const repsim_model* model, size_t layer);
+// Names that count as calls of another module although they may be modules of their own, a line each: the name
+// and that other's, apart by a tab. To be freed by `repsim_free`.
+char* repsim_merged(const repsim_model* model);
 
 // As of the last probe: bits of what the values of a layer, or of what the model returns, depend on
 // beside the sample: 1 random numbers drawn in the run, 2 the other samples of the batch.

@@ -83,6 +83,20 @@ class Memory(nn.Module):
         return self.fc(hidden[-1])
 
 
+class Last(nn.Module):
+    """The last state of an LSTM between linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(6, 4)
+        self.rnn = nn.LSTM(4, 5, batch_first=True)
+        self.fc = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, (hidden, _) = self.rnn(torch.relu(self.body(x))[:, None].repeat(1, 3, 1))
+        return self.fc(hidden[-1])
+
+
 class Heads(nn.Module):
     """Returns its logits in a dictionary, or as the second of two."""
 
@@ -115,6 +129,20 @@ def record(model: nn.Module, batch: Tensor) -> tuple[dict[str, Any], dict[str, T
     layers = [{"name": name, "sum": tensor.abs().sum().item()} for name, tensor in seen.items()]
     given = {"shape": list(batch.shape), "values": batch.double().flatten().tolist()}
     return {"input": given, "layers": layers}, seen
+
+
+def save_last(cases: dict[str, Any], rows: Tensor) -> None:
+    """A dynamically quantised LSTM, scripted and traced, and all that it gives."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        last = quantization.quantize_dynamic(Last().eval(), {nn.Linear, nn.LSTM})
+    save_archive(torch.jit.script(last), FOLDER / "last.pt")
+    save_archive(torch.jit.trace(last, rows, check_trace=False), FOLDER / "last_traced.pt")
+    given: list[Tensor] = []
+    handle = last.rnn.register_forward_hook(lambda _m, _i, out: given.extend([out[0], *out[1]]))
+    cases["last"], _ = record(last, rows)
+    handle.remove()
+    cases["last"]["rnn"] = [tensor.double().abs().sum().item() for tensor in given]
 
 
 def hsic(k: np.ndarray, l: np.ndarray) -> float:
@@ -154,6 +182,7 @@ def main() -> None:
     dynamic = quantization.quantize_dynamic(plain, {nn.Linear})
     save_archive(torch.jit.script(dynamic), FOLDER / "dynamic.pt")
     cases["dynamic"], _ = record(dynamic, rows)
+    save_last(cases, rows)
     normed = Normed().eval()
     shapes = ({0: Dim.DYNAMIC},)
     save_program(export(normed, (rows,), dynamic_shapes=shapes), FOLDER / "normed.pt2")
