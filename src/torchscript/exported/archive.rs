@@ -146,9 +146,9 @@ impl Archive {
         })?;
         let file = format!("data/{kind}/{}", payload.path_name);
         if !self.storages.contains_key(&file) {
-            let bytes = self.bytes(&file, u64::MAX)?;
-            let storage = Tensor::f_from_slice(&bytes);
-            let storage = storage.map_err(|e| self.damaged(format!("{name}: {e}")))?;
+            let member = self.member(&file);
+            let storage = read_storage(&mut self.zip, &member)
+                .map_err(|problem| self.damaged(format!("{file} {problem}")))?;
             self.storages.insert(file.clone(), storage);
         }
         let storage = &self.storages[&file];
@@ -187,9 +187,39 @@ fn read_member(
     // One more than there are: the checksum is looked at where the member ends.
     match (&mut file).take(size + 1).read_to_end(&mut bytes) {
         Ok(read) if read as u64 == size => Ok(bytes),
-        Ok(_) => Err("has another size than its header says".to_owned()),
+        Ok(_) => Err(OTHER_SIZE.to_owned()),
         Err(error) => Err(format!("is damaged: {error}")),
     }
+}
+
+const OTHER_SIZE: &str = "has another size than its header says";
+
+/// Bytes that a weight is read by.
+const PIECE: usize = 1 << 20;
+
+/// The bytes of a member as a tensor, read piece by piece: they are in memory once.
+fn read_storage(zip: &mut ZipArchive<BufReader<File>>, member: &str) -> Result<Tensor, String> {
+    let mut file = zip.by_name(member).map_err(|_| "is missing")?;
+    let size = file.size();
+    files::check_packed(file.compressed_size(), size)?;
+    drop(files::reserved::<u8>(size as usize)?);
+    let storage = Tensor::f_empty([size as i64], (Kind::Uint8, tch::Device::Cpu));
+    let storage = storage.map_err(|said| said.to_string())?;
+    let mut piece = vec![0; PIECE.min(size as usize + 1)];
+    let mut filled = 0;
+    loop {
+        let count = file.read(&mut piece).map_err(|error| format!("is damaged: {error}"))?;
+        if count == 0 {
+            break;
+        }
+        if filled + count as u64 > size {
+            return Err(OTHER_SIZE.to_owned());
+        }
+        let place = storage.narrow(0, filled as i64, count as i64);
+        place.shallow_clone().copy_(&Tensor::from_slice(&piece[..count]));
+        filled += count as u64;
+    }
+    if filled == size { Ok(storage) } else { Err(OTHER_SIZE.to_owned()) }
 }
 
 /// Where a tensor lies in its storage, in elements.
