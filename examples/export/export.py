@@ -15,6 +15,8 @@ of preprocessing is written beside it, as `NAME.repsim.toml`, which repsim reads
 import argparse
 import importlib
 import inspect
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,7 @@ def of_function(name: str, shape: list[int] | None) -> Network:
     module, function = name.split(":")
     if shape is None:
         raise SystemExit("say what your module takes: --input 3x224x224")
+    sys.path.insert(0, os.getcwd())
     return Network(getattr(importlib.import_module(module), function)(), {"x": images(shape)}, None)
 
 

@@ -21,7 +21,7 @@ pub fn judge(
             if let Some(words) = found.in_words() {
                 messages.aside(&format!("{}: {words}", record.path));
             }
-            warnings.extend(found.at_chance(&record.path));
+            warnings.extend(found.at_chance(&record.path, !record.inputs.is_empty()));
         }
     }
     warnings

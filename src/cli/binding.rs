@@ -30,9 +30,12 @@ pub struct Bound {
 /// # Errors
 /// The number, names, types or shapes of the arrays are not those of the inputs.
 pub fn bind(model: &mut Model, data: &Dataset) -> Result<Bound> {
-    let (bound, parts) = found(model, data)?;
+    let (mut bound, parts) = found(model, data)?;
     if !parts.is_empty() {
         model.take(parts)?;
+    }
+    if let (Some(made), Some(ids)) = (data.tokenized(), bound.inputs.first()) {
+        bound.warnings.extend(misfit(made, model, &ids.name));
     }
     Ok(bound)
 }
@@ -275,6 +278,18 @@ impl Ends<'_> {
     fn error(&self, problem: String, remedy: &str) -> Error {
         Error::file("run", self.model, problem, remedy)
     }
+}
+
+/// A warning of a tokenizer with more tokens than the embedding that looks them up has rows.
+fn misfit(made: &Tokenized, model: &Model, input: &str) -> Option<Warning> {
+    let (module, rows) = model.looks_up(input)?;
+    let (tokenizer, path) = (made.tokenizer.display(), model.path().display());
+    let text = format!(
+        "{tokenizer} has {} tokens, and the embedding {module} of {path} has rows for {rows}: is it the tokenizer \
+         that the model was trained with?",
+        made.ids
+    );
+    (made.ids as i64 > rows).then(|| Warning::new("tokenizer-larger", path, text))
 }
 
 /// A warning of padding that a model takes for tokens; the mask is the second of the arrays.

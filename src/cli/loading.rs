@@ -61,19 +61,33 @@ pub fn load_each(
 }
 
 /// Which part of what each of so many models returns is its output.
-fn output_keys(args: &ModelArgs, models: usize) -> Result<Vec<Option<&str>>> {
+fn output_keys(args: &ModelArgs, models: usize) -> Result<Vec<Option<OutputKey<'_>>>> {
     let ModelArgs { output_key, output_key_a, output_key_b, .. } = args;
+    let of = |option, key| OutputKey { option, key };
     if output_key_a.is_none() && output_key_b.is_none() {
-        return Ok(vec![output_key.as_deref(); models]);
+        let key = output_key.as_deref().map(|key| of(OUTPUT_KEY, key));
+        return Ok(vec![key; models]);
     }
     if models != 2 {
         let problem = format!("--output-key-a and -b are for two models, and {models} are given");
         return Err(Error::usage(problem, "give --output-key, which is for all"));
     }
-    Ok(vec![output_key_a.as_deref(), output_key_b.as_deref()])
+    let a = output_key_a.as_deref().map(|key| of("--output-key-a", key));
+    let b = output_key_b.as_deref().map(|key| of("--output-key-b", key));
+    Ok(vec![a, b])
 }
 
-fn open(path: &Path, key: Option<&str>, args: &ModelArgs) -> Result<Model> {
+/// The option that names a part of what each model returns.
+const OUTPUT_KEY: &str = "--output-key";
+
+/// Which part of what a model returns is its output, and the option that says so.
+#[derive(Clone, Copy)]
+struct OutputKey<'a> {
+    option: &'static str,
+    key: &'a str,
+}
+
+fn open(path: &Path, key: Option<OutputKey<'_>>, args: &ModelArgs) -> Result<Model> {
     let mut model = Model::load(path, args.trust_model || args.only_confined)?;
     if args.keep_state {
         model.keep_state();
@@ -81,8 +95,14 @@ fn open(path: &Path, key: Option<&str>, args: &ModelArgs) -> Result<Model> {
     if let Some(dtype) = args.dtype {
         model.cast(dtype.kind())?;
     }
-    if let Some(key) = key {
-        model.choose_part(key)?;
+    if let Some(OutputKey { option, key }) = key {
+        model.choose_part(key).map_err(|error| match error {
+            Error::File { action, path, problem, .. } => {
+                let remedy = format!("give {option} one of these, or leave it out");
+                Error::file(action, &path, problem, remedy)
+            }
+            other => other,
+        })?;
     }
     Ok(model)
 }
@@ -108,6 +128,7 @@ impl LoadedModel {
         (sha256, key): (&str, Option<&str>),
         args: &ModelArgs,
     ) -> Result<Self> {
+        let key = key.map(|key| OutputKey { option: OUTPUT_KEY, key });
         let mut model = open(path, key, args)?;
         given::fix([&mut model], &args.input)?;
         if let Some(chosen) = weights {

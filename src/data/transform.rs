@@ -2,7 +2,7 @@
 
 use super::dtype::Dtype;
 use super::floats::{self, Span};
-use super::preprocess::{Channels, FloatRange, Preprocess, Range, Resize};
+use super::preprocess::{Channels, FloatRange, Preprocess, Preset, Range, Resize};
 use super::resize::{
     AxisCache, Interpolation, Kernel, Picture, Target, Window, interpolate, resize,
 };
@@ -81,8 +81,16 @@ impl Plan {
     pub fn new(steps: &Preprocess, form: Form) -> Result<Self> {
         steps.validate()?;
         if let (Form::Rows, Some(option)) = (form, steps.image_step()) {
-            let problem = format!("{option} is for images, and the data are rows of numbers");
-            return Err(Error::usage(problem, "leave it out, or use --preprocess raw"));
+            let preset = steps.preset;
+            let problem = match steps.preset {
+                Preset::Raw => format!("{option} is for images"),
+                _ => format!("--preprocess {preset} is for images (it sets {option})"),
+            };
+            let remedy = "leave it out, or use --preprocess raw";
+            return Err(Error::usage(
+                format!("{problem}, and the data are rows of numbers"),
+                remedy,
+            ));
         }
         let normal = normal(&steps.mean, &steps.std)?;
         let tables = normal.iter().map(|&one| table(steps.range, one)).collect();

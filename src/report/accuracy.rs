@@ -86,11 +86,16 @@ impl ModelAccuracy {
 
     /// Warns of an accuracy that is not clearly above chance. Labels that are numbers below half of the
     /// outputs claim nothing: the outputs may be features.
-    pub fn at_chance(&self, model: &str) -> Option<Warning> {
+    pub fn at_chance(&self, model: &str, of_arrays: bool) -> Option<Warning> {
+        let inputs = match of_arrays {
+            true => {
+                "are the arrays those of its inputs, made as in training (tokenizer, padding, scale)"
+            }
+            false => "is the preprocessing right (--preprocess, --mean, --std, --channels)",
+        };
         let (share, p) = (self.accuracy.get()?, self.p_value.get().filter(|p| *p > LEVEL)?);
         let text = format!(
-            "{model} is right for {} % of {} samples of {} (chance {} %, p = {p:.2}): is the preprocessing \
-             right (--preprocess, --mean, --std, --channels), and do the outputs stand in the order of the \
+            "{model} is right for {} % of {} samples of {} (chance {} %, p = {p:.2}): {inputs}, and do the outputs stand in the order of the \
              classes?",
             percent(share),
             self.count,
@@ -121,9 +126,10 @@ mod tests {
         let words = found(39, Some(0.0)).in_words();
         let expected = "right for 39 of 40 samples of photos/ (97.5 %, chance 10 %)";
         assert_eq!(words.as_deref(), Some(expected));
-        assert!(found(39, Some(0.0)).at_chance("a.pt").is_none());
-        assert!(found(40, None).at_chance("a.pt").is_none());
-        let warning = found(4, Some(0.5768)).at_chance("a.pt").map(|w| w.text).unwrap_or_default();
+        assert!(found(39, Some(0.0)).at_chance("a.pt", false).is_none());
+        assert!(found(40, None).at_chance("a.pt", false).is_none());
+        let warning =
+            found(4, Some(0.5768)).at_chance("a.pt", false).map(|w| w.text).unwrap_or_default();
         let begin =
             "a.pt is right for 10 % of 40 samples of photos/ (chance 10 %, p = 0.58): is the";
         assert!(warning.starts_with(begin), "{warning}");
@@ -132,7 +138,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_said() {
         let unknown = ModelAccuracy::new("photos/", &Err("why".to_owned()));
-        assert_eq!((unknown.in_words(), unknown.at_chance("a.pt")), (None, None));
+        assert_eq!((unknown.in_words(), unknown.at_chance("a.pt", false)), (None, None));
         assert_eq!(unknown.reason.as_deref(), Some("why"));
     }
 }

@@ -53,6 +53,14 @@ pub fn of_run(said: &str, given: &Given<'_>) -> Advice {
         let remedy = "models are given float32: export it in float32 (model.float())";
         return Advice::new(gist, remedy);
     }
+    if let Some(most) = longest(&gist, given.what) {
+        return Advice::new(
+            format!("it has positions for {most} tokens, and was given {}", given.what),
+            format!(
+                "give sequences of {most} tokens at most (--max-length {most} with --tokenizer)"
+            ),
+        );
+    }
     if let Some(name) = missing(&gist) {
         let problem = format!("its forward takes {}", given.wants.unwrap_or(name));
         let remedy = format!(
@@ -68,6 +76,16 @@ pub fn of_run(said: &str, given: &Given<'_>) -> Advice {
         None => format!("it was given {what}; {check}"),
     };
     Advice::new(gist, remedy)
+}
+
+/// The tokens that a table of positions ends at, where whole numbers were given as long as what it was to be
+/// stretched to.
+fn longest(gist: &str, given: &str) -> Option<u64> {
+    let rest = gist.split_once("The expanded size of the tensor (")?.1;
+    let (wanted, rest) = rest.split_once(") must match the existing size (")?;
+    let (wanted, most): (u64, u64) = (wanted.parse().ok()?, rest.split(')').next()?.parse().ok()?);
+    let is_given = given.contains("int") && given.contains(&format!("×{wanted}"));
+    (is_given && wanted > most && most > 1).then_some(most)
 }
 
 /// The argument that has no value.
@@ -95,6 +113,12 @@ pub fn of_load(said: &str) -> Advice {
         return Advice::new(
             "it was saved after torch.jit.optimize_for_inference, and such archives cannot be loaded",
             "save the module before that call: torch.jit.script(model.eval()).save(FILE)",
+        );
+    }
+    if said.contains("bad_alloc") || said.contains("can't allocate memory") {
+        return Advice::new(
+            "there is not enough memory for it",
+            "free some, or run it on a machine with more",
         );
     }
     if let Some((_, name)) = said.split_once("Unknown type name '__torch__.torch.classes.") {
@@ -174,6 +198,18 @@ pub fn gist(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn remedies_are_of_what_was_said() {
+        let what = "input_ids (int64 2×9999), attention_mask (int64 2×9999)";
+        let given = Given { what, wants: None, embeddings: &[] };
+        let said = "The expanded size of the tensor (9999) must match the existing size (512) at non-singleton \
+                    dimension 1.  Target sizes: [2, 9999].  Tensor sizes: [1, 512]";
+        assert!(of_run(said, &given).remedy.contains("--max-length 512"));
+        let floats = Given { what: "an input of shape 2×9999", wants: None, embeddings: &[] };
+        assert!(!of_run(said, &floats).remedy.contains("--max-length"));
+        assert!(of_load("std::bad_alloc").remedy.contains("with more"));
+    }
 
     #[test]
     fn the_gist_is_the_error_under_the_traceback() {

@@ -32,6 +32,9 @@ const PICKLED: &str = "load it in Python where its class can be imported (torch.
 const OTHER: &str = "repsim runs models of PyTorch only: compute features with the tool that runs it and compare \
                      those (--features FILE.npz), or rebuild the network in PyTorch and export that";
 
+/// What is done with compressed files.
+const UNPACK: &str = "unpack it and give the archive in it, if that is a model of PyTorch (objects of joblib are not)";
+
 /// What is done with an ONNX file.
 const ONNX: &str = "repsim cannot run ONNX: export the PyTorch model that it was made from \
                     (torch.export.save(torch.export.export(model.eval(), (example,)), \"FILE.pt2\")), or compare \
@@ -74,9 +77,13 @@ pub fn of_bytes(path: &Path, first: &[u8]) -> Foreign {
             "it is a pointer of Git LFS, and not the file itself",
             "fetch the file: git lfs pull",
         ),
-        _ if at(0, b"\x1f\x8b") => {
-            Foreign::new("it is compressed by gzip", "unpack it and give the archive in it")
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
+            Foreign::new("it is compressed by zlib, as joblib stores Python objects", OTHER)
         }
+        _ if at(0, b"\xfd7zXZ\0") || at(0, b"BZh") || at(0, b"]\0\0") => {
+            Foreign::new("it is compressed by xz, lzma or bzip2", UNPACK)
+        }
+        _ if at(0, b"\x1f\x8b") => Foreign::new("it is compressed by gzip", UNPACK),
         _ if is_safetensors(first) => {
             Foreign::new("it is a safetensors file: weights without a program", WEIGHTS)
         }
@@ -101,6 +108,12 @@ fn is_onnx(first: &[u8]) -> bool {
 /// A pickle: a dictionary of weights from before PyTorch 1.6, or another object.
 fn of_pickle(path: &Path) -> Foreign {
     let bytes = read_up_to(path, 1 << 20).unwrap_or_default();
+    if holds(&bytes, b"sklearn.") || holds(&bytes, b"joblib.") {
+        return Foreign::new(
+            "it is a pickle of joblib or scikit-learn, and no network of PyTorch",
+            OTHER,
+        );
+    }
     match class_in(&bytes) {
         Some(class) => {
             Foreign::new(format!("it is a Python pickle of a {class}, and no program"), PICKLED)
@@ -109,6 +122,10 @@ fn of_pickle(path: &Path) -> Foreign {
             Foreign::new("it is a Python pickle, probably a state dict, and no program", WEIGHTS)
         }
     }
+}
+
+fn holds(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|part| part == word)
 }
 
 /// A zip archive that holds a pickled object of PyTorch.

@@ -349,6 +349,13 @@ impl Model {
         (told || tensors != arguments.len() || tensors > 1).then(|| all.join(", "))
     }
 
+    /// The embedding with the fewest rows of those that look up what an input is given: its module and rows.
+    pub fn looks_up(&self, input: &str) -> Option<(&str, i64)> {
+        let part = self.packing.parts.iter().find(|part| part.name == input)?;
+        let own = self.packing.embeddings.iter().filter(|e| e.looks_up == Some(part.argument));
+        own.map(|e| (e.module.as_str(), e.rows)).min_by_key(|(_, rows)| *rows)
+    }
+
     /// The embeddings that numbers may be beyond the rows of.
     pub(super) fn embeddings(&self) -> &[Embedding] {
         &self.packing.embeddings

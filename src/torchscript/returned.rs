@@ -60,6 +60,10 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
             let option = if model.chosen_output().is_some() { "index" } else { "key" };
             (format!("Tensor, one {tensor}"), format!("leave --output-{option} out"))
         }
+        Returned::Other if model.chosen_part().is_some() && model.chosen_output().is_some() => {
+            let remedy = "leave --output-index out, or choose all with --output-key (state.0)";
+            (model.output_type(), remedy.to_owned())
+        }
         Returned::Other => {
             let remedy =
                 "wrap the module so that forward returns one tensor, and export the wrapper";

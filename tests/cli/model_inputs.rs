@@ -101,7 +101,8 @@ fn arrays_go_to_the_inputs_of_their_names() {
         assert_eq!(model["inputs"][1]["array"], "attention_mask");
         let classes = found["inputs"]["data"]["classes"].as_array().unwrap();
         assert_eq!(classes.len(), 3);
-        assert_eq!(found["warnings"], json!([]));
+        assert_eq!(warned(&found), ["padding-counts"]);
+        assert_eq!(found["inputs"]["data"]["padded"], 6);
     }
 }
 
@@ -227,8 +228,23 @@ fn channels_behind_ids_and_masks_are_probed() {
     near(&found["results"]["mean_logit"], &golden["mean_logit"]);
     let channels = found["results"]["layers"][0]["channels"].as_array().unwrap();
     assert_eq!(channels.len(), 6);
-    for (channel, wanted) in channels.iter().zip(golden["drop_zero"].as_array().unwrap()) {
-        near(&channel["drop_zero"], wanted);
+    for name in ["drop_zero", "sensitivity"] {
+        for (channel, wanted) in channels.iter().zip(golden[name].as_array().unwrap()) {
+            near(&channel[name], wanted);
+        }
+    }
+}
+
+#[test]
+fn samples_of_padding_alone_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("empty.npz");
+    let mut mask = Array2::<i64>::ones((8, 7));
+    mask.row_mut(3).fill(0);
+    Npz::new(&file).with("input_ids", &ids()).with("attention_mask", &mask).finish();
+    for reduce in ["last", "flatten"] {
+        let line = format!("cka {{inputs/bert.pt2}} --data {} --reduce {reduce}", file.display());
+        fails(&line, &["empty.npz", "3 has no token", "attention_mask is 0"]);
     }
 }
 
@@ -449,7 +465,17 @@ fn texts_and_tokenizers_that_do_not_fit() {
         &format!("{bert} {TEXTS} --max-length 2"),
         &["--max-length 2", "the 2 that", "give 3 or more"],
     );
-    fails(&format!("{bert} {TEXTS} --max-length 30"), &["input_ids (int64 2×30)", "size (24)"]);
+    fails(
+        &format!("{bert} {TEXTS} --max-length 30"),
+        &["input_ids (int64 2×30)", "--max-length 24"],
+    );
+    std::fs::write(&file, far.replace("\"sky\":20", "\"sky\":66")).unwrap();
+    let fish = folder.path().join("fish.txt");
+    std::fs::write(&fish, "A fish swam\nthe cat\n a bird ran\nthe dog\n").unwrap();
+    let found = report(&format!("{bert} --data {} --tokenizer {}", fish.display(), file.display()));
+    let larger =
+        found["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "tokenizer-larger");
+    assert!(larger.unwrap()["text"].as_str().unwrap().contains("has 67 tokens"), "{larger:?}");
     fails(&format!("saliency {{inputs/bert.pt2}} {TEXTS}"), &["--tokenizer", "takes images"]);
     let empty = folder.path().join("x.txt");
     std::fs::write(&empty, "").unwrap();

@@ -100,4 +100,7 @@ fn each_model_has_an_output_of_its_own_name() {
     let one = "layers {quantized/logits.pt2} --output-key-b scores";
     let one = repsim(words(one));
     assert!(one.code == 2 && one.stderr.contains("--output-key"), "{}", one.stderr);
+    let equal = repsim(words(&format!("{line} --output-key-a logits --output-key-b logits")));
+    let said = "has no 'logits' (features, scores); give --output-key-b one of these";
+    assert!(equal.code == 2 && equal.stderr.contains(said), "{}", equal.stderr);
 }

@@ -169,7 +169,7 @@ fn steps_that_do_not_fit_the_data() {
     let imagenet = Preprocess::preset(Preset::Imagenet);
     says(
         &told_of(&rows, &imagenet),
-        &["--channels is for images", "rows of numbers", "--preprocess raw"],
+        &["--preprocess imagenet is for images", "rows of numbers", "--preprocess raw"],
     );
     let mean = Preprocess { mean: vec![1.0], ..raw() };
     says(&told_of(&rows, &mean), &["--mean is for images"]);

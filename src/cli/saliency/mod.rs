@@ -114,7 +114,7 @@ fn open(args: &Args) -> Result<Dataset> {
             let data = if ids { "whole numbers, such as token ids" } else { "rows of numbers" };
             Err(Error::usage(
                 format!("saliency maps are of images, and the data are {data}"),
-                "give images with --data; `repsim cka` and `repsim distance` take other inputs",
+                "give images with --data; `repsim sensitivity`, `repsim cka` and others take tokens and several inputs",
             ))
         }
     }

@@ -42,6 +42,8 @@ pub struct Tokenized {
     pub cut: usize,
     /// Texts that were padded.
     pub padded: usize,
+    /// The rows that an embedding needs for all its tokens: the largest id and one.
+    pub ids: usize,
 }
 
 /// Texts and their tokens: a sample is the ids, the mask and the types of its tokens, one after the other.
@@ -86,6 +88,7 @@ impl Texts {
         let bytes = files::read(&how.tokenizer, MOST_TEXT)?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let (tokenizer, padding, pads_in_front) = load(&bytes, how)?;
+        let ids = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         let encodings = tokenizer.encode_batch(lines.iter().map(String::as_str).collect(), true);
         let encodings = encodings.map_err(|e| unfit(how, &e.to_string()))?;
         if let Some(line) = encodings.iter().position(|one| one.get_ids().is_empty()) {
@@ -97,7 +100,7 @@ impl Texts {
         let cut = encodings.iter().filter(|one| !one.get_overflowing().is_empty()).count();
         let padded = encodings.iter().filter(|one| one.len() < length).count();
         let (tokenizer, sha256) = (how.tokenizer.clone(), sha256);
-        let made = Tokenized { tokenizer, sha256, length, cut, padded };
+        let made = Tokenized { tokenizer, sha256, length, cut, padded, ids };
         let size = [NAMES.len() * length];
         Ok(Arc::new(Self { lines, encodings, padding, pads_in_front, made, size }))
     }
