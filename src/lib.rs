@@ -22,9 +22,11 @@
 //! * [`report`]: versioned results with their provenance.
 //! * [`check`]: a report against a baseline and a policy, and what changed between two.
 //! * [`render`]: heat maps, charts and sheets as SVG and PNG.
-//! * [`view`]: what reports look like, on a page and in words.
+//! * [`view`]: what reports look like: on a page, in a terminal, as pictures.
+//! * [`analysis`]: what is asked, run and reported: the library under the command line.
 //! * [`cli`]: the command line, and the only code that prints.
 
+pub mod analysis;
 pub mod capture;
 pub mod check;
 pub mod checkpoint;

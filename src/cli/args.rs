@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::axes::ChannelAxis;
-use super::given::GivenInput;
-use super::limits;
 use super::weights::WeightsArgs;
+use super::{given, limits};
+use crate::analysis::{ChannelAxis, GivenInput};
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Channels, Crop, FloatRange, Interpolation, Preset, Range, Resize};
 use crate::torchscript::device::DeviceChoice;
@@ -93,7 +92,7 @@ pub struct PreprocessArgs {
     #[arg(long, value_name = "SIZE", help_heading = "Preprocessing", value_parser = limits::crop)]
     pub crop: Option<Crop>,
     /// Channels: rgb (grey is repeated), grey, or keep
-    #[arg(long, value_name = "CHANNELS", value_parser = channels, help_heading = "Preprocessing")]
+    #[arg(long, value_name = "CHANNELS", value_parser = Channels::named, help_heading = "Preprocessing")]
     pub channels: Option<Channels>,
     /// What bytes become, and float images too: 0..1, -1..1 or 0..255
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Preprocessing")]
@@ -136,7 +135,7 @@ pub struct PreprocessBArgs {
           value_parser = limits::crop)]
     pub crop_b: Option<Crop>,
     /// As --channels, for B
-    #[arg(long, value_name = "CHANNELS", value_parser = channels,
+    #[arg(long, value_name = "CHANNELS", value_parser = Channels::named,
           help_heading = "Preprocessing of B")]
     pub channels_b: Option<Channels>,
     /// As --range, for B
@@ -196,11 +195,11 @@ pub struct ModelArgs {
     /// A number or flag for an argument of the models' forward beside its tensors: sr=16000, scale=0.5,
     /// flag=true; for `repsim layers` also the shape and type of a tensor: x=2x47:f32 (i64, bool, …; with
     /// commas for a tuple); may be repeated
-    #[arg(long, value_name = "NAME=VALUE", help_heading = "Models")]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = given::input, help_heading = "Models")]
     pub input: Vec<GivenInput>,
     /// Compute in floats of another type than the file's: f32, f16, bf16 or f64
-    #[arg(long, value_name = "TYPE", help_heading = "Models")]
-    pub dtype: Option<FloatType>,
+    #[arg(long, value_name = "TYPE", value_enum, help_heading = "Models")]
+    pub dtype: Option<FloatArg>,
     /// Which part of what a model returns is its output: the value of a dictionary by its key, an element
     /// of a tuple by its name or place, with dots for parts of parts: logits, state.0
     #[arg(long, value_name = "KEY", help_heading = "Models")]
@@ -213,13 +212,13 @@ pub struct ModelArgs {
     pub output_key_b: Option<String>,
     /// Which axis of a layer's output holds the channels, where that is told wrongly or not at all:
     /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
-    #[arg(long, value_name = "LAYER=AXIS", help_heading = "Layers")]
+    #[arg(long, value_name = "LAYER=AXIS", value_parser = given::channel_axis, help_heading = "Layers")]
     pub channel_axis: Vec<ChannelAxis>,
 }
 
 /// A type of floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FloatType {
+pub enum FloatArg {
     /// 32 bits.
     F32,
     /// 16 bits, 11 of them for digits.
@@ -228,18 +227,6 @@ pub enum FloatType {
     Bf16,
     /// 64 bits.
     F64,
-}
-
-impl FloatType {
-    /// The same for libtorch.
-    pub fn kind(self) -> tch::Kind {
-        match self {
-            Self::F32 => tch::Kind::Float,
-            Self::F16 => tch::Kind::Half,
-            Self::Bf16 => tch::Kind::BFloat16,
-            Self::F64 => tch::Kind::Double,
-        }
-    }
 }
 
 /// Which output.
@@ -283,13 +270,4 @@ pub fn one_row(text: &str) -> Result<Reduce, String> {
 
 fn preset(text: &str) -> Result<Preset, String> {
     text.parse().map_err(|e: crate::error::Error| e.to_string())
-}
-
-/// Channels by number or by name.
-pub fn channels(text: &str) -> Result<Channels, String> {
-    match text {
-        "rgb" => Ok(Channels::Rgb),
-        "grey" | "gray" => Ok(Channels::Grey),
-        _ => text.parse().map_err(|_| "expected rgb (or 3), grey (or 1), or keep".to_owned()),
-    }
 }

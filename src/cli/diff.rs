@@ -6,6 +6,7 @@ use super::judging::{cell, read};
 use super::output::{self, Messages};
 use crate::check::{self, Change, DiffReport};
 use crate::error::{Error, Result};
+use crate::view::table;
 
 /// Changes in the table.
 const ROWS: usize = 40;
@@ -49,7 +50,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         Error::file("compare", &args.new, problem, "give two reports of one kind")
     })?;
     let Some(format) = args.format else {
-        return output::show(&report, args.output.as_deref(), messages, || table(&report));
+        return output::show_as(&report, args.output.as_deref(), messages, || table(&report));
     };
     args.output.as_deref().map_or(Ok(()), |path| output::write_report(&report, path))?;
     match format {
@@ -63,11 +64,11 @@ fn table(report: &DiffReport) -> String {
     let mut text: String = report.conditions.iter().map(|c| format!("{c}\n")).collect();
     if !report.changes.is_empty() {
         let header = ["changed", "old", "new", "difference", "tolerances", ""];
-        let mut table = output::table(&header);
+        let mut table = table::new(&header);
         for change in report.changes.iter().take(ROWS) {
             table.add_row(row(change));
         }
-        output::align_right(&mut table, &[1, 2, 3, 4]);
+        table.align_right(&[1, 2, 3, 4]);
         text.push_str(&format!("{table}\n"));
     }
     let more = report.changes.len().saturating_sub(ROWS);

@@ -1,23 +1,19 @@
 //! `repsim fid`: how far sets of samples lie from a reference.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::Status;
 use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
-use super::sets::{Keep, Measured, Sets, check_same};
+use super::outputs;
+use crate::analysis::Fid;
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result, visible, visible_json};
-use crate::frechet::{Metric, Scorer, Settings, kid};
-use crate::report::fid::{
-    Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
-    short_extrapolation, small_subsets,
-};
-use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning};
-use crate::torchscript::{libtorch_version, native};
+use crate::frechet::{Metric, kid};
+use crate::report::fid::{Candidate, FidReport};
+use crate::view::fid::table_within;
 
 /// Options of `repsim fid`.
 #[derive(clap::Args)]
@@ -104,13 +100,14 @@ enum Format {
 /// of in its row, and the others go on.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     args.check()?;
+    let request = args.request()?;
     let gate = args.gate.prepare("fid", args.output.as_deref())?;
     let format = args.format(messages);
     // The header comes with the first row: where the reference fails nothing is printed.
     let mut header = format!("{}\n", header(&args.metrics()));
     let told_elsewhere = args.output.is_some() || gate.is_used();
     let print = if told_elsewhere { output::print } else { output::print_row };
-    let report = measure(args, messages, &mut |row| match format {
+    let report = request.run(messages, &mut |row| match format {
         Some(Format::Jsonl) => print(&format!("{}\n", line(row)?)),
         Some(Format::Tsv) => {
             let header = std::mem::take(&mut header);
@@ -129,156 +126,6 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     gate.finish(&report, args.status(&report, messages), messages)
 }
 
-/// Measures every candidate and tells of each row as soon as it is there.
-///
-/// # Errors
-/// The reference cannot be measured, or the teller failed.
-pub fn measure(
-    args: &Args,
-    messages: &Messages,
-    tell: &mut dyn FnMut(&Candidate) -> Result<()>,
-) -> Result<FidReport> {
-    let started = Instant::now();
-    native::set_threads(args.extract.run.threads());
-    let settings = args.settings();
-    let keep = match (&args.stats_cache, settings.need_samples()) {
-        (_, true) => Keep::Samples,
-        (Some(_), false) => Keep::Moments,
-        (None, false) => Keep::Few,
-    };
-    let mut sets = Sets::new(&args.extract, messages, keep).cached(args.stats_cache.as_deref())?;
-    let all: Vec<&PathBuf> = std::iter::once(&args.reference).chain(&args.candidates).collect();
-    sets.check_axes(&all)?;
-    let reference = sets.with_layout(&args.reference, args.reference_layout, |sets| {
-        sets.measure(&args.reference).map_err(|e| naming(&args.reference, e))
-    })?;
-    sets.hold(&reference);
-    let mut run = Run::new(args, &reference, messages);
-    run.warn(sets.noticed());
-    let threads = args.extract.run.threads();
-    let scoring = Instant::now();
-    let scorer = native::with_blas_threads(threads, || Scorer::new(&reference.set, &settings))?;
-    run.comparing += scoring.elapsed().as_secs_f64();
-    for path in &args.candidates {
-        let row = run.candidate(path, &scorer, &mut sets);
-        tell(&row)?;
-        run.rows.push(row);
-    }
-    run.warn_of_numbers();
-    run.warn(sets.unused_model());
-    let mut report = run.report(&settings, &sets);
-    report.timing.total = started.elapsed().as_secs_f64();
-    Ok(report)
-}
-
-/// A run over the candidates.
-struct Run<'a> {
-    args: &'a Args,
-    messages: &'a Messages,
-    reference: &'a Measured,
-    rows: Vec<Candidate>,
-    inputs: Vec<SetInput>,
-    warnings: Vec<Warning>,
-    /// Seconds in distances.
-    comparing: f64,
-}
-
-impl<'a> Run<'a> {
-    fn new(args: &'a Args, reference: &'a Measured, messages: &'a Messages) -> Self {
-        let inputs = vec![reference.input.clone()];
-        let (rows, warnings, comparing) = (vec![], vec![], 0.0);
-        Self { args, messages, reference, rows, inputs, warnings, comparing }
-    }
-
-    fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
-        for warning in warnings {
-            self.messages.warning(&warning);
-            self.warnings.push(warning);
-        }
-    }
-
-    fn warn_of_numbers(&mut self) {
-        let mut sets = vec![(shown(&self.args.reference), self.reference.count)];
-        sets.extend(self.rows.iter().map(|row| (row.path.clone(), row.n)));
-        let width = self.reference.set.gaussian.width();
-        let by_covariance = [Metric::Fid, Metric::FidInf];
-        if self.args.metrics().iter().any(|m| by_covariance.contains(m)) {
-            self.warn(few_samples(&sets, width));
-        }
-        self.warn(small_subsets(&self.rows, self.args.measure.kid_subset_size));
-        self.warn(short_extrapolation(&self.rows, width));
-        self.warn(null_metrics(&self.rows));
-    }
-
-    /// The row of one candidate, which may be that it failed.
-    fn candidate(&mut self, path: &Path, scorer: &Scorer<'_>, sets: &mut Sets<'_>) -> Candidate {
-        match self.measured(path, scorer, sets) {
-            Ok(row) => row,
-            Err(error) => {
-                let error = naming(path, error);
-                self.messages.error(&error);
-                Candidate::failed(shown(path), &error)
-            }
-        }
-    }
-
-    fn measured(
-        &mut self,
-        path: &Path,
-        scorer: &Scorer<'_>,
-        sets: &mut Sets<'_>,
-    ) -> Result<Candidate> {
-        let candidate = sets.measure(path)?;
-        self.warn(sets.noticed());
-        match (&self.reference.origin, &candidate.origin) {
-            (Some(a), Some(b)) => check_same(a, b)?,
-            (None, None) => {}
-            _ => self.warn([unknown_origin(path)]),
-        }
-        let comparing = Instant::now();
-        let threads = self.args.extract.run.threads();
-        let scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
-        self.comparing += comparing.elapsed().as_secs_f64();
-        let row = Candidate::measured(shown(path), candidate.count, &self.args.metrics(), &scores);
-        self.inputs.push(candidate.input);
-        Ok(row)
-    }
-
-    fn report(self, settings: &Settings, sets: &Sets<'_>) -> FidReport {
-        let Self { args, reference, rows, inputs, warnings, comparing, .. } = self;
-        let ready = sets.features.ready();
-        let spent = &sets.features.timing;
-        Report {
-            schema: SchemaId::current("fid"),
-            tool: Tool::current(libtorch_version()),
-            inputs: Inputs {
-                models: ready.iter().map(|r| r.record.clone()).collect(),
-                sets: inputs,
-                ..Inputs::default()
-            },
-            settings: args.recorded(settings, ready),
-            results: FidResults {
-                layer: ready.map(|r| r.layer.clone()),
-                width: reference.set.gaussian.width(),
-                reference: Reference { path: shown(&args.reference), n: reference.count },
-                candidates: rows,
-            },
-            warnings,
-            pictures: vec![],
-            timing: Timing {
-                load: sets.features.loading,
-                decode: spent.decode,
-                wait: spent.wait,
-                forward: spent.forward,
-                measure: spent.measure,
-                distance: Some(comparing + sets.factoring),
-                passes: 1,
-                ..Timing::default()
-            },
-        }
-    }
-}
-
 impl Args {
     /// The metrics wanted, each once, in the order given.
     fn metrics(&self) -> Vec<Metric> {
@@ -291,33 +138,29 @@ impl Args {
         metrics
     }
 
-    fn settings(&self) -> Settings {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// Options that do not go together.
+    pub fn request(&self) -> Result<Fid> {
         let MeasureArgs { k, kid_subsets, kid_subset_size, subset_seed, .. } = self.measure;
-        let (subsets, subset_size, seed) = (kid_subsets, kid_subset_size, subset_seed);
-        let kid = kid::Settings { subsets, subset_size, seed };
-        Settings { metrics: self.metrics(), kid, k, seed }
-    }
-
-    fn recorded(&self, settings: &Settings, ready: Option<&super::extract::Ready>) -> FidSettings {
-        FidSettings {
-            metrics: settings.metrics.clone(),
-            layer: self.extract.layer.clone(),
-            reduce: self.extract.reduce,
-            preprocess: ready.map(|r| r.preprocess.clone()),
-            k: settings.k,
-            kid_subsets: settings.kid.subsets,
-            kid_subset_size: settings.kid.subset_size,
-            subset_seed: settings.seed,
-            fail_above: self.fail_above,
-            batch_size: self.extract.load.batch_size,
-            limit: self.extract.load.limit,
-            layout: self.extract.load.layout,
-            reference_layout: self.reference_layout,
-            seed: self.extract.load.seed,
-            output_index: self.extract.outputs.output_index,
-            optimize: !self.extract.run.no_optimize,
-            device: ready.map(|r| r.device.clone()),
+        if let Some(folder) = self.stats_cache.as_ref().filter(|folder| !folder.exists()) {
+            outputs::make_folder(folder).map_err(|e| Error::io("create", folder, e))?;
         }
+        Ok(Fid {
+            metrics: self.metrics(),
+            k,
+            kid: kid::Settings {
+                subsets: kid_subsets,
+                subset_size: kid_subset_size,
+                seed: subset_seed,
+            },
+            fail_above: self.fail_above,
+            cache: self.stats_cache.clone(),
+            reference_layout: self.reference_layout,
+            extraction: self.extract.request()?,
+            ..Fid::new(&self.reference, &self.candidates)
+        })
     }
 
     /// Refuses outputs that cannot be written, or that get in each other's way.
@@ -328,7 +171,6 @@ impl Args {
                 "add fid, kid or fid-inf to --metrics",
             ));
         }
-        self.extract.check()?;
         let Some(path) = &self.output else { return Ok(()) };
         if path != Path::new("-") {
             return Ok(());
@@ -379,34 +221,6 @@ impl Args {
     }
 }
 
-/// The error with the path of the set in it.
-pub fn naming(path: &Path, error: Error) -> Error {
-    match error {
-        Error::Usage { problem, remedy } if !problem.contains(&shown(path)) => {
-            Error::file("measure", path, problem, remedy)
-        }
-        Error::Shape { action, left_name, left, right_name, right, remedy }
-            if right_name == "the candidate" =>
-        {
-            Error::Shape { action, left_name, left, right_name: shown(path), right, remedy }
-        }
-        other => other,
-    }
-}
-
-fn unknown_origin(path: &Path) -> Warning {
-    let text = format!(
-        "of {} and the reference only one says how its features were made: whether model, layer and \
-         resizing are the same cannot be checked, and if they are not the distance means nothing",
-        path.display()
-    );
-    Warning::new("unknown-origin", path.display(), text)
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
 /// The first line of the table for scripts.
 fn header(metrics: &[Metric]) -> String {
     let mut columns = vec!["candidate", "n"];
@@ -433,65 +247,4 @@ fn line(row: &Candidate) -> Result<String> {
 /// A row a candidate, for people, within the width of the terminal.
 pub fn table(report: &FidReport) -> String {
     table_within(report, output::width().unwrap_or(usize::MAX))
-}
-
-/// Characters of a candidate's name that a narrow table leaves at least.
-const LEAST: usize = 12;
-
-fn table_within(report: &FidReport, width: usize) -> String {
-    let columns = Candidate::columns(&report.settings.metrics);
-    let mut header = vec!["candidate".to_owned(), "n".to_owned()];
-    header.extend(columns.iter().map(|column| title(column)));
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut rows = vec![];
-    for row in &report.results.candidates {
-        let mut cells = vec![row.path.clone(), row.n.map_or("-".to_owned(), |n| n.to_string())];
-        match &row.error {
-            Some(_) => cells.extend(columns.iter().map(|_| "failed".to_owned())),
-            None => cells.extend(columns.iter().map(|c| cell(row.value(c)))),
-        }
-        rows.push(cells);
-    }
-    let numbers: Vec<usize> = (1..header.len()).collect();
-    let longest = |&i: &usize| {
-        let cells = rows.iter().map(|row| row[i].chars().count());
-        2 + cells.chain([header[i].chars().count()]).max().unwrap_or(0)
-    };
-    let beside: usize = numbers.iter().map(longest).sum();
-    if beside + 2 + LEAST > width {
-        return below_each_other(&header, &rows);
-    }
-    let room = width.saturating_sub(beside + 2);
-    let mut table = output::table(&header);
-    for mut cells in rows {
-        cells[0] = output::shortened(&cells[0], room);
-        table.add_row(cells);
-    }
-    output::align_right(&mut table, &numbers);
-    table.to_string()
-}
-
-/// A line a number under each name, where a row does not fit.
-fn below_each_other(header: &[&str], rows: &[Vec<String>]) -> String {
-    let longest = header.iter().map(|title| title.chars().count()).max().unwrap_or(0);
-    let mut lines = vec![];
-    for row in rows {
-        lines.push(row[0].clone());
-        let numbers = header.iter().zip(row).skip(1);
-        lines.extend(numbers.map(|(title, cell)| format!("  {title:longest$}  {cell:>12}")));
-    }
-    lines.join("\n")
-}
-
-fn cell(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |v| format!("{v:.4}"))
-}
-
-fn title(column: &str) -> String {
-    match column {
-        "fid" => "FID".to_owned(),
-        "kid" => "KID".to_owned(),
-        "fid_inf" => "FID∞".to_owned(),
-        other => other.replace("_std", " ±").replace("kid", "KID").replace('_', " "),
-    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use walkdir::WalkDir;
 
-use super::own_steps::path_beside;
+use crate::analysis::session::beside::path_beside;
 use crate::data::is_picture;
 use crate::error::{Error, Result};
 use crate::report::{behind_links, check_writable, descriptor, is_replaceable, parent};

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, visible};
 use crate::files::{self, MOST_BY_HAND};
 
 use crate::report::{check_writable, text_of};
+use crate::view::table;
 
 /// Failures in the table.
 const ROWS: usize = 40;
@@ -220,11 +221,11 @@ fn table(verdict: &Verdict) -> String {
     text.push_str(&more(unchecked.len()));
     if !drifted.is_empty() {
         let header = ["drifted", "value", "expected", "baseline", "difference", "tolerances"];
-        let mut table = output::table(&header);
+        let mut table = table::new(&header);
         for line in drifted.iter().take(ROWS) {
             table.add_row(row(line));
         }
-        output::align_right(&mut table, &[1, 2, 3, 4, 5]);
+        table.align_right(&[1, 2, 3, 4, 5]);
         text.push_str(&format!("{table}\n{}", more(drifted.len())));
     }
     text

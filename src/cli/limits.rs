@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 use clap::builder::TypedValueParser;
 use clap::{Arg, Command, Error as Wrong};
 
-use super::output::thousands;
 use crate::data::{Crop, LONGEST_SIDE, Resize};
 use crate::functional::stitching::Ridge;
 use crate::saliency::finite::Patch;
 use crate::similarity::Kernel;
 use crate::torchscript::Grid;
 use crate::torchscript::device::DeviceChoice;
+use crate::view::table::thousands;
 
 /// Whole numbers from one to another.
 #[derive(Debug, Clone, Copy)]

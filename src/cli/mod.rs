@@ -1,53 +1,38 @@
 //! The command line: what may be given, what is run, and all that is printed.
 
-mod accuracy;
 mod args;
-mod axes;
-mod binding;
-mod cache;
 mod check;
 mod cka;
 mod compare;
 mod demo;
-mod dependence;
 mod diff;
 mod distance;
-mod duplicates;
 mod extract;
-mod features;
 mod fid;
 mod files;
 mod gate;
 mod given;
-mod inputs;
 mod judging;
 mod layers;
 mod limits;
-mod loading;
 mod manual;
 mod maps;
-mod notices;
 mod output;
 mod outputs;
-mod own_steps;
 mod picture;
 mod platonic;
 mod report;
+mod requests;
 mod saliency;
 mod samples;
 mod sandbox;
 mod schema;
 mod sensitivity;
-mod sets;
-mod settings;
 mod sides;
 mod signals;
-mod spatial;
 mod stats;
 mod stitch;
 mod target;
-mod told;
-mod trial;
 mod usage;
 mod weights;
 
@@ -195,10 +180,10 @@ impl Command {
             Self::Cka(args) => ("cka", args.gate.judging()),
             Self::Compare(args) => ("compare", args.gate.judging()),
             Self::Platonic(args) => ("platonic", args.gate.judging()),
-            Self::Fid(args) => ("fid", args.gate.judging()),
             Self::Distance(args) => ("distance", args.gate.judging()),
-            Self::Saliency(args) => ("saliency", args.gate.judging()),
+            Self::Fid(args) => ("fid", args.gate.judging()),
             Self::Maps(args) => ("maps", args.gate.judging()),
+            Self::Saliency(args) => ("saliency", args.gate.judging()),
             Self::Sensitivity(args) => ("sensitivity", args.gate.judging()),
             Self::Stitch(args) => ("stitch", args.gate.judging()),
             _ => return None,
@@ -226,10 +211,10 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Cka(args) => cka::run(args, messages),
         Command::Compare(args) => compare::run(args, messages),
         Command::Platonic(args) => platonic::run(args, messages),
-        Command::Fid(args) => fid::run(args, messages),
         Command::Distance(args) => distance::run(args, messages),
-        Command::Saliency(args) => saliency::run(args, messages),
+        Command::Fid(args) => fid::run(args, messages),
         Command::Maps(args) => maps::run(args, messages),
+        Command::Saliency(args) => saliency::run(args, messages),
         Command::Sensitivity(args) => sensitivity::run(args, messages),
         Command::Stitch(args) => stitch::run(args, messages),
         Command::Check(args) => check::run(args, messages),

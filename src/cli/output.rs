@@ -7,10 +7,12 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::outputs;
+use crate::analysis::{Observer, Silent, Steps};
 use crate::capture::Progress;
 use crate::error::{Error, Result, visible, visible_json, visible_lines};
 use crate::report::{Warning, behind_links, descriptor};
 use crate::torchscript::native;
+use crate::view::View;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -46,21 +48,9 @@ impl Messages {
         }
     }
 
-    /// A warning of the report.
-    pub fn warning(self, warning: &Warning) {
-        tell(&format!("{WARNING}warning{WARNING:#}: {}", visible(&warning.text)));
-    }
-
     /// What was decided on the way; only with `--verbose`.
     pub fn detail(self, text: &str) {
         if self.verbose {
-            tell(&visible(text));
-        }
-    }
-
-    /// What stands beside the results; with `--verbose`, or where somebody looks at a table of them.
-    pub fn aside(self, text: &str) {
-        if self.verbose || self.shows_tables() {
             tell(&visible(text));
         }
     }
@@ -90,15 +80,42 @@ impl Messages {
     }
 
     /// A progress bar, where somebody looks at standard error.
-    pub fn bar(self) -> Bar {
+    fn bar(self) -> Bar {
         let shown = !self.quiet && std::io::stderr().is_terminal();
         Bar { bar: None, shown }
     }
+}
 
-    /// A progress bar over so many steps of one kind, likewise.
-    pub fn steps(self, what: &str, count: usize) -> Steps {
+impl Observer for Messages {
+    fn note(&self, text: &str) {
+        Self::note(*self, text);
+    }
+
+    fn detail(&self, text: &str) {
+        Self::detail(*self, text);
+    }
+
+    fn aside(&self, text: &str) {
+        if self.verbose || self.shows_tables() {
+            tell(&visible(text));
+        }
+    }
+
+    fn warning(&self, warning: &Warning) {
+        tell(&format!("{WARNING}warning{WARNING:#}: {}", visible(&warning.text)));
+    }
+
+    fn failed(&self, error: &Error) {
+        self.error(error);
+    }
+
+    fn passes(&self) -> Box<dyn Progress> {
+        Box::new(self.bar())
+    }
+
+    fn steps(&self, what: &str, count: usize) -> Box<dyn Steps> {
         if self.quiet || !std::io::stderr().is_terminal() {
-            return Steps(None);
+            return Box::new(Silent);
         }
         let target = ProgressDrawTarget::stderr_with_hz(8);
         let bar = ProgressBar::with_draw_target(Some(count as u64), target);
@@ -107,32 +124,27 @@ impl Messages {
             bar.set_style(style.with_key("left", time_left));
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        Steps(Some(bar))
+        Box::new(StepsBar(bar))
     }
 }
 
 /// A progress bar over so many steps of one kind, gone when it is dropped.
-pub struct Steps(Option<ProgressBar>);
+struct StepsBar(ProgressBar);
 
-impl Steps {
-    /// One more is done.
-    pub fn advance(&self) {
-        if let Some(bar) = &self.0 {
-            bar.inc(1);
-        }
+impl Steps for StepsBar {
+    fn advance(&self) {
+        self.0.inc(1);
     }
 }
 
-impl Drop for Steps {
+impl Drop for StepsBar {
     fn drop(&mut self) {
-        if let Some(bar) = self.0.take() {
-            bar.finish_and_clear();
-        }
+        self.0.finish_and_clear();
     }
 }
 
 /// A progress bar over the images of a pass.
-pub struct Bar {
+struct Bar {
     bar: Option<ProgressBar>,
     shown: bool,
 }
@@ -248,7 +260,19 @@ pub fn is_stdout(path: &Path) -> bool {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn show<T: serde::Serialize>(
+pub fn show<T: serde::Serialize + View>(
+    report: &T,
+    place: Option<&Path>,
+    messages: &Messages,
+) -> Result<()> {
+    show_as(report, place, messages, || report.text())
+}
+
+/// The same of a report that says itself what its table is.
+///
+/// # Errors
+/// It cannot be written.
+pub fn show_as<T: serde::Serialize>(
     report: &T,
     place: Option<&Path>,
     messages: &Messages,
@@ -316,30 +340,6 @@ fn write_items(
     out.push(close);
 }
 
-/// A table whose cells each stay on their line.
-pub struct Table(comfy_table::Table);
-
-/// A table with a header.
-pub fn table<T: ToString>(header: &[T]) -> Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header.iter().map(|name| visible(&name.to_string()).into_owned()));
-    Table(table)
-}
-
-impl Table {
-    /// Appends a row.
-    pub fn add_row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.0.add_row(cells.into_iter().map(|cell| visible(&cell.to_string()).into_owned()));
-    }
-}
-
-impl std::fmt::Display for Table {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// The letters of an error that are shown, from its beginning and from its end.
 const SHOWN: [usize; 2] = [1500, 300];
 
@@ -361,54 +361,9 @@ pub fn width() -> Option<usize> {
     Some(usize::from(width.0))
 }
 
-/// A name in no more than so many characters: its end, which tells files apart, after `…`.
-pub fn shortened(name: &str, room: usize) -> String {
-    let count = name.chars().count();
-    match count > room {
-        true => {
-            let end: String = name.chars().skip(count + 1 - room.max(1)).collect();
-            format!("…{end}")
-        }
-        false => name.to_owned(),
-    }
-}
-
-/// Aligns columns of numbers.
-pub fn align_right(table: &mut Table, columns: &[usize]) {
-    for &i in columns {
-        if let Some(column) = table.0.column_mut(i) {
-            column.set_cell_alignment(comfy_table::CellAlignment::Right);
-        }
-    }
-}
-
-/// A number with its thousands apart: `11,689,512`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_apart() {
-        assert_eq!([0, 999, 1000, 11_689_512].map(thousands), ["0", "999", "1,000", "11,689,512"]);
-    }
-
-    #[test]
-    fn names_keep_their_end() {
-        assert_eq!(shortened("a/b/noise-0.1.npy", 10), "…e-0.1.npy");
-        assert_eq!((shortened("abc", 3), shortened("abcd", 3)), ("abc".into(), "…cd".into()));
-    }
 
     #[test]
     fn json_keeps_rows_on_a_line() {

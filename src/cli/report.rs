@@ -48,6 +48,16 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     Ok(())
 }
 
+/// Writes one page from reports without any options.
+///
+/// # Errors
+/// As [`run`].
+pub fn write(reports: &[PathBuf], output: &Path) -> Result<()> {
+    let (reports, output) = (reports.to_vec(), output.to_owned());
+    let args = Args { reports, output, title: None, picture: vec![] };
+    run(&args, &Messages::new(true, false))
+}
+
 fn page(args: &Args) -> Result<String> {
     let mut sections = vec![];
     let mut notices = vec![];

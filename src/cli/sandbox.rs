@@ -11,14 +11,12 @@ use clap::ArgMatches;
 use super::files::Files;
 use super::output::Messages;
 use super::outputs::{self, Written};
+use crate::analysis::JUDGED;
 use crate::error::{Error, Result};
 use crate::torchscript::device::DeviceChoice;
 
 /// The walls that stand, as reports name them.
 static STANDING: OnceLock<Vec<&'static str>> = OnceLock::new();
-
-/// What a report calls that the code of a model was judged before it ran.
-const JUDGED: &str = "operators";
 
 /// How a command is to be held; `None` of one that runs no model, or trusts those it runs.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +47,7 @@ impl Hold {
     pub fn confine(self, files: &Files, messages: &Messages) -> Result<()> {
         let device = self.device.warm();
         let written = outputs::prepare(files)?;
-        let mut standing = if self.alone { vec![] } else { vec![JUDGED] };
+        let mut standing = vec![];
         for (name, built) in system::build(&outputs::read_paths(), &written, device) {
             match built {
                 Ok(()) => standing.push(name),
@@ -62,7 +60,9 @@ impl Hold {
                 )),
             }
         }
-        messages.detail(&format!("models are held by {}", standing.join(", ")));
+        let judged = if self.alone { None } else { Some(JUDGED) };
+        let all: Vec<&str> = judged.into_iter().chain(standing.iter().copied()).collect();
+        messages.detail(&format!("models are held by {}", all.join(", ")));
         let _ = STANDING.set(standing);
         Ok(())
     }

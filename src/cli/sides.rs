@@ -1,9 +1,73 @@
-//! A, and a B that may be missing or be told less.
+//! Options of A, and of a B that may be missing or be told less: what `cka` and `compare` share.
 
 use std::path::PathBuf;
 
+use super::args::{DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs};
+use crate::analysis::Sides;
 use crate::error::{Error, Result};
-use crate::torchscript::Selection;
+
+/// What is compared.
+#[derive(clap::Args)]
+pub struct SubjectArgs {
+    /// One or two models (.pt2 of torch.export, or TorchScript); one is compared with itself
+    #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
+    pub models: Vec<PathBuf>,
+    /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
+    /// array a layer, rows matched by index
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
+    pub features: Vec<PathBuf>,
+}
+
+/// Which of their layers, on which samples.
+#[derive(clap::Args)]
+pub struct SideArgs {
+    #[command(flatten)]
+    layers: LayerArgs,
+    /// Layers of B, where they are others than those of A
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
+    layers_b: Vec<String>,
+    #[command(flatten)]
+    outputs: OutputArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+    #[command(flatten)]
+    preprocess_b: PreprocessBArgs,
+    #[command(flatten)]
+    run: ModelArgs,
+}
+
+impl SideArgs {
+    /// What is compared by a command, on what.
+    ///
+    /// # Errors
+    /// More than two sides, or options that would be ignored.
+    pub fn request(&self, command: &str, subjects: &SubjectArgs) -> Result<Sides> {
+        let SubjectArgs { models, features } = subjects;
+        check_two(command, models)?;
+        check_two_files(features)?;
+        let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
+        check_b(models.len() + features.len(), for_b)?;
+        let of_data = self.outputs.output_index.is_some()
+            || self.data.load.any()
+            || self.preprocess.any()
+            || self.preprocess_b.any();
+        check_stored(!features.is_empty(), of_data)?;
+        self.run.weights.refuse(!features.is_empty(), "--features")?;
+        Ok(Sides {
+            models: models.clone(),
+            features: features.clone(),
+            layers: self.layers.layers.clone(),
+            layers_b: self.layers_b.clone(),
+            output_index: self.outputs.output_index,
+            data: self.data.request(),
+            preprocessing: self.preprocess.request(),
+            preprocessing_b: self.preprocess_b.request(),
+            running: self.run.request(models.len())?,
+        })
+    }
+}
 
 /// Refuses options for B where there is none.
 ///
@@ -58,17 +122,4 @@ pub fn check_stored(features: bool, for_images: bool) -> Result<()> {
             "leave out --limit, --preprocess and the like",
         )),
     }
-}
-
-/// Patterns of the layers of B: those of A where it has none of its own.
-pub fn patterns_b<'a>(a: &'a [String], b: &'a [String]) -> &'a [String] {
-    if b.is_empty() { a } else { b }
-}
-
-/// The layers wanted of each side.
-///
-/// # Errors
-/// A pattern means nothing.
-pub fn selections(a: &[String], b: &[String]) -> Result<[Selection; 2]> {
-    Ok([Selection::new(a)?, Selection::new(patterns_b(a, b))?])
 }

@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 
 use super::extract::ExtractArgs;
-use super::fid::naming;
 use super::output::Messages;
 use super::outputs;
-use super::sets::{Keep, Sets, statistics_of};
+use crate::analysis::Stats;
 use crate::error::{Error, Result};
-use crate::report::fid::few_samples;
-use crate::torchscript::native;
 
 /// Options of `repsim stats`.
 #[derive(clap::Args)]
@@ -33,23 +30,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         let problem = "statistics are an .npz archive";
         return Err(Error::file("write", &args.output, problem, "end its name in .npz"));
     }
-    args.extract.check()?;
-    native::set_threads(args.extract.run.threads());
-    let mut sets = Sets::new(&args.extract, messages, Keep::Moments);
-    sets.check_axes(&[&args.data])?;
-    let measured = sets.measure(&args.data).map_err(|e| naming(&args.data, e))?;
-    let moments = measured.moments.as_ref().ok_or_else(|| {
-        let problem = "it holds statistics already";
-        Error::file("read", &args.data, problem, "give images or features")
-    })?;
-    let statistics = statistics_of(&args.data, moments, measured.origin)?;
+    let request = Stats { extraction: args.extract.request()?, ..Stats::new(&args.data) };
+    let statistics = request.run(messages)?;
     outputs::write(&args.output, &statistics.to_npz()?)?;
-    let set = (args.data.display().to_string(), Some(moments.count()));
-    let warnings = sets.noticed().into_iter().chain(sets.unused_model()).collect::<Vec<_>>();
-    for warning in warnings.iter().chain(&few_samples(&[set], moments.width())) {
-        messages.warning(warning);
-    }
-    let (path, n, width) = (args.output.display(), moments.count(), moments.width());
+    let (path, n) = (args.output.display(), statistics.samples.unwrap_or_default());
+    let width = statistics.mean.len();
     messages.note(&format!("{path}: mean and covariance of {n} samples of {width} features"));
     Ok(())
 }

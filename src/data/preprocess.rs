@@ -75,6 +75,20 @@ pub enum Channels {
     Rgb,
 }
 
+impl Channels {
+    /// Channels by number or by name: `rgb` or `3`, `grey` or `1`, `keep`.
+    ///
+    /// # Errors
+    /// None of these: what is expected.
+    pub fn named(text: &str) -> Result<Self, String> {
+        match text {
+            "rgb" => Ok(Self::Rgb),
+            "grey" | "gray" => Ok(Self::Grey),
+            _ => text.parse().map_err(|_| "expected rgb (or 3), grey (or 1), or keep".to_owned()),
+        }
+    }
+}
+
 /// The size a picture is resized to, and how.
 ///
 /// | option | filter | between passes | result | whose values |

@@ -27,6 +27,9 @@ pub enum RenderError {
         /// Height in pixels.
         height: f32,
     },
+    /// There is nothing to show.
+    #[error("there is nothing to draw")]
+    Nothing,
     /// The pixels could not be encoded.
     #[error("failed to encode the picture as PNG: {0}")]
     Encode(String),

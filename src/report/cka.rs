@@ -108,6 +108,11 @@ pub struct SideLayer {
 }
 
 impl SideLayer {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A layer whose output has this shape: samples, channels, positions.
     pub fn new(name: &str, reduce: Reduce, shape: &[i64]) -> Self {
         let (width, positions) = (reduce.width(shape), reduce.positions(shape));

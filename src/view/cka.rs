@@ -2,11 +2,9 @@
 
 use ndarray::Array2;
 
-use super::{Content, Place, View, subjects, words};
-use crate::render::ColorMap;
-use crate::render::html::{
-    self, Column, Entry, Markup, Matrix, Plot, Point, Points, Rule, Table, html,
-};
+use super::{Content, PictureFormat, Place, Plot, View, subjects, table, words};
+use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Rule, Table, html};
+use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::cka::{CkaReport, Null};
 
 /// A report with what the section shows of it.
@@ -37,6 +35,47 @@ impl View for CkaReport {
             false => subjects(self),
         };
         Content { kind: "Centred kernel alignment", title, lead: shown.lead(), body }
+    }
+
+    /// Each layer of A, its best match in B, and the value.
+    fn text(&self) -> String {
+        let mut table = table::new(&["layer of A", "best match in B", "CKA", "same layer of B"]);
+        let results = &self.results;
+        for (i, (layer, best)) in results.layers_a.iter().zip(&results.best_matches).enumerate() {
+            let own = results.layers_b.iter().position(|name| name == layer);
+            let own = own.and_then(|j| results.cka[i][j].get());
+            table.add_row([
+                layer.clone(),
+                best.as_ref().map_or("-".to_owned(), |b| b.layer_b.clone()),
+                best.as_ref().map_or("-".to_owned(), |b| format!("{:.4}", b.cka)),
+                own.map_or("-".to_owned(), |v| format!("{v:.4}")),
+            ]);
+        }
+        table.align_right(&[2, 3]);
+        table.to_string()
+    }
+}
+
+impl Plot for CkaReport {
+    const SMALLER: &'static str = "try .svg, or fewer layers with --layers";
+
+    /// The matrix, with the best match of each row.
+    fn plot(&self, format: PictureFormat) -> Result<Vec<u8>, RenderError> {
+        let (results, names) = (&self.results, self.inputs.names());
+        format.heatmap(&Heatmap {
+            title: "Centred kernel alignment between layers",
+            subtitle: &self.settings.summary(results.n),
+            row_axis: &names[0],
+            column_axis: &names[names.len() - 1],
+            rows: &results.layers_a,
+            columns: &results.layers_b,
+            values: values(self).view(),
+            range: (0.0, 1.0),
+            reversed: false,
+            scale_label: "CKA",
+            marks: &results.best_columns(),
+            mark_label: "best match of each row",
+        })
     }
 }
 
@@ -121,7 +160,7 @@ impl<'a> Shown<'a> {
         let points = self.best.iter().copied().enumerate().filter_map(point).collect();
         let [x_label, y_label] = self.axes();
         let what = if self.alone { "most alike other layer" } else { "best match in B" };
-        let plot = Plot {
+        let plot = html::Plot {
             caption: &format!(
                 "Each layer by depth, against the depth of its {what}. On the dashed line both lie \
                  equally deep."
@@ -245,7 +284,7 @@ fn said(null: &Null) -> String {
 }
 
 /// Values as an array, NaN for `null`.
-pub fn values(report: &CkaReport) -> Array2<f64> {
+fn values(report: &CkaReport) -> Array2<f64> {
     let (rows, columns) = (report.results.layers_a.len(), report.results.layers_b.len());
     Array2::from_shape_fn((rows, columns), |(i, j)| {
         report.results.cka[i][j].get().unwrap_or(f64::NAN)

@@ -2,10 +2,10 @@
 
 use ndarray::Array2;
 
-use super::{Content, Place, View, subjects};
+use super::{Content, PictureFormat, Place, View, subjects, table};
 use crate::capture::Reduce;
-use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
+use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::Number;
 use crate::report::compare::{CompareReport, LayerResult, MeasureResult, PairNull};
 
@@ -37,6 +37,37 @@ impl View for CompareReport {
         let lead =
             format!("{lead} over {} samples, by {} measures.", results.n, results.measures.len());
         Content { kind: "Measures of similarity", title, lead, body }
+    }
+
+    /// The best match of each layer by each measure, then each layer alone.
+    fn text(&self) -> String {
+        format!("{}\n\n{}", matches_text(self), layers_text(&self.results.layers))
+    }
+}
+
+impl CompareReport {
+    /// One measure of all pairs of layers, with the best match of each row.
+    ///
+    /// # Errors
+    /// It is too large for a picture.
+    pub fn plot(&self, measure: usize, format: PictureFormat) -> Result<Vec<u8>, RenderError> {
+        let (results, names) = (&self.results, self.inputs.names());
+        let found = &results.measures[measure];
+        let alone = names.len() < 2;
+        format.heatmap(&Heatmap {
+            title: &format!("{} between layers", found.name),
+            subtitle: &summary(found, self.settings.reduce, self.settings.pca, results.n),
+            row_axis: &names[0],
+            column_axis: &names[names.len() - 1],
+            rows: &results.layers_a,
+            columns: &results.layers_b,
+            values: values(found).view(),
+            range: colour_range(found),
+            reversed: !found.facts.larger_is_more_alike,
+            scale_label: &found.name,
+            marks: &found.best_columns(&results.layers_b),
+            mark_label: if alone { "most alike other layer" } else { "best match of each row" },
+        })
     }
 }
 
@@ -248,4 +279,67 @@ pub fn summary(found: &MeasureResult, reduce: Reduce, pca: Option<usize>, n: usi
     };
     let pca = pca.map_or(String::new(), |k| format!(" · {k} components"));
     format!("{alike} · {reduce}{pca} · n = {n}")
+}
+
+fn matches_text(report: &CompareReport) -> String {
+    let results = &report.results;
+    let alone = report.inputs.names().len() < 2;
+    let what = if alone { "most alike other layer" } else { "best match in B" };
+    let mut header = vec![format!("layer of A: {what}")];
+    for found in &results.measures {
+        let arrow = if found.facts.larger_is_more_alike { "" } else { " ↓" };
+        header.extend([format!("{}{arrow}", found.name), String::new()]);
+        header.extend(beside(found, report.settings.level));
+    }
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut table = table::new(&header);
+    for (i, name) in results.layers_a.iter().enumerate() {
+        let mut row = vec![name.clone()];
+        for found in &results.measures {
+            row.extend(match &found.best_matches[i] {
+                Some(best) => [format!("{:.4}", best.value), best.layer_b.clone()],
+                None => ["-".to_owned(), String::new()],
+            });
+            row.extend(chance(found, found.best_place(i, &results.layers_b)));
+        }
+        table.add_row(row);
+    }
+    let each = 2 + beside(&results.measures[0], report.settings.level).len();
+    let texts = |column: &usize| (column - 1) % each != 1;
+    let numbers: Vec<usize> = (1..=each * results.measures.len()).filter(texts).collect();
+    table.align_right(&numbers);
+    table.to_string()
+}
+
+fn layers_text(layers: &[LayerResult]) -> String {
+    let header = [
+        "layer",
+        "",
+        "D",
+        "effective rank",
+        "participation",
+        "TwoNN",
+        "zeros",
+        "sparseness",
+        "class separation",
+    ];
+    let mut table = table::new(&header);
+    for layer in layers {
+        let number = |value: Number, digits: usize| {
+            value.get().map_or("-".to_owned(), |v| format!("{v:.digits$}"))
+        };
+        table.add_row([
+            layer.name.clone(),
+            layer.model.clone(),
+            layer.width.to_string(),
+            number(layer.effective_rank, 1),
+            number(layer.participation_ratio, 1),
+            number(layer.intrinsic_dimension, 1),
+            number(layer.zeros, 3),
+            number(layer.sparseness, 3),
+            number(layer.class_separation, 3),
+        ]);
+    }
+    table.align_right(&[2, 3, 4, 5, 6, 7, 8]);
+    table.to_string()
 }

@@ -1,7 +1,8 @@
 //! The section of distances of single samples.
 
-use super::{Content, Place, View, words};
-use crate::render::html::{self, Column, Entry, Markup, Plot, Point, Points, Rule, Table, html};
+use super::{Content, PictureFormat, Place, Plot, View, table, words};
+use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
+use crate::render::{Chart, RenderError, Rule, Series};
 use crate::report::Number;
 use crate::report::distance::{Decile, DistanceReport, PredictionResult, Spread};
 
@@ -25,6 +26,82 @@ impl View for DistanceReport {
         let layer = results.layer.as_deref().unwrap_or("stored features");
         let title = format!("{} samples against {} in {layer}", results.n, results.n_reference);
         Content { kind: "Distance from a reference", title, lead: lead(self), body }
+    }
+
+    /// The distances, and how well each tells right predictions from wrong ones.
+    fn text(&self) -> String {
+        let results = &self.results;
+        let auroc = results.prediction.as_ref().map(|p| &p.auroc);
+        let (m, n) = (&results.mahalanobis, &results.neighbour);
+        let mut table = table::new(&["score", "median", "95 %", "largest", "AUROC of wrong"]);
+        let spread = |s: &Spread| [s.median, s.q95, s.max].map(|v| format!("{v:.3}"));
+        let score = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
+        let mut add = |name: String, cells: [String; 3], value: Option<f64>| {
+            table.add_row([vec![name], cells.to_vec(), vec![score(value)]].concat());
+        };
+        add("Mahalanobis".to_owned(), spread(&m.samples), auroc.and_then(|a| a.mahalanobis.get()));
+        add("  of the reference".to_owned(), spread(&m.reference), None);
+        let name = format!("neighbour {}", n.k);
+        add(name, spread(&n.samples), auroc.and_then(|a| a.neighbour.get()));
+        if let Some(found) = &n.in_class {
+            let value = auroc.and_then(|a| a.neighbour_in_class.get());
+            add("  within a class".to_owned(), spread(found), value);
+        }
+        let nothing = ["-", "-", "-"].map(str::to_owned);
+        let baseline = "1 − softmax (baseline)".to_owned();
+        add(baseline, nothing, auroc.and_then(|a| a.confidence.get()));
+        table.align_right(&[1, 2, 3, 4]);
+        let accuracy = results.prediction.as_ref();
+        let accuracy = accuracy.map_or_else(String::new, |p| {
+            format!("\naccuracy {:.2} %, {} of {} wrong", 100.0 * p.accuracy, p.wrong, results.n)
+        });
+        format!(
+            "{table}\n{:.1} % of the samples lie beyond 95 % of the reference's own{accuracy}",
+            100.0 * m.beyond_reference
+        )
+    }
+}
+
+impl Plot for DistanceReport {
+    const SMALLER: &'static str = "try .svg";
+
+    /// Accuracy in ten groups of samples by each score, from the nearest to the farthest; nothing to draw
+    /// where nothing is known of predictions.
+    fn plot(&self, format: PictureFormat) -> Result<Vec<u8>, RenderError> {
+        let results = &self.results;
+        let Some(found) = &results.prediction else { return Err(RenderError::Nothing) };
+        let groups =
+            [&found.deciles.mahalanobis, &found.deciles.neighbour, &found.deciles.confidence];
+        let points = groups.map(|group| heights(group));
+        let neighbour = format!("distance of neighbour {}", results.neighbour.k);
+        let names =
+            ["Mahalanobis distance", neighbour.as_str(), "1 − softmax probability (baseline)"];
+        let series: Vec<Series<'_>> = points
+            .iter()
+            .zip(names)
+            .enumerate()
+            .map(|(i, (points, name))| Series { name, points, dashed: i == 2 })
+            .collect();
+        let ticks: Vec<String> = (1..=points[0].len()).map(|i| i.to_string()).collect();
+        let layer = results.layer.as_deref().unwrap_or("stored features");
+        let subtitle = format!(
+            "{layer} · D = {} · {} samples against {} of the reference",
+            results.width, results.n, results.n_reference
+        );
+        let overall = format!("all: {:.1} %", 100.0 * found.accuracy);
+        let rules = [Rule { value: found.accuracy, label: &overall }];
+        let chart = Chart {
+            title: "Accuracy against distance from the reference",
+            subtitle: &subtitle,
+            x_label: "tenths of the samples, from the nearest to the farthest",
+            y_label: "accuracy",
+            x_ticks: &ticks,
+            y_range: None,
+            percent: true,
+            series: &series,
+            lines: &rules,
+        };
+        format.draw(|| chart.to_svg(), || chart.to_png())
     }
 }
 
@@ -100,7 +177,7 @@ fn accuracy(report: &DistanceReport, found: &PredictionResult) -> Markup {
     let tenths = scores.iter().map(|(_, groups)| groups.len()).max().unwrap_or(0);
     let names: Vec<String> = (1..=tenths).map(|i| i.to_string()).collect();
     let overall = format!("all: {:.1} %", 100.0 * found.accuracy);
-    let plot = Plot {
+    let plot = html::Plot {
         caption: "Accuracy by tenths of the samples. A score that tells wrong predictions falls from \
                   left to right.",
         x_label: "tenths of the samples, from the nearest to the farthest",
@@ -108,7 +185,7 @@ fn accuracy(report: &DistanceReport, found: &PredictionResult) -> Markup {
         x_names: &names,
         y_names: &[],
         series: &series,
-        rules: &[Rule::Level(100.0 * found.accuracy, &overall)],
+        rules: &[html::Rule::Level(100.0 * found.accuracy, &overall)],
     };
     plot.draw()
 }
@@ -157,4 +234,8 @@ fn deciles(report: &DistanceReport, found: &PredictionResult) -> Markup {
     ];
     let caption = "The same in numbers: tenths of the samples by each score";
     Table { caption, columns, rows: rows.collect() }.draw()
+}
+
+fn heights(groups: &[Decile]) -> Vec<(f64, f64)> {
+    groups.iter().enumerate().map(|(i, group)| (i as f64, group.accuracy)).collect()
 }

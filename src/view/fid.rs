@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Content, Place, View, file_name, words};
+use super::{Content, Place, View, file_name, table, words};
 use crate::frechet::Metric;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::fid::{Candidate, FidReport};
@@ -12,7 +12,7 @@ impl View for FidReport {
     fn content(&self, _: Place<'_>) -> Content {
         let results = &self.results;
         let body = html! {
-            (table(self))
+            (candidates(self))
             @for why in without_spread(self) { p.small { "KID stands without ± where " (why) "." } }
             (html::words(words::FID))
         };
@@ -22,6 +22,11 @@ impl View for FidReport {
             many => format!("{} sets against {reference}", many.len()),
         };
         Content { kind: "Distance of image sets", title, lead: lead(self), body }
+    }
+
+    /// A row a candidate.
+    fn text(&self) -> String {
+        table_within(self, usize::MAX)
     }
 }
 
@@ -55,7 +60,7 @@ fn nearest(report: &FidReport) -> Option<(String, &'static str, f64)> {
     (report.results.candidates.len() > 1).then(|| (file_name(&least.0.path), name, least.1))
 }
 
-fn table(report: &FidReport) -> Markup {
+fn candidates(report: &FidReport) -> Markup {
     let names = Candidate::columns(&report.settings.metrics);
     let names: Vec<&str> = names.into_iter().filter(|name| *name != "kid_std").collect();
     let candidates = &report.results.candidates;
@@ -130,4 +135,66 @@ fn why(candidate: &Candidate, column: &str) -> String {
     let null = candidate.nulls.iter().find(|null| null.metric == metric);
     let reason = null.map(|null| &null.reason).or(candidate.error.as_ref());
     reason.cloned().unwrap_or_default()
+}
+
+/// Characters of a candidate's name that a narrow table leaves at least.
+const LEAST: usize = 12;
+
+/// A row a candidate, within so many columns; a line a number where a row does not fit.
+pub fn table_within(report: &FidReport, width: usize) -> String {
+    let columns = Candidate::columns(&report.settings.metrics);
+    let mut header = vec!["candidate".to_owned(), "n".to_owned()];
+    header.extend(columns.iter().map(|column| title(column)));
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut rows = vec![];
+    for row in &report.results.candidates {
+        let mut cells = vec![row.path.clone(), row.n.map_or("-".to_owned(), |n| n.to_string())];
+        match &row.error {
+            Some(_) => cells.extend(columns.iter().map(|_| "failed".to_owned())),
+            None => cells.extend(columns.iter().map(|c| cell(row.value(c)))),
+        }
+        rows.push(cells);
+    }
+    let numbers: Vec<usize> = (1..header.len()).collect();
+    let longest = |&i: &usize| {
+        let cells = rows.iter().map(|row| row[i].chars().count());
+        2 + cells.chain([header[i].chars().count()]).max().unwrap_or(0)
+    };
+    let beside: usize = numbers.iter().map(longest).sum();
+    if beside + 2 + LEAST > width {
+        return below_each_other(&header, &rows);
+    }
+    let room = width.saturating_sub(beside + 2);
+    let mut table = table::new(&header);
+    for mut cells in rows {
+        cells[0] = table::shortened(&cells[0], room);
+        table.add_row(cells);
+    }
+    table.align_right(&numbers);
+    table.to_string()
+}
+
+/// A line a number under each name, where a row does not fit.
+fn below_each_other(header: &[&str], rows: &[Vec<String>]) -> String {
+    let longest = header.iter().map(|title| title.chars().count()).max().unwrap_or(0);
+    let mut lines = vec![];
+    for row in rows {
+        lines.push(row[0].clone());
+        let numbers = header.iter().zip(row).skip(1);
+        lines.extend(numbers.map(|(title, cell)| format!("  {title:longest$}  {cell:>12}")));
+    }
+    lines.join("\n")
+}
+
+fn cell(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |v| format!("{v:.4}"))
+}
+
+fn title(column: &str) -> String {
+    match column {
+        "fid" => "FID".to_owned(),
+        "kid" => "KID".to_owned(),
+        "fid_inf" => "FID∞".to_owned(),
+        other => other.replace("_std", " ±").replace("kid", "KID").replace('_', " "),
+    }
 }

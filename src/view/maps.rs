@@ -1,8 +1,13 @@
 //! The section of feature maps.
 
-use super::{Content, Place, View, subjects, words};
+pub mod sheet;
+
+use super::{Content, Place, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
-use crate::report::maps::{ChannelInfo, MapGrid, MapsLayer, MapsReport, Matching, Pairs};
+use crate::report::Number;
+use crate::report::maps::{
+    ChannelInfo, MapGrid, MapsLayer, MapsReport, Matching, Pairs, ShownChannel,
+};
 
 impl View for MapsReport {
     /// A table of the channels of each layer, with the channels of the other network.
@@ -13,10 +18,26 @@ impl View for MapsReport {
             @for layer in layers {
                 h3 { "Channels of " span.code { (layer.layer) } }
                 @if let Some(found) = &layer.matching { (summary(found)) }
-                (table(layer))
+                (channels(layer))
             }
         };
         Content { kind: "Feature maps", title: subjects(self), lead: lead(self), body }
+    }
+
+    /// The channels shown, and how well the channels of two models correspond.
+    fn text(&self) -> String {
+        let matched = self.inputs.models.len() > 1;
+        let mut header = vec!["layer", "channel", "mean", "std", "max", "active"];
+        header.extend(if matched { &["in B", "r"][..] } else { &[] });
+        let mut table = table::new(&header);
+        for layer in &self.results.layers {
+            for shown in &layer.shown {
+                table.add_row(cells(layer, shown, matched));
+            }
+        }
+        table.align_right(&(1..header.len()).collect::<Vec<_>>());
+        let matchings: String = self.results.layers.iter().map(matching).collect();
+        format!("{table}\n{matchings}")
     }
 }
 
@@ -51,7 +72,7 @@ fn summary(found: &Matching) -> Markup {
     Table { caption: &caption, columns, rows: rows.into_iter().map(row).collect() }.draw()
 }
 
-fn table(layer: &MapsLayer) -> Markup {
+fn channels(layer: &MapsLayer) -> Markup {
     let names = ["channel", "mean", "std", "smallest", "largest", "active in %"];
     let mut columns: Vec<Column> = names.into_iter().map(Column::number).collect();
     if layer.matching.is_some() {
@@ -84,4 +105,36 @@ fn partner(pairs: &Pairs, channel: usize) -> [Entry; 2] {
         Some((_, b, r)) => [Entry::count(*b), Entry::number(r.get(), 3).bar(r.get())],
         None => [Entry::gone("no partner"), Entry::gone("")],
     }
+}
+
+/// A channel in the table of a terminal.
+fn cells(layer: &MapsLayer, shown: &ShownChannel, matched: bool) -> Vec<String> {
+    let all = &layer.channels[shown.channel];
+    let mut row = vec![layer.layer.clone(), shown.channel.to_string()];
+    row.extend([all.mean, all.std, all.max].map(number));
+    row.push(all.active.get().map_or("-".to_owned(), |v| format!("{:.0} %", 100.0 * v)));
+    if matched {
+        let partner = shown.partner.as_ref();
+        row.push(partner.map_or("-".to_owned(), |p| p.channel.to_string()));
+        row.push(partner.map_or("-".to_owned(), |p| number(p.correlation)));
+    }
+    row
+}
+
+fn number(value: Number) -> String {
+    value.get().map_or("-".to_owned(), |v| format!("{v:.3}"))
+}
+
+/// How well the channels of a layer correspond.
+fn matching(layer: &MapsLayer) -> String {
+    let Some(found) = &layer.matching else { return String::new() };
+    format!(
+        "\n{} with {}: mean correlation {} with the best channel, {} one to one ({} pairs), {} greedily",
+        layer.layer,
+        found.layer_b,
+        number(found.best.mean_correlation),
+        number(found.one_to_one.mean_correlation),
+        found.one_to_one.pairs.len(),
+        number(found.greedy.mean_correlation)
+    )
 }

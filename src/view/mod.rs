@@ -7,16 +7,17 @@
 pub mod cka;
 pub mod compare;
 mod distance;
-mod fid;
+pub mod fid;
 pub mod layers;
-mod maps;
+pub mod maps;
 pub mod names;
 pub mod pictures;
 pub mod platonic;
 mod provenance;
-mod saliency;
+pub mod saliency;
 mod sensitivity;
 mod stitch;
+pub mod table;
 mod words;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::render::html::{self, Markup, Notice, Section, html};
+use crate::render::{Heatmap, RenderError, Sheet};
 use crate::report::{AnyReport, Report, with_report};
 
 /// What is particular to one kind of report.
@@ -54,10 +56,70 @@ impl Place<'_> {
     }
 }
 
-/// How a kind of report looks on a page.
+/// How a kind of report looks.
 pub trait View {
-    /// What is particular to it.
+    /// What is particular to it, for a page.
     fn content(&self, place: Place<'_>) -> Content;
+
+    /// Its tables, for a terminal.
+    fn text(&self) -> String;
+}
+
+/// How a picture is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureFormat {
+    /// Pixels.
+    Png,
+    /// Shapes.
+    Svg,
+}
+
+impl PictureFormat {
+    /// A drawing in this format.
+    ///
+    /// # Errors
+    /// It is too large for one.
+    fn draw(
+        self,
+        svg: impl FnOnce() -> String,
+        png: impl FnOnce() -> Result<Vec<u8>, RenderError>,
+    ) -> Result<Vec<u8>, RenderError> {
+        match self {
+            Self::Png => png(),
+            Self::Svg => Ok(svg().into_bytes()),
+        }
+    }
+
+    fn heatmap(self, heatmap: &Heatmap<'_>) -> Result<Vec<u8>, RenderError> {
+        self.draw(|| heatmap.to_svg(), || heatmap.to_png())
+    }
+
+    fn sheet(self, sheet: &Sheet<'_>) -> Result<Vec<u8>, RenderError> {
+        match self {
+            Self::Png => sheet.to_png(),
+            Self::Svg => sheet.to_svg().map(String::into_bytes),
+        }
+    }
+
+    /// Refuses a sheet that a PNG has no room for: of its pictures, the sizes are enough.
+    fn check_sheet(self, sheet: &Sheet<'_>) -> Result<(), RenderError> {
+        match self {
+            Self::Png => sheet.check_size(),
+            Self::Svg => Ok(()),
+        }
+    }
+}
+
+/// A kind of report with a picture of its own.
+pub trait Plot {
+    /// What to do where a picture is too large.
+    const SMALLER: &'static str;
+
+    /// The picture that shows most of it.
+    ///
+    /// # Errors
+    /// It is too large.
+    fn plot(&self, format: PictureFormat) -> Result<Vec<u8>, RenderError>;
 }
 
 /// The section of a report, and its warnings.

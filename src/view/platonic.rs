@@ -3,9 +3,9 @@
 use ndarray::Array2;
 
 use super::compare::{beside, chance, colour_range, summary};
-use super::{Content, Place, View, compare};
-use crate::render::ColorMap;
-use crate::render::html::{Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
+use super::{Content, PictureFormat, Place, Plot, View, compare, table};
+use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Table, html};
+use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::compare::LayerResult;
 use crate::report::platonic::{ModelResult, PlatonicReport, PlatonicResults};
 
@@ -19,7 +19,7 @@ impl View for PlatonicReport {
             (compare::words(&results.measure))
             (plot(self))
             h3 { "Model by model" }
-            (table(self))
+            (models(self))
             h3 { "Their layers alone" }
             (compare::layers(&layers))
         };
@@ -32,6 +32,61 @@ impl View for PlatonicReport {
         };
         let title = format!("{} models", results.models.len());
         Content { kind: "Alignment of models", title, lead, body }
+    }
+
+    /// The models in their order, with alignment and accuracy, and how these go together.
+    fn text(&self) -> String {
+        let results = &self.results;
+        let name = &results.measure.name;
+        let arrow = if results.measure.facts.larger_is_more_alike { "" } else { " ↓" };
+        let header = format!("mean {name}{arrow}");
+        let held = beside(&results.measure, self.settings.level);
+        let mut names = vec!["model", "layer", "D", &header, "accuracy", "most alike", "value"];
+        names.extend(held.iter().map(String::as_str));
+        let mut table = table::new(&names);
+        let all = results.names();
+        for &i in &places(results) {
+            let (model, best) = (&results.models[i], &results.measure.best_matches[i]);
+            let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
+            let at = results.measure.best_place(i, &all);
+            let mut row = vec![
+                model.name.clone(),
+                model.layer.name.clone(),
+                model.layer.width.to_string(),
+                number(model.mean_alignment.get()),
+                number(model.accuracy.get()),
+                best.as_ref().map_or("-".to_owned(), |best| best.layer_b.clone()),
+                number(best.as_ref().map(|best| best.value)),
+            ];
+            row.extend(chance(&results.measure, at));
+            table.add_row(row);
+        }
+        table.align_right(&[2, 3, 4, 6, 7, 8][..4 + held.len()]);
+        format!("{table}{}", correlation(results).map_or(String::new(), |line| format!("\n{line}")))
+    }
+}
+
+impl Plot for PlatonicReport {
+    const SMALLER: &'static str = "try .svg, or fewer models";
+
+    /// The matrix in the order of the clustering.
+    fn plot(&self, format: PictureFormat) -> Result<Vec<u8>, RenderError> {
+        let (results, found) = (&self.results, &self.results.measure);
+        let line = summary(found, self.settings.reduce, self.settings.pca, results.n);
+        format.heatmap(&Heatmap {
+            title: &format!("{} between models", found.name),
+            subtitle: &format!("{line} · alike models side by side"),
+            row_axis: "model",
+            column_axis: "model",
+            rows: &results.order,
+            columns: &results.order,
+            values: ordered(results).view(),
+            range: colour_range(found),
+            reversed: !found.facts.larger_is_more_alike,
+            scale_label: &found.name,
+            marks: &[],
+            mark_label: "",
+        })
     }
 }
 
@@ -70,7 +125,7 @@ fn plot(report: &PlatonicReport) -> Markup {
         return html! {};
     }
     let y_label = format!("mean {} with the others", report.results.measure.name);
-    let plot = Plot {
+    let plot = html::Plot {
         caption: "Each model by its accuracy, and by how it aligns with the others on average.",
         x_label: "accuracy in %",
         y_label: &y_label,
@@ -85,7 +140,7 @@ fn plot(report: &PlatonicReport) -> Markup {
     }
 }
 
-fn table(report: &PlatonicReport) -> Markup {
+fn models(report: &PlatonicReport) -> Markup {
     let results = &report.results;
     let found = &results.measure;
     let mut columns = vec![
@@ -97,7 +152,7 @@ fn table(report: &PlatonicReport) -> Markup {
         Column::number("accuracy in %"),
     ];
     columns.extend(beside(found, report.settings.level).into_iter().map(Column::text));
-    let models = results.names();
+    let all = results.names();
     let row = |i: usize| {
         let model = &results.models[i];
         let best = found.best_matches.get(i).and_then(Option::as_ref);
@@ -109,7 +164,7 @@ fn table(report: &PlatonicReport) -> Markup {
             Entry::number(best.map(|best| best.value), 4),
             Entry::number(model.accuracy.get().map(|share| 100.0 * share), 1),
         ];
-        let at = found.best_place(i, &models);
+        let at = found.best_place(i, &all);
         row.extend(chance(found, at).iter().map(Entry::text));
         row
     };

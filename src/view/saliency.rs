@@ -1,11 +1,19 @@
 //! The section of saliency maps.
 
+mod columns;
+pub mod pictures;
+mod scale;
+mod tables;
+mod text;
+
 use super::{Content, Place, View, name_of, subjects, words};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
 use crate::report::saliency::{
     ColumnInfo, ImageResult, Mean, Measure, PairResult, SaliencyReport, matrix,
 };
+
+pub use self::text::comparison;
 
 /// How alike maps are: name, value, range and colours.
 const MEASURES: [(&str, Measure, (f64, f64), ColorMap); 4] = [
@@ -40,6 +48,11 @@ impl View for SaliencyReport {
             @for line in grids(self) { p.small { (line) } }
         };
         Content { kind: "Saliency maps", title: subjects(self), lead: lead(self), body }
+    }
+
+    /// Each image, how alike its maps are, and what else was measured of them.
+    fn text(&self) -> String {
+        text::all(self)
     }
 }
 

@@ -1,9 +1,20 @@
 //! The section of channels and perturbations.
 
-use super::{Content, Place, View, subjects, words};
-use crate::render::html::{self, Column, Entry, Markup, Plot, Point, Points, Table, html};
+use super::{Content, PictureFormat, Place, Plot, View, subjects, table, words};
+use crate::functional::Ablation;
+use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
+use crate::render::text::decimal;
+use crate::render::{RenderError, Scatter};
 use crate::report::Number;
-use crate::report::sensitivity::{ChannelResult, LayerResult, RobustnessResult, SensitivityReport};
+use crate::report::sensitivity::{
+    ChannelResult, CorrelationResult, LayerResult, RobustnessResult, SensitivityReport,
+};
+
+/// Channels in a table or a list of the terminal.
+const ROWS: usize = 10;
+
+/// Channels named in the picture, of each list of a layer.
+const NAMED: usize = 6;
 
 impl View for SensitivityReport {
     /// A plot and a table of the channels of each layer, and how predictions hold.
@@ -28,6 +39,72 @@ impl View for SensitivityReport {
             lead: lead(self),
             body,
         }
+    }
+
+    /// The most important channels of each layer, how the two orders agree, and how predictions hold.
+    fn text(&self) -> String {
+        let ablations = &self.settings.ablations;
+        let layers = self.results.layers.iter().map(|layer| layer_text(layer, ablations));
+        let robustness = robustness_text(self);
+        format!("{}\n{}{robustness}", intact(self), layers.collect::<String>())
+    }
+}
+
+impl Plot for SensitivityReport {
+    const SMALLER: &'static str = "try .svg, or fewer layers";
+
+    /// Importance against sensitivity: a point a channel, a group a layer.
+    fn plot(&self, format: PictureFormat) -> Result<Vec<u8>, RenderError> {
+        let ablation = self.settings.ablations.first().copied().unwrap_or(Ablation::Zero);
+        // Where all falls are rounding, or a value is not finite, the ranks are null: nothing to draw.
+        let (drawn, left): (Vec<&LayerResult>, Vec<&LayerResult>) =
+            self.results.layers.iter().partition(|layer| has_falls(layer));
+        let several = self.results.layers.len() > 1;
+        let Channels { points, labels, groups, named } = Channels::of(&drawn, (ablation, several));
+        let names: Vec<String> = drawn.iter().map(|layer| layer.name.clone()).collect();
+        let one = self.results.score_form.one();
+        let scatter = Scatter {
+            title: "Importance against sensitivity",
+            subtitle: &subtitle(self, ablation, &left),
+            x_label: "sensitivity: mean |gradient| · standard deviation",
+            y_label: &format!("importance: fall of the {one} with the channel at {}", at(ablation)),
+            points: &points,
+            labels: &labels,
+            highlighted: &named,
+            groups: &groups,
+            group_names: if several { &names } else { &[] },
+        };
+        format.draw(|| scatter.to_svg(), || scatter.to_png())
+    }
+}
+
+/// The channels of layers as points.
+#[derive(Default)]
+struct Channels {
+    /// Sensitivity and importance.
+    points: Vec<(f64, f64)>,
+    labels: Vec<String>,
+    /// The layer of each.
+    groups: Vec<usize>,
+    /// Those that are named beside their points.
+    named: Vec<(usize, String)>,
+}
+
+impl Channels {
+    fn of(layers: &[&LayerResult], (ablation, several): (Ablation, bool)) -> Self {
+        let mut all = Self::default();
+        for (group, layer) in layers.iter().enumerate() {
+            let start = all.points.len();
+            for channel in &layer.channels {
+                all.points.push(point(channel, ablation));
+                all.labels.push(channel_name(layer, channel.channel, several));
+                all.groups.push(group);
+            }
+            let lists = [&layer.important_not_sensitive, &layer.sensitive_not_important];
+            let first = lists.into_iter().flat_map(|list| list.iter().take(NAMED));
+            all.named.extend(first.map(|&c| (start + c, channel_name(layer, c, several))));
+        }
+        all
     }
 }
 
@@ -59,7 +136,7 @@ fn plot(layer: &LayerResult, zero: bool) -> Markup {
     if points.is_empty() {
         return html! {};
     }
-    let plot = Plot {
+    let plot = html::Plot {
         caption: "Each channel by how the score moves with it, to first order, and by how far the \
                   score falls without it.",
         x_label: "sensitivity",
@@ -89,7 +166,7 @@ fn table(layer: &LayerResult) -> Markup {
 }
 
 fn caption(layer: &LayerResult) -> String {
-    let correlation = |found: &crate::report::sensitivity::CorrelationResult| {
+    let correlation = |found: &CorrelationResult| {
         let value = found.spearman.get().map_or("none".to_owned(), |r| format!("{r:.2}"));
         format!("; rank correlation with the channel at {}: {value}", found.ablation)
     };
@@ -134,4 +211,188 @@ fn robustness(found: &[RobustnessResult]) -> Markup {
     ];
     let caption = "Strength: σ of the noise, or ε, of pixels in 0…1";
     Table { caption, columns, rows: found.iter().map(row).collect() }.draw()
+}
+
+/// What the fall is held against, in words.
+fn at(ablation: Ablation) -> &'static str {
+    match ablation {
+        Ablation::Zero => "0",
+        Ablation::Mean => "its mean",
+    }
+}
+
+fn point(channel: &ChannelResult, ablation: Ablation) -> (f64, f64) {
+    let number = |value: Number| value.get().unwrap_or(f64::NAN);
+    let drop = match ablation {
+        Ablation::Zero => channel.drop_zero,
+        Ablation::Mean => channel.drop_mean,
+    };
+    (number(channel.sensitivity), number(drop))
+}
+
+fn channel_name(layer: &LayerResult, channel: usize, several: bool) -> String {
+    match several {
+        true => format!("{} · {channel}", layer.name),
+        false => channel.to_string(),
+    }
+}
+
+/// Whether the falls of a layer order its channels.
+fn has_falls(layer: &LayerResult) -> bool {
+    layer.channels.iter().any(|channel| channel.rank_importance.get().is_some())
+}
+
+fn subtitle(report: &SensitivityReport, ablation: Ablation, left: &[&LayerResult]) -> String {
+    let results = &report.results;
+    let model = report.inputs.names().first().cloned().unwrap_or_default();
+    let of = |layer: &LayerResult| {
+        let found = layer.correlations.iter().find(|c| c.ablation == ablation);
+        let value = found.and_then(|c| c.spearman.get());
+        let value = value.map_or("undefined".to_owned(), |value| decimal(value, 2));
+        format!("{value} in {}", layer.name)
+    };
+    let ranks: Vec<String> = results.layers.iter().map(of).collect();
+    let left: Vec<&str> = left.iter().map(|layer| layer.name.as_str()).collect();
+    let left = match left.is_empty() {
+        true => String::new(),
+        false => {
+            format!(" · not drawn, for the falls are rounding or not finite: {}", left.join(", "))
+        }
+    };
+    format!(
+        "{model} · n = {} · rank correlation {}{left} · ringed: high by one, low by the other \
+         (upper left important, lower right sensitive)",
+        results.n,
+        ranks.join(", ")
+    )
+}
+
+fn intact(report: &SensitivityReport) -> String {
+    let results = &report.results;
+    let logit = number(results.mean_logit);
+    let right = results.accuracy.get().map(|a| format!(", accuracy {:.1} %", 100.0 * a));
+    let one = results.score_form.one();
+    format!("{} images, mean {one} {logit}{}", results.n, right.unwrap_or_default())
+}
+
+/// The most important channels of a layer, and how the two orders agree.
+fn layer_text(layer: &LayerResult, ablations: &[Ablation]) -> String {
+    let mut header = vec!["channel", "sensitivity", "rank"];
+    let falls: Vec<String> = ablations.iter().map(|how| format!("fall at {}", at(*how))).collect();
+    for (i, fall) in falls.iter().enumerate() {
+        header.push(fall);
+        header.extend(if i == 0 { vec!["rank", "accuracy"] } else { vec![] });
+    }
+    let mut table = table::new(&header);
+    let mut order: Vec<&ChannelResult> = layer.channels.iter().collect();
+    let rank = |c: &ChannelResult| match ablations.is_empty() {
+        true => c.rank_sensitivity.get().unwrap_or(f64::INFINITY),
+        false => c.rank_importance.get().unwrap_or(f64::INFINITY),
+    };
+    order.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+    for channel in order.into_iter().take(ROWS) {
+        table.add_row(row_text(channel, ablations));
+    }
+    table.align_right(&(0..header.len()).collect::<Vec<_>>());
+    let title = match ablations.is_empty() {
+        true => "the most sensitive channels",
+        false => "the most important channels",
+    };
+    let count = layer.channels.len();
+    let correlations: String = layer.correlations.iter().map(correlation).collect();
+    let lists = match ablations.is_empty() {
+        true => String::new(),
+        false => lists(layer),
+    };
+    format!("\n{}: {title} of {count}\n{table}\n{correlations}{lists}", layer.name)
+}
+
+fn row_text(channel: &ChannelResult, ablations: &[Ablation]) -> Vec<String> {
+    let place = |rank: Number| rank.get().map_or("-".to_owned(), |rank| rank.to_string());
+    let mut cells = vec![
+        channel.channel.to_string(),
+        number(channel.sensitivity),
+        place(channel.rank_sensitivity),
+    ];
+    for (i, how) in ablations.iter().enumerate() {
+        let (drop, accuracy) = match how {
+            Ablation::Zero => (channel.drop_zero, channel.accuracy_zero),
+            Ablation::Mean => (channel.drop_mean, channel.accuracy_mean),
+        };
+        cells.push(number(drop));
+        if i == 0 {
+            cells.extend([place(channel.rank_importance), share(accuracy)]);
+        }
+    }
+    cells
+}
+
+fn correlation(found: &CorrelationResult) -> String {
+    let ends = found.interval.map(|(low, high)| format!(" [{low:.2}, {high:.2}]"));
+    let value = found.spearman.get().map_or("-".to_owned(), |value| format!("{value:.2}"));
+    let (at, ends) = (at(found.ablation), ends.unwrap_or_default());
+    format!("rank correlation of sensitivity and fall at {at}: {value}{ends}\n")
+}
+
+fn lists(layer: &LayerResult) -> String {
+    let of = |list: &[usize]| match list.len() {
+        0 => "none".to_owned(),
+        count => {
+            let shown: Vec<String> = list.iter().take(ROWS).map(usize::to_string).collect();
+            let more =
+                if count > ROWS { format!(" and {} more", count - ROWS) } else { String::new() };
+            format!("{}{more}", shown.join(", "))
+        }
+    };
+    format!(
+        "important but not sensitive: {}\nsensitive but not important: {}\n",
+        of(&layer.important_not_sensitive),
+        of(&layer.sensitive_not_important)
+    )
+}
+
+fn robustness_text(report: &SensitivityReport) -> String {
+    let rows = &report.results.robustness;
+    if rows.is_empty() {
+        return String::new();
+    }
+    let change = format!("change of the {}", report.results.score_form.one());
+    let header = ["perturbation", "strength", "flips", "95 %", &change, "accuracy"];
+    let mut table = table::new(&header);
+    for row in rows {
+        table.add_row([
+            row.perturbation.to_string(),
+            fraction(row.strength),
+            share(row.flip_rate),
+            range(row),
+            number(row.logit_change),
+            share(row.accuracy),
+        ]);
+    }
+    table.align_right(&[1, 2, 3, 4, 5]);
+    format!("\npredictions under perturbation of pixels in 0…1\n{table}\n")
+}
+
+fn range(row: &RobustnessResult) -> String {
+    let percent = |(low, high): (f64, f64)| format!("{:.0}–{:.0} %", 100.0 * low, 100.0 * high);
+    row.flip_interval.map_or("-".to_owned(), percent)
+}
+
+fn number(value: Number) -> String {
+    // Rounded first, and 0 added, that no −0 is shown.
+    let rounded = |value: f64| (1e4 * value).round() / 1e4 + 0.0;
+    value.get().map_or("-".to_owned(), |value| format!("{:.4}", rounded(value)))
+}
+
+fn share(value: Number) -> String {
+    value.get().map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value))
+}
+
+/// A strength as people give it: `8/255`, or a plain number.
+fn fraction(strength: f64) -> String {
+    let bytes = 255.0 * strength;
+    match (bytes - bytes.round()).abs() < 1e-9 {
+        true => format!("{}/255", bytes.round()),
+        false => strength.to_string(),
+    }
 }

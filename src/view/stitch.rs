@@ -1,6 +1,8 @@
 //! The section of stitching.
 
 mod figures;
+mod pictures;
+mod terminal;
 
 use ndarray::Array2;
 
@@ -31,6 +33,11 @@ impl View for StitchReport {
             }
         };
         Content { kind: "Stitching", title: subjects(self), lead: lead(self), body }
+    }
+
+    /// The pairs beside their controls, how the loss went, and where structure disagrees.
+    fn text(&self) -> String {
+        terminal::text(self)
     }
 }
 

@@ -3,33 +3,20 @@
 use std::path::PathBuf;
 
 use super::measuring::{ChanceArgs, OptionArgs};
+use crate::analysis::Compare;
 use crate::capture::Reduce;
-use crate::capture::represent::Wanted;
-use crate::cli::args::{
-    self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs,
-};
+use crate::cli::args;
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
-use crate::cli::outputs;
-use crate::cli::picture;
-use crate::cli::sides::{
-    check_b, check_stored, check_two, check_two_files, patterns_b, selections,
-};
+use crate::cli::sides::{SideArgs, SubjectArgs};
 use crate::error::{Error, Result};
-use crate::report::compare::{CompareSettings, MeasureOptions};
-use crate::similarity::{MEASURES, Measure, Options};
-use crate::torchscript::Selection;
+use crate::similarity::{MEASURES, Measure};
 
 /// Options of `repsim compare`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// One or two models (.pt2 of torch.export, or TorchScript); one is compared with itself
-    #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
-    pub models: Vec<PathBuf>,
-    /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
-    /// array a layer, rows matched by index
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
-    pub features: Vec<PathBuf>,
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
     /// Write the report as JSON to a file, - for standard output [default: standard output, or
     /// tables on a terminal]
     #[arg(long, short, value_name = "FILE")]
@@ -58,20 +45,7 @@ pub struct Args {
     #[command(flatten)]
     pub chance: ChanceArgs,
     #[command(flatten)]
-    pub layers: LayerArgs,
-    /// Layers of B, where they are others than those of A
-    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
-    pub layers_b: Vec<String>,
-    #[command(flatten)]
-    pub outputs: OutputArgs,
-    #[command(flatten)]
-    pub data: DataArgs,
-    #[command(flatten)]
-    pub preprocess: PreprocessArgs,
-    #[command(flatten)]
-    pub preprocess_b: PreprocessBArgs,
-    #[command(flatten)]
-    pub run: ModelArgs,
+    pub sides: SideArgs,
     #[command(flatten)]
     pub gate: GateArgs,
 }
@@ -107,40 +81,21 @@ impl Args {
         found
     }
 
-    /// What is wanted of the layers.
+    /// What is measured.
     ///
     /// # Errors
-    /// An option of a measure is out of its range.
-    pub fn wanted(&self) -> Result<Wanted> {
+    /// Options that do not go together, or that are for nothing that is asked for.
+    pub fn request(&self) -> Result<Compare> {
         let measures = self.measures();
-        Ok(Wanted {
-            reduce: self.reduce,
+        Ok(Compare {
             options: self.options.options(&measures)?,
             measures,
             components: self.pca,
+            reduce: self.reduce,
             memory: self.options.memory,
-            halves: self.chance.halves(&self.run),
+            chance: self.chance.request()?,
+            ..Compare::of(self.sides.request("compare", &self.subjects)?)
         })
-    }
-
-    /// Refuses options that would be ignored, and outputs that cannot be written.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn check(&self) -> Result<()> {
-        check_two("compare", &self.models)?;
-        let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
-        check_b(self.models.len() + self.features.len(), for_b)?;
-        let of_data = self.outputs.output_index.is_some()
-            || self.data.load.any()
-            || self.preprocess.any()
-            || self.preprocess_b.any();
-        check_stored(!self.features.is_empty(), of_data)?;
-        self.run.weights.refuse(!self.features.is_empty(), "--features")?;
-        check_two_files(&self.features)?;
-        let pictures: Vec<PathBuf> = self.pictures().into_iter().map(|(_, path)| path).collect();
-        pictures.iter().try_for_each(|path| picture::check(path))?;
-        pictures.iter().try_for_each(|path| outputs::check(path))
     }
 
     /// The picture of each measure, where pictures are asked for.
@@ -154,40 +109,5 @@ impl Args {
         let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         let named = |measure: &Measure| path.with_file_name(format!("{stem}-{measure}.{ending}"));
         measures.iter().map(named).enumerate().collect()
-    }
-
-    /// The layers wanted of each model.
-    ///
-    /// # Errors
-    /// A pattern means nothing.
-    pub fn selections(&self) -> Result<[Selection; 2]> {
-        selections(&self.layers.layers, &self.layers_b)
-    }
-
-    fn patterns_b(&self) -> &[String] {
-        patterns_b(&self.layers.layers, &self.layers_b)
-    }
-
-    /// What the report says of the options.
-    pub fn recorded(&self, options: &Options, device: &str) -> CompareSettings {
-        CompareSettings {
-            measures: self.measures().iter().map(Measure::to_string).collect(),
-            options: MeasureOptions::of(options),
-            reduce: self.reduce,
-            pca: self.pca,
-            permutations: self.chance.permutations,
-            bootstrap: self.chance.bootstrap,
-            level: self.chance.level(),
-            random_seed: self.chance.random_seed(),
-            batch_size: self.data.load.batch_size,
-            limit: self.data.load.limit,
-            layout: self.data.load.layout,
-            seed: self.data.load.seed,
-            layers: self.layers.layers.clone(),
-            layers_b: self.patterns_b().to_vec(),
-            output_index: self.outputs.output_index,
-            optimize: !self.run.no_optimize,
-            device: device.to_owned(),
-        }
     }
 }

@@ -2,14 +2,10 @@
 
 use std::fmt::Display;
 
-use crate::capture::represent::Wanted;
-use crate::cli::args::ModelArgs;
+use crate::analysis::Chance;
 use crate::cli::limits;
 use crate::error::{Error, Result};
-use crate::similarity::{Bias, Measure, Options, Plan};
-
-/// The fewest halves of the samples that an interval is made from.
-const FEWEST_HALVES: usize = 20;
+use crate::similarity::{Bias, Measure, Options};
 
 /// What the measures are told.
 #[derive(clap::Args)]
@@ -39,12 +35,12 @@ pub struct ChanceArgs {
     /// Hold each value against P random orders of the samples: p-value and calibrated value
     #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance",
           value_parser = limits::DRAWS)]
-    pub permutations: usize,
+    permutations: usize,
     /// Give each value an interval over samples, from B random halves of them: drawn without repetition,
     /// as copies of samples would make layers look more alike
     #[arg(long, value_name = "B", default_value_t = 0, help_heading = "Chance",
           value_parser = limits::DRAWS)]
-    pub bootstrap: usize,
+    bootstrap: usize,
     /// Share of the halves within an interval [default: 0.95]
     #[arg(long, value_name = "SHARE", help_heading = "Chance", value_parser = limits::INNER_SHARE)]
     level: Option<f64>,
@@ -98,20 +94,12 @@ fn one_of(names: &[impl Display]) -> String {
 }
 
 impl ChanceArgs {
-    /// What is measured of each pair.
+    /// How values are held against chance.
     ///
     /// # Errors
-    /// Too few halves, or an option of what is not asked for.
-    pub fn plan(&self, wanted: &Wanted, threads: usize) -> Result<Plan> {
-        let level = self.level();
+    /// An option of what is not asked for.
+    pub fn request(&self) -> Result<Chance> {
         let (permutations, halves) = (self.permutations, self.bootstrap);
-        if (1..FEWEST_HALVES).contains(&halves) {
-            let problem = format!("--bootstrap {halves} is too few for an interval");
-            return Err(Error::usage(
-                problem,
-                format!("give {FEWEST_HALVES} or more, such as 200"),
-            ));
-        }
         if self.level.is_some() && halves == 0 {
             let problem = "--level needs --bootstrap";
             return Err(Error::usage(problem, "add --bootstrap B, such as 200"));
@@ -120,37 +108,8 @@ impl ChanceArgs {
             let problem = "--random-seed was given, and nothing is random";
             return Err(Error::usage(problem, "add --permutations or --bootstrap"));
         }
-        let (measures, options) = (wanted.measures.clone(), wanted.options);
-        let seed = self.random_seed();
-        Ok(Plan { measures, options, permutations, halves, level, seed, threads })
-    }
-
-    /// Share of the halves within an interval.
-    pub fn level(&self) -> f64 {
-        self.level.unwrap_or(0.95)
-    }
-
-    /// Seed of permutations and halves.
-    pub fn random_seed(&self) -> u64 {
-        self.random_seed.unwrap_or(0)
-    }
-
-    /// Halves of the samples that are measured at a time.
-    pub fn halves(&self, run: &ModelArgs) -> usize {
-        self.bootstrap.min(run.threads())
-    }
-}
-
-/// n samples have n − 1 principal components at most.
-///
-/// # Errors
-/// More are asked for.
-pub fn check_components(asked: Option<usize>, samples: usize) -> Result<()> {
-    match asked {
-        Some(k) if k >= samples => Err(Error::usage(
-            format!("--pca {k}, and {samples} samples have {} components", samples.max(1) - 1),
-            "keep fewer components, or give more samples",
-        )),
-        _ => Ok(()),
+        let usual = Chance::default();
+        let level = self.level.unwrap_or(usual.level);
+        Ok(Chance { permutations, halves, level, seed: self.random_seed.unwrap_or(usual.seed) })
     }
 }

@@ -1,9 +1,12 @@
 //! The demo's part on saliency: networks trained in different ways, explained side by side.
 
-use super::{CUTMIX, CUTOUT, Demo, MIXUP, PREPROCESSING, SEED_0, SEED_1};
+use super::{CUTMIX, CUTOUT, Demo, MIXUP, PREPROCESSING, SEED_0, SEED_1, preprocessing};
+use crate::analysis::{Saliency, Score};
 use crate::cli::{output, outputs, saliency};
 use crate::error::Result;
+use crate::render::ColorMap;
 use crate::report::saliency::SaliencyReport;
+use crate::view::saliency::comparison;
 
 /// What is asked.
 pub const QUESTION: &str = "\
@@ -36,14 +39,36 @@ impl Demo<'_> {
         words.extend(["--true-class", "--sheet", &sheet, "--sheet-rows", "5"]);
         words.extend(PREPROCESSING);
         words.extend(["-o", &report]);
-        let args: saliency::Args = self.parse(&words)?;
-        let mut found = saliency::explain(&args, self.messages)?;
-        found.write(&args)?;
-        output::write_report(&found.report, report.as_ref())?;
+        self.show_command(&words)?;
+        let files = saliency::FileArgs { sheet: Some(sheet.into()), ..FILES };
+        let mut files = saliency::Files::new(&files);
+        let mut found = explained(&models, &images).run(self.messages, &mut files)?;
+        files.write(&mut found, Some(report.as_ref()))?;
+        output::write_report(&found, report.as_ref())?;
         outputs::commit()?;
-        self.say(&saliency::comparison(&found.report, &["Pearson"]))?;
-        Ok(found.report)
+        self.say(&comparison(&found, &["Pearson"]))?;
+        Ok(found)
     }
+}
+
+/// What is drawn: a sheet of five images.
+const FILES: saliency::FileArgs = saliency::FileArgs {
+    maps: None,
+    map_size: saliency::MapSize::Input,
+    images: None,
+    sheet: None,
+    sheet_rows: 5,
+    colormap: ColorMap::Viridis,
+    opacity: 0.5,
+};
+
+/// The maps of all images for their own class.
+pub(super) fn explained(models: &[String], images: &str) -> Saliency {
+    let mut saliency = Saliency::new(models).data(images);
+    saliency.layers = vec!["layer4".to_owned()];
+    saliency.target.score = Score::TrueClass;
+    saliency.preprocessing = preprocessing();
+    saliency
 }
 
 /// The agreement of the first seed with each other network, and what that says.

@@ -3,18 +3,20 @@
 mod degrade;
 mod explain;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::FromArgMatches;
 use include_dir::{Dir, include_dir};
 
 use super::output::{self, Messages};
-use super::{cka, fid, layers, outputs, report};
+use super::{fid, outputs, picture, report};
+use crate::analysis::{Cka, Fid, Layers, Preprocessing};
+use crate::data::{Channels, Preset};
 use crate::error::{Error, Result};
+use crate::frechet::Metric;
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
 use crate::report::write_atomically;
+use crate::view::View;
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/images");
 
@@ -135,9 +137,18 @@ impl Demo<'_> {
 
     fn layers(&self) -> Result<()> {
         let model = self.path(SEED_0.0);
-        let words =
-            ["layers", &model, "--input-size", "3x32x32", "--layers", "*", "--layers", "*.*"];
-        layers::run(&self.parse(&words)?, self.messages).map(drop)
+        self.show_command(&[
+            "layers",
+            &model,
+            "--input-size",
+            "3x32x32",
+            "--layers",
+            "*",
+            "--layers",
+            "*.*",
+        ])?;
+        let report = layers_of(model).run(self.messages)?;
+        self.say(&report.text())
     }
 
     fn compare(&self, other: &str, name: &str) -> Result<CkaReport> {
@@ -147,13 +158,12 @@ impl Demo<'_> {
         let mut words = vec!["cka", &a, &b, "--data", &data];
         words.extend(PREPROCESSING);
         words.extend(["-o", &report, "--heatmap", &picture]);
-        let args: cka::Args = self.parse(&words)?;
-        let found = cka::compare(&args, self.messages)?;
-        cka::show(&args, &found, self.messages)?;
+        self.show_command(&words)?;
+        let found = comparison(&a, &b, &data).run(self.messages)?;
+        picture::plot(&found, picture.as_ref())?;
+        output::write_report(&found, report.as_ref())?;
         outputs::commit()?;
-        if !self.messages.shows_tables() {
-            self.say(&cka::table(&found))?;
-        }
+        self.say(&found.text())?;
         Ok(found)
     }
 
@@ -175,8 +185,8 @@ impl Demo<'_> {
         words.extend(["--model", &model, "--metrics", "fid,kid", "--kid-subset-size", "250"]);
         words.extend(PREPROCESSING);
         words.extend(["-o", &report]);
-        let args: fid::Args = self.parse(&words)?;
-        let found = fid::measure(&args, self.messages, &mut |_| Ok(()))?;
+        self.show_command(&words)?;
+        let found = scores(&model, &images, &paths).run(self.messages, &mut |_| Ok(()))?;
         output::write_report(&found, report.as_ref())?;
         outputs::commit()?;
         self.say(&fid::table(&found))?;
@@ -191,20 +201,51 @@ impl Demo<'_> {
         let mut words = vec!["report"];
         words.extend(reports.iter().map(String::as_str));
         words.extend(["-o", &page]);
-        report::run(&self.parse(&words)?, &Messages::new(true, false))?;
+        self.show_command(&words)?;
+        let paths: Vec<PathBuf> = reports.iter().map(PathBuf::from).collect();
+        report::write(&paths, page.as_ref())?;
         Ok(page)
     }
 
-    /// Prints a command and reads it as the shell would have given it.
-    fn parse<T: clap::Args + FromArgMatches>(&self, words: &[&str]) -> Result<T> {
+    /// Prints a command that does what comes next.
+    fn show_command(&self, words: &[&str]) -> Result<()> {
         let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        self.say(&format!("$ repsim {}\n", shown.join(" ")))?;
-        let command = T::augment_args(clap::Command::new("repsim"));
-        let matches = command.try_get_matches_from(words.iter().map(OsString::from));
-        matches
-            .and_then(|m| T::from_arg_matches(&m))
-            .map_err(|e| Error::usage(format!("failed to run the demo: {e}"), "please report this"))
+        self.say(&format!("$ repsim {}\n", shown.join(" ")))
     }
+}
+
+/// What [`PREPROCESSING`] says.
+fn preprocessing() -> Preprocessing {
+    Preprocessing {
+        preset: Some(Preset::Raw),
+        channels: Some(Channels::Rgb),
+        mean: Some(vec![0.2860]),
+        std: Some(vec![0.3530]),
+        ..Preprocessing::default()
+    }
+}
+
+fn layers_of(model: String) -> Layers {
+    Layers {
+        input_size: Some(vec![3, 32, 32]),
+        layers: vec!["*".to_owned(), "*.*".to_owned()],
+        ..Layers::new(model)
+    }
+}
+
+fn comparison(a: &str, b: &str, data: &str) -> Cka {
+    let mut cka = Cka::new(a, b).data(data);
+    cka.sides.preprocessing = preprocessing();
+    cka
+}
+
+fn scores(model: &str, reference: &str, candidates: &[String]) -> Fid {
+    let mut fid = Fid::new(reference, candidates);
+    fid.metrics = vec![Metric::Fid, Metric::Kid];
+    fid.kid.subset_size = 250;
+    fid.extraction.model = Some(model.into());
+    fid.extraction.preprocessing = preprocessing();
+    fid
 }
 
 /// A word as a shell takes it: between quotation marks where it holds what a shell would read.
@@ -279,12 +320,39 @@ fn ranking(report: &FidReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use clap::FromArgMatches;
+
+    use super::*;
 
     #[test]
     fn words_that_a_shell_would_read_are_quoted() {
         let words = ["cka", "a/b-c.pt", "*", "a b", "it's", ""];
         let expected = ["cka", "a/b-c.pt", "'*'", "'a b'", "'it'\\''s'", "''"];
         assert_eq!(words.map(quoted), expected);
+    }
+
+    fn parsed<T: clap::Args + FromArgMatches>(words: &[&str]) -> T {
+        let command = T::augment_args(clap::Command::new("repsim"));
+        let matches = command.try_get_matches_from([&["it"], words].concat());
+        T::from_arg_matches(&matches.expect("the words are options")).expect("they are whole")
+    }
+
+    /// The commands that are shown ask for what the demo runs.
+    #[test]
+    fn commands_and_requests_are_the_same() {
+        let cka: crate::cli::cka::Args =
+            parsed(&[&["a", "b", "--data", "c"], PREPROCESSING].concat());
+        let request = cka.request().expect("a comparison");
+        assert_eq!(format!("{request:?}"), format!("{:?}", comparison("a", "b", "c")));
+        let words = ["r", "c", "--model", "m", "--metrics", "fid,kid", "--kid-subset-size", "250"];
+        let fid: fid::Args = parsed(&[&words, PREPROCESSING].concat());
+        let request = fid.request().expect("scores");
+        assert_eq!(format!("{request:?}"), format!("{:?}", scores("m", "r", &["c".to_owned()])));
+        let words =
+            ["a", "b", "--data", "c", "--method", "gradcam", "--layer", "layer4", "--true-class"];
+        let saliency: crate::cli::saliency::Args = parsed(&[&words, PREPROCESSING].concat());
+        let request = saliency.request().expect("maps");
+        let own = explain::explained(&["a", "b"].map(str::to_owned), "c");
+        assert_eq!(format!("{request:?}"), format!("{own:?}"));
     }
 }

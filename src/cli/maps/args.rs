@@ -1,10 +1,8 @@
 //! Options of `repsim maps`.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use ndarray::{ArrayView4, Axis, s};
-
+use crate::analysis::{MapChannels, Maps};
 use crate::cli::args::{DataArgs, ModelArgs, OutputArgs, PreprocessArgs, PreprocessBArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
@@ -12,9 +10,7 @@ use crate::cli::picture;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
 use crate::torchscript::Grid;
-
-/// Channels of a layer that are shown where nothing else was asked for.
-const SHOWN: usize = 8;
+use crate::view::maps::sheet::Scale;
 
 /// Options of `repsim maps`.
 #[derive(clap::Args)]
@@ -95,7 +91,7 @@ pub struct FileArgs {
     /// What colours are relative to: channel (its range over the images shown, so that rows can be
     /// compared), map (each for itself) or layer (so that channels can be compared)
     #[arg(long, value_name = "RANGE", default_value = "channel", help_heading = "Files")]
-    pub scale: Scale,
+    pub scale: ScaleArg,
     /// Colours: viridis, magma, grey, jet
     #[arg(long, value_name = "NAME", default_value = "viridis", help_heading = "Files")]
     pub colormap: ColorMap,
@@ -106,7 +102,7 @@ pub struct FileArgs {
 
 /// What the colours of a map are relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Scale {
+pub enum ScaleArg {
     /// The range of its channel over the images shown.
     Channel,
     /// Its own range.
@@ -115,92 +111,12 @@ pub enum Scale {
     Layer,
 }
 
-impl fmt::Display for Scale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Channel => "channel",
-            Self::Map => "map",
-            Self::Layer => "layer",
-        })
-    }
-}
-
-/// Which channels of a layer are shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
-    /// These.
-    These(Vec<usize>),
-    /// So many from the first on.
-    First(usize),
-    /// So many with the largest mean in the first image, the largest first.
-    MostActive(usize),
-}
-
-impl fmt::Display for Choice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::These(list) => {
-                let numbers: Vec<String> = list.iter().map(usize::to_string).collect();
-                f.write_str(&numbers.join(","))
-            }
-            Self::First(count) => write!(f, "first {count}"),
-            Self::MostActive(count) => write!(f, "most active {count}"),
-        }
-    }
-}
-
-impl Choice {
-    /// How many of so many channels are shown.
-    pub fn count(&self, channels: usize) -> usize {
-        match self {
-            Self::These(list) => list.len(),
-            Self::First(shown) | Self::MostActive(shown) => channels.min(*shown),
-        }
-    }
-
-    /// The channels of N×K×H×W maps.
-    ///
-    /// # Errors
-    /// There is no channel of a number.
-    pub fn of(&self, layer: &str, maps: ArrayView4<'_, f32>) -> Result<Vec<usize>> {
-        let count = maps.len_of(Axis(1));
-        match self {
-            Self::These(list) => match list.iter().find(|channel| **channel >= count) {
-                Some(channel) => Err(Error::usage(
-                    format!("there is no channel {channel}: {layer} has {count}"),
-                    format!("name channels from 0 to {}", count - 1),
-                )),
-                None => Ok(list.clone()),
-            },
-            Self::First(shown) => Ok((0..count.min(*shown)).collect()),
-            Self::MostActive(shown) => Ok(most_active(maps, *shown)),
-        }
-    }
-}
-
-/// The channels with the largest mean in the first image, of equals the first.
-fn most_active(maps: ArrayView4<'_, f32>, shown: usize) -> Vec<usize> {
-    let mean = |channel: usize| {
-        let map = maps.slice(s![0, channel, .., ..]);
-        let mean = map.iter().map(|&v| f64::from(v)).sum::<f64>() / map.len().max(1) as f64;
-        if mean.is_finite() { mean } else { f64::NEG_INFINITY }
-    };
-    let mut order: Vec<(usize, f64)> = (0..maps.len_of(Axis(1))).map(|c| (c, mean(c))).collect();
-    order.sort_by(|a, b| b.1.total_cmp(&a.1));
-    order.into_iter().take(shown).map(|(channel, _)| channel).collect()
-}
-
 impl Args {
-    /// Refuses outputs that cannot be written and options that mean nothing.
+    /// What is looked at.
     ///
     /// # Errors
-    /// What was wrong with them.
-    pub fn check(&self) -> Result<()> {
-        let pick = &self.channels.pick;
-        if let Some((_, twice)) = pick.iter().enumerate().find(|(i, c)| pick[..*i].contains(c)) {
-            let problem = format!("channel {twice} is picked twice");
-            return Err(Error::usage(problem, "name each channel once in --pick"));
-        }
+    /// Files that cannot be written, or options that mean nothing.
+    pub fn request(&self) -> Result<Maps> {
         if let Some(path) = self.files.maps.as_ref().filter(|p| !picture::is(p, "npz")) {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));
@@ -209,47 +125,41 @@ impl Args {
             let problem = "options for B were given, but there is no B";
             return Err(Error::usage(problem, "name a second model with --match"));
         }
-        self.files.sheet.as_deref().map_or(Ok(()), picture::check)
-    }
-
-    /// Which channels are shown.
-    pub fn choice(&self) -> Choice {
-        let ChannelArgs { pick, first, most_active } = &self.channels;
-        match (pick.is_empty(), first) {
-            (false, _) => Choice::These(pick.clone()),
-            (true, Some(count)) => Choice::First(*count),
-            (true, None) => Choice::MostActive(most_active.unwrap_or(SHOWN)),
-        }
-    }
-
-    /// The layers of the second model as they were asked for.
-    pub fn layers_b(&self) -> &[String] {
-        match self.partner.layer_b.is_empty() {
-            true => &self.layer,
-            false => &self.partner.layer_b,
-        }
+        self.files.sheet.as_deref().map_or(Ok(()), picture::check)?;
+        let models = 1 + usize::from(self.partner.model_b.is_some());
+        Ok(Maps {
+            partner: self.partner.model_b.clone(),
+            layers: self.layer.clone(),
+            layers_b: self.partner.layer_b.clone(),
+            grid: self.grid,
+            channels: self.channels.request(),
+            rows: self.files.rows,
+            scale: self.files.scale.request(),
+            output_index: self.outputs.output_index,
+            data: self.data.request(),
+            preprocessing: self.preprocess.request(),
+            preprocessing_b: self.preprocess_b.request(),
+            running: self.run.request(models)?,
+            ..Maps::new(&self.model)
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::Array4;
+impl ChannelArgs {
+    fn request(&self) -> Option<MapChannels> {
+        let pick = (!self.pick.is_empty()).then(|| MapChannels::These(self.pick.clone()));
+        let counted =
+            self.first.map(MapChannels::First).or(self.most_active.map(MapChannels::MostActive));
+        pick.or(counted)
+    }
+}
 
-    #[test]
-    fn channels_are_chosen() -> Result<()> {
-        let mut maps = Array4::<f32>::zeros((2, 4, 2, 2));
-        maps[(0, 2, 0, 1)] = 3.0;
-        maps[(0, 1, 0, 0)] = -1.0;
-        maps[(0, 3, 0, 0)] = f32::NAN;
-        maps[(1, 0, 0, 0)] = 9.0;
-        let of = |choice: Choice| choice.of("layer", maps.view());
-        assert_eq!(of(Choice::MostActive(3))?, [2, 0, 1]);
-        assert_eq!(of(Choice::MostActive(9))?.len(), 4);
-        assert_eq!(of(Choice::First(2))?, [0, 1]);
-        assert_eq!(of(Choice::These(vec![3, 0]))?, [3, 0]);
-        let error = of(Choice::These(vec![4])).err().map(|e| e.to_string());
-        assert!(error.is_some_and(|e| e.contains("channel 4") && e.contains("0 to 3")));
-        Ok(())
+impl ScaleArg {
+    fn request(self) -> Scale {
+        match self {
+            Self::Channel => Scale::Channel,
+            Self::Map => Scale::Map,
+            Self::Layer => Scale::Layer,
+        }
     }
 }

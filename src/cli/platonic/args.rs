@@ -2,17 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::analysis::Platonic;
 use crate::capture::Reduce;
-use crate::capture::represent::Wanted;
 use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
-use crate::cli::compare::{ChanceArgs, OptionArgs, check_components};
+use crate::cli::compare::{ChanceArgs, OptionArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
-use crate::cli::picture;
 use crate::cli::sides::check_stored;
-use crate::error::{Error, Result};
-use crate::report::compare::MeasureOptions;
-use crate::report::platonic::PlatonicSettings;
+use crate::error::Result;
 use crate::similarity::{Measure, Options};
 
 /// Options of `repsim platonic`.
@@ -70,82 +67,30 @@ pub struct Args {
     pub gate: GateArgs,
 }
 
-/// Refuses fewer than two models.
-///
-/// # Errors
-/// There are fewer.
-pub fn check_count(count: usize) -> Result<()> {
-    match count < 2 {
-        true => Err(Error::usage(
-            "one model aligns with no other",
-            "give two models or more, or compare its layers with repsim compare",
-        )),
-        false => Ok(()),
-    }
-}
-
 impl Args {
-    /// Refuses options that do not go together, and outputs that cannot be written.
+    /// What is aligned.
     ///
     /// # Errors
-    /// The first of them.
-    pub fn check(&self) -> Result<()> {
-        let files = self.models.len().max(self.features.len());
-        if self.features.is_empty() {
-            check_count(self.models.len())?;
-        }
-        if self.layer.len() > 1 && self.layer.len() != files {
-            let problem = format!("--layer is given {} times for {files} models", self.layer.len());
-            return Err(Error::usage(problem, "give it once for all, or once for each in turn"));
-        }
+    /// Options that do not go together, or that are for nothing that is asked for.
+    pub fn request(&self) -> Result<Platonic> {
         let of_data = self.data.load.any() || self.preprocess.any() || self.output_index.is_some();
         check_stored(!self.features.is_empty(), of_data || self.labels.is_some())?;
         self.run.weights.refuse(!self.features.is_empty(), "--features")?;
-        self.heatmap.as_deref().map_or(Ok(()), picture::check)
-    }
-
-    /// Refuses more components than the samples have.
-    ///
-    /// # Errors
-    /// There are too few samples.
-    pub fn check_components(&self, samples: usize) -> Result<()> {
-        check_components(self.pca, samples)
-    }
-
-    /// What is wanted of the layers.
-    ///
-    /// # Errors
-    /// An option of the measure is out of its range.
-    pub fn wanted(&self) -> Result<Wanted> {
-        Ok(Wanted {
-            reduce: self.reduce,
-            options: Options { both_ways: true, ..self.options.options(&[self.measure])? },
-            measures: vec![self.measure],
-            components: self.pca,
-            memory: self.options.memory,
-            halves: self.chance.halves(&self.run),
-        })
-    }
-
-    /// What the report says of the options.
-    pub fn recorded(&self, options: &Options, device: &str) -> PlatonicSettings {
-        PlatonicSettings {
-            measure: self.measure.to_string(),
-            options: MeasureOptions::of(options),
-            reduce: self.reduce,
-            pca: self.pca,
-            permutations: self.chance.permutations,
-            bootstrap: self.chance.bootstrap,
-            level: self.chance.level(),
-            random_seed: self.chance.random_seed(),
+        Ok(Platonic {
+            models: self.models.clone(),
+            features: self.features.clone(),
             layers: self.layer.clone(),
+            measure: self.measure,
+            options: Options { both_ways: true, ..self.options.options(&[self.measure])? },
+            components: self.pca,
+            reduce: self.reduce,
+            memory: self.options.memory,
+            chance: self.chance.request()?,
+            labels: self.labels.clone(),
             output_index: self.output_index,
-            batch_size: self.data.load.batch_size,
-            limit: self.data.load.limit,
-            layout: self.data.load.layout,
-            seed: self.data.load.seed,
-            optimize: !self.run.no_optimize,
-            device: device.to_owned(),
-        }
+            data: self.data.request(),
+            preprocessing: self.preprocess.request(),
+            running: self.run.request(self.models.len())?,
+        })
     }
 }

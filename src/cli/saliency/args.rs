@@ -1,19 +1,18 @@
 //! Options of `repsim saliency`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::analysis::{Baseline, Saliency};
 use crate::cli::args::{DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::gate::GateArgs;
-use crate::cli::inputs::Wanted;
 use crate::cli::limits;
 use crate::cli::outputs::check_folder;
 use crate::cli::picture;
 use crate::cli::target::TargetArgs;
-use crate::data::Preprocess;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
+use crate::saliency::Method;
 use crate::saliency::finite::Patch;
-use crate::saliency::{Method, Options};
 use crate::torchscript::Grid;
 
 /// Options of `repsim saliency`.
@@ -116,7 +115,7 @@ pub struct ChoiceArgs {
     /// What the path of integrated-gradients begins from, and what occlusion fills windows with:
     /// black, or mean (zeros of the network's input)
     #[arg(long, value_name = "COLOUR", default_value = "black", help_heading = "Method")]
-    pub baseline: Baseline,
+    pub baseline: BaselineArg,
     /// Side of the windows of occlusion, in pixels [default: an eighth of the image]
     #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub window: Option<usize>,
@@ -127,7 +126,7 @@ pub struct ChoiceArgs {
 
 /// The colour that stands for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Baseline {
+pub enum BaselineArg {
     /// Bytes of 0, whatever the preprocessing makes of them.
     Black,
     /// Zeros of what the network takes: the mean colour where a mean is subtracted.
@@ -171,57 +170,64 @@ pub enum MapSize {
 }
 
 impl Args {
-    /// Refuses outputs that cannot be written and options that mean nothing.
-    pub fn check(&self) -> Result<()> {
+    /// What is explained.
+    ///
+    /// # Errors
+    /// Files that cannot be written, or options that mean nothing.
+    pub fn request(&self) -> Result<Saliency> {
         self.files.images.as_deref().map_or(Ok(()), check_folder)?;
         self.check_methods()?;
-        if let Some(path) = self.files.maps.as_ref().filter(|p| !ends(p, "npz")) {
+        if let Some(path) = self.files.maps.as_ref().filter(|p| !picture::is(p, "npz")) {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));
         }
-        self.files.sheet.as_deref().map_or(Ok(()), picture::check)
+        self.files.sheet.as_deref().map_or(Ok(()), picture::check)?;
+        let choices = &self.choices;
+        Ok(Saliency {
+            models: self.models.clone(),
+            methods: self.methods(),
+            differences: self.differs().then(|| self.patch.clone()),
+            layers: self.layer.clone(),
+            grid: self.grid,
+            target: self.target.request(),
+            signed: choices.signed,
+            samples: choices.samples,
+            noise: choices.noise,
+            random_seed: choices.random_seed,
+            steps: choices.steps,
+            baseline: choices.baseline.request(),
+            window: choices.window,
+            stride: choices.stride,
+            faithfulness: self.faithfulness,
+            sanity: self.sanity,
+            data: self.data.request(),
+            preprocessing: self.preprocess.request(),
+            running: self.run.request(self.models.len())?,
+        })
     }
 
     /// Refuses options that no method heeds.
     fn check_methods(&self) -> Result<()> {
-        if self.faithfulness && self.target.contrast.is_some() {
-            let problem = "--faithfulness follows the probability of one class, and --contrast \
-                           explains the difference of two";
-            return Err(Error::usage(problem, "leave one of them out"));
-        }
-        let of_maps = [
+        let files = [
             ("--maps", self.files.maps.is_some()),
             ("--sheet", self.files.sheet.is_some()),
             ("--images", self.files.images.is_some()),
-            ("--faithfulness", self.faithfulness),
-            ("--sanity", self.sanity),
         ];
-        let given = of_maps.iter().find(|(_, given)| *given);
+        let given = files.iter().find(|(_, given)| *given);
         if let (true, Some((option, _))) = (self.methods().is_empty(), given) {
             let problem = format!("{option} is for maps, and finite-difference gives none");
             return Err(Error::usage(problem, "leave it out, or add gradient to --method"));
         }
-        let cams = self.methods().iter().any(|m| m.is_cam());
         if !self.patch.is_empty() && !self.differs() {
             let problem = "--patch is for the method finite-difference";
-            return Err(Error::usage(
-                problem,
-                "leave it out, or add finite-difference to --method",
-            ));
-        }
-        if self.grid.is_some() && !cams {
-            let problem = "--grid is for class activation maps, and no method is one";
-            return Err(Error::usage(problem, "leave it out, or take --method gradcam"));
-        }
-        if !self.layer.is_empty() && !cams {
-            let problem = "--layer is for class activation maps, and no method is one";
-            return Err(Error::usage(problem, "leave it out, or take --method gradcam"));
+            let remedy = "leave it out, or add finite-difference to --method";
+            return Err(Error::usage(problem, remedy));
         }
         Ok(())
     }
 
     /// The methods that give maps, each once.
-    pub fn methods(&self) -> Vec<Method> {
+    fn methods(&self) -> Vec<Method> {
         let mut methods = vec![];
         for choice in &self.method {
             if let Choice::Map(method) = choice
@@ -234,40 +240,16 @@ impl Args {
     }
 
     /// Whether finite differences are wanted.
-    pub fn differs(&self) -> bool {
+    fn differs(&self) -> bool {
         self.method.contains(&Choice::FiniteDifference)
-    }
-
-    /// What is wanted of each model.
-    pub fn wanted(&self, preprocess: &Preprocess) -> Wanted<'_> {
-        Wanted {
-            methods: self.methods(),
-            layers: &self.layer,
-            output: self.target.output_index,
-            options: self.options(preprocess),
-        }
-    }
-
-    fn options(&self, preprocess: &Preprocess) -> Options {
-        let choices = &self.choices;
-        Options {
-            signed: choices.signed,
-            samples: choices.samples,
-            noise: choices.noise,
-            seed: choices.random_seed,
-            steps: choices.steps,
-            baseline: match choices.baseline {
-                Baseline::Mean => vec![0.0],
-                Baseline::Black => preprocess.of_black(),
-            },
-            window: choices.window.unwrap_or(0),
-            stride: choices.stride.unwrap_or(0),
-            grid: self.grid,
-            batch: self.data.load.batch_size,
-        }
     }
 }
 
-fn ends(path: &Path, ending: &str) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+impl BaselineArg {
+    fn request(self) -> Baseline {
+        match self {
+            Self::Black => Baseline::Black,
+            Self::Mean => Baseline::Mean,
+        }
+    }
 }

@@ -1,0 +1,173 @@
+//! How alike two networks are, layer by layer, by CKA.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::analysis::session::sides::{Measuring, Sides};
+use crate::analysis::{Data, Observer};
+use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
+use crate::capture::{Feed, Progress, Reduce};
+use crate::error::Result;
+use crate::report::cka::{CkaReport, CkaSettings};
+use crate::similarity::{Bias, Kernel};
+use crate::torchscript::libtorch_version;
+
+/// CKA of all pairs of layers of two models, of one with itself, or of stored representations.
+///
+/// ```
+/// use repsim::analysis::{Cka, Silent};
+///
+/// # fn main() -> repsim::error::Result<()> {
+/// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// let a = format!("{folder}/models/fashion-seed0-scripted.pt");
+/// let b = format!("{folder}/models/fashion-seed1-traced.pt");
+/// let report = Cka::new(a, b)
+///     .data(format!("{folder}/images"))
+///     .layers(["layer?"])
+///     .limit(40)
+///     .run(&Silent)?;
+/// assert_eq!(report.results.layers_a, ["layer1", "layer2", "layer3", "layer4"]);
+/// assert!(report.results.cka[0][0].get() > Some(0.5));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Cka {
+    /// The models, their layers and the samples.
+    pub sides: Sides,
+    /// Over which samples HSIC is taken.
+    pub estimator: Estimator,
+    /// Which estimator of HSIC.
+    pub bias: Bias,
+    /// Between samples.
+    pub kernel: Kernel,
+    /// From feature maps to rows.
+    pub reduce: Reduce,
+    /// Bytes for Gram matrices and kept features of the full estimator.
+    pub memory: u64,
+}
+
+impl Cka {
+    /// All layers down to depth two, exact unbiased linear CKA, within 4 GiB.
+    pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
+        Self::of(Sides::two(a, b))
+    }
+
+    /// The same of sides that are filled in by hand.
+    pub fn of(sides: Sides) -> Self {
+        Self {
+            sides,
+            estimator: Estimator::Full,
+            bias: Bias::Unbiased,
+            kernel: Kernel::Linear,
+            reduce: Reduce::Flatten,
+            memory: 4 << 30,
+        }
+    }
+
+    /// The samples: a folder of images, a file of arrays.
+    #[must_use]
+    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sides.data = Data { path: Some(path.into()), ..self.sides.data };
+        self
+    }
+
+    /// Names or globs of the layers.
+    #[must_use]
+    pub fn layers<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
+        self.sides.layers = patterns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// At most so many samples, of all classes evenly.
+    #[must_use]
+    pub fn limit(mut self, samples: usize) -> Self {
+        self.sides.data.load.limit = Some(samples);
+        self
+    }
+
+    /// Makes the comparison.
+    ///
+    /// # Errors
+    /// Settings that do not go together, files that cannot be read, a model that does not run on the data, or
+    /// no pair of layers with a value.
+    pub fn run(&self, observer: &dyn Observer) -> Result<CkaReport> {
+        let started = Instant::now();
+        self.settings().check(self.sides.data.load.batch_size)?;
+        let seen = self.sides.see(self, observer)?;
+        let (version, recorded) = (libtorch_version(), self.recorded(&seen.device));
+        let mut report = CkaReport::assemble(
+            version,
+            seen.inputs,
+            recorded,
+            &seen.sides,
+            &seen.found,
+            seen.warnings,
+        );
+        report.timing.load = seen.loading;
+        report.results.check_values()?;
+        report.timing.total = started.elapsed().as_secs_f64();
+        report.warnings.iter().for_each(|warning| observer.warning(warning));
+        Ok(report)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            estimator: self.estimator,
+            bias: self.bias,
+            kernel: self.kernel,
+            reduce: self.reduce,
+            memory: self.memory,
+        }
+    }
+
+    fn recorded(&self, device: &str) -> CkaSettings {
+        let load = &self.sides.data.load;
+        CkaSettings {
+            estimator: self.estimator,
+            bias: self.bias,
+            kernel: self.kernel,
+            reduce: self.reduce,
+            batch_size: load.batch_size,
+            limit: load.limit,
+            layout: load.layout,
+            seed: load.seed,
+            layers: self.sides.layers.clone(),
+            layers_b: self.sides.patterns_b().to_vec(),
+            output_index: self.sides.output_index,
+            optimize: self.sides.running.optimize,
+            device: device.to_owned(),
+        }
+    }
+}
+
+impl Measuring for Cka {
+    type Found = Outcome;
+
+    fn reduce(&self) -> Reduce {
+        self.reduce
+    }
+
+    fn stored_batch(&self) -> usize {
+        match self.estimator {
+            Estimator::Full => usize::MAX,
+            Estimator::Minibatch => self.sides.data.load.batch_size,
+        }
+    }
+
+    fn measure(&self, feed: &mut dyn Feed, progress: &mut dyn Progress) -> Result<Outcome> {
+        engine::compare(feed, &self.settings(), progress)
+    }
+
+    fn tell(&self, feed: &dyn Feed, observer: &dyn Observer) -> Result<()> {
+        let passes = engine::passes_needed(feed, &self.settings())?;
+        if passes > 1 {
+            observer.note(&format!(
+                "the features of {} samples do not fit into --memory at once: the models run in \
+                 {passes} passes (more --memory, --reduce gap or --estimator minibatch would save that)",
+                feed.samples()
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! How alike layers are by several measures, and what each layer is like alone.
+
+mod chance;
+mod nulls;
+mod results;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+pub use self::chance::Chance;
+pub(in crate::analysis) use self::chance::check_components;
+pub(in crate::analysis) use self::results::{Compared, Layers};
+use crate::analysis::session::sides::{Measuring, Seen, Sides};
+use crate::analysis::{Data, Observer};
+use crate::capture::represent::{Outcome, Wanted, represent};
+use crate::capture::{Feed, Progress, Reduce};
+use crate::error::Result;
+use crate::report::compare::{CompareReport, CompareSettings, MeasureOptions};
+use crate::report::{Report, SchemaId, Timing, Tool};
+use crate::similarity::{Measure, Options, Plan, Representation, Table, table};
+use crate::torchscript::libtorch_version;
+
+/// Several measures of all pairs of layers of two models, of one with itself, or of stored
+/// representations.
+///
+/// ```
+/// use repsim::analysis::{Compare, Silent};
+/// use repsim::similarity::Measure;
+///
+/// # fn main() -> repsim::error::Result<()> {
+/// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// let a = format!("{folder}/models/fashion-seed0-scripted.pt");
+/// let b = format!("{folder}/models/fashion-seed1-traced.pt");
+/// let mut compare = Compare::new(a, b).data(format!("{folder}/images"));
+/// compare.measures = vec![Measure::Procrustes, Measure::MutualKnn];
+/// compare.sides.layers = vec!["layer4".into()];
+/// compare.sides.data.load.limit = Some(40);
+/// let report = compare.run(&Silent)?;
+/// assert_eq!(report.results.measures[1].name, "mutual-knn");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Compare {
+    /// The models, their layers and the samples.
+    pub sides: Sides,
+    /// The measures, each once.
+    pub measures: Vec<Measure>,
+    /// What the measures are told.
+    pub options: Options,
+    /// Principal components that each layer is reduced to first.
+    pub components: Option<usize>,
+    /// From feature maps to rows; not [`Reduce::Spatial`].
+    pub reduce: Reduce,
+    /// Bytes for features, Gram matrices and what the measures keep of them.
+    pub memory: u64,
+    /// How values are held against chance.
+    pub chance: Chance,
+}
+
+impl Compare {
+    /// CKA, Procrustes, RSA and mutual kNN of all layers down to depth two, within 4 GiB.
+    pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
+        Self::of(Sides::two(a, b))
+    }
+
+    /// The same of sides that are filled in by hand.
+    pub fn of(sides: Sides) -> Self {
+        use Measure::{Cka, MutualKnn, Procrustes, Rsa};
+        Self {
+            sides,
+            measures: vec![Cka, Procrustes, Rsa, MutualKnn],
+            options: Options::default(),
+            components: None,
+            reduce: Reduce::Flatten,
+            memory: 4 << 30,
+            chance: Chance::default(),
+        }
+    }
+
+    /// The samples: a folder of images, a file of arrays.
+    #[must_use]
+    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sides.data = Data { path: Some(path.into()), ..self.sides.data };
+        self
+    }
+
+    /// Makes the comparison.
+    ///
+    /// # Errors
+    /// Settings that do not go together, files that cannot be read, a model that does not run on the data, or
+    /// no pair of layers with a value.
+    pub fn run(&self, observer: &dyn Observer) -> Result<CompareReport> {
+        let started = Instant::now();
+        let threads = self.sides.running.threads();
+        let plan = self.chance.plan((&self.measures, self.options), threads)?;
+        let seen = self.sides.see(self, observer)?;
+        let mut report = self.compared(seen, &plan, observer)?;
+        report.timing.total = started.elapsed().as_secs_f64();
+        report.warnings.iter().for_each(|warning| observer.warning(warning));
+        Ok(report)
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            reduce: self.reduce,
+            options: self.options,
+            measures: self.measures.clone(),
+            components: self.components,
+            memory: self.memory,
+            halves: self.chance.at_a_time(self.sides.running.threads()),
+        }
+    }
+
+    fn compared(
+        &self,
+        mut seen: Seen<Outcome>,
+        plan: &Plan,
+        observer: &dyn Observer,
+    ) -> Result<CompareReport> {
+        let measuring = Instant::now();
+        let outcome = &mut seen.found;
+        let of = |labels: Vec<usize>| outcome.indices.iter().map(|&i| labels[i]).collect();
+        let labels: Option<Vec<usize>> = seen.labels.map(of);
+        let captured = std::mem::take(&mut outcome.layers);
+        let sides: Vec<Layers> = captured
+            .into_iter()
+            .map(|layers| Layers::of(layers, labels.as_deref(), self.components, plan.threads))
+            .collect();
+        let made: Vec<Vec<Option<&Representation>>> =
+            sides.iter().map(|s| s.made.iter().map(|m| m.as_ref().ok()).collect()).collect();
+        let cells = measured(&made[0], made.get(1).map(Vec::as_slice), plan, observer);
+        let names = |side: &Vec<_>| side.iter().map(named).collect::<Vec<_>>();
+        let compared = Compared {
+            sides: &sides,
+            names: &seen.sides.iter().map(names).collect::<Vec<_>>(),
+            samples: &outcome.names,
+            models: ["A", "B"],
+            cells: &cells,
+            plan,
+        };
+        let (results, warnings) = compared.results()?;
+        let timing = timing(outcome, seen.loading, measuring.elapsed().as_secs_f64());
+        Ok(Report {
+            schema: SchemaId::current("compare"),
+            tool: Tool::current(libtorch_version()),
+            settings: self.recorded(&seen.device),
+            inputs: seen.inputs,
+            results,
+            warnings: [seen.warnings, warnings].concat(),
+            timing,
+            pictures: vec![],
+        })
+    }
+
+    fn recorded(&self, device: &str) -> CompareSettings {
+        let load = &self.sides.data.load;
+        CompareSettings {
+            measures: self.measures.iter().map(Measure::to_string).collect(),
+            options: MeasureOptions::of(&self.options),
+            reduce: self.reduce,
+            pca: self.components,
+            permutations: self.chance.permutations,
+            bootstrap: self.chance.halves,
+            level: self.chance.level,
+            random_seed: self.chance.seed,
+            batch_size: load.batch_size,
+            limit: load.limit,
+            layout: load.layout,
+            seed: load.seed,
+            layers: self.sides.layers.clone(),
+            layers_b: self.sides.patterns_b().to_vec(),
+            output_index: self.sides.output_index,
+            optimize: self.sides.running.optimize,
+            device: device.to_owned(),
+        }
+    }
+}
+
+fn named(layer: &crate::report::cka::SideLayer) -> String {
+    layer.name().to_owned()
+}
+
+/// Where the time of a run went that keeps layers and then measures pairs of them.
+pub(in crate::analysis) fn timing(outcome: &Outcome, loading: f64, measured: f64) -> Timing {
+    let of = outcome.timing;
+    Timing {
+        load: loading,
+        decode: of.decode,
+        wait: of.wait,
+        forward: of.forward,
+        measure: of.measure + measured,
+        passes: outcome.passes,
+        ..Timing::default()
+    }
+}
+
+/// [`table`], followed by an observer.
+pub(in crate::analysis) fn measured(
+    a: &[Option<&Representation>],
+    b: Option<&[Option<&Representation>]>,
+    plan: &Plan,
+    observer: &dyn Observer,
+) -> Table {
+    let what = if plan.halves > 0 { "pairs and halves of the samples" } else { "pairs" };
+    let steps = observer.steps(what, plan.steps(a.len(), b.map(<[_]>::len)));
+    table(a, b, plan, &mut || steps.advance())
+}
+
+impl Measuring for Compare {
+    type Found = Outcome;
+
+    fn reduce(&self) -> Reduce {
+        self.reduce
+    }
+
+    fn stored_batch(&self) -> usize {
+        usize::MAX
+    }
+
+    fn check(&self, samples: usize) -> Result<()> {
+        check_components(self.components, samples)
+    }
+
+    fn measure(&self, feed: &mut dyn Feed, progress: &mut dyn Progress) -> Result<Outcome> {
+        represent(feed, &self.wanted(), progress)
+    }
+}

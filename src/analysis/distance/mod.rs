@@ -1,0 +1,168 @@
+//! How far samples lie from a reference, and whether that tells right predictions from wrong ones.
+
+mod measured;
+mod predictions;
+mod results;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use self::measured::Distances;
+use self::predictions::Judged;
+use self::results::{results, rows, warnings_of};
+use super::sets::{Collected, Keep, Sets};
+use crate::analysis::Observer;
+use crate::analysis::session::extraction::Extraction;
+use crate::capture::Naming;
+use crate::data::ArrayLayout;
+use crate::error::{Error, Result};
+use crate::report::distance::{DistanceReport, DistanceSettings, SampleRow};
+use crate::report::{Inputs, Report, SchemaId, Timing, Tool};
+use crate::torchscript::{libtorch_version, native};
+
+/// Distances of single samples from a reference, in the features of one layer.
+///
+/// ```
+/// use repsim::analysis::{Distance, Silent};
+///
+/// # fn main() -> repsim::error::Result<()> {
+/// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// let images = format!("{folder}/images");
+/// let mut distance = Distance::new(&images, &images);
+/// distance.extraction.model = Some(format!("{folder}/models/fashion-seed0-scripted.pt").into());
+/// distance.extraction.load.limit = Some(40);
+/// let (report, samples) = distance.run(&Silent)?;
+/// assert_eq!((report.results.n, samples.len()), (40, 40));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Distance {
+    /// What the model knows: images or features, with classes where there are any.
+    pub reference: PathBuf,
+    /// The samples to measure, in any of these forms.
+    pub data: PathBuf,
+    /// Which nearest neighbour's distance is taken.
+    pub k: usize,
+    /// Whether samples without labels are an error.
+    pub needs_labels: bool,
+    /// Axes of the reference's array of pictures, where they are others than those of the samples.
+    pub reference_layout: Option<ArrayLayout>,
+    /// Where features come from.
+    pub extraction: Extraction,
+}
+
+impl Distance {
+    /// Of all samples, with the tenth neighbour.
+    pub fn new(reference: impl Into<PathBuf>, data: impl Into<PathBuf>) -> Self {
+        Self {
+            reference: reference.into(),
+            data: data.into(),
+            k: 10,
+            needs_labels: false,
+            reference_layout: None,
+            extraction: Extraction::default(),
+        }
+    }
+
+    /// Measures every sample against the reference: the report, and a row a sample.
+    ///
+    /// # Errors
+    /// A set cannot be read, has no labels where they are needed, or its features are of another width, or the
+    /// model does not run on it.
+    pub fn run(&self, observer: &dyn Observer) -> Result<(DistanceReport, Vec<SampleRow>)> {
+        let started = Instant::now();
+        let threads = self.extraction.running.threads();
+        native::set_threads(threads);
+        let mut sets = Sets::new(&self.extraction, observer, Keep::Classes);
+        sets.check_axes(&[&self.reference, &self.data])?;
+        self.check_labels(&sets)?;
+        let reference = sets.with_layout(&self.reference, self.reference_layout, |sets| {
+            sets.collect(&self.reference, false)
+        })?;
+        sets.features.naming = Naming::Known(reference.classes.clone());
+        let data = sets.collect(&self.data, true)?;
+        self.check_widths(&reference, &data)?;
+        let measuring = Instant::now();
+        let distances =
+            native::with_blas_threads(threads, || Distances::of(&reference, &data, self.k))?;
+        let measuring = measuring.elapsed().as_secs_f64();
+        let form = sets.features.ready().and_then(|ready| ready.record.output).unwrap_or_default();
+        let judged = Judged::of(&reference, &data, form);
+        let rows = rows(&reference, &data, &distances, judged.as_ref().ok());
+        let results = results(self, &sets, (&reference, &data), &distances, &judged);
+        let mut warnings = sets.noticed();
+        warnings.extend(sets.unused_model());
+        let ready = sets.features.ready();
+        warnings.extend(warnings_of(&results, &judged, &reference, &data));
+        let spent = &sets.features.timing;
+        let mut report = Report {
+            schema: SchemaId::current("distance"),
+            tool: Tool::current(libtorch_version()),
+            inputs: Inputs {
+                models: ready.iter().map(|r| r.record.clone()).collect(),
+                sets: vec![reference.input, data.input],
+                ..Inputs::default()
+            },
+            settings: self.recorded(&sets),
+            results,
+            warnings,
+            pictures: vec![],
+            timing: Timing {
+                load: sets.features.loading,
+                decode: spent.decode,
+                wait: spent.wait,
+                forward: spent.forward,
+                measure: spent.measure,
+                distance: Some(measuring),
+                passes: 1,
+                ..Timing::default()
+            },
+        };
+        report.timing.total = started.elapsed().as_secs_f64();
+        report.warnings.iter().for_each(|warning| observer.warning(warning));
+        Ok((report, rows))
+    }
+
+    /// A plot of accuracy needs labels.
+    fn check_labels(&self, sets: &Sets<'_>) -> Result<()> {
+        if self.needs_labels && !sets.has_labels(&self.data)? {
+            let problem = "accuracy cannot be drawn: the data have no labels";
+            let remedy = "leave --plot out, or give a folder with a sub-folder a class";
+            return Err(Error::file("draw", &self.data, problem, remedy));
+        }
+        Ok(())
+    }
+
+    fn check_widths(&self, reference: &Collected, data: &Collected) -> Result<()> {
+        let (a, b) = (reference.rows.shape(), data.rows.shape());
+        if a[1] == b[1] {
+            return Ok(());
+        }
+        Err(Error::shape(
+            "take distances",
+            (self.reference.display(), a),
+            (self.data.display(), b),
+            "use the same layer of the same model for both",
+        ))
+    }
+
+    fn recorded(&self, sets: &Sets<'_>) -> DistanceSettings {
+        let Extraction { layer, reduce, load, output_index, running, .. } = &self.extraction;
+        let ready = sets.features.ready();
+        DistanceSettings {
+            layer: layer.clone(),
+            reduce: *reduce,
+            preprocess: ready.map(|r| r.preprocess.clone()),
+            k: self.k,
+            batch_size: load.batch_size,
+            limit: load.limit,
+            layout: load.layout,
+            reference_layout: self.reference_layout,
+            seed: load.seed,
+            output_index: *output_index,
+            optimize: running.optimize,
+            device: ready.map(|r| r.device.clone()),
+        }
+    }
+}

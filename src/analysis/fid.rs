@@ -1,0 +1,282 @@
+//! How far sets of samples lie from a reference: the Fréchet distance and its relatives.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::sets::{Keep, Measured, Sets, check_same};
+use crate::analysis::Observer;
+use crate::analysis::session::extraction::{Extraction, Ready};
+use crate::data::ArrayLayout;
+use crate::error::{Error, Result};
+use crate::frechet::{Metric, Scorer, Settings, kid};
+use crate::report::fid::{
+    Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
+    short_extrapolation, small_subsets,
+};
+use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning};
+use crate::torchscript::{libtorch_version, native};
+
+/// Distances of sets of samples from a reference, in the features of one layer.
+///
+/// ```
+/// use repsim::analysis::{Fid, Silent};
+///
+/// # fn main() -> repsim::error::Result<()> {
+/// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// let images = format!("{folder}/images");
+/// let mut fid = Fid::new(&images, [&images]);
+/// fid.extraction.model = Some(format!("{folder}/models/fashion-seed0-scripted.pt").into());
+/// fid.extraction.load.limit = Some(40);
+/// let report = fid.run(&Silent, &mut |_| Ok(()))?;
+/// assert!(report.results.candidates[0].value("fid").is_some_and(|fid| fid.abs() < 1e-6));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Fid {
+    /// What the candidates are held against: images, features, or statistics.
+    pub reference: PathBuf,
+    /// Sets in any of these forms.
+    pub candidates: Vec<PathBuf>,
+    /// What is measured, each once.
+    pub metrics: Vec<Metric>,
+    /// The neighbour whose distance is a sample's radius, for precision and recall.
+    pub k: usize,
+    /// Random subsets of KID; their seed is that of FID∞ too.
+    pub kid: kid::Settings,
+    /// The score that the report says candidates must not exceed.
+    pub fail_above: Option<f64>,
+    /// A folder that mean and covariance of images are kept in, found by content.
+    pub cache: Option<PathBuf>,
+    /// Axes of the reference's array of pictures, where they are others than those of the candidates.
+    pub reference_layout: Option<ArrayLayout>,
+    /// Where features come from.
+    pub extraction: Extraction,
+}
+
+impl Fid {
+    /// FID in the features that the extraction says, of all samples.
+    pub fn new<P: Into<PathBuf>>(
+        reference: impl Into<PathBuf>,
+        candidates: impl IntoIterator<Item = P>,
+    ) -> Self {
+        Self {
+            reference: reference.into(),
+            candidates: candidates.into_iter().map(Into::into).collect(),
+            metrics: vec![Metric::Fid],
+            k: 5,
+            kid: kid::Settings { subsets: 100, subset_size: 1000, seed: 0 },
+            fail_above: None,
+            cache: None,
+            reference_layout: None,
+            extraction: Extraction::default(),
+        }
+    }
+
+    /// Measures every candidate, and hands over each row as soon as it is there. A candidate that fails has
+    /// its error in its row, and the others go on.
+    ///
+    /// # Errors
+    /// The reference cannot be measured, or `tell` failed.
+    pub fn run(
+        &self,
+        observer: &dyn Observer,
+        tell: &mut dyn FnMut(&Candidate) -> Result<()>,
+    ) -> Result<FidReport> {
+        let started = Instant::now();
+        let threads = self.extraction.running.threads();
+        native::set_threads(threads);
+        let settings = self.settings();
+        let keep = match (&self.cache, settings.need_samples()) {
+            (_, true) => Keep::Samples,
+            (Some(_), false) => Keep::Moments,
+            (None, false) => Keep::Few,
+        };
+        let sets = Sets::new(&self.extraction, observer, keep);
+        let mut sets = sets.cached(self.cache.as_deref())?;
+        let all: Vec<&PathBuf> = std::iter::once(&self.reference).chain(&self.candidates).collect();
+        sets.check_axes(&all)?;
+        let reference = sets.with_layout(&self.reference, self.reference_layout, |sets| {
+            sets.measure(&self.reference).map_err(|e| naming(&self.reference, e))
+        })?;
+        sets.hold(&reference);
+        let mut run = Run::new(self, &reference, observer);
+        run.warn(sets.noticed());
+        let scoring = Instant::now();
+        let scorer = native::with_blas_threads(threads, || Scorer::new(&reference.set, &settings))?;
+        run.comparing += scoring.elapsed().as_secs_f64();
+        for path in &self.candidates {
+            let row = run.candidate(path, &scorer, &mut sets);
+            tell(&row)?;
+            run.rows.push(row);
+        }
+        run.warn_of_numbers();
+        run.warn(sets.unused_model());
+        let mut report = run.report(&sets);
+        report.timing.total = started.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { metrics: self.metrics.clone(), kid: self.kid, k: self.k, seed: self.kid.seed }
+    }
+
+    fn recorded(&self, ready: Option<&Ready>) -> FidSettings {
+        let Extraction { layer, reduce, load, output_index, running, .. } = &self.extraction;
+        FidSettings {
+            metrics: self.metrics.clone(),
+            layer: layer.clone(),
+            reduce: *reduce,
+            preprocess: ready.map(|r| r.preprocess.clone()),
+            k: self.k,
+            kid_subsets: self.kid.subsets,
+            kid_subset_size: self.kid.subset_size,
+            subset_seed: self.kid.seed,
+            fail_above: self.fail_above,
+            batch_size: load.batch_size,
+            limit: load.limit,
+            layout: load.layout,
+            reference_layout: self.reference_layout,
+            seed: load.seed,
+            output_index: *output_index,
+            optimize: running.optimize,
+            device: ready.map(|r| r.device.clone()),
+        }
+    }
+}
+
+/// A run over the candidates.
+struct Run<'a> {
+    args: &'a Fid,
+    observer: &'a dyn Observer,
+    reference: &'a Measured,
+    rows: Vec<Candidate>,
+    inputs: Vec<SetInput>,
+    warnings: Vec<Warning>,
+    /// Seconds in distances.
+    comparing: f64,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a Fid, reference: &'a Measured, observer: &'a dyn Observer) -> Self {
+        let inputs = vec![reference.input.clone()];
+        let (rows, warnings, comparing) = (vec![], vec![], 0.0);
+        Self { args, observer, reference, rows, inputs, warnings, comparing }
+    }
+
+    fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        for warning in warnings {
+            self.observer.warning(&warning);
+            self.warnings.push(warning);
+        }
+    }
+
+    fn warn_of_numbers(&mut self) {
+        let mut sets = vec![(shown(&self.args.reference), self.reference.count)];
+        sets.extend(self.rows.iter().map(|row| (row.path.clone(), row.n)));
+        let width = self.reference.set.gaussian.width();
+        let by_covariance = [Metric::Fid, Metric::FidInf];
+        if self.args.metrics.iter().any(|m| by_covariance.contains(m)) {
+            self.warn(few_samples(&sets, width));
+        }
+        self.warn(small_subsets(&self.rows, self.args.kid.subset_size));
+        self.warn(short_extrapolation(&self.rows, width));
+        self.warn(null_metrics(&self.rows));
+    }
+
+    /// The row of one candidate, which may be that it failed.
+    fn candidate(&mut self, path: &Path, scorer: &Scorer<'_>, sets: &mut Sets<'_>) -> Candidate {
+        match self.measured(path, scorer, sets) {
+            Ok(row) => row,
+            Err(error) => {
+                let error = naming(path, error);
+                self.observer.failed(&error);
+                Candidate::failed(shown(path), &error)
+            }
+        }
+    }
+
+    fn measured(
+        &mut self,
+        path: &Path,
+        scorer: &Scorer<'_>,
+        sets: &mut Sets<'_>,
+    ) -> Result<Candidate> {
+        let candidate = sets.measure(path)?;
+        self.warn(sets.noticed());
+        match (&self.reference.origin, &candidate.origin) {
+            (Some(a), Some(b)) => check_same(a, b)?,
+            (None, None) => {}
+            _ => self.warn([unknown_origin(path)]),
+        }
+        let comparing = Instant::now();
+        let threads = self.args.extraction.running.threads();
+        let scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
+        self.comparing += comparing.elapsed().as_secs_f64();
+        let row = Candidate::measured(shown(path), candidate.count, &self.args.metrics, &scores);
+        self.inputs.push(candidate.input);
+        Ok(row)
+    }
+
+    fn report(self, sets: &Sets<'_>) -> FidReport {
+        let Self { args, reference, rows, inputs, warnings, comparing, .. } = self;
+        let ready = sets.features.ready();
+        let spent = &sets.features.timing;
+        Report {
+            schema: SchemaId::current("fid"),
+            tool: Tool::current(libtorch_version()),
+            inputs: Inputs {
+                models: ready.iter().map(|r| r.record.clone()).collect(),
+                sets: inputs,
+                ..Inputs::default()
+            },
+            settings: args.recorded(ready),
+            results: FidResults {
+                layer: ready.map(|r| r.layer.clone()),
+                width: reference.set.gaussian.width(),
+                reference: Reference { path: shown(&args.reference), n: reference.count },
+                candidates: rows,
+            },
+            warnings,
+            pictures: vec![],
+            timing: Timing {
+                load: sets.features.loading,
+                decode: spent.decode,
+                wait: spent.wait,
+                forward: spent.forward,
+                measure: spent.measure,
+                distance: Some(comparing + sets.factoring),
+                passes: 1,
+                ..Timing::default()
+            },
+        }
+    }
+}
+
+/// The error with the path of the set in it.
+pub fn naming(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Usage { problem, remedy } if !problem.contains(&shown(path)) => {
+            Error::file("measure", path, problem, remedy)
+        }
+        Error::Shape { action, left_name, left, right_name, right, remedy }
+            if right_name == "the candidate" =>
+        {
+            Error::Shape { action, left_name, left, right_name: shown(path), right, remedy }
+        }
+        other => other,
+    }
+}
+
+fn unknown_origin(path: &Path) -> Warning {
+    let text = format!(
+        "of {} and the reference only one says how its features were made: whether model, layer and \
+         resizing are the same cannot be checked, and if they are not the distance means nothing",
+        path.display()
+    );
+    Warning::new("unknown-origin", path.display(), text)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,37 @@
+//! Analyses as values: what is asked, run, and reported. No options of a command line, nothing printed.
+
+mod cka;
+mod compare;
+mod distance;
+mod fid;
+mod layers;
+mod maps;
+mod observer;
+mod platonic;
+mod request;
+mod saliency;
+mod sensitivity;
+pub mod session;
+mod sets;
+mod stats;
+mod stitch;
+
+pub use cka::Cka;
+pub use compare::{Chance, Compare};
+pub use distance::Distance;
+pub use fid::Fid;
+pub use layers::Layers;
+pub use maps::{MapChannels, Maps, MapsSink};
+pub use observer::{Observer, Silent, Steps};
+pub use platonic::Platonic;
+pub use request::{
+    Data, FloatType, JUDGED, Loading, Preprocessing, Running, Texts, patterns_b, selections,
+};
+pub use saliency::{Baseline, ColumnMaps, Saliency, SaliencySink};
+pub use sensitivity::{Perturbing, Sensitivity};
+pub use session::extraction::Extraction;
+pub use session::sides::Sides;
+pub use session::target::{Aiming, Score};
+pub use session::{ChannelAxis, ChosenWeights, GivenInput, GivenValue};
+pub use stats::Stats;
+pub use stitch::{Fit, Pairs, Stitch, Training};

@@ -1,0 +1,25 @@
+//! What a run is: the parts that requests share, as plain values that anybody can fill.
+
+mod data;
+mod preprocessing;
+mod running;
+
+pub use data::{Data, Loading, Texts};
+pub use preprocessing::Preprocessing;
+pub use running::{FloatType, JUDGED, Running};
+
+use crate::error::Result;
+use crate::torchscript::Selection;
+
+/// Patterns of the layers of B: those of A where it has none of its own.
+pub fn patterns_b<'a>(a: &'a [String], b: &'a [String]) -> &'a [String] {
+    if b.is_empty() { a } else { b }
+}
+
+/// The layers wanted of each side.
+///
+/// # Errors
+/// A pattern means nothing.
+pub fn selections(a: &[String], b: &[String]) -> Result<[Selection; 2]> {
+    Ok([Selection::new(a)?, Selection::new(patterns_b(a, b))?])
+}

@@ -1,0 +1,109 @@
+//! How models are loaded and run.
+
+use std::thread::available_parallelism;
+
+use crate::analysis::session::{ChannelAxis, ChosenWeights, GivenInput, refuse_tensors};
+use crate::error::Result;
+use crate::torchscript::device::DeviceChoice;
+use crate::torchscript::{Execution, draws, native};
+
+/// How the models of a run are loaded and run.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Where they run.
+    pub device: DeviceChoice,
+    /// Threads to compute with; as many as there are cores where nothing is said.
+    pub threads: Option<usize>,
+    /// Whether modules are frozen and their batch norms folded.
+    pub optimize: bool,
+    /// Seed of the random numbers that a model draws in evaluation.
+    pub draw_seed: u64,
+    /// Whether a model that changes its own buffers begins each run with what the one before it left.
+    pub keep_state: bool,
+    /// Whether archives are loaded whose code reads or writes files or reaches other processes.
+    pub trust: bool,
+    /// What holds the process beside that judgement; the report says it.
+    pub held_by: Vec<String>,
+    /// Weights over each model in their order; empty where all keep their own.
+    pub weights: Vec<Option<ChosenWeights>>,
+    /// Numbers and flags for arguments of `forward` beside its tensors.
+    pub inputs: Vec<GivenInput>,
+    /// The type that floats are computed in, where it is not that of the file.
+    pub dtype: Option<FloatType>,
+    /// Which part of what a model returns is its output: none, one for all, or one for each.
+    pub output_keys: Vec<Option<String>>,
+    /// Where the channels of layers are, where that is told wrongly or not at all.
+    pub channel_axes: Vec<ChannelAxis>,
+}
+
+impl Default for Running {
+    /// On the GPU where there is one, with all cores, optimised.
+    fn default() -> Self {
+        Self {
+            device: DeviceChoice::Auto,
+            threads: None,
+            optimize: true,
+            draw_seed: 0,
+            keep_state: false,
+            trust: false,
+            held_by: vec![],
+            weights: vec![],
+            inputs: vec![],
+            dtype: None,
+            output_keys: vec![],
+            channel_axes: vec![],
+        }
+    }
+}
+
+impl Running {
+    /// Sets the threads and finds the device.
+    ///
+    /// # Errors
+    /// The device is not there.
+    pub fn execution(&self) -> Result<Execution> {
+        refuse_tensors(&self.inputs)?;
+        native::set_threads(self.threads());
+        draws::set_seed(self.draw_seed);
+        Ok(Execution { optimize: self.optimize, device: self.device.resolve()? })
+    }
+
+    /// What holds the models, as reports name it.
+    pub fn holds(&self) -> Vec<String> {
+        let judged = (!self.trust).then(|| JUDGED.to_owned());
+        judged.into_iter().chain(self.held_by.iter().cloned()).collect()
+    }
+
+    /// Threads to compute with.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+    }
+}
+
+/// What a report calls that the code of a model was judged before it ran.
+pub const JUDGED: &str = "operators";
+
+/// A type of floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FloatType {
+    /// 32 bits.
+    F32,
+    /// 16 bits, 11 of them for digits.
+    F16,
+    /// 16 bits, 8 of them for digits.
+    Bf16,
+    /// 64 bits.
+    F64,
+}
+
+impl FloatType {
+    /// The same for libtorch.
+    pub fn kind(self) -> tch::Kind {
+        match self {
+            Self::F32 => tch::Kind::Float,
+            Self::F16 => tch::Kind::Half,
+            Self::Bf16 => tch::Kind::BFloat16,
+            Self::F64 => tch::Kind::Double,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What is asked of saliency maps.
+
+use std::path::PathBuf;
+
+use crate::analysis::session::models::Wanted;
+use crate::analysis::session::target::{Aiming, Score};
+use crate::analysis::{Data, Preprocessing, Running};
+use crate::data::Preprocess;
+use crate::error::{Error, Result};
+use crate::saliency::finite::Patch;
+use crate::saliency::{Method, Options};
+use crate::torchscript::Grid;
+
+/// Maps of every image by every model and method, and how alike they are.
+///
+/// ```
+/// use repsim::analysis::{Saliency, Silent};
+///
+/// # fn main() -> repsim::error::Result<()> {
+/// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// let model = |name: &str| format!("{folder}/models/fashion-{name}.pt");
+/// let mut saliency = Saliency::new([model("seed0-scripted"), model("mixup-scripted")])
+///     .data(format!("{folder}/images"))
+///     .limit(10);
+/// saliency.layers = vec!["layer4".to_owned()];
+/// let report = saliency.run(&Silent, &mut ())?;
+/// assert_eq!(report.results.images.len(), 10);
+/// assert!(report.results.comparison[0].pearson.mean.get().is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Saliency {
+    /// Classifiers; several are compared.
+    pub models: Vec<PathBuf>,
+    /// How maps are made, each once.
+    pub methods: Vec<Method>,
+    /// The pixels or squares at which the derivative is taken from its definition, where that is wanted; the
+    /// three pixels with the largest gradient if there are none.
+    pub differences: Option<Vec<Patch>>,
+    /// Layers of class activation maps; empty for the last with a spatial map that the output depends on.
+    pub layers: Vec<String>,
+    /// Rows and columns that tokens fold to; where nothing is said, those of the proportions of the image.
+    pub grid: Option<Grid>,
+    /// Which score is explained.
+    pub target: Aiming,
+    /// Whether gradients are summed over channels with their sign; else their largest absolute value is taken.
+    pub signed: bool,
+    /// Noisy copies of an image, for SmoothGrad.
+    pub samples: usize,
+    /// Standard deviation of their noise, as a share of the range of the image's values.
+    pub noise: f64,
+    /// Seed of the noise, of the bootstrap and of parameters drawn anew.
+    pub random_seed: u64,
+    /// Steps of the path of integrated gradients.
+    pub steps: usize,
+    /// What that path begins from, and what occlusion fills windows with.
+    pub baseline: Baseline,
+    /// Side of the windows of occlusion, in pixels; an eighth of the image where nothing is said.
+    pub window: Option<usize>,
+    /// From one window to the next, in pixels; half a window where nothing is said.
+    pub stride: Option<usize>,
+    /// Whether the maps are tested by deletion and insertion of pixels, against a random order.
+    pub faithfulness: bool,
+    /// Whether the maps of the first batch are held against those of parameters drawn anew, from the output
+    /// layer down.
+    pub sanity: bool,
+    /// The images.
+    pub data: Data,
+    /// What is done to them.
+    pub preprocessing: Preprocessing,
+    /// How the models are loaded and run.
+    pub running: Running,
+}
+
+/// The colour that stands for nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Baseline {
+    /// Bytes of 0, whatever the preprocessing makes of them.
+    #[default]
+    Black,
+    /// Zeros of what the network takes: the mean colour where a mean is subtracted.
+    Mean,
+}
+
+impl Saliency {
+    /// Grad-CAM of the predicted class at the default layer.
+    pub fn new<P: Into<PathBuf>>(models: impl IntoIterator<Item = P>) -> Self {
+        Self {
+            models: models.into_iter().map(Into::into).collect(),
+            methods: vec![Method::GradCam],
+            differences: None,
+            layers: vec![],
+            grid: None,
+            target: Aiming::default(),
+            signed: false,
+            samples: 25,
+            noise: 0.15,
+            random_seed: 0,
+            steps: 32,
+            baseline: Baseline::Black,
+            window: None,
+            stride: None,
+            faithfulness: false,
+            sanity: false,
+            data: Data::default(),
+            preprocessing: Preprocessing::default(),
+            running: Running::default(),
+        }
+    }
+
+    /// The images: a folder, a file of arrays.
+    #[must_use]
+    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data.path = Some(path.into());
+        self
+    }
+
+    /// At most so many images, of all classes evenly.
+    #[must_use]
+    pub fn limit(mut self, images: usize) -> Self {
+        self.data.load.limit = Some(images);
+        self
+    }
+
+    /// Refuses settings that no method heeds.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.faithfulness && matches!(self.target.score, Score::Contrast(_)) {
+            let problem = "--faithfulness follows the probability of one class, and --contrast \
+                           explains the difference of two";
+            return Err(Error::usage(problem, "leave one of them out"));
+        }
+        let of_maps = [("--faithfulness", self.faithfulness), ("--sanity", self.sanity)];
+        if let (true, Some((option, _))) =
+            (self.methods.is_empty(), of_maps.iter().find(|(_, asked)| *asked))
+        {
+            let problem = format!("{option} is for maps, and finite-difference gives none");
+            return Err(Error::usage(problem, "leave it out, or add gradient to --method"));
+        }
+        let of_cams = [("--grid", self.grid.is_some()), ("--layer", !self.layers.is_empty())];
+        let cams = self.methods.iter().any(|method| method.is_cam());
+        match of_cams.iter().find(|(_, asked)| *asked && !cams) {
+            None => Ok(()),
+            Some((option, _)) => Err(Error::usage(
+                format!("{option} is for class activation maps, and no method is one"),
+                "leave it out, or take --method gradcam",
+            )),
+        }
+    }
+
+    /// What is wanted of each model.
+    pub(super) fn wanted(&self, preprocess: &Preprocess) -> Wanted<'_> {
+        Wanted {
+            methods: self.methods.clone(),
+            layers: &self.layers,
+            output: self.target.output_index,
+            options: self.options(preprocess),
+        }
+    }
+
+    fn options(&self, preprocess: &Preprocess) -> Options {
+        Options {
+            signed: self.signed,
+            samples: self.samples,
+            noise: self.noise,
+            seed: self.random_seed,
+            steps: self.steps,
+            baseline: match self.baseline {
+                Baseline::Mean => vec![0.0],
+                Baseline::Black => preprocess.of_black(),
+            },
+            window: self.window.unwrap_or(0),
+            stride: self.stride.unwrap_or(0),
+            grid: self.grid,
+            batch: self.data.load.batch_size,
+        }
+    }
+}

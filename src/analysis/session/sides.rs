@@ -1,0 +1,201 @@
+//! One model, two, or stored representations, over the same samples: what `cka` and `compare` share.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::axes::{self, ChannelAxes};
+use super::models::listen;
+use super::stored::{self, StoredFile};
+use super::{accuracy, beside, duplicates, notices, told};
+use crate::analysis::{Data, Observer, Preprocessing, Running, patterns_b, selections};
+use crate::capture::stored::{StoredFeed, StoredLayer};
+use crate::capture::{Feed, ModelFeed, Progress, Reduce, Source, Subject};
+use crate::error::Result;
+use crate::report::cka::{Side, SideLayer};
+use crate::report::{DataInput, Inputs, Warning};
+use crate::torchscript::{Layer, device, native};
+
+/// The layers of two models, of one, or stored representations, and the samples they are looked at on.
+#[derive(Debug, Clone, Default)]
+pub struct Sides {
+    /// One model, which is compared with itself, or two.
+    pub models: Vec<PathBuf>,
+    /// One or two files of arrays instead, rows matched by index.
+    pub features: Vec<PathBuf>,
+    /// Names or globs of the layers; empty for the default.
+    pub layers: Vec<String>,
+    /// Those of B; empty for those of A.
+    pub layers_b: Vec<String>,
+    /// Which element of a tuple that a model returns are its logits, for the accuracy.
+    pub output_index: Option<usize>,
+    /// The samples.
+    pub data: Data,
+    /// What is done to them.
+    pub preprocessing: Preprocessing,
+    /// What is done to them for B, where that is something else.
+    pub preprocessing_b: Preprocessing,
+    /// How the models are loaded and run.
+    pub running: Running,
+}
+
+/// What was found on the sides, and where from.
+pub struct Seen<T> {
+    /// Models or files, and the data.
+    pub inputs: Inputs,
+    /// Names and widths of the layers of each side.
+    pub sides: Vec<Side>,
+    /// What was measured.
+    pub found: T,
+    /// The class of each sample of the data set, where they are known.
+    pub labels: Option<Vec<usize>>,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
+    /// Seconds until the models were ready.
+    pub loading: f64,
+    /// Where they ran.
+    pub device: String,
+}
+
+/// What measures the layers of a feed.
+pub trait Measuring {
+    /// What is found.
+    type Found;
+
+    /// From feature maps to rows.
+    fn reduce(&self) -> Reduce;
+
+    /// Samples in a batch of stored rows.
+    fn stored_batch(&self) -> usize;
+
+    /// Refuses a number of samples.
+    ///
+    /// # Errors
+    /// There are too few for what is asked.
+    fn check(&self, _samples: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs the feed and measures.
+    ///
+    /// # Errors
+    /// As the feed.
+    fn measure(&self, feed: &mut dyn Feed, progress: &mut dyn Progress) -> Result<Self::Found>;
+
+    /// What is said before a feed of models is run.
+    ///
+    /// # Errors
+    /// As the feed.
+    fn tell(&self, _feed: &dyn Feed, _observer: &dyn Observer) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Sides {
+    /// Two models.
+    pub fn two(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
+        Self { models: vec![a.into(), b.into()], ..Self::default() }
+    }
+
+    /// Patterns of the layers of B.
+    pub fn patterns_b(&self) -> &[String] {
+        patterns_b(&self.layers, &self.layers_b)
+    }
+
+    /// Looks at the layers of the models, or at the stored representations.
+    ///
+    /// # Errors
+    /// A file cannot be read, a model does not run on the data, or what `measuring` says.
+    pub fn see<M: Measuring>(
+        &self,
+        measuring: &M,
+        observer: &dyn Observer,
+    ) -> Result<Seen<M::Found>> {
+        match self.features.is_empty() {
+            true => self.see_models(measuring, observer),
+            false => self.see_stored(measuring, observer),
+        }
+    }
+
+    fn see_models<M: Measuring>(
+        &self,
+        measuring: &M,
+        observer: &dyn Observer,
+    ) -> Result<Seen<M::Found>> {
+        let started = Instant::now();
+        let (running, reduce) = (&self.running, measuring.reduce());
+        let selections = selections(&self.layers, &self.layers_b)?;
+        let dataset = self.data.open_inputs()?;
+        measuring.check(dataset.len())?;
+        let execution = running.execution()?;
+        let [a, b] = [self.models.first(), self.models.get(1)].map(|m| m.map(PathBuf::as_path));
+        let both = (a.unwrap_or(Path::new("")), b);
+        let preprocess = self.preprocessing.for_two(&self.preprocessing_b, &dataset, both)?;
+        let load = self.data.load.options(running.threads());
+        let source = Source { dataset: &dataset, preprocess: &preprocess, load };
+        let (mut subjects, mut records, mut warnings) = listen(
+            &self.models,
+            (running, self.output_index),
+            &source,
+            (&selections, reduce),
+            &execution,
+        )?;
+        warnings.extend(axes::check(&subjects, reduce)?);
+        let loading = started.elapsed().as_secs_f64();
+        beside::tell(&self.preprocessing, &preprocess, observer);
+        told::tell_default(&records, &selections, observer);
+        for record in &records {
+            observer.detail(&format!("{}: {} layers", record.path, record.layers.len()));
+        }
+        let device = device::name(execution.device);
+        observer.detail(&format!("ready after {loading:.2} s, on {device}"));
+        let sides = subjects.iter().map(|subject| side(subject, reduce)).collect();
+        let mut feed = ModelFeed::new(&mut subjects, source);
+        measuring.tell(&feed, observer)?;
+        let found = measuring.measure(&mut feed, &mut *observer.passes())?;
+        warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
+        let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
+        warnings.extend(notices::of_data(&data));
+        warnings.extend(notices::of_padding(&data, reduce));
+        warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), observer));
+        let labels = dataset.labels().map(<[_]>::to_vec);
+        let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
+        Ok(Seen { inputs, sides, found, labels, warnings, loading, device })
+    }
+
+    fn see_stored<M: Measuring>(
+        &self,
+        measuring: &M,
+        observer: &dyn Observer,
+    ) -> Result<Seen<M::Found>> {
+        native::set_threads(self.running.threads());
+        let reduce = measuring.reduce();
+        let channel_axes = ChannelAxes::new(&self.running.channel_axes, self.features.len());
+        let files = stored::load(&self.features, &selections(&self.layers, &self.layers_b)?)?;
+        let files = stored::with_axes(files, &channel_axes, reduce)?;
+        let features = files.iter().map(stored::record).collect::<Result<_>>()?;
+        let sides = files.iter().map(|file| stored_side(file, reduce)).collect();
+        let named = stored::named(&files);
+        let arrays: Vec<_> = files.into_iter().map(stored::layers).collect();
+        let rows = arrays.iter().flatten().next().map_or(0, |layer| layer.values.shape()[0]);
+        measuring.check(rows)?;
+        let mut feed = StoredFeed::with_axes(&arrays, measuring.stored_batch())?;
+        let warnings = duplicates::of_features(&named, &feed);
+        drop(arrays);
+        let found = measuring.measure(&mut feed, &mut *observer.passes())?;
+        let inputs = Inputs { features, ..Inputs::default() };
+        let device = "cpu".to_owned();
+        Ok(Seen { inputs, sides, found, labels: None, warnings, loading: 0.0, device })
+    }
+}
+
+/// Names and widths of the layers of a model.
+fn side(subject: &Subject, reduce: Reduce) -> Side {
+    let layer = |l: &Layer| SideLayer::new(&l.name, reduce, &l.canonical_shape());
+    subject.layers.iter().map(layer).collect()
+}
+
+fn stored_side(file: &StoredFile, reduce: Reduce) -> Side {
+    let layer =
+        |(name, layer): &(String, StoredLayer)| SideLayer::new(name, reduce, &layer.shape());
+    file.arrays.iter().map(layer).collect()
+}

@@ -1,0 +1,79 @@
+//! What the paths of sets hold.
+
+use std::path::Path;
+
+use super::{Keep, Sets};
+use crate::analysis::session::extraction::is_array;
+use crate::data::features::{StoredSet, open_set};
+use crate::data::statistics::Statistics;
+use crate::data::{ArrayLayout, Dataset};
+use crate::error::{Error, Result};
+
+/// What a path holds.
+pub(super) enum Contents {
+    /// Images, arrays or texts, for a model.
+    Images(Dataset),
+    /// Features, and classes beside them.
+    Features(StoredSet),
+}
+
+impl Sets<'_> {
+    /// Makes ready for a reference whose arrays of pictures have their axes in another order than those
+    /// of the other sets, and takes that back.
+    ///
+    /// # Errors
+    /// What `body` failed with; the reference has no axis of channels.
+    pub fn with_layout<T>(
+        &mut self,
+        path: &Path,
+        layout: Option<ArrayLayout>,
+        body: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let Some(told) = layout else { return body(self) };
+        let others = self.features.layout.replace(told);
+        if self.has_no_layout(path)? {
+            let problem =
+                format!("--reference-layout {told} is for arrays of pictures, and this is none");
+            return Err(Error::file("open", path, problem, "leave --reference-layout out"));
+        }
+        let found = body(self);
+        self.features.layout = others;
+        found
+    }
+
+    fn has_no_layout(&self, path: &Path) -> Result<bool> {
+        if Statistics::is_statistics(path) {
+            return Ok(true);
+        }
+        Ok(match self.contents(path)? {
+            Contents::Features(_) => true,
+            Contents::Images(dataset) => dataset.layout().is_none(),
+        })
+    }
+
+    /// Images with their labels, where those are wanted.
+    fn open(&self, path: &Path) -> Result<Dataset> {
+        self.features.open(path, self.keep == Keep::Classes)
+    }
+
+    /// What a path holds. With a model every set is taken as what goes into it.
+    pub(super) fn contents(&self, path: &Path) -> Result<Contents> {
+        if !is_array(path) || path.is_dir() {
+            return self.open(path).map(Contents::Images);
+        }
+        if self.args.model.is_some() {
+            return self.open(path).map(Contents::Images);
+        }
+        let set = open_set(path, self.args.layer.as_deref())?;
+        if set.is_pictures {
+            return self.open(path).map(Contents::Images);
+        }
+        if self.args.load.any() {
+            let problem = format!("{} holds features, not images", path.display());
+            let remedy =
+                "leave out --limit, --seed, --layout and --skip-unreadable, or save fewer rows";
+            return Err(Error::usage(problem, remedy));
+        }
+        Ok(Contents::Features(set))
+    }
+}

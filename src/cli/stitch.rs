@@ -1,0 +1,251 @@
+//! `repsim stitch`: whether one network can use another's features.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::Status;
+use super::args::{DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
+use super::gate::GateArgs;
+use super::limits;
+use super::output::{self, Messages};
+use super::picture;
+use super::sides::check_b;
+use crate::analysis::{Fit, Pairs, Stitch, Training};
+use crate::error::{Error, Result};
+use crate::functional::stitching::Ridge;
+
+/// Options of `repsim stitch`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Models (.pt2 of torch.export, or TorchScript): A, which runs up to a layer, and B, which goes on behind one. With one,
+    /// it is stitched to itself
+    #[arg(value_name = "MODEL", num_args = 1..=2, required = true)]
+    models: Vec<PathBuf>,
+    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
+    /// table on a terminal]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Draw accuracy (agreement without labels) of all pairs: FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE")]
+    heatmap: Option<PathBuf>,
+    /// Draw stitching against CKA, a point a pair: FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE", requires = "against")]
+    scatter: Option<PathBuf>,
+    /// One layer of A
+    #[arg(long, value_name = "NAME", requires = "layer_b", conflicts_with_all = ["layers", "layers_b"],
+          help_heading = "Layers")]
+    layer_a: Option<String>,
+    /// One layer of B, whose output that of A's takes the place of
+    #[arg(long, value_name = "NAME", requires = "layer_a", help_heading = "Layers")]
+    layer_b: Option<String>,
+    /// All pairs of these layers, by name or glob: 'layer?'; may be repeated [default: no matrix, but
+    /// each layer of A with that of the same name in B]
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
+    layers: Vec<String>,
+    /// Layers of B, where they are others than those of A
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        allow_hyphen_values = true,
+        requires = "layers",
+        help_heading = "Layers"
+    )]
+    layers_b: Vec<String>,
+    #[command(flatten)]
+    fit: FitArgs,
+    /// Names of the classes, a line for each logit [default: the sub-folders of the data, where they
+    /// are as many as the logits]
+    #[arg(long, value_name = "FILE", help_heading = "Models")]
+    labels: Option<PathBuf>,
+    /// Which element of a tuple that the models return is their output, from 0
+    #[arg(long, value_name = "INDEX", value_parser = limits::INDEX, help_heading = "Models")]
+    output_index: Option<usize>,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+    #[command(flatten)]
+    preprocess_b: PreprocessBArgs,
+    #[command(flatten)]
+    run: ModelArgs,
+    #[command(flatten)]
+    pub gate: GateArgs,
+}
+
+/// How stitches are fitted.
+#[derive(clap::Args)]
+struct FitArgs {
+    /// direct: least squares on activations; trained: from there by Adam on the labels, which can rate
+    /// distant layers too high, and whose last digits depend on --threads; identity: nothing, for layers
+    /// of one shape
+    #[arg(long, value_name = "HOW", default_value = "direct", help_heading = "Stitch")]
+    fit: FitKind,
+    /// Share of the samples to fit on; the others are measured on
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = limits::INNER_SHARE,
+          help_heading = "Stitch")]
+    fit_fraction: f64,
+    /// Seed of the split
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Stitch")]
+    split_seed: u64,
+    /// Ridge of the least squares, relative to the mean variance of A's directions; auto takes the one
+    /// that does best on a fifth of the samples to fit on [default: auto]
+    #[arg(long, value_name = "RIDGE", allow_hyphen_values = true, value_parser = limits::ridge, help_heading = "Stitch")]
+    ridge: Option<Ridge>,
+    /// Passes of Adam over the samples, with --fit trained [default: 3]
+    #[arg(long, value_name = "N", value_parser = limits::STEPS, help_heading = "Stitch")]
+    epochs: Option<usize>,
+    /// Learning rate of Adam, with --fit trained [default: 0.001]
+    #[arg(long, value_name = "RATE", value_parser = limits::RATE, help_heading = "Stitch")]
+    learning_rate: Option<f64>,
+    /// Seed of the order of samples in training, with --fit trained [default: 0]
+    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Stitch")]
+    train_seed: Option<u64>,
+    /// Seed of the weights of the random network that the stitches are held against
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Stitch")]
+    control_seed: u64,
+    /// Measure the structure of the same pairs on the same samples beside: cka
+    #[arg(long, value_name = "MEASURE", help_heading = "Stitch")]
+    against: Option<Against>,
+}
+
+/// How stitches are fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FitKind {
+    /// Least squares on activations.
+    Direct,
+    /// From there on the task.
+    Trained,
+    /// Nothing.
+    Identity,
+}
+
+const KINDS: [(&str, FitKind); 3] =
+    [("direct", FitKind::Direct), ("trained", FitKind::Trained), ("identity", FitKind::Identity)];
+
+impl FromStr for FitKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = KINDS.iter().find(|(name, _)| *name == text);
+        let found = found.map(|(_, kind)| *kind);
+        found.ok_or_else(|| "expected direct, trained or identity".to_owned())
+    }
+}
+
+/// What stitching is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Against {
+    /// CKA.
+    Cka,
+}
+
+impl FromStr for Against {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "cka" { Ok(Self::Cka) } else { Err("expected cka".to_owned()) }
+    }
+}
+
+/// Stitches layers of one model to layers of another.
+///
+/// # Errors
+/// Anything that keeps the report from being made; nothing is written then.
+pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
+    let request = args.request()?;
+    let gate = args.gate.prepare("stitch", args.output.as_deref())?;
+    let (mut report, place) = (request.run(messages)?, args.output.as_deref());
+    if let Some(path) = &args.heatmap {
+        picture::plot(&report, path)?;
+        let shows = "Stitching of all pairs of layers";
+        report.pictures.push(picture::written(shows, path, place)?);
+    }
+    if let Some(path) = &args.scatter {
+        picture::draw(path, |format| report.scatter(format), "try .svg, or fewer layers")?;
+        report.pictures.push(picture::written("Stitching against CKA", path, place)?);
+    }
+    output::show(&report, place, messages)?;
+    gate.finish(&report, Status::Done, messages)
+}
+
+impl FitArgs {
+    /// How stitches are fitted.
+    ///
+    /// # Errors
+    /// Options of another kind of fit.
+    fn request(&self) -> Result<Fit> {
+        self.check()?;
+        let (ridge, usual) = (self.ridge.unwrap_or(Ridge::Chosen), Training::default());
+        let training = Training {
+            epochs: self.epochs.unwrap_or(usual.epochs),
+            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
+            seed: self.train_seed.unwrap_or(usual.seed),
+        };
+        Ok(match self.fit {
+            FitKind::Direct => Fit::Direct(ridge),
+            FitKind::Trained => Fit::Trained(ridge, training),
+            FitKind::Identity => Fit::Identity,
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        let training = [
+            ("--epochs", self.epochs.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--train-seed", self.train_seed.is_some()),
+        ];
+        let given = training.iter().find(|(_, given)| *given);
+        if let Some((option, _)) = given.filter(|_| self.fit != FitKind::Trained) {
+            let kind =
+                KINDS.iter().find(|(_, kind)| *kind == self.fit).map_or("", |(name, _)| name);
+            let problem = format!("{option} is of training, and --fit {kind} trains nothing");
+            return Err(Error::usage(problem, "leave it out, or take --fit trained"));
+        }
+        if self.ridge.is_some() && self.fit == FitKind::Identity {
+            let problem = "--ridge is of least squares, and --fit identity fits nothing";
+            return Err(Error::usage(problem, "leave it out, or take --fit direct"));
+        }
+        Ok(())
+    }
+}
+
+impl Args {
+    /// What is stitched.
+    ///
+    /// # Errors
+    /// A picture that cannot be written, or options that do not go together.
+    fn request(&self) -> Result<Stitch> {
+        for path in self.heatmap.iter().chain(&self.scatter) {
+            picture::check(path)?;
+        }
+        let fit = self.fit.request()?;
+        if self.heatmap.is_some() && self.layers.is_empty() {
+            let problem = "--heatmap draws all pairs of layers, and only single pairs are stitched";
+            return Err(Error::usage(problem, "choose layers with --layers 'layer?'"));
+        }
+        check_b(self.models.len(), self.preprocess_b.any() || !self.layers_b.is_empty())?;
+        Ok(Stitch {
+            pairs: self.pairs(),
+            fit,
+            fit_fraction: self.fit.fit_fraction,
+            split_seed: self.fit.split_seed,
+            control_seed: self.fit.control_seed,
+            with_cka: self.fit.against == Some(Against::Cka),
+            labels: self.labels.clone(),
+            output_index: self.output_index,
+            data: self.data.request(),
+            preprocessing: self.preprocess.request(),
+            preprocessing_b: self.preprocess_b.request(),
+            running: self.run.request(self.models.len())?,
+            ..Stitch::new(&self.models[0], self.models.get(1))
+        })
+    }
+
+    fn pairs(&self) -> Pairs {
+        match (&self.layer_a, &self.layer_b) {
+            (Some(a), Some(b)) => Pairs::One(a.clone(), b.clone()),
+            _ if self.layers.is_empty() => Pairs::SameNames,
+            _ => Pairs::All(self.layers.clone(), self.layers_b.clone()),
+        }
+    }
+}

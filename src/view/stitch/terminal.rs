@@ -1,0 +1,129 @@
+//! Tables of stitching for a terminal.
+
+use crate::report::Number;
+use crate::report::stitch::{AgainstResult, ControlResult, PairResult, StitchReport};
+use crate::view::names::counted;
+use crate::view::table;
+
+/// Pairs in the table, and those of them that disagree.
+const ROWS: usize = 40;
+const DISAGREEING: usize = 5;
+
+/// The pairs beside their controls, how the loss went, and where structure disagrees.
+pub fn text(report: &StitchReport) -> String {
+    let losses = losses(report).map(|line| format!("\n{line}"));
+    let against = report.results.against.as_ref();
+    let against = against.map(|found| format!("\n{}", disagreements(found)));
+    let after = losses.into_iter().chain(against).collect::<String>();
+    format!("{}\n{}{after}", head(report), pairs(report))
+}
+
+fn head(report: &StitchReport) -> String {
+    let results = &report.results;
+    let own = match (results.accuracy_a.get(), results.accuracy_b.get()) {
+        (Some(a), Some(b)) => {
+            format!(": alone A is right in {:.1} %, B in {:.1} %", 100.0 * a, 100.0 * b)
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{} that no stitch was fitted on{own}\nA good stitch says that B can use A's features \
+         (they are compatible), not that they are the same",
+        counted(results.n, "sample")
+    )
+}
+
+fn pairs(report: &StitchReport) -> String {
+    let results = &report.results;
+    let labelled = results.accuracy_b.get().is_some();
+    let with_cka = results.against.is_some();
+    let what = if labelled { "accuracy" } else { "agreement" };
+    let mut header = vec!["A up to", "B behind", what];
+    header.extend(if labelled { vec!["95 %", "penalty", "agreement"] } else { vec![] });
+    header.extend(["KL", "random A", "mean only", "rank", "ridge"]);
+    header.extend(with_cka.then_some("CKA"));
+    let mut table = table::new(&header);
+    let mut shown: Vec<&PairResult> = results.pairs.iter().collect();
+    let value = |pair: &PairResult| pair.accuracy.get().or(pair.agreement.get());
+    if shown.len() > ROWS {
+        let least = f64::NEG_INFINITY;
+        shown.sort_by(|a, b| value(b).unwrap_or(least).total_cmp(&value(a).unwrap_or(least)));
+        shown.truncate(ROWS);
+    }
+    for pair in &shown {
+        table.add_row(row(pair, labelled, with_cka));
+    }
+    table.align_right(&(2..header.len()).collect::<Vec<_>>());
+    let rest = results.pairs.len() - shown.len();
+    match rest {
+        0 => table.to_string(),
+        rest => format!("{table}\nthe best of {}; the report has {rest} more", results.pairs.len()),
+    }
+}
+
+fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<String> {
+    let controls = &pair.controls;
+    let mut row = vec![pair.layer_a.clone(), pair.layer_b.clone()];
+    if labelled {
+        let ends =
+            pair.interval.map(|(low, high)| format!("{:.1}…{:.1}", 100.0 * low, 100.0 * high));
+        row.extend([share(pair.accuracy), ends.unwrap_or("-".to_owned()), points(pair.penalty)]);
+    }
+    row.extend([share(pair.agreement), number(pair.kl, 3)]);
+    let control =
+        |control: ControlResult| share(if labelled { control.accuracy } else { control.agreement });
+    row.extend([control(controls.random_weights), control(controls.mean)]);
+    let stitch = pair.stitch.as_ref();
+    let rank = stitch.and_then(|s| Some(format!("{}/{}", s.rank?, s.channels_a)));
+    let ridge = stitch.and_then(|s| s.ridge).map(|ridge| format!("{ridge:e}"));
+    row.extend([rank, ridge].map(|text| text.unwrap_or("-".to_owned())));
+    row.extend(with_cka.then(|| number(pair.cka.unwrap_or_else(|| None.into()), 3)));
+    row
+}
+
+/// How the loss went, of a single pair that was trained.
+fn losses(report: &StitchReport) -> Option<String> {
+    let [pair] = report.results.pairs.as_slice() else { return None };
+    let losses = pair.stitch.as_ref()?.losses.as_ref()?;
+    let losses: Vec<String> = losses.iter().map(|loss| number(*loss, 4)).collect();
+    Some(format!("loss by epoch: {}", losses.join(", ")))
+}
+
+fn disagreements(found: &AgainstResult) -> String {
+    let interval = found.interval.map(|(low, high)| format!(" ({low:.2} to {high:.2})"));
+    let rank = found.spearman.get().map_or("not defined".to_owned(), |r| format!("{r:.2}"));
+    let mut lines = format!(
+        "rank correlation of {} with CKA over {} pairs: {rank}{}",
+        found.value,
+        found.pairs,
+        interval.unwrap_or_default()
+    );
+    if found.disagreements.is_empty() {
+        return lines + "\n";
+    }
+    lines.push_str("\nwhere they disagree most:\n");
+    let title = format!("{} (rank)", found.value);
+    let mut table = table::new(&["A up to", "B behind", &title, "CKA (rank)"]);
+    for one in found.disagreements.iter().take(DISAGREEING) {
+        table.add_row([
+            one.layer_a.clone(),
+            one.layer_b.clone(),
+            format!("{} ({})", share(one.stitching), one.rank_stitching),
+            format!("{} ({})", number(one.cka, 3), one.rank_cka),
+        ]);
+    }
+    table.align_right(&[2, 3]);
+    lines + &table.to_string()
+}
+
+fn share(value: Number) -> String {
+    value.get().map_or("-".to_owned(), |v| format!("{:.1} %", 100.0 * v))
+}
+
+fn points(value: Number) -> String {
+    value.get().map_or("-".to_owned(), |v| format!("{:+.1}", 100.0 * v))
+}
+
+fn number(value: Number, digits: usize) -> String {
+    value.get().map_or("-".to_owned(), |v| format!("{v:.digits$}"))
+}
