@@ -1,10 +1,12 @@
 //! Inputs are opened here: what is no file is told for what it is, and room is asked for before it is
 //! taken.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufReader, Error as IoError, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -35,9 +37,42 @@ pub fn check(path: &Path) -> std::io::Result<()> {
     let kind = match other_than_file(&meta) {
         None if meta.is_dir() => "a folder",
         None => return Ok(()),
+        Some(_) if is_handed(path) => "a pipe of the shell, which gives its bytes only once",
         Some(kind) => kind,
     };
     Err(IoError::new(ErrorKind::InvalidInput, format!("it is {kind}; give the path of a file")))
+}
+
+/// Whether a link in a folder of data leads to too much to be data: a folder that the data lie in, or the user's
+/// home or one around it. All paths are without links.
+pub fn is_too_wide(folder: &Path, target: &Path) -> bool {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let home = home.and_then(|home| home.canonicalize().ok());
+    folder.starts_with(target) || home.is_some_and(|home| home.starts_with(target))
+}
+
+/// What tells a file from another, and from what it was before it was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    number: u64,
+    size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    /// That of the file a path leads to; `None` where there is no file.
+    pub fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some(Self {
+            device: meta.dev(),
+            number: meta.ino(),
+            size: meta.len(),
+            seconds: meta.mtime(),
+            nanoseconds: meta.mtime_nsec(),
+        })
+    }
 }
 
 /// Opens a file for reading, and nothing else.
@@ -57,12 +92,32 @@ pub fn open(path: &Path) -> std::io::Result<File> {
     }
 }
 
-/// Opens a text: a file, or a pipe that the shell handed over (`/dev/stdin`, `<(command)`).
-fn open_text(path: &Path) -> std::io::Result<File> {
-    let handed = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
-    match handed.iter().any(|start| path.starts_with(start)) {
-        true => File::open(path),
-        false => open(path),
+/// Whether the shell handed a path over: `/dev/stdin`, `<(command)`.
+fn is_handed(path: &Path) -> bool {
+    ["/dev/stdin", "/dev/fd", "/proc/self/fd"].iter().any(|start| path.starts_with(start))
+}
+
+/// What was read of pipes that the shell handed over: they give their bytes once.
+static HANDED: Mutex<BTreeMap<PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
+
+/// The bytes of a text, and one more where it has more than that: of a file, or of a pipe that the shell handed
+/// over.
+fn text_bytes(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let read = |file: File| {
+        let mut bytes = vec![];
+        file.take(most + 1).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    if !is_handed(path) {
+        return open(path).and_then(read);
+    }
+    let mut handed = HANDED.lock().unwrap_or_else(PoisonError::into_inner);
+    match handed.get(path) {
+        Some(bytes) => Ok(bytes.clone()),
+        None => {
+            let bytes = File::open(path).and_then(read)?;
+            handed.insert(path.to_owned(), bytes.clone());
+            Ok(bytes)
+        }
     }
 }
 
@@ -72,8 +127,7 @@ fn open_text(path: &Path) -> std::io::Result<File> {
 /// It cannot be opened or read, or has more bytes than that.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let failed = |e| Error::io("read", path, e);
-    let mut bytes = vec![];
-    open_text(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    let bytes = text_bytes(path, most).map_err(failed)?;
     match bytes.len() as u64 > most {
         true => {
             let problem = format!("it has more than {} MiB", most >> 20);
@@ -188,10 +242,24 @@ fn no_room(bytes: u64) -> String {
     format!("takes {} of memory", size(bytes))
 }
 
+/// The part of this machine's memory below which it counts as used up.
+const LEAST_FREE: u64 = 50;
+
+/// Whether next to nothing of this machine's memory is free, where that is known.
+pub fn is_memory_used_up() -> bool {
+    let whole = memory("MemTotal:");
+    free_memory().zip(whole).is_some_and(|(free, whole)| free < whole / LEAST_FREE)
+}
+
 /// The memory that is free on this machine, where that is known.
 fn free_memory() -> Option<u64> {
+    memory("MemAvailable:")
+}
+
+/// Bytes of memory that the system tells in a line.
+fn memory(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -215,6 +283,20 @@ mod tests {
         assert_eq!(said("/dev/zero"), Some("it is a device; give the path of a file".to_owned()));
         assert_eq!(said("/dev"), Some("it is a folder; give the path of a file".to_owned()));
         assert!(said("/dev/nothing-of-the-kind").is_some());
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_is_another() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a");
+        assert_eq!(Stamp::of(&path), None);
+        std::fs::write(&path, "one")?;
+        let before = Stamp::of(&path);
+        assert!(before.is_some() && before == Stamp::of(&path));
+        std::fs::write(folder.path().join("b"), "two")?;
+        std::fs::rename(folder.path().join("b"), &path)?;
+        assert_ne!(before, Stamp::of(&path));
+        Ok(())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use repsim::cli::{FAILED, main as run};
+use repsim::report::remove_hidden;
 use repsim::torchscript::{native, waiting};
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     }
     native::keep_memory();
     native::guard_exit::<{ FAILED as i32 }>();
+    native::guard_crash::<{ FAILED as i32 }>(remove_hidden);
     let code = on_a_large_stack();
     native::ended();
     code

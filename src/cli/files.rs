@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 use crate::analysis::session::beside::path_beside;
 use crate::data::is_picture;
 use crate::error::{Error, Result};
+use crate::files::is_too_wide;
 use crate::report::{behind_links, check_writable, descriptor, is_replaceable, parent};
 use crate::torchscript::native;
 
@@ -99,6 +100,10 @@ impl Inputs {
     fn take_links(&mut self, folder: &Path) {
         for entry in WalkDir::new(folder).into_iter().flatten().filter(|e| e.path_is_symlink()) {
             let Ok(target) = entry.path().canonicalize() else { continue };
+            // Whoever reads the data says so.
+            if is_too_wide(folder, &target) {
+                continue;
+            }
             if !target.starts_with(folder) && self.linked.insert(target.clone()) && target.is_dir()
             {
                 self.take_links(&target);

@@ -201,6 +201,7 @@ fn whole(
     outputs::begin(files)?;
     hold.map_or(Ok(()), |hold| hold.confine(files, messages))?;
     let status = run(command, messages)?;
+    outputs::check_unchanged()?;
     outputs::commit()?;
     Ok(status)
 }

@@ -5,16 +5,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::files::{self, Files, Inputs};
 use crate::error::{Error, Result};
+use crate::files::Stamp;
 use crate::report::{
     Sink, Staging, anchor, behind_links, check_writable, descriptor, is_replaceable, parent,
 };
 
 /// What this process has written and not put in its place yet, and what it must not write to.
-static RUN: Mutex<Run> = Mutex::new(Run { staging: Staging::new(), inputs: None, made: vec![] });
+static RUN: Mutex<Run> =
+    Mutex::new(Run { staging: Staging::new(), inputs: None, stamps: vec![], made: vec![] });
 
 struct Run {
     staging: Staging,
     inputs: Option<Inputs>,
+    /// Input files as they were when the run began.
+    stamps: Vec<(PathBuf, Option<Stamp>)>,
     /// Folders that were made, the uppermost first.
     made: Vec<PathBuf>,
 }
@@ -30,8 +34,25 @@ fn run() -> MutexGuard<'static, Run> {
 pub fn begin(files: &Files) -> Result<()> {
     let inputs = Inputs::of(&files.inputs);
     files::check(files, &inputs)?;
-    run().inputs = Some(inputs);
+    let mut run = run();
+    run.stamps = files.inputs.iter().map(|path| (path.clone(), Stamp::of(path))).collect();
+    run.inputs = Some(inputs);
     Ok(())
+}
+
+/// Refuses the results of a run whose input files were written to or replaced meanwhile: a file is opened more
+/// than once, to be read and for its checksum.
+///
+/// # Errors
+/// The first file that is not what it was.
+pub fn check_unchanged() -> Result<()> {
+    match run().stamps.iter().find(|(path, before)| Stamp::of(path) != *before) {
+        None => Ok(()),
+        Some((path, _)) => {
+            let problem = "it was changed while the run read it";
+            Err(Error::file("read", path, problem, "run it again when nothing writes to it"))
+        }
+    }
 }
 
 /// Where a run writes.

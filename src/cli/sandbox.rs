@@ -87,6 +87,7 @@ mod system {
 #[cfg(target_os = "linux")]
 mod system {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::io::Read;
     use std::path::{Path, PathBuf};
 
     use landlock::{
@@ -94,7 +95,10 @@ mod system {
         Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus,
         Scope,
     };
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
+    use seccompiler::{
+        BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+        SeccompFilter, SeccompRule, apply_filter_all_threads, sock_filter,
+    };
 
     use super::Written;
 
@@ -131,29 +135,68 @@ mod system {
         "/proc/self",
     ];
 
-    /// Calls that reach other processes, networks or the system, or start programs.
-    const REFUSED: [libc::c_long; 32] = [
+    /// Calls that reach other processes, networks or the system, start programs, or change what files are
+    /// beside their bytes, which Landlock does not hold.
+    const REFUSED: [libc::c_long; 80] = [
         libc::SYS_socket,
         libc::SYS_connect,
         libc::SYS_bind,
         libc::SYS_listen,
+        libc::SYS_accept,
         libc::SYS_accept4,
         libc::SYS_execve,
         libc::SYS_execveat,
+        libc::SYS_tkill,
         libc::SYS_ptrace,
         libc::SYS_process_vm_readv,
         libc::SYS_process_vm_writev,
+        libc::SYS_process_madvise,
+        libc::SYS_pidfd_open,
+        libc::SYS_pidfd_getfd,
+        libc::SYS_pidfd_send_signal,
+        libc::SYS_kcmp,
         libc::SYS_io_uring_setup,
         libc::SYS_io_uring_enter,
         libc::SYS_io_uring_register,
+        libc::SYS_fchmodat,
+        libc::SYS_fchown,
+        libc::SYS_fchownat,
+        libc::SYS_utimensat,
+        libc::SYS_setxattr,
+        libc::SYS_lsetxattr,
+        libc::SYS_fsetxattr,
+        libc::SYS_removexattr,
+        libc::SYS_lremovexattr,
+        libc::SYS_fremovexattr,
+        libc::SYS_shmget,
+        libc::SYS_shmat,
+        libc::SYS_shmctl,
+        libc::SYS_msgget,
+        libc::SYS_msgsnd,
+        libc::SYS_msgrcv,
+        libc::SYS_msgctl,
+        libc::SYS_semget,
+        libc::SYS_semop,
+        libc::SYS_semtimedop,
+        libc::SYS_semctl,
+        libc::SYS_mq_open,
+        libc::SYS_mq_unlink,
         libc::SYS_add_key,
         libc::SYS_request_key,
         libc::SYS_keyctl,
         libc::SYS_bpf,
         libc::SYS_perf_event_open,
         libc::SYS_userfaultfd,
+        libc::SYS_fanotify_init,
         libc::SYS_mount,
         libc::SYS_umount2,
+        libc::SYS_fsopen,
+        libc::SYS_fsconfig,
+        libc::SYS_fsmount,
+        libc::SYS_fspick,
+        libc::SYS_move_mount,
+        libc::SYS_open_tree,
+        libc::SYS_mount_setattr,
         libc::SYS_pivot_root,
         libc::SYS_chroot,
         libc::SYS_unshare,
@@ -163,9 +206,45 @@ mod system {
         libc::SYS_delete_module,
         libc::SYS_kexec_load,
         libc::SYS_open_by_handle_at,
-        libc::SYS_pidfd_getfd,
-        libc::SYS_pidfd_send_signal,
+        libc::SYS_mknodat,
+        libc::SYS_quotactl,
+        libc::SYS_swapon,
+        libc::SYS_swapoff,
+        libc::SYS_reboot,
+        libc::SYS_sethostname,
+        libc::SYS_setdomainname,
+        libc::SYS_settimeofday,
+        libc::SYS_clock_settime,
+        libc::SYS_clock_adjtime,
+        libc::SYS_acct,
+        libc::SYS_syslog,
     ];
+
+    /// Their older forms.
+    #[cfg(target_arch = "x86_64")]
+    const REFUSED_HERE: [libc::c_long; 9] = [
+        libc::SYS_chmod,
+        libc::SYS_chown,
+        libc::SYS_lchown,
+        libc::SYS_utime,
+        libc::SYS_utimes,
+        libc::SYS_futimesat,
+        libc::SYS_mknod,
+        libc::SYS_uselib,
+        libc::SYS_modify_ldt,
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    const REFUSED_HERE: [libc::c_long; 0] = [];
+
+    /// `fchmodat2`, of Linux 6.6, which has the same number on all processors.
+    const FCHMODAT2: libc::c_long = 452;
+
+    /// Calls that are refused unless their first argument names this process.
+    const OF_OTHERS: [libc::c_long; 4] =
+        [libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo];
+
+    /// Calls that are refused unless their first argument is 0, which stands for this process.
+    const OF_NUMBERED: [libc::c_long; 1] = [libc::SYS_prlimit64];
 
     /// Puts up both walls, each by its name.
     pub fn build(
@@ -268,19 +347,134 @@ mod system {
     fn libraries() -> BTreeSet<PathBuf> {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let paths = maps.lines().filter_map(|line| Some(Path::new(&line[line.find('/')?..])));
-        let libraries = paths.filter(|path| path.to_string_lossy().contains(".so"));
+        let libraries = paths.filter(|path| is_library(path));
         libraries.filter_map(|path| Some(path.parent()?.to_owned())).collect()
     }
 
+    /// Whether a file is named as libraries are (`libc.so.6`) and begins as they do: data may be mapped too.
+    fn is_library(path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ending = name.rsplit_once(".so").map(|(_, version)| version);
+        let is_named = ending.is_some_and(|v| v.bytes().all(|b| b == b'.' || b.is_ascii_digit()));
+        let mut first = [0; 4];
+        let mut read =
+            || std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first));
+        is_named && path.is_file() && read().is_ok() && first == *b"\x7fELF"
+    }
+
     fn hold_calls() -> Result<(), String> {
-        let refused: BTreeMap<i64, Vec<_>> =
-            REFUSED.into_iter().map(|call| (call, vec![])).collect();
+        let own = u64::from(std::process::id());
+        let whole = REFUSED.into_iter().chain(REFUSED_HERE).chain([FCHMODAT2]);
+        let mut refused: BTreeMap<i64, Vec<_>> = whole.map(|call| (call, vec![])).collect();
+        for (calls, allowed) in [(OF_OTHERS.as_slice(), own), (&OF_NUMBERED, 0)] {
+            let other = other_than(allowed).map_err(|e| e.to_string())?;
+            refused.extend(calls.iter().map(|&call| (call, vec![other.clone()])));
+        }
         let arch = std::env::consts::ARCH.try_into();
-        let arch = arch.map_err(|e: seccompiler::BackendError| e.to_string())?;
+        let arch = arch.map_err(|e: BackendError| e.to_string())?;
         let error = SeccompAction::Errno(libc::EACCES as u32);
         let filter = SeccompFilter::new(refused, SeccompAction::Allow, error, arch);
         let program: Result<BpfProgram, _> = filter.and_then(TryInto::try_into);
         let program = program.map_err(|e| e.to_string())?;
-        apply_filter_all_threads(&program).map_err(|e| e.to_string())
+        apply_filter_all_threads(&program).map_err(|e| e.to_string())?;
+        apply_filter_all_threads(&OTHER_NUMBERS).map_err(|e| e.to_string())
+    }
+
+    /// That the first argument of a call is another number.
+    fn other_than(number: u64) -> Result<SeccompRule, BackendError> {
+        let (length, other) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Ne);
+        SeccompRule::new(vec![SeccompCondition::new(0, length, other, number)?])
+    }
+
+    /// Refuses the second set of numbers that x86-64 has for the same calls (x32): they begin at 2³⁰, where no
+    /// system has others. Loads the number, compares it, and allows or refuses.
+    const OTHER_NUMBERS: [sock_filter; 4] = [
+        sock_filter { code: 0x20, jt: 0, jf: 0, k: 0 },
+        sock_filter { code: 0x35, jt: 1, jf: 0, k: 1 << 30 },
+        sock_filter { code: 0x06, jt: 0, jf: 0, k: 0x7fff_0000 },
+        sock_filter { code: 0x06, jt: 0, jf: 0, k: 0x0005_0000 | libc::EACCES as u32 },
+    ];
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind::PermissionDenied;
+    use std::net::{TcpStream, UdpSocket};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use super::{Written, system};
+
+    /// Names the folder of a process that confines itself.
+    const FOLDER: &str = "REPSIM_TEST_CONFINED";
+
+    type Attempt = (&'static str, std::io::Result<()>);
+
+    /// Sends signal 0, which only asks whether one could be sent.
+    fn signal(process: u32) -> std::io::Result<()> {
+        #[expect(unsafe_code, reason = "the standard library sends none")]
+        // SAFETY: no signal is sent.
+        match unsafe { libc::kill(process as libc::pid_t, 0) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    }
+
+    /// What a model must not do to the world around it.
+    fn attempts(folder: &Path) -> Vec<Attempt> {
+        let (file, own) = (folder.join("file"), folder.join("out/own"));
+        let permissions = || fs::Permissions::from_mode(0o777);
+        let times = fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+        let opened = fs::File::create(&own);
+        vec![
+            ("read", fs::read(&file).map(drop)),
+            ("write", fs::write(&file, "x")),
+            ("make", fs::write(folder.join("new"), "x")),
+            ("remove", fs::remove_file(&file)),
+            ("link", symlink("/", folder.join("out/link"))),
+            ("mode", fs::set_permissions(&own, permissions())),
+            ("owner", chown(&own, Some(1), None)),
+            ("times", opened.and_then(|file| file.set_times(times))),
+            ("TCP", TcpStream::connect("127.0.0.1:9").map(drop)),
+            ("UDP", UdpSocket::bind("127.0.0.1:0").map(drop)),
+            ("listen", UnixListener::bind(folder.join("out/socket")).map(drop)),
+            ("connect", UnixStream::connect(folder.join("socket")).map(drop)),
+            ("program", Command::new("/bin/true").status().map(drop)),
+            ("signal", signal(std::os::unix::process::parent_id())),
+        ]
+    }
+
+    /// Runs in a process of its own only, which it confines for the rest of its life.
+    #[test]
+    fn confined() {
+        let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
+        let written = Written { folders: vec![folder.join("out")], ..Written::default() };
+        if system::build(&[], &written, false).iter().any(|(_, built)| built.is_err()) {
+            return;
+        }
+        for (name, done) in attempts(&folder) {
+            let error = done.expect_err(name);
+            assert_eq!(error.kind(), PermissionDenied, "{name}: {error}");
+        }
+        fs::write(folder.join("out/own"), "x").expect("outputs are written");
+        signal(std::process::id()).expect("a process reaches itself");
+    }
+
+    #[test]
+    fn the_walls_hold_a_process() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir(folder.path().join("out"))?;
+        fs::write(folder.path().join("file"), "a secret")?;
+        let _listener = UnixListener::bind(folder.path().join("socket"))?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["cli::sandbox::tests::confined", "--exact", "--test-threads", "1"]);
+        let output = command.env(FOLDER, folder.path()).output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        assert_eq!(fs::read(folder.path().join("file"))?, b"a secret");
+        Ok(())
     }
 }

@@ -103,6 +103,44 @@ impl Drop for Hidden {
     }
 }
 
+/// A folder that is made for a run, gone with all that is in it where the run does not come to its end.
+#[derive(Debug)]
+pub struct Provisional(Option<PathBuf>);
+
+impl Provisional {
+    /// Makes a folder; one that is there already stays as it is in any case.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make(folder: &Path) -> Result<Self> {
+        if folder.is_dir() {
+            return Ok(Self(None));
+        }
+        let mut live = hold();
+        std::fs::create_dir_all(folder)?;
+        let whole = folder.canonicalize()?;
+        live.push(whole.clone());
+        Ok(Self(Some(whole)))
+    }
+
+    /// Says that the run came to its end.
+    pub fn keep(mut self) {
+        if let Some(folder) = self.0.take() {
+            hold().retain(|path| *path != folder);
+        }
+    }
+}
+
+impl Drop for Provisional {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0.take() {
+            let mut live = hold();
+            let _ = std::fs::remove_dir_all(&folder);
+            live.retain(|path| *path != folder);
+        }
+    }
+}
+
 /// Locks a folder; `None` where somebody else has it, or it is no longer there. Where folders cannot be
 /// locked it stays unlocked, and nobody else takes it for abandoned either.
 fn locked(path: &Path) -> Result<Option<File>> {
@@ -132,6 +170,20 @@ fn remove_abandoned(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_of_a_run_that_failed_is_gone() -> Result<()> {
+        let root = tempfile::tempdir()?;
+        let folder = root.path().join("demo");
+        let made = Provisional::make(&folder)?;
+        std::fs::write(folder.join("one"), b"half")?;
+        drop(made);
+        assert!(!folder.exists());
+        Provisional::make(&folder)?.keep();
+        drop(Provisional::make(&folder)?);
+        assert!(folder.is_dir());
+        Ok(())
+    }
 
     #[test]
     fn what_a_killed_run_left_is_removed_and_what_lives_is_not() -> Result<()> {

@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::ModelAccuracy;
-pub use hidden::end as remove_hidden;
+pub use hidden::{Provisional, end as remove_hidden};
 pub(crate) use kinds::with_report;
 pub use kinds::{AnyReport, KINDS, KindInfo};
 pub use number::Number;

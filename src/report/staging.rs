@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io::{BufWriter, Cursor, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -183,7 +183,8 @@ fn move_to(new: &Path, place: &Path, old: PathBuf) -> std::io::Result<Before> {
     let mut before = Before::Nothing;
     if let Ok(found) = std::fs::symlink_metadata(place) {
         if found.is_file() {
-            std::fs::set_permissions(new, permissions(&found))?;
+            // Through an open file: a confined process may not change those of a name.
+            File::options().write(true).open(new)?.set_permissions(permissions(&found))?;
         }
         before = std::fs::hard_link(place, &old).map_or(Before::Lost, |()| Before::Kept(old));
     }

@@ -137,6 +137,10 @@ pub fn of_load(said: &str) -> Advice {
         let problem = format!("it uses the custom operator {name}, which is not part of libtorch");
         return Advice::new(problem, "export the model without it, with operators of PyTorch only");
     }
+    if is_of_memory(said) {
+        let problem = format!("there is not enough memory for it ({gist})");
+        return Advice::new(problem, "free some, or run it where there is more (ulimit -v)");
+    }
     Advice::new(gist, "export it again, with a version of torch no newer than 2.13")
 }
 
@@ -144,6 +148,12 @@ pub fn of_load(said: &str) -> Advice {
 fn unknown_operator(said: &str) -> Option<&str> {
     let name = said.split_once("Unknown builtin op: ")?.1.split_whitespace().next()?;
     Some(name.trim_end_matches('.'))
+}
+
+fn is_of_memory(said: &str) -> bool {
+    ["std::bad_alloc", "can't allocate memory", "not enough memory"]
+        .iter()
+        .any(|text| said.contains(text))
 }
 
 /// Whether a device was asked for that is not the one it runs on, or not there.

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use zip::ZipArchive;
 
@@ -13,6 +15,7 @@ use super::advice::{self, Advice};
 use super::ffi::Handle;
 use super::ffi::loading::{self, Loaded};
 use super::foreign::{self, Foreign};
+use super::native;
 use super::sealed::Sealed;
 use crate::error::{Error, Result};
 use crate::files;
@@ -22,6 +25,13 @@ const FIRST: usize = 64;
 
 /// Stack for the deepest code that is let through, which libtorch's parser and compiler need.
 const STACK: usize = 128 << 20;
+
+/// The most time that a thread computes to load an archive, and so many more bytes of it in each further second.
+const TIME: Duration = Duration::from_secs(10);
+const BYTES_A_SECOND: u64 = 1 << 18;
+
+/// How often that is looked at.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// The archives that hold models which can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,13 +98,58 @@ fn kind(file: &File) -> Option<Inside> {
 /// # Errors
 /// It is damaged, holds such operators, or libtorch failed to load it.
 pub fn load(path: &Path, file: File, trust: bool) -> Result<(Handle, Vec<String>)> {
-    let work = || load_here(path, file, trust);
-    let crashed = || error_of(path, "a thread that loaded it crashed".to_owned());
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        let thread = thread.map_err(|e| Error::io("load", path, e))?;
-        thread.join().map_err(|_| crashed())?
-    })
+    let size = file.metadata().map_or(0, |meta| meta.len());
+    let limit = match trust {
+        true => Duration::MAX,
+        false => TIME + Duration::from_secs(size / BYTES_A_SECOND),
+    };
+    let place = path.to_owned();
+    let loaded = in_time(limit, move || load_here(&place, file, trust));
+    match loaded.map_err(|e| Error::io("load", path, e))? {
+        Loading::Done(loaded) => loaded,
+        Loading::Crashed => Err(error_of(path, "a thread that loaded it crashed".to_owned())),
+        Loading::Stopped(problem, remedy) => Err(Error::file("load", path, problem, remedy)),
+    }
+}
+
+/// What came of work on a thread of its own.
+enum Loading<T> {
+    Done(T),
+    Crashed,
+    /// It was left to itself: why, and what to do.
+    Stopped(String, &'static str),
+}
+
+/// Does something on a thread with a large stack, and gives it up where it computes for longer than that, or where
+/// the memory of the machine is used up.
+fn in_time<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<Loading<T>> {
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::Builder::new().stack_size(STACK);
+    // Where the result cannot be sent nobody waits for it.
+    let thread = thread.spawn(move || drop(sender.send(work())))?;
+    loop {
+        match receiver.recv_timeout(INTERVAL) {
+            Ok(done) => return Ok(Loading::Done(done)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Loading::Crashed),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let (problem, remedy) = match native::time_of(&thread) {
+            Some(time) if time > limit => (
+                format!("its code is not compiled after {} s", limit.as_secs()),
+                "export it in a simpler form, or give --trust-model, which waits for it",
+            ),
+            _ if files::is_memory_used_up() => (
+                "it takes all memory of this machine".to_owned(),
+                "free some, or run it where there is more",
+            ),
+            _ => continue,
+        };
+        native::leave_behind();
+        return Ok(Loading::Stopped(problem, remedy));
+    }
 }
 
 fn load_here(path: &Path, file: File, trust: bool) -> Result<(Handle, Vec<String>)> {
@@ -152,5 +207,28 @@ fn reason(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::NotFound => "there is no such file",
         std::io::ErrorKind::PermissionDenied => "permission denied",
         _ => "it cannot be read",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn work_that_does_not_end_is_given_up() -> std::io::Result<()> {
+        let short = Duration::from_millis(100);
+        let work = || {
+            loop {
+                std::hint::spin_loop();
+            }
+        };
+        assert!(
+            matches!(in_time::<()>(short, work)?, Loading::Stopped(said, _) if said.contains("compiled"))
+        );
+        // Waiting is not computing.
+        let wait = || thread::sleep(Duration::from_millis(300));
+        assert!(matches!(in_time(short, wait)?, Loading::Done(())));
+        Ok(())
     }
 }

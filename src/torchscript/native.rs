@@ -28,9 +28,142 @@ pub fn guard_exit<const CODE: c_int>() {
     unsafe { libc::atexit(at_exit::<CODE>) };
 }
 
+/// Whether a thread was left at work that nobody waits for.
+static IS_LEFT: AtomicBool = AtomicBool::new(false);
+
+/// Says that a thread is left at work although the run has failed because of it: what becomes of it at the end of
+/// the process is of no interest.
+pub fn leave_behind() {
+    IS_LEFT.store(true, Ordering::SeqCst);
+}
+
+/// The time that a thread has computed, where the system tells.
+#[cfg(target_os = "linux")]
+pub fn time_of<T>(thread: &std::thread::JoinHandle<T>) -> Option<std::time::Duration> {
+    use std::os::unix::thread::JoinHandleExt;
+    let mut clock = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the thread was not joined, and both out-pointers are valid.
+    let failed = unsafe {
+        libc::pthread_getcpuclockid(thread.as_pthread_t(), &mut clock) != 0
+            || libc::clock_gettime(clock, &mut time) != 0
+    };
+    let seconds = u64::try_from(time.tv_sec).ok().filter(|_| !failed)?;
+    Some(std::time::Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+}
+
+/// The time that a thread has computed, where the system tells.
+#[cfg(not(target_os = "linux"))]
+pub fn time_of<T>(_: &std::thread::JoinHandle<T>) -> Option<std::time::Duration> {
+    None
+}
+
 /// Says that the program comes to its own end: its exit code counts.
 pub fn ended() {
     ENDED.store(true, Ordering::SeqCst);
+}
+
+/// What is said where the process crashes, because its stack is full or else.
+#[cfg(target_os = "linux")]
+const OVERFLOWED: &[u8] =
+    b"error: failed in the middle of the run: what a model or file holds nests too deeply for \
+                            the stack; export it in a simpler form\n";
+#[cfg(target_os = "linux")]
+const CRASHED: &[u8] =
+    b"error: failed in the middle of the run: libtorch or repsim crashed; this should not \
+                         happen; please report it with the command you ran\n";
+
+/// How far from the top of a full stack an access may lie, in bytes.
+#[cfg(target_os = "linux")]
+const NEAR: usize = 1 << 20;
+
+/// How long a crashed process may take to remove what it wrote.
+#[cfg(target_os = "linux")]
+const REMOVAL: libc::timespec = libc::timespec { tv_sec: 2, tv_nsec: 0 };
+
+#[cfg(target_os = "linux")]
+static CRASH: std::sync::OnceLock<std::thread::Thread> = std::sync::OnceLock::new();
+#[cfg(target_os = "linux")]
+static HAS_CRASHED: AtomicBool = AtomicBool::new(false);
+
+/// Lets a crash (a full stack, memory that is not there) end the process with this code and a line that says so,
+/// after `clean` ran on a thread of its own. To be called once; elsewhere than on Linux it does nothing.
+pub fn guard_crash<const CODE: c_int>(clean: fn()) {
+    #[cfg(target_os = "linux")]
+    {
+        let thread = std::thread::Builder::new().name("repsim-crash".to_owned()).spawn(move || {
+            while !HAS_CRASHED.load(Ordering::SeqCst) {
+                std::thread::park();
+            }
+            clean();
+            // SAFETY: it ends the process.
+            unsafe { libc::_exit(CODE) }
+        });
+        let Ok(thread) = thread else { return };
+        let _ = CRASH.set(thread.thread().clone());
+        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT] {
+            // SAFETY: the action is whole, and its handler does what signal handlers may; it runs on the
+            // stack that the standard library gives each thread for this.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = crashed::<CODE> as *const () as usize;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                libc::sigaction(signal, &action, std::ptr::null_mut());
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = clean;
+}
+
+/// Says that the process crashed, wakes the thread that cleans up, and ends the process if that does not.
+#[cfg(target_os = "linux")]
+extern "C" fn crashed<const CODE: c_int>(
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    // A second thread that crashes waits for the first.
+    if !HAS_CRASHED.swap(true, Ordering::SeqCst) {
+        // SAFETY: the kernel hands over both; what is written lives for ever.
+        unsafe {
+            let reached = (*info).si_addr() as usize;
+            let is_full = signal == libc::SIGSEGV
+                && stack_pointer(context).is_some_and(|top| top.abs_diff(reached) < NEAR);
+            let said = if is_full { OVERFLOWED } else { CRASHED };
+            if !IS_LEFT.load(Ordering::SeqCst) {
+                libc::write(2, said.as_ptr().cast(), said.len());
+            }
+        }
+        if let Some(thread) = CRASH.get() {
+            thread.unpark();
+        }
+    }
+    // SAFETY: it waits, then ends the process.
+    unsafe {
+        libc::nanosleep(&REMOVAL, std::ptr::null_mut());
+        libc::_exit(CODE);
+    }
+}
+
+/// Where the stack of an interrupted thread ended.
+///
+/// # Safety
+/// The context is one that the kernel gave a signal handler.
+#[cfg(target_os = "linux")]
+unsafe fn stack_pointer(context: *mut libc::c_void) -> Option<usize> {
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: as the caller promises.
+    #[cfg(target_arch = "x86_64")]
+    return Some(unsafe { (*context).uc_mcontext.gregs[libc::REG_RSP as usize] } as usize);
+    // SAFETY: as the caller promises.
+    #[cfg(target_arch = "aarch64")]
+    return Some(unsafe { (*context).uc_mcontext.sp } as usize);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        let _ = context;
+        None
+    }
 }
 
 /// Makes glibc keep freed memory and asks for huge pages. By default it maps and unmaps every

@@ -320,6 +320,39 @@ fn values_that_nest_without_end_are_told() {
     assert!(refused(&folder, &itself, "a cycle").contains("hold themselves"));
 }
 
+/// A type of 2⁴⁰ parts, which libtorch's compiler goes through one by one.
+#[test]
+fn code_whose_types_have_no_end_is_given_up() {
+    let folder = Folder::new();
+    let doubled = |i: usize| format!("y{} = (y{i}, y{i})\n    ", i + 1);
+    let statements: String = (0..40).map(doubled).collect();
+    let code = [HEAD, &forward(&format!("y0 = (x, x)\n    {statements}pass"))].concat();
+    let (code, said) = code_of(&folder, &records(&code, STATE));
+    assert_eq!((code, said.lines().count()), (2, 1), "{said}");
+    assert!(said.contains("is not compiled after") && said.contains("--trust-model"), "{said}");
+}
+
+/// As the operators of a model hang on each other, libtorch calls itself.
+#[test]
+fn long_chains_of_operators_run() {
+    let folder = Folder::new();
+    let statements = "x = torch.neg(x)\n    ".repeat(10_000);
+    let code = [HEAD, &forward(&format!("{statements}pass"))].concat();
+    let (code, said) = code_of(&folder, &records(&code, STATE));
+    assert_eq!(code, 0, "{said}");
+}
+
+/// Texts that are filled up to any length.
+#[test]
+fn operators_that_fill_up_texts_are_refused() {
+    let folder = Folder::new();
+    for call in ["ljust", "rjust", "center", "zfill"] {
+        let code = [HEAD, &forward(&format!("y = torch.{call}(str(torch.len(x)), 10)"))].concat();
+        let text = refused(&folder, &records(&code, STATE), call);
+        assert!(text.contains(call) && text.contains("--trust-model"), "{text}");
+    }
+}
+
 /// 700 MB of code in an archive of under 1 MB.
 #[test]
 fn code_that_swells_is_told() {
@@ -361,6 +394,18 @@ fn a_changed_byte_is_found() {
             "{text}"
         );
     }
+}
+
+/// A checksum of 0 is one like others.
+#[test]
+fn a_checksum_cannot_be_left_out() {
+    let folder = Folder::new();
+    let mut bytes = zipped(&records(&[HEAD, &forward("")].concat(), STATE));
+    let name = b"m/code/__torch__.py";
+    let place = bytes.windows(name.len()).rposition(|window| window == name).unwrap();
+    bytes[place - 30..place - 26].fill(0);
+    let text = refused_file(&folder, &bytes, "without a checksum");
+    assert!(text.contains("checksum"), "{text}");
 }
 
 /// Text of a model stands beside what the program says, and not within its results.

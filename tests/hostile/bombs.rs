@@ -10,6 +10,7 @@ use repsim::data::{Dataset, LoadOptions, Preprocess, Preset, Tokenizing, npy_of_
 use repsim::error::Result;
 use repsim::report::AnyReport;
 use repsim::torchscript::Model;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, ZipArchive};
@@ -217,8 +218,59 @@ fn texts_and_tokenizers_that_are_none() {
     let short = files.write("t.txt", b"a b\n");
     says(open(&files.sparse("l.txt", b"a", 2 << 30), &root), "more than 256 MiB");
     says(open(&files.write("m.txt", &vec![b'a'; 2 << 20]), &root), "line 1 has 2097152 bytes");
-    says(open(&short, &files.sparse("t.json", b"{", 2 << 30)), "more than 256 MiB");
+    says(open(&short, &files.sparse("t.json", b"{", 2 << 30)), "more than 128 MiB");
     says(open(&short, &files.write("n.json", &vec![b'['; 100_000])), "no tokenizer");
+}
+
+/// A tokenizer of three words with a part of its own.
+fn tokenizer(part: &str, value: Value) -> Vec<u8> {
+    let mut whole = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "a": 1}, "unk_token": "[UNK]"},
+    });
+    whole[part] = value;
+    whole.to_string().into_bytes()
+}
+
+#[test]
+fn tokenizers_that_swell_or_do_not_fit_themselves() {
+    let files = Files::new();
+    let texts = files.write("t.txt", format!("{} b\na b\n", "a".repeat(60)).as_bytes());
+    let open = |part: &str, value: Value| {
+        let tokenizer = files.write("t.json", &tokenizer(part, value));
+        Dataset::open_texts(&texts, &Tokenizing { tokenizer, max_length: None })
+    };
+    let replace = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(20)});
+    let swelling = json!({"type": "Sequence", "normalizers": vec![replace.clone(); 8]});
+    says(open("normalizer", swelling.clone()), "could make more than 64 MiB of a line of 62 bytes");
+    let inner = json!({"type": "Sequence", "normalizers": [swelling]});
+    says(open("normalizer", inner), "could make more than 64 MiB");
+    let added = json!([{"id": 7, "content": "a".repeat(1 << 20), "single_word": false, "lstrip": false,
+                        "rstrip": false, "normalized": true, "special": false}]);
+    let mut both: Value = serde_json::from_slice(&tokenizer("added_tokens", added)).unwrap();
+    both["normalizer"] =
+        json!({"type": "Sequence", "normalizers": [replace.clone(), replace.clone()]});
+    let both = files.write("both.json", both.to_string().as_bytes());
+    let how = Tokenizing { tokenizer: both, max_length: None };
+    says(
+        Dataset::open_texts(&texts, &how),
+        "could make more than 64 MiB of a line of 1048576 bytes",
+    );
+    for map in ["AAAA/wAA", "////////"] {
+        let precompiled = json!({"type": "Precompiled", "precompiled_charsmap": map});
+        says(open("normalizer", precompiled), "no tokenizer that can be used");
+    }
+    let piece = json!({"SpecialToken": {"id": "X", "type_id": 0}});
+    let template = |pieces: Vec<Value>| {
+        json!({"type": "TemplateProcessing", "single": pieces, "pair": [{"Sequence": {"id": "A", "type_id": 0}},
+               {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {}})
+    };
+    says(open("post_processor", template(vec![piece.clone(); 2])), "no tokenizer that can be used");
+    says(open("post_processor", template(vec![piece; 10_000])), "more than 10000 values");
+    let cut = |stride: u32| json!({"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": stride});
+    assert!(open("truncation", cut(1)).is_ok());
+    assert!(open("normalizer", json!({"type": "Sequence", "normalizers": [replace]})).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::check_support::Files;
-use crate::support::{Run, path, words};
+use crate::support::{Run, path, pictures, words};
 
 /// Runs `repsim`, which must not wait for what never comes.
 fn in_time(words: &[&str]) -> Run {
@@ -92,4 +92,36 @@ fn what_the_shell_hands_over_is_read() {
     let output = Command::new("bash").args(["-c", &line]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("it is JSON, but no report of repsim"), "{told}");
+}
+
+/// A pipe gives its bytes once; two models ask for them.
+#[test]
+fn names_from_the_shell_serve_every_model() {
+    let program = env!("CARGO_BIN_EXE_repsim");
+    let (model, data) = (path("tiny_resnet_scripted.pt"), path("tiny_resnet.npy"));
+    let (model, data) = (model.display(), data.display());
+    let names = "<(seq 1 6)";
+    let line = format!(
+        "exec {program} saliency {model} {model} --data {data} --float-range keep --limit 1 --labels {names} -o -"
+    );
+    let output = Command::new("bash").args(["-c", &line]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let line = format!("exec {program} cka --features <(cat {data})");
+    let output = Command::new("bash").args(["-c", &line]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("a pipe of the shell"), "{told}");
+}
+
+#[test]
+fn links_that_lead_around_the_data_are_told() {
+    let data = pictures(2);
+    for target in ["/", data.path().parent().unwrap().to_str().unwrap()] {
+        let link = data.path().join("even/link");
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let model = path("tiny_resnet_scripted.pt").display().to_string();
+        let part = format!("it is a link to {target}, which holds more than data");
+        refused(&["cka", &model, "--data", data.path().to_str().unwrap()], &part);
+        std::fs::remove_file(&link).unwrap();
+    }
 }

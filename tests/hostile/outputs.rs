@@ -42,6 +42,21 @@ fn without_room_for_one_file_none_is_replaced() {
     assert_eq!(files_in(folder.path()).len(), 2, "something is left");
 }
 
+/// On a disk of its own, where the system lets a test mount one.
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), pictures(4));
+    let line = "exec unshare -Urm bash -c 'mount -t tmpfs -o size=24k none . && cd \"$PWD\" || exit 77; \
+                echo old > r.json; echo old > h.svg; $REPSIM cka $MODEL --data $DATA --layers \"**\" -o r.json \
+                --heatmap h.svg; echo $? $(cat r.json h.svg) $(ls -A)'";
+    let run = shell(folder.path(), &format!("export DATA={}; {line}", data.path().display()));
+    if run.code == 77 || run.stderr.contains("unshare") {
+        return;
+    }
+    assert_eq!(run.stdout, "2 old old h.svg r.json\n", "{}", run.stderr);
+    assert!(run.stderr.contains("failed to write"), "{}", run.stderr);
+}
+
 #[test]
 fn closed_and_full_streams_are_told_and_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();

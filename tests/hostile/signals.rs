@@ -15,12 +15,29 @@ const SIGNALS: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
 
 /// Begins a run that writes a report, maps, a sheet and a folder of overlays.
 fn begin(folder: &Path) -> Child {
+    begin_with(folder, &path("models/fashion-seed0-scripted.pt"))
+}
+
+fn begin_with(folder: &Path, model: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_repsim"));
-    command.args(["saliency"]).arg(path("models/fashion-seed0-scripted.pt"));
-    command.arg("--data").arg(path("images")).args(["--limit", "40", "--preprocess", "raw"]);
+    command.arg("saliency").arg(model).arg("--data").arg(path("images")).args([
+        "--limit",
+        "40",
+        "--preprocess",
+        "raw",
+    ]);
     command.args(["--channels", "3", "--layer", "layer4", "-o", "r.json", "--maps", "m.npz"]);
     command.args(["--sheet", "s.svg", "--images", "overlays", "--threads", "2", "-q"]);
-    command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until a run has made a hidden folder.
+fn wait_for_hidden(folder: &Path) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while hidden(folder) == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(hidden(folder) > 0);
 }
 
 fn send(child: &Child, signal: &str) {
@@ -69,13 +86,62 @@ fn a_signal_at_any_point_leaves_all_or_nothing() {
 fn what_a_killed_run_left_the_next_one_removes() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = begin(folder.path());
-    let until = Instant::now() + Duration::from_secs(60);
-    while hidden(folder.path()) == 0 && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_hidden(folder.path());
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(hidden(folder.path()) > 0);
     assert!(begin(folder.path()).wait().unwrap().success());
     assert_eq!(hidden(folder.path()), 0);
+}
+
+/// How a run ended, and what it said.
+fn ended(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_crash_is_told_in_a_line_and_leaves_nothing() {
+    for signal in ["SEGV", "ABRT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let child = begin(folder.path());
+        wait_for_hidden(folder.path());
+        send(&child, signal);
+        let (code, said) = ended(child);
+        assert_eq!((code, said.lines().count()), (Some(2), 1), "SIG{signal}: {said}");
+        assert!(said.contains("crashed"), "{said}");
+        assert_eq!(files_in(folder.path()), [""; 0], "SIG{signal}");
+    }
+}
+
+#[test]
+fn a_file_that_changes_under_a_run_is_told() {
+    let (folder, inputs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let model = inputs.path().join("net.pt");
+    std::fs::copy(path("models/fashion-seed0-scripted.pt"), &model).unwrap();
+    let child = begin_with(folder.path(), &model);
+    wait_for_hidden(folder.path());
+    let file = std::fs::File::options().write(true).open(&model).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("net.pt: it was changed while the run read it"), "{said}");
+    assert_eq!(files_in(folder.path()), [""; 0]);
+}
+
+#[test]
+fn a_demo_that_is_ended_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repsim"));
+    command.arg("demo").current_dir(folder.path()).stdout(Stdio::null());
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let made = folder.path().join("repsim-demo/images");
+    let until = Instant::now() + Duration::from_secs(60);
+    while !made.is_dir() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(made.is_dir());
+    send(&child, "INT");
+    assert_eq!(ended(child).0, Some(130));
+    assert_eq!(files_in(folder.path()), [""; 0]);
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::frechet::Metric;
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
-use crate::report::write_atomically;
+use crate::report::{Provisional, write_atomically};
 use crate::view::View;
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/images");
@@ -53,6 +53,8 @@ pub struct Args {
 /// # Errors
 /// The folder cannot be written to, or what the commands say.
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let made = Provisional::make(&args.folder);
+    let made = made.map_err(|e| Error::io("create", &args.folder, e))?;
     let demo = Demo { folder: &args.folder, messages };
     demo.unpack()?;
     demo.say(INTRODUCTION)?;
@@ -74,6 +76,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
     demo.say(explain::MEANING)?;
     let page = demo.page()?;
     let folder = args.folder.display();
+    made.keep();
     demo.say(&format!("\nEverything is in {folder}; {page} is a page of all reports to read."))
 }
 

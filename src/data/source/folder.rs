@@ -51,6 +51,7 @@ impl Folder {
         let (mut read, mut unread) = (vec![], vec![]);
         let walk = WalkDir::new(root).follow_links(true).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(|e| e.depth() == 0 || !is_passed_over(e)) {
+            refuse_wide(root, &entry)?;
             let Some(path) = file(root, entry)? else { continue };
             match looks(&path.file_name().unwrap_or_default().to_string_lossy()) {
                 Looks::Picture => read.push(path),
@@ -65,6 +66,26 @@ impl Folder {
         let image = |path: PathBuf| Image { name: name_of(below(root, &path)), path };
         let files = read.into_iter().map(image).collect();
         Ok(Self { root: root.to_owned(), files, unread, labels, classes })
+    }
+}
+
+/// Refuses a link that leads to far more than data, also where it cannot be looked into.
+fn refuse_wide(root: &Path, entry: &walkdir::Result<DirEntry>) -> Result<()> {
+    let path = match entry {
+        Ok(entry) if entry.depth() > 0 => entry.path(),
+        Err(error) if error.loop_ancestor().is_none() => error.path().unwrap_or(root),
+        _ => return Ok(()),
+    };
+    let Ok(target) = path.canonicalize() else { return Ok(()) };
+    let is_folder = path.is_symlink() && target.is_dir();
+    let is_wide = || root.canonicalize().is_ok_and(|root| files::is_too_wide(&root, &target));
+    match is_folder && is_wide() {
+        false => Ok(()),
+        true => {
+            let problem =
+                format!("it is a link to {}, which holds more than data", target.display());
+            Err(Error::file("read", path, problem, "remove the link"))
+        }
     }
 }
 

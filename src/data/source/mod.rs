@@ -17,6 +17,7 @@ mod several;
 mod spool;
 mod stored;
 mod texts;
+mod tokenizer;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tokenizers::{Encoding, PaddingDirection, Tokenizer, TruncationParams};
+use tokenizers::Encoding;
 
+use super::tokenizer::Loaded;
 use super::{Form, InputArray, Sample, Source, SourceKind};
 use crate::data::dtype::Dtype;
 use crate::error::{Error, Result};
@@ -14,8 +15,8 @@ use crate::files::{self, MOST_TEXT};
 /// The names under which Hugging Face's networks take tokens, in the order in which they are packed.
 const NAMES: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
 
-/// Tokens that are known to stand for padding, where a tokenizer does not say which does.
-const PADDING: [&str; 5] = ["[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>"];
+/// The most bytes of a tokenizer: those of the largest vocabularies have some thirty million.
+const MOST_TOKENIZER: u64 = 1 << 27;
 
 /// The longest line, in bytes: a tokenizer takes many times as much memory.
 const LONGEST_LINE: usize = 1 << 20;
@@ -85,12 +86,13 @@ impl Texts {
             );
             return Err(Error::file("read", path, problem, "give a text a line"));
         }
-        let bytes = files::read(&how.tokenizer, MOST_TEXT)?;
+        let bytes = files::read(&how.tokenizer, MOST_TOKENIZER)?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let (tokenizer, padding, pads_in_front) = load(&bytes, how)?;
-        let ids = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        let encodings = tokenizer.encode_batch(lines.iter().map(String::as_str).collect(), true);
-        let encodings = encodings.map_err(|e| unfit(how, &e.to_string()))?;
+        let longest = lines.iter().map(String::len).max().unwrap_or_default();
+        let tokenizer = Loaded::of(&bytes, longest, how)?;
+        let ids = tokenizer.ids();
+        let encodings = tokenizer.encode(&lines, how)?;
+        let Loaded { padding, pads_in_front, .. } = tokenizer;
         if let Some(line) = encodings.iter().position(|one| one.get_ids().is_empty()) {
             let problem = format!("line {} has no token", line + 1);
             return Err(Error::file("read", path, problem, "leave empty lines out"));
@@ -112,44 +114,6 @@ impl Texts {
             true => [&missing, values].concat(),
             false => [values, &missing].concat(),
         }
-    }
-}
-
-/// The tokenizer, which cuts off what is beyond the length and pads nothing; the token for padding, and
-/// whether it stands in front.
-fn load(bytes: &[u8], how: &Tokenizing) -> Result<(Tokenizer, u32, bool)> {
-    let path = &how.tokenizer;
-    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| unfit(how, &e.to_string()))?;
-    let (padding, in_front) = padding(&tokenizer);
-    tokenizer.with_padding(None);
-    let Some(max_length) = how.max_length else { return Ok((tokenizer, padding, in_front)) };
-    let added = tokenizer.encode("", true).map_or(0, |empty| empty.len());
-    if max_length <= added {
-        let problem = format!(
-            "--max-length {max_length} leaves no token of a text beside the {added} that {} adds",
-            path.display()
-        );
-        return Err(Error::usage(problem, format!("give {} or more", added + 1)));
-    }
-    let kept = tokenizer.get_truncation().cloned().unwrap_or_default();
-    let truncation = TruncationParams { max_length, stride: 0, ..kept };
-    tokenizer.with_truncation(Some(truncation)).map_err(|e| unfit(how, &e.to_string()))?;
-    Ok((tokenizer, padding, in_front))
-}
-
-fn unfit(how: &Tokenizing, said: &str) -> Error {
-    let problem = format!("it is no tokenizer that can be used ({said})");
-    let remedy = "give the tokenizer.json of the network (tokenizer.save_pretrained writes it)";
-    Error::file("load", &how.tokenizer, problem, remedy)
-}
-
-/// The token for padding, and whether it stands in front: what the tokenizer says, else one of the
-/// common ones.
-fn padding(tokenizer: &Tokenizer) -> (u32, bool) {
-    let known = || PADDING.iter().find_map(|token| tokenizer.token_to_id(token)).unwrap_or(0);
-    match tokenizer.get_padding() {
-        Some(stated) => (stated.pad_id, matches!(stated.direction, PaddingDirection::Left)),
-        None => (known(), false),
     }
 }
 

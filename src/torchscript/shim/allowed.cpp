@@ -56,12 +56,12 @@ const Names& with_text() {
       "linalg_svdvals meshgrid nanquantile pad pad_sequence quantile scatter scatter_ scatter_reduce "
       "scatter_reduce_ searchsorted segment_reduce stft warn "
       // Texts and collections of them.
-      "Delete Float Int Complex Bool __contains__ __getitem__ _set_item add any all capitalize center clear "
-      "copy count dict endswith eq expandtabs find format ge get gt hash index isalnum isalpha isdecimal "
+      "Delete Float Int Complex Bool __contains__ __getitem__ _set_item add any all capitalize clear "
+      "copy count dict endswith eq find format ge get gt hash index isalnum isalpha isdecimal "
       "isdigit isidentifier islower isnumeric isprintable isspace istitle isupper items join keys le len "
-      "list ljust lower lstrip lt ne ord chr hex oct bin str partition percentFormat pop popitem remove "
-      "replace rfind rindex rjust rpartition rsplit rstrip setdefault slice sort sorted split splitlines "
-      "startswith strip swapcase title update upper values zfill mul append insert extend reverse "
+      "list lower lstrip lt ne ord chr hex oct bin str partition percentFormat pop popitem remove "
+      "replace rfind rindex rpartition rsplit rstrip setdefault slice sort sorted split splitlines "
+      "startswith strip swapcase title update upper values mul append insert extend reverse "
       // Of oneDNN.
       "_convolution_pointwise _convolution_pointwise_ _convolution_transpose_pointwise _linear_pointwise "
       "conv2d_prepack qconv1d_pointwise qconv2d_pointwise qconv3d_pointwise qconv_pointwise "
@@ -96,13 +96,21 @@ bool takes_text(const c10::Type& type) {
   return false;
 }
 
+// Schemas are libtorch's own, and their types small.
+bool reaches(const c10::Type& type) {
+  if (!reaching_itself(type).empty()) return true;
+  for (const auto& inner : type.containedTypes())
+    if (reaches(*inner)) return true;
+  return false;
+}
+
 bool schema_is_allowed(const std::string& name, const c10::FunctionSchema& schema) {
   for (const auto& argument : schema.arguments()) {
-    if (!reaching(*argument.real_type()).empty()) return false;
+    if (reaches(*argument.real_type())) return false;
     if (takes_text(*argument.real_type()) && !with_text().count(name)) return false;
   }
   for (const auto& result : schema.returns())
-    if (!reaching(*result.real_type()).empty()) return false;
+    if (reaches(*result.real_type())) return false;
   return true;
 }
 
@@ -121,7 +129,7 @@ bool is_allowed(const c10::Symbol& kind, const c10::FunctionSchema* schema) {
   return schema_is_allowed(name, *schema);
 }
 
-std::string reaching(const c10::Type& type) {
+std::string reaching_itself(const c10::Type& type) {
   switch (type.kind()) {
     case c10::TypeKind::RRefType:
     case c10::TypeKind::PyObjectType:
@@ -133,13 +141,8 @@ std::string reaching(const c10::Type& type) {
       if (full.rfind(kClasses, 0) != 0) return "";
       return packed_classes().count(full.substr(kClasses.size())) ? "" : full;
     }
-    default: break;
+    default: return "";
   }
-  for (const auto& inner : type.containedTypes()) {
-    const auto found = reaching(*inner);
-    if (!found.empty()) return found;
-  }
-  return "";
 }
 
 }  // namespace repsim

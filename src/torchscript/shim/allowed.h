@@ -16,7 +16,7 @@ bool is_allowed(const c10::Symbol& kind, const c10::FunctionSchema* schema);
 // Whether an operator is one of libtorch's own namespaces at all.
 bool is_of_libtorch(const std::string& space);
 
-// The part of a type that reaches beyond the model, by name; empty where there is none.
-std::string reaching(const c10::Type& type);
+// The name of a type that reaches beyond the model, without regard to what it contains; empty where it does not.
+std::string reaching_itself(const c10::Type& type);
 
 }  // namespace repsim

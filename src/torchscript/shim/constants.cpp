@@ -23,6 +23,11 @@ bool is_known(const IValue& argument) {
   return argument.isNone() || argument.isScalar() || argument.isString() || argument.isObject();
 }
 
+// What no operator makes a long text of.
+bool is_short_text(const IValue& argument) {
+  return argument.isString() && argument.toStringRef().size() <= 1000;
+}
+
 }  // namespace
 
 std::optional<IValue> Constants::of(const Value* value) {
@@ -59,10 +64,11 @@ std::optional<IValue> Constants::computed(const Node* node) {
   const bool plain = node->blocks().empty() && node->outputs().size() == 1 && node->maybeOperator();
   if (!plain || !is_scalar(*node->output()->type())) return std::nullopt;
   if (node->hasSideEffects() || node->isNondeterministic()) return std::nullopt;
+  const bool makes_text = node->output()->type()->kind() == TypeKind::StringType;
   Stack stack;
   for (const Value* input : node->inputs()) {
     const auto known = of(input);
-    if (!known) return std::nullopt;
+    if (!known || (makes_text && !is_short_text(*known))) return std::nullopt;
     stack.push_back(*known);
   }
   try {

@@ -48,7 +48,7 @@ class Collector {
   void type(const c10::TypePtr& type) {
     if (!type || !types_.insert(type.get()).second) return;
     kept_.push_back(type);
-    const auto name = reaching(*type);
+    const auto name = reaching_itself(*type);
     if (!name.empty()) found.insert(name);
     if (auto class_type = type->cast<c10::ClassType>()) classes_.push_back(class_type);
     if (auto called = type->cast<c10::FunctionType>())

@@ -121,3 +121,45 @@ fn commands_leave_nothing_of_changed_files() {
     }
     assert!(codes[2] > 5, "{codes:?}");
 }
+
+/// Pictures in one folder, and statistics of one comparison: many files in a run.
+#[test]
+fn one_run_goes_through_many_changed_files() {
+    let (inputs, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    whole_beside(inputs.path());
+    let (mut pictures, mut sets) = (0, vec![]);
+    for (kind, format) in all().iter().enumerate() {
+        for number in 0..40 {
+            let changes = &mut Changes::new(seed() << 8 | (kind * 40 + number) as u64);
+            let name = match format.name.strip_prefix("p/") {
+                Some(name) => format!("p/{kind}-{number}-{name}"),
+                None if format.name == "e.npz" => format!("{kind}-{number}.npz"),
+                None => continue,
+            };
+            let path = inputs.path().join(&name);
+            fs::write(&path, format.copy(changes, number)).unwrap();
+            match name.starts_with("p/") {
+                true => pictures += 1,
+                false => sets.push(path.display().to_string()),
+            }
+        }
+    }
+    assert!(pictures >= 200 && sets.len() >= 40, "{pictures} {}", sets.len());
+    let model = path("tiny_resnet_scripted.pt").display().to_string();
+    let folder = inputs.path().join("p").display().to_string();
+    let of_pictures =
+        ["cka", &model, "--data", &folder, "--resize", "16x16", "--skip-unreadable", "-o", "-"];
+    let of_sets: Vec<&str> =
+        ["fid", "-o", "-"].into_iter().chain(sets.iter().map(String::as_str)).collect();
+    for words in [&of_pictures[..], &of_sets] {
+        let run = bounded(6144, temporary.path(), words);
+        let errors = run.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert!(matches!(run.code, 0 | 2), "{} ended with {}: {}", words[0], run.code, run.stderr);
+        assert!(errors <= sets.len() && (run.code == 0 || errors > 0), "{}", run.stderr);
+        assert!(
+            !run.stderr.contains("panicked") && !run.stderr.contains("crashed"),
+            "{}",
+            run.stderr
+        );
+    }
+}

@@ -33,9 +33,9 @@ pub fn decode(bytes: &[u8], pixels: &mut Vec<u8>) -> Result<(Size, usize), Strin
     let channels = if palette.is_some() { 3 } else { 1 };
     room(size, channels, pixels)?;
     let colours = Colours { palette, channels };
-    for pixel in pixels.chunks_exact_mut(channels) {
-        colours.write(frame.transparent.unwrap_or(0), pixel)?;
-    }
+    let mut ground = [0; 3];
+    colours.write(frame.transparent.unwrap_or(0), &mut ground[..channels])?;
+    pixels.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(&ground[..channels]));
     for (y, line) in frame.buffer.chunks_exact(area.right - area.left).enumerate() {
         let row = ((area.top + y) * size.1 + area.left) * channels;
         let row = pixels[row..].chunks_exact_mut(channels);
