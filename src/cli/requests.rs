@@ -90,17 +90,16 @@ impl ModelArgs {
     /// # Errors
     /// The options for weights do not go with that number of models, or with each other.
     pub fn request(&self, models: usize) -> Result<Running> {
-        Ok(Running { weights: self.weights.of(models)?, ..self.without_weights() })
-    }
-
-    /// The same, with weights that are given otherwise.
-    pub fn without_weights(&self) -> Running {
+        let mut weights = self.weights.of(models)?;
+        if weights.iter().all(Option::is_none) {
+            weights.clear();
+        }
         let keys = [&self.output_key_a, &self.output_key_b];
         let output_keys = match keys {
             [None, None] => self.output_key.iter().cloned().map(Some).collect(),
             each => each.into_iter().cloned().collect(),
         };
-        Running {
+        Ok(Running {
             device: self.device,
             threads: self.threads,
             optimize: !self.no_optimize,
@@ -108,12 +107,12 @@ impl ModelArgs {
             keep_state: self.keep_state,
             trust: self.trust_model || self.only_confined,
             held_by: sandbox::walls(),
-            weights: vec![],
+            weights,
             inputs: self.input.clone(),
             dtype: self.dtype.map(FloatArg::request),
             output_keys,
             channel_axes: self.channel_axis.clone(),
-        }
+        })
     }
 }
 

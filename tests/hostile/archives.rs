@@ -347,7 +347,13 @@ fn long_chains_of_operators_run() {
 fn operators_that_fill_up_texts_are_refused() {
     let folder = Folder::new();
     for call in ["ljust", "rjust", "center", "zfill"] {
-        let code = [HEAD, &forward(&format!("y = torch.{call}(str(torch.len(x)), 10)"))].concat();
+        let code = [
+            HEAD,
+            &forward(&format!(
+                "y = torch.len(torch.{call}(str(torch.len(x)), 10))\n    x = torch.add(x, y)"
+            )),
+        ]
+        .concat();
         let text = refused(&folder, &records(&code, STATE), call);
         assert!(text.contains(call) && text.contains("--trust-model"), "{text}");
     }

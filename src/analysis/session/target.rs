@@ -207,7 +207,7 @@ impl Classes<'_> {
     fn number(&self, text: &str) -> Result<usize> {
         let text = text.trim();
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return text.parse().map_err(|_| {
+            return text.parse().map(|number: u32| number as usize).map_err(|_| {
                 let remedy = format!("the model gives {} logits, counted from 0", self.count);
                 Error::usage(format!("there is no class {text}"), remedy)
             });

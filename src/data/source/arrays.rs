@@ -123,6 +123,7 @@ pub(in crate::data) fn arrays(path: &Path) -> Result<Box<dyn Arrays>> {
         "npz" => Ok(Box::new(Npz::open(path)?)),
         "safetensors" => Ok(Box::new(Tensors::open(path)?)),
         _ => {
+            crate::files::check(path).map_err(|e| Error::io("open", path, e))?;
             let remedy = "give a .npy, .npz or .safetensors file";
             Err(Error::file("open", path, "it is no file of arrays", remedy))
         }

@@ -48,10 +48,10 @@ impl Folder {
     ///
     /// A folder that cannot be read; a link that leads nowhere and is not named as a file.
     pub fn open(root: &Path) -> Result<Self> {
+        refuse_wide(root)?;
         let (mut read, mut unread) = (vec![], vec![]);
         let walk = WalkDir::new(root).follow_links(true).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(|e| e.depth() == 0 || !is_passed_over(e)) {
-            refuse_wide(root, &entry)?;
             let Some(path) = file(root, entry)? else { continue };
             match looks(&path.file_name().unwrap_or_default().to_string_lossy()) {
                 Looks::Picture => read.push(path),
@@ -69,24 +69,21 @@ impl Folder {
     }
 }
 
-/// Refuses a link that leads to far more than data, also where it cannot be looked into.
-fn refuse_wide(root: &Path, entry: &walkdir::Result<DirEntry>) -> Result<()> {
-    let path = match entry {
-        Ok(entry) if entry.depth() > 0 => entry.path(),
-        Err(error) if error.loop_ancestor().is_none() => error.path().unwrap_or(root),
-        _ => return Ok(()),
-    };
-    let Ok(target) = path.canonicalize() else { return Ok(()) };
-    let is_folder = path.is_symlink() && target.is_dir();
-    let is_wide = || root.canonicalize().is_ok_and(|root| files::is_too_wide(&root, &target));
-    match is_folder && is_wide() {
-        false => Ok(()),
-        true => {
+/// Refuses links that lead to far more than data. They are not followed to be seen: what they lead to may not
+/// be read.
+fn refuse_wide(root: &Path) -> Result<()> {
+    let Ok(folder) = root.canonicalize() else { return Ok(()) };
+    for entry in WalkDir::new(root).into_iter().flatten().filter(DirEntry::path_is_symlink) {
+        let target = entry.path().canonicalize().ok();
+        let target = target.filter(|_| entry.depth() > 0);
+        let wide = target.filter(|target| target.is_dir() && files::is_too_wide(&folder, target));
+        if let Some(target) = wide {
             let problem =
                 format!("it is a link to {}, which holds more than data", target.display());
-            Err(Error::file("read", path, problem, "remove the link"))
+            return Err(Error::file("read", entry.path(), problem, "remove the link"));
         }
     }
+    Ok(())
 }
 
 /// The file that the walk came to; `None` for a folder, and for a link back to one above it.

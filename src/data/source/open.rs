@@ -49,7 +49,10 @@ fn open_file(path: &Path, how: Opening) -> Result<Arc<dyn Source>> {
         Some(other) => {
             Err(Error::file("open", path, format!("unknown kind of file .{other}"), ACCEPTED))
         }
-        None => Err(Error::file("open", path, "unknown kind of file", ACCEPTED)),
+        None => {
+            crate::files::check(path).map_err(|e| Error::io("open", path, e))?;
+            Err(Error::file("open", path, "unknown kind of file", ACCEPTED))
+        }
     }
 }
 
