@@ -15,7 +15,12 @@ pub(super) struct Condition {
     data: bool,
     /// Whether it counts only where both reports have it.
     shared: bool,
+    /// Where it tells data apart, the settings that chose them and what is known of their files.
+    details: Vec<Detail>,
 }
+
+/// A setting of the data, or a fact about their files, by its name.
+type Detail = (String, String);
 
 /// A condition that differs between two reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +33,14 @@ pub struct Difference {
     pub baseline: Option<String>,
     /// Whether it tells the data apart.
     pub data: bool,
+    /// Where it does, the settings of the data that differ: which, in the report, in the baseline.
+    pub settings: Vec<(String, String, String)>,
 }
 
 impl Condition {
     pub fn new(what: impl ToString, value: impl ToString) -> Self {
-        Self { what: what.to_string(), value: value.to_string(), data: false, shared: false }
+        let (what, value) = (what.to_string(), value.to_string());
+        Self { what, value, data: false, shared: false, details: vec![] }
     }
 
     pub fn of_data(what: impl ToString, value: impl ToString) -> Self {
@@ -53,15 +61,35 @@ impl Condition {
 impl Difference {
     /// What differs, and what to do about it.
     pub fn message(&self) -> String {
-        let shown = |value: &Option<String>| value.clone().unwrap_or("nothing".to_owned());
-        let (report, baseline) = (shown(&self.report), shown(&self.baseline));
         let remedy = match self.data {
-            true => " (--allow-different-data compares nevertheless)",
+            true => " (--allow-different-data compares them all the same)",
             false => "",
         };
-        format!("the {} is {report}, in the baseline {baseline}{remedy}", self.what)
+        format!("{}{remedy}", self.against("in the baseline"))
+    }
+
+    /// What differs, with words for the other report: of data first the settings, then the hash.
+    pub fn against(&self, other: &str) -> String {
+        let shown = |value: &Option<String>| value.clone().unwrap_or(NONE.to_owned());
+        let own = (self.what.clone(), shown(&self.report), shown(&self.baseline));
+        let all = self.settings.iter().chain([&own]);
+        let parts = all.map(|(what, value, base)| {
+            let the = if what.starts_with("--") { "" } else { "the " };
+            format!("{the}{what} is {value}, {other} {base}")
+        });
+        let text = parts.collect::<Vec<_>>().join("; ");
+        match self.data && self.settings.is_empty() && self.what.starts_with(FINGERPRINT) {
+            true => format!("the settings of the data are the same, the samples are not: {text}"),
+            false => text,
+        }
     }
 }
+
+/// What stands for a value that there is none of.
+const NONE: &str = "none";
+
+/// How the names of conditions begin that compare hashes of samples.
+const FINGERPRINT: &str = "fingerprint";
 
 /// What tells the samples of a set apart, in whichever form they were given.
 pub(super) fn same_samples(set: &SetInput) -> &str {
@@ -83,24 +111,41 @@ pub fn differences(report: &Document, baseline: &Document, other_data: bool) -> 
             report: Some(report.kind().to_owned()),
             baseline: Some(baseline.kind().to_owned()),
             data: false,
+            settings: vec![],
         }];
     }
     let (ours, theirs) = (report.conditions(), baseline.conditions());
     let only_ours = ours.iter().filter(|c| find(theirs, &c.what).is_none());
     let all = theirs.iter().chain(only_ours).filter(|c| !(c.data && other_data));
     let differs = |condition: &Condition| {
-        let value = |side| find(side, &condition.what).map(|c: &Condition| c.value.clone());
-        let (report, baseline) = (value(ours), value(theirs));
-        let what = condition.what.clone();
+        let (our, their) = (find(ours, &condition.what), find(theirs, &condition.what));
+        let value = |side: Option<&Condition>| side.map(|c| c.value.clone());
+        let (report, baseline) = (value(our), value(their));
         let counts = !condition.shared || (report.is_some() && baseline.is_some());
-        (counts && report != baseline).then_some(Difference {
-            what,
+        (counts && report != baseline).then(|| Difference {
+            what: condition.what.clone(),
             report,
             baseline,
             data: condition.data,
+            settings: our.zip(their).map_or(vec![], |(our, their)| differing(our, their)),
         })
     };
-    all.filter_map(differs).collect()
+    let all: Vec<Difference> = all.filter_map(differs).collect();
+    // The count of samples is among the settings of data whose fingerprint differs.
+    let told = all.iter().any(|d| d.settings.iter().any(|(what, ..)| what == COUNT));
+    all.into_iter().filter(|d| !(told && d.what == COUNT)).collect()
+}
+
+/// The settings of the data that differ.
+fn differing(our: &Condition, their: &Condition) -> Vec<(String, String, String)> {
+    let value = |side: &Condition, name: &str| {
+        let found = side.details.iter().find(|(one, _)| one == name);
+        found.map_or(NONE.to_owned(), |(_, value)| value.clone())
+    };
+    let only_theirs = their.details.iter().filter(|d| our.details.iter().all(|o| o.0 != d.0));
+    let names = our.details.iter().chain(only_theirs).map(|(name, _)| name);
+    let all = names.map(|name| (name.clone(), value(our, name), value(their, name)));
+    all.filter(|(_, ours, theirs)| ours != theirs).collect()
 }
 
 fn find<'a>(side: &'a [Condition], what: &str) -> Option<&'a Condition> {
@@ -127,7 +172,63 @@ pub(super) fn conditions(json: &Value, content: &Content) -> Vec<Condition> {
     conditions
         .extend(of_settings.map(|(name, value)| Condition::new(format!("setting {name}"), value)));
     conditions.extend(content.conditions.iter().cloned());
+    for condition in conditions.iter_mut().filter(|condition| condition.data) {
+        condition.details = details(json, &condition.what);
+    }
     conditions
+}
+
+/// The number of samples, of reports on one set of data.
+const COUNT: &str = "number of samples";
+
+/// Settings that choose samples, as the options that set them.
+const OPTIONS: [(&str, &str); 4] = [
+    ("limit", "--limit"),
+    ("seed", "--seed"),
+    ("layout", "--layout"),
+    ("reference_layout", "--reference-layout"),
+];
+
+/// What is known of a set of samples by its place among the inputs.
+const FACTS: [(&str, &str); 6] = [
+    ("/path", "path"),
+    ("/kind", "kind"),
+    ("/count", COUNT),
+    ("/n", COUNT),
+    ("/tokens/tokenizer", "tokenizer"),
+    ("/tokens/length", "number of tokens of a sample"),
+];
+
+/// What chose the data of a condition: the settings, and of fingerprints also facts about the files.
+fn details(json: &Value, what: &str) -> Vec<Detail> {
+    let text = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let options = OPTIONS.iter().map(|(key, option)| {
+        let value = text(&json["settings"][*key]).unwrap_or(NONE.to_owned());
+        ((*option).to_owned(), value)
+    });
+    let set = samples(json, what);
+    let facts = FACTS
+        .iter()
+        .filter_map(|(place, name)| Some(((*name).to_owned(), text(set?.pointer(place)?)?)));
+    let skipped = set.and_then(|set| set["skipped"].as_array()).map_or(0, Vec::len);
+    let skipped =
+        (skipped > 0).then(|| ("number of samples left out".to_owned(), skipped.to_string()));
+    options.chain(facts).chain(skipped).collect()
+}
+
+/// The input whose fingerprint a condition is.
+fn samples<'a>(json: &'a Value, what: &str) -> Option<&'a Value> {
+    let inputs = &json["inputs"];
+    let set = |i: usize| inputs["sets"].get(i)?.as_object()?.values().next();
+    match what {
+        "fingerprint of the reference" => set(0),
+        "fingerprint of the data" => inputs.get("data").or_else(|| set(1)),
+        _ => None,
+    }
 }
 
 /// How much of each model is not of the checkpoint whose weights it was given, where that is not nothing.
@@ -135,7 +236,8 @@ fn of_weights(models: &Value) -> Vec<Condition> {
     let models = models.as_array().into_iter().flatten().enumerate();
     let kept = |(i, model): (usize, &Value)| {
         let missing = model["weights"]["missing"].as_u64().filter(|&missing| missing > 0)?;
-        let what = format!("number of tensors that model {} has not from its checkpoint", i + 1);
+        let what =
+            format!("number of tensors of model {} that its checkpoint does not have", i + 1);
         Some(Condition::new(what, missing))
     };
     models.filter_map(kept).collect()

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::comparable::differences;
 use super::document::Document;
+use super::judge::outcome;
 use super::measures::Facts;
 use super::values::Entry;
+use super::verdict::Outcome;
 use crate::report::{Number, SchemaId};
 
 /// How a value changed.
@@ -27,6 +29,10 @@ pub struct Change {
     pub tolerances: Number,
     /// Whether the new value is better; `null` where neither direction is, or a value is missing.
     pub better: Option<bool>,
+    /// What `repsim check` says of it without a policy; `null` where only one of the reports has the value
+    /// and that is not checked.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
 }
 
 /// What changed between two reports.
@@ -69,6 +75,7 @@ impl Change {
             change: change.into(),
             tolerances: size.into(),
             better: worse.filter(|w| *w != 0.0).map(|w| w < 0.0),
+            outcome: None,
         }
     }
 
@@ -93,7 +100,10 @@ pub fn diff(old: (&Document, &Path), new: (&Document, &Path)) -> Option<DiffRepo
         let value = |side: Option<&Entry>| side.and_then(|entry| entry.value);
         match (value(old), value(new)) {
             (old, new) if old == new => unchanged += 1,
-            values => changes.push(change(entry, values)),
+            values => changes.push(Change {
+                outcome: old.and_then(|old| outcome_of((before, after), old, values)),
+                ..change(entry, values)
+            }),
         }
     }
     changes.sort_by(|a: &Change, b| {
@@ -101,19 +111,36 @@ pub fn diff(old: (&Document, &Path), new: (&Document, &Path)) -> Option<DiffRepo
         bt.total_cmp(&at).then_with(|| bc.total_cmp(&ac))
     });
     let conditions = differences(after, before, false);
-    let told = |d: &super::Difference| {
-        let shown = |value: &Option<String>| value.clone().unwrap_or("nothing".to_owned());
-        format!("{}: {}, now {}", d.what, shown(&d.baseline), shown(&d.report))
-    };
     Some(DiffReport {
         schema: SchemaId::current("diff"),
         old: old.display().to_string(),
         new: new.display().to_string(),
         kind: before.kind().to_owned(),
-        conditions: conditions.iter().map(told).collect(),
+        conditions: conditions.iter().map(|d| d.against("before")).collect(),
         changes,
         unchanged,
     })
+}
+
+/// What a check without a policy says of a value of the old report.
+fn outcome_of(
+    (before, after): (&Document, &Document),
+    entry: &Entry,
+    values: (Option<f64>, Option<f64>),
+) -> Option<Outcome> {
+    if before.candidates().any(|name| entry.place.first() == Some(name))
+        && after.candidates().all(|name| entry.place.first() != Some(name))
+    {
+        return None;
+    }
+    let found = match (entry.facts(), values) {
+        (Some(facts), (Some(old), Some(new))) => outcome(&facts, (old, new), facts.tolerance(old)),
+        _ => Outcome::Unchecked,
+    };
+    match before.holds(entry, after) {
+        false if found > Outcome::Passed => Some(Outcome::Moved),
+        _ => Some(found),
+    }
 }
 
 fn change(entry: &Entry, values: (Option<f64>, Option<f64>)) -> Change {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::aliases;
 use super::comparable::{Condition, conditions};
+use super::measures::Places;
 use super::values::{self, Content, Entry, Main};
 use crate::error::{Error, Result};
 use crate::report::AnyReport;
@@ -30,7 +31,7 @@ impl Document {
     /// Reads a report from its text; `path` is for the message.
     ///
     /// # Errors
-    /// The text is cut short, no report of repsim, or of another version.
+    /// The text is cut short, not a report of repsim, or of another version.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let wrong = |problem: String| {
             let remedy = "give a report that this version of repsim wrote with -o FILE";
@@ -76,6 +77,39 @@ impl Document {
         self.entries()
             .iter()
             .filter(move |e| other.like(e).is_none() && !met.contains(&e.to_string()))
+    }
+
+    /// The candidates that its values are of, in their order, one a value; none but in reports of `fid`.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = &String> {
+        let entries = self.entries().iter().filter(|_| self.content.candidates);
+        entries.filter_map(|entry| entry.place.first())
+    }
+
+    /// Whether a value of this baseline has to be met where no policy says which.
+    ///
+    /// Of pairs of layers those of one name have to. All have to where a measure has no such pair, and
+    /// where both reports are of one model with itself: its layers of one name are the same.
+    pub fn holds(&self, entry: &Entry, report: &Self) -> bool {
+        let between = entry.facts().is_some_and(|facts| facts.places == Places::Layers);
+        let has_diagonal = || {
+            let same = self.entries().iter().filter(|other| other.measure == entry.measure);
+            same.into_iter().any(Entry::is_diagonal)
+        };
+        let alone = self.is_of_one_model() && report.is_of_one_model();
+        !between || entry.is_diagonal() || alone || !has_diagonal()
+    }
+
+    /// Whether it compares a model, or a file of features, with itself.
+    fn is_of_one_model(&self) -> bool {
+        let inputs = &self.json["inputs"];
+        let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let sides = [array(&inputs["models"]), array(&inputs["features"])].concat();
+        let steps = array(&inputs["data"]["preprocess"]);
+        let same = |side: &Value| {
+            let key = |v: &Value| (v["sha256"].clone(), v["weights"]["sha256"].clone());
+            key(side) == key(&sides[0]) && side["weights"]["key"] == sides[0]["weights"]["key"]
+        };
+        sides.iter().all(same) && steps.iter().all(|one| *one == steps[0])
     }
 
     /// Its values under other names of their layers.

@@ -26,7 +26,7 @@ struct Spread<'a> {
 pub struct Draft {
     /// The policy as TOML.
     pub text: String,
-    /// The values that have no tolerance, for the first run has `null` there.
+    /// The values that have no tolerance, as the first run has `null` there.
     pub left_out: Vec<String>,
 }
 
@@ -46,8 +46,7 @@ pub fn draft(runs: &[(PathBuf, Document)]) -> Result<Draft> {
     }
     for (path, run) in rest {
         if let Some(difference) = differences(run, first, false).first() {
-            let problem = difference.message().replace("in the baseline", "in the first run");
-            let problem = problem.replace(" (--allow-different-data compares nevertheless)", "");
+            let problem = difference.against("in the first run");
             return Err(Error::file("compare", path, problem, "give repeated runs of one command"));
         }
     }
@@ -136,7 +135,7 @@ fn without_value(left_out: &[String]) -> String {
         return String::new();
     }
     let names: String = left_out.iter().map(|name| format!("#   {}\n", visible(name))).collect();
-    format!("# Left out, for the first run has null there:\n{names}")
+    format!("# Left out, as the first run has null there:\n{names}")
 }
 
 /// The tolerances of one measure.

@@ -8,7 +8,7 @@ use crate::error::visible;
 const MOST: usize = 10;
 
 /// A workflow command a line: `::error title=…::…`; ten at most, of which the last says how many
-/// more there are.
+/// more there are; and a `::notice` for each of the notes.
 pub fn annotations(verdict: &Verdict) -> String {
     let failures = told(verdict);
     let shown = if failures.len() > MOST { MOST - 1 } else { failures.len() };
@@ -16,15 +16,16 @@ pub fn annotations(verdict: &Verdict) -> String {
         |title: &str, text: &str| format!("::error title={}::{}\n", property(title), escaped(text));
     let mut text = String::new();
     for failure in &failures[..shown] {
-        let what = match failure.largest().map(|finding| finding.outcome) {
-            Some(Outcome::Unchecked) => "not checked",
-            _ => "drift",
-        };
-        text.push_str(&line(&format!("repsim: {what}: {}", failure.of), &failure.message));
+        let outcome = failure.largest().map_or(Outcome::Drifted, |finding| finding.outcome);
+        let title = format!("repsim: {}: {}", outcome.word(), failure.of);
+        text.push_str(&line(&title, &failure.message));
     }
     if failures.len() > shown {
-        let more = format!("{} failures more: {}", failures.len() - shown, verdict.summary());
+        let more = format!("{} more failures: {}", failures.len() - shown, verdict.summary());
         text.push_str(&line("repsim", &more));
+    }
+    for note in verdict.notes() {
+        text.push_str(&format!("::notice title=repsim::{}\n", escaped(&note)));
     }
     text
 }
@@ -62,7 +63,7 @@ mod tests {
     #[test]
     fn what_commands_end_with_is_escaped() {
         let text = annotations(&verdict(1));
-        let title = "::error title=repsim%3A drift%3A cka[\"relu%3A0\"%2C\"b0\"]::";
+        let title = "::error title=repsim%3A drifted%3A cka[\"relu%3A0\"%2C\"b0\"]::";
         assert_eq!(text, format!("{title}50 %25%0D%0Aoff: by, much\n"));
     }
 
@@ -72,7 +73,7 @@ mod tests {
         let text = annotations(&verdict(25));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 10);
-        assert!(lines[9].contains("16 failures more") && lines[9].contains("25 drifted"));
+        assert!(lines[9].contains("16 more failures") && lines[9].contains("25 drifted"));
         assert_eq!(annotations(&verdict(0)), "");
     }
 }

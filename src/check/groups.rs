@@ -1,4 +1,4 @@
-//! Values that drifted, for people: those of pairs of layers of other names are told once a layer.
+//! Values that drifted, for people: pairs of layers of different names are reported once a layer.
 
 use super::measures::Places;
 use super::selector::Selector;
@@ -18,7 +18,7 @@ pub struct Told<'a> {
     pub findings: Vec<&'a Finding>,
 }
 
-/// Two layers of other names whose value drifted.
+/// Two layers of different names whose value drifted.
 struct Pair<'a> {
     finding: &'a Finding,
     measure: &'static str,
@@ -38,7 +38,7 @@ impl Told<'_> {
 }
 
 /// The failures of a verdict in the order of [`Verdict::failures`], those of three pairs or more of layers
-/// of other names that share a layer as one: noise in one layer changes all of its pairs.
+/// of different names that share a layer as one: noise in one layer changes all of its pairs.
 pub fn told(verdict: &Verdict) -> Vec<Told<'_>> {
     let failures = verdict.failures();
     let mut pairs: Vec<Pair<'_>> =
@@ -73,7 +73,7 @@ pub fn in_words(verdict: &Verdict) -> Option<String> {
     let lines = if groups.len() == 1 { "line" } else { "lines" };
     (count > 0).then(|| {
         format!(
-            "{count} of them are pairs of layers of other names, told in {} {lines}",
+            "{count} of them are pairs of layers of different names, in {} {lines}",
             groups.len()
         )
     })
@@ -105,7 +105,7 @@ fn together<'a>(measure: &'static str, side: usize, layer: &str, group: Vec<Pair
     let (own, other) = if side == 0 { ("A", "B") } else { ("B", "A") };
     let count = findings.len();
     let message = format!(
-        "{measure} of {layer} of {own} with {count} layers of {other} of other names changed, the most by {}: \
+        "{measure} of {layer} of {own} with {count} layers of {other} of different names moved, the most by {}: \
          {}",
         findings[0].difference.get().map_or_else(String::new, shown),
         findings[0].message
@@ -140,7 +140,7 @@ mod tests {
             expected: "0.4 ± 0.001".to_owned(),
             difference: difference.into(),
             tolerances: (difference / 0.001).into(),
-            message: format!("{of} differs"),
+            message: format!("{of} moved"),
         }
     }
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(lines.iter().map(|line| line.findings.len()).sum::<usize>(), 10);
         assert!(lines[3].message.contains("the most by 0.04"), "{}", lines[3].message);
         let words = in_words(&verdict).unwrap_or_default();
-        assert_eq!(words, "8 of them are pairs of layers of other names, told in 2 lines");
+        assert_eq!(words, "8 of them are pairs of layers of different names, in 2 lines");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A report held against a baseline and a policy.
 
+mod candidates;
 mod rules;
 
+use self::candidates::Candidates;
 use self::rules::of_rule;
 use super::comparable::differences;
 use super::diff::Change;
@@ -10,7 +12,7 @@ use super::measures::{Direction, Facts};
 use super::policy::Policy;
 use super::rule::Rule;
 use super::values::Entry;
-use super::verdict::{Finding, Outcome, Verdict, shown};
+use super::verdict::{Beside, Finding, Outcome, Verdict, in_words, shown};
 
 /// What rounding leaves of the difference of two decimal numbers, relative to them: 0.95 − 0.93 is
 /// not above 0.02.
@@ -18,9 +20,12 @@ const ROUNDING: f64 = 1e-12;
 
 /// Holds a report against a baseline and a policy.
 ///
-/// Without rules every value of the baseline has to be met, within the policy's tolerances or those
-/// of its measure. With rules they count, and besides them the values that a tolerance of the policy
-/// names. Reports that are not comparable are told of, and then nothing else is held.
+/// Without rules and tolerances every value of the baseline has to be met within the tolerance of its
+/// measure, of pairs of layers those of one name; how many of the others moved is counted
+/// ([`Document::holds`]). With tolerances alone every value has to be met. With rules they count, and
+/// besides them the values that a tolerance of the policy names. Candidates of `fid` that are new are
+/// held to the best and the worst of the baseline, as [`Policy::new_candidates`] says. Of reports that
+/// are not comparable the differences are reported, and nothing else is held.
 pub fn judge(report: &Document, baseline: Option<&Document>, policy: &Policy) -> Verdict {
     let other = baseline.map(|b| differences(report, b, policy.allow_different_data));
     let other = other.unwrap_or_default();
@@ -32,15 +37,22 @@ pub fn judge(report: &Document, baseline: Option<&Document>, policy: &Policy) ->
     for rule in &policy.rules {
         findings.extend(of_rule(rule, report, baseline));
     }
-    if let Some(baseline) = baseline.filter(|_| policy.compares()) {
-        findings.extend(of_baseline(report, baseline, policy));
+    let mut beside = Beside::default();
+    if let Some(baseline) = baseline {
+        beside = Against { report, baseline, policy }.add_to(&mut findings);
     }
-    if findings.is_empty() {
+    if findings.iter().all(|finding| finding.outcome == Outcome::Moved) {
         let problem = "the baseline has no value that could be checked";
         findings.push(unchecked("baseline", None, problem));
     }
-    let beyond = baseline.map_or(0, |baseline| report.beyond(baseline).count());
-    Verdict::new(findings).beyond(beyond)
+    Verdict::new(findings).with(beside)
+}
+
+/// A report against its baseline.
+struct Against<'a> {
+    report: &'a Document,
+    baseline: &'a Document,
+    policy: &'a Policy,
 }
 
 /// Something that could not be checked.
@@ -58,48 +70,88 @@ fn unchecked(of: &str, rule: Option<&Rule>, problem: &str) -> Finding {
     }
 }
 
-fn of_baseline(report: &Document, baseline: &Document, policy: &Policy) -> Vec<Finding> {
-    let mut findings = vec![];
-    for tolerance in &policy.tolerances {
-        if !baseline.entries().iter().any(|entry| tolerance.of.matches(entry)) {
-            let problem =
-                format!("the tolerance of {} matches no value of the baseline", tolerance.of);
-            findings.push(unchecked(&tolerance.of.to_string(), None, &problem));
+impl Against<'_> {
+    /// Holds the values of the baseline, and the candidates that it does not have.
+    fn add_to(&self, findings: &mut Vec<Finding>) -> Beside {
+        let candidates = Candidates::of(self);
+        let beyond = self.report.beyond(self.baseline).filter(|entry| !candidates.holds(entry));
+        let mut beside = Beside { beyond: beyond.count(), ..Beside::default() };
+        if self.policy.compares() {
+            findings.extend(self.pointless_tolerances());
+            let wanted = self.baseline.entries().iter().filter(|entry| !candidates.gone(entry));
+            for wanted in wanted {
+                match self.policy.is_default() && !self.baseline.holds(wanted, self.report) {
+                    true => {
+                        beside.others += 1;
+                        findings.extend(self.other(wanted));
+                    }
+                    false => findings.extend(self.meet(wanted)),
+                }
+            }
+        }
+        findings.extend(candidates.findings(self));
+        let (new, gone) = candidates.names();
+        Beside { new, gone, ..beside }
+    }
+
+    /// Tolerances of a policy that match nothing.
+    fn pointless_tolerances(&self) -> Vec<Finding> {
+        let entries = self.baseline.entries();
+        let pointless = self.policy.tolerances.iter();
+        let pointless = pointless.filter(|t| !entries.iter().any(|entry| t.of.matches(entry)));
+        let told = |of: String| {
+            unchecked(&of, None, &format!("the tolerance of {of} matches no value of the baseline"))
+        };
+        pointless.map(|tolerance| told(tolerance.of.to_string())).collect()
+    }
+
+    /// A value of the baseline that need not be met, where it moved by more than the tolerance.
+    fn other(&self, wanted: &Entry) -> Option<Finding> {
+        let found = self.report.like(wanted).and_then(|entry| entry.value);
+        if wanted.value.is_none() && found.is_none() {
+            return None;
+        }
+        let finding = self.meet(wanted).filter(|finding| finding.outcome > Outcome::Passed)?;
+        Some(Finding { outcome: Outcome::Moved, ..finding })
+    }
+
+    /// The tolerance of a value about `base`; `None` where nothing holds it.
+    fn tolerance(&self, of: &Entry, facts: &Facts, base: f64) -> Option<f64> {
+        match self.policy.tolerances.iter().find(|t| t.of.matches(of)) {
+            Some(given) => Some(given.atol + given.rtol * base.abs()),
+            None => self.policy.rules.is_empty().then(|| facts.tolerance(base)),
         }
     }
-    let met = baseline.entries().iter().filter_map(|wanted| meet(wanted, report, policy));
-    findings.extend(met);
-    findings
-}
 
-/// A value of the baseline that has to be met; `None` where it need not be.
-fn meet(wanted: &Entry, report: &Document, policy: &Policy) -> Option<Finding> {
-    let given = policy.tolerances.iter().find(|t| t.of.matches(wanted));
-    if given.is_none() && !policy.rules.is_empty() {
-        return None;
+    /// A value of the baseline that has to be met; `None` where it need not be.
+    fn meet(&self, wanted: &Entry) -> Option<Finding> {
+        let given = self.policy.tolerances.iter().any(|t| t.of.matches(wanted));
+        if !given && !self.policy.rules.is_empty() {
+            return None;
+        }
+        let name = wanted.to_string();
+        let Some(facts) = &wanted.facts() else {
+            return Some(unchecked(&name, None, &not_known(wanted)));
+        };
+        let Some(base) = wanted.value else {
+            return Some(unchecked(
+                &name,
+                None,
+                &null_in_baseline(&name, wanted.reason.as_deref()),
+            ));
+        };
+        let tolerance = self.tolerance(wanted, facts, base)?;
+        let found = self.report.like(wanted);
+        let Some((found, value)) = found.and_then(|entry| Some((entry, entry.value?))) else {
+            let mut finding = unchecked(&name, None, &absent(wanted, found));
+            finding.baseline = base.into();
+            finding.expected = expectation(facts, base, tolerance);
+            return Some(finding);
+        };
+        let mut finding = compared(facts, wanted, (base, value), tolerance);
+        finding.message.push_str(&renamed(wanted, found));
+        Some(finding)
     }
-    let Some(facts) = &wanted.facts() else {
-        let name = wanted.to_string();
-        return Some(unchecked(&name, None, &not_known(wanted)));
-    };
-    let Some(base) = wanted.value else {
-        let name = wanted.to_string();
-        return Some(unchecked(&name, None, &null_in_baseline(&name, wanted.reason.as_deref())));
-    };
-    let tolerance = match given {
-        Some(tolerance) => tolerance.atol + tolerance.rtol * base.abs(),
-        None => facts.tolerance(base),
-    };
-    let found = report.like(wanted);
-    let Some((found, value)) = found.and_then(|entry| Some((entry, entry.value?))) else {
-        let mut finding = unchecked(&wanted.to_string(), None, &absent(wanted, found));
-        finding.baseline = base.into();
-        finding.expected = expectation(facts, base, tolerance);
-        return Some(finding);
-    };
-    let mut finding = compared(facts, wanted, (base, value), tolerance);
-    finding.message.push_str(&renamed(wanted, found));
-    Some(finding)
 }
 
 /// That a measure has no tolerance, as this version does not know it.
@@ -145,24 +197,27 @@ fn expectation(facts: &Facts, base: f64, tolerance: f64) -> String {
     }
 }
 
-fn compared(facts: &Facts, at: &Entry, (base, value): (f64, f64), tolerance: f64) -> Finding {
+/// How a value fares against its baseline, within a tolerance.
+pub(super) fn outcome(facts: &Facts, (base, value): (f64, f64), tolerance: f64) -> Outcome {
     let slack = ROUNDING * base.abs().max(value.abs());
     let worse = facts.worse_by(value, base).unwrap_or((value - base).abs());
-    let outcome = match worse {
+    match worse {
         worse if worse > tolerance + slack => Outcome::Drifted,
         worse if -worse > tolerance + slack => Outcome::Improved,
         _ => Outcome::Passed,
-    };
+    }
+}
+
+fn compared(facts: &Facts, at: &Entry, (base, value): (f64, f64), tolerance: f64) -> Finding {
+    let outcome = outcome(facts, (base, value), tolerance);
     let change = Change::between(Some(facts), at.to_string(), (Some(base), Some(value)), tolerance);
     let expected = expectation(facts, base, tolerance);
-    let (size, base_text, allowed) = (shown(worse.abs()), shown(base), shown(tolerance));
-    let how = match facts.direction {
-        Direction::Neither => format!("it differs by {size} from the baseline's {base_text}"),
-        _ if worse < 0.0 => format!("{size} better than the baseline's {base_text}"),
-        _ => format!("{size} worse than the baseline's {base_text}"),
-    };
-    let message =
-        format!("{at} is {}, expected {expected}: {how}, where {allowed} is allowed", shown(value));
+    let message = format!(
+        "{at} is {}, expected {expected}: {}, tolerance {}",
+        shown(value),
+        in_words(facts, (base, value)),
+        shown(tolerance)
+    );
     Finding {
         outcome,
         of: change.of,

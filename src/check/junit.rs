@@ -6,9 +6,9 @@ use super::groups::{Told, told};
 use super::verdict::{Finding, Outcome, Verdict};
 use crate::error::{Error, Result, visible};
 
-/// A test case a value: drift is a failure, what could not be checked an error; pairs of layers that are
-/// told as one ([`told`]) are one case. `name` is that of
-/// the suite.
+/// A test case a value: what drifted is a failure, what could not be checked an error; pairs of layers that
+/// are reported as one ([`told`]) are one case, and each of the notes is a skipped one. `name` is that
+/// of the suite.
 ///
 /// # Errors
 /// The writer of XML refuses it.
@@ -19,9 +19,11 @@ pub fn junit(verdict: &Verdict, name: &str) -> Result<String> {
     let grouped = |finding: &Finding| {
         groups.iter().any(|group| group.findings.iter().any(|one| std::ptr::eq(*one, finding)))
     };
-    let alone = verdict.findings().iter().filter(|finding| !grouped(finding));
+    let held = verdict.findings().iter().filter(|finding| finding.outcome != Outcome::Moved);
+    let alone = held.filter(|finding| !grouped(finding));
     suite.add_test_cases(alone.map(|finding| case(finding, name)));
     suite.add_test_cases(groups.iter().map(|group| case_of_group(group, name)));
+    suite.add_test_cases(verdict.notes().iter().map(|note| skipped(note, name)));
     let mut report = Report::new("repsim check");
     report.add_test_suite(suite);
     report
@@ -32,21 +34,30 @@ pub fn junit(verdict: &Verdict, name: &str) -> Result<String> {
 /// One test case for all pairs of a group.
 fn case_of_group(group: &Told<'_>, suite: &str) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_type("drift").set_message(visible(&group.message));
+    status.set_type(Outcome::Drifted.word()).set_message(visible(&group.message));
     let mut case = TestCase::new(visible(&group.of), status);
     case.set_classname(suite);
     case
 }
 
+/// What passes and should be known.
+fn skipped(note: &str, suite: &str) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(visible(note));
+    let mut case = TestCase::new("not held to the baseline", status);
+    case.set_classname(suite);
+    case
+}
+
 fn case(finding: &Finding, suite: &str) -> TestCase {
-    let (kind, name) = match finding.outcome {
-        Outcome::Passed | Outcome::Improved => (None, ""),
-        Outcome::Drifted => (Some(NonSuccessKind::Failure), "drift"),
-        Outcome::Unchecked => (Some(NonSuccessKind::Error), "unchecked"),
+    let kind = match finding.outcome {
+        Outcome::Passed | Outcome::Improved | Outcome::Moved => None,
+        Outcome::Drifted => Some(NonSuccessKind::Failure),
+        Outcome::Unchecked => Some(NonSuccessKind::Error),
     };
     let status = kind.map_or_else(TestCaseStatus::success, |kind| {
         let mut status = TestCaseStatus::non_success(kind);
-        status.set_type(name).set_message(visible(&finding.message));
+        status.set_type(finding.outcome.word()).set_message(visible(&finding.message));
         if let Some(rule) = &finding.rule {
             status.set_description(visible(rule));
         }

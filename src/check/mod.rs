@@ -33,7 +33,7 @@ pub use github::annotations;
 pub use groups::{Told, in_words, told};
 pub use judge::judge;
 pub use junit::junit;
-pub use policy::{Policy, PolicyFile, Tolerance};
+pub use policy::{NewCandidates, Policy, PolicyFile, Tolerance};
 pub use rule::{Movement, Operator, Path, Rule, RuleError, Subject};
 pub use selector::Selector;
 pub use values::Entry;

@@ -33,9 +33,25 @@ pub struct PolicyFile {
     /// Whether reports of other samples may be compared.
     #[serde(default)]
     pub allow_different_data: bool,
+    /// What becomes of candidates of `fid` that only one of the reports has.
+    #[serde(default)]
+    pub new_candidates: NewCandidates,
     /// How closely values of the baseline have to be met; the first that matches a value counts.
     #[serde(default)]
     pub tolerance: Vec<ToleranceEntry>,
+}
+
+/// What becomes of candidates of `fid` that the baseline does not have, and of those that only it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NewCandidates {
+    /// New ones must not be worse than the worst of the baseline; those that are gone are named.
+    #[default]
+    Hold,
+    /// New ones and those that are gone are named.
+    Ignore,
+    /// Neither may be.
+    Fail,
 }
 
 /// How closely values of the baseline have to be met, as it is written: within
@@ -62,6 +78,8 @@ pub struct Policy {
     pub tolerances: Vec<Tolerance>,
     /// Whether reports of other samples may be compared.
     pub allow_different_data: bool,
+    /// What becomes of candidates of `fid` that only one of the reports has.
+    pub new_candidates: NewCandidates,
 }
 
 /// How closely values of the baseline have to be met: within atol + rtol · |baseline|.
@@ -79,7 +97,7 @@ impl Policy {
     /// Reads a policy from its text; `path` is for the message.
     ///
     /// # Errors
-    /// No TOML, a key that is not known (the message names the nearest), another version, a rule or
+    /// Invalid TOML, a key that is not known (the message names the nearest), another version, a rule or
     /// a tolerance that means nothing.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let wrong = |(problem, remedy): (String, &str)| Error::file("read", path, problem, remedy);
@@ -96,6 +114,11 @@ impl Policy {
     /// Whether values are held against those of the baseline, besides rules.
     pub(super) fn compares(&self) -> bool {
         self.rules.is_empty() || !self.tolerances.is_empty()
+    }
+
+    /// Whether it says nothing of any value, so that the defaults count.
+    pub(super) fn is_default(&self) -> bool {
+        self.rules.is_empty() && self.tolerances.is_empty()
     }
 
     /// Whether it can be held against a report without a baseline.
@@ -115,6 +138,7 @@ impl PolicyFile {
             rules: rules.collect::<Result<_, String>>()?,
             tolerances: tolerances.collect::<Result<_, String>>()?,
             allow_different_data: self.allow_different_data,
+            new_candidates: self.new_candidates,
         })
     }
 }
@@ -126,7 +150,7 @@ impl ToleranceEntry {
         for (name, value) in [("atol", self.atol), ("rtol", self.rtol)] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(format!(
-                    "{name} = {value} of {of} is no tolerance, which is from 0 up"
+                    "{name} = {value} of {of} is not a tolerance: it must be 0 or more"
                 ));
             }
         }
@@ -134,7 +158,7 @@ impl ToleranceEntry {
     }
 }
 
-const KEYS: &[&str] = &["version", "rules", "allow-different-data", "tolerance"];
+const KEYS: &[&str] = &["version", "rules", "allow-different-data", "new-candidates", "tolerance"];
 const TOLERANCE_KEYS: &[&str] = &["of", "atol", "rtol"];
 
 /// Refuses keys that would be passed over.
@@ -206,7 +230,7 @@ mod tests {
             ("version = 1\nrules = [", ["line 2", "unclosed array"]),
             ("version = 1\nrules = ['cka >> 1']", ["'cka >> 1', column 6", "a number"]),
             ("version = 1\nrules = ['ckka > 1']", ["no measure 'ckka'", "nearest is cka"]),
-            ("version = 1\n[[tolerance]]\nof = 'cka'\natol = -1", ["atol = -1", "from 0 up"]),
+            ("version = 1\n[[tolerance]]\nof = 'cka'\natol = -1", ["atol = -1", "0 or more"]),
             ("version = 1\n[[tolerance]]\nof = 'cka['", ["'cka[', column 5", "quotation"]),
         ] {
             let text = said(text);

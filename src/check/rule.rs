@@ -77,7 +77,7 @@ pub enum Operator {
     Unequal,
 }
 
-/// Why a text is no rule.
+/// Why a text is not a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleError {
     /// The rule as it was written.
@@ -244,7 +244,7 @@ mod tests {
             ("ckka >= 0.9", 1, "the nearest is cka"),
             ("cka[layer4] >= 0.9", 5, "quotation mark"),
             ("cka[\"layer4] >= 0.9", 5, "is not closed"),
-            ("cka[\"[\"] >= 0.9", 4, "is no pattern"),
+            ("cka[\"[\"] >= 0.9", 4, "is not a pattern"),
             ("cka[\"a\" >= 0.9", 9, "expected ] or ,"),
             ("cka >= 0.9 or so", 12, "nothing more"),
             ("cka >= nan", 8, "expected a number"),

@@ -103,7 +103,7 @@ impl Pattern {
         let glob = if layers { text.replace('.', "/") } else { text.to_owned() };
         let built =
             GlobBuilder::new(&glob).literal_separator(layers).backslash_escape(false).build();
-        let glob = built.map_err(|e| format!("'{text}' is no pattern: {}", e.kind()))?;
+        let glob = built.map_err(|e| format!("'{text}' is not a pattern: {}", e.kind()))?;
         Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
     }
 
@@ -173,7 +173,7 @@ mod tests {
     fn what_is_no_selector_is_told() {
         let said = |measure, globs: &[&str]| chosen(measure, globs).err().unwrap_or_default();
         assert!(said("ckka", &[]).contains("the nearest is cka"));
-        assert!(said("cka", &["["]).contains("'[' is no pattern"));
+        assert!(said("cka", &["["]).contains("'[' is not a pattern"));
         assert!(said("cka", &["a", "b", "c"]).contains("two places"));
     }
 }

@@ -38,11 +38,11 @@ Rules of a policy:
   cka[\"layer3\",\"layer4\"] <= 0.8    a layer of A with one of B
   diagonal >= 0.9                  all layers of one name
   fid[\"*\"] <= 12                   every candidate
-  drop <= 0.02 against baseline    how much worse than the baseline; rise: better; change: off
+  drop <= 0.02 against baseline    how much worse than in the baseline; rise: better; change: either
   drop(cka[\"fc\"]) <= 0.01 against baseline
   $.results.n >= 100               any number of the report, by JSON path (RFC 9535)
 
-Exit codes: 0 passed, 1 drift, 2 something could not be checked.";
+Exit codes: 0 passed, 1 drifted, 2 something could not be checked.";
 
 impl Args {
     /// How the check is told; nothing where a policy is drafted.
@@ -86,7 +86,7 @@ fn write_policy(args: &Args, path: &Path, messages: &Messages) -> Result<()> {
     messages.note(&format!("{}: a policy from {} runs", path.display(), runs.len()));
     if let Some(first) = draft.left_out.first() {
         messages.say(&format!(
-            "{} without a tolerance, for the first run has null there: {first}{}",
+            "{} without a tolerance, as the first run has null there: {first}{}",
             draft.left_out.len(),
             if draft.left_out.len() > 1 { ", …; the draft names them all" } else { "" }
         ));

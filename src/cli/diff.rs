@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::judging::{cell, read};
 use super::output::{self, Messages};
-use crate::check::{self, Change, DiffReport};
+use crate::check::{self, Change, DiffReport, Outcome};
 use crate::error::{Error, Result};
 use crate::view::table;
 
@@ -13,6 +13,10 @@ const ROWS: usize = 40;
 
 /// Options of `repsim diff`.
 #[derive(clap::Args)]
+#[command(
+    after_long_help = "Each change is named as `repsim check NEW --baseline OLD` without a policy names it: drifted, \
+    improved, moved (pairs of layers of different names), could not be checked, or within the tolerance."
+)]
 pub struct Args {
     /// The report before
     #[arg(value_name = "OLD")]
@@ -63,7 +67,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
 fn table(report: &DiffReport) -> String {
     let mut text: String = report.conditions.iter().map(|c| format!("{c}\n")).collect();
     if !report.changes.is_empty() {
-        let header = ["changed", "old", "new", "difference", "tolerances", ""];
+        let header = ["changed", "old", "new", "difference", "tolerances", "check"];
         let mut table = table::new(&header);
         for change in report.changes.iter().take(ROWS) {
             table.add_row(row(change));
@@ -76,15 +80,38 @@ fn table(report: &DiffReport) -> String {
         text.push_str(&format!("({more} more)\n"));
     }
     let (changed, unchanged) = (report.changes.len(), report.unchanged);
-    text.push_str(&format!("{changed} values changed, {unchanged} are the same"));
+    text.push_str(&format!(
+        "{changed} values changed{}, {unchanged} are the same",
+        by_outcome(report)
+    ));
     text
 }
 
+/// How many of the changes are what to a check without a policy: ` (2 drifted, 1 improved)`.
+fn by_outcome(report: &DiffReport) -> String {
+    let all =
+        [Outcome::Drifted, Outcome::Unchecked, Outcome::Improved, Outcome::Moved, Outcome::Passed];
+    let counted = all.into_iter().filter_map(|outcome| {
+        let count = report.changes.iter().filter(|c| c.outcome == Some(outcome)).count();
+        (count > 0).then(|| format!("{count} {}", word(outcome)))
+    });
+    let counted: Vec<String> = counted.collect();
+    if counted.is_empty() { String::new() } else { format!(" ({})", counted.join(", ")) }
+}
+
+/// The word of a check; what passes changed too, here.
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "within the tolerance",
+        other => other.word(),
+    }
+}
+
 fn row(change: &Change) -> [String; 6] {
-    let better = match change.better {
-        Some(true) => "better",
-        Some(false) => "worse",
-        None => "",
+    let said = match change.outcome {
+        Some(outcome) => word(outcome),
+        None if change.old.get().is_none() => "new",
+        None => "gone",
     };
     [
         change.of.clone(),
@@ -92,7 +119,7 @@ fn row(change: &Change) -> [String; 6] {
         cell(change.new.get(), ""),
         cell(change.change.get(), "+"),
         change.tolerances.get().map_or("-".to_owned(), |t| format!("{t:.1}")),
-        better.to_owned(),
+        said.to_owned(),
     ]
 }
 
@@ -101,14 +128,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_tells_better_from_worse() {
-        let change = |of: &str, better| Change {
+    fn the_table_says_what_a_check_would_say() {
+        let change = |of: &str, outcome| Change {
             of: of.to_owned(),
             old: 12.0.into(),
             new: 9.5.into(),
             change: (-2.5).into(),
             tolerances: 192.3.into(),
-            better,
+            better: Some(true),
+            outcome,
         };
         let text = table(&DiffReport {
             schema: crate::report::SchemaId::current("diff"),
@@ -116,12 +144,15 @@ mod tests {
             new: "b.json".to_owned(),
             kind: "fid".to_owned(),
             conditions: vec!["k: 5, now 3".to_owned()],
-            changes: vec![change("fid[\"a\"]", Some(true)), change("fid[\"b\"]", None)],
+            changes: vec![
+                change("fid[\"a\"]", Some(Outcome::Improved)),
+                change("fid[\"b\"]", None),
+            ],
             unchanged: 3,
         });
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "k: 5, now 3");
-        assert!(lines[2].contains("-2.5") && lines[2].trim_end().ends_with("better"), "{text}");
-        assert!(text.ends_with("2 values changed, 3 are the same"), "{text}");
+        assert!(lines[2].contains("-2.5") && lines[2].trim_end().ends_with("improved"), "{text}");
+        assert!(text.ends_with("2 values changed (1 improved), 3 are the same"), "{text}");
     }
 }

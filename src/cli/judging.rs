@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::Status;
 use super::output::{self, Messages};
 use super::{outputs, picture};
-use crate::check::{Document, Outcome, Policy, Told, Verdict, annotations, judge, junit, told};
+use crate::check::{
+    Document, NewCandidates, Outcome, Policy, Told, Verdict, annotations, judge, junit, told,
+};
 use crate::error::{Error, Result, visible};
 use crate::files::{self, MOST_BY_HAND};
 
@@ -18,10 +20,15 @@ const ROWS: usize = 40;
 /// How a report is held against another, and how that is told.
 #[derive(clap::Args)]
 pub struct JudgingArgs {
-    /// Rules and tolerances (TOML, `repsim schema policy`); without it every value of the baseline has
-    /// to be met within the default tolerance of its measure
+    /// Rules and tolerances (TOML, `repsim schema policy`). Without it every value of the baseline has to
+    /// be met within the default tolerance of its measure, but of pairs of layers only those of one name: how
+    /// many of the others moved is reported (where a model is compared with itself, all have to be met)
     #[arg(long, value_name = "FILE.toml", help_heading = "Check")]
     pub policy: Option<PathBuf>,
+    /// What to do with candidates of fid that the baseline does not have: hold (no worse than the worst of
+    /// the baseline), ignore or fail; those that are gone are named, and fail with fail [default: hold]
+    #[arg(long, value_name = "WHAT", value_enum, help_heading = "Check")]
+    pub new_candidates: Option<New>,
     /// Compare reports of different samples
     #[arg(long, help_heading = "Check")]
     pub allow_different_data: bool,
@@ -31,6 +38,17 @@ pub struct JudgingArgs {
     /// Print failures as annotations of GitHub Actions [default: where GITHUB_ACTIONS is set]
     #[arg(long, help_heading = "Check")]
     pub github: bool,
+}
+
+/// What becomes of candidates that the baseline does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum New {
+    /// They must not be worse than the worst of the baseline.
+    Hold,
+    /// They are named.
+    Ignore,
+    /// They fail.
+    Fail,
 }
 
 /// What a report is held against.
@@ -55,6 +73,7 @@ impl JudgingArgs {
     pub fn given(&self) -> Option<&'static str> {
         let options = [
             (self.policy.is_some(), "--policy"),
+            (self.new_candidates.is_some(), "--new-candidates"),
             (self.allow_different_data, "--allow-different-data"),
             (self.junit.is_some(), "--junit"),
             (self.github, "--github"),
@@ -73,6 +92,7 @@ impl JudgingArgs {
             None => Policy::default(),
         };
         policy.allow_different_data |= self.allow_different_data;
+        policy.new_candidates = self.new_candidates.map_or(policy.new_candidates, New::meaning);
         if baseline.is_none() && policy.needs_baseline() {
             let problem = match &self.policy {
                 Some(path) => format!("the policy {} needs a baseline", path.display()),
@@ -83,12 +103,26 @@ impl JudgingArgs {
         }
         self.junit.as_deref().map_or(Ok(()), |path| check_ending(path, "xml"))?;
         let read = |path: &Path| Ok::<_, Error>((path.to_owned(), read(path)?));
-        Ok(Judging {
-            policy,
-            baseline: baseline.map(read).transpose()?,
-            junit: self.junit.clone(),
-            github: self.annotates(),
-        })
+        let baseline = baseline.map(read).transpose()?;
+        self.check_candidates(baseline.as_ref().map(|(_, document)| document.kind()))?;
+        Ok(Judging { policy, baseline, junit: self.junit.clone(), github: self.annotates() })
+    }
+
+    /// Refuses an option about candidates where there are none.
+    fn check_candidates(&self, kind: Option<&str>) -> Result<()> {
+        match (self.new_candidates, kind) {
+            (None, _) | (_, Some("fid")) => Ok(()),
+            (_, None) => Err(Error::usage(
+                "--new-candidates needs a baseline",
+                "give --baseline FILE, or leave the option out",
+            )),
+            (_, Some(kind)) => Err(Error::usage(
+                format!(
+                    "--new-candidates is for reports of fid, and the baseline is one of {kind}"
+                ),
+                "leave the option out",
+            )),
+        }
     }
 
     /// Tells machines that there is no verdict: in the JUnit file, so that none of an earlier run
@@ -108,6 +142,16 @@ impl JudgingArgs {
 
     fn annotates(&self) -> bool {
         self.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|v| v == "true")
+    }
+}
+
+impl New {
+    fn meaning(self) -> NewCandidates {
+        match self {
+            Self::Hold => NewCandidates::Hold,
+            Self::Ignore => NewCandidates::Ignore,
+            Self::Fail => NewCandidates::Fail,
+        }
     }
 }
 
@@ -133,7 +177,7 @@ pub fn check_ending(path: &Path, ending: &str) -> Result<()> {
 /// Reads a report.
 ///
 /// # Errors
-/// There is no such file, or it is no report.
+/// There is no such file, or it is not a report.
 pub fn read(path: &Path) -> Result<Document> {
     Document::parse(&text_of(path)?, path)
 }
@@ -167,6 +211,9 @@ impl Judging {
         }
         if !messages.is_quiet() {
             text.push_str(&table(verdict));
+            for note in verdict.notes() {
+                text.push_str(&format!("{}\n", visible(&note)));
+            }
         }
         let passed = verdict.outcome() == Outcome::Passed;
         if !(messages.is_quiet() && passed) {
@@ -199,12 +246,7 @@ fn reason(verdict: &Verdict) -> String {
 
 /// How it ended, in one line.
 fn closing(verdict: &Verdict) -> String {
-    let word = match verdict.outcome() {
-        Outcome::Passed | Outcome::Improved => "passed",
-        Outcome::Drifted => "drift",
-        Outcome::Unchecked => "could not be checked",
-    };
-    format!("{word}: {}", verdict.summary())
+    format!("{}: {}", verdict.outcome().word(), verdict.summary())
 }
 
 /// What did not pass: the values that drifted as a table, the rest in words.
@@ -267,7 +309,7 @@ pub fn cell(value: Option<f64>, sign: &str) -> String {
 impl From<Outcome> for Status {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Passed | Outcome::Improved => Self::Done,
+            Outcome::Passed | Outcome::Improved | Outcome::Moved => Self::Done,
             Outcome::Drifted => Self::Drift,
             Outcome::Unchecked => Self::Failed,
         }

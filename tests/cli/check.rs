@@ -8,9 +8,14 @@ use crate::support::{report, repsim, words};
 
 #[test]
 fn a_report_meets_itself() {
-    let count = tiny()["results"]["layers_a"].as_array().unwrap().len().pow(2);
+    let count = tiny()["results"]["layers_a"].as_array().unwrap().len();
     let run = check(&tiny(), &tiny(), &[]);
-    ended(&run, 0, &[&format!("passed: {count} values checked\n")]);
+    let others = count.pow(2) - count;
+    let said = format!(
+        "passed: {count} values checked (0 of {others} pairs of layers of different names moved, which is not \
+         checked)\n"
+    );
+    ended(&run, 0, &[&said]);
     assert_eq!(check(&tiny(), &tiny(), &["--quiet"]).stdout, "");
 }
 
@@ -22,7 +27,7 @@ fn drift_is_told_largest_first() {
         set(r, "conv1", 0.9995);
     });
     let run = check(&report, &tiny(), &[]);
-    ended(&run, 1, &["drift: ", "2 drifted", "0.98000", "≥ 0.999", "-0.10000", "100.0"]);
+    ended(&run, 1, &["drifted: ", "2 drifted", "0.98000", "≥ 0.999", "-0.10000", "100.0"]);
     let row = |layer: &str| run.stdout.find(&format!("cka[\"{layer}\"]"));
     assert!(row("layer2") < row("layer1") && row("conv1").is_none(), "{}", run.stdout);
     let quiet = check(&report, &tiny(), &["--quiet"]);
@@ -33,6 +38,118 @@ fn drift_is_told_largest_first() {
 fn what_is_better_passes_and_is_counted() {
     let baseline = changed(&tiny(), |r| set(r, "layer2", 0.9));
     ended(&check(&tiny(), &baseline, &[]), 0, &["passed: ", "1 improved"]);
+}
+
+/// Puts a value between two layers of different names.
+fn set_pair(report: &mut Value, (a, b): (usize, usize), value: f64) {
+    report["results"]["cka"][a][b] = json!(value);
+}
+
+#[test]
+fn pairs_of_different_names_are_counted_and_only_a_policy_holds_them() {
+    let moved = changed(&tiny(), |r| {
+        set_pair(r, (0, 2), 0.123);
+        set_pair(r, (3, 1), 0.321);
+        set_pair(r, (1, 2), tiny()["results"]["cka"][1][2].as_f64().unwrap() + 5e-4);
+    });
+    let run = check(&moved, &tiny(), &["--github"]);
+    ended(&run, 0, &["passed: ", " (2 of ", "The most: cka[", "::notice title=repsim::2 of "]);
+    assert!(!run.stdout.contains("::error"), "{}", run.stdout);
+    let verdict: Value = serde_json::from_str(&check(&moved, &tiny(), &["--json"]).stdout).unwrap();
+    assert_eq!((&verdict["outcome"], &verdict["counts"]["moved"]), (&json!("passed"), &json!(2)));
+    assert_eq!((&verdict["failures"], verdict["moved"].as_array().unwrap().len()), (&json!([]), 2));
+    let all = "version = 1\n[[tolerance]]\nof = 'cka'\natol = 0.001\n";
+    ended(&under(all, &moved, &tiny()), 1, &["2 drifted"]);
+}
+
+/// Compared with itself a model has 1 on the diagonal whatever becomes of it, and layers of other names alone
+/// would be held to nothing.
+#[test]
+fn all_pairs_are_held_where_the_diagonal_says_nothing() {
+    let move_one = |r: &Value| changed(r, |r| set_pair(r, (0, 1), 0.05));
+    let alone = report(&TINY.replace(" {tiny_resnet_traced.pt}", ""));
+    assert_eq!(alone["inputs"]["models"].as_array().unwrap().len(), 1);
+    ended(&check(&alone, &alone, &[]), 0, &["passed: "]);
+    ended(&check(&move_one(&alone), &alone, &[]), 1, &["1 drifted"]);
+    let renamed = changed(&tiny(), |r| {
+        for name in r["results"]["layers_b"].as_array_mut().unwrap() {
+            *name = json!(format!("b.{}", name.as_str().unwrap()));
+        }
+    });
+    ended(&check(&renamed, &renamed, &[]), 0, &["passed: "]);
+    ended(&check(&move_one(&renamed), &renamed, &[]), 1, &["1 drifted"]);
+}
+
+#[test]
+fn other_data_are_told_by_their_settings_and_then_by_their_hash() {
+    let with = |limit: Value, seed: u32, fingerprint: &str| {
+        changed(&tiny(), |r| {
+            r["settings"]["limit"] = limit;
+            r["settings"]["seed"] = json!(seed);
+            r["inputs"]["data"]["fingerprint"] = json!(fingerprint);
+        })
+    };
+    let (one, two) = (with(json!(4), 1, "aa"), with(Value::Null, 2, "bb"));
+    let said = "--limit is none, in the baseline 4; --seed is 2, in the baseline 1; the fingerprint of the \
+                data is bb, in the baseline aa (--allow-different-data";
+    ended(&check(&two, &one, &[]), 2, &[said, "1 could not be checked"]);
+    let other_path = changed(&one, |r| {
+        r["inputs"]["data"]["path"] = json!("elsewhere.npy");
+        r["inputs"]["data"]["count"] = json!(3);
+        r["results"]["n"] = json!(3);
+        r["inputs"]["data"]["fingerprint"] = json!("cc");
+    });
+    let said = [
+        "the path is elsewhere.npy",
+        "the number of samples is 3, in the baseline 5; the fingerprint",
+    ];
+    ended(&check(&other_path, &one, &[]), 2, &[&said[..], &["1 could not be checked"]].concat());
+    let same = with(json!(4), 1, "dd");
+    ended(
+        &check(&same, &one, &[]),
+        2,
+        &["the settings of the data are the same, the samples are not"],
+    );
+}
+
+/// Candidates of a night have names of their own.
+#[test]
+fn new_candidates_are_held_to_the_worst_of_the_baseline() {
+    let (_folder, [real, fake, half]) = three_sets();
+    let of = |names: &str| report(&format!("fid {real} {names} --metrics fid,prdc"));
+    let (both, one) = (of(&format!("{fake} {half}")), of(&fake));
+    let rename = |name: &str, factor: f64| {
+        changed(&one, |r| {
+            let row = &mut r["results"]["candidates"][0];
+            row["path"] = json!(name);
+            row["fid"] = json!(row["fid"].as_f64().unwrap() * factor);
+        })
+    };
+    let gone = "2 candidates in the baseline and not in the report: fake.npy, half.npy";
+    let new = "1 candidate not in the baseline: night.npy";
+    ended(&check(&rename("night.npy", 1.0), &both, &[]), 0, &["passed: 5 values", gone, new]);
+    ended(&check(&rename("night.npy", 1e-3), &both, &[]), 0, &["1 improved", gone]);
+    let worse = check(&rename("night.npy", 9.0), &both, &[]);
+    ended(&worse, 1, &["fid[\"night.npy\"]", "1 drifted", gone]);
+    let ignored = ["--new-candidates", "ignore"];
+    ended(
+        &check(&rename("night.npy", 9.0), &both, &ignored),
+        2,
+        &["no value that could be checked"],
+    );
+    ended(
+        &check(&both, &one, &ignored),
+        0,
+        &["passed: 5 values", "1 candidate not in the baseline"],
+    );
+    let failing = ["--new-candidates", "fail"];
+    let said = ["candidate half.npy is not in the baseline"];
+    ended(&check(&both, &one, &failing), 2, &said);
+    ended(&check(&one, &both, &failing), 2, &["is in the baseline and not in the report"]);
+    let in_policy = "version = 1\nnew-candidates = \"fail\"\n";
+    ended(&under(in_policy, &both, &one), 2, &said);
+    let of_cka = check(&tiny(), &tiny(), &ignored);
+    assert!(of_cka.code == 2 && of_cka.stderr.contains("--new-candidates is for reports of fid"));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn rules_that_cannot_be_checked_fail() {
         (r#"fid["*"] <= 12"#, "it matches no value of this report of cka"),
         ("$.results.nowhere >= 1", "it matches no value"),
         (r#"cka["layer1"] >= 0.9"#, "cka[\"layer1\"] is null"),
-        ("$.results.layers_a >= 1", "is no number"),
+        ("$.results.layers_a >= 1", "is not a number"),
         (r#"drop(cka["layer1"]) <= 1 against baseline"#, "cka[\"layer1\"] is null"),
         ("drop($.results.n) <= 1 against baseline", "use change instead of drop"),
         (r#"drop(cka["layer9"]) <= 1 against baseline"#, "it matches no value of this baseline"),
@@ -218,12 +218,12 @@ fn a_draft_names_what_it_leaves_out() {
     assert!(
         drafted
             .stderr
-            .contains("1 without a tolerance, for the first run has null there: cka[\"layer1\"]\n"),
+            .contains("1 without a tolerance, as the first run has null there: cka[\"layer1\"]\n"),
         "{}",
         drafted.stderr
     );
     let text = files.read("policy.toml");
-    assert!(text.contains("# Left out, for the first run has null there:\n#   cka[\"layer1\"]\n"));
+    assert!(text.contains("# Left out, as the first run has null there:\n#   cka[\"layer1\"]\n"));
     assert!(!text.contains("of = 'cka[\"layer1\"]'") && text.contains("of = 'cka[\"layer2\"]'"));
     ended(&under(&text, &tiny(), &tiny()), 0, &["passed"]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check_support::{Files, TINY, changed, refused, set, tiny};
+use crate::check_support::{Files, TINY, changed, check, refused, set, tiny};
 use crate::reports::assert_valid;
 use crate::support::repsim;
 
@@ -40,10 +40,35 @@ fn the_largest_change_comes_first() {
     let names: Vec<&str> = changes.iter().map(|c| c["of"].as_str().unwrap()).collect();
     assert_eq!(names, ["conv1", "layer2", "fc", "layer1"].map(|l| format!("cka[\"{l}\"]")));
     let wanted = json!({"of": "cka[\"fc\"]", "old": 0.5, "new": 0.625, "change": 0.125,
-                        "tolerances": 125.0, "better": true});
+                        "tolerances": 125.0, "better": true, "outcome": "improved"});
     assert_eq!(changes[2], wanted);
     assert_eq!((&changes[0]["change"], &changes[1]["better"]), (&Value::Null, &json!(false)));
-    assert_eq!(found["conditions"], json!(["setting bias: \"unbiased\", now \"biased\""]));
+    assert_eq!(found["conditions"], json!(["the setting bias is \"biased\", before \"unbiased\""]));
+}
+
+/// Whatever changes: in both commands a value has the same word.
+#[test]
+fn a_difference_and_a_check_use_the_same_words() {
+    let new = changed(&tiny(), |r| {
+        set(r, "layer1", 0.98);
+        set(r, "layer2", 0.9995);
+        set(r, "conv1", Value::Null);
+        r["results"]["cka"][0][2] = json!(0.123);
+        r["results"]["cka"][2][0] = Value::Null;
+    });
+    let words: Vec<(String, Value)> = diff(&tiny(), &new)["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["of"].as_str().unwrap().to_owned(), c["outcome"].clone()))
+        .collect();
+    let verdict: Value = serde_json::from_str(&check(&new, &tiny(), &["--json"]).stdout).unwrap();
+    let told = ["failures", "moved"].iter().flat_map(|key| verdict[key].as_array().unwrap());
+    let told: Vec<(String, Value)> =
+        told.map(|f| (f["of"].as_str().unwrap().to_owned(), f["outcome"].clone())).collect();
+    assert_eq!((words.len(), told.len()), (5, 4), "{words:?} {told:?}");
+    assert!(told.iter().all(|one| words.contains(one)), "{words:?} {told:?}");
+    assert!(words.contains(&("cka[\"layer2\"]".to_owned(), json!("passed"))));
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn a_baseline_meets_the_same_layers_under_other_names() {
     .unwrap();
     let run = repsim(words(&format!("{line} --check {file} --policy {}", policy.display())));
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
-    assert!(run.stderr.contains("drift: 2 values checked, 1 drifted"), "{}", run.stderr);
+    assert!(run.stderr.contains("drifted: 2 values checked, 1 drifted"), "{}", run.stderr);
     assert!(run.stderr.contains(r#"cka["head"]  1.00000    <= 0.9"#), "{}", run.stderr);
 }
 

@@ -83,7 +83,7 @@ fn by_path(path: &serde_json_path::JsonPath, json: &Value) -> Result<Vec<Place>,
         match node.node() {
             Value::Null => Ok(Place { name, ..Place::default() }),
             Value::Number(n) => Ok(Place { name, value: n.as_f64(), ..Place::default() }),
-            _ => Err(format!("what the JSON path finds at {name} is no number")),
+            _ => Err(format!("what the JSON path finds at {name} is not a number")),
         }
     };
     path.query_located(json).into_iter().map(place).collect()

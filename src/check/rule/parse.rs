@@ -198,7 +198,7 @@ impl<'a> Cursor<'a> {
         self.at += path.len();
         let query = JsonPath::parse(path).map_err(|e| {
             let place = start + path.len().min(e.position());
-            self.error(place, format!("this is no JSON path: {}", e.message()))
+            self.error(place, format!("this is not a JSON path: {}", e.message()))
         })?;
         Ok(Path { text: path.to_owned(), query })
     }

@@ -14,6 +14,7 @@ impl Values for FidReport {
         let rows = names.iter().zip(&results.candidates);
         let entries = rows.clone().flat_map(|(name, row)| entries(self, name, row)).collect();
         let mut content = Content::new(MAIN, entries);
+        content.candidates = true;
         content.indifferent.push("output_index");
         content.conditions.extend(conditions(self));
         let counts = rows.filter_map(|(name, row)| Some((name, row.n?)));

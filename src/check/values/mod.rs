@@ -44,6 +44,8 @@ pub(super) struct Content {
     pub conditions: Vec<Condition>,
     /// Settings that may differ: they change no number of this report.
     pub indifferent: Vec<&'static str>,
+    /// Whether its places are candidates that are scored, of which there may be others another time.
+    pub candidates: bool,
 }
 
 /// The measure that a kind of report is about.
@@ -76,13 +78,14 @@ pub(super) fn unsound(report: &AnyReport) -> Option<String> {
 }
 
 /// Settings that change no number of any report: where it ran, which samples were chosen (their
-/// fingerprint is compared), which values were asked for (those that are missing are told of).
+/// fingerprint is compared), which values were asked for (those that are missing are reported).
 const INDIFFERENT: &[&str] =
     &["device", "optimize", "batch_size", "limit", "seed", "layer", "layers", "layers_b"];
 
 impl Content {
     fn new(main: Main, entries: Vec<Entry>) -> Self {
-        Self { main, entries, conditions: vec![], indifferent: INDIFFERENT.to_vec() }
+        let indifferent = INDIFFERENT.to_vec();
+        Self { main, entries, conditions: vec![], indifferent, candidates: false }
     }
 }
 
