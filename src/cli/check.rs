@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Status;
 use super::judging::{JudgingArgs, Place, check_ending, read};
 use super::output::{self, Messages};
 use super::outputs;
+use super::status::Status;
 use crate::check::draft;
 use crate::error::{Error, Result};
 

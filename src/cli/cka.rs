@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::Status;
 use super::args::ReduceArgs;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::picture;
 use super::sides::{SideArgs, SubjectArgs};
+use super::status::Status;
 use crate::analysis::Cka;
 use crate::capture::cka::Estimator;
 use crate::error::Result;

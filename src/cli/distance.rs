@@ -3,16 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Status;
 use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
-use super::{picture, samples};
+use super::status::Status;
+use super::{outputs, picture};
 use crate::analysis::Distance;
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::report::distance::DistanceReport;
+use crate::report::rows;
 
 /// Options of `repsim distance`.
 #[derive(clap::Args)]
@@ -53,12 +54,14 @@ pub struct Args {
 /// Anything that keeps the measurement from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
-    args.per_sample.as_deref().map_or(Ok(()), samples::check)?;
+    args.per_sample.as_deref().map_or(Ok(()), check_rows)?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let gate = args.gate.prepare("distance", args.output.as_deref())?;
-    let (report, rows) = request.run(messages)?;
+    let (report, samples) = request.run(messages)?;
     if let Some(path) = &args.per_sample {
-        samples::write(path, &rows)?;
+        let csv = picture::is(path, "csv");
+        let bytes = if csv { rows::csv(&samples)? } else { rows::jsonl(&samples)? };
+        outputs::write(path, &bytes)?;
     }
     output::show(&report, args.output.as_deref(), messages)?;
     args.plot.as_deref().map_or(Ok(()), |path| draw(path, &report))?;
@@ -85,4 +88,15 @@ fn draw(path: &Path, report: &DistanceReport) -> Result<()> {
         return Err(Error::file("draw", path, problem, "leave --plot out"));
     }
     picture::plot(report, path)
+}
+
+/// Checks that the format of a file of rows can be told.
+fn check_rows(path: &Path) -> Result<()> {
+    match picture::is(path, "jsonl") || picture::is(path, "csv") {
+        true => Ok(()),
+        false => {
+            let remedy = "end its name in .jsonl or .csv";
+            Err(Error::file("write", path, "unsupported file extension", remedy))
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Status;
 use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::outputs;
+use super::status::Status;
 use crate::analysis::Fid;
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result, visible, visible_json};

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Status;
 use super::judging::{Judging, JudgingArgs, Place, check_ending};
 use super::output::{self, Messages};
 use super::outputs::check_report_name;
+use super::status::Status;
 use crate::check::Document;
 use crate::error::{Error, Result};
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Status;
 use super::output::{self, Messages};
+use super::status::Status;
 use super::{outputs, picture};
 use crate::check::{
     Document, NewCandidates, Outcome, Policy, Told, Verdict, annotations, judge, junit, told,

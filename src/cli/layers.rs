@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::Status;
 use super::args::{LayerArgs, ModelArgs};
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
+use super::status::Status;
 use crate::analysis::{Layers, Observer};
 use crate::error::Result;
 use crate::report::layers::LayersReport;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::files::{self, Files, Inputs};
+use crate::confine::Written;
 use crate::error::{Error, Result};
 use crate::files::Stamp;
 use crate::report::{
@@ -53,19 +54,6 @@ pub fn check_unchanged() -> Result<()> {
             Err(Error::file("read", path, problem, "run it again when nothing writes to it"))
         }
     }
-}
-
-/// Where a run writes.
-#[derive(Debug, Default)]
-pub struct Written {
-    /// Folders of outputs.
-    pub folders: Vec<PathBuf>,
-    /// Folders whose files are read too.
-    pub readable: Vec<PathBuf>,
-    /// Devices and pipes.
-    pub devices: Vec<PathBuf>,
-    /// Folders in which folders were made, which are removed again where the run fails.
-    pub around: Vec<PathBuf>,
 }
 
 /// Makes all folders ready that these files are written to.

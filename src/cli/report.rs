@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use super::output::{self, Messages};
 use super::{outputs, picture};
 use crate::error::{Error, Result, visible_lines};
-use crate::render::html::{Page, Section};
-use crate::report::AnyReport;
-use crate::view::{self, Place, file_name, pictures};
+use crate::view::page;
 
 /// Options of `repsim report`.
 #[derive(clap::Args)]
@@ -39,74 +37,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
             return Err(Error::file("write", &args.output, problem, "end its name in .html"));
         }
     }
-    let page = page(args)?;
+    let page = page::of_reports(&args.reports, &args.picture, args.title.as_deref())?;
     match to_file {
         true => outputs::write(&args.output, visible_lines(&page).as_bytes())?,
         false => return output::print(&page),
     }
     messages.note(&format!("wrote {} ({} kB)", args.output.display(), page.len().div_ceil(1000)));
     Ok(())
-}
-
-/// Writes one page from reports without any options.
-///
-/// # Errors
-/// As [`run`].
-pub fn write(reports: &[PathBuf], output: &Path) -> Result<()> {
-    let (reports, output) = (reports.to_vec(), output.to_owned());
-    let args = Args { reports, output, title: None, picture: vec![] };
-    run(&args, &Messages::new(true, false))
-}
-
-fn page(args: &Args) -> Result<String> {
-    let mut sections = vec![];
-    let mut notices = vec![];
-    for (index, path) in args.reports.iter().enumerate() {
-        let report = AnyReport::read_visible(path)?;
-        let (section, said) = view::section(&report, Place { path, index });
-        sections.push(section);
-        notices.extend(said);
-    }
-    if !args.picture.is_empty() {
-        sections.push(pictures::section(&args.picture)?);
-    }
-    let [kicker, title, lead] = head(args, &sections);
-    let page = Page {
-        kicker: &kicker,
-        title: &title,
-        lead: &lead,
-        notices: &notices,
-        sections: &sections,
-        footer: &footer(args),
-    };
-    Ok(page.to_html())
-}
-
-/// What stands at the top: of a single report what it says of itself, of many what they are.
-fn head(args: &Args, sections: &[Section]) -> [String; 3] {
-    let [kicker, title, lead] = match sections {
-        [only] => [&only.kind, &only.title, &only.lead].map(Clone::clone),
-        many => {
-            let title = format!("{} reports of what networks represent", args.reports.len());
-            [String::new(), title, kinds(many)]
-        }
-    };
-    [kicker, args.title.clone().unwrap_or(title), lead]
-}
-
-/// The kinds of sections, each once.
-fn kinds(sections: &[Section]) -> String {
-    let mut kinds: Vec<&str> = vec![];
-    for section in sections {
-        if !kinds.contains(&section.kind.as_str()) {
-            kinds.push(&section.kind);
-        }
-    }
-    kinds.join(" · ")
-}
-
-fn footer(args: &Args) -> String {
-    let names: Vec<String> =
-        args.reports.iter().map(|p| file_name(&p.display().to_string())).collect();
-    format!("Made by repsim {} from {}.", env!("CARGO_PKG_VERSION"), names.join(", "))
 }

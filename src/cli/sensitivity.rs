@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::Status;
 use super::args::{DataArgs, ModelArgs, PreprocessArgs};
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::picture;
+use super::status::Status;
 use super::target::TargetArgs;
 use crate::analysis::{Perturbing, Sensitivity};
 use crate::error::{Error, Result};

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::Status;
 use super::args::{DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::picture;
 use super::sides::check_b;
+use super::status::Status;
 use crate::analysis::{Fit, Pairs, Stitch, Training};
 use crate::error::{Error, Result};
 use crate::functional::stitching::Ridge;

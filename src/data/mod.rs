@@ -12,6 +12,7 @@
 
 mod batches;
 mod dataset;
+pub mod degrade;
 mod dtype;
 pub mod features;
 mod fingerprint;

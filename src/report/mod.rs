@@ -15,6 +15,7 @@ mod places;
 pub mod platonic;
 mod provenance;
 mod read;
+pub mod rows;
 pub mod saliency;
 mod schema;
 pub mod sensitivity;

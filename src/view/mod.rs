@@ -11,6 +11,7 @@ pub mod fid;
 pub mod layers;
 pub mod maps;
 pub mod names;
+pub mod page;
 pub mod pictures;
 pub mod platonic;
 mod provenance;

@@ -149,3 +149,48 @@ fn groups_of_imports_are_read() {
     let named: Vec<String> = modules_named(code).into_iter().collect();
     assert_eq!(named, ["a", "b", "e", "g", "i", "j"]);
 }
+
+/// What a module of the command line names of the others beside it, `Status` and the like of its root too.
+fn neighbours(source: &Source, all: &BTreeSet<String>) -> BTreeSet<String> {
+    let code = source.code().replace("crate::cli::", "super::");
+    let mut named = BTreeSet::new();
+    for (place, _) in code.match_indices("super::") {
+        let rest = &code[place + "super::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => named.extend(heads_of_group(group)),
+            None => named.extend(identifier(rest)),
+        }
+    }
+    named.intersection(all).cloned().collect()
+}
+
+/// The name of the module directly below `cli` that a file belongs to.
+fn part_of_cli(source: &Source) -> Option<String> {
+    let rest = source.path.strip_prefix("cli/")?;
+    let name = rest.split('/').next()?.trim_end_matches(".rs");
+    (name != "mod").then(|| name.to_owned())
+}
+
+#[test]
+fn the_command_line_has_no_circle() {
+    let sources = all(&["rs"]);
+    let parts: BTreeSet<String> = sources.iter().filter_map(part_of_cli).collect();
+    assert!(parts.len() > 20, "{parts:?}");
+    let mut left: Vec<(String, BTreeSet<String>)> = parts
+        .iter()
+        .map(|part| {
+            let own = sources.iter().filter(|source| part_of_cli(source).as_ref() == Some(part));
+            let mut named: BTreeSet<String> =
+                own.flat_map(|source| neighbours(source, &parts)).collect();
+            named.remove(part);
+            (part.clone(), named)
+        })
+        .collect();
+    // Whoever names nobody that is left is taken away, until nobody is left.
+    while !left.is_empty() {
+        let names: BTreeSet<String> = left.iter().map(|(name, _)| name.clone()).collect();
+        let before = left.len();
+        left.retain(|(_, named)| named.intersection(&names).next().is_some());
+        assert!(left.len() < before, "these name each other in a circle: {left:?}");
+    }
+}

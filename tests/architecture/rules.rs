@@ -22,6 +22,7 @@ const fn pure(module: &'static str, sees: &'static [&'static str]) -> Rule {
 pub const RULES: &[Rule] = &[
     pure("error", &[]),
     rule("files", &["error"]),
+    rule("confine", &[]),
     pure("linalg", &[]),
     pure("stats", &["linalg"]),
     pure("similarity", &["error", "linalg", "stats"]),
@@ -110,6 +111,7 @@ pub const RULES: &[Rule] = &[
             "check",
             "view",
             "analysis",
+            "confine",
         ],
     ),
 ];

@@ -3,8 +3,8 @@
 mod args;
 mod measuring;
 
-use super::Status;
 use super::output::{self, Messages};
+use super::status::Status;
 use super::{outputs, picture};
 use crate::error::Result;
 

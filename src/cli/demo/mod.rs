@@ -1,6 +1,5 @@
 //! `repsim demo`: the main commands on models and images that come with the binary.
 
-mod degrade;
 mod explain;
 
 use std::path::{Path, PathBuf};
@@ -8,15 +7,15 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use super::output::{self, Messages};
-use super::{fid, outputs, picture, report};
+use super::{fid, outputs, picture};
 use crate::analysis::{Cka, Fid, Layers, Preprocessing};
-use crate::data::{Channels, Preset};
-use crate::error::{Error, Result};
+use crate::data::{Channels, Preset, degrade};
+use crate::error::{Error, Result, visible_lines};
 use crate::frechet::Metric;
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
 use crate::report::{Provisional, write_atomically};
-use crate::view::View;
+use crate::view::{View, page};
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/images");
 
@@ -198,16 +197,17 @@ impl Demo<'_> {
 
     /// Puts all reports into one page; gives its path.
     fn page(&self) -> Result<String> {
-        let page = self.path("report.html");
+        let place = self.path("report.html");
         let reports = ["seeds", "untrained", "fid", "saliency"];
         let reports = reports.map(|name| self.path(&format!("{name}.json")));
         let mut words = vec!["report"];
         words.extend(reports.iter().map(String::as_str));
-        words.extend(["-o", &page]);
+        words.extend(["-o", &place]);
         self.show_command(&words)?;
         let paths: Vec<PathBuf> = reports.iter().map(PathBuf::from).collect();
-        report::write(&paths, page.as_ref())?;
-        Ok(page)
+        let html = page::of_reports(&paths, &[], None)?;
+        outputs::write(place.as_ref(), visible_lines(&html).as_bytes())?;
+        Ok(place)
     }
 
     /// Prints a command that does what comes next.

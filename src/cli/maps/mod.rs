@@ -4,8 +4,8 @@ mod args;
 
 use std::path::Path;
 
-use super::Status;
 use super::output::{self, Messages};
+use super::status::Status;
 use super::{outputs, picture};
 use crate::analysis::MapsSink;
 use crate::data::npz_of_floats;

@@ -2,9 +2,9 @@
 
 mod args;
 
-use super::Status;
 use super::output::{self, Messages};
 use super::picture;
+use super::status::Status;
 use crate::error::Result;
 
 pub use self::args::Args;

@@ -3,8 +3,8 @@
 mod args;
 mod files;
 
-use super::Status;
 use super::output::{self, Messages};
+use super::status::Status;
 use crate::error::Result;
 
 pub use self::args::{Args, FileArgs, MapSize};

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use walkdir::WalkDir;
 
-use crate::data::npy_of_bytes;
+use super::npy_of_bytes;
 use crate::error::{Error, Result};
 
 /// Strengths of each degradation.
