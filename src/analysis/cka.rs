@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::analysis::session::sides::{Measuring, Sides};
 use crate::analysis::{Data, Observer};
 use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::Result;
-use crate::report::cka::{CkaReport, CkaSettings};
+use crate::report::Warning;
+use crate::report::cka::{CkaReport, CkaSettings, Side};
 use crate::similarity::{Bias, Kernel};
 use crate::torchscript::libtorch_version;
 
@@ -95,15 +97,11 @@ impl Cka {
         let started = Instant::now();
         self.settings().check(self.sides.data.load.batch_size)?;
         let seen = self.sides.see(self, observer)?;
+        let mut warnings = seen.warnings;
+        warnings.extend(null_layers(&seen.sides, &seen.found));
         let (version, recorded) = (libtorch_version(), self.recorded(&seen.device));
-        let mut report = CkaReport::assemble(
-            version,
-            seen.inputs,
-            recorded,
-            &seen.sides,
-            &seen.found,
-            seen.warnings,
-        );
+        let mut report =
+            CkaReport::assemble(version, seen.inputs, recorded, &seen.sides, &seen.found, warnings);
         report.timing.load = seen.loading;
         report.results.check_values()?;
         report.timing.total = started.elapsed().as_secs_f64();
@@ -139,6 +137,17 @@ impl Cka {
             device: device.to_owned(),
         }
     }
+}
+
+/// Layers that could not be measured at all.
+fn null_layers(sides: &[Side], found: &Outcome) -> Vec<Warning> {
+    let sides = sides.iter().zip(&found.absences).zip(["A", "B"]);
+    of_absent_layers(sides.flat_map(|((side, absences), model)| {
+        let layers = side.iter().zip(absences);
+        layers.filter_map(move |(at, why)| {
+            Some(Absent { model, layer: at.name(), why: why.as_ref()?.to_string() })
+        })
+    }))
 }
 
 impl Measuring for Cka {

@@ -203,7 +203,7 @@ fn usable(
 ) -> (Option<PackedSymmetric>, Option<Absence>) {
     let LayerGram { mut gram, centre_norm, constant, averaged, absence, .. } = layer;
     let needs = settings.bias.least_samples();
-    let few = (samples < needs).then_some(Absence::TooFew(samples, needs));
+    let few = (samples < needs).then_some(Absence::TooFew { samples, needs });
     if let Some(why) = absence.or(few) {
         return (None, Some(why));
     }
@@ -287,7 +287,7 @@ impl Outcome {
 
     /// Takes the samples of batches too small off, and all values where none are left.
     fn with_enough_samples(mut self, bias: Bias) -> Self {
-        let few = Absence::TooFew(self.samples, bias.least_samples());
+        let few = Absence::TooFew { samples: self.samples, needs: bias.least_samples() };
         self.samples -= self.dropped;
         if self.samples < bias.least_samples() {
             self.absences.iter_mut().flatten().for_each(|why| *why = Some(few.clone()));

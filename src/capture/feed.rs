@@ -9,7 +9,10 @@ use super::judge::{Judge, Judged, Naming};
 use super::{Progress, Reduce, Timing, Tokens};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
-use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
+use crate::similarity::{
+    self,
+    cka::{CONSTANT, CONSTANT_DOUBLE},
+};
 use crate::torchscript::{Answer, Axes, Layer, Model, draws, real_parts, shape_text, tensors};
 
 /// A prepared model, the layers wanted of it, and which of the inputs of a batch it takes.
@@ -32,25 +35,8 @@ pub struct Source<'a> {
     pub load: LoadOptions,
 }
 
-/// Why a layer has no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Absence {
-    /// A NaN or an infinity in the features of this sample.
-    NotFinite(String),
-    /// The features of this sample are so large that their products leave float32.
-    Overflow(String),
-    /// The layer gives the same features for every sample.
-    Constant,
-    /// More than half of all pairs of samples are equal: the RBF kernel has no bandwidth.
-    NoSpread,
-    /// HSIC of the layer with itself is zero up to rounding: no two samples are more alike than any
-    /// other two.
-    Singles,
-    /// HSIC of the layer with itself leaves the range of float64.
-    OutOfRange,
-    /// The estimator is not defined for so few samples: there are, it needs.
-    TooFew(usize, usize),
-}
+/// Why a layer has no value, a sample by its name.
+pub type Absence = similarity::Absence<String>;
 
 /// Why layers have no value: a list of layers a model.
 pub type Absences = Vec<Vec<Option<Absence>>>;
@@ -58,28 +44,6 @@ pub type Absences = Vec<Vec<Option<Absence>>>;
 /// What HSIC of a layer with itself is held against, a list of layers a model: the mean squared
 /// distance of its rows from their centre, squared.
 pub type Spreads = Vec<Vec<f64>>;
-
-impl std::fmt::Display for Absence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotFinite(name) => write!(f, "NaN or infinite for sample {name}"),
-            Self::Overflow(name) => {
-                write!(f, "too large for sample {name}: products leave the range of float32")
-            }
-            Self::Constant => f.write_str("constant: the same features for every sample"),
-            Self::NoSpread => {
-                f.write_str("the median distance of its samples (of a batch) is zero: no bandwidth")
-            }
-            Self::Singles => f.write_str(
-                "no two samples are more alike than any others (only single samples stand out)",
-            ),
-            Self::OutOfRange => f.write_str("its values are too large: HSIC leaves float64"),
-            Self::TooFew(n, needs) => {
-                write!(f, "{n} samples, and the estimator needs at least {needs}")
-            }
-        }
-    }
-}
 
 impl Subject {
     /// Checks that every layer gives one row a sample.

@@ -8,7 +8,7 @@ use crate::capture::Reduce;
 use crate::capture::cka::{Estimator, Outcome};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
-use crate::similarity::{Bias, Kernel, cka};
+use crate::similarity::{Bias, Kernel, Matrix, cka};
 
 /// A comparison by CKA.
 pub type CkaReport = Report<CkaSettings, CkaResults>;
@@ -120,9 +120,6 @@ impl SideLayer {
     }
 }
 
-/// Values this close are equal but for rounding.
-const TIE: f64 = 1e-9;
-
 /// A share of noise in a biased value from which on it is warned of.
 const NOTABLE_BIAS: f64 = 0.1;
 
@@ -137,7 +134,6 @@ impl CkaReport {
         mut warnings: Vec<Warning>,
     ) -> Self {
         let results = CkaResults::new(sides, outcome);
-        warnings.extend(results.null_warnings());
         warnings.extend(apart_warning(&results, outcome));
         warnings.extend(dropped_warning(outcome));
         let batch = match settings.estimator {
@@ -234,36 +230,6 @@ impl CkaResults {
         let problem = format!("no pair of layers has a value{}", why.unwrap_or_default());
         Err(Error::usage(problem, "choose other layers, or give more or other samples"))
     }
-
-    /// One warning a model and reason.
-    fn null_warnings(&self) -> Vec<Warning> {
-        let mut groups: Vec<((&str, &str), Vec<&str>)> = Vec::new();
-        for null in &self.nulls {
-            let (model, layer) = match (&null.layer_a, &null.layer_b) {
-                (Some(layer), None) => ("A", layer),
-                (None, Some(layer)) => ("B", layer),
-                _ => continue,
-            };
-            let key = (model, null.reason.as_str());
-            match groups.iter_mut().find(|(k, _)| *k == key) {
-                Some((_, layers)) => layers.push(layer),
-                None => groups.push((key, vec![layer])),
-            }
-        }
-        groups.into_iter().map(|((model, why), layers)| null_warning(model, why, &layers)).collect()
-    }
-}
-
-fn null_warning(model: &str, reason: &str, layers: &[&str]) -> Warning {
-    let text = match layers {
-        [layer] => format!("layer {layer} of {model} has no values: {reason}"),
-        [first, ..] => format!(
-            "{} layers of {model} have no values, {first} the first: {reason}",
-            layers.len()
-        ),
-        [] => String::new(),
-    };
-    Warning::new("null-layer", layers.join(", "), text)
 }
 
 fn rows(
@@ -275,20 +241,17 @@ fn rows(
     (0..count).map(row).collect()
 }
 
-/// The layer of the same name where it is as good as any: `layer1` gives what `layer1.1` gave.
 fn best_matches(
     values: &ndarray::Array2<Option<f64>>,
-    layers_a: &[String],
-    layers_b: &[String],
+    names_a: &[String],
+    names_b: &[String],
 ) -> Vec<Option<BestMatch>> {
+    let matrix = Matrix { values, names_a, names_b, larger_is_more_alike: true, apart: false };
     let named = |(i, best): (usize, Option<(usize, f64)>)| {
         let (j, cka) = best?;
-        let own = layers_b.iter().position(|name| *name == layers_a[i]);
-        let j = own.filter(|&own| values[(i, own)].is_some_and(|v| v >= cka - TIE)).unwrap_or(j);
-        let cka = values[(i, j)].unwrap_or(cka);
-        Some(BestMatch { layer_a: layers_a[i].clone(), layer_b: layers_b[j].clone(), cka })
+        Some(BestMatch { layer_a: names_a[i].clone(), layer_b: names_b[j].clone(), cka })
     };
-    cka::best_matches(values).into_iter().enumerate().map(named).collect()
+    matrix.best_matches().into_iter().enumerate().map(named).collect()
 }
 
 fn nulls(sides: &[Side], outcome: &Outcome) -> Vec<Null> {

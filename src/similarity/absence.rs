@@ -2,19 +2,24 @@
 
 use std::fmt;
 
-/// Why a measure has no value for a pair of layers, or for a layer.
+/// Why a measure has no value for a pair of layers, or for a layer. `S` is what a sample is named by: its
+/// number among those compared, or its own name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absence {
+pub enum Absence<S = usize> {
     /// A NaN or an infinity in the features of this sample.
-    NotFinite(usize),
+    NotFinite(S),
+    /// The features of this sample are so large that their products leave float32.
+    Overflow(S),
     /// The features are so large that what is computed of them leaves float64.
     OutOfRange,
     /// The layer gives the same features for every sample.
     Constant,
     /// This sample has the same value in every feature: it correlates with no other.
-    ConstantSample(usize),
+    ConstantSample(S),
     /// This sample has zero in every feature: it has no angle with any other.
-    ZeroSample(usize),
+    ZeroSample(S),
+    /// More than half of all pairs of samples are equal: the RBF kernel has no bandwidth.
+    NoSpread,
     /// No two samples are more alike than any other two, so that nothing is left to compare.
     Singles,
     /// Too few samples.
@@ -79,7 +84,10 @@ impl Absence {
     /// The reason in words, a sample by its name in the place of its number.
     pub fn of_samples(&self, names: &[String]) -> String {
         let sample = match self {
-            Self::NotFinite(i) | Self::ConstantSample(i) | Self::ZeroSample(i) => *i,
+            Self::NotFinite(i)
+            | Self::Overflow(i)
+            | Self::ConstantSample(i)
+            | Self::ZeroSample(i) => *i,
             _ => return self.to_string(),
         };
         let name = names.get(sample).cloned().unwrap_or_else(|| sample.to_string());
@@ -87,10 +95,13 @@ impl Absence {
     }
 }
 
-impl fmt::Display for Absence {
+impl<S: fmt::Display> fmt::Display for Absence<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFinite(sample) => write!(f, "NaN or infinite for sample {sample}"),
+            Self::Overflow(sample) => {
+                write!(f, "too large for sample {sample}: products leave the range of float32")
+            }
             Self::OutOfRange => f.write_str("its values are too large: the measure leaves float64"),
             Self::Constant => f.write_str("constant: the same features for every sample"),
             Self::ConstantSample(sample) => {
@@ -98,6 +109,9 @@ impl fmt::Display for Absence {
             }
             Self::ZeroSample(sample) => {
                 write!(f, "all features of sample {sample} are zero: no angle with others")
+            }
+            Self::NoSpread => {
+                f.write_str("the median distance of its samples (of a batch) is zero: no bandwidth")
             }
             Self::Singles => f.write_str("no two samples are more alike than any others"),
             Self::TooFew { samples, needs } => {

@@ -29,18 +29,6 @@ pub fn matrix(table: &HsicTable, usable_a: &[bool], usable_b: &[bool]) -> Array2
     })
 }
 
-/// The best match in each row: column and value. The first of equals.
-pub fn best_matches(values: &Array2<Option<f64>>) -> Vec<Option<(usize, f64)>> {
-    let best = |row: ndarray::ArrayView1<'_, Option<f64>>| {
-        let known = row.iter().enumerate().filter_map(|(j, v)| v.map(|v| (j, v)));
-        known.fold(None, |best: Option<(usize, f64)>, (j, v)| match best {
-            Some((_, most)) if most >= v => best,
-            _ => Some((j, v)),
-        })
-    };
-    values.rows().into_iter().map(best).collect()
-}
-
 /// About what biased CKA gives for independent Gaussian features: D/(n+D) for layers of equal
 /// width, √(D₁D₂/((n+D₁)(n+D₂))) otherwise. Zero for the unbiased estimator.
 pub fn expected_of_noise(n: usize, widths: (usize, usize), bias: Bias) -> f64 {
@@ -55,12 +43,6 @@ pub fn expected_of_noise(n: usize, widths: (usize, usize), bias: Bias) -> f64 {
 mod tests {
     use super::*;
     use ndarray::array;
-
-    #[test]
-    fn best_is_the_first_largest() {
-        let values = array![[Some(0.2), Some(0.9), Some(0.9)], [None, None, None]];
-        assert_eq!(best_matches(&values), [Some((1, 0.9)), None]);
-    }
 
     #[test]
     fn unusable_layers_have_no_value() {

@@ -5,6 +5,7 @@
 //! permuted samples, [`interval`] says how sure it is, [`layer`] is about one layer alone.
 
 mod absence;
+mod best;
 mod catalogue;
 pub mod cka;
 mod cluster;
@@ -26,6 +27,7 @@ mod table;
 mod transport;
 
 pub use absence::Absence;
+pub use best::Matrix;
 pub use cluster::{Merge, cluster};
 pub use facts::{CKA, Facts, Invariance, Tolerance};
 pub use halves::interval;

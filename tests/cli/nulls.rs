@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{done, matrix, pictures, report, repsim, words};
+use crate::tolerances::SAME;
 
 fn null_count(report: &Value) -> usize {
     matrix(report, "cka").iter().flatten().filter(|v| v.is_nan()).count()
@@ -32,6 +33,32 @@ fn a_nan_names_layer_and_sample() {
         assert_eq!(warnings(&report, "null-layer").len(), 1);
         let said = "warning: layer root of A has no values: NaN or infinite for sample 5";
         assert!(run.stderr.contains(said), "{}", run.stderr);
+    }
+}
+
+/// CKA is one measure, whichever command takes it.
+#[test]
+fn both_commands_say_the_same_of_a_layer_without_values() {
+    let of = |line: &str| -> Value { serde_json::from_str(&done(line).stdout).unwrap() };
+    let whole = "{nan_layer.pt} --data {nan_layer.npy}";
+    let (cka, compare) =
+        (of(&format!("cka {whole}")), of(&format!("compare {whole} --measures cka")));
+    let said = |report: &Value| {
+        let found = warnings(report, "null-layer");
+        found.iter().map(|w| w["text"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((said(&cka).len(), said(&cka)), (1, said(&compare)));
+    let (one, other) = (&cka["results"], &compare["results"]["measures"][0]);
+    assert_eq!(one["nulls"][0]["reason"], other["nulls"][0]["reason"]);
+    for (a, row) in other["values"].as_array().unwrap().iter().enumerate() {
+        for (b, value) in row.as_array().unwrap().iter().enumerate() {
+            let expected = one["cka"][a][b].as_f64();
+            let near = expected.zip(value.as_f64()).is_some_and(|(x, y)| (x - y).abs() < SAME);
+            assert!(
+                near || (expected.is_none() && value.is_null()),
+                "{a}, {b}: {expected:?} {value}"
+            );
+        }
     }
 }
 
@@ -69,7 +96,7 @@ fn too_few_samples_leave_nothing() {
             format!("cka {{mlp.pt}} --data {{mlp.npy}} --limit {n} -q -o {}", output.display());
         let run = repsim(words(&line));
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "n = {n}");
-        let why = format!("{n} samples, and the estimator needs at least 4");
+        let why = format!("{n} samples, and the measure needs at least 4");
         assert!(run.stderr.contains("no pair of layers has a value"), "{}", run.stderr);
         assert!(run.stderr.contains(&why) && run.stderr.lines().count() == 1, "{}", run.stderr);
         assert!(!output.exists());

@@ -164,7 +164,7 @@ fn too_few_samples_leave_nothing() {
             let cut = |m: &Array2<f64>| m.slice(ndarray::s![..n, ..]).to_owned().into_dyn();
             let few: Vec<ArrayD<f64>> = sound().iter().map(cut).collect();
             let outcome = run(&[few], &settings, SAMPLES);
-            let why = (n < least).then_some(Absence::TooFew(n, least));
+            let why = (n < least).then_some(Absence::TooFew { samples: n, needs: least });
             assert_eq!(outcome.absences[0], vec![why; 3], "{settings:?}, n = {n}");
             if n < least {
                 assert!(matrix(&outcome).iter().all(Option::is_none));
@@ -193,7 +193,7 @@ fn reasons_are_sentences() {
         (Absence::Overflow("7".to_owned()), "7"),
         (Absence::Constant, "constant"),
         (Absence::NoSpread, "bandwidth"),
-        (Absence::TooFew(3, 4), "at least 4"),
+        (Absence::TooFew { samples: 3, needs: 4 }, "at least 4"),
     ];
     for (why, part) in reasons {
         assert!(why.to_string().contains(part), "{why}");

@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::nulls::{self, no_chance, no_values, nothing};
+use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::capture::represent::Captured;
 use crate::error::Result;
 use crate::report::compare::{
@@ -12,12 +13,9 @@ use crate::report::distance::NullValue;
 use crate::report::{Number, Warning};
 use crate::similarity::layer::{Alone, Sparsity};
 use crate::similarity::{
-    Absence, Cell, Facts, Measure, Plan, Reduction, Representation, Table, each,
+    Absence, Cell, Facts, Matrix, Measure, Plan, Reduction, Representation, Table, each,
 };
 use crate::view::names::{counted, few, listed};
-
-/// Values this close are equal but for rounding.
-const TIE: f64 = 1e-9;
 
 /// The layers of one side, each looked at alone and then reduced, where that was asked for.
 pub struct Layers {
@@ -201,42 +199,27 @@ impl Compared<'_> {
     /// The most alike in each row, of a model with itself beside the layer itself.
     fn best_matches(&self, facts: &Facts, cells: &Array2<Option<Cell>>) -> Vec<Option<BestMatch>> {
         let (names_a, names_b) = (&self.names[0], self.names_b());
-        let sign = if facts.larger_is_more_alike { 1.0 } else { -1.0 };
-        let best = |(i, row): (usize, ndarray::ArrayView1<'_, Option<Cell>>)| {
-            let value = |j: usize| row[j].as_ref().and_then(|cell| cell.value.ok());
-            let other = |j: &usize| !self.is_alone() || *j != i;
-            let known = (0..row.len()).filter(other).filter_map(|j| Some((j, value(j)?)));
-            let (j, most) = known
-                .reduce(|best, next| if sign * next.1 > sign * best.1 { next } else { best })?;
-            let own = names_b.iter().position(|name| *name == names_a[i]).filter(other);
-            let own = own.filter(|&own| value(own).is_some_and(|v| sign * v >= sign * most - TIE));
-            let j = own.unwrap_or(j);
+        let values = cells.map(|cell| cell.as_ref()?.value.ok());
+        let larger_is_more_alike = facts.larger_is_more_alike;
+        let (values, apart) = (&values, self.is_alone());
+        let matrix = Matrix { values, names_a, names_b, larger_is_more_alike, apart };
+        let named = |(i, best): (usize, Option<(usize, f64)>)| {
+            let (j, value) = best?;
             let (layer_a, layer_b) = (names_a[i].clone(), names_b[j].clone());
-            Some(BestMatch { layer_a, layer_b, value: value(j).unwrap_or(most) })
+            Some(BestMatch { layer_a, layer_b, value })
         };
-        cells.rows().into_iter().enumerate().map(best).collect()
+        matrix.best_matches().into_iter().enumerate().map(named).collect()
     }
 
-    /// Layers that could not be measured at all: one warning a model and reason.
+    /// Layers that could not be measured at all.
     fn null_layers(&self) -> Vec<Warning> {
-        let mut groups: Vec<((&str, &str), Vec<&str>)> = vec![];
-        for ((side, names), model) in self.sides.iter().zip(self.names).zip(self.models) {
-            for (made, name) in side.made.iter().zip(names) {
-                let Err(why) = made else { continue };
-                let key = (model, why.as_str());
-                match groups.iter_mut().find(|(k, _)| *k == key) {
-                    Some((_, layers)) => layers.push(name),
-                    None => groups.push((key, vec![name])),
-                }
-            }
-        }
-        let said = |((model, why), layers): ((&str, &str), Vec<&str>)| {
-            let what = if model.is_empty() { "model" } else { "layer" };
-            let whose = if model.is_empty() { String::new() } else { format!(" of {model}") };
-            let text = format!("{}{whose} cannot be measured: {why}", few(what, &layers));
-            Warning::new("null-layer", listed(&layers), text)
-        };
-        groups.into_iter().map(said).collect()
+        let sides = self.sides.iter().zip(self.names).zip(self.models);
+        let absent = sides.flat_map(|((side, names), model)| {
+            let why = |made: &Result<_, String>| made.as_ref().err().cloned();
+            let layers = side.made.iter().zip(names);
+            layers.filter_map(move |(made, layer)| Some(Absent { model, layer, why: why(made)? }))
+        });
+        of_absent_layers(absent)
     }
 
     /// Measures of canonical correlations of which some are 1 whatever the data: one warning each.

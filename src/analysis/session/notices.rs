@@ -3,7 +3,7 @@
 use crate::capture::Reduce;
 use crate::data::{Dataset, Enlarged, Skipped};
 use crate::report::{DataInput, Warning};
-use crate::view::names::counted;
+use crate::view::names::{counted, few, listed};
 
 /// The code of the warning of images that are enlarged much.
 pub const ENLARGED: &str = "enlarged";
@@ -16,6 +16,37 @@ pub fn of_data(data: &DataInput) -> Vec<Warning> {
         data.enlarged.as_ref().map(|enlarged| much(&data.path, enlarged)),
     ];
     warnings.into_iter().flatten().collect()
+}
+
+/// A layer that has no values.
+pub struct Absent<'a> {
+    /// `A` or `B`; empty where the name of the layer is that of its model.
+    pub model: &'a str,
+    /// Its name.
+    pub layer: &'a str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// Warns of layers without values, once a model and reason.
+pub fn of_absent_layers<'a>(absent: impl Iterator<Item = Absent<'a>>) -> Vec<Warning> {
+    let mut groups: Vec<((&str, String), Vec<&str>)> = vec![];
+    for Absent { model, layer, why } in absent {
+        let key = (model, why);
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, layers)) => layers.push(layer),
+            None => groups.push((key, vec![layer])),
+        }
+    }
+    let warning = |((model, why), layers): ((&str, String), Vec<&str>)| {
+        let has = if layers.len() == 1 { "has" } else { "have" };
+        let whose = match model {
+            "" => few("model", &layers),
+            model => format!("{} of {model}", few("layer", &layers)),
+        };
+        Warning::new("null-layer", listed(&layers), format!("{whose} {has} no values: {why}"))
+    };
+    groups.into_iter().map(warning).collect()
 }
 
 /// Warns of padding that counts as a part of samples.
