@@ -24,4 +24,4 @@ python3 -m venv "$work/venv"
 "$repsim" saliency "$work/efficientnet-lite0.pt" --data "$work/photos" --labels "$work/classes.txt" \
   --preprocess imagenet --interpolation bicubic --range 0..255 --mean 127 --std 128 \
   --method gradcam,occlusion,smoothgrad \
-  --sheet "$here/cat.png" -o "$work/report.json"
+  --plot "$here/cat.png" -o "$work/report.json"

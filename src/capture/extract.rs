@@ -220,7 +220,7 @@ fn output_shape(subject: &mut Subject, sample: &Tensor) -> Result<Vec<i64>> {
 }
 
 fn of_output(subject: &Subject, problem: String) -> Error {
-    let remedy = "name a layer with --layer; `repsim layers` lists them";
+    let remedy = "name a layer with --layers; `repsim layers` lists them";
     Error::file("take the output of", subject.model.path(), format!("it has {problem}"), remedy)
 }
 

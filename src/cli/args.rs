@@ -27,7 +27,7 @@ pub struct TalkArgs {
 pub struct DataArgs {
     /// Images: a folder (sub-folders are classes), .npy, .npz, .safetensors, CIFAR-10 or MNIST files; an
     /// array for each input of a network; texts with --tokenizer
-    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[arg(long, short, value_name = "PATH", help_heading = "Data")]
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub texts: TextArgs,
@@ -52,13 +52,13 @@ pub struct TextArgs {
 pub struct LoadArgs {
     /// Use at most so many samples: of all classes evenly, the first of each, or random ones with
     /// --seed
-    #[arg(long, value_name = "N", help_heading = "Data", value_parser = limits::COUNT)]
+    #[arg(long, short = 'n', value_name = "N", help_heading = "Data", value_parser = limits::COUNT)]
     pub limit: Option<usize>,
     /// Seed of the random subset that --limit takes
     #[arg(long, value_name = "SEED", help_heading = "Data", value_parser = limits::SEED)]
     pub seed: Option<u64>,
     /// Samples in a batch
-    #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Data",
+    #[arg(long, short, value_name = "N", default_value_t = 64, help_heading = "Data",
           value_parser = limits::BATCH)]
     pub batch_size: usize,
     /// Leave out files that cannot be decoded, and list them in the report
@@ -170,7 +170,7 @@ pub struct ModelArgs {
           value_parser = limits::device)]
     pub device: DeviceChoice,
     /// Threads to compute with [default: all cores]
-    #[arg(long, value_name = "N", help_heading = "Models", value_parser = limits::THREADS)]
+    #[arg(long, short, value_name = "N", help_heading = "Models", value_parser = limits::THREADS)]
     pub threads: Option<usize>,
     /// Run the modules as they were exported, neither frozen nor with batch norms folded
     #[arg(long, help_heading = "Models")]
@@ -244,7 +244,13 @@ pub struct LayerArgs {
     /// Layers by name or glob: 'layer?', 'layer4.*.bn*', '**' for all, '!PATTERN' to leave out;
     /// may be repeated [default: all modules down to depth two, and the blocks that repeat deeper down; of
     /// layers that give the same tensor one]
-    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
+    #[arg(
+        long,
+        short,
+        value_name = "PATTERN",
+        allow_hyphen_values = true,
+        help_heading = "Layers"
+    )]
     pub layers: Vec<String>,
 }
 

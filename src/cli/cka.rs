@@ -24,8 +24,8 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Draw the matrix: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE")]
-    heatmap: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE", alias = "heatmap")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
     measure: MeasureArgs,
     #[command(flatten)]
@@ -65,9 +65,9 @@ struct MeasureArgs {
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("cka", args.output.as_deref())?;
     let request = args.request()?;
-    args.heatmap.as_deref().map_or(Ok(()), picture::check)?;
+    args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let report = request.run(messages)?;
-    if let Some(path) = &args.heatmap {
+    if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
     }
     output::show(&report, args.output.as_deref(), messages)?;

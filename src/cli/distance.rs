@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     per_sample: Option<PathBuf>,
     /// Draw accuracy against distance: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Which nearest neighbour's distance is taken
     #[arg(long, value_name = "K", default_value_t = 10, help_heading = "Measure",

@@ -17,8 +17,8 @@ pub struct ExtractArgs {
     /// The layer whose output they are, or NAME:input for the input of the last linear layer; of
     /// files with several arrays, the array [default: the input of the last linear layer; what an
     /// extractor for FID returns]
-    #[arg(long, value_name = "NAME", help_heading = "Features")]
-    pub layer: Option<String>,
+    #[arg(long, short, value_name = "NAME", alias = "layer", help_heading = "Features")]
+    pub layers: Option<String>,
     /// From a feature map to a row: gap (its channel means), flatten (all of it), or of tokens
     /// tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "gap", help_heading = "Features",
@@ -50,7 +50,7 @@ impl ExtractArgs {
         let models = usize::from(self.model.is_some());
         Ok(Extraction {
             model: self.model.clone(),
-            layer: self.layer.clone(),
+            layer: self.layers.clone(),
             reduce: self.reduce,
             memory: self.memory,
             output_index: self.outputs.output_index,

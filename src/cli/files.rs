@@ -14,18 +14,8 @@ use crate::report::{behind_links, check_writable, descriptor, is_replaceable, pa
 use crate::torchscript::native;
 
 /// Options that name a file to write.
-const OUTPUTS: [&str; 10] = [
-    "output",
-    "heatmap",
-    "scatter",
-    "plot",
-    "per_sample",
-    "sheet",
-    "maps",
-    "update_baseline",
-    "junit",
-    "write_policy",
-];
+const OUTPUTS: [&str; 8] =
+    ["output", "scatter", "plot", "per_sample", "maps", "update_baseline", "junit", "write_policy"];
 
 /// Options that name a folder to write to. All other paths are read.
 const FOLDERS: [&str; 2] = ["images", "folder"];

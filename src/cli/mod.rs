@@ -102,15 +102,16 @@ enum Command {
     Man(manual::ManArgs),
 }
 
-/// The command line as it is declared: all commands with their options.
+/// The command line as it is declared: all commands with their options, in short for `-h` and in full for
+/// `--help`.
 pub fn declared() -> clap::Command {
-    Cli::command()
+    usage::with_short_help(Cli::command())
 }
 
 /// Runs the command line given and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let parsed = Cli::command().try_get_matches_from(&arguments);
+    let parsed = declared().try_get_matches_from(&arguments);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
@@ -197,8 +198,8 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Report(args) => report::run(args, messages).map(done),
         Command::Demo(args) => demo::run(args, messages).map(done),
         Command::Schema(args) => schema::run(args).map(done),
-        Command::Completions(args) => manual::completions(args, Cli::command()).map(done),
-        Command::Man(args) => manual::man(args, Cli::command()).map(done),
+        Command::Completions(args) => manual::completions(args, declared()).map(done),
+        Command::Man(args) => manual::man(args, declared()).map(done),
     }
 }
 
@@ -230,7 +231,7 @@ fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if usage::is_help(error) {
         return help(error);
     }
-    let error = usage::in_one_line(error, arguments, &Cli::command());
+    let error = usage::in_one_line(error, arguments, &declared());
     Messages::new(false, false).error(&error);
     ExitCode::from(FAILED)
 }
@@ -264,8 +265,11 @@ mod tests {
     fn no_command_has_two_options_of_one_name() {
         for command in Cli::command().get_subcommands() {
             let mut names = BTreeSet::new();
-            for name in command.get_arguments().filter_map(|a| a.get_long()) {
-                assert!(names.insert(name), "two options --{name} in {}", command.get_name());
+            for option in command.get_arguments() {
+                let aliases = option.get_all_aliases().unwrap_or_default();
+                for name in option.get_long().into_iter().chain(aliases) {
+                    assert!(names.insert(name), "two options --{name} in {}", command.get_name());
+                }
             }
         }
     }

@@ -25,12 +25,12 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Draw importance against sensitivity, a point a channel: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Layers whose channels are probed, by name or glob; fc:input is what goes into a linear layer;
     /// may be repeated [default: the last with a spatial map that the output depends on]
-    #[arg(long, value_name = "NAME", help_heading = "Channels")]
-    layer: Vec<String>,
+    #[arg(long, short, value_name = "NAME", alias = "layer", help_heading = "Channels")]
+    layers: Vec<String>,
     /// What channels are replaced by, a comma-separated list: zero, mean; or none. Importance
     /// is ranked by the first
     #[arg(
@@ -160,7 +160,7 @@ impl Args {
         }
         Ok(Sensitivity {
             model: self.model.clone(),
-            layers: self.layer.clone(),
+            layers: self.layers.clone(),
             ablations,
             perturbing: self.perturbation.request()?,
             aiming: self.target.request(),

@@ -26,8 +26,8 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Draw accuracy (agreement without labels) of all pairs: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE")]
-    heatmap: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE", alias = "heatmap")]
+    plot: Option<PathBuf>,
     /// Draw stitching against CKA, a point a pair: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", requires = "against")]
     scatter: Option<PathBuf>,
@@ -40,7 +40,13 @@ pub struct Args {
     layer_b: Option<String>,
     /// All pairs of these layers, by name or glob: 'layer?'; may be repeated [default: no matrix, but
     /// each layer of A with that of the same name in B]
-    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
+    #[arg(
+        long,
+        short,
+        value_name = "PATTERN",
+        allow_hyphen_values = true,
+        help_heading = "Layers"
+    )]
     layers: Vec<String>,
     /// Layers of B, where they are others than those of A
     #[arg(
@@ -155,7 +161,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
     let gate = args.gate.prepare("stitch", args.output.as_deref())?;
     let (mut report, place) = (request.run(messages)?, args.output.as_deref());
-    if let Some(path) = &args.heatmap {
+    if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
         let shows = "Stitching of all pairs of layers";
         report.pictures.push(picture::written(shows, path, place)?);
@@ -215,12 +221,12 @@ impl Args {
     /// # Errors
     /// A picture that cannot be written, or options that do not go together.
     fn request(&self) -> Result<Stitch> {
-        for path in self.heatmap.iter().chain(&self.scatter) {
+        for path in self.plot.iter().chain(&self.scatter) {
             picture::check(path)?;
         }
         let fit = self.fit.request()?;
-        if self.heatmap.is_some() && self.layers.is_empty() {
-            let problem = "--heatmap draws all pairs of layers, and only single pairs are stitched";
+        if self.plot.is_some() && self.layers.is_empty() {
+            let problem = "--plot draws all pairs of layers, and only single pairs are stitched";
             return Err(Error::usage(problem, "choose layers with --layers 'layer?'"));
         }
         check_b(self.models.len(), self.preprocess_b.any() || !self.layers_b.is_empty())?;

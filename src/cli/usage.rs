@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{Command, Error as Wrong};
+use clap::{Arg, Command, Error as Wrong};
 
 use crate::error::Error;
 
@@ -46,9 +46,49 @@ fn what(text: &str) -> String {
     said
 }
 
+/// What may end the first clause of a help text: what follows goes into details.
+const ENDS: [&str; 6] = [" [", "; ", ". ", ": ", " (", ", "];
+
+/// Letters that a first clause has at least, and that a line has room for.
+const CLAUSE: usize = 12;
+const LINE: usize = 90;
+
+/// Lets `-h` say the first clause of what `--help` says of each option, and leave out the options for B.
+pub fn with_short_help(command: Command) -> Command {
+    command.mut_subcommands(|command| command.mut_args(shortened))
+}
+
+fn shortened(option: Arg) -> Arg {
+    let Some(text) = option.get_help().map(ToString::to_string) else { return option };
+    let for_b = option.get_help_heading() == Some("Preprocessing of B");
+    option.help(first_clause(&text).to_owned()).long_help(text).hide_short_help(for_b)
+}
+
+/// The beginning of a text that stands for itself: up to the details, and no more than a line.
+fn first_clause(text: &str) -> &str {
+    let ends = |list: &[&str]| {
+        let found = list.iter().flat_map(|end| text.match_indices(end).map(|(at, _)| at));
+        found.filter(|&at| at >= CLAUSE).min().unwrap_or(text.len())
+    };
+    let clause = &text[..ends(&ENDS[..5])];
+    match clause.chars().count() > LINE {
+        true => &text[..ends(&ENDS)],
+        false => clause,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn details_are_left_out_of_short_help() {
+        let text = "Images: a folder (sub-folders are classes), .npy, .npz";
+        assert_eq!(first_clause(text), "Images: a folder");
+        let text = "Threads to compute with [default: all cores]";
+        assert_eq!(first_clause(text), "Threads to compute with");
+        assert_eq!(first_clause("Samples in a batch"), "Samples in a batch");
+    }
 
     #[test]
     fn lists_and_tips_stand_in_the_line() {

@@ -148,7 +148,8 @@ fn no_array(path: &Path, names: &[String], wanted: Option<&str>) -> Error {
         Some(name) => format!("it has no array {name}, only {}", few(names)),
         None => format!("it holds neither mu and sigma nor one array, but {}", few(names)),
     };
-    let remedy = "name the array of features with --layer NAME, or save statistics as mu and sigma";
+    let remedy =
+        "name the array of features with --layers NAME, or save statistics as mu and sigma";
     Error::file("take features from", path, problem, remedy)
 }
 

@@ -119,7 +119,7 @@ fn output_of(model: &mut Model, layer: usize, input: &Tensor) -> Result<Tensor> 
         kept = Some(output.copy());
         Ok(Answer::Stop)
     })?;
-    kept.ok_or_else(|| Error::usage("the layer did not run", "choose another with --layer"))
+    kept.ok_or_else(|| Error::usage("the layer did not run", "choose another with --layers"))
 }
 
 /// The logits of the whole network with one channel replaced.

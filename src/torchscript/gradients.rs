@@ -156,7 +156,7 @@ impl Model {
                           differentiable operators"
                     .to_owned(),
                 remedy:
-                    "choose a layer on the way to that output with --layer (`repsim layers` lists \
+                    "choose a layer on the way to that output with --layers (`repsim layers` lists \
                          them), or export the model without no_grad"
                         .to_owned(),
             },

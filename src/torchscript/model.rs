@@ -336,7 +336,7 @@ impl Model {
     pub fn listen_to_last_linear(&mut self) -> Result<Option<String>> {
         let found = self.handle.tap_last_linear();
         let found = found.map_err(|said| {
-            self.torch_error("read the graph of", said, "name a layer with --layer".to_owned())
+            self.torch_error("read the graph of", said, "name a layer with --layers".to_owned())
         })?;
         let name = found.as_ref().map(|layer| layer.path.clone());
         self.raw.extend(found);

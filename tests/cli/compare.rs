@@ -296,10 +296,10 @@ fn what_cannot_be_compared_is_told() {
     fails(&format!("{FEATURES} --measures cka,"), &["a measure without a name", "cka, hsic"]);
     fails(&format!("{FEATURES} --alpha 1"), &["--alpha is for shape-metric, and it is not asked"]);
     fails(&format!("{FEATURES} --bias biased --measures rsa"), &["--bias is for cka and hsic"]);
-    fails(&format!("{FEATURES} --bootstrap 5"), &["--bootstrap 5 is too few", "20 or more"]);
+    fails(&format!("{FEATURES} --bootstrap 5"), &["--subsamples 5 is too few", "20 or more"]);
     fails(&format!("{FEATURES} --permutations 999999999999"), &["0 to 1,000,000"]);
     fails(&format!("{FEATURES} --bootstrap 18446744073709551615"), &["0 to 1,000,000"]);
-    fails(&format!("{FEATURES} --level 0.9"), &["--level needs --bootstrap", "--bootstrap"]);
+    fails(&format!("{FEATURES} --level 0.9"), &["--level needs --subsamples", "add --subsamples"]);
     fails(&format!("{FEATURES} --random-seed 3"), &["nothing is random", "--permutations"]);
     fails(&format!("{FEATURES} --bootstrap 9 --level 1"), &["--level", "above 0 and below 1"]);
     fails(

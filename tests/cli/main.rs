@@ -41,6 +41,7 @@ mod maps;
 mod mistakes;
 mod model_inputs;
 mod nulls;
+mod options;
 mod output;
 mod own_steps;
 mod platonic;

@@ -220,7 +220,7 @@ fn mistakes_are_told() {
     );
     fails("--mean-b 0.5", "there is no B");
     let both = format!("--match {OTHER} --layer layer1 --layer layer2 --layer-b layer2");
-    fails(&both, "name one --layer-b for each --layer");
+    fails(&both, "name one --layers-b for each --layers");
     fails("--match /nope.pt", "/nope.pt");
     let folder = tempfile::tempdir().unwrap();
     let rows = folder.path().join("rows.npy");

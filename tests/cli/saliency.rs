@@ -350,7 +350,7 @@ fn a_sheet_without_room_is_refused_before_the_run() {
     assert_eq!(run.code, 2, "{}", run.stderr);
     let said = run.stderr.lines().find(|l| l.starts_with("error: ")).unwrap_or_default();
     assert!(said.contains("pixels is too large: a side has at most 20,000"), "{said}");
-    assert!(said.ends_with("show fewer images (--sheet-rows) or maps, or draw an .svg"), "{said}");
+    assert!(said.ends_with("show fewer images (--rows) or maps, or draw an .svg"), "{said}");
     assert!(run.stdout.is_empty() && !sheet.exists());
 }
 
@@ -403,7 +403,7 @@ fn mistakes_are_told() {
     fails("--labels /nope", "/nope");
     fails("--maps x.txt", "end its name in .npz");
     fails("--opacity 3", "from 0 to 1");
-    fails("--method gradient --layer layer4", "--layer is for class activation maps");
+    fails("--method gradient --layer layer4", "--layers is for class activation maps");
     fails("--method occlusion --window 64", "does not fit an image of 32×32");
     fails("--method occlusion --window 4 --stride 5", "--stride of at most --window");
     fails("--patch 1,1", "--patch is for the method finite-difference");

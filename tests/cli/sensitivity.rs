@@ -292,7 +292,7 @@ fn mistakes_are_told_in_a_line() {
     fails(MODEL, "no data was given");
     fails(&format!("{TINY} --data {{tiny_resnet.npy}} --true-class"), "--true-class needs labels");
     fails("{mlp.pt} --data {mlp.npy} --layer ** --perturb fgsm", "rows of numbers and no images");
-    fails("{mlp.pt} --data {mlp.npy}", "no layer gives a spatial map; name a layer with --layer");
+    fails("{mlp.pt} --data {mlp.npy}", "no layer gives a spatial map; name a layer with --layers");
     let folder = unknown_classes();
     let data = format!("--data {} --preprocess raw", folder.path().display());
     fails(&format!("{TINY} {data} --true-class"), "name the classes in the order of the logits");

@@ -229,7 +229,7 @@ fn mistakes_are_told() {
     fails(&to("--epochs 2"), &["--epochs is of training", "--fit direct trains nothing"]);
     fails(&to("--fit identity --ridge 1"), &["--ridge is of least squares"]);
     fails(&to("--output-index 3"), &["seed0", "returns Tensor", "leave --output-index out"]);
-    fails(&to("--heatmap h.png"), &["--heatmap draws all pairs", "--layers"]);
+    fails(&to("--heatmap h.png"), &["--plot draws all pairs", "--layers"]);
     let run = repsim(words(&to("--fit-fraction 1")));
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("a number above 0 and below 1"), "{}", run.stderr);

@@ -126,7 +126,7 @@ fn maps_of_channels_last_layers_are_those_of_their_grid() {
         }
         let (report, said) = run(&format!("saliency {{saliency/{name}.pt}} {DATA} --limit 4"));
         assert_eq!(report["results"]["columns"][0]["grid"]["columns"], 4);
-        assert!(said.contains("(4x4) (choose with --layer)"), "{said}");
+        assert!(said.contains("(4x4) (choose with --layers)"), "{said}");
         assert_eq!(report["results"]["degenerate"], 0);
     }
 }

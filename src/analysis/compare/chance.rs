@@ -38,7 +38,7 @@ impl Chance {
     ) -> Result<Plan> {
         let Self { permutations, halves, level, seed } = *self;
         if (1..FEWEST_HALVES).contains(&halves) {
-            let problem = format!("--bootstrap {halves} is too few for an interval");
+            let problem = format!("--subsamples {halves} is too few for an interval");
             let remedy = format!("give {FEWEST_HALVES} or more, such as 200");
             return Err(Error::usage(problem, remedy));
         }

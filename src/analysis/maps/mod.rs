@@ -283,7 +283,7 @@ impl Opened {
                 b.len(),
                 path(1).display()
             );
-            return Err(Error::usage(problem, "name one --layer-b for each --layer"));
+            return Err(Error::usage(problem, "name one --layers-b for each --layers"));
         }
         Ok(a.iter().copied().zip(b.iter().copied()).collect())
     }

@@ -119,7 +119,7 @@ impl Platonic {
         }
         if self.layers.len() > 1 && self.layers.len() != files {
             let problem =
-                format!("--layer is given {} times for {files} models", self.layers.len());
+                format!("--layers is given {} times for {files} models", self.layers.len());
             return Err(Error::usage(problem, "give it once for all, or once for each in turn"));
         }
         Ok(())
@@ -259,7 +259,7 @@ fn check_layer(subject: &Subject) -> Result<()> {
             "listen to",
             subject.model.path(),
             "it returns features and has no layer that is their input",
-            "name a layer with --layer; `repsim layers` lists them",
+            "name a layer with --layers; `repsim layers` lists them",
         )),
     }
 }

@@ -137,7 +137,7 @@ impl Saliency {
             let problem = format!("{option} is for maps, and finite-difference gives none");
             return Err(Error::usage(problem, "leave it out, or add gradient to --method"));
         }
-        let of_cams = [("--grid", self.grid.is_some()), ("--layer", !self.layers.is_empty())];
+        let of_cams = [("--grid", self.grid.is_some()), ("--layers", !self.layers.is_empty())];
         let cams = self.methods.iter().any(|method| method.is_cam());
         match of_cams.iter().find(|(_, asked)| *asked && !cams) {
             None => Ok(()),

@@ -261,7 +261,7 @@ impl<'a> Features<'a> {
         warnings.extend(extractor.guessed_axis().map(|axis| {
             let text = format!(
                 "which axis holds the channels of what {model} returns cannot be told: by the number of axes, \
-                 axis {axis} is taken; name the layer with --layer, or use --reduce flatten"
+                 axis {axis} is taken; name the layer with --layers, or use --reduce flatten"
             );
             Warning::new("channel-axis-unknown", OUTPUT, text)
         }));

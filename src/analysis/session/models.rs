@@ -333,7 +333,7 @@ impl LoadedModel {
     fn last_linear(&mut self) -> Result<String> {
         self.model.listen_to_last_linear()?.ok_or_else(|| {
             let problem = "it has no linear layer whose input could be taken";
-            let remedy = "name a layer with --layer; `repsim layers` lists them";
+            let remedy = "name a layer with --layers; `repsim layers` lists them";
             Error::file("find features in", self.model.path(), problem, remedy)
         })
     }
@@ -421,7 +421,7 @@ fn one_layer(model: &Model, all: &[Layer], name: String) -> Result<Layer> {
         (Some(layer), 0) => Ok(layer),
         (_, more) => {
             let problem = format!("'{name}' matches {} layers", more + 1);
-            Err(Error::usage(problem, "name one layer with --layer"))
+            Err(Error::usage(problem, "name one layer with --layers"))
         }
     }
 }

@@ -154,7 +154,7 @@ impl Found<'_> {
         let path = self.model.path().display();
         let size = MapView::of(&layer, &folding).map(|view| format!(" ({})", view.grid));
         let size = size.unwrap_or_default();
-        observer.note(&format!("layer of {path}: {}{size} (choose with --layer)", layer.name));
+        observer.note(&format!("layer of {path}: {}{size} (choose with --layers)", layer.name));
         Ok(layer)
     }
 
@@ -191,7 +191,7 @@ impl Found<'_> {
         let tokens = self.all.iter().rev().find(|layer| gives_tokens(layer));
         let why = tokens.and_then(|layer| Some((layer, MapView::of(layer, folding).err()?)));
         let remedy =
-            "name a layer with --layer, or give a convolutional network or a vision transformer";
+            "name a layer with --layers, or give a convolutional network or a vision transformer";
         let no_default = |problem| Error::file("look into", self.model.path(), problem, remedy);
         match why {
             _ if !self.with_maps(folding).is_empty() => {

@@ -50,7 +50,7 @@ pub fn check_same(reference: &Origin, candidate: &Origin) -> Result<()> {
     };
     Err(Error::usage(
         format!("it cannot be compared: the reference was made with {a}, it with {b}"),
-        "make both with the same --model, --weights, --layer, --reduce, preprocessing and other options",
+        "make both with the same --model, --weights, --layers, --reduce, preprocessing and other options",
     ))
 }
 

@@ -74,7 +74,7 @@ impl Watch {
                 "take features from",
                 path,
                 format!("the means of all {channels} channels of {what} are rounding, {why}"),
-                "use --reduce flatten, or name another layer with --layer",
+                "use --reduce flatten, or name another layer with --layers",
             )),
             _ => {
                 let text = format!(

@@ -23,8 +23,8 @@ pub struct Args {
     pub output: Option<PathBuf>,
     /// Draw the matrix: FILE.png or FILE.svg; of several measures one picture each,
     /// FILE-MEASURE.png
-    #[arg(long, value_name = "FILE")]
-    pub heatmap: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE", alias = "heatmap")]
+    pub plot: Option<PathBuf>,
     /// Measures, a comma-separated list, or all: cka, hsic, rsa, rdm-cosine, procrustes, procrustes-angle,
     /// shape-metric, svcca, pwcca, cca-r2, linear-regression, mutual-knn, cknna, jaccard,
     /// soft-matching, distance-correlation
@@ -100,7 +100,7 @@ impl Args {
 
     /// The picture of each measure, where pictures are asked for.
     pub fn pictures(&self) -> Vec<(usize, PathBuf)> {
-        let Some(path) = &self.heatmap else { return vec![] };
+        let Some(path) = &self.plot else { return vec![] };
         let measures = self.measures();
         if measures.len() < 2 {
             return vec![(0, path.clone())];

@@ -38,9 +38,9 @@ pub struct ChanceArgs {
     permutations: usize,
     /// Give each value an interval over samples, from B random halves of them: drawn without repetition,
     /// as copies of samples would make layers look more alike
-    #[arg(long, value_name = "B", default_value_t = 0, help_heading = "Chance",
+    #[arg(long, value_name = "B", alias = "bootstrap", default_value_t = 0, help_heading = "Chance",
           value_parser = limits::DRAWS)]
-    bootstrap: usize,
+    subsamples: usize,
     /// Share of the halves within an interval [default: 0.95]
     #[arg(long, value_name = "SHARE", help_heading = "Chance", value_parser = limits::INNER_SHARE)]
     level: Option<f64>,
@@ -99,14 +99,14 @@ impl ChanceArgs {
     /// # Errors
     /// An option of what is not asked for.
     pub fn request(&self) -> Result<Chance> {
-        let (permutations, halves) = (self.permutations, self.bootstrap);
+        let (permutations, halves) = (self.permutations, self.subsamples);
         if self.level.is_some() && halves == 0 {
-            let problem = "--level needs --bootstrap";
-            return Err(Error::usage(problem, "add --bootstrap B, such as 200"));
+            let problem = "--level needs --subsamples";
+            return Err(Error::usage(problem, "add --subsamples B, such as 200"));
         }
         if self.random_seed.is_some() && halves + permutations == 0 {
             let problem = "--random-seed was given, and nothing is random";
-            return Err(Error::usage(problem, "add --permutations or --bootstrap"));
+            return Err(Error::usage(problem, "add --permutations or --subsamples"));
         }
         let usual = Chance::default();
         let level = self.level.unwrap_or(usual.level);

@@ -35,12 +35,12 @@ impl Demo<'_> {
         let sheet = self.path("saliency.png");
         let mut words = vec!["saliency"];
         words.extend(models.iter().map(String::as_str));
-        words.extend(["--data", &images, "--method", "gradcam", "--layer", "layer4"]);
-        words.extend(["--true-class", "--sheet", &sheet, "--sheet-rows", "5"]);
+        words.extend(["--data", &images, "--method", "gradcam", "--layers", "layer4"]);
+        words.extend(["--true-class", "--plot", &sheet, "--rows", "5"]);
         words.extend(PREPROCESSING);
         words.extend(["-o", &report]);
         self.show_command(&words)?;
-        let files = saliency::FileArgs { sheet: Some(sheet.into()), ..FILES };
+        let files = saliency::FileArgs { plot: Some(sheet.into()), ..FILES };
         let mut files = saliency::Files::new(&files);
         let mut found = explained(&models, &images).run(self.messages, &mut files)?;
         files.write(&mut found, Some(report.as_ref()))?;
@@ -56,8 +56,8 @@ const FILES: saliency::FileArgs = saliency::FileArgs {
     maps: None,
     map_size: saliency::MapSize::Input,
     images: None,
-    sheet: None,
-    sheet_rows: 5,
+    plot: None,
+    rows: 5,
     colormap: ColorMap::Viridis,
     opacity: 0.5,
 };

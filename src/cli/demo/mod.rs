@@ -159,7 +159,7 @@ impl Demo<'_> {
         let picture = self.path(&format!("{name}.png"));
         let mut words = vec!["cka", &a, &b, "--data", &data];
         words.extend(PREPROCESSING);
-        words.extend(["-o", &report, "--heatmap", &picture]);
+        words.extend(["-o", &report, "--plot", &picture]);
         self.show_command(&words)?;
         let found = comparison(&a, &b, &data).run(self.messages)?;
         picture::plot(&found, picture.as_ref())?;
@@ -352,7 +352,7 @@ mod tests {
         let request = fid.request().expect("scores");
         assert_eq!(format!("{request:?}"), format!("{:?}", scores("m", "r", &["c".to_owned()])));
         let words =
-            ["a", "b", "--data", "c", "--method", "gradcam", "--layer", "layer4", "--true-class"];
+            ["a", "b", "--data", "c", "--method", "gradcam", "--layers", "layer4", "--true-class"];
         let saliency: crate::cli::saliency::Args = parsed(&[&words, PREPROCESSING].concat());
         let request = saliency.request().expect("maps");
         let own = explain::explained(&["a", "b"].map(str::to_owned), "c");

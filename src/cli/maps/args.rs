@@ -24,8 +24,15 @@ pub struct Args {
     pub output: Option<PathBuf>,
     /// Layers, by name or glob; may be repeated [default: the last with a spatial map that the output
     /// depends on; of a vision transformer the last norm of all tokens]
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Layers")]
-    pub layer: Vec<String>,
+    #[arg(
+        long,
+        short,
+        value_name = "NAME",
+        alias = "layer",
+        allow_hyphen_values = true,
+        help_heading = "Layers"
+    )]
+    pub layers: Vec<String>,
     /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
     /// their number fits the proportions of the image]
     #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Layers")]
@@ -73,17 +80,23 @@ pub struct MatchArgs {
     /// all images
     #[arg(long = "match", value_name = "MODEL_B", help_heading = "Matching")]
     pub model_b: Option<PathBuf>,
-    /// Layers of MODEL_B, one for each of --layer, in that order [default: those of the same name]
-    #[arg(long, value_name = "NAME", requires = "model_b", help_heading = "Matching")]
-    pub layer_b: Vec<String>,
+    /// Layers of MODEL_B, one for each of --layers, in that order [default: those of the same name]
+    #[arg(
+        long,
+        value_name = "NAME",
+        alias = "layer-b",
+        requires = "model_b",
+        help_heading = "Matching"
+    )]
+    pub layers_b: Vec<String>,
 }
 
 /// What is written beside the report.
 #[derive(clap::Args)]
 pub struct FileArgs {
     /// Draw one picture, a row an image and a column a channel: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE", help_heading = "Files")]
-    pub sheet: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE", alias = "sheet", help_heading = "Files")]
+    pub plot: Option<PathBuf>,
     /// Images shown, spread evenly over the data; the first is the reference
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = limits::ROWS,
           help_heading = "Files")]
@@ -125,12 +138,12 @@ impl Args {
             let problem = "options for B were given, but there is no B";
             return Err(Error::usage(problem, "name a second model with --match"));
         }
-        self.files.sheet.as_deref().map_or(Ok(()), picture::check)?;
+        self.files.plot.as_deref().map_or(Ok(()), picture::check)?;
         let models = 1 + usize::from(self.partner.model_b.is_some());
         Ok(Maps {
             partner: self.partner.model_b.clone(),
-            layers: self.layer.clone(),
-            layers_b: self.partner.layer_b.clone(),
+            layers: self.layers.clone(),
+            layers_b: self.partner.layers_b.clone(),
             grid: self.grid,
             channels: self.channels.request(),
             rows: self.files.rows,

@@ -40,7 +40,7 @@ impl MapsSink for Files<'_> {
         let colours = self.args.files.colormap;
         let check =
             |path| picture::check_size(path, |format| planned.check(colours, format), SMALLER);
-        self.args.files.sheet.as_deref().map_or(Ok(()), check)
+        self.args.files.plot.as_deref().map_or(Ok(()), check)
     }
 
     fn take(&mut self, shown: Shown) -> Result<()> {
@@ -56,7 +56,7 @@ impl Files<'_> {
         if let Some(path) = &self.args.files.maps {
             write_maps(&shown.columns, path)?;
         }
-        if let Some(path) = &self.args.files.sheet {
+        if let Some(path) = &self.args.files.plot {
             let look = Look { scale, colours: self.args.files.colormap };
             picture::draw(path, |format| shown.sheet(report, look, format), SMALLER)?;
             let shows = "Feature maps of the images";

@@ -27,8 +27,8 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Draw the matrix, alike models side by side: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE")]
-    pub heatmap: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE", alias = "heatmap")]
+    pub plot: Option<PathBuf>,
     /// How two models are compared: any measure of `repsim compare`, one that is not symmetric by the
     /// mean of both directions
     #[arg(long, value_name = "MEASURE", default_value = "mutual-knn", help_heading = "Measure")]
@@ -47,8 +47,8 @@ pub struct Args {
     pub chance: ChanceArgs,
     /// The layer to compare, of all models or, repeated, of each in turn [default: the input of the
     /// last linear layer; of stored representations every array]
-    #[arg(long, value_name = "NAME", help_heading = "Layers")]
-    pub layer: Vec<String>,
+    #[arg(long, short, value_name = "NAME", alias = "layer", help_heading = "Layers")]
+    pub layers: Vec<String>,
     /// Names of the classes, a line for each logit, for the accuracies [default: the sub-folders of the
     /// data in the order of their names, where they are as many as the logits]
     #[arg(long, value_name = "FILE", help_heading = "Models")]
@@ -79,7 +79,7 @@ impl Args {
         Ok(Platonic {
             models: self.models.clone(),
             features: self.features.clone(),
-            layers: self.layer.clone(),
+            layers: self.layers.clone(),
             measure: self.measure,
             options: Options { both_ways: true, ..self.options.options(&[self.measure])? },
             components: self.pca,

@@ -16,9 +16,9 @@ pub use self::args::Args;
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("platonic", args.output.as_deref())?;
     let request = args.request()?;
-    args.heatmap.as_deref().map_or(Ok(()), picture::check)?;
+    args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let mut report = request.run(messages)?;
-    if let Some(path) = &args.heatmap {
+    if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
         let shows = "How alike the models are";
         report.pictures = vec![picture::written(shows, path, args.output.as_deref())?];

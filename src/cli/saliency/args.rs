@@ -42,8 +42,8 @@ pub struct Args {
     pub patch: Vec<Patch>,
     /// Layers of class activation maps; may be repeated [default: the last with a spatial map that
     /// the output depends on; of a vision transformer the last norm of all tokens]
-    #[arg(long, value_name = "NAME", help_heading = "Method")]
-    pub layer: Vec<String>,
+    #[arg(long, short, value_name = "NAME", alias = "layer", help_heading = "Method")]
+    pub layers: Vec<String>,
     /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
     /// their number fits the proportions of the image]
     #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Method")]
@@ -146,12 +146,12 @@ pub struct FileArgs {
     #[arg(long, value_name = "DIR", help_heading = "Files")]
     pub images: Option<PathBuf>,
     /// Draw one picture, a row an image and a column a map: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE", help_heading = "Files")]
-    pub sheet: Option<PathBuf>,
-    /// Images on the sheet, spread evenly over the data
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = limits::ROWS,
-          help_heading = "Files")]
-    pub sheet_rows: usize,
+    #[arg(long, short, value_name = "FILE", alias = "sheet", help_heading = "Files")]
+    pub plot: Option<PathBuf>,
+    /// Images in the picture, spread evenly over the data
+    #[arg(long, value_name = "N", alias = "sheet-rows", default_value_t = 8,
+          value_parser = limits::ROWS, help_heading = "Files")]
+    pub rows: usize,
     /// Colours of the overlays: viridis, magma, grey, jet; signed maps have a diverging scale
     #[arg(long, value_name = "NAME", default_value = "viridis", help_heading = "Files")]
     pub colormap: ColorMap,
@@ -181,13 +181,13 @@ impl Args {
             let problem = "maps are an .npz archive";
             return Err(Error::file("write", path, problem, "end its name in .npz"));
         }
-        self.files.sheet.as_deref().map_or(Ok(()), picture::check)?;
+        self.files.plot.as_deref().map_or(Ok(()), picture::check)?;
         let choices = &self.choices;
         Ok(Saliency {
             models: self.models.clone(),
             methods: self.methods(),
             differences: self.differs().then(|| self.patch.clone()),
-            layers: self.layer.clone(),
+            layers: self.layers.clone(),
             grid: self.grid,
             target: self.target.request(),
             signed: choices.signed,
@@ -210,7 +210,7 @@ impl Args {
     fn check_methods(&self) -> Result<()> {
         let files = [
             ("--maps", self.files.maps.is_some()),
-            ("--sheet", self.files.sheet.is_some()),
+            ("--plot", self.files.plot.is_some()),
             ("--images", self.files.images.is_some()),
         ];
         let given = files.iter().find(|(_, given)| *given);

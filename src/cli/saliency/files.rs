@@ -25,7 +25,7 @@ impl<'a> Files<'a> {
     /// None yet.
     pub fn new(args: &'a FileArgs) -> Self {
         let look = Look { colours: args.colormap, opacity: args.opacity };
-        let rows = if args.sheet.is_some() { args.sheet_rows } else { 0 };
+        let rows = if args.plot.is_some() { args.rows } else { 0 };
         let overlays = args.images.as_deref();
         let overlays = overlays.map(|folder| Overlays { folder, names: HashSet::new() });
         Self { args, maps: None, pictures: Pictures::new(look, rows), overlays }
@@ -39,7 +39,7 @@ impl<'a> Files<'a> {
         if let Some((path, maps)) = self.args.maps.as_deref().zip(self.maps.take()) {
             outputs::fill(path, |file| maps.pack(file))?;
         }
-        if let Some(path) = &self.args.sheet {
+        if let Some(path) = &self.args.plot {
             picture::draw(path, |format| self.pictures.sheet(report, format), SMALLER)?;
             let shows = "Saliency maps over the images";
             report.pictures = vec![picture::written(shows, path, output)?];
@@ -55,7 +55,7 @@ impl SaliencySink for Files<'_> {
         let check = |path: &Path| {
             picture::check_size(path, |format| self.pictures.check(planned, format), SMALLER)
         };
-        self.args.sheet.as_deref().map_or(Ok(()), check)
+        self.args.plot.as_deref().map_or(Ok(()), check)
     }
 
     fn maps(&mut self, column: usize, maps: &ColumnMaps<'_>) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::report::saliency::{ColumnInfo, ImageResult, SaliencyReport};
 use crate::view::PictureFormat;
 
 /// What to do where a sheet is too large.
-pub const SMALLER: &str = "show fewer images (--sheet-rows) or maps, or draw an .svg";
+pub const SMALLER: &str = "show fewer images (--rows) or maps, or draw an .svg";
 
 /// A caption as high as captions are at most.
 const LINES: &str = "class\nscore";

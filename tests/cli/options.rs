@@ -1,0 +1,67 @@
+//! The names of options: one voice over all commands, with the names of before as aliases.
+
+use repsim::cli::declared;
+
+/// Names of before, by command, with the names that stand for them now.
+const OLD_NAMES: [(&str, &[&str], &str); 6] = [
+    ("heatmap", &["cka", "compare", "platonic", "stitch"], "plot"),
+    ("sheet", &["saliency", "maps"], "plot"),
+    ("sheet-rows", &["saliency"], "rows"),
+    (
+        "layer",
+        &["platonic", "saliency", "maps", "sensitivity", "fid", "stats", "distance"],
+        "layers",
+    ),
+    ("layer-b", &["maps"], "layers-b"),
+    ("bootstrap", &["compare", "platonic"], "subsamples"),
+];
+
+#[test]
+fn old_names_stand_for_the_new_ones_unseen() {
+    let whole = declared();
+    for (old, commands, new) in OLD_NAMES {
+        for command in commands {
+            let command = whole.find_subcommand(command).expect("a command");
+            let option = command.get_arguments().find(|a| a.get_long() == Some(new));
+            let option = option.unwrap_or_else(|| panic!("{}: no --{new}", command.get_name()));
+            assert!(option.get_all_aliases().unwrap_or_default().contains(&old), "--{old}");
+            let help = command.clone().render_long_help().to_string();
+            assert!(!help.contains(&format!("--{old} ")), "{help}");
+        }
+    }
+}
+
+/// Frequent options and their letters.
+const SHORT: [(&str, char); 7] = [
+    ("output", 'o'),
+    ("data", 'd'),
+    ("layers", 'l'),
+    ("limit", 'n'),
+    ("batch-size", 'b'),
+    ("threads", 't'),
+    ("plot", 'p'),
+];
+
+#[test]
+fn frequent_options_have_one_letter_everywhere() {
+    for command in declared().get_subcommands() {
+        for option in command.get_arguments() {
+            let wanted = SHORT.iter().find(|(long, _)| option.get_long() == Some(long));
+            let wanted = wanted.map(|(_, short)| *short);
+            if wanted.is_some() {
+                assert_eq!(option.get_short(), wanted, "{}", command.get_name());
+            }
+        }
+    }
+}
+
+#[test]
+fn short_help_is_a_line_an_option() {
+    for command in declared().get_subcommands().filter(|c| c.get_name() != "help") {
+        for option in command.get_arguments() {
+            let text = option.get_help().map(ToString::to_string).unwrap_or_default();
+            let name = option.get_id();
+            assert!((1..=120).contains(&text.chars().count()), "{name}: {text}");
+        }
+    }
+}
