@@ -7,6 +7,7 @@ use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::picture;
+use super::results::ResultArgs;
 use super::sides::{SideArgs, SubjectArgs};
 use super::status::Status;
 use crate::analysis::Cka;
@@ -19,10 +20,8 @@ use crate::similarity::{Bias, Kernel};
 pub struct Args {
     #[command(flatten)]
     subjects: SubjectArgs,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
-    /// table on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
     /// Draw the matrix: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     plot: Option<PathBuf>,
@@ -63,14 +62,14 @@ struct MeasureArgs {
 /// # Errors
 /// Anything that keeps the comparison from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
-    let gate = args.gate.prepare("cka", args.output.as_deref())?;
+    let gate = args.gate.prepare("cka", args.results.place()?)?;
     let request = args.request()?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let report = request.run(messages)?;
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
     }
-    output::show(&report, args.output.as_deref(), messages)?;
+    output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
 }
 

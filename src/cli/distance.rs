@@ -7,6 +7,7 @@ use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
+use super::results::ResultArgs;
 use super::status::Status;
 use super::{outputs, picture};
 use crate::analysis::Distance;
@@ -25,10 +26,8 @@ pub struct Args {
     /// The samples to measure, in any of these forms
     #[arg(value_name = "DATA")]
     data: PathBuf,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
-    /// table on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
     /// Write a row a sample: FILE.jsonl or FILE.csv
     #[arg(long, value_name = "FILE")]
     per_sample: Option<PathBuf>,
@@ -56,14 +55,14 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
     args.per_sample.as_deref().map_or(Ok(()), check_rows)?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
-    let gate = args.gate.prepare("distance", args.output.as_deref())?;
+    let gate = args.gate.prepare("distance", args.results.place()?)?;
     let (report, samples) = request.run(messages)?;
     if let Some(path) = &args.per_sample {
         let csv = picture::is(path, "csv");
         let bytes = if csv { rows::csv(&samples)? } else { rows::jsonl(&samples)? };
         outputs::write(path, &bytes)?;
     }
-    output::show(&report, args.output.as_deref(), messages)?;
+    output::show(&report, &args.results, messages)?;
     args.plot.as_deref().map_or(Ok(()), |path| draw(path, &report))?;
     gate.finish(&report, Status::Done, messages)
 }

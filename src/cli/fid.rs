@@ -6,14 +6,17 @@ use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
-use super::outputs;
+use super::results::check_apart;
 use super::status::Status;
+use super::{outputs, picture};
 use crate::analysis::Fid;
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result, visible, visible_json};
 use crate::frechet::{Metric, kid};
 use crate::report::fid::{Candidate, FidReport};
+use crate::view::View;
 use crate::view::fid::table_within;
+use crate::view::table::{Table, separated};
 
 /// Options of `repsim fid`.
 #[derive(clap::Args)]
@@ -25,12 +28,13 @@ pub struct Args {
     /// Sets in any of these forms
     #[arg(value_name = "CANDIDATE", required = true)]
     candidates: Vec<PathBuf>,
-    /// Write the report as JSON to a file, - for standard output
+    /// Write the report to FILE.json, or a row a candidate to FILE.csv, .tsv, .jsonl or .md; - for standard
+    /// output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What standard output gets: table, json, or a line a candidate as jsonl or tsv [default:
-    /// table on a terminal, else json, nothing with --output]
-    #[arg(long, value_name = "FORMAT", value_enum)]
+    /// What standard output gets: json (the report), table, md, or a row a candidate as csv, tsv or jsonl
+    /// [default: table on a terminal, else json, nothing with --output]
+    #[arg(long, short, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
     /// Exit with 1 if a candidate's score, by the first of --metrics that is a distance, is above this
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = limits::VALUE)]
@@ -89,8 +93,46 @@ enum Format {
     Json,
     /// A candidate a line, as JSON.
     Jsonl,
+    /// A candidate a line, values apart by commas, under a header.
+    Csv,
     /// A candidate a line, values apart by tabs, under a header.
     Tsv,
+    /// A table of Markdown.
+    Md,
+}
+
+impl Format {
+    /// The form that the name of a file asks for; the report where it asks for no other.
+    fn of(path: &Path) -> Self {
+        let forms =
+            [("csv", Self::Csv), ("tsv", Self::Tsv), ("jsonl", Self::Jsonl), ("md", Self::Md)];
+        let found = forms.into_iter().find(|(ending, _)| picture::is(path, ending));
+        found.map_or(Self::Json, |(_, form)| form)
+    }
+
+    /// A line a candidate, where this is such a form; the first under a header.
+    fn row(self, row: &Candidate, metrics: &[Metric], first: bool) -> Result<Option<String>> {
+        let rows = || first.then(|| header(metrics)).into_iter().chain([cells(row, metrics)]);
+        Ok(match self {
+            Self::Jsonl => Some(format!("{}\n", line(row)?)),
+            Self::Tsv => Some(rows().map(|cells| format!("{}\n", cells.join("\t"))).collect()),
+            Self::Csv => Some(separated(rows(), b',')),
+            _ => None,
+        })
+    }
+
+    /// A whole report.
+    fn whole(self, report: &FidReport) -> Result<String> {
+        let metrics = &report.settings.metrics;
+        let rows = report.results.candidates.iter().enumerate();
+        let rows = rows.map(|(i, row)| self.row(row, metrics, i == 0));
+        Ok(match self {
+            Self::Json => format!("{}\n", output::to_json(report)?),
+            Self::Table => format!("{}\n", table(report)),
+            Self::Md => report.tables().iter().map(Table::markdown).collect(),
+            _ => rows.collect::<Result<Option<String>>>()?.unwrap_or_default(),
+        })
+    }
 }
 
 /// Measures every candidate against the reference.
@@ -104,24 +146,21 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("fid", args.output.as_deref())?;
     let format = args.format(messages);
     // The header comes with the first row: where the reference fails nothing is printed.
-    let mut header = format!("{}\n", header(&args.metrics()));
+    let mut first = true;
     let told_elsewhere = args.output.is_some() || gate.is_used();
     let print = if told_elsewhere { output::print } else { output::print_row };
-    let report = request.run(messages, &mut |row| match format {
-        Some(Format::Jsonl) => print(&format!("{}\n", line(row)?)),
-        Some(Format::Tsv) => {
-            let header = std::mem::take(&mut header);
-            print(&format!("{header}{}\n", tsv(row, &args.metrics())))
-        }
-        _ => Ok(()),
+    let report = request.run(messages, &mut |row| {
+        let first = std::mem::take(&mut first);
+        let line = format.map(|format| format.row(row, &args.metrics(), first)).transpose()?;
+        line.flatten().map_or(Ok(()), |line| print(&line))
     })?;
-    if let Some(path) = &args.output {
-        output::write_report(&report, path)?;
+    match args.output.as_deref() {
+        Some(path) if path == Path::new("-") => output::write_report(&report, path)?,
+        Some(path) => outputs::write(path, Format::of(path).whole(&report)?.as_bytes())?,
+        None => {}
     }
-    match format {
-        Some(Format::Json) => output::write_report(&report, "-".as_ref())?,
-        Some(Format::Table) => output::print(&format!("{}\n", table(&report)))?,
-        _ => {}
+    if let Some(form @ (Format::Json | Format::Table | Format::Md)) = format {
+        output::print(&form.whole(&report)?)?;
     }
     gate.finish(&report, args.status(&report, messages), messages)
 }
@@ -172,16 +211,7 @@ impl Args {
             ));
         }
         let Some(path) = &self.output else { return Ok(()) };
-        if path != Path::new("-") {
-            return Ok(());
-        }
-        match self.format {
-            None | Some(Format::Json) => Ok(()),
-            Some(_) => Err(Error::usage(
-                "--output - and --format both want standard output",
-                "give --output a file",
-            )),
-        }
+        check_apart(path, self.format.is_none_or(|format| format == Format::Json))
     }
 
     fn format(&self, messages: &Messages) -> Option<Format> {
@@ -221,21 +251,21 @@ impl Args {
     }
 }
 
-/// The first line of the table for scripts.
-fn header(metrics: &[Metric]) -> String {
+/// The first row of the table for scripts.
+fn header(metrics: &[Metric]) -> Vec<String> {
     let mut columns = vec!["candidate", "n"];
     columns.extend(Candidate::columns(metrics));
     columns.push("error");
-    columns.join("\t")
+    columns.into_iter().map(str::to_owned).collect()
 }
 
-fn tsv(row: &Candidate, metrics: &[Metric]) -> String {
+fn cells(row: &Candidate, metrics: &[Metric]) -> Vec<String> {
     let clean = |text: &str| visible(text).into_owned();
     let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
     let mut cells = vec![clean(&row.path), row.n.map_or_else(String::new, |n| n.to_string())];
     cells.extend(Candidate::columns(metrics).iter().map(|column| number(row.value(column))));
     cells.push(row.error.as_deref().map(clean).unwrap_or_default());
-    cells.join("\t")
+    cells
 }
 
 fn line(row: &Candidate) -> Result<String> {

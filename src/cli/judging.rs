@@ -135,8 +135,9 @@ impl JudgingArgs {
         // A name that is refused is another file's, and what is wrong with it has been told.
         let path = self.junit.as_deref().filter(|path| check_ending(path, "xml").is_ok());
         let written = path.map_or(Ok(()), |path| write_junit(path, &verdict, name));
-        if let Err(error) = written.and_then(|()| outputs::commit()) {
-            messages.error(&error);
+        match written.and_then(|()| outputs::commit()) {
+            Ok(placed) => placed.iter().for_each(|placed| messages.note(&placed.to_string())),
+            Err(error) => messages.error(&error),
         }
     }
 

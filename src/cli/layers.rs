@@ -6,11 +6,11 @@ use super::args::{LayerArgs, ModelArgs};
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
+use super::results::{Format, ResultArgs};
 use super::status::Status;
 use crate::analysis::{Layers, Observer};
 use crate::error::Result;
 use crate::report::layers::LayersReport;
-use crate::view::View;
 use crate::view::layers::remarks;
 
 /// Options of `repsim layers`.
@@ -23,11 +23,10 @@ pub struct Args {
     #[arg(long, value_name = "SHAPE", value_parser = shape)]
     input_size: Option<Shape>,
     /// Print the report as JSON instead of a table
-    #[arg(long)]
+    #[arg(long, hide = true, conflicts_with = "format")]
     json: bool,
-    /// Write the report as JSON to a file
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
     #[command(flatten)]
     layers: LayerArgs,
     #[command(flatten)]
@@ -49,7 +48,7 @@ fn shape(text: &str) -> Result<Shape, String> {
 /// # Errors
 /// The model cannot be loaded or does not run on an input of this shape.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
-    let gate = args.gate.prepare("layers", args.output.as_deref())?;
+    let gate = args.gate.prepare("layers", args.results.place()?)?;
     let request = Layers {
         model: args.model.clone(),
         input_size: args.input_size.as_ref().map(|shape| shape.0.clone()),
@@ -62,16 +61,17 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
 }
 
 fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
-    if let Some(path) = &args.output {
-        output::write_report(report, path)?;
-    }
-    let written = args.output.as_deref().is_some_and(output::is_stdout);
-    if args.json && !written {
-        return output::write_report(report, "-".as_ref());
-    }
-    let wanted = args.output.is_none() || (!written && !messages.is_quiet());
-    if wanted {
-        output::print(&format!("{}\n", report.text()))?;
+    let place = args.results.output.as_deref();
+    let written = place.is_some_and(output::is_stdout);
+    let listed = place.is_none() || (!written && !messages.is_quiet());
+    let format = match args.results.format {
+        None if args.json => Some(Format::Json),
+        None => listed.then_some(Format::Table),
+        format => format,
+    };
+    output::write_forms(report, place, format.filter(|_| !written))?;
+    if format == Some(Format::Json) && !written {
+        return Ok(());
     }
     remarks(report).iter().for_each(|remark| messages.note(remark));
     report.warnings.iter().for_each(|warning| messages.warning(warning));

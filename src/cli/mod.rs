@@ -23,6 +23,7 @@ mod picture;
 mod platonic;
 mod report;
 mod requests;
+mod results;
 mod saliency;
 mod sandbox;
 mod schema;
@@ -176,7 +177,7 @@ fn whole(
     hold.map_or(Ok(()), |hold| hold.confine(files, messages))?;
     let status = run(command, messages)?;
     outputs::check_unchanged()?;
-    outputs::commit()?;
+    outputs::commit()?.iter().for_each(|placed| messages.note(&placed.to_string()));
     Ok(status)
 }
 
@@ -195,7 +196,7 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Check(args) => check::run(args, messages),
         Command::Diff(args) => diff::run(args, messages).map(done),
         Command::Stats(args) => stats::run(args, messages).map(done),
-        Command::Report(args) => report::run(args, messages).map(done),
+        Command::Report(args) => report::run(args).map(done),
         Command::Demo(args) => demo::run(args, messages).map(done),
         Command::Schema(args) => schema::run(args).map(done),
         Command::Completions(args) => manual::completions(args, declared()).map(done),

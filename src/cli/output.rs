@@ -7,12 +7,14 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::outputs;
+use super::results::{Format, ResultArgs};
 use crate::analysis::{Observer, Silent, Steps};
 use crate::capture::Progress;
 use crate::error::{Error, Result, visible, visible_json, visible_lines};
 use crate::report::{Warning, behind_links, descriptor};
 use crate::torchscript::native;
 use crate::view::View;
+use crate::view::table::Table;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -255,17 +257,59 @@ pub fn is_stdout(path: &Path) -> bool {
     path == Path::new("-") || descriptor(&behind_links(path)) == Some(1)
 }
 
-/// Writes a report where it was asked for, and a table where somebody looks. Without a place for it
-/// the report goes to standard output, where nobody looks at that.
+/// Writes a report where and in the form that was asked for, and a table where somebody looks. Without a place
+/// for it the report goes to standard output, where nobody looks at that.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn show<T: serde::Serialize + View>(
     report: &T,
-    place: Option<&Path>,
+    asked: &ResultArgs,
     messages: &Messages,
 ) -> Result<()> {
-    show_as(report, place, messages, || report.text())
+    let taken = asked.output.as_deref().is_some_and(is_stdout);
+    let printed = match asked.format {
+        Some(_) if taken => None,
+        None if messages.shows_tables() => (!taken).then_some(Format::Table),
+        None => asked.output.is_none().then_some(Format::Json),
+        format => format,
+    };
+    if asked.output.is_none() && asked.format.is_none() && messages.shows_tables() {
+        messages.note("(-o FILE writes the whole report)");
+    }
+    write_forms(report, asked.output.as_deref(), printed)
+}
+
+/// Writes a report to a file in the form of its name, `-` for standard output as JSON, and prints it in another.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_forms<T: serde::Serialize + View>(
+    report: &T,
+    place: Option<&Path>,
+    printed: Option<Format>,
+) -> Result<()> {
+    match place {
+        Some(path) if path == Path::new("-") => print(&in_form(report, Format::Json)?)?,
+        Some(path) => outputs::write(path, in_form(report, Format::of(path))?.as_bytes())?,
+        None => {}
+    }
+    printed.map_or(Ok(()), |format| print(&in_form(report, format)?))
+}
+
+/// A report in one of its forms.
+fn in_form<T: serde::Serialize + View>(report: &T, format: Format) -> Result<String> {
+    let main = || report.tables().into_iter().next();
+    Ok(match format {
+        Format::Json => format!("{}\n", to_json(report)?),
+        Format::Csv => main().map_or_else(String::new, |table| table.separated(b',')),
+        Format::Tsv => main().map_or_else(String::new, |table| table.separated(b'\t')),
+        Format::Md => {
+            let tables: Vec<String> = report.tables().iter().map(Table::markdown).collect();
+            tables.join("\n")
+        }
+        Format::Table => format!("{}\n", report.text()),
+    })
 }
 
 /// The same of a report that says itself what its table is.

@@ -12,8 +12,13 @@ use crate::report::{
 };
 
 /// What this process has written and not put in its place yet, and what it must not write to.
-static RUN: Mutex<Run> =
-    Mutex::new(Run { staging: Staging::new(), inputs: None, stamps: vec![], made: vec![] });
+static RUN: Mutex<Run> = Mutex::new(Run {
+    staging: Staging::new(),
+    inputs: None,
+    stamps: vec![],
+    made: vec![],
+    placed: vec![],
+});
 
 struct Run {
     staging: Staging,
@@ -22,6 +27,51 @@ struct Run {
     stamps: Vec<(PathBuf, Option<Stamp>)>,
     /// Folders that were made, the uppermost first.
     made: Vec<PathBuf>,
+    placed: Vec<Placed>,
+}
+
+/// A file that a run wrote, or a folder that it wrote files to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    path: PathBuf,
+    /// Files in the folder.
+    files: Option<usize>,
+}
+
+impl std::fmt::Display for Placed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.display();
+        match self.files {
+            Some(1) => write!(f, "wrote {path} (1 file)"),
+            Some(count) => write!(f, "wrote {path} ({count} files)"),
+            None => write!(f, "wrote {path} ({})", kind(&self.path)),
+        }
+    }
+}
+
+/// What files of an ending are.
+const KINDS: [(&str, &str); 12] = [
+    ("csv", "table"),
+    ("tsv", "table"),
+    ("md", "table"),
+    ("jsonl", "table"),
+    ("png", "picture"),
+    ("svg", "picture"),
+    ("npz", "arrays"),
+    ("html", "page"),
+    ("htm", "page"),
+    ("xml", "JUnit"),
+    ("toml", "policy"),
+    ("json", "report"),
+];
+
+fn kind(path: &Path) -> &'static str {
+    let ending = ending(path);
+    KINDS.iter().find(|(known, _)| *known == ending).map_or("report", |(_, kind)| kind)
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 fn run() -> MutexGuard<'static, Run> {
@@ -139,7 +189,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write`], or `fill` fails.
 pub fn fill(path: &Path, fill: impl FnOnce(&mut dyn Sink) -> std::io::Result<()>) -> Result<()> {
     refuse(path)?;
-    run().staging.file(path, fill)
+    run().staging.file(path, fill)?;
+    if is_replaceable(&behind_links(path)) {
+        run().placed.push(Placed { path: path.to_owned(), files: None });
+    }
+    Ok(())
 }
 
 /// Writes a file that is one of many below a folder, which need not be there.
@@ -148,7 +202,13 @@ pub fn fill(path: &Path, fill: impl FnOnce(&mut dyn Sink) -> std::io::Result<()>
 /// It is an input, or the folder, or what it would be made in, cannot be written to.
 pub fn write_below(folder: &Path, name: &Path, bytes: &[u8]) -> Result<()> {
     refuse(&folder.join(name))?;
-    run().staging.file_below(folder, name, bytes)
+    let mut run = run();
+    run.staging.file_below(folder, name, bytes)?;
+    match run.placed.iter_mut().find(|placed| placed.path == folder) {
+        Some(placed) => placed.files = placed.files.map(|count| count + 1),
+        None => run.placed.push(Placed { path: folder.to_owned(), files: Some(1) }),
+    }
+    Ok(())
 }
 
 /// Where a file of this run can be read until the run is over.
@@ -168,21 +228,23 @@ pub fn room_beside(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Puts all files of the run into their places.
+/// Puts all files of the run into their places, and says which they are.
 ///
 /// # Errors
 /// One cannot be; then none is.
-pub fn commit() -> Result<()> {
+pub fn commit() -> Result<Vec<Placed>> {
     let staging = std::mem::take(&mut run().staging);
     staging.commit()?;
-    run().made.clear();
-    Ok(())
+    let mut run = run();
+    run.made.clear();
+    Ok(std::mem::take(&mut run.placed))
 }
 
 /// Forgets all files of the run, and the folders that it made for nothing.
 pub fn discard() {
     let staging = std::mem::take(&mut run().staging);
     drop(staging);
+    run().placed.clear();
     let made = std::mem::take(&mut run().made);
     for folder in made.iter().rev() {
         // One that is not empty stays.
@@ -190,37 +252,38 @@ pub fn discard() {
     }
 }
 
-/// Endings of files that are no JSON, and what writes such files where something does.
-const NO_REPORTS: [(&str, &str); 13] = [
-    ("csv", "fid has --format tsv, distance --per-sample FILE.csv"),
-    ("tsv", "fid has --format tsv"),
-    ("jsonl", "fid has --format jsonl, distance --per-sample FILE.jsonl"),
+/// Forms of a report, by the endings of their files.
+const FORMS: [&str; 6] = ["", "json", "csv", "tsv", "md", "jsonl"];
+
+/// Endings of other files, and what writes such files.
+const NO_REPORTS: [(&str, &str); 10] = [
     ("html", "repsim report FILE.json -o FILE.html makes a page of it"),
     ("htm", "repsim report FILE.json -o FILE.html makes a page of it"),
-    ("png", "pictures have options of their own, --plot above all"),
-    ("jpg", "pictures have options of their own, --plot above all"),
-    ("svg", "pictures have options of their own, --plot above all"),
-    ("pdf", "pictures have options of their own, --plot above all"),
+    ("png", "--plot FILE draws pictures"),
+    ("jpg", "--plot FILE draws pictures"),
+    ("svg", "--plot FILE draws pictures"),
+    ("pdf", "--plot FILE draws pictures"),
     ("npz", "repsim stats writes statistics, saliency --maps FILE.npz maps"),
     ("npy", "repsim stats writes statistics, saliency --maps FILE.npz maps"),
     ("pt", "a model is no report"),
     ("xml", "--junit FILE.xml writes how a check went"),
 ];
 
-/// Refuses a report whose name ends as a file of another format: a report is JSON.
+/// Refuses a file for a report whose name ends as none of its forms. What is no file has no ending.
 ///
 /// # Errors
 /// It does.
 pub fn check_report_name(path: &Path) -> Result<()> {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match NO_REPORTS.iter().find(|(other, _)| *other == ending) {
-        None => Ok(()),
-        Some((_, instead)) => {
-            let problem = format!("-o writes the report, which is JSON and no .{ending}");
-            let remedy = format!("end its name in .json; {instead}");
-            Err(Error::file("write", path, problem, remedy))
-        }
+    let ending = ending(path);
+    if FORMS.contains(&ending.as_str()) || !is_replaceable(&behind_links(path)) {
+        return Ok(());
     }
+    let instead = NO_REPORTS.iter().find(|(other, _)| *other == ending);
+    let instead = instead.map_or(String::new(), |(_, instead)| format!("; {instead}"));
+    let problem = format!("-o writes the report, which has no form .{ending}");
+    let remedy =
+        format!("end its name in .json, or for its table alone in .csv, .tsv or .md{instead}");
+    Err(Error::file("write", path, problem, remedy))
 }
 
 /// Refuses a folder that files cannot be written to; one that is not there yet is made later.
@@ -242,11 +305,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reports_are_json() {
-        for name in ["a.json", "a", "-", "a.txt", "/dev/stdout", "b.csv/a.json"] {
+    fn names_say_the_form_of_a_report() {
+        for name in ["a.json", "a", "-", "a.CSV", "a.md", "/dev/stdout", "b.txt/a.json"] {
             assert!(check_report_name(name.as_ref()).is_ok(), "{name}");
         }
-        for name in ["a.csv", "a.HTML", "x/a.png"] {
+        for name in ["a.txt", "a.HTML", "x/a.png"] {
             assert!(check_report_name(name.as_ref()).is_err(), "{name}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::output::{self, Messages};
+use super::output;
 use super::{outputs, picture};
 use crate::error::{Error, Result, visible_lines};
 use crate::view::page;
@@ -28,7 +28,7 @@ pub struct Args {
 ///
 /// # Errors
 /// One of them cannot be read or is no report, or the page cannot be written; nothing is written then.
-pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
     let to_file = args.output != Path::new("-");
     if to_file {
         let ends = ["html", "htm"].iter().any(|ending| picture::is(&args.output, ending));
@@ -42,6 +42,5 @@ pub fn run(args: &Args, messages: &Messages) -> Result<()> {
         true => outputs::write(&args.output, visible_lines(&page).as_bytes())?,
         false => return output::print(&page),
     }
-    messages.note(&format!("wrote {} ({} kB)", args.output.display(), page.len().div_ceil(1000)));
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::picture;
+use super::results::ResultArgs;
 use super::status::Status;
 use super::target::TargetArgs;
 use crate::analysis::{Perturbing, Sensitivity};
@@ -20,10 +21,8 @@ pub struct Args {
     /// A classifier: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
-    /// table on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
     /// Draw importance against sensitivity, a point a channel: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -135,14 +134,14 @@ fn wanted<T: Copy + PartialEq>(option: &str, list: &[OrNone<T>]) -> Result<Vec<T
 /// Anything that keeps the report from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
-    let gate = args.gate.prepare("sensitivity", args.output.as_deref())?;
+    let gate = args.gate.prepare("sensitivity", args.results.place()?)?;
     let mut report = request.run(messages)?;
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
         let shows = "Importance against sensitivity";
-        report.pictures = vec![picture::written(shows, path, args.output.as_deref())?];
+        report.pictures = vec![picture::written(shows, path, args.results.output.as_deref())?];
     }
-    output::show(&report, args.output.as_deref(), messages)?;
+    output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
 }
 

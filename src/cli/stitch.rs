@@ -8,6 +8,7 @@ use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::picture;
+use super::results::ResultArgs;
 use super::sides::check_b;
 use super::status::Status;
 use crate::analysis::{Fit, Pairs, Stitch, Training};
@@ -21,10 +22,8 @@ pub struct Args {
     /// it is stitched to itself
     #[arg(value_name = "MODEL", num_args = 1..=2, required = true)]
     models: Vec<PathBuf>,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
-    /// table on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
     /// Draw accuracy (agreement without labels) of all pairs: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     plot: Option<PathBuf>,
@@ -159,8 +158,8 @@ impl FromStr for Against {
 /// Anything that keeps the report from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
-    let gate = args.gate.prepare("stitch", args.output.as_deref())?;
-    let (mut report, place) = (request.run(messages)?, args.output.as_deref());
+    let gate = args.gate.prepare("stitch", args.results.place()?)?;
+    let (mut report, place) = (request.run(messages)?, args.results.output.as_deref());
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
         let shows = "Stitching of all pairs of layers";
@@ -170,7 +169,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         picture::draw(path, |format| report.scatter(format), "try .svg, or fewer layers")?;
         report.pictures.push(picture::written("Stitching against CKA", path, place)?);
     }
-    output::show(&report, place, messages)?;
+    output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
 }
 

@@ -38,7 +38,7 @@ impl View for CkaReport {
     }
 
     /// Each layer of A, its best match in B, and the value.
-    fn text(&self) -> String {
+    fn tables(&self) -> Vec<table::Table> {
         let mut table = table::new(&["layer of A", "best match in B", "CKA", "same layer of B"]);
         let results = &self.results;
         for (i, (layer, best)) in results.layers_a.iter().zip(&results.best_matches).enumerate() {
@@ -52,7 +52,11 @@ impl View for CkaReport {
             ]);
         }
         table.align_right(&[2, 3]);
-        table.to_string()
+        vec![table]
+    }
+
+    fn text(&self) -> String {
+        self.tables()[0].to_string()
     }
 }
 

@@ -40,8 +40,12 @@ impl View for CompareReport {
     }
 
     /// The best match of each layer by each measure, then each layer alone.
+    fn tables(&self) -> Vec<table::Table> {
+        vec![matches_table(self), layers_table(&self.results.layers)]
+    }
+
     fn text(&self) -> String {
-        format!("{}\n\n{}", matches_text(self), layers_text(&self.results.layers))
+        format!("{}\n\n{}", matches_table(self), layers_table(&self.results.layers))
     }
 }
 
@@ -281,7 +285,7 @@ pub fn summary(found: &MeasureResult, reduce: Reduce, pca: Option<usize>, n: usi
     format!("{alike} · {reduce}{pca} · n = {n}")
 }
 
-fn matches_text(report: &CompareReport) -> String {
+fn matches_table(report: &CompareReport) -> table::Table {
     let results = &report.results;
     let alone = report.inputs.names().len() < 2;
     let what = if alone { "most alike other layer" } else { "best match in B" };
@@ -308,10 +312,10 @@ fn matches_text(report: &CompareReport) -> String {
     let texts = |column: &usize| (column - 1) % each != 1;
     let numbers: Vec<usize> = (1..=each * results.measures.len()).filter(texts).collect();
     table.align_right(&numbers);
-    table.to_string()
+    table
 }
 
-fn layers_text(layers: &[LayerResult]) -> String {
+fn layers_table(layers: &[LayerResult]) -> table::Table {
     let header = [
         "layer",
         "",
@@ -341,5 +345,5 @@ fn layers_text(layers: &[LayerResult]) -> String {
         ]);
     }
     table.align_right(&[2, 3, 4, 5, 6, 7, 8]);
-    table.to_string()
+    table
 }

@@ -29,7 +29,7 @@ impl View for DistanceReport {
     }
 
     /// The distances, and how well each tells right predictions from wrong ones.
-    fn text(&self) -> String {
+    fn tables(&self) -> Vec<table::Table> {
         let results = &self.results;
         let auroc = results.prediction.as_ref().map(|p| &p.auroc);
         let (m, n) = (&results.mahalanobis, &results.neighbour);
@@ -51,13 +51,19 @@ impl View for DistanceReport {
         let baseline = "1 − softmax (baseline)".to_owned();
         add(baseline, nothing, auroc.and_then(|a| a.confidence.get()));
         table.align_right(&[1, 2, 3, 4]);
+        vec![table]
+    }
+
+    fn text(&self) -> String {
+        let results = &self.results;
         let accuracy = results.prediction.as_ref();
         let accuracy = accuracy.map_or_else(String::new, |p| {
             format!("\naccuracy {:.2} %, {} of {} wrong", 100.0 * p.accuracy, p.wrong, results.n)
         });
         format!(
-            "{table}\n{:.1} % of the samples lie beyond 95 % of the reference's own{accuracy}",
-            100.0 * m.beyond_reference
+            "{}\n{:.1} % of the samples lie beyond 95 % of the reference's own{accuracy}",
+            self.tables()[0],
+            100.0 * results.mahalanobis.beyond_reference
         )
     }
 }

@@ -25,6 +25,14 @@ impl View for FidReport {
     }
 
     /// A row a candidate.
+    fn tables(&self) -> Vec<table::Table> {
+        let (header, rows) = (header(self), rows(self));
+        let mut table = table::new(&header);
+        rows.into_iter().for_each(|row| table.add_row(row));
+        table.align_right(&(1..header.len()).collect::<Vec<_>>());
+        vec![table]
+    }
+
     fn text(&self) -> String {
         table_within(self, usize::MAX)
     }
@@ -140,12 +148,15 @@ fn why(candidate: &Candidate, column: &str) -> String {
 /// Characters of a candidate's name that a narrow table leaves at least.
 const LEAST: usize = 12;
 
-/// A row a candidate, within so many columns; a line a number where a row does not fit.
-pub fn table_within(report: &FidReport, width: usize) -> String {
+fn header(report: &FidReport) -> Vec<String> {
     let columns = Candidate::columns(&report.settings.metrics);
     let mut header = vec!["candidate".to_owned(), "n".to_owned()];
     header.extend(columns.iter().map(|column| title(column)));
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    header
+}
+
+fn rows(report: &FidReport) -> Vec<Vec<String>> {
+    let columns = Candidate::columns(&report.settings.metrics);
     let mut rows = vec![];
     for row in &report.results.candidates {
         let mut cells = vec![row.path.clone(), row.n.map_or("-".to_owned(), |n| n.to_string())];
@@ -155,6 +166,13 @@ pub fn table_within(report: &FidReport, width: usize) -> String {
         }
         rows.push(cells);
     }
+    rows
+}
+
+/// A row a candidate, within so many columns; a line a number where a row does not fit.
+pub fn table_within(report: &FidReport, width: usize) -> String {
+    let (header, rows) = (header(report), rows(report));
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (1..header.len()).collect();
     let longest = |&i: &usize| {
         let cells = rows.iter().map(|row| row[i].chars().count());

@@ -47,11 +47,15 @@ impl View for LayersReport {
     }
 
     /// A row a layer, and what the model wants as inputs where that is more than a tensor.
+    fn tables(&self) -> Vec<table::Table> {
+        vec![table_of(&self.results.layers)]
+    }
+
     fn text(&self) -> String {
         let table = table_of(&self.results.layers);
         match takes(&self.results.inputs) {
             Some(takes) => format!("{table}\nforward takes {takes}"),
-            None => table,
+            None => table.to_string(),
         }
     }
 }
@@ -91,7 +95,7 @@ fn takes(inputs: &[WantedInput]) -> Option<String> {
     (!plain && !inputs.is_empty()).then(|| inputs.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-fn table_of(layers: &[LayerInfo]) -> String {
+fn table_of(layers: &[LayerInfo]) -> table::Table {
     let depends = layers.iter().any(|layer| !layer.depends_on.is_empty());
     let mut columns = vec!["layer", "type", "kind", "output", "channel axis", "parameters", "runs"];
     columns.extend(depends.then_some("depends on"));
@@ -111,7 +115,7 @@ fn table_of(layers: &[LayerInfo]) -> String {
         table.add_row(row);
     }
     table.align_right(&[4, 5, 6]);
-    table.to_string()
+    table
 }
 
 /// The axis that holds the channels, with a question mark where it was guessed.

@@ -25,7 +25,7 @@ impl View for MapsReport {
     }
 
     /// The channels shown, and how well the channels of two models correspond.
-    fn text(&self) -> String {
+    fn tables(&self) -> Vec<table::Table> {
         let matched = self.inputs.models.len() > 1;
         let mut header = vec!["layer", "channel", "mean", "std", "max", "active"];
         header.extend(if matched { &["in B", "r"][..] } else { &[] });
@@ -36,8 +36,12 @@ impl View for MapsReport {
             }
         }
         table.align_right(&(1..header.len()).collect::<Vec<_>>());
+        vec![table]
+    }
+
+    fn text(&self) -> String {
         let matchings: String = self.results.layers.iter().map(matching).collect();
-        format!("{table}\n{matchings}")
+        format!("{}\n{matchings}", self.tables()[0])
     }
 }
 

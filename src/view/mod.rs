@@ -62,7 +62,10 @@ pub trait View {
     /// What is particular to it, for a page.
     fn content(&self, place: Place<'_>) -> Content;
 
-    /// Its tables, for a terminal.
+    /// Its tables with all their rows; the first is the one that holds most of it.
+    fn tables(&self) -> Vec<table::Table>;
+
+    /// Its tables with words around them, for a terminal.
     fn text(&self) -> String;
 }
 

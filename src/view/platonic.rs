@@ -35,7 +35,7 @@ impl View for PlatonicReport {
     }
 
     /// The models in their order, with alignment and accuracy, and how these go together.
-    fn text(&self) -> String {
+    fn tables(&self) -> Vec<table::Table> {
         let results = &self.results;
         let name = &results.measure.name;
         let arrow = if results.measure.facts.larger_is_more_alike { "" } else { " ↓" };
@@ -62,7 +62,12 @@ impl View for PlatonicReport {
             table.add_row(row);
         }
         table.align_right(&[2, 3, 4, 6, 7, 8][..4 + held.len()]);
-        format!("{table}{}", correlation(results).map_or(String::new(), |line| format!("\n{line}")))
+        vec![table]
+    }
+
+    fn text(&self) -> String {
+        let line = correlation(&self.results).map_or(String::new(), |line| format!("\n{line}"));
+        format!("{}{line}", self.tables()[0])
     }
 }
 

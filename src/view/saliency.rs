@@ -6,7 +6,7 @@ mod scale;
 mod tables;
 mod text;
 
-use super::{Content, Place, View, name_of, subjects, words};
+use super::{Content, Place, View, name_of, subjects, table, words};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
 use crate::report::saliency::{
@@ -51,6 +51,10 @@ impl View for SaliencyReport {
     }
 
     /// Each image, how alike its maps are, and what else was measured of them.
+    fn tables(&self) -> Vec<table::Table> {
+        text::tables(self)
+    }
+
     fn text(&self) -> String {
         text::all(self)
     }

@@ -41,6 +41,12 @@ impl View for SensitivityReport {
         }
     }
 
+    /// The channels of all layers, and how predictions hold.
+    fn tables(&self) -> Vec<table::Table> {
+        let held = (!self.results.robustness.is_empty()).then(|| robustness_table(self));
+        [channels_table(self)].into_iter().chain(held).collect()
+    }
+
     /// The most important channels of each layer, how the two orders agree, and how predictions hold.
     fn text(&self) -> String {
         let ablations = &self.settings.ablations;
@@ -275,14 +281,34 @@ fn intact(report: &SensitivityReport) -> String {
     format!("{} images, mean {one} {logit}{}", results.n, right.unwrap_or_default())
 }
 
+/// The headings of what is known of channels.
+fn channel_header(ablations: &[Ablation]) -> Vec<String> {
+    let mut header = ["channel", "sensitivity", "rank"].map(str::to_owned).to_vec();
+    for (i, how) in ablations.iter().enumerate() {
+        header.push(format!("fall at {}", at(*how)));
+        let after = if i == 0 { &["rank", "accuracy"][..] } else { &[] };
+        header.extend(after.iter().map(|name| (*name).to_owned()));
+    }
+    header
+}
+
+/// All channels of all layers, in their order.
+fn channels_table(report: &SensitivityReport) -> table::Table {
+    let ablations = &report.settings.ablations;
+    let header = [vec!["layer".to_owned()], channel_header(ablations)].concat();
+    let mut table = table::new(&header);
+    for layer in &report.results.layers {
+        for channel in &layer.channels {
+            table.add_row([vec![layer.name.clone()], row_text(channel, ablations)].concat());
+        }
+    }
+    table.align_right(&(1..header.len()).collect::<Vec<_>>());
+    table
+}
+
 /// The most important channels of a layer, and how the two orders agree.
 fn layer_text(layer: &LayerResult, ablations: &[Ablation]) -> String {
-    let mut header = vec!["channel", "sensitivity", "rank"];
-    let falls: Vec<String> = ablations.iter().map(|how| format!("fall at {}", at(*how))).collect();
-    for (i, fall) in falls.iter().enumerate() {
-        header.push(fall);
-        header.extend(if i == 0 { vec!["rank", "accuracy"] } else { vec![] });
-    }
+    let header = channel_header(ablations);
     let mut table = table::new(&header);
     let mut order: Vec<&ChannelResult> = layer.channels.iter().collect();
     let rank = |c: &ChannelResult| match ablations.is_empty() {
@@ -352,14 +378,18 @@ fn lists(layer: &LayerResult) -> String {
 }
 
 fn robustness_text(report: &SensitivityReport) -> String {
-    let rows = &report.results.robustness;
-    if rows.is_empty() {
+    if report.results.robustness.is_empty() {
         return String::new();
     }
+    let table = robustness_table(report);
+    format!("\npredictions under perturbation of pixels in 0…1\n{table}\n")
+}
+
+fn robustness_table(report: &SensitivityReport) -> table::Table {
     let change = format!("change of the {}", report.results.score_form.one());
     let header = ["perturbation", "strength", "flips", "95 %", &change, "accuracy"];
     let mut table = table::new(&header);
-    for row in rows {
+    for row in &report.results.robustness {
         table.add_row([
             row.perturbation.to_string(),
             fraction(row.strength),
@@ -370,7 +400,7 @@ fn robustness_text(report: &SensitivityReport) -> String {
         ]);
     }
     table.align_right(&[1, 2, 3, 4, 5]);
-    format!("\npredictions under perturbation of pixels in 0…1\n{table}\n")
+    table
 }
 
 fn range(row: &RobustnessResult) -> String {

@@ -1,37 +1,85 @@
-//! Tables of the terminal.
+//! Tables, for a terminal ([`Display`](std::fmt::Display)), for spreadsheets and scripts, and for Markdown.
+
+use std::fmt::Write as _;
 
 use crate::error::visible;
 
 /// A table whose cells each stay on their line.
-pub struct Table(comfy_table::Table);
+#[derive(Debug, Clone)]
+pub struct Table {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    /// Columns of numbers.
+    right: Vec<usize>,
+}
 
 /// A table with a header.
 pub fn new<T: ToString>(header: &[T]) -> Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header.iter().map(|name| visible(&name.to_string()).into_owned()));
-    Table(table)
+    Table { header: cells(header.iter().map(T::to_string)), rows: vec![], right: vec![] }
+}
+
+fn cells<T: ToString>(cells: impl IntoIterator<Item = T>) -> Vec<String> {
+    cells.into_iter().map(|cell| visible(&cell.to_string()).into_owned()).collect()
 }
 
 impl Table {
     /// Aligns columns of numbers.
     pub fn align_right(&mut self, columns: &[usize]) {
-        for &i in columns {
-            if let Some(column) = self.0.column_mut(i) {
-                column.set_cell_alignment(comfy_table::CellAlignment::Right);
-            }
-        }
+        self.right.extend(columns);
     }
 
     /// Appends a row.
-    pub fn add_row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.0.add_row(cells.into_iter().map(|cell| visible(&cell.to_string()).into_owned()));
+    pub fn add_row<T: ToString>(&mut self, row: impl IntoIterator<Item = T>) {
+        self.rows.push(cells(row));
     }
+
+    /// Values apart by a comma or a tab, a row a line under a header (RFC 4180); a cell without a value, shown
+    /// as `-`, is empty.
+    pub fn separated(&self, separator: u8) -> String {
+        let value = |cell: &String| if cell == "-" { String::new() } else { cell.clone() };
+        let rows = self.rows.iter().map(|row| row.iter().map(value).collect());
+        separated([self.header.clone()].into_iter().chain(rows), separator)
+    }
+
+    /// A table of Markdown.
+    pub fn markdown(&self) -> String {
+        let line = |row: &[String]| {
+            let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let rule = |i| if self.right.contains(&i) { "---:" } else { "---" }.to_owned();
+        let rule: Vec<String> = (0..self.header.len()).map(rule).collect();
+        let mut text = line(&self.header);
+        let _ = writeln!(text, "| {} |", rule.join(" | "));
+        text.extend(self.rows.iter().map(|row| line(row)));
+        text
+    }
+}
+
+/// Rows of values apart by a comma or a tab, quoted where they hold one (RFC 4180).
+pub fn separated(rows: impl IntoIterator<Item = Vec<String>>, separator: u8) -> String {
+    let mut text = csv::WriterBuilder::new().delimiter(separator).from_writer(vec![]);
+    for row in rows {
+        // Memory takes all that is written to it.
+        let _ = text.write_record(&row);
+    }
+    String::from_utf8(text.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_header(&self.header);
+        for row in &self.rows {
+            table.add_row(row);
+        }
+        for &i in &self.right {
+            if let Some(column) = table.column_mut(i) {
+                column.set_cell_alignment(comfy_table::CellAlignment::Right);
+            }
+        }
+        table.fmt(f)
     }
 }
 
@@ -63,6 +111,18 @@ pub fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_table_has_many_forms() {
+        let mut table = new(&["layer", "CKA"]);
+        table.align_right(&[1]);
+        table.add_row(["a|b, c", "0.5"]);
+        table.add_row(["d", "-"]);
+        assert_eq!(table.separated(b','), "layer,CKA\n\"a|b, c\",0.5\nd,\n");
+        assert_eq!(table.separated(b'\t'), "layer\tCKA\na|b, c\t0.5\nd\t\n");
+        let markdown = "| layer | CKA |\n| --- | ---: |\n| a\\|b, c | 0.5 |\n| d | - |\n";
+        assert_eq!(table.markdown(), markdown);
+    }
 
     #[test]
     fn thousands_are_apart() {

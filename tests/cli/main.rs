@@ -33,6 +33,7 @@ mod fid_statistics;
 mod fid_support;
 mod fid_usage;
 mod folders;
+mod forms;
 mod gate;
 mod golden;
 mod layers;

@@ -14,7 +14,7 @@ fn shells_get_completions() {
     ] {
         let text = done(&format!("completions {shell}")).stdout;
         assert!(text.contains(part), "{shell}");
-        for word in ["saliency", "heatmap", "update-baseline"] {
+        for word in ["saliency", "plot", "update-baseline"] {
             assert!(text.contains(word), "{word} is not among the completions of {shell}");
         }
     }
@@ -27,7 +27,7 @@ fn every_command_has_a_page() {
     assert!(main.contains(".TH REPSIM 1"), "{main}");
     assert!(main.contains("repsim\\-cka"), "{main}");
     let cka = done("man cka").stdout;
-    assert!(cka.contains(".TH REPSIM-CKA 1") && cka.contains("\\-\\-heatmap"), "{cka}");
+    assert!(cka.contains(".TH REPSIM-CKA 1") && cka.contains("\\-\\-plot"), "{cka}");
     refused(&repsim(["man", "nothing"]), &["no command 'nothing'", "cka", "fid"]);
     let files = Files::new();
     done(&format!("man --folder {}", files.folder().display()));

@@ -8,6 +8,7 @@ use crate::capture::Reduce;
 use crate::cli::args;
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
+use crate::cli::results::ResultArgs;
 use crate::cli::sides::{SideArgs, SubjectArgs};
 use crate::error::{Error, Result};
 use crate::similarity::{MEASURES, Measure};
@@ -17,10 +18,8 @@ use crate::similarity::{MEASURES, Measure};
 pub struct Args {
     #[command(flatten)]
     pub subjects: SubjectArgs,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or
-    /// tables on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub results: ResultArgs,
     /// Draw the matrix: FILE.png or FILE.svg; of several measures one picture each,
     /// FILE-MEASURE.png
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]

@@ -19,7 +19,7 @@ const SMALLER: &str = "try .svg, or fewer layers with --layers";
 /// # Errors
 /// Anything that keeps the comparison from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
-    let gate = args.gate.prepare("compare", args.output.as_deref())?;
+    let gate = args.gate.prepare("compare", args.results.place()?)?;
     let request = args.request()?;
     let pictures = args.pictures();
     for (_, path) in &pictures {
@@ -30,8 +30,8 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     for (measure, path) in &pictures {
         picture::draw(path, |format| report.plot(*measure, format), SMALLER)?;
         let shows = format!("{} of all pairs of layers", report.results.measures[*measure].name);
-        report.pictures.push(picture::written(&shows, path, args.output.as_deref())?);
+        report.pictures.push(picture::written(&shows, path, args.results.output.as_deref())?);
     }
-    output::show(&report, args.output.as_deref(), messages)?;
+    output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
 }

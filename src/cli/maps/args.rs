@@ -7,6 +7,7 @@ use crate::cli::args::{DataArgs, ModelArgs, OutputArgs, PreprocessArgs, Preproce
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
 use crate::cli::picture;
+use crate::cli::results::ResultArgs;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
 use crate::torchscript::Grid;
@@ -18,10 +19,8 @@ pub struct Args {
     /// A model: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
-    /// table on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub results: ResultArgs,
     /// Layers, by name or glob; may be repeated [default: the last with a spatial map that the output
     /// depends on; of a vision transformer the last norm of all tokens]
     #[arg(

@@ -21,11 +21,11 @@ pub use self::args::Args;
 /// Anything that keeps the maps from being made, or a file from being written; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
-    let gate = args.gate.prepare("maps", args.output.as_deref())?;
+    let gate = args.gate.prepare("maps", args.results.place()?)?;
     let mut files = Files { args, shown: None };
     let mut report = request.run(messages, &mut files)?;
     files.write(&mut report, request.scale)?;
-    output::show(&report, args.output.as_deref(), messages)?;
+    output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
 }
 
@@ -60,7 +60,8 @@ impl Files<'_> {
             let look = Look { scale, colours: self.args.files.colormap };
             picture::draw(path, |format| shown.sheet(report, look, format), SMALLER)?;
             let shows = "Feature maps of the images";
-            report.pictures = vec![picture::written(shows, path, self.args.output.as_deref())?];
+            report.pictures =
+                vec![picture::written(shows, path, self.args.results.output.as_deref())?];
         }
         Ok(())
     }

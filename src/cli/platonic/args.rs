@@ -8,6 +8,7 @@ use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::compare::{ChanceArgs, OptionArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
+use crate::cli::results::ResultArgs;
 use crate::cli::sides::check_stored;
 use crate::error::Result;
 use crate::similarity::{Measure, Options};
@@ -22,10 +23,8 @@ pub struct Args {
     /// rows matched by index
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
     pub features: Vec<PathBuf>,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
-    /// table on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub results: ResultArgs,
     /// Draw the matrix, alike models side by side: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     pub plot: Option<PathBuf>,

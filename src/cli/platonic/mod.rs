@@ -14,15 +14,15 @@ pub use self::args::Args;
 /// # Errors
 /// Anything that keeps the report from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
-    let gate = args.gate.prepare("platonic", args.output.as_deref())?;
+    let gate = args.gate.prepare("platonic", args.results.place()?)?;
     let request = args.request()?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let mut report = request.run(messages)?;
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
         let shows = "How alike the models are";
-        report.pictures = vec![picture::written(shows, path, args.output.as_deref())?];
+        report.pictures = vec![picture::written(shows, path, args.results.output.as_deref())?];
     }
-    output::show(&report, args.output.as_deref(), messages)?;
+    output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
 }

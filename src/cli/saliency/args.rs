@@ -8,6 +8,7 @@ use crate::cli::gate::GateArgs;
 use crate::cli::limits;
 use crate::cli::outputs::check_folder;
 use crate::cli::picture;
+use crate::cli::results::ResultArgs;
 use crate::cli::target::TargetArgs;
 use crate::error::{Error, Result};
 use crate::render::ColorMap;
@@ -21,10 +22,8 @@ pub struct Args {
     /// Classifiers (.pt2 of torch.export, or TorchScript); several are compared
     #[arg(value_name = "MODEL", required = true)]
     pub models: Vec<PathBuf>,
-    /// Write the report as JSON to a file, - for standard output [default: standard output, or a
-    /// table on a terminal]
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub results: ResultArgs,
     /// How maps are made, a comma-separated list: gradient, gradient-x-input, smoothgrad,
     /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, occlusion;
     /// finite-difference gives no map but the derivative from its definition at the pixels of --patch

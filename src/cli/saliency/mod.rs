@@ -15,11 +15,11 @@ pub use self::files::Files;
 /// # Errors
 /// Anything that keeps the maps from being made, or a file from being written; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
-    let gate = args.gate.prepare("saliency", args.output.as_deref())?;
+    let gate = args.gate.prepare("saliency", args.results.place()?)?;
     let request = args.request()?;
     let mut files = Files::new(&args.files);
     let mut report = request.run(messages, &mut files)?;
-    files.write(&mut report, args.output.as_deref())?;
-    output::show(&report, args.output.as_deref(), messages)?;
+    files.write(&mut report, args.results.output.as_deref())?;
+    output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
 }

@@ -3,7 +3,7 @@
 use super::columns::{headings, shared_method};
 use super::tables;
 use crate::report::saliency::{Measure, SaliencyReport, matrix};
-use crate::view::table;
+use crate::view::table::{self, Table};
 
 /// The measures by which maps are compared.
 pub(super) const MEASURES: [(&str, Measure); 4] = [
@@ -25,12 +25,25 @@ pub fn all(report: &SaliencyReport) -> String {
     format!("{}\n{alike}{}", images(report), tables::all(report))
 }
 
-/// Each image with what is explained of it.
+/// Each image with what is explained of it; then how alike the maps are by each measure.
+pub fn tables(report: &SaliencyReport) -> Vec<Table> {
+    let alike = MEASURES.iter().filter(|_| !report.results.comparison.is_empty());
+    let alike = alike.map(|(_, value)| one(report, *value));
+    [image_table(report, usize::MAX)].into_iter().chain(alike).collect()
+}
+
+/// The first images.
 fn images(report: &SaliencyReport) -> String {
+    let more = report.results.images.len().saturating_sub(ROWS);
+    let rest = if more > 0 { format!("\n({more} images more)") } else { String::new() };
+    format!("{}{rest}\n", image_table(report, ROWS))
+}
+
+fn image_table(report: &SaliencyReport, most: usize) -> Table {
     let mut table =
         table::new(&["image", "map", "explains", "score", "mass in top 10 %", "entropy"]);
     let columns = &report.results.columns;
-    for image in report.results.images.iter().take(ROWS) {
+    for image in report.results.images.iter().take(most) {
         for (column, map) in columns.iter().zip(&image.maps) {
             let said = &image.predictions[column.model];
             let number = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.3}"));
@@ -47,9 +60,7 @@ fn images(report: &SaliencyReport) -> String {
         }
     }
     table.align_right(&[3, 4, 5]);
-    let more = report.results.images.len().saturating_sub(ROWS);
-    let rest = if more > 0 { format!("\n({more} images more)") } else { String::new() };
-    format!("{table}{rest}\n")
+    table
 }
 
 /// How alike the maps are, as a matrix for each measure named: `Pearson`, `Spearman`, `SSIM`, `overlap
@@ -66,7 +77,7 @@ pub fn comparison(report: &SaliencyReport, wanted: &[&str]) -> String {
     MEASURES.iter().filter(|(name, _)| wanted.contains(name)).map(part).collect()
 }
 
-fn one(report: &SaliencyReport, value: Measure) -> String {
+fn one(report: &SaliencyReport, value: Measure) -> Table {
     let (rows, columns) = labels(&headings(&report.results.columns));
     let header: Vec<&str> = [""].into_iter().chain(columns.iter().map(String::as_str)).collect();
     let mut table = table::new(&header);
@@ -77,7 +88,7 @@ fn one(report: &SaliencyReport, value: Measure) -> String {
         table.add_row([name.clone()].into_iter().chain(cells));
     }
     table.align_right(&(1..header.len()).collect::<Vec<_>>());
-    table.to_string()
+    table
 }
 
 /// What stands before the rows and above the columns of a square table: the names, or, where those are

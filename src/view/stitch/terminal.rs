@@ -3,19 +3,31 @@
 use crate::report::Number;
 use crate::report::stitch::{AgainstResult, ControlResult, PairResult, StitchReport};
 use crate::view::names::counted;
-use crate::view::table;
+use crate::view::table::{self, Table};
 
 /// Pairs in the table, and those of them that disagree.
 const ROWS: usize = 40;
 const DISAGREEING: usize = 5;
 
+/// The pairs beside their controls, and where structure disagrees.
+pub fn tables(report: &StitchReport) -> Vec<Table> {
+    let disagreeing = report.results.against.as_ref();
+    let disagreeing = disagreeing.map(|found| disagreements(found, usize::MAX));
+    [pairs(report, usize::MAX)].into_iter().chain(disagreeing).collect()
+}
+
 /// The pairs beside their controls, how the loss went, and where structure disagrees.
 pub fn text(report: &StitchReport) -> String {
     let losses = losses(report).map(|line| format!("\n{line}"));
     let against = report.results.against.as_ref();
-    let against = against.map(|found| format!("\n{}", disagreements(found)));
+    let against = against.map(|found| format!("\n{}", disagreeing(found)));
     let after = losses.into_iter().chain(against).collect::<String>();
-    format!("{}\n{}{after}", head(report), pairs(report))
+    let rest = report.results.pairs.len().saturating_sub(ROWS);
+    let rest = match rest {
+        0 => String::new(),
+        rest => format!("\nthe best of {}; the report has {rest} more", report.results.pairs.len()),
+    };
+    format!("{}\n{}{rest}{after}", head(report), pairs(report, ROWS))
 }
 
 fn head(report: &StitchReport) -> String {
@@ -33,7 +45,8 @@ fn head(report: &StitchReport) -> String {
     )
 }
 
-fn pairs(report: &StitchReport) -> String {
+/// The pairs; the best of them where they are more than `most`.
+fn pairs(report: &StitchReport, most: usize) -> Table {
     let results = &report.results;
     let labelled = results.accuracy_b.get().is_some();
     let with_cka = results.against.is_some();
@@ -45,20 +58,16 @@ fn pairs(report: &StitchReport) -> String {
     let mut table = table::new(&header);
     let mut shown: Vec<&PairResult> = results.pairs.iter().collect();
     let value = |pair: &PairResult| pair.accuracy.get().or(pair.agreement.get());
-    if shown.len() > ROWS {
+    if shown.len() > most {
         let least = f64::NEG_INFINITY;
         shown.sort_by(|a, b| value(b).unwrap_or(least).total_cmp(&value(a).unwrap_or(least)));
-        shown.truncate(ROWS);
+        shown.truncate(most);
     }
     for pair in &shown {
         table.add_row(row(pair, labelled, with_cka));
     }
     table.align_right(&(2..header.len()).collect::<Vec<_>>());
-    let rest = results.pairs.len() - shown.len();
-    match rest {
-        0 => table.to_string(),
-        rest => format!("{table}\nthe best of {}; the report has {rest} more", results.pairs.len()),
-    }
+    table
 }
 
 fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<String> {
@@ -89,7 +98,7 @@ fn losses(report: &StitchReport) -> Option<String> {
     Some(format!("loss by epoch: {}", losses.join(", ")))
 }
 
-fn disagreements(found: &AgainstResult) -> String {
+fn disagreeing(found: &AgainstResult) -> String {
     let interval = found.interval.map(|(low, high)| format!(" ({low:.2} to {high:.2})"));
     let rank = found.spearman.get().map_or("not defined".to_owned(), |r| format!("{r:.2}"));
     let mut lines = format!(
@@ -102,9 +111,14 @@ fn disagreements(found: &AgainstResult) -> String {
         return lines + "\n";
     }
     lines.push_str("\nwhere they disagree most:\n");
+    lines + &disagreements(found, DISAGREEING).to_string()
+}
+
+/// The pairs that stitching and CKA rank most differently.
+fn disagreements(found: &AgainstResult, most: usize) -> Table {
     let title = format!("{} (rank)", found.value);
     let mut table = table::new(&["A up to", "B behind", &title, "CKA (rank)"]);
-    for one in found.disagreements.iter().take(DISAGREEING) {
+    for one in found.disagreements.iter().take(most) {
         table.add_row([
             one.layer_a.clone(),
             one.layer_b.clone(),
@@ -113,7 +127,7 @@ fn disagreements(found: &AgainstResult) -> String {
         ]);
     }
     table.align_right(&[2, 3]);
-    lines + &table.to_string()
+    table
 }
 
 fn share(value: Number) -> String {
