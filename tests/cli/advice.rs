@@ -228,7 +228,7 @@ fn wrong_options_are_told_in_a_line() {
     told("cka a --layout nope", &["'nope'", "--layout", "nchw or nhwc", "`repsim cka --help`"]);
     told("compare a --measures CKA", &["'CKA'", "did you mean cka"]);
     told("fid a", &["not provided: <CANDIDATE>..."]);
-    told("fid a b --format xml", &["'xml'", "[possible values: table, json, jsonl, tsv]"]);
+    told("fid a b --format xml", &["'xml'", "[possible values: table, json, jsonl, csv, tsv, md]"]);
     told("cka a --dat b", &["'--dat'", "a similar argument exists: '--data'"]);
     told("ckka a", &["'ckka'", "a similar subcommand exists: 'cka'", "`repsim --help`"]);
     let seed = "cka {mlp.pt} --data {mlp.npy} --seed 3";
