@@ -1,26 +1,16 @@
 //! Reports: versioned results with all that is needed to trust and repeat them.
 
 mod accuracy;
-pub mod cka;
-pub mod compare;
-pub mod distance;
-pub mod fid;
 mod hidden;
 mod kinds;
-pub mod layers;
-pub mod maps;
 mod number;
 mod pictures;
 mod places;
-pub mod platonic;
 mod provenance;
 mod read;
 pub mod rows;
-pub mod saliency;
 mod schema;
-pub mod sensitivity;
 mod staging;
-pub mod stitch;
 mod write;
 
 use schemars::JsonSchema;
@@ -29,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use accuracy::ModelAccuracy;
 pub use hidden::{Provisional, end as remove_hidden};
 pub(crate) use kinds::with_report;
-pub use kinds::{AnyReport, KINDS, KindInfo};
+pub use kinds::*;
 pub use number::Number;
 pub use pictures::PictureFile;
 pub use places::{behind_links, descriptor, is_replaceable, parent};

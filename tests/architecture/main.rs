@@ -5,6 +5,7 @@
 
 mod archives;
 mod imports;
+mod kinds;
 mod rules;
 mod schemas;
 mod sizes;

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::maps::MapGrid;
-use super::{Number, Report};
 use crate::data::{ArrayLayout, Preprocess};
+use crate::report::{Number, Report};
 use crate::saliency::Method;
 use crate::saliency::faithfulness::Fill;
 

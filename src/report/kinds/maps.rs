@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Number, Report};
 use crate::data::{ArrayLayout, Preprocess};
+use crate::report::{Number, Report};
 
 /// The feature maps of layers, and which channels of two networks see alike.
 pub type MapsReport = Report<MapsSettings, MapsResults>;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::{LayerResult, MeasureOptions, MeasureResult};
 use super::distance::NullValue;
-use super::{Number, Report};
 use crate::capture::Reduce;
 use crate::data::ArrayLayout;
+use crate::report::{Number, Report};
 
 /// Many models against each other.
 pub type PlatonicReport = Report<PlatonicSettings, PlatonicResults>;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LayerInfo, Report};
+use crate::report::{LayerInfo, Report};
 
 /// A list of layers.
 pub type LayersReport = Report<LayersSettings, LayersResults>;

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Number, Report};
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Preprocess};
 use crate::novelty::Bin;
+use crate::report::{Number, Report};
 
 /// How far samples lie from a reference.
 pub type DistanceReport = Report<DistanceSettings, DistanceResults>;

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distance::NullValue;
-use super::{Number, Report};
 use crate::classifier::OutputForm;
 use crate::data::{ArrayLayout, Preprocess};
 use crate::functional::{Ablation, Perturbation};
+use crate::report::{Number, Report};
 
 /// What predictions rest on, and how they hold.
 pub type SensitivityReport = Report<SensitivitySettings, SensitivityResults>;

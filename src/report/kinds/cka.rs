@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
 use crate::capture::Reduce;
 use crate::capture::cka::{Estimator, Outcome};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
+use crate::report::{Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
 use crate::similarity::{Bias, Kernel, Matrix, cka};
 
 /// A comparison by CKA.

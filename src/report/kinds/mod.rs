@@ -4,19 +4,19 @@
 //! Schema and how it is read. What else a kind needs is a trait that [`with_report!`] asks its type for: its values in
 //! `check` and its section of the page. A kind without one of them does not compile.
 
+pub mod cka;
+pub mod compare;
+pub mod distance;
+pub mod fid;
+pub mod layers;
+pub mod maps;
+pub mod platonic;
+pub mod saliency;
+pub mod sensitivity;
+pub mod stitch;
+
 use schemars::{Schema, schema_for};
 use serde_json::Value;
-
-use super::cka::CkaReport;
-use super::compare::CompareReport;
-use super::distance::DistanceReport;
-use super::fid::FidReport;
-use super::layers::LayersReport;
-use super::maps::MapsReport;
-use super::platonic::PlatonicReport;
-use super::saliency::SaliencyReport;
-use super::sensitivity::SensitivityReport;
-use super::stitch::StitchReport;
 
 /// What is known of a kind of report without having one.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ macro_rules! kinds {
             $(KindInfo {
                 name: $name,
                 version: $version,
-                schema: include_str!(concat!("schemas/", $name, ".schema.json")),
+                schema: include_str!(concat!("../schemas/", $name, ".schema.json")),
                 of_type: || schema_for!($report),
             },)*
         ];
@@ -85,14 +85,14 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Cka CkaReport, "cka", 1;
-    Compare CompareReport, "compare", 1;
-    Distance DistanceReport, "distance", 1;
-    Fid FidReport, "fid", 1;
-    Layers LayersReport, "layers", 1;
-    Maps MapsReport, "maps", 1;
-    Platonic PlatonicReport, "platonic", 1;
-    Saliency SaliencyReport, "saliency", 1;
-    Sensitivity SensitivityReport, "sensitivity", 1;
-    Stitch StitchReport, "stitch", 1;
+    Cka cka::CkaReport, "cka", 1;
+    Compare compare::CompareReport, "compare", 1;
+    Distance distance::DistanceReport, "distance", 1;
+    Fid fid::FidReport, "fid", 1;
+    Layers layers::LayersReport, "layers", 1;
+    Maps maps::MapsReport, "maps", 1;
+    Platonic platonic::PlatonicReport, "platonic", 1;
+    Saliency saliency::SaliencyReport, "saliency", 1;
+    Sensitivity sensitivity::SensitivityReport, "sensitivity", 1;
+    Stitch stitch::StitchReport, "stitch", 1;
 }

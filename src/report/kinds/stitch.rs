@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Number, Report};
 use crate::data::{ArrayLayout, Preprocess};
+use crate::report::{Number, Report};
 
 /// Whether one network can use another's features.
 pub type StitchReport = Report<StitchSettings, StitchResults>;

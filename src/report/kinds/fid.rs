@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Number, Report, Warning};
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Preprocess};
 use crate::frechet::kid::Kid;
 use crate::frechet::{Metric, Scores};
 use crate::linalg::Route;
+use crate::report::{Number, Report, Warning};
 
 /// Distances of image sets from a reference.
 pub type FidReport = Report<FidSettings, FidResults>;

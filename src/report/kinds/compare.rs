@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distance::NullValue;
-use super::{Number, Report};
 use crate::capture::Reduce;
 use crate::data::ArrayLayout;
+use crate::report::{Number, Report};
 use crate::similarity::{self, Bias, Invariance, Measure};
 
 /// A comparison by several measures.
