@@ -10,6 +10,7 @@ mod distance;
 pub mod fid;
 pub mod layers;
 pub mod maps;
+pub mod measures;
 pub mod names;
 pub mod page;
 pub mod pictures;

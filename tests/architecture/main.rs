@@ -6,6 +6,7 @@
 mod archives;
 mod imports;
 mod kinds;
+mod measures;
 mod rules;
 mod schemas;
 mod sizes;

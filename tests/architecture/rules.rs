@@ -64,6 +64,7 @@ pub const RULES: &[Rule] = &[
         &[
             "error",
             "files",
+            "similarity",
             "frechet",
             "saliency",
             "functional",

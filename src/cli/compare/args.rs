@@ -12,6 +12,7 @@ use crate::cli::results::ResultArgs;
 use crate::cli::sides::{SideArgs, SubjectArgs};
 use crate::error::{Error, Result};
 use crate::similarity::{MEASURES, Measure};
+use crate::view::measures::names;
 
 /// Options of `repsim compare`.
 #[derive(clap::Args)]
@@ -24,11 +25,9 @@ pub struct Args {
     /// FILE-MEASURE.png
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     pub plot: Option<PathBuf>,
-    /// Measures, a comma-separated list, or all: cka, hsic, rsa, rdm-cosine, procrustes, procrustes-angle,
-    /// shape-metric, svcca, pwcca, cca-r2, linear-regression, mutual-knn, cknna, jaccard,
-    /// soft-matching, distance-correlation
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = measures,
-          default_value = "cka,procrustes,rsa,mutual-knn", help_heading = "Measure")]
+          default_value = "cka,procrustes,rsa,mutual-knn", help = help_of_measures(),
+          help_heading = "Measure")]
     pub measures: Vec<Asked>,
     /// Reduce each layer to its first K principal components before it is measured: makes the
     /// measures by canonical correlations mean something where samples are few
@@ -56,6 +55,10 @@ pub enum Asked {
     All,
     /// One.
     One(Measure),
+}
+
+fn help_of_measures() -> String {
+    format!("Measures, a comma-separated list, or all: {}", names())
 }
 
 fn measures(text: &str) -> Result<Asked, String> {
