@@ -8,10 +8,11 @@ use image::{Rgb, RgbImage};
 use ndarray::{Array2, ArrayD};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use repsim::analysis::Cka;
 use repsim::capture::cka::{Estimator, Settings, compare};
 use repsim::capture::stored::StoredFeed;
 use repsim::capture::{Reduce, Silent};
-use repsim::data::{Dataset, LoadOptions, Preprocess, Preset};
+use repsim::data::{Channels, Dataset, LoadOptions, Preprocess, Preset};
 use repsim::frechet::Gaussian;
 use repsim::frechet::kid::{self, Reference};
 use repsim::linalg::{Centring, PackedSymmetric, gram};
@@ -163,29 +164,14 @@ fn pairs_of_layers(c: &mut Criterion) {
 
 fn end_to_end(c: &mut Criterion) {
     let path = |name: &str| format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"));
-    let words: Vec<std::ffi::OsString> = [
-        "repsim",
-        "cka",
-        &path("models/fashion-seed0-scripted.pt"),
-        &path("models/fashion-seed1-traced.pt"),
-        "--data",
-        &path("images"),
-        "--limit",
-        "128",
-        "--preprocess",
-        "raw",
-        "--channels",
-        "3",
-        "--output",
-        "/dev/null",
-        "--quiet",
-    ]
-    .map(Into::into)
-    .to_vec();
+    let (a, b) = ("models/fashion-seed0-scripted.pt", "models/fashion-seed1-traced.pt");
+    let mut cka = Cka::new(path(a), path(b)).data(path("images")).limit(128);
+    cka.sides.preprocessing.preset = Some(Preset::Raw);
+    cka.sides.preprocessing.channels = Some(Channels::Rgb);
     let mut group = c.benchmark_group("end to end");
     group.sample_size(10);
-    group.bench_function("repsim cka of the example models, 128 images", |b| {
-        b.iter(|| repsim::cli::main(words.clone()));
+    group.bench_function("CKA of the example models, 128 images", |b| {
+        b.iter(|| cka.run(&Silent).expect("the example models run"));
     });
     group.finish();
 }

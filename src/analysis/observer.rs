@@ -1,6 +1,7 @@
 //! Who follows a run: what is decided on the way, how far it is, what to be careful of.
 
 use crate::capture::Progress;
+pub use crate::capture::Silent;
 use crate::error::Error;
 use crate::report::Warning;
 
@@ -39,17 +40,6 @@ pub trait Steps: Sync {
 }
 
 /// Nobody follows.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
-
 impl Observer for Silent {}
 
 impl Steps for Silent {}
-
-impl Progress for Silent {
-    fn begin(&mut self, _pass: usize, _passes: usize, _images: usize) {}
-
-    fn advance(&mut self, _images: usize) {}
-
-    fn end(&mut self) {}
-}
