@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 
 use super::weights::WeightsArgs;
 use super::{given, limits};
@@ -20,6 +20,28 @@ pub struct TalkArgs {
     /// Print all that libtorch said of an error, and what was decided on the way
     #[arg(long, short, global = true, conflicts_with = "quiet", help_heading = "Messages")]
     pub verbose: bool,
+    /// Colours of messages and help: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Messages",
+        hide_possible_values = true
+    )]
+    pub color: ColorChoice,
+    /// Take defaults of options from this file [default: repsim.toml in the working folder or one above it]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE.toml",
+        conflicts_with = "no_config",
+        help_heading = "Messages"
+    )]
+    pub config: Option<PathBuf>,
+    /// Take no defaults of options from a file
+    #[arg(long, global = true, help_heading = "Messages")]
+    pub no_config: bool,
 }
 
 /// Which samples, of one data set.

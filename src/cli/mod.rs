@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod cka;
 mod compare;
+mod defaults;
 mod demo;
 mod diff;
 mod distance;
@@ -111,7 +112,15 @@ pub fn declared() -> clap::Command {
 
 /// Runs the command line given and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    output::choose_colours(&given);
+    let (arguments, defaults) = match defaults::added(given, &declared()) {
+        Ok(whole) => whole,
+        Err(error) => {
+            Messages::new(false, false).error(&error);
+            return ExitCode::from(FAILED);
+        }
+    };
     let parsed = declared().try_get_matches_from(&arguments);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -122,6 +131,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let files = given.map(Files::named_in).unwrap_or_default();
     let hold = given.and_then(Hold::of);
     let messages = Messages::new(cli.talk.quiet, cli.talk.verbose);
+    defaults.iter().for_each(|told| messages.detail(told));
     if cli.command.computes() {
         messages.detail(&waiting::told());
     }

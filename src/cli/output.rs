@@ -1,4 +1,5 @@
 //! Messages, progress bars and tables.
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -194,6 +195,18 @@ fn images_a_second(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Wri
 fn time_left(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
     if state.pos() > 0 {
         let _ = write!(out, "{:#} left", indicatif::HumanDuration(state.eta()));
+    }
+}
+
+/// Colours messages and help as `--color` says, which help has to know before options are read; a value that is
+/// none is refused later.
+pub fn choose_colours(arguments: &[OsString]) {
+    let after = arguments.iter().skip_while(|word| *word != "--color").nth(1);
+    let joined = arguments.iter().find_map(|word| word.to_str()?.strip_prefix("--color="));
+    match joined.or_else(|| after?.to_str()) {
+        Some("always") => anstream::ColorChoice::Always.write_global(),
+        Some("never") => anstream::ColorChoice::Never.write_global(),
+        _ => {}
     }
 }
 

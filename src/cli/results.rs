@@ -15,7 +15,7 @@ pub struct ResultArgs {
     pub output: Option<PathBuf>,
     /// What standard output gets: json (the report), table, or the main table as csv or tsv, all tables as md
     /// [default: a table on a terminal, else json, nothing with --output]
-    #[arg(long, short, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    #[arg(long, short, value_name = "FORMAT", value_enum)]
     pub format: Option<Format>,
 }
 

@@ -25,7 +25,7 @@ pub fn in_one_line(wrong: &Wrong, arguments: &[OsString], commands: &Command) ->
 }
 
 /// The message without its headings: values that are missing or possible are lists in it.
-fn what(text: &str) -> String {
+pub fn what(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let told =

@@ -16,6 +16,7 @@ mod check_policy;
 mod check_support;
 mod compare;
 mod data;
+mod defaults;
 mod demo;
 mod diff;
 mod distance;

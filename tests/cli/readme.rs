@@ -159,7 +159,7 @@ fn every_block_of_commands_runs() {
 #[test]
 fn blocks_of_toml_are_policies() {
     let all = blocks("toml");
-    assert_eq!(all.len(), 1);
+    assert_eq!(all.len(), 2);
     let files = Files::new();
     let policy = files.text("policy.toml", &all[0]);
     let line = "cka {models/fashion-seed0-scripted.pt} --data {images} --limit 100 --preprocess raw \
@@ -175,6 +175,19 @@ fn blocks_of_toml_are_policies() {
     let rules = all[0].lines().filter(|line| line.trim_start().starts_with('\'')).count();
     let told = verdict["counts"]["checked"].as_u64().unwrap();
     assert!(told as usize >= rules, "{told} values for {rules} rules");
+}
+
+/// The defaults of the README are taken, each from its section.
+#[test]
+fn the_block_of_defaults_is_read() {
+    let files = Files::new();
+    let config = files.text("repsim.toml", &blocks("toml")[1]);
+    let model = crate::support::path("tiny_resnet_scripted.pt").display().to_string();
+    let run = repsim(["cka", &model, "--config", &config, "--verbose"]);
+    assert!(run.code == 2 && run.stderr.contains("photos"), "{}", run.stderr);
+    for part in ["--layers=layer? --layers=fc is from [cka]", "--threads=8 is from [defaults]"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
 }
 
 /// What the blocks ask of Python that a test cannot have: weights from the network.

@@ -1,0 +1,310 @@
+//! Options that the command line does not give: from variables of the environment, and from `repsim.toml`.
+//!
+//! Each becomes a word of the command line, so that it is read, checked and recorded as one that was given. What is
+//! given goes before the environment, that before the section of the command, and that before `[defaults]`.
+
+use std::any::TypeId;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use toml::{Table, Value};
+
+use super::usage::what;
+use crate::error::{Error, Result};
+use crate::files::{self, MOST_BY_HAND};
+
+/// The file of defaults, in the working folder or one above it.
+const FILE: &str = "repsim.toml";
+
+/// The section that holds for all commands.
+const ALL: &str = "defaults";
+
+/// Variables of the environment, and the options that they give.
+const VARIABLES: [(&str, &str); 2] = [("REPSIM_DEVICE", "device"), ("REPSIM_THREADS", "threads")];
+
+/// Groups of options that have defaults: none that names a file to write, or a check.
+const GROUPS: [&str; 12] = [
+    "Data",
+    "Preprocessing",
+    "Preprocessing of B",
+    "Models",
+    "Layers",
+    "Measure",
+    "Chance",
+    "Features",
+    "Method",
+    "Channels",
+    "Perturbation",
+    "Stitch",
+];
+
+/// Groups that stored features have no use for.
+const OF_IMAGES: [&str; 3] = ["Data", "Preprocessing", "Preprocessing of B"];
+
+/// An option, its values and where they were found.
+struct Found {
+    option: String,
+    values: Vec<String>,
+    /// A flag has no value.
+    flag: bool,
+    place: Place,
+}
+
+/// Where a default stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// In the environment.
+    Variable(&'static str),
+    /// In a section of a file.
+    Section(PathBuf, String),
+}
+
+/// The command line with the defaults of its command, and what to say of them.
+///
+/// # Errors
+/// The file cannot be read, or a key or value is none that an option takes.
+pub fn added(given: Vec<OsString>, commands: &Command) -> Result<(Vec<OsString>, Vec<String>)> {
+    let Ok(matches) = commands.clone().try_get_matches_from(&given) else {
+        return Ok((given, vec![]));
+    };
+    let (name, own) = matches.subcommand().unwrap_or(("", &matches));
+    let command = commands.find_subcommand(name).filter(|command| computes(command));
+    let Some(command) = command else { return Ok((given, vec![])) };
+    let mut told = vec![];
+    let mut all = variables(command);
+    if let Some(path) = file(own)? {
+        told.push(format!("defaults are read from {}", path.display()));
+        all.extend(of_file(&path, command, commands)?);
+    }
+    // What else applies depends on whether there is a model.
+    all.sort_by_key(|found| found.option != "model");
+    let mut line = Line { words: given, command, commands, own, told, taken: vec![] };
+    all.into_iter().try_for_each(|found| line.add(found))?;
+    Ok((line.words, line.told))
+}
+
+/// Whether a command runs models or reads features.
+fn computes(command: &Command) -> bool {
+    option_of(command, "threads").is_some()
+}
+
+fn option_of<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    let is = |option: &&Arg| {
+        let aliases = option.get_all_aliases().unwrap_or_default();
+        option.get_long() == Some(name) || aliases.contains(&name)
+    };
+    command.get_arguments().find(is)
+}
+
+fn variables(command: &Command) -> Vec<Found> {
+    let one = |(variable, option): &(&'static str, &str)| {
+        option_of(command, option)?;
+        let value = std::env::var(variable).ok().filter(|value| !value.is_empty())?;
+        let place = Place::Variable(variable);
+        Some(Found { option: (*option).to_owned(), values: vec![value], flag: false, place })
+    };
+    VARIABLES.iter().filter_map(one).collect()
+}
+
+/// The file of defaults, where there is one and it is wanted.
+fn file(own: &ArgMatches) -> Result<Option<PathBuf>> {
+    if own.get_flag("no_config") {
+        return Ok(None);
+    }
+    if let Some(path) = own.get_one::<PathBuf>("config") {
+        return Ok(Some(path.clone()));
+    }
+    let folder = std::env::current_dir().map_err(|e| Error::io("find", "the working folder", e))?;
+    Ok(folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()))
+}
+
+/// The defaults of a command, those of its own section first.
+fn of_file(path: &Path, command: &Command, commands: &Command) -> Result<Vec<Found>> {
+    let wrong = |problem: String, remedy: &str| Error::file("read", path, problem, remedy);
+    let text = files::read_text(path, MOST_BY_HAND)?;
+    let sections: Table = text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        wrong(format!("line {line}: {}", e.message()), "correct it, or give --no-config")
+    })?;
+    let mut own = vec![];
+    let mut common = vec![];
+    for (section, keys) in &sections {
+        let of = commands.find_subcommand(section).filter(|of| computes(of));
+        let known: Vec<&Command> = match section == ALL {
+            true => commands.get_subcommands().filter(|of| computes(of)).collect(),
+            false => of.into_iter().collect(),
+        };
+        let keys = keys.as_table().filter(|_| !known.is_empty()).ok_or_else(|| {
+            let problem = format!("there is no section [{section}] of defaults");
+            wrong(problem, "sections are [defaults] and the names of commands that run models")
+        })?;
+        let into = if section == command.get_name() { &mut own } else { &mut common };
+        for (key, value) in keys {
+            let option = known.iter().find_map(|of| option_of(of, key)).filter(|o| may_stand(o));
+            let option = option.ok_or_else(|| {
+                let problem = format!("[{section}] has no key {key}");
+                wrong(problem, "keys are long names of options of data, preprocessing, models, layers and measures")
+            })?;
+            let place = Place::Section(path.to_owned(), section.clone());
+            let found = of_key(option, value, place)
+                .map_err(|problem| wrong(format!("[{section}] {key}: {problem}"), "correct it"))?;
+            if section == ALL || section == command.get_name() {
+                into.push(found);
+            }
+        }
+    }
+    Ok(own.into_iter().chain(common).collect())
+}
+
+/// Whether an option may have a default.
+fn may_stand(option: &Arg) -> bool {
+    let grouped = option.get_help_heading().is_some_and(|group| GROUPS.contains(&group));
+    grouped && !["trust-model", "only-confined"].iter().any(|&no| option.get_long() == Some(no))
+}
+
+/// The values of a key; paths are relative to the folder of the file.
+fn of_key(option: &Arg, value: &Value, place: Place) -> Result<Found, String> {
+    let flag = !option.get_action().takes_values();
+    let name = option.get_long().unwrap_or_default().to_owned();
+    let found = |values| Found { option: name.clone(), values, flag, place: place.clone() };
+    let is_path = option.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+    let text = |value: &Value| match value {
+        Value::String(text) if is_path && text != "none" => Ok(beside(&place, text)),
+        Value::String(text) => Ok(text.clone()),
+        Value::Integer(_) | Value::Float(_) => Ok(value.to_string()),
+        _ => Err(format!("expected a text or a number, not {value}")),
+    };
+    match value {
+        Value::Boolean(on) if flag => Ok(found(if *on { vec![String::new()] } else { vec![] })),
+        _ if flag => Err("expected true or false".to_owned()),
+        Value::Array(values) => {
+            let values = values.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+            match option.get_value_delimiter() {
+                Some(_) => Ok(found(vec![values.join(",")])),
+                None => Ok(found(values)),
+            }
+        }
+        one => Ok(found(vec![text(one)?])),
+    }
+}
+
+fn beside(place: &Place, text: &str) -> String {
+    match place {
+        Place::Section(path, _) => {
+            path.parent().unwrap_or(Path::new("")).join(text).display().to_string()
+        }
+        Place::Variable(_) => text.to_owned(),
+    }
+}
+
+/// A command line that defaults are added to.
+struct Line<'a> {
+    words: Vec<OsString>,
+    command: &'a Command,
+    commands: &'a Command,
+    /// What was given.
+    own: &'a ArgMatches,
+    told: Vec<String>,
+    /// Options that were added, and from where.
+    taken: Vec<(String, Place)>,
+}
+
+impl Line<'_> {
+    /// Adds an option that is not there yet and goes with those that are.
+    fn add(&mut self, found: Found) -> Result<()> {
+        let Some(option) = option_of(self.command, &found.option) else { return Ok(()) };
+        let there = self.is_given(option) || self.taken.iter().any(|(o, _)| *o == found.option);
+        if there || found.values.is_empty() {
+            return Ok(());
+        }
+        let shown: Vec<String> = found.values.iter().map(|value| word(&found, value)).collect();
+        let shown = shown.join(" ");
+        if self.clashes(option, &found.place) {
+            self.told.push(format!("{shown} of {} does not apply here", found.place));
+            return Ok(());
+        }
+        let name = self.command.get_name();
+        let at = self.words.iter().position(|word| word == name).map_or(1, |at| at + 1);
+        let mut words = self.words.clone();
+        words.splice(at..at, found.values.iter().map(|value| word(&found, value).into()));
+        match self.commands.clone().try_get_matches_from(&words) {
+            Ok(_) => {
+                self.told.push(format!("{shown} is from {}", found.place));
+                self.taken.push((found.option, found.place));
+                self.words = words;
+                Ok(())
+            }
+            Err(wrong) if does_not_go_together(wrong.kind()) => {
+                self.told.push(format!("{shown} of {} does not apply here", found.place));
+                Ok(())
+            }
+            Err(wrong) => Err(found.place.error(&what(&wrong.to_string()))),
+        }
+    }
+
+    fn is_given(&self, option: &Arg) -> bool {
+        self.own.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine)
+    }
+
+    fn is_there(&self, name: &str) -> bool {
+        let given = option_of(self.command, name).is_some_and(|option| self.is_given(option));
+        given || self.taken.iter().any(|(option, _)| option == name)
+    }
+
+    /// Whether an option means nothing beside what is there: steps beside a preset from elsewhere, what is for
+    /// images where features are stored, what is for B where there is none.
+    fn clashes(&self, option: &Arg, place: &Place) -> bool {
+        let group = option.get_help_heading().unwrap_or_default();
+        let preset = self.taken.iter().find(|(option, _)| option == "preprocess");
+        let preset = match preset {
+            Some((_, from)) => from != place,
+            None => self.is_there("preprocess"),
+        };
+        let stored = self.is_there("features")
+            || (option_of(self.command, "model").is_some() && !self.is_there("model"));
+        let models = self.own.try_get_many::<PathBuf>("models").ok().flatten();
+        let single = models.is_some_and(|models| models.count() < 2);
+        let for_b = group == "Preprocessing of B"
+            || option.get_long().is_some_and(|name| name.ends_with("-b"));
+        (group == "Preprocessing" && preset)
+            || (OF_IMAGES.contains(&group) && stored)
+            || (for_b && single)
+    }
+}
+
+fn does_not_go_together(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ArgumentConflict | ErrorKind::MissingRequiredArgument)
+}
+
+fn word(found: &Found, value: &str) -> String {
+    match found.flag {
+        true => format!("--{}", found.option),
+        false => format!("--{}={value}", found.option),
+    }
+}
+
+impl Place {
+    fn error(&self, problem: &str) -> Error {
+        match self {
+            Self::Variable(name) => {
+                Error::usage(format!("{name}: {problem}"), format!("correct {name}, or unset it"))
+            }
+            Self::Section(path, section) => {
+                let problem = format!("[{section}] {problem}");
+                Error::file("read", path, problem, "correct it, or give --no-config")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Section(path, section) => write!(f, "[{section}] in {}", path.display()),
+        }
+    }
+}
