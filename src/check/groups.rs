@@ -4,10 +4,10 @@ use super::measures::Places;
 use super::selector::Selector;
 use super::verdict::{Finding, Outcome, Verdict, shown};
 
-/// Pairs that are told as one.
+/// Pairs that are reported as one.
 const LEAST: usize = 3;
 
-/// Failures that are told in one line.
+/// Failures that are reported in one line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told<'a> {
     /// What failed: `cka["layer4"]`, or `cka of layer3 of A with 15 others`.
@@ -65,7 +65,7 @@ pub fn told(verdict: &Verdict) -> Vec<Told<'_>> {
     all
 }
 
-/// How many values are told in groups, in words; `None` where there are no groups.
+/// How many values are reported in groups, in words; `None` where there are no groups.
 pub fn in_words(verdict: &Verdict) -> Option<String> {
     let lines = told(verdict);
     let groups: Vec<&Told<'_>> = lines.iter().filter(|line| line.is_group()).collect();

@@ -98,7 +98,7 @@ impl Policy {
     ///
     /// # Errors
     /// Invalid TOML, a key that is not known (the message names the nearest), another version, a rule or
-    /// a tolerance that means nothing.
+    /// an invalid tolerance.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let wrong = |(problem, remedy): (String, &str)| Error::file("read", path, problem, remedy);
         let table: toml::Table = toml::from_str(text).map_err(|e| wrong(broken(text, &e)))?;
@@ -161,7 +161,7 @@ impl ToleranceEntry {
 const KEYS: &[&str] = &["version", "rules", "allow-different-data", "new-candidates", "tolerance"];
 const TOLERANCE_KEYS: &[&str] = &["of", "atol", "rtol"];
 
-/// Refuses keys that would be passed over.
+/// Refuses keys that would be ignored.
 fn known_keys(table: &toml::Table) -> Result<(), (String, &'static str)> {
     check(table, KEYS, "")?;
     let tolerances = table.get("tolerance").and_then(toml::Value::as_array);

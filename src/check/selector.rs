@@ -44,7 +44,7 @@ impl Selector {
     /// The values of a measure whose places match; without globs all.
     ///
     /// # Errors
-    /// There is no such measure (the message names the nearest), a glob means nothing, or there are
+    /// There is no such measure (the message names the nearest), an invalid glob, or there are
     /// more than two.
     pub fn new(measure: &str, globs: &[String]) -> Result<Self, String> {
         let facts = measures::of(measure).ok_or_else(|| {

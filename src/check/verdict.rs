@@ -88,7 +88,7 @@ pub struct Verdict {
     beside: Beside,
 }
 
-/// What else is told of a check besides its findings.
+/// What else is reported of a check besides its findings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Beside {
     /// Values of the report that the baseline does not have, and that were held to nothing.
@@ -130,7 +130,7 @@ pub struct CheckReport {
     pub gone_candidates: Vec<String>,
 }
 
-/// Names that are told of candidates that are new or gone.
+/// Names that are listed of candidates that are new or gone.
 const NAMED: usize = 5;
 
 impl Verdict {
@@ -154,7 +154,7 @@ impl Verdict {
         }])
     }
 
-    /// With what else is told of it.
+    /// With what else is reported of it.
     pub(super) fn with(self, beside: Beside) -> Self {
         Self { beside, ..self }
     }

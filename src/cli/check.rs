@@ -45,7 +45,7 @@ Rules of a policy:
 Exit codes: 0 passed, 1 drifted, 2 something could not be checked.";
 
 impl Args {
-    /// How the check is told; nothing where a policy is drafted.
+    /// How the check is reported; nothing where a policy is drafted.
     pub fn judging(&self) -> Option<&JudgingArgs> {
         self.write_policy.is_none().then_some(&self.judging)
     }

@@ -29,7 +29,7 @@ pub struct Gate {
 }
 
 impl GateArgs {
-    /// How a check is told, where one is asked for.
+    /// How a check is reported, where one is asked for.
     pub fn judging(&self) -> Option<&JudgingArgs> {
         let asked = self.check.is_some() || self.judging.given().is_some();
         asked.then_some(&self.judging)

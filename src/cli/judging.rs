@@ -17,7 +17,7 @@ use crate::view::table;
 /// Failures in the table.
 const ROWS: usize = 40;
 
-/// How a report is held against another, and how that is told.
+/// How a report is held against another, and how that is reported.
 #[derive(clap::Args)]
 pub struct JudgingArgs {
     /// Rules and tolerances (TOML, `repsim schema policy`). Without it every value of the baseline has to
@@ -32,7 +32,7 @@ pub struct JudgingArgs {
     /// Compare reports of different samples
     #[arg(long, help_heading = "Check")]
     pub allow_different_data: bool,
-    /// Write a test case a value as JUnit XML
+    /// Write the verdict as JUnit XML, one test case per value
     #[arg(long, value_name = "FILE.xml", help_heading = "Check")]
     pub junit: Option<PathBuf>,
     /// Print failures as annotations of GitHub Actions [default: where GITHUB_ACTIONS is set]
@@ -59,7 +59,7 @@ pub struct Judging {
     github: bool,
 }
 
-/// Where a verdict is told: where standard output has something else to hold, on standard error.
+/// Where a verdict is printed: where standard output has something else to hold, on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Standard output.
@@ -281,7 +281,7 @@ fn more(count: usize) -> String {
     }
 }
 
-/// A value, or the largest difference of several that are told as one.
+/// A value, or the largest difference of several that are reported as one.
 fn row(line: &Told<'_>) -> [String; 6] {
     let none = || "-".to_owned();
     let Some(finding) = line.largest() else { return [(); 6].map(|()| none()) };

@@ -14,8 +14,8 @@ impl AnyReport {
     /// Reads a report from a file.
     ///
     /// # Errors
-    /// There is no such file, it is no JSON (cut short, perhaps), of another tool, of a kind or a
-    /// version that is not known, or something in it is missing.
+    /// There is no such file, it is not JSON (cut short, perhaps), of another tool, of an unknown kind or
+    /// version, or something in it is missing.
     pub fn read(path: &Path) -> Result<Self> {
         Self::parse(&text_of(path)?).map_err(|problem| wrong(path, problem))
     }
@@ -42,9 +42,9 @@ impl AnyReport {
     fn of_value(value: Value) -> Result<Self, String> {
         let id = value.get("schema").cloned().unwrap_or_default();
         let id: SchemaId = serde_json::from_value(id)
-            .map_err(|_| "it is JSON, but no report of repsim: it has no schema".to_owned())?;
+            .map_err(|_| "it is JSON, but not a report of repsim: it has no schema".to_owned())?;
         if schema(&id.name).is_err() {
-            return Err(format!("it is a report of a kind that is not known, '{}'", id.name));
+            return Err(format!("it is a report of an unknown kind, '{}'", id.name));
         }
         let current = SchemaId::current(&id.name).version;
         if id.version != current {
@@ -91,7 +91,7 @@ fn show(value: &mut Value) {
 pub fn text_of(path: &Path) -> Result<String> {
     let bytes = files::read(path, MOST_TEXT)?;
     let wrong = |what: &str| {
-        let problem = format!("it is {what} and no report");
+        let problem = format!("it is {what}, not a report");
         Error::file("read", path, problem, "give the .json that repsim wrote with -o FILE")
     };
     if let Some(what) = what_it_is(path, &bytes) {
@@ -158,7 +158,7 @@ fn broken(error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
     match error.is_eof() {
         true => format!("it ends in the middle, at {place}: was it cut short?"),
-        false => format!("it is no JSON: {error}"),
+        false => format!("it is not JSON: {error}"),
     }
 }
 
@@ -174,9 +174,9 @@ mod tests {
     fn what_is_no_report_is_told() {
         assert!(says("{\"schema\": {\"name\": \"cka\"").contains("cut short"));
         assert!(says("").contains("cut short"));
-        assert!(says("hello").contains("no JSON"));
-        assert!(says("{\"fid\": 3.0}").contains("no report of repsim"));
-        assert!(says("[1]").contains("no report of repsim"));
+        assert!(says("hello").contains("not JSON"));
+        assert!(says("{\"fid\": 3.0}").contains("not a report of repsim"));
+        assert!(says("[1]").contains("not a report of repsim"));
         let of = |name: &str, version: u32| {
             says(&format!("{{\"schema\": {{\"name\": \"{name}\", \"version\": {version}}}}}"))
         };

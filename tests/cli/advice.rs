@@ -247,7 +247,7 @@ fn files_that_are_no_reports_are_told_by_what_they_are() {
             format!("diff {file} {file}"),
             format!("check {file} --baseline {file}"),
         ] {
-            refused(&line, &[&format!("it is {what} and no report"), "repsim wrote with -o"], &[]);
+            refused(&line, &[&format!("it is {what}, not a report"), "repsim wrote with -o"], &[]);
         }
     };
     let header = b"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}";

@@ -171,9 +171,9 @@ fn what_is_no_report_is_told() {
     for (name, text, parts) in [
         ("cut.json", &text[..text.len() / 2], ["cut short", "line 1, column"]),
         ("empty.json", "", ["cut short", "line 1"]),
-        ("other.json", r#"{"fid": 12.5, "kid": 0.1}"#, ["no report of repsim", "no schema"]),
-        ("list.json", "[1, 2]", ["no report of repsim", "no schema"]),
-        ("text.json", "FID: 12.5", ["it is no JSON", "line 1"]),
+        ("other.json", r#"{"fid": 12.5, "kid": 0.1}"#, ["not a report of repsim", "no schema"]),
+        ("list.json", "[1, 2]", ["not a report of repsim", "no schema"]),
+        ("text.json", "FID: 12.5", ["it is not JSON", "line 1"]),
         ("seven.json", &other_version.to_string(), ["version 7 of cka", "this is version 1"]),
         ("verdict.json", &verdict, ["check is not a report of a measurement", "-o FILE"]),
     ] {

@@ -146,7 +146,7 @@ fn what_is_no_report_is_told_and_nothing_is_written() {
     let cases = [
         ("cut.json", "was it cut short?"),
         ("cut.json", "line "),
-        ("other.json", "no report of repsim"),
+        ("other.json", "not a report of repsim"),
         ("new.json", "version 9"),
         ("none.json", "no such file"),
     ];

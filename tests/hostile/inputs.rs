@@ -91,7 +91,7 @@ fn what_the_shell_hands_over_is_read() {
     let line = format!("echo '[1]' | {program} diff /dev/stdin /dev/stdin");
     let output = Command::new("bash").args(["-c", &line]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("it is JSON, but no report of repsim"), "{told}");
+    assert!(told.contains("it is JSON, but not a report of repsim"), "{told}");
 }
 
 /// A pipe gives its bytes once; two models ask for them.

@@ -174,7 +174,7 @@ fn moved(movement: Movement, at: &Place, (base, value): (f64, f64)) -> Result<f6
         return Ok((value - base).abs());
     }
     let worse = at.facts.and_then(|facts| facts.worse_by(value, base)).ok_or_else(|| {
-        format!("of {} neither direction is better: use change instead of {movement}", at.name)
+        format!("for {} neither direction is better: use change instead of {movement}", at.name)
     })?;
     Ok(if movement == Movement::Drop { worse } else { -worse })
 }

@@ -61,7 +61,7 @@ pub(super) trait Values {
     /// The values of a report.
     fn content(&self) -> Content;
 
-    /// What keeps the values of a report from being told apart.
+    /// What keeps the values of a report from being distinguished.
     fn unsound(&self) -> Option<String> {
         None
     }
@@ -72,7 +72,7 @@ pub(super) fn of(report: &AnyReport) -> Content {
     with_report!(report, report => report.content())
 }
 
-/// What keeps the values of a report of any kind from being told apart.
+/// What keeps the values of a report of any kind from being distinguished.
 pub(super) fn unsound(report: &AnyReport) -> Option<String> {
     with_report!(report, report => report.unsound())
 }
@@ -99,7 +99,7 @@ impl Entry {
         Self { reason: reason.map(str::to_owned), ..self }
     }
 
-    /// What is known of its measure. That layers of other names are more alike than they were is
+    /// What is known of its measure. That layers of different names are more alike than they were is
     /// neither better nor worse.
     pub(super) fn facts(&self) -> Option<Facts> {
         let facts = *measures::of(&self.measure)?;
