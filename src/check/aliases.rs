@@ -1,10 +1,10 @@
-//! Values under the other names of their layers: a layer that gives the very tensor of another is
-//! measured once, and stands in the report as an alias of that one.
+//! Values under the other names of their layers and candidates: a layer that gives the very tensor of another
+//! is measured once, and stands in the report as an alias of that one.
 
 use serde_json::Value;
 
 use super::measures::Places;
-use super::values::Entry;
+use super::values::{Content, Entry};
 
 /// Other names of the layers of one model: the name in the report, and an alias.
 type Names = Vec<(String, String)>;
@@ -24,6 +24,20 @@ pub(super) fn renamed(json: &Value, entries: &[Entry]) -> Vec<(Entry, usize)> {
         other_places(&entry.place, [a, b]).into_iter().map(copy).collect::<Vec<_>>()
     };
     all.flat_map(copies).collect()
+}
+
+/// Copies of the values of candidates under the other names of these, each with the place of its
+/// original.
+pub(super) fn of_candidates(content: &Content) -> Vec<(Entry, usize)> {
+    let other = |name: &String| {
+        let found = content.candidates.iter().find(|candidate| candidate.name == *name);
+        found.and_then(|candidate| candidate.other.clone())
+    };
+    let copy = |(i, entry): (usize, &Entry)| {
+        let place = vec![other(entry.place.first()?)?];
+        Some((Entry { place, ..entry.clone() }, i))
+    };
+    content.entries.iter().enumerate().filter_map(copy).collect()
 }
 
 fn models(json: &Value) -> Vec<Names> {

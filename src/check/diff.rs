@@ -92,7 +92,8 @@ pub fn diff(old: (&Document, &Path), new: (&Document, &Path)) -> Option<DiffRepo
     if before.kind() != after.kind() {
         return None;
     }
-    let pairs = before.entries().iter().map(|entry| (entry, Some(entry), after.like(entry)));
+    let pairs =
+        before.entries().iter().map(|entry| (entry, Some(entry), after.counterpart(entry, before)));
     let appeared = after.beyond(before).map(|entry| (entry, None, Some(entry)));
     let pairs = pairs.chain(appeared);
     let (mut changes, mut unchanged) = (vec![], 0);
@@ -128,9 +129,9 @@ fn outcome_of(
     entry: &Entry,
     values: (Option<f64>, Option<f64>),
 ) -> Option<Outcome> {
-    if before.candidates().any(|name| entry.place.first() == Some(name))
-        && after.candidates().all(|name| entry.place.first() != Some(name))
-    {
+    let mut candidates = before.candidates().iter();
+    let candidate = candidates.find(|names| entry.place.first() == Some(&names.name));
+    if candidate.is_some_and(|names| !after.candidates().iter().any(|c| c.fits(names))) {
         return None;
     }
     let found = match (entry.facts(), values) {

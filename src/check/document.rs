@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::aliases;
 use super::comparable::{Condition, conditions};
 use super::measures::Places;
-use super::values::{self, Content, Entry, Main};
+use super::values::{self, Content, Entry, Main, Names};
 use crate::error::{Error, Result};
 use crate::report::AnyReport;
 
@@ -48,7 +48,8 @@ impl Document {
                 return Err(wrong(format!("two of its values are called {entry}")));
             }
         }
-        let aliased = aliases::renamed(&json, &content.entries);
+        let mut aliased = aliases::renamed(&json, &content.entries);
+        aliased.extend(aliases::of_candidates(&content));
         let aliases = aliased.iter().map(|(entry, place)| (entry.to_string(), *place)).collect();
         Ok(Self { kind: report.kind(), json, content, conditions, index, aliased, aliases })
     }
@@ -70,6 +71,16 @@ impl Document {
         self.content.entries.get(*place?)
     }
 
+    /// The value at the place of one of another report, under whichever name either has for its layers or
+    /// its candidate.
+    pub(super) fn counterpart(&self, entry: &Entry, of: &Self) -> Option<&Entry> {
+        let name = entry.to_string();
+        let meant = |own: &&Entry| of.like(own).is_some_and(|found| found.to_string() == name);
+        let known = || self.entries().iter().find(meant);
+        let scored = !self.candidates().is_empty();
+        self.like(entry).or_else(|| if scored { known() } else { None })
+    }
+
     /// Its values that another report does not have under any name of their layers.
     pub fn beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Entry> {
         let met: HashSet<String> =
@@ -79,10 +90,9 @@ impl Document {
             .filter(move |e| other.like(e).is_none() && !met.contains(&e.to_string()))
     }
 
-    /// The candidates that its values are of, in their order, one a value; none but in reports of `fid`.
-    pub(super) fn candidates(&self) -> impl Iterator<Item = &String> {
-        let entries = self.entries().iter().filter(|_| self.content.candidates);
-        entries.filter_map(|entry| entry.place.first())
+    /// The candidates that its values are of; none but in reports of `fid`.
+    pub(super) fn candidates(&self) -> &[Names] {
+        &self.content.candidates
     }
 
     /// Whether a value of this baseline has to be met where no policy says which.

@@ -8,7 +8,7 @@ use self::rules::of_rule;
 use super::comparable::differences;
 use super::diff::Change;
 use super::document::Document;
-use super::measures::{Direction, Facts};
+use super::measures::{Direction, Facts, Places};
 use super::policy::Policy;
 use super::rule::Rule;
 use super::values::Entry;
@@ -107,7 +107,7 @@ impl Against<'_> {
 
     /// A value of the baseline that need not be met, where it moved by more than the tolerance.
     fn other(&self, wanted: &Entry) -> Option<Finding> {
-        let found = self.report.like(wanted).and_then(|entry| entry.value);
+        let found = self.report.counterpart(wanted, self.baseline).and_then(|entry| entry.value);
         if wanted.value.is_none() && found.is_none() {
             return None;
         }
@@ -141,7 +141,7 @@ impl Against<'_> {
             ));
         };
         let tolerance = self.tolerance(wanted, facts, base)?;
-        let found = self.report.like(wanted);
+        let found = self.report.counterpart(wanted, self.baseline);
         let Some((found, value)) = found.and_then(|entry| Some((entry, entry.value?))) else {
             let mut finding = unchecked(&name, None, &absent(wanted, found));
             finding.baseline = base.into();
@@ -168,11 +168,14 @@ fn null_in_baseline(name: &str, reason: Option<&str>) -> String {
     format!("{name} is null in the baseline{reason}; leave it out of both, or renew the baseline")
 }
 
-/// That a value stands in the report under another name of its layer.
+/// That a value stands in the report under another name of its layer or candidate.
 fn renamed(wanted: &Entry, found: &Entry) -> String {
     match wanted.place == found.place {
         true => String::new(),
-        false => format!(" (in the report it is {found}: the same tensor)"),
+        false if wanted.facts().is_some_and(|facts| facts.places == Places::Layers) => {
+            format!(" (in the report it is {found}: the same tensor)")
+        }
+        false => format!(" (in the report it is {found})"),
     }
 }
 

@@ -148,6 +148,18 @@ fn new_candidates_are_held_to_the_worst_of_the_baseline() {
     ended(&check(&one, &both, &failing), 2, &["is in the baseline and not in the report"]);
     let in_policy = "version = 1\nnew-candidates = \"fail\"\n";
     ended(&under(in_policy, &both, &one), 2, &said);
+    // A second set of that name makes paths of all names; the first is the same set all the same.
+    let twins = changed(&both, |r| r["results"]["candidates"][1]["path"] = json!("b/fake.npy"));
+    let worse = changed(&twins, |r| r["results"]["candidates"][0]["fid"] = json!(1e3));
+    let one_fails = check(
+        &worse,
+        &changed(&one, |r| {
+            r["results"]["candidates"][0]["path"] =
+                twins["results"]["candidates"][0]["path"].clone();
+        }),
+        &[],
+    );
+    ended(&one_fails, 1, &["fid[\"fake.npy\"]   1000", "1 candidate not in"]);
     let of_cka = check(&tiny(), &tiny(), &ignored);
     assert!(of_cka.code == 2 && of_cka.stderr.contains("--new-candidates is for reports of fid"));
 }

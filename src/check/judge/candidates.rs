@@ -6,7 +6,7 @@ use super::{Against, absent, expectation, outcome, unchecked};
 use crate::check::document::Document;
 use crate::check::measures::Facts;
 use crate::check::policy::NewCandidates;
-use crate::check::values::Entry;
+use crate::check::values::{Entry, Names};
 use crate::check::verdict::{Finding, shown};
 
 /// Candidates that only the report or only the baseline has, and what is to become of them.
@@ -31,9 +31,9 @@ impl Candidates {
     pub fn of(against: &Against<'_>) -> Self {
         let Against { report, baseline, policy } = against;
         let beyond = |one: &Document, other: &Document| -> Vec<String> {
-            let names = candidates(one);
-            let known: HashSet<String> = candidates(other).into_iter().collect();
-            names.into_iter().filter(|name| !known.contains(name)).collect()
+            let known = |names: &&Names| other.candidates().iter().any(|c| c.fits(names));
+            let unknown = one.candidates().iter().filter(|names| !known(names));
+            unknown.map(|names| names.name.clone()).collect()
         };
         let measures = baseline.entries().iter().filter(|entry| entry.value.is_some());
         Self {
@@ -78,17 +78,6 @@ impl Candidates {
             }
         }
     }
-}
-
-/// The candidates of a report, each once.
-fn candidates(document: &Document) -> Vec<String> {
-    let mut names: Vec<String> = vec![];
-    for name in document.candidates() {
-        if names.last() != Some(name) {
-            names.push(name.clone());
-        }
-    }
-    names
 }
 
 /// Holds a value to the worst of the baseline, within the tolerance about that; better than the best

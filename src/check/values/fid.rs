@@ -1,6 +1,6 @@
 //! Values of `repsim fid`.
 
-use super::{Content, Entry, Main, Values};
+use super::{Content, Entry, Main, Names, Values};
 use crate::check::comparable::{Condition, same_samples};
 use crate::check::measures;
 use crate::report::fid::{Candidate, FidReport};
@@ -14,7 +14,7 @@ impl Values for FidReport {
         let rows = names.iter().zip(&results.candidates);
         let entries = rows.clone().flat_map(|(name, row)| entries(self, name, row)).collect();
         let mut content = Content::new(MAIN, entries);
-        content.candidates = true;
+        content.candidates = candidates(&results.candidates, &names);
         content.indifferent.push("output_index");
         content.conditions.extend(conditions(self));
         let counts = rows.filter_map(|(name, row)| Some((name, row.n?)));
@@ -73,12 +73,26 @@ fn of_metrics(report: &FidReport) -> Vec<Condition> {
     used
 }
 
+/// The candidates with their names, and the other form of each.
+fn candidates(rows: &[Candidate], names: &[String]) -> Vec<Names> {
+    let alone = |name: &String| rows.iter().filter(|row| last(row) == *name).count() == 1;
+    let of = |(row, name): (&Candidate, &String)| {
+        let (path, last) = (row.path.trim_end_matches('/').to_owned(), last(row));
+        let other = if *name == last { path } else { last };
+        let fits = other != *name && (other == row.path.trim_end_matches('/') || alone(&other));
+        Names { name: name.clone(), other: fits.then_some(other) }
+    };
+    rows.iter().zip(names).map(of).collect()
+}
+
+/// The last part of a path.
+fn last(row: &Candidate) -> String {
+    let path = row.path.trim_end_matches('/');
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
 /// The last part of each path where that tells the candidates apart, else the whole path.
 fn names(candidates: &[Candidate]) -> Vec<String> {
-    let last = |row: &Candidate| {
-        let path = row.path.trim_end_matches('/');
-        path.rsplit('/').next().unwrap_or(path).to_owned()
-    };
     let short: Vec<String> = candidates.iter().map(last).collect();
     let alone = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
     match short.iter().all(alone) {

@@ -44,8 +44,25 @@ pub(super) struct Content {
     pub conditions: Vec<Condition>,
     /// Settings that may differ: they change no number of this report.
     pub indifferent: Vec<&'static str>,
-    /// Whether its places are candidates that are scored, of which there may be others another time.
-    pub candidates: bool,
+    /// Candidates that are scored, of which there may be others another time.
+    pub candidates: Vec<Names>,
+}
+
+/// What a candidate is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Names {
+    /// The place of its values.
+    pub name: String,
+    /// What another report may call it: its path, or the last part of that where no other has it.
+    pub other: Option<String>,
+}
+
+impl Names {
+    /// Whether another report may mean this one.
+    pub fn fits(&self, candidate: &Self) -> bool {
+        let is = |one: &Self, two: &Self| one.other.as_ref() == Some(&two.name);
+        self.name == candidate.name || is(self, candidate) || is(candidate, self)
+    }
 }
 
 /// The measure that a kind of report is about.
@@ -85,7 +102,7 @@ const INDIFFERENT: &[&str] =
 impl Content {
     fn new(main: Main, entries: Vec<Entry>) -> Self {
         let indifferent = INDIFFERENT.to_vec();
-        Self { main, entries, conditions: vec![], indifferent, candidates: false }
+        Self { main, entries, conditions: vec![], indifferent, candidates: vec![] }
     }
 }
 
