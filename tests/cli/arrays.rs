@@ -392,10 +392,10 @@ fn copies_are_told_of_sets_and_of_what_is_fitted_or_averaged() {
 #[test]
 fn files_in_a_wrong_place_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let csv = folder.path().join("a.csv");
-    let line = format!("cka {{mlp.pt}} --data {{mlp.npy}} -o {}", csv.display());
-    fails(&line, &["JSON and no .csv", "end its name in .json"]);
-    assert!(!csv.exists());
+    let text = folder.path().join("a.txt");
+    let line = format!("cka {{mlp.pt}} --data {{mlp.npy}} -o {}", text.display());
+    fails(&line, &["no form .txt", "end its name in .json"]);
+    assert!(!text.exists());
     let page = folder.path().join("a.html");
     fails(
         &line.replace(&csv.display().to_string(), &page.display().to_string()),

@@ -29,7 +29,7 @@ fn images_without_a_model() {
 fn several_arrays_and_none_named() {
     let (_folder, [real, ..]) = three_sets();
     let file = path("fid/features.npz").display().to_string();
-    let parts = [&file, "one array, but real, fake, few.real", "--layer NAME"];
+    let parts = [&file, "one array, but real, fake, few.real", "--layers NAME"];
     fails(&format!("fid {file} {real}"), &parts);
     row_fails(&format!("fid {real} {file}"), &parts);
     fails(&format!("stats {file}"), &parts);
@@ -137,7 +137,7 @@ fn options_that_mean_nothing() {
     fails(&line, &["--kid-subset-size", "from 2 "]);
     let run = repsim(words(&format!("fid {real} {fake} --format xml")));
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("table, json, jsonl, tsv"), "{}", run.stderr);
+    assert!(run.stderr.contains("table, json, jsonl, csv, tsv, md"), "{}", run.stderr);
 }
 
 /// Told before anything is read: the sets are not there either.

@@ -307,7 +307,7 @@ fn outputs_are_checked_before_the_run() {
         format!("maps {MODEL} {DATA} --layer layer4 --sheet {0} -o {0}", sheet.display()),
     ] {
         let run = repsim(words(&line));
-        let told = ["two outputs", "JSON and no .png"].iter().any(|told| run.stderr.contains(told));
+        let told = ["two outputs", "no form .png"].iter().any(|told| run.stderr.contains(told));
         assert!(run.code == 2 && told, "{}", run.stderr);
     }
 }

@@ -114,7 +114,7 @@ fn a_set_has_features_and_classes() {
     write_npz(&path, &[("a", rows()), ("b", rows()), ("labels", labels([1, 0]))], false);
     let set = open_set(&path, Some("b")).unwrap();
     assert_eq!((set.feature.name().as_str(), set.labels.unwrap()), ("b", Some(vec![1, 0])));
-    assert!(open_set(&path, None).unwrap_err().to_string().contains("--layer NAME"));
+    assert!(open_set(&path, None).unwrap_err().to_string().contains("--layers NAME"));
     write_npz(&path, &[("a", rows()), ("labels", labels([1, -1]))], false);
     let told = open_set(&path, None).unwrap().labels.unwrap_err().to_string();
     assert!(told.contains("has -1 for sample 1"), "{told}");
