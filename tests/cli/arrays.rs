@@ -398,7 +398,7 @@ fn files_in_a_wrong_place_are_told() {
     assert!(!text.exists());
     let page = folder.path().join("a.html");
     fails(
-        &line.replace(&csv.display().to_string(), &page.display().to_string()),
+        &line.replace(&text.display().to_string(), &page.display().to_string()),
         &["repsim report"],
     );
     let line = format!("report {{state_dict.pth}} -o {}", page.display());
