@@ -229,9 +229,13 @@ fn guarded(command: impl FnOnce() -> Result<Status>) -> Result<Status> {
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
         let said = text.split_once("Torch(\"").map_or(text, |(_, said)| said);
         let first = said.split("\\n").next().unwrap_or(said);
-        let remedy = match ["alloc", "memory"].iter().any(|word| first.contains(word)) {
-            true => "try a smaller --batch-size or --memory",
-            false => "this should not happen; please report it with the command you ran",
+        let says = |words: &[&str]| words.iter().any(|word| first.contains(word));
+        let remedy = match () {
+            () if says(&["spawn thread"]) => {
+                "give fewer --threads and --workers, or raise the limit (ulimit)"
+            }
+            () if says(&["alloc", "memory"]) => "try a smaller --batch-size or --memory",
+            () => "this should not happen; please report it with the command you ran",
         };
         Err(Error::usage(format!("failed in the middle of the run: {first}"), remedy))
     })

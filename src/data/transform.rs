@@ -109,7 +109,7 @@ impl Plan {
         let (height, width) = self.steps.resize.size(size);
         if height.saturating_mul(width) > MOST_PIXELS {
             let problem = format!("resizing {}x{} gives {height}x{width} pixels", size.0, size.1);
-            return Err(Error::usage(problem, "give both sides: --resize HEIGHTxWIDTH"));
+            return Err(Error::usage(problem, "give smaller sides: --resize HEIGHTxWIDTH"));
         }
         if self.normal.len() != 1 && self.normal.len() != channels {
             let problem =
