@@ -48,7 +48,8 @@ pub fn check(path: &Path) -> std::io::Result<()> {
 pub fn is_too_wide(folder: &Path, target: &Path) -> bool {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let home = home.and_then(|home| home.canonicalize().ok());
-    folder.starts_with(target) || home.is_some_and(|home| home.starts_with(target))
+    let is_around = folder != target && folder.starts_with(target);
+    is_around || home.is_some_and(|home| home.starts_with(target))
 }
 
 /// What tells a file from another, and from what it was before it was written to.
