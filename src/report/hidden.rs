@@ -30,10 +30,19 @@ pub(super) fn hold() -> MutexGuard<'static, Vec<PathBuf>> {
 /// whoever tries waits, so the process has to be ended.
 pub fn end() {
     let live = hold();
-    for folder in live.iter() {
-        let _ = std::fs::remove_dir_all(folder);
-    }
+    live.iter().for_each(|folder| remove(folder));
     std::mem::forget(live);
+}
+
+/// Removes a folder that another thread may still be writing into: again, until it stays away.
+fn remove(folder: &Path) {
+    for _ in 0..50 {
+        let _ = std::fs::remove_dir_all(folder);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        if !folder.exists() {
+            return;
+        }
+    }
 }
 
 /// A hidden folder, gone with all that is in it when it is dropped.
