@@ -115,11 +115,9 @@ pub fn of_load(said: &str) -> Advice {
             "save the module before that call: torch.jit.script(model.eval()).save(FILE)",
         );
     }
-    if said.contains("bad_alloc") || said.contains("can't allocate memory") {
-        return Advice::new(
-            "there is not enough memory for it",
-            "free some, or run it on a machine with more",
-        );
+    if is_of_memory(said) {
+        let problem = format!("there is not enough memory for it ({gist})");
+        return Advice::new(problem, "free some, or run it on a machine with more (ulimit -v)");
     }
     if let Some((_, name)) = said.split_once("Unknown type name '__torch__.torch.classes.") {
         let name = name.split('\'').next().unwrap_or_default();
@@ -136,10 +134,6 @@ pub fn of_load(said: &str) -> Advice {
     if let Some(name) = unknown_operator(said) {
         let problem = format!("it uses the custom operator {name}, which is not part of libtorch");
         return Advice::new(problem, "export the model without it, with operators of PyTorch only");
-    }
-    if is_of_memory(said) {
-        let problem = format!("there is not enough memory for it ({gist})");
-        return Advice::new(problem, "free some, or run it where there is more (ulimit -v)");
     }
     Advice::new(gist, "export it again, with a version of torch no newer than 2.13")
 }

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Rule, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
@@ -45,10 +46,10 @@ impl View for CkaReport {
             let own = results.layers_b.iter().position(|name| name == layer);
             let own = own.and_then(|j| results.cka[i][j].get());
             table.add_row([
-                layer.clone(),
-                best.as_ref().map_or("-".to_owned(), |b| b.layer_b.clone()),
-                best.as_ref().map_or("-".to_owned(), |b| format!("{:.4}", b.cka)),
-                own.map_or("-".to_owned(), |v| format!("{v:.4}")),
+                Cell::from(layer.clone()),
+                best.as_ref().map_or("-".into(), |b| b.layer_b.clone().into()),
+                Cell::number(best.as_ref().map(|b| b.cka), 4),
+                Cell::number(own, 4),
             ]);
         }
         table.align_right(&[2, 3]);

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::table::Cell;
 use super::{Content, PictureFormat, Place, View, subjects, table};
 use crate::capture::Reduce;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
@@ -237,11 +238,10 @@ pub fn beside(found: &MeasureResult, level: f64) -> Vec<String> {
 }
 
 /// What the value of a pair is held against.
-pub fn chance(found: &MeasureResult, at: Option<(usize, usize)>) -> Vec<String> {
-    let none = || "-".to_owned();
-    let p = at.and_then(|(i, j)| found.p_value(i, j)).map_or_else(none, |p| format!("{p:.3}"));
+pub fn chance(found: &MeasureResult, at: Option<(usize, usize)>) -> Vec<Cell> {
+    let p = Cell::number(at.and_then(|(i, j)| found.p_value(i, j)), 3);
     let ends = at.and_then(|(i, j)| found.interval(i, j));
-    let interval = ends.map_or_else(none, |ends| within(ends, "…"));
+    let interval = Cell::from(ends.map_or("-".to_owned(), |ends| within(ends, "…")));
     let p = found.p_values.as_ref().map(|_| p);
     p.into_iter().chain(found.intervals.as_ref().map(|_| interval)).collect()
 }
@@ -298,11 +298,11 @@ fn matches_table(report: &CompareReport) -> table::Table {
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let mut table = table::new(&header);
     for (i, name) in results.layers_a.iter().enumerate() {
-        let mut row = vec![name.clone()];
+        let mut row = vec![Cell::from(name.clone())];
         for found in &results.measures {
             row.extend(match &found.best_matches[i] {
-                Some(best) => [format!("{:.4}", best.value), best.layer_b.clone()],
-                None => ["-".to_owned(), String::new()],
+                Some(best) => [Cell::number(Some(best.value), 4), best.layer_b.clone().into()],
+                None => [Cell::number(None, 4), "".into()],
             });
             row.extend(chance(found, found.best_place(i, &results.layers_b)));
         }
@@ -329,13 +329,11 @@ fn layers_table(layers: &[LayerResult]) -> table::Table {
     ];
     let mut table = table::new(&header);
     for layer in layers {
-        let number = |value: Number, digits: usize| {
-            value.get().map_or("-".to_owned(), |v| format!("{v:.digits$}"))
-        };
+        let number = |value: Number, digits| Cell::number(value.get(), digits);
         table.add_row([
-            layer.name.clone(),
-            layer.model.clone(),
-            layer.width.to_string(),
+            layer.name.clone().into(),
+            layer.model.clone().into(),
+            layer.width.into(),
             number(layer.effective_rank, 1),
             number(layer.participation_ratio, 1),
             number(layer.intrinsic_dimension, 1),

@@ -1,5 +1,6 @@
 //! The section of distances of single samples.
 
+use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, View, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
 use crate::render::{Chart, RenderError, Rule, Series};
@@ -34,10 +35,9 @@ impl View for DistanceReport {
         let auroc = results.prediction.as_ref().map(|p| &p.auroc);
         let (m, n) = (&results.mahalanobis, &results.neighbour);
         let mut table = table::new(&["score", "median", "95 %", "largest", "AUROC of wrong"]);
-        let spread = |s: &Spread| [s.median, s.q95, s.max].map(|v| format!("{v:.3}"));
-        let score = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
-        let mut add = |name: String, cells: [String; 3], value: Option<f64>| {
-            table.add_row([vec![name], cells.to_vec(), vec![score(value)]].concat());
+        let spread = |s: &Spread| [s.median, s.q95, s.max].map(|v| Cell::number(Some(v), 3));
+        let mut add = |name: String, [median, most, largest]: [Cell; 3], value: Option<f64>| {
+            table.add_row([name.into(), median, most, largest, Cell::number(value, 4)]);
         };
         add("Mahalanobis".to_owned(), spread(&m.samples), auroc.and_then(|a| a.mahalanobis.get()));
         add("  of the reference".to_owned(), spread(&m.reference), None);
@@ -47,7 +47,7 @@ impl View for DistanceReport {
             let value = auroc.and_then(|a| a.neighbour_in_class.get());
             add("  within a class".to_owned(), spread(found), value);
         }
-        let nothing = ["-", "-", "-"].map(str::to_owned);
+        let nothing = ["-", "-", "-"].map(Cell::from);
         let baseline = "1 − softmax (baseline)".to_owned();
         add(baseline, nothing, auroc.and_then(|a| a.confidence.get()));
         table.align_right(&[1, 2, 3, 4]);

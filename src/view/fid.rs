@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::table::Cell;
 use super::{Content, Place, View, file_name, table, words};
 use crate::frechet::Metric;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
@@ -155,14 +156,14 @@ fn header(report: &FidReport) -> Vec<String> {
     header
 }
 
-fn rows(report: &FidReport) -> Vec<Vec<String>> {
+fn rows(report: &FidReport) -> Vec<Vec<Cell>> {
     let columns = Candidate::columns(&report.settings.metrics);
     let mut rows = vec![];
     for row in &report.results.candidates {
-        let mut cells = vec![row.path.clone(), row.n.map_or("-".to_owned(), |n| n.to_string())];
+        let mut cells = vec![row.path.clone().into(), row.n.map_or("-".into(), Cell::from)];
         match &row.error {
-            Some(_) => cells.extend(columns.iter().map(|_| "failed".to_owned())),
-            None => cells.extend(columns.iter().map(|c| cell(row.value(c)))),
+            Some(_) => cells.extend(columns.iter().map(|_| Cell::from("failed"))),
+            None => cells.extend(columns.iter().map(|c| Cell::number(row.value(c), 4))),
         }
         rows.push(cells);
     }
@@ -175,7 +176,7 @@ pub fn table_within(report: &FidReport, width: usize) -> String {
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (1..header.len()).collect();
     let longest = |&i: &usize| {
-        let cells = rows.iter().map(|row| row[i].chars().count());
+        let cells = rows.iter().map(|row| row[i].to_string().chars().count());
         2 + cells.chain([header[i].chars().count()]).max().unwrap_or(0)
     };
     let beside: usize = numbers.iter().map(longest).sum();
@@ -185,7 +186,7 @@ pub fn table_within(report: &FidReport, width: usize) -> String {
     let room = width.saturating_sub(beside + 2);
     let mut table = table::new(&header);
     for mut cells in rows {
-        cells[0] = table::shortened(&cells[0], room);
+        cells[0] = table::shortened(&cells[0].to_string(), room).into();
         table.add_row(cells);
     }
     table.align_right(&numbers);
@@ -193,19 +194,15 @@ pub fn table_within(report: &FidReport, width: usize) -> String {
 }
 
 /// A line a number under each name, where a row does not fit.
-fn below_each_other(header: &[&str], rows: &[Vec<String>]) -> String {
+fn below_each_other(header: &[&str], rows: &[Vec<Cell>]) -> String {
     let longest = header.iter().map(|title| title.chars().count()).max().unwrap_or(0);
     let mut lines = vec![];
     for row in rows {
-        lines.push(row[0].clone());
+        lines.push(row[0].to_string());
         let numbers = header.iter().zip(row).skip(1);
         lines.extend(numbers.map(|(title, cell)| format!("  {title:longest$}  {cell:>12}")));
     }
     lines.join("\n")
-}
-
-fn cell(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |v| format!("{v:.4}"))
 }
 
 fn title(column: &str) -> String {

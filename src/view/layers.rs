@@ -1,6 +1,7 @@
 //! The section of a list of layers.
 
 use super::names::{counted, listed};
+use super::table::Cell;
 use super::{Content, Place, View, subjects, table};
 use crate::error::visible;
 use crate::render::html::{Column, Entry, Table, html};
@@ -103,15 +104,15 @@ fn table_of(layers: &[LayerInfo]) -> table::Table {
     for layer in layers {
         let complex = if layer.complex { " (complex)" } else { "" };
         let mut row = vec![
-            layer.name.clone(),
-            layer.type_name.clone(),
-            layer.kind.clone(),
-            format!("{}{complex}", shape_text(&layer.shape)),
-            if layer.calls > 0 { channels(layer) } else { String::new() },
-            table::thousands(layer.parameters),
-            if layer.calls > 0 { layer.calls.to_string() } else { String::new() },
+            Cell::from(layer.name.clone()),
+            layer.type_name.clone().into(),
+            layer.kind.clone().into(),
+            format!("{}{complex}", shape_text(&layer.shape)).into(),
+            if layer.calls > 0 { channels(layer).into() } else { "".into() },
+            Cell::of(Some(layer.parameters as f64), |_| table::thousands(layer.parameters)),
+            if layer.calls > 0 { layer.calls.into() } else { "".into() },
         ];
-        row.extend(depends.then(|| layer.depends_on.join(", ")));
+        row.extend(depends.then(|| layer.depends_on.join(", ").into()));
         table.add_row(row);
     }
     table.align_right(&[4, 5, 6]);

@@ -2,6 +2,7 @@
 
 pub mod sheet;
 
+use super::table::Cell;
 use super::{Content, Place, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::Number;
@@ -112,21 +113,21 @@ fn partner(pairs: &Pairs, channel: usize) -> [Entry; 2] {
 }
 
 /// A channel in the table of a terminal.
-fn cells(layer: &MapsLayer, shown: &ShownChannel, matched: bool) -> Vec<String> {
+fn cells(layer: &MapsLayer, shown: &ShownChannel, matched: bool) -> Vec<Cell> {
     let all = &layer.channels[shown.channel];
-    let mut row = vec![layer.layer.clone(), shown.channel.to_string()];
+    let mut row = vec![layer.layer.clone().into(), shown.channel.into()];
     row.extend([all.mean, all.std, all.max].map(number));
-    row.push(all.active.get().map_or("-".to_owned(), |v| format!("{:.0} %", 100.0 * v)));
+    row.push(Cell::share(all.active.get(), 0));
     if matched {
         let partner = shown.partner.as_ref();
-        row.push(partner.map_or("-".to_owned(), |p| p.channel.to_string()));
-        row.push(partner.map_or("-".to_owned(), |p| number(p.correlation)));
+        row.push(partner.map_or("-".into(), |p| p.channel.into()));
+        row.push(partner.map_or("-".into(), |p| number(p.correlation)));
     }
     row
 }
 
-fn number(value: Number) -> String {
-    value.get().map_or("-".to_owned(), |v| format!("{v:.3}"))
+fn number(value: Number) -> Cell {
+    Cell::number(value.get(), 3)
 }
 
 /// How well the channels of a layer correspond.

@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::compare::{beside, chance, colour_range, summary};
+use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, View, compare, table};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
@@ -47,15 +48,15 @@ impl View for PlatonicReport {
         let all = results.names();
         for &i in &places(results) {
             let (model, best) = (&results.models[i], &results.measure.best_matches[i]);
-            let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
+            let number = |value: Option<f64>| Cell::number(value, 4);
             let at = results.measure.best_place(i, &all);
             let mut row = vec![
-                model.name.clone(),
-                model.layer.name.clone(),
-                model.layer.width.to_string(),
+                model.name.clone().into(),
+                model.layer.name.clone().into(),
+                model.layer.width.into(),
                 number(model.mean_alignment.get()),
                 number(model.accuracy.get()),
-                best.as_ref().map_or("-".to_owned(), |best| best.layer_b.clone()),
+                best.as_ref().map_or("-".into(), |best| best.layer_b.clone().into()),
                 number(best.as_ref().map(|best| best.value)),
             ];
             row.extend(chance(&results.measure, at));
@@ -170,7 +171,7 @@ fn models(report: &PlatonicReport) -> Markup {
             Entry::number(model.accuracy.get().map(|share| 100.0 * share), 1),
         ];
         let at = found.best_place(i, &all);
-        row.extend(chance(found, at).iter().map(Entry::text));
+        row.extend(chance(found, at).iter().map(|cell| Entry::text(cell.to_string())));
         row
     };
     let rows = places(results).into_iter().map(row).collect();

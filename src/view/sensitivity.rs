@@ -1,5 +1,6 @@
 //! The section of channels and perturbations.
 
+use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, View, subjects, table, words};
 use crate::functional::Ablation;
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
@@ -299,7 +300,8 @@ fn channels_table(report: &SensitivityReport) -> table::Table {
     let mut table = table::new(&header);
     for layer in &report.results.layers {
         for channel in &layer.channels {
-            table.add_row([vec![layer.name.clone()], row_text(channel, ablations)].concat());
+            let name = [Cell::from(layer.name.clone())].into_iter();
+            table.add_row(name.chain(row_text(channel, ablations)));
         }
     }
     table.align_right(&(1..header.len()).collect::<Vec<_>>());
@@ -333,13 +335,10 @@ fn layer_text(layer: &LayerResult, ablations: &[Ablation]) -> String {
     format!("\n{}: {title} of {count}\n{table}\n{correlations}{lists}", layer.name)
 }
 
-fn row_text(channel: &ChannelResult, ablations: &[Ablation]) -> Vec<String> {
-    let place = |rank: Number| rank.get().map_or("-".to_owned(), |rank| rank.to_string());
-    let mut cells = vec![
-        channel.channel.to_string(),
-        number(channel.sensitivity),
-        place(channel.rank_sensitivity),
-    ];
+fn row_text(channel: &ChannelResult, ablations: &[Ablation]) -> Vec<Cell> {
+    let place = |rank: Number| Cell::of(rank.get(), |rank| rank.to_string());
+    let mut cells =
+        vec![channel.channel.into(), number(channel.sensitivity), place(channel.rank_sensitivity)];
     for (i, how) in ablations.iter().enumerate() {
         let (drop, accuracy) = match how {
             Ablation::Zero => (channel.drop_zero, channel.accuracy_zero),
@@ -391,8 +390,8 @@ fn robustness_table(report: &SensitivityReport) -> table::Table {
     let mut table = table::new(&header);
     for row in &report.results.robustness {
         table.add_row([
-            row.perturbation.to_string(),
-            fraction(row.strength),
+            row.perturbation.to_string().into(),
+            Cell::of(Some(row.strength), fraction),
             share(row.flip_rate),
             range(row),
             number(row.logit_change),
@@ -403,19 +402,19 @@ fn robustness_table(report: &SensitivityReport) -> table::Table {
     table
 }
 
-fn range(row: &RobustnessResult) -> String {
+fn range(row: &RobustnessResult) -> Cell {
     let percent = |(low, high): (f64, f64)| format!("{:.0}–{:.0} %", 100.0 * low, 100.0 * high);
-    row.flip_interval.map_or("-".to_owned(), percent)
+    row.flip_interval.map_or("-".to_owned(), percent).into()
 }
 
-fn number(value: Number) -> String {
+fn number(value: Number) -> Cell {
     // Rounded first, and 0 added, that no −0 is shown.
     let rounded = |value: f64| (1e4 * value).round() / 1e4 + 0.0;
-    value.get().map_or("-".to_owned(), |value| format!("{:.4}", rounded(value)))
+    Cell::of(value.get(), |value| format!("{:.4}", rounded(value)))
 }
 
-fn share(value: Number) -> String {
-    value.get().map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value))
+fn share(value: Number) -> Cell {
+    Cell::share(value.get(), 1)
 }
 
 /// A strength as people give it: `8/255`, or a plain number.

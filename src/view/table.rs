@@ -8,18 +8,72 @@ use crate::error::visible;
 #[derive(Debug, Clone)]
 pub struct Table {
     header: Vec<String>,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<Cell>>,
     /// Columns of numbers.
     right: Vec<usize>,
 }
 
-/// A table with a header.
-pub fn new<T: ToString>(header: &[T]) -> Table {
-    Table { header: cells(header.iter().map(T::to_string)), rows: vec![], right: vec![] }
+/// A cell as people see it, and of a number its value, which files for programs hold with all its digits.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    shown: String,
+    value: Option<f64>,
 }
 
-fn cells<T: ToString>(cells: impl IntoIterator<Item = T>) -> Vec<String> {
-    cells.into_iter().map(|cell| visible(&cell.to_string()).into_owned()).collect()
+impl Cell {
+    /// A number with so many digits behind the point; `-` where there is none.
+    pub fn number(value: Option<f64>, digits: usize) -> Self {
+        Self::of(value, |value| format!("{value:.digits$}"))
+    }
+
+    /// A share from 0 to 1, shown in percent with so many digits behind the point.
+    pub fn share(value: Option<f64>, digits: usize) -> Self {
+        Self::of(value, |value| format!("{:.digits$} %", 100.0 * value))
+    }
+
+    /// A number that is shown otherwise; `-` where there is none.
+    pub fn of(value: Option<f64>, shown: impl FnOnce(f64) -> String) -> Self {
+        Self { shown: value.map_or("-".to_owned(), shown), value }
+    }
+
+    /// For programs: all digits, and nothing where there is no value.
+    fn exact(&self) -> String {
+        match (self.value, self.shown.as_str()) {
+            (Some(value), _) => value.to_string(),
+            (None, "-") => String::new(),
+            (None, text) => text.to_owned(),
+        }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { shown: visible(&text).into_owned(), value: None }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(count: usize) -> Self {
+        count.to_string().into()
+    }
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.shown)
+    }
+}
+
+/// A table with a header.
+pub fn new<T: ToString>(header: &[T]) -> Table {
+    let header = header.iter().map(|name| visible(&name.to_string()).into_owned()).collect();
+    Table { header, rows: vec![], right: vec![] }
 }
 
 impl Table {
@@ -29,29 +83,28 @@ impl Table {
     }
 
     /// Appends a row.
-    pub fn add_row<T: ToString>(&mut self, row: impl IntoIterator<Item = T>) {
-        self.rows.push(cells(row));
+    pub fn add_row<T: Into<Cell>>(&mut self, row: impl IntoIterator<Item = T>) {
+        self.rows.push(row.into_iter().map(Into::into).collect());
     }
 
-    /// Values apart by a comma or a tab, a row a line under a header (RFC 4180); a cell without a value, shown
-    /// as `-`, is empty.
+    /// Values apart by a comma or a tab, a row a line under a header (RFC 4180), numbers with all their digits; a
+    /// cell without a value, shown as `-`, is empty.
     pub fn separated(&self, separator: u8) -> String {
-        let value = |cell: &String| if cell == "-" { String::new() } else { cell.clone() };
-        let rows = self.rows.iter().map(|row| row.iter().map(value).collect());
+        let rows = self.rows.iter().map(|row| row.iter().map(Cell::exact).collect());
         separated([self.header.clone()].into_iter().chain(rows), separator)
     }
 
     /// A table of Markdown.
     pub fn markdown(&self) -> String {
-        let line = |row: &[String]| {
-            let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let line = |row: &mut dyn Iterator<Item = &String>| {
+            let cells: Vec<String> = row.map(|cell| cell.replace('|', "\\|")).collect();
             format!("| {} |\n", cells.join(" | "))
         };
         let rule = |i| if self.right.contains(&i) { "---:" } else { "---" }.to_owned();
         let rule: Vec<String> = (0..self.header.len()).map(rule).collect();
-        let mut text = line(&self.header);
+        let mut text = line(&mut self.header.iter());
         let _ = writeln!(text, "| {} |", rule.join(" | "));
-        text.extend(self.rows.iter().map(|row| line(row)));
+        text.extend(self.rows.iter().map(|row| line(&mut row.iter().map(|cell| &cell.shown))));
         text
     }
 }
@@ -72,7 +125,7 @@ impl std::fmt::Display for Table {
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(&self.header);
         for row in &self.rows {
-            table.add_row(row);
+            table.add_row(row.iter().map(|cell| &cell.shown));
         }
         for &i in &self.right {
             if let Some(column) = table.column_mut(i) {
@@ -118,6 +171,10 @@ mod tests {
         table.align_right(&[1]);
         table.add_row(["a|b, c", "0.5"]);
         table.add_row(["d", "-"]);
+        let mut exact = new(&["a share", "a number"]);
+        exact.add_row([Cell::share(Some(0.123_456_789), 1), Cell::number(None, 3)]);
+        assert_eq!(exact.separated(b','), "a share,a number\n0.123456789,\n");
+        assert!(exact.to_string().contains("12.3 %"));
         assert_eq!(table.separated(b','), "layer,CKA\n\"a|b, c\",0.5\nd,\n");
         assert_eq!(table.separated(b'\t'), "layer\tCKA\na|b, c\t0.5\nd\t\n");
         let markdown = "| layer | CKA |\n| --- | ---: |\n| a\\|b, c | 0.5 |\n| d | - |\n";

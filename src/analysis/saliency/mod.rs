@@ -26,6 +26,11 @@ use crate::view::saliency::pictures::{Mapped, Planned};
 
 /// Takes the maps of a run as they are made.
 pub trait SaliencySink {
+    /// Whether [`SaliencySink::image`] is to be called: images are then prepared to be looked at too.
+    fn wants_images(&self) -> bool {
+        false
+    }
+
     /// What there will be, before anything is computed.
     ///
     /// # Errors
@@ -42,7 +47,7 @@ pub trait SaliencySink {
         Ok(())
     }
 
-    /// An image with all its maps.
+    /// An image with all its maps, where images are wanted.
     ///
     /// # Errors
     /// It cannot be taken; the run ends then.
@@ -117,7 +122,7 @@ impl Saliency {
         let loading = Instant::now();
         let dataset = self.open()?;
         let execution = self.running.execution()?;
-        let preprocess = self.steps(&dataset)?;
+        let preprocess = self.steps(&dataset, sink.wants_images())?;
         let load = self.data.load.options(self.running.threads());
         let source = Source { dataset: &dataset, preprocess: &preprocess, load };
         let samples = first_samples(&source, 2)?;
@@ -152,11 +157,11 @@ impl Saliency {
         }
     }
 
-    /// What is done to the images for the networks, and to look at them.
-    fn steps(&self, dataset: &Dataset) -> Result<Vec<Preprocess>> {
+    /// What is done to the images for the networks, and to look at them where they are shown.
+    fn steps(&self, dataset: &Dataset, shown: bool) -> Result<Vec<Preprocess>> {
         let steps = self.preprocessing.for_models(dataset, &self.models)?;
-        let shown = shown::steps(&steps);
-        Ok(vec![steps, shown])
+        let to_look_at = shown.then(|| shown::steps(&steps));
+        Ok(std::iter::once(steps).chain(to_look_at).collect())
     }
 
     fn subjects(

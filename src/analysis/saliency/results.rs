@@ -52,7 +52,7 @@ pub struct Collected<'a> {
     sanity: Vec<SanityResult>,
     /// The maps of the batch at hand, at the size of the input, one a column.
     batch: Vec<Array3<f32>>,
-    /// The images of the batch at hand.
+    /// The images of the batch at hand, where they are shown.
     pictures: Vec<Image>,
     /// Images of the batch at hand.
     in_batch: usize,
@@ -105,7 +105,7 @@ impl<'a> Collected<'a> {
     pub fn begin(&mut self, batch: &Batch) {
         self.batch.clear();
         self.in_batch = batch.len();
-        self.pictures = shown::images(&batch.inputs[batch.inputs.len() - 1]);
+        self.pictures = batch.inputs.get(1).map_or(vec![], |input| shown::images(input));
         let labels = |i: usize| batch.labels.as_ref().map(|l| class(self.dataset.classes(), l[i]));
         let new = (0..batch.len()).map(|i| ImageResult {
             sample: self.dataset.name(batch.indices[i]),
@@ -251,10 +251,11 @@ impl<'a> Collected<'a> {
             let maps: Vec<ArrayView2<'_, f32>> =
                 self.batch.iter().map(|maps| maps.index_axis(Axis(0), i)).collect();
             self.comparison.take(&maps)?;
+            let Some(image) = self.pictures.get(i) else { continue };
             self.sink.image(&Mapped {
                 index: start + i,
                 count: self.dataset.len(),
-                image: &self.pictures[i],
+                image,
                 result: &self.images[start + i],
                 maps: &maps,
                 columns: &self.columns,

@@ -49,6 +49,10 @@ impl<'a> Files<'a> {
 }
 
 impl SaliencySink for Files<'_> {
+    fn wants_images(&self) -> bool {
+        self.args.plot.is_some() || self.args.images.is_some()
+    }
+
     fn begin(&mut self, planned: &Planned<'_>) -> Result<()> {
         let begun = |path: &PathBuf| spool(path, planned.columns);
         self.maps = self.args.maps.as_ref().map(begun).transpose()?;

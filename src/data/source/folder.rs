@@ -48,10 +48,10 @@ impl Folder {
     ///
     /// A folder that cannot be read; a link that leads nowhere and is not named as a file.
     pub fn open(root: &Path) -> Result<Self> {
-        refuse_wide(root)?;
         let (mut read, mut unread) = (vec![], vec![]);
         let walk = WalkDir::new(root).follow_links(true).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(|e| e.depth() == 0 || !is_passed_over(e)) {
+            refuse_wide(root, &entry)?;
             let Some(path) = file(root, entry)? else { continue };
             match looks(&path.file_name().unwrap_or_default().to_string_lossy()) {
                 Looks::Picture => read.push(path),
@@ -69,21 +69,34 @@ impl Folder {
     }
 }
 
-/// Refuses links that lead to far more than data. They are not followed to be seen: what they lead to may not
-/// be read.
-fn refuse_wide(root: &Path) -> Result<()> {
-    let Ok(folder) = root.canonicalize() else { return Ok(()) };
-    for entry in WalkDir::new(root).into_iter().flatten().filter(DirEntry::path_is_symlink) {
-        let target = entry.path().canonicalize().ok();
-        let target = target.filter(|_| entry.depth() > 0);
-        let wide = target.filter(|target| target.is_dir() && files::is_too_wide(&folder, target));
-        if let Some(target) = wide {
+/// Refuses a link that leads to far more than data. Where that may not even be opened, nobody says which link it
+/// was, and all are looked at without following them.
+fn refuse_wide(root: &Path, entry: &walkdir::Result<DirEntry>) -> Result<()> {
+    match entry {
+        Ok(entry) if entry.depth() > 0 && entry.path_is_symlink() => refuse_link(root, entry),
+        Err(error) if error.path().is_none() && error.loop_ancestor().is_none() => {
+            let links = WalkDir::new(root).min_depth(1).into_iter().flatten();
+            let mut links = links.filter(DirEntry::path_is_symlink);
+            links.try_for_each(|link| refuse_link(root, &link))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_link(root: &Path, link: &DirEntry) -> Result<()> {
+    let Ok((folder, target)) =
+        root.canonicalize().and_then(|f| Ok((f, link.path().canonicalize()?)))
+    else {
+        return Ok(());
+    };
+    match target.is_dir() && files::is_too_wide(&folder, &target) {
+        false => Ok(()),
+        true => {
             let problem =
                 format!("it is a link to {}, which holds more than data", target.display());
-            return Err(Error::file("read", entry.path(), problem, "remove the link"));
+            Err(Error::file("read", link.path(), problem, "remove the link"))
         }
     }
-    Ok(())
 }
 
 /// The file that the walk came to; `None` for a folder, and for a link back to one above it.

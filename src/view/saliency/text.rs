@@ -3,7 +3,7 @@
 use super::columns::{headings, shared_method};
 use super::tables;
 use crate::report::saliency::{Measure, SaliencyReport, matrix};
-use crate::view::table::{self, Table};
+use crate::view::table::{self, Cell, Table};
 
 /// The measures by which maps are compared.
 pub(super) const MEASURES: [(&str, Measure); 4] = [
@@ -46,13 +46,13 @@ fn image_table(report: &SaliencyReport, most: usize) -> Table {
     for image in report.results.images.iter().take(most) {
         for (column, map) in columns.iter().zip(&image.maps) {
             let said = &image.predictions[column.model];
-            let number = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.3}"));
+            let number = |value: Option<f64>| Cell::number(value, 3);
             let state =
-                if map.degenerate { "degenerate".to_owned() } else { number(map.entropy.get()) };
+                if map.degenerate { "degenerate".into() } else { number(map.entropy.get()) };
             table.add_row([
-                image.sample.clone(),
-                column.name.clone(),
-                said.target.clone().unwrap_or_else(|| "-".to_owned()),
+                image.sample.clone().into(),
+                column.name.clone().into(),
+                said.target.clone().unwrap_or_else(|| "-".to_owned()).into(),
                 number(said.score.get()),
                 number(map.mass_in_top.get()),
                 state,

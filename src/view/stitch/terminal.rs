@@ -3,7 +3,7 @@
 use crate::report::Number;
 use crate::report::stitch::{AgainstResult, ControlResult, PairResult, StitchReport};
 use crate::view::names::counted;
-use crate::view::table::{self, Table};
+use crate::view::table::{self, Cell, Table};
 
 /// Pairs in the table, and those of them that disagree.
 const ROWS: usize = 40;
@@ -70,13 +70,14 @@ fn pairs(report: &StitchReport, most: usize) -> Table {
     table
 }
 
-fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<String> {
+fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<Cell> {
     let controls = &pair.controls;
-    let mut row = vec![pair.layer_a.clone(), pair.layer_b.clone()];
+    let mut row = vec![Cell::from(pair.layer_a.clone()), pair.layer_b.clone().into()];
     if labelled {
         let ends =
             pair.interval.map(|(low, high)| format!("{:.1}…{:.1}", 100.0 * low, 100.0 * high));
-        row.extend([share(pair.accuracy), ends.unwrap_or("-".to_owned()), points(pair.penalty)]);
+        let ends = ends.unwrap_or("-".to_owned());
+        row.extend([share(pair.accuracy), ends.into(), points(pair.penalty)]);
     }
     row.extend([share(pair.agreement), number(pair.kl, 3)]);
     let control =
@@ -84,8 +85,8 @@ fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<String> {
     row.extend([control(controls.random_weights), control(controls.mean)]);
     let stitch = pair.stitch.as_ref();
     let rank = stitch.and_then(|s| Some(format!("{}/{}", s.rank?, s.channels_a)));
-    let ridge = stitch.and_then(|s| s.ridge).map(|ridge| format!("{ridge:e}"));
-    row.extend([rank, ridge].map(|text| text.unwrap_or("-".to_owned())));
+    let ridge = Cell::of(stitch.and_then(|s| s.ridge), |ridge| format!("{ridge:e}"));
+    row.extend([rank.unwrap_or("-".to_owned()).into(), ridge]);
     row.extend(with_cka.then(|| number(pair.cka.unwrap_or_else(|| None.into()), 3)));
     row
 }
@@ -94,7 +95,7 @@ fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<String> {
 fn losses(report: &StitchReport) -> Option<String> {
     let [pair] = report.results.pairs.as_slice() else { return None };
     let losses = pair.stitch.as_ref()?.losses.as_ref()?;
-    let losses: Vec<String> = losses.iter().map(|loss| number(*loss, 4)).collect();
+    let losses: Vec<String> = losses.iter().map(|loss| number(*loss, 4).to_string()).collect();
     Some(format!("loss by epoch: {}", losses.join(", ")))
 }
 
@@ -130,14 +131,14 @@ fn disagreements(found: &AgainstResult, most: usize) -> Table {
     table
 }
 
-fn share(value: Number) -> String {
-    value.get().map_or("-".to_owned(), |v| format!("{:.1} %", 100.0 * v))
+fn share(value: Number) -> Cell {
+    Cell::share(value.get(), 1)
 }
 
-fn points(value: Number) -> String {
-    value.get().map_or("-".to_owned(), |v| format!("{:+.1}", 100.0 * v))
+fn points(value: Number) -> Cell {
+    Cell::of(value.get(), |v| format!("{:+.1}", 100.0 * v))
 }
 
-fn number(value: Number, digits: usize) -> String {
-    value.get().map_or("-".to_owned(), |v| format!("{v:.digits$}"))
+fn number(value: Number, digits: usize) -> Cell {
+    Cell::number(value.get(), digits)
 }
