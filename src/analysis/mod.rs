@@ -11,7 +11,7 @@ mod platonic;
 mod request;
 mod saliency;
 mod sensitivity;
-pub mod session;
+pub(crate) mod session;
 mod sets;
 mod stats;
 mod stitch;

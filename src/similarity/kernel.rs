@@ -34,7 +34,7 @@ impl Kernel {
     /// Turns a linear Gram matrix of features, centred or not, into one of this kernel.
     ///
     /// # Errors
-    /// [`NoSpread`] where the bandwidth would be zero.
+    /// An error where the bandwidth would be zero.
     pub fn apply(self, gram: &mut PackedSymmetric) -> Result<(), NoSpread> {
         let Self::Rbf { fraction } = self else { return Ok(()) };
         to_squared_distances(gram);
