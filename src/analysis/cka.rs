@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::analysis::Observer;
+use crate::analysis::request::over_data;
 use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::analysis::session::sides::{Measuring, Sides};
-use crate::analysis::{Data, Observer};
 use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::Result;
@@ -49,6 +50,8 @@ pub struct Cka {
     pub memory: u64,
 }
 
+over_data!(Cka, sides.data);
+
 impl Cka {
     /// All layers down to depth two, exact unbiased linear CKA, within 4 GiB.
     pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
@@ -67,24 +70,10 @@ impl Cka {
         }
     }
 
-    /// The samples: a folder of images, a file of arrays.
-    #[must_use]
-    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
-        self.sides.data = Data { path: Some(path.into()), ..self.sides.data };
-        self
-    }
-
     /// Names or globs of the layers.
     #[must_use]
     pub fn layers<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.sides.layers = patterns.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// At most so many samples, of all classes evenly.
-    #[must_use]
-    pub fn limit(mut self, samples: usize) -> Self {
-        self.sides.data.load.limit = Some(samples);
         self
     }
 

@@ -10,8 +10,9 @@ use std::time::Instant;
 pub use self::chance::Chance;
 pub(in crate::analysis) use self::chance::check_components;
 pub(in crate::analysis) use self::results::{Compared, Layers};
+use crate::analysis::Observer;
+use crate::analysis::request::over_data;
 use crate::analysis::session::sides::{Measuring, Seen, Sides};
-use crate::analysis::{Data, Observer};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::Result;
@@ -31,10 +32,9 @@ use crate::torchscript::libtorch_version;
 /// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 /// let a = format!("{folder}/models/fashion-seed0-scripted.pt");
 /// let b = format!("{folder}/models/fashion-seed1-traced.pt");
-/// let mut compare = Compare::new(a, b).data(format!("{folder}/images"));
+/// let mut compare = Compare::new(a, b).data(format!("{folder}/images")).limit(40);
 /// compare.measures = vec![Measure::Procrustes, Measure::MutualKnn];
 /// compare.sides.layers = vec!["layer4".into()];
-/// compare.sides.data.load.limit = Some(40);
 /// let report = compare.run(&Silent)?;
 /// assert_eq!(report.results.measures[1].name, "mutual-knn");
 /// # Ok(())
@@ -58,6 +58,8 @@ pub struct Compare {
     pub chance: Chance,
 }
 
+over_data!(Compare, sides.data);
+
 impl Compare {
     /// CKA, Procrustes, RSA and mutual kNN of all layers down to depth two, within 4 GiB.
     pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
@@ -76,13 +78,6 @@ impl Compare {
             memory: 4 << 30,
             chance: Chance::default(),
         }
-    }
-
-    /// The samples: a folder of images, a file of arrays.
-    #[must_use]
-    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
-        self.sides.data = Data { path: Some(path.into()), ..self.sides.data };
-        self
     }
 
     /// Makes the comparison.

@@ -11,6 +11,7 @@ use tch::Tensor;
 pub use self::channels::MapChannels;
 use self::results::Run;
 use super::{Data, Observer, Preprocessing, Running, patterns_b};
+use crate::analysis::request::over_data;
 use crate::analysis::session::spatial::views as views_of;
 use crate::analysis::session::{accuracy, beside, duplicates, load_all, models, notices, shown};
 use crate::capture::maps::{Wanted, collect};
@@ -110,6 +111,8 @@ struct Opened {
     views: Vec<Vec<MapView>>,
 }
 
+over_data!(Maps, data);
+
 impl Maps {
     /// The eight most active channels of the default layer, of six images.
     pub fn new(model: impl Into<PathBuf>) -> Self {
@@ -137,24 +140,10 @@ impl Maps {
         self
     }
 
-    /// The images: a folder, a file of arrays.
-    #[must_use]
-    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
-        self.data.path = Some(path.into());
-        self
-    }
-
     /// Names or globs of the layers.
     #[must_use]
     pub fn layers<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.layers = patterns.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// At most so many images, of all classes evenly.
-    #[must_use]
-    pub fn limit(mut self, images: usize) -> Self {
-        self.data.load.limit = Some(images);
         self
     }
 

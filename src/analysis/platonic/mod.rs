@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::compare::{Chance, check_components};
+use crate::analysis::request::over_data;
 use crate::analysis::session::axes::{self, ChannelAxes};
 use crate::analysis::session::models::Listening;
 use crate::analysis::session::target::names_in_order;
@@ -26,15 +27,13 @@ use crate::torchscript::{Execution, Selection, device, native};
 /// One layer each of many models, aligned with each other on the same samples.
 ///
 /// ```
-/// use repsim::analysis::{Data, Platonic, Silent};
+/// use repsim::analysis::{Platonic, Silent};
 ///
 /// # fn main() -> repsim::error::Result<()> {
 /// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 /// let model = |name: &str| format!("{folder}/models/fashion-{name}-scripted.pt");
-/// let mut platonic = Platonic::new(["seed0", "mixup", "untrained"].map(model));
-/// platonic.data = Data::at(format!("{folder}/images"));
-/// platonic.data.load.limit = Some(40);
-/// let report = platonic.run(&Silent)?;
+/// let platonic = Platonic::new(["seed0", "mixup", "untrained"].map(model));
+/// let report = platonic.data(format!("{folder}/images")).limit(40).run(&Silent)?;
 /// assert_eq!(report.results.models.len(), 3);
 /// # Ok(())
 /// # }
@@ -70,6 +69,8 @@ pub struct Platonic {
     /// How the models are loaded and run.
     pub running: Running,
 }
+
+over_data!(Platonic, data);
 
 impl Platonic {
     /// Mutual kNN of channel means at the input of the last linear layer, within 4 GiB.

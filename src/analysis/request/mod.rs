@@ -11,6 +11,28 @@ pub use running::{FloatType, JUDGED, Running};
 use crate::error::Result;
 use crate::torchscript::Selection;
 
+/// How a request is told its samples, which lie at a place in it.
+macro_rules! over_data {
+    ($request:ty, $($place:ident).+) => {
+        impl $request {
+            /// The samples: a folder of images, a file of arrays.
+            #[must_use]
+            pub fn data(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+                self.$($place).+.path = Some(path.into());
+                self
+            }
+
+            /// At most so many samples, of all classes evenly.
+            #[must_use]
+            pub fn limit(mut self, samples: usize) -> Self {
+                self.$($place).+.load.limit = Some(samples);
+                self
+            }
+        }
+    };
+}
+pub(super) use over_data;
+
 /// Patterns of the layers of B: those of A where it has none of its own.
 pub fn patterns_b<'a>(a: &'a [String], b: &'a [String]) -> &'a [String] {
     if b.is_empty() { a } else { b }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::analysis::request::over_data;
 use crate::analysis::session::models::Wanted;
 use crate::analysis::session::target::{Aiming, Score};
 use crate::analysis::{Data, Preprocessing, Running};
@@ -83,6 +84,8 @@ pub enum Baseline {
     Mean,
 }
 
+over_data!(Saliency, data);
+
 impl Saliency {
     /// Grad-CAM of the predicted class at the default layer.
     pub fn new<P: Into<PathBuf>>(models: impl IntoIterator<Item = P>) -> Self {
@@ -107,20 +110,6 @@ impl Saliency {
             preprocessing: Preprocessing::default(),
             running: Running::default(),
         }
-    }
-
-    /// The images: a folder, a file of arrays.
-    #[must_use]
-    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
-        self.data.path = Some(path.into());
-        self
-    }
-
-    /// At most so many images, of all classes evenly.
-    #[must_use]
-    pub fn limit(mut self, images: usize) -> Self {
-        self.data.load.limit = Some(images);
-        self
     }
 
     /// Refuses settings that no method heeds.

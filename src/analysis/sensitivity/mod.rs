@@ -12,6 +12,7 @@ use super::session::models::Probed;
 use super::session::target::Aim;
 use super::session::{beside, load_all};
 use super::{Aiming, Data, Observer, Preprocessing, Running};
+use crate::analysis::request::over_data;
 use crate::capture::{Judge, Source, first_samples};
 use crate::classifier::OutputForm;
 use crate::data::{Dataset, Preprocess};
@@ -92,6 +93,8 @@ impl Default for Perturbing {
     }
 }
 
+over_data!(Sensitivity, data);
+
 impl Sensitivity {
     /// The predicted class, channels at 0 and at their mean, and all perturbations.
     pub fn new(model: impl Into<PathBuf>) -> Self {
@@ -107,24 +110,10 @@ impl Sensitivity {
         }
     }
 
-    /// The samples: a folder of images, a file of arrays.
-    #[must_use]
-    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
-        self.data.path = Some(path.into());
-        self
-    }
-
     /// Names or globs of the layers.
     #[must_use]
     pub fn layers<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.layers = patterns.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// At most so many samples, of all classes evenly.
-    #[must_use]
-    pub fn limit(mut self, samples: usize) -> Self {
-        self.data.load.limit = Some(samples);
         self
     }
 

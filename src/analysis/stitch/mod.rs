@@ -17,6 +17,7 @@ use self::split::Split;
 use self::work::{Samples, Work};
 use super::session::beside;
 use super::{Aiming, Data, Observer, Preprocessing, Running, Score, patterns_b, selections};
+use crate::analysis::request::over_data;
 use crate::capture::first_samples;
 use crate::error::{Error, Result};
 use crate::functional::stitching::Ridge;
@@ -173,6 +174,8 @@ impl Pairs {
     }
 }
 
+over_data!(Stitch, data);
+
 impl Stitch {
     /// Layers of the same name, least squares with a ridge that is chosen, on four fifths of the samples.
     pub fn new(a: impl Into<PathBuf>, b: Option<impl Into<PathBuf>>) -> Self {
@@ -192,20 +195,6 @@ impl Stitch {
             preprocessing_b: Preprocessing::default(),
             running: Running::default(),
         }
-    }
-
-    /// The samples: a folder of images, a file of arrays.
-    #[must_use]
-    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
-        self.data.path = Some(path.into());
-        self
-    }
-
-    /// At most so many samples, of all classes evenly.
-    #[must_use]
-    pub fn limit(mut self, samples: usize) -> Self {
-        self.data.load.limit = Some(samples);
-        self
     }
 
     /// Stitches layers of the one model to layers of the other.
