@@ -72,6 +72,7 @@ fn explainer(path: &str, layer: &str, method: Method, input: &Tensor) -> Outcome
         stride: 1,
         batch: 64,
         grid: None,
+        focus: None,
     };
     Ok(Explainer { model, layers, methods: vec![method], options })
 }

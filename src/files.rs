@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufReader, Error as IoError, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -197,11 +198,14 @@ pub fn check_packed(packed: u64, announced: u64) -> Result<(), String> {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn stands_twice<R>(file: &File, archive: &zip::ZipArchive<R>) -> std::io::Result<bool>
+pub fn stands_twice<R>(
+    source: impl Read + Seek,
+    archive: &zip::ZipArchive<R>,
+) -> std::io::Result<bool>
 where
     R: Read + Seek,
 {
-    let mut reader = BufReader::new(file);
+    let mut reader = BufReader::new(source);
     reader.seek(SeekFrom::Start(archive.central_directory_start()))?;
     let (mut head, mut count) = ([0; 46], 0);
     while reader.read_exact(&mut head).is_ok() && head.starts_with(b"PK\x01\x02") {
@@ -210,6 +214,76 @@ where
         count += 1;
     }
     Ok(count > archive.len())
+}
+
+/// A part of a file that is read as if it were one.
+#[derive(Debug)]
+pub struct Section {
+    file: File,
+    range: Range<u64>,
+    at: u64,
+}
+
+impl Section {
+    /// The bytes of a file in a range.
+    pub fn new(file: File, range: Range<u64>) -> Self {
+        Self { file, range, at: 0 }
+    }
+
+    /// All of a file.
+    ///
+    /// # Errors
+    /// Its length cannot be read.
+    pub fn whole(file: File) -> std::io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self::new(file, 0..length))
+    }
+
+    /// The same bytes once more, from the first on.
+    ///
+    /// # Errors
+    /// There is no further handle of the file.
+    pub fn again(&self) -> std::io::Result<Self> {
+        Ok(Self::new(self.file.try_clone()?, self.range.clone()))
+    }
+
+    fn length(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start)
+    }
+
+    /// Fills `bytes` from a place on.
+    ///
+    /// # Errors
+    /// They are not there, or cannot be read.
+    pub fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
+        let end = at.checked_add(bytes.len() as u64);
+        match end.is_some_and(|end| end <= self.length()) {
+            true => self.file.read_exact_at(bytes, self.range.start + at),
+            false => Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+impl Read for Section {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.length().saturating_sub(self.at);
+        let count = left.min(bytes.len() as u64) as usize;
+        let read = self.file.read_at(&mut bytes[..count], self.range.start + self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Section {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(at) => i128::from(at),
+            SeekFrom::End(by) => i128::from(self.length()) + i128::from(by),
+            SeekFrom::Current(by) => i128::from(self.at) + i128::from(by),
+        };
+        self.at = u64::try_from(place).map_err(|_| IoError::from(ErrorKind::InvalidInput))?;
+        Ok(self.at)
+    }
 }
 
 /// Reads what a file announces, and no more; whether it ends there.

@@ -25,6 +25,11 @@ from torch import Tensor, nn
 
 PREFIXES = ("module.", "_orig_mod.")
 KEYS = ("state_dict", "model_state_dict", "model")
+LONGEST = 400
+
+
+class Mistake(Exception):
+    """Something that was asked for and is not there."""
 
 
 class Network:
@@ -135,18 +140,29 @@ def steps_of_processor(name: str) -> dict[str, Any] | None:
 
 
 def of_function(name: str, shape: list[int] | None) -> Network:
-    module, function = name.split(":")
+    module, colon, function = name.partition(":")
+    if not (module and colon and function):
+        raise Mistake(f"{name} is no torchvision:NAME, timm:NAME, transformers:NAME or module:function")
     if shape is None:
-        raise SystemExit("say what your module takes: --input 3x224x224")
+        raise Mistake("nothing says what your module takes: give --input 3x224x224")
     sys.path.insert(0, os.getcwd())
-    return Network(getattr(importlib.import_module(module), function)(), {"x": images(shape)}, None)
+    made = importlib.import_module(module)
+    for part in function.split("."):
+        made = getattr(made, part)
+    made = made() if isinstance(made, type) or not isinstance(made, nn.Module) else made
+    if not isinstance(made, nn.Module):
+        raise Mistake(f"{name} gives a {type(made).__name__}, and no torch.nn.Module")
+    return Network(made, {"x": images(shape)}, None)
 
 
 def load(name: str, weights: str, shape: list[int] | None) -> Network:
     library, _, rest = name.partition(":")
+    is_path = weights not in ("pretrained", "random")
+    if is_path and not Path(weights).exists():
+        raise Mistake(f"there is no checkpoint {weights} (--weights: pretrained, random or a file)")
     known = {"torchvision": of_torchvision, "timm": of_timm, "transformers": of_transformers}
     network = known[library](rest, weights, shape) if library in known else of_function(name, shape)
-    if weights not in ("pretrained", "random") and not Path(weights).is_dir():
+    if is_path and not Path(weights).is_dir():
         load_checkpoint(network.module, Path(weights))
     return network
 
@@ -185,8 +201,8 @@ def save_exported(network: Network, output: Path) -> None:
     try:
         program = exported(dynamic)
     except Exception as error:
-        print(f"exported for inputs of this size alone, because the network fixes it: {error}")
         program = exported(None)
+        print(f"exported for inputs of this size alone, because the network fixes it: {one_line(error)}")
     torch.export.save(program, output)
 
 
@@ -227,7 +243,33 @@ def write_steps(steps: dict[str, Any], output: Path, name: str) -> Path:
 
 
 def parse_shape(text: str) -> list[int]:
-    return [int(size) for size in text.split("x")]
+    try:
+        shape = [int(size) for size in text.split("x")]
+    except ValueError:
+        shape = [0]
+    if min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no shape such as 3x224x224")
+    return shape
+
+
+def one_line(error: Exception) -> str:
+    """What is wrong, without line breaks."""
+    said = " ".join(str(error).split()) or "no reason given"
+    said = said if len(said) < LONGEST else f"{said[:LONGEST]} …"
+    return said if isinstance(error, Mistake) else f"{type(error).__name__}: {said} (--traceback shows where)"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    folder = arguments.output.resolve().parent
+    if not folder.is_dir():
+        raise Mistake(f"there is no folder {folder} to write to")
+    network = load(arguments.model, arguments.weights, arguments.input)
+    if arguments.output.suffix == ".pt2":
+        save_exported(network, arguments.output)
+    else:
+        save_traced(network, arguments.output, arguments.model)
+    if network.steps is not None:
+        print(f"preprocessing: {write_steps(network.steps, arguments.output, arguments.model)}")
 
 
 def main() -> None:
@@ -238,16 +280,16 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="the file to write: .pt2, or .pt for TorchScript")
     parser.add_argument("--weights", default="pretrained", help="pretrained, random, or a checkpoint (of transformers its folder)")
     parser.add_argument("--input", type=parse_shape, help="shape of one sample, such as 3x224x224")
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     arguments = parser.parse_args()
     if arguments.output.suffix not in (".pt2", ".pt"):
         parser.error("end the name of the output in .pt2 or .pt")
-    network = load(arguments.model, arguments.weights, arguments.input)
-    if arguments.output.suffix == ".pt2":
-        save_exported(network, arguments.output)
-    else:
-        save_traced(network, arguments.output, arguments.model)
-    if network.steps is not None:
-        print(f"preprocessing: {write_steps(network.steps, arguments.output, arguments.model)}")
+    try:
+        run(arguments)
+    except Exception as error:
+        if arguments.traceback:
+            raise
+        parser.exit(2, f"error: {one_line(error)}\n")
 
 
 if __name__ == "__main__":

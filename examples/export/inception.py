@@ -78,7 +78,7 @@ def installed() -> str:
     for package, (module, _) in PACKAGES.items():
         if importlib.util.find_spec(module):
             return package
-    raise SystemExit(f"none of {', '.join(PACKAGES)} is installed: pip install pytorch-fid")
+    raise ModuleNotFoundError(f"none of {', '.join(PACKAGES)} is installed: pip install pytorch-fid")
 
 
 def build(make: type[nn.Module], seed: int | None) -> nn.Module:
@@ -100,6 +100,18 @@ def copy_of_clean_fid(output: Path) -> None:
     shutil.copy(check_download_inception(tempfile.gettempdir()), output)
 
 
+def run(package: str, seed: int | None, output: Path) -> None:
+    module, make = PACKAGES[package]
+    if not importlib.util.find_spec(module):
+        raise ModuleNotFoundError(f"{package} is not installed: pip install {package}")
+    if not output.resolve().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {output.resolve().parent} to write to")
+    if make is None:
+        return copy_of_clean_fid(output)
+    extractor = Extractor(build(make, seed)).eval().requires_grad_(False)
+    torch.jit.script(extractor).save(output)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -107,14 +119,18 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="the TorchScript file to write")
     parser.add_argument("--package", choices=PACKAGES, help="whose weights [default: what is installed]")
     parser.add_argument("--random", type=int, metavar="SEED", help="random weights, to try it out")
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     arguments = parser.parse_args()
-    _, make = PACKAGES[arguments.package or installed()]
-    if make is None and arguments.random is not None:
-        parser.error("clean-fid's file is TorchScript already: there is nothing to draw weights for")
-    if make is None:
-        return copy_of_clean_fid(arguments.output)
-    extractor = Extractor(build(make, arguments.random)).eval().requires_grad_(False)
-    torch.jit.script(extractor).save(arguments.output)
+    try:
+        package = arguments.package or installed()
+        if PACKAGES[package][1] is None and arguments.random is not None:
+            parser.error("clean-fid's file is TorchScript already: there is nothing to draw weights for")
+        run(package, arguments.random, arguments.output)
+    except Exception as error:
+        if arguments.traceback:
+            raise
+        said = " ".join(str(error).split()) or type(error).__name__
+        parser.exit(2, f"error: {said} (--traceback shows where)\n")
 
 
 if __name__ == "__main__":

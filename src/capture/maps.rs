@@ -73,8 +73,9 @@ struct State {
     /// Maps of the samples wanted, a tensor a batch.
     kept: Vec<Tensor>,
     moments: ChannelMoments,
-    /// Maps of the batch at hand, where they are to be correlated.
-    batch: Option<Tensor>,
+    /// Maps of the batch at hand, where they are to be correlated, and which of their positions are no
+    /// padding.
+    batch: Option<(Tensor, Option<Tensor>)>,
 }
 
 struct Collector<'a> {
@@ -147,13 +148,14 @@ impl Consumer for Collector<'_> {
         let rows = self.rows(at);
         let maps = self.wanted.views[at.subject][at.layer].maps(output);
         let state = &mut self.layers[at.subject][at.layer];
-        state.moments.add(&ChannelSums::of_rows(positions(&maps)?.view()));
+        let mask = mask_of(&maps, at.tokens.mask);
+        state.moments.add(&ChannelSums::of_rows(positions(&maps, mask.as_ref())?.view()));
         if !rows.is_empty() {
             let rows = Tensor::from_slice(&rows).to_device(output.device());
             state.kept.push(maps.index_select(0, &rows).to_device(tch::Device::Cpu));
         }
         // Operators in place may overwrite the output after the tap.
-        state.batch = paired.then(|| maps.copy());
+        state.batch = paired.then(|| (maps.copy(), mask));
         if is_last {
             self.samples.extend(at.indices.iter().filter(|i| self.wanted.keeps(**i)));
         }
@@ -165,8 +167,10 @@ impl Consumer for Collector<'_> {
         for (&(a, b), correlations) in self.wanted.pairs.iter().zip(&mut self.correlations) {
             let sides = (&self.layers[0][a].batch, &self.layers[second][b].batch);
             let (Some(left), Some(right)) = sides else { continue };
-            let (left, right) = of_one_size(left, right)?;
-            correlations.push_rows(positions(&left)?.view(), positions(&right)?.view());
+            let mask = left.1.as_ref().zip(right.1.as_ref()).map(|(mask, _)| mask);
+            let (left, right) = of_one_size(&left.0, &right.0)?;
+            let rows = (positions(&left, mask)?, positions(&right, mask)?);
+            correlations.push_rows(rows.0.view(), rows.1.view());
         }
         Ok(())
     }
@@ -179,11 +183,24 @@ fn of_one_size(left: &Tensor, right: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((tensors::resized(left, size)?, tensors::resized(right, size)?))
 }
 
-/// N×K×H×W maps as a matrix with a row a position and a column a channel.
-fn positions(maps: &Tensor) -> Result<Array2<f32>> {
+/// Which positions of N×K×1×T maps are no padding, where they have one a token.
+fn mask_of(maps: &Tensor, mask: Option<&Tensor>) -> Option<Tensor> {
+    let (mask, shape) = (mask?, maps.size());
+    let fits = shape[2] == 1 && mask.size() == [shape[0], shape[3]];
+    fits.then(|| mask.to_device(maps.device()))
+}
+
+/// N×K×H×W maps as a matrix with a row a position and a column a channel, without those of padding.
+fn positions(maps: &Tensor, mask: Option<&Tensor>) -> Result<Array2<f32>> {
     let channels = maps.size().get(1).copied().unwrap_or(0);
     let rows = maps.f_permute([0, 2, 3, 1]).and_then(|t| t.f_reshape([-1, channels]));
-    tensors::to_floats(&rows.map_err(|e| tensors::torch_error("read feature maps", &e))?)
+    let own = |rows: Tensor| match mask {
+        Some(mask) => rows.f_index_select(0, &mask.reshape([-1]).nonzero().reshape([-1])),
+        None => Ok(rows),
+    };
+    tensors::to_floats(
+        &rows.and_then(own).map_err(|e| tensors::torch_error("read feature maps", &e))?,
+    )
 }
 
 fn to_maps(maps: &Tensor) -> Result<Array4<f32>> {

@@ -20,6 +20,7 @@ mod zipped;
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use dtype::Dtype;
@@ -30,7 +31,7 @@ use self::pickle::Arena;
 use self::source::{Flaw, Place, Source};
 use self::zipped::Zipped;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Section};
 
 /// What is asked for where a file is something else.
 const WANTED: &str = "give a .safetensors file, its index or folder, or what torch.save(model.state_dict(), \
@@ -86,6 +87,13 @@ pub struct StateDict {
     pub others: Vec<(String, String)>,
 }
 
+impl Stored {
+    /// Where its elements begin: tensors of one place are one tensor, or views of one.
+    pub fn begins(&self) -> (usize, usize, u64) {
+        (self.place.source, self.place.record, self.place.start)
+    }
+}
+
 impl StateDict {
     /// Its key as the command line takes it: `.` for the top.
     pub fn shown_key(&self) -> &str {
@@ -125,6 +133,17 @@ impl Checkpoint {
             true => Err(error(path, found.without_tensors())),
             false => Ok(found),
         }
+    }
+
+    /// Opens what `torch.save` wrote as it stands within another file; it may hold no tensors.
+    ///
+    /// # Errors
+    /// It is damaged, or no archive of `torch.save`.
+    pub fn within(path: &Path, range: Range<u64>) -> Result<Self> {
+        let file = files::open(path).map_err(|e| Error::io("open", path, e))?;
+        let mut found = Self::new(path, Format::Zip);
+        let taken = take_archive(Section::new(file, range), &mut found);
+        taken.map(|()| found).map_err(|flaw| error(path, flaw))
     }
 
     fn new(path: &Path, format: Format) -> Self {
@@ -193,11 +212,8 @@ fn take_in(file: File, first: &[u8], found: &mut Checkpoint) -> Result<(), Flaw>
     let mut arena = Arena::default();
     let (source, Holdings { dicts, classes }) = match first {
         _ if first.starts_with(b"PK\x03\x04") => {
-            found.format = Format::Zip;
-            let mut archive = Zipped::open(file)?;
-            let root = archive.pickle(&mut arena)?;
-            let held = holdings(&arena, root, &|view| archive.place(source, view));
-            (Source::Zip(Box::new(archive)), held)
+            let whole = Section::whole(file).map_err(|e| e.to_string())?;
+            return take_archive(whole, found);
         }
         _ if safetensors::is_one(first) => {
             let dicts = vec![safetensors::read(&file, source)?];
@@ -214,6 +230,19 @@ fn take_in(file: File, first: &[u8], found: &mut Checkpoint) -> Result<(), Flaw>
     found.sources.push(source);
     found.dicts = dicts;
     found.classes = classes;
+    Ok(())
+}
+
+fn take_archive(file: Section, found: &mut Checkpoint) -> Result<(), Flaw> {
+    let source = found.sources.len();
+    let mut arena = Arena::default();
+    let mut archive = Zipped::open(file)?;
+    let root = archive.pickle(&mut arena)?;
+    let held = holdings(&arena, root, &|view| archive.place(source, view));
+    found.format = Format::Zip;
+    found.sources.push(Source::Zip(Box::new(archive)));
+    found.dicts = held.dicts;
+    found.classes = held.classes;
     Ok(())
 }
 

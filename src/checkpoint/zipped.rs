@@ -1,23 +1,21 @@
 //! What `torch.save` writes since PyTorch 1.6: a zip archive of a pickle and a record for each storage.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io::{BufReader, Read};
-use std::os::unix::fs::FileExt;
 
 use zip::ZipArchive;
 
 use super::pickle::{self, Arena, Id, View};
 use super::source::{Flaw, Place};
-use crate::files;
+use crate::files::{self, Section};
 
 /// The most bytes of a pickle.
 const LONGEST: u64 = 1 << 28;
 
 /// An open archive.
 pub(super) struct Zipped {
-    archive: ZipArchive<BufReader<File>>,
-    file: File,
+    archive: ZipArchive<BufReader<Section>>,
+    file: Section,
     records: Vec<Record>,
     by_key: HashMap<String, usize>,
     pickle: usize,
@@ -40,12 +38,13 @@ impl Zipped {
     /// # Errors
     /// It is no zip archive, or not one of `torch.save`; it is encrypted, its numbers are big-endian, or a
     /// record stands in it twice.
-    pub fn open(file: File) -> Result<Self, Flaw> {
-        let reader = BufReader::new(file.try_clone().map_err(|e| e.to_string())?);
+    pub fn open(file: Section) -> Result<Self, Flaw> {
+        let reader = BufReader::new(file.again().map_err(|e| e.to_string())?);
         let mut archive = ZipArchive::new(reader).map_err(|e| format!("it is damaged: {e}"))?;
         let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
         let root = root(&names)?;
-        if files::stands_twice(&file, &archive).map_err(|e| e.to_string())? {
+        let again = file.again().map_err(|e| e.to_string())?;
+        if files::stands_twice(again, &archive).map_err(|e| e.to_string())? {
             return Err(Flaw::from("it is damaged: a record stands in it twice".to_owned()));
         }
         let (mut records, mut by_key, mut pickle) = (vec![], HashMap::new(), None);
@@ -147,7 +146,7 @@ impl Zipped {
     }
 }
 
-fn record(archive: &mut ZipArchive<BufReader<File>>, index: usize) -> Result<Record, Flaw> {
+fn record(archive: &mut ZipArchive<BufReader<Section>>, index: usize) -> Result<Record, Flaw> {
     let entry = archive.by_index_raw(index).map_err(|e| format!("it is damaged: {e}"))?;
     if entry.encrypted() {
         return Err(Flaw::new("it is encrypted", "give the file without a password"));
@@ -184,7 +183,10 @@ fn root(names: &[String]) -> Result<String, Flaw> {
     }
 }
 
-fn refuse_big_endian(archive: &mut ZipArchive<BufReader<File>>, index: usize) -> Result<(), Flaw> {
+fn refuse_big_endian(
+    archive: &mut ZipArchive<BufReader<Section>>,
+    index: usize,
+) -> Result<(), Flaw> {
     let mut record = archive.by_index(index).map_err(|e| format!("it is damaged: {e}"))?;
     let mut order = [0; 16];
     let count = record.read(&mut order).map_err(|e| format!("it is damaged: {e}"))?;

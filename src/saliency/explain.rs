@@ -5,6 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::{Kind, Tensor};
 
 use super::cam;
+use super::focus::{Embedded, Focus, Focused, Network, as_images, images_of};
 use super::method::Method;
 use super::occlusion::occlusion;
 use super::target::{Classes, Target};
@@ -37,6 +38,8 @@ pub struct Options {
     pub grid: Option<Grid>,
     /// Images that go through the network together, where copies of them are made.
     pub batch: usize,
+    /// The input that is looked at, where what the network takes is no batch of images alone.
+    pub focus: Option<Focus>,
 }
 
 /// One map of each image: a method, at a layer for a class activation map.
@@ -52,7 +55,7 @@ pub struct Column {
 pub struct Explainer {
     /// The model, prepared for `layers`.
     pub model: Model,
-    /// The layers of the class activation maps.
+    /// The layers of the class activation maps, and the embedding of token ids that are looked at.
     pub layers: Vec<Layer>,
     /// The methods.
     pub methods: Vec<Method>,
@@ -62,7 +65,7 @@ pub struct Explainer {
 
 /// The images of a batch as the explainer takes them.
 pub struct Images<'a> {
-    /// N×C×H×W, what the network takes.
+    /// N×C×H×W, what the network takes; with a [`Focus`] a row a sample, of which that is a part.
     pub input: &'a Tensor,
     /// Position in the data set of each: their noise depends on it, and not on the batch.
     pub indices: &'a [usize],
@@ -86,7 +89,10 @@ pub struct Explained {
 struct Pass {
     logits: Tensor,
     classes: Classes,
+    /// The gradient of the images, or of the embedded tokens.
     input: Option<Tensor>,
+    /// The embedded tokens, N×E×1×T.
+    embedded: Option<Tensor>,
     layers: Vec<LayerGradient>,
 }
 
@@ -96,13 +102,33 @@ impl Explainer {
         let of = |&method: &Method| -> Vec<Column> {
             match method.is_cam() {
                 true => {
-                    let layers = 0..self.layers.len();
-                    layers.map(|layer| Column { method, layer: Some(layer) }).collect()
+                    let of = |&layer: &usize| Column { method, layer: Some(layer) };
+                    self.cams().iter().map(of).collect()
                 }
                 false => vec![Column { method, layer: None }],
             }
         };
         self.methods.iter().flat_map(of).collect()
+    }
+
+    /// Which layers are those of the class activation maps.
+    pub fn cams(&self) -> Vec<usize> {
+        let alone = self.embedded().filter(|embedded| !embedded.is_cam).map(|e| e.layer);
+        (0..self.layers.len()).filter(|&layer| Some(layer) != alone).collect()
+    }
+
+    fn embedded(&self) -> Option<Embedded> {
+        self.options.focus.as_ref().and_then(|focus| focus.embedding)
+    }
+
+    /// The images that a batch is.
+    pub fn images(&self, rows: &Tensor) -> Tensor {
+        images_of(self.options.focus.as_ref(), rows)
+    }
+
+    /// The network as what takes the images of a batch.
+    pub fn network<'a>(&'a mut self, rows: &'a Tensor) -> Focused<'a> {
+        Focused { model: &mut self.model, focus: self.options.focus.as_ref(), rows }
     }
 
     /// Explains a batch.
@@ -113,23 +139,30 @@ impl Explainer {
     pub fn explain(&mut self, images: &Images<'_>, target: Target) -> Result<Explained> {
         let placed = images.input.to_device(self.model.device());
         let images = &Images { input: &placed, ..*images };
+        let seen = self.images(&placed);
         let pass = self.pass(images, target)?;
         let mut completeness = None;
         let mut maps = Vec::new();
         for Column { method, layer } in self.columns() {
             maps.push(match (method, layer) {
                 (_, Some(layer)) => {
-                    cam::map(method, &pass.layers[layer], self.view(layer, images.input)?)?
+                    cam::map(method, &pass.layers[layer], self.view(layer, &seen)?)?
                 }
                 (Method::Gradient, _) => self.over_channels(of_input(&pass)?),
-                (Method::GradientTimesInput, _) => sum(&(of_input(&pass)? * images.input)),
-                (Method::SmoothGrad, _) => self.smoothgrad(images, &pass.classes)?,
+                (Method::GradientTimesInput, _) => match &pass.embedded {
+                    Some(values) => sum(&(of_input(&pass)? * values)),
+                    None => sum(&(of_input(&pass)? * &seen)),
+                },
+                (Method::SmoothGrad, _) => self.smoothgrad(images, &seen, &pass.classes)?,
                 (Method::IntegratedGradients, _) => {
-                    let (map, error) = self.integrated(images, &pass)?;
+                    let (map, error) = self.integrated(&placed, &seen, &pass)?;
                     completeness = Some(error);
                     map
                 }
-                _ => occlusion(&mut self.model, images.input, &pass.classes, &self.options)?,
+                _ => {
+                    let options = self.options.clone();
+                    occlusion(&mut self.network(&placed), &seen, &pass.classes, &options)?
+                }
             });
         }
         let Pass { logits, classes, .. } = pass;
@@ -161,10 +194,12 @@ impl Explainer {
             total
         };
         let to_input = [Method::Gradient, Method::GradientTimesInput];
-        let (logits, input, layers) = if self.methods.iter().any(|m| to_input.contains(m)) {
+        let of_input = self.methods.iter().any(|m| to_input.contains(m));
+        let embedded = self.embedded().filter(|_| of_input);
+        let (logits, mut input, layers) = if of_input && embedded.is_none() {
             let found = self.model.gradients(images.input, &mut score)?;
-            (found.output, Some(found.input), found.layers)
-        } else if self.methods.iter().any(|m| m.is_cam()) {
+            (found.output, Some(self.images(&found.input)), found.layers)
+        } else if embedded.is_some() || self.methods.iter().any(|m| m.is_cam()) {
             let found = self.model.tail_gradients(images.input, &mut score)?;
             (found.output, None, found.layers)
         } else {
@@ -172,8 +207,13 @@ impl Explainer {
             let _ = score(&logits)?;
             (logits, None, vec![])
         };
+        let mut values = None;
+        if let Some(Embedded { layer, .. }) = embedded {
+            input = Some(as_images(&layers[layer].gradient)?);
+            values = Some(as_images(&layers[layer].activation)?);
+        }
         let classes = found.ok_or_else(|| Error::usage("no target", "please report this"))?;
-        Ok(Pass { logits, classes, input, layers })
+        Ok(Pass { logits, classes, input, embedded: values, layers })
     }
 
     fn over_channels(&self, gradient: &Tensor) -> Tensor {
@@ -183,34 +223,41 @@ impl Explainer {
         }
     }
 
-    /// The gradient with respect to the input, of fixed classes.
-    fn gradient_at(&mut self, input: &Tensor, classes: &Classes) -> Result<Tensor> {
-        Ok(self.model.gradients(input, |logits| classes.total(logits))?.input)
-    }
-
-    fn smoothgrad(&mut self, images: &Images<'_>, classes: &Classes) -> Result<Tensor> {
-        let mut total = images.input.zeros_like();
+    fn smoothgrad(
+        &mut self,
+        images: &Images<'_>,
+        seen: &Tensor,
+        classes: &Classes,
+    ) -> Result<Tensor> {
+        let mut total = seen.zeros_like();
         let axes = [1i64, 2, 3];
-        let range =
-            images.input.amax(axes.as_slice(), true) - images.input.amin(axes.as_slice(), true);
+        let range = seen.amax(axes.as_slice(), true) - seen.amin(axes.as_slice(), true);
+        let own = Images { input: seen, ..*images };
         for sample in 0..self.options.samples {
-            let noise = noise(images, self.options.seed, sample)? * &range * self.options.noise;
-            total += self.gradient_at(&(images.input + noise), classes)?;
+            let noise = noise(&own, self.options.seed, sample)? * &range * self.options.noise;
+            total += self.network(images.input).gradient(&(seen + noise), classes)?;
         }
         Ok(self.over_channels(&(total / self.options.samples as f64)))
     }
 
     /// The midpoint rule along the straight path, and by how much the map misses completeness.
-    fn integrated(&mut self, images: &Images<'_>, pass: &Pass) -> Result<(Tensor, Vec<f64>)> {
-        let start = baseline(images.input, &self.options.baseline)?;
-        let way = images.input - &start;
-        let mut total = images.input.zeros_like();
-        for step in 0..self.options.steps {
-            let share = (step as f64 + 0.5) / self.options.steps as f64;
-            total += self.gradient_at(&(&start + &way * share), &pass.classes)?;
+    fn integrated(
+        &mut self,
+        rows: &Tensor,
+        seen: &Tensor,
+        pass: &Pass,
+    ) -> Result<(Tensor, Vec<f64>)> {
+        let start = baseline(seen, &self.options.baseline)?;
+        let way = seen - &start;
+        let mut total = seen.zeros_like();
+        let steps = self.options.steps;
+        let mut network = self.network(rows);
+        for step in 0..steps {
+            let share = (step as f64 + 0.5) / steps as f64;
+            total += network.gradient(&(&start + &way * share), &pass.classes)?;
         }
-        let map = sum(&(way * total / self.options.steps as f64));
-        let begin = pass.classes.scores(&forward(&mut self.model, &start)?)?;
+        let map = sum(&(way * total / steps as f64));
+        let begin = pass.classes.scores(&network.logits(&start)?)?;
         let change = pass.classes.scores(&pass.logits)? - begin;
         let error = map.sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Double) - change;
         let error = tensors::to_vector(&error)?.to_vec();

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::auc::trapezoid;
-use super::explain::forward;
+use super::focus::Network;
 use super::output::probabilities;
 use crate::classifier::OutputForm;
 use crate::error::{Error, Result};
-use crate::torchscript::{Model, tensors};
+use crate::torchscript::tensors;
 
 /// Parts in which the pixels are taken away or put in.
 pub const STEPS: usize = 16;
@@ -46,7 +46,7 @@ pub struct Curves {
 /// # Errors
 /// The model does not run, the image is too small to be blurred, or the order is another one.
 pub fn curves(
-    model: &mut Model,
+    model: &mut dyn Network,
     input: &Tensor,
     class: i64,
     (order, fill): (&[usize], Fill),
@@ -61,9 +61,9 @@ pub fn curves(
     let filled = filled(input, fill)?;
     let steps = masks(order, (height, width), input.device());
     let mut area = |from: &Tensor, to: &Tensor| -> Result<f64> {
-        let part = |masks: &Tensor| forward(model, &(from + (to - from) * masks));
+        let mut part = |masks: &Tensor| model.logits(&(from + (to - from) * masks));
         let parts = steps.split(batch.max(1) as i64, 0);
-        let outputs = parts.iter().map(part).collect::<Result<Vec<_>>>()?;
+        let outputs = parts.iter().map(&mut part).collect::<Result<Vec<_>>>()?;
         let said = probabilities(&Tensor::cat(&outputs, 0), form, Kind::Double).select(1, class);
         let said = tensors::to_vector(&said)?.to_vec();
         trapezoid(&said).ok_or_else(|| Error::usage("no curve", "please report this"))

@@ -2,10 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::explain::forward;
+use super::focus::Network;
 use super::target::Classes;
 use crate::error::{Error, Result};
-use crate::torchscript::Model;
 
 /// A part of an image that is changed as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub const STEPS: [f64; 6] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 /// # Errors
 /// A patch lies outside the image, or the model does not run.
 pub fn series(
-    model: &mut Model,
+    model: &mut dyn Network,
     input: &Tensor,
     gradient: &Tensor,
     (classes, patch): (&Classes, Patch),
@@ -71,7 +70,7 @@ pub fn series(
     }
     let fixed = Classes { classes: vec![classes.classes[0]; count], against: classes.against };
     let parts = batch.split(size.max(1) as i64, 0);
-    let logits = parts.iter().map(|part| forward(model, part)).collect::<Result<Vec<_>>>()?;
+    let logits = parts.iter().map(|part| model.logits(part)).collect::<Result<Vec<_>>>()?;
     let scores = fixed.scores(&Tensor::cat(&logits, 0))?.to_kind(Kind::Double);
     let score = |i: usize| scores.double_value(&[i as i64]);
     let steps: Vec<Step> = STEPS

@@ -13,6 +13,7 @@ pub mod compare;
 mod explain;
 pub mod faithfulness;
 pub mod finite;
+mod focus;
 mod method;
 mod occlusion;
 mod output;
@@ -22,6 +23,7 @@ pub mod summary;
 mod target;
 
 pub use explain::{Column, Explained, Explainer, Images, Options, baseline, forward, noise};
+pub use focus::{Embedded, Focus, Focused, Network, images_of};
 pub use method::Method;
 pub use output::{cross_entropy, divergences, log_probabilities, probabilities};
 pub use target::{Classes, Target, finite_rows};

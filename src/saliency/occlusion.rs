@@ -2,10 +2,11 @@
 
 use tch::{Kind, Tensor};
 
-use super::explain::{Options, baseline, forward};
+use super::explain::{Options, baseline};
+use super::focus::Network;
 use super::target::Classes;
 use crate::error::{Error, Result};
-use crate::torchscript::{Model, tensors};
+use crate::torchscript::tensors;
 
 /// The map of each image, N×H×W: the fall of its score where a window that holds the pixel is
 /// filled with the baseline, averaged over those windows (Zeiler & Fergus 2014).
@@ -17,7 +18,7 @@ use crate::torchscript::{Model, tensors};
 /// # Errors
 /// The window is larger than the image, the stride leaves pixels out, or the model does not run.
 pub fn occlusion(
-    model: &mut Model,
+    model: &mut dyn Network,
     input: &Tensor,
     classes: &Classes,
     options: &Options,
@@ -25,7 +26,7 @@ pub fn occlusion(
     let (_, _, height, width) = input.size4().map_err(|_| no_image(input))?;
     check(options, height, width)?;
     let fill = baseline(input, &options.baseline)?;
-    let whole = classes.scores(&forward(model, input)?)?;
+    let whole = classes.scores(&model.logits(input)?)?;
     let images = input.size()[0];
     let kind = tensors::summing_kind(input);
     let falls = Tensor::zeros([images, height, width], (kind, input.device()));
@@ -37,7 +38,7 @@ pub fn occlusion(
     for group in places.chunks((options.batch / images.max(1) as usize).max(1)) {
         let covered: Vec<Tensor> = group.iter().map(|&at| covered(input, &fill, at)).collect();
         let scores =
-            classes.times(group.len()).scores(&forward(model, &Tensor::cat(&covered, 0))?)?;
+            classes.times(group.len()).scores(&model.logits(&Tensor::cat(&covered, 0))?)?;
         for (&at, scores) in group.iter().zip(scores.split(images, 0)) {
             let mut place = part(&falls, at);
             place += (&whole - scores).reshape([-1, 1, 1]);
@@ -106,6 +107,7 @@ mod tests {
             stride,
             grid: None,
             batch: 1,
+            focus: None,
         };
         assert_eq!(windows(8, &options(4, 4)), [(0, 4), (4, 4)]);
         assert_eq!(windows(9, &options(4, 4)), [(0, 4), (4, 4), (8, 1)]);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use zip::ZipArchive;
 
 use super::advice::{self, Advice};
+use super::exported;
 use super::ffi::Handle;
 use super::ffi::loading::{self, Loaded};
 use super::foreign::{self, Foreign};
@@ -77,6 +78,9 @@ enum Inside {
 fn kind(file: &File) -> Option<Inside> {
     let zip = ZipArchive::new(BufReader::new(file.try_clone().ok()?)).ok()?;
     let names: HashSet<&str> = zip.file_names().collect();
+    if names.contains(exported::OLDER) {
+        return Some(Inside::Program(Archive::Exported));
+    }
     let root = zip.file_names().next()?.split_once('/')?.0;
     let has = |name: &str| names.contains(format!("{root}/{name}").as_str());
     match () {

@@ -44,10 +44,6 @@ const ONNX: &str = "repsim cannot run ONNX: export the PyTorch model that it was
 const PT2: &str = "export the module itself: \
                    torch.export.save(torch.export.export(model.eval(), (example,)), \"FILE.pt2\")";
 
-/// What is done with an archive of another layout.
-const OLD: &str = "load it with the version that wrote it (torch.export.load(FILE).module()), and export that once more \
-                   with PyTorch 2.8 or newer";
-
 /// What is done with arrays.
 const ARRAYS: &str = "data go after --data, and stored features after --features";
 
@@ -147,9 +143,6 @@ pub fn of_zip(path: &Path) -> Option<Foreign> {
         let remedy =
             "unpack it (it is a zip archive) and give the .pt file in it, if that is a model";
         return Some(Foreign::new("it is a model archive of TorchServe (.mar)", remedy));
-    }
-    if has(&|name| name.ends_with("serialized_exported_program.json")) {
-        return Some(Foreign::new("it is an archive of torch.export from before PyTorch 2.8", OLD));
     }
     if has(&|name| name == "model.weights.h5") {
         return Some(Foreign::new("it is a Keras model (.keras)", OTHER));

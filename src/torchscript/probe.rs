@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tch::Tensor;
 
 use super::axes::{Axes, Shown};
-use super::dependence::{Dependence, differ, excerpt};
+use super::dependence::{COARSE, Dependence, MOVED, ROUNDING, differ, excerpt};
 use super::ffi::Answer;
 use super::layers::{Kind, Layer, element};
 use super::model::Model;
@@ -20,6 +20,19 @@ struct Heard {
     complex: bool,
     dtype: tch::Kind,
     excerpt: Option<Tensor>,
+}
+
+/// How the outputs of a run are heard.
+#[derive(Clone, Copy, Default)]
+struct Listening<'a> {
+    /// Which random numbers are drawn.
+    run: u64,
+    /// Whether the values are followed through the operators.
+    follow: bool,
+    /// The axis of the samples of each output that is known, the first of the others.
+    along: &'a [usize],
+    /// Which sample's numbers are kept.
+    row: i64,
 }
 
 /// What libtorch says of a view that the memory layout does not allow.
@@ -58,7 +71,9 @@ impl Model {
         let Some(size) = self.fixed else { return };
         let fitted = self.fitted(input);
         let Ok(more) = one_more(&fitted) else { return };
-        let (Ok(before), Ok(after)) = (self.hear(&fitted, 0), self.hear(&more, 0)) else { return };
+        let moved = Listening { row: 1, ..Listening::default() };
+        let before = self.hear(&fitted, Listening::default());
+        let (Ok(before), Ok(after)) = (before, self.hear(&more, moved)) else { return };
         let grows = |(one, other): (&Heard, &Heard)| {
             let sizes = one.shape.iter().zip(&other.shape).filter(|(one, other)| one != other);
             let grown: Vec<bool> =
@@ -79,12 +94,13 @@ impl Model {
         let same = self.handle.same_tensors(heard.len());
         self.causes = self.handle.causes();
         self.output_dependence = self.handle.output_dependence();
-        let axes = self.axes(input, &heard)?;
+        let more = self.with_one_more(input, &heard)?;
+        let axes = self.axes(input, &heard, more.as_deref());
         let along: Vec<usize> = axes.iter().map(|axes| axes.samples).collect();
-        let seen = self.vary(input, &heard, &along);
+        let seen = self.vary(input, &heard, (&along, more));
         let mut layers = self.layers_of(heard, axes);
         for (layer, seen) in layers.iter_mut().zip(seen) {
-            layer.dependence = self.handle.layer_dependence(layer.tap).or(seen);
+            layer.dependence = seen;
         }
         let last = layers.last().map(|last| last.dependence).unwrap_or_default();
         self.output_dependence = self.output_dependence.or(last);
@@ -97,7 +113,8 @@ impl Model {
     /// The first run. `x.view(x.size(0), -1)` behind a convolution has no answer for a batch laid out
     /// channels-last, as images are here: such a model gets the plain layout from then on.
     fn first(&mut self, input: &Tensor) -> Result<(Tensor, Vec<Heard>)> {
-        let error = match self.hear_followed(input) {
+        let followed = Listening { follow: true, ..Listening::default() };
+        let error = match self.hear(input, followed) {
             Ok(heard) => return Ok((input.shallow_clone(), heard)),
             Err(error) => error,
         };
@@ -105,7 +122,7 @@ impl Model {
         let plain = tensors::in_plain_layout(input);
         // A view of a fixed batch goes through, but makes one row of all samples.
         let is_row = |heard: &Heard| heard.shape.first() == plain.size().first();
-        match if no_view { self.hear_followed(&plain) } else { Ok(vec![]) } {
+        match if no_view { self.hear(&plain, followed) } else { Ok(vec![]) } {
             Ok(heard) if heard.last().is_some_and(is_row) => {
                 self.plain = true;
                 Ok((plain, heard))
@@ -114,26 +131,8 @@ impl Model {
         }
     }
 
-    fn hear(&mut self, input: &Tensor, run: u64) -> Result<Vec<Heard>> {
-        self.hear_along(input, run, &[])
-    }
-
-    /// The same, with the values followed through the operators.
-    fn hear_followed(&mut self, input: &Tensor) -> Result<Vec<Heard>> {
-        self.hear_by(input, (0, true), &[])
-    }
-
-    /// The same, with the axis of the samples of each output that is known, the first of the others.
-    fn hear_along(&mut self, input: &Tensor, run: u64, along: &[usize]) -> Result<Vec<Heard>> {
-        self.hear_by(input, (run, false), along)
-    }
-
-    fn hear_by(
-        &mut self,
-        input: &Tensor,
-        (run, follow): (u64, bool),
-        along: &[usize],
-    ) -> Result<Vec<Heard>> {
+    fn hear(&mut self, input: &Tensor, how: Listening<'_>) -> Result<Vec<Heard>> {
+        let Listening { run, follow, along, row } = how;
         let samples = input.size().first().copied().unwrap_or(1);
         let mut calls: HashMap<usize, usize> = HashMap::new();
         let mut heard = Vec::new();
@@ -145,7 +144,7 @@ impl Model {
                 *call += 1;
                 let (shape, complex) = (output.size(), output.is_complex());
                 let axis = along.get(heard.len()).copied().unwrap_or(0);
-                let excerpt = excerpt(output, samples, axis);
+                let excerpt = excerpt(output, (samples, row), axis);
                 let dtype = output.kind();
                 heard.push(Heard { tap, call: *call, shape, complex, dtype, excerpt });
                 Ok(Answer::Keep)
@@ -154,54 +153,105 @@ impl Model {
         Ok(heard)
     }
 
-    /// What the outputs of the first sample were seen to depend on; `along` holds the axes of the samples.
-    fn vary(&mut self, input: &Tensor, before: &[Heard], along: &[usize]) -> Vec<Dependence> {
-        let mut found = vec![Dependence::default(); before.len()];
+    /// What each output depends on: what its operators say, and what the first sample's was seen to
+    /// depend on. `along` holds the axes of the samples, `more` what a batch with a sample more gave.
+    fn vary(
+        &mut self,
+        input: &Tensor,
+        before: &[Heard],
+        (along, more): (&[usize], Option<Vec<Heard>>),
+    ) -> Vec<Dependence> {
+        let told = before.iter().map(|heard| self.handle.layer_dependence(heard.tap));
+        let mut found: Vec<Dependence> = told.collect();
+        let how = Listening { along, ..Listening::default() };
         let mut anew = None;
         if along.iter().any(|&axis| axis > 0) {
-            let Ok(heard) = self.hear_along(input, 0, along) else { return found };
+            let Ok(heard) = self.hear(input, how) else { return found };
             anew = Some(heard);
         }
         let before = anew.as_deref().unwrap_or(before);
-        let apart = |one: &[Heard], other: &[Heard]| -> Option<Vec<bool>> {
-            let same =
-                one.iter().map(|h| (h.tap, h.call)).eq(other.iter().map(|h| (h.tap, h.call)));
-            same.then(|| one.iter().zip(other).map(|(a, b)| a.differs(b)).collect())
-        };
-        let Ok(alone) = self.hear_along(&of_the_first(input), 1, along) else { return found };
-        match apart(before, &alone) {
-            Some(any) if any.iter().any(|&differs| differs) => {}
-            _ => return found,
-        }
-        let Ok(again) = self.hear_along(input, 1, along) else { return found };
-        let by_draw = apart(before, &again).unwrap_or_default();
-        let by_batch = apart(&again, &alone).unwrap_or_default();
-        let rows = input.size().first().copied();
-        for (i, found) in found.iter_mut().enumerate() {
-            let is_row = before.get(i).is_some_and(|b| b.shape.get(along[i]).copied() == rows);
-            found.draw = by_draw.get(i) == Some(&true);
-            found.batch = is_row && by_batch.get(i) == Some(&true);
-        }
+        self.in_other_company(input, (before, how), &mut found);
+        self.at_another_place(input, (before, how), more, &mut found);
         found
     }
 
-    /// What the axes of each output stand for.
-    fn axes(&mut self, input: &Tensor, heard: &[Heard]) -> Result<Vec<Axes>> {
-        let told: Vec<_> = (0..heard.len()).map(|place| self.handle.probed_axes(place)).collect();
-        let samples = input.size().first().map_or(0, |&n| n as usize);
-        let more = if samples > 0 { self.hear(&one_more(input)?, 0).ok() } else { None };
-        if samples > 0 && more.is_none() {
-            self.fixed.get_or_insert(samples as i64);
+    /// The first sample among copies of itself, and with other random numbers.
+    fn in_other_company(
+        &mut self,
+        input: &Tensor,
+        (before, how): (&[Heard], Listening<'_>),
+        found: &mut [Dependence],
+    ) {
+        let again = Listening { run: 1, ..how };
+        let Ok(alone) = self.hear(&of_the_first(input), again) else { return };
+        match apart(before, &alone, Heard::differs) {
+            Some(any) if any.iter().any(|&differs| differs) => {}
+            _ => return,
+        }
+        let Ok(again) = self.hear(input, again) else { return };
+        let by_draw = apart(before, &again, Heard::differs).unwrap_or_default();
+        let by_batch = apart(&again, &alone, Heard::differs).unwrap_or_default();
+        for (i, found) in found.iter_mut().enumerate() {
+            found.draw |= by_draw.get(i) == Some(&true);
+            found.batch |=
+                by_batch.get(i) == Some(&true) && before[i].has_rows(input, how.along[i]);
+        }
+    }
+
+    /// The first sample second, in a batch of one more where the model takes that: its values are the same
+    /// but for rounding, unless they go by its place, by others' or by their number. Those of random
+    /// numbers are others there.
+    fn at_another_place(
+        &mut self,
+        input: &Tensor,
+        (before, how): (&[Heard], Listening<'_>),
+        more: Option<Vec<Heard>>,
+        found: &mut [Dependence],
+    ) {
+        if input.size().first().is_none_or(|&samples| samples < 2) {
+            return;
+        }
+        let moved = Listening { row: 1, ..how };
+        let after = match more {
+            Some(more) if how.along.iter().all(|&axis| axis == 0) => Ok(more),
+            Some(_) => one_more(input).and_then(|more| self.hear(&more, moved)),
+            None => self.hear(&rolled(input), moved),
+        };
+        let Ok(after) = after else { return };
+        let share = if before.iter().any(Heard::is_coarse) { COARSE } else { MOVED };
+        let differs = |one: &Heard, other: &Heard| one.differs_by(other, share);
+        let by_place = apart(before, &after, differs).unwrap_or_default();
+        for (i, found) in found.iter_mut().enumerate() {
+            let moved = by_place.get(i) == Some(&true) && before[i].has_rows(input, how.along[i]);
+            found.batch |= moved && !found.draw;
+        }
+    }
+
+    /// What a batch with one sample more gives, the first one second; `None` where the model does not take
+    /// it, or other layers run.
+    fn with_one_more(&mut self, input: &Tensor, heard: &[Heard]) -> Result<Option<Vec<Heard>>> {
+        let samples = input.size().first().copied().unwrap_or(0);
+        if samples == 0 {
+            return Ok(None);
+        }
+        let moved = Listening { row: 1, ..Listening::default() };
+        let more = self.hear(&one_more(input)?, moved).ok();
+        if more.is_none() {
+            self.fixed.get_or_insert(samples);
         }
         let places = |heard: &[Heard]| heard.iter().map(|h| (h.tap, h.call)).collect::<Vec<_>>();
-        let more = more.filter(|more| places(more) == places(heard));
+        Ok(more.filter(|more| places(more) == places(heard)))
+    }
+
+    /// What the axes of each output stand for.
+    fn axes(&self, input: &Tensor, heard: &[Heard], more: Option<&[Heard]>) -> Vec<Axes> {
+        let samples = input.size().first().map_or(0, |&n| n as usize);
         let of = |(i, heard): (usize, &Heard)| {
             let first = Shown { samples, shape: &heard.shape };
-            let second =
-                more.as_ref().map(|more| Shown { samples: samples + 1, shape: &more[i].shape });
-            Axes::found(&first, second.as_ref(), told[i])
+            let second = more.map(|more| Shown { samples: samples + 1, shape: &more[i].shape });
+            Axes::found(&first, second.as_ref(), self.handle.probed_axes(i))
         };
-        Ok(heard.iter().enumerate().map(of).collect())
+        heard.iter().enumerate().map(of).collect()
     }
 
     fn layers_of(&self, heard: Vec<Heard>, axes: Vec<Axes>) -> Vec<Layer> {
@@ -246,11 +296,34 @@ impl Model {
 
 impl Heard {
     fn differs(&self, other: &Self) -> bool {
+        self.differs_by(other, ROUNDING)
+    }
+
+    fn differs_by(&self, other: &Self, share: f64) -> bool {
         match (&self.excerpt, &other.excerpt) {
-            (Some(one), Some(other)) => differ(one, other),
+            (Some(one), Some(other)) => differ(one, other, share),
             _ => false,
         }
     }
+
+    fn has_rows(&self, input: &Tensor, axis: usize) -> bool {
+        self.shape.get(axis).copied() == input.size().first().copied()
+    }
+
+    /// Whether its numbers have fewer digits than float32.
+    fn is_coarse(&self) -> bool {
+        matches!(self.dtype, tch::Kind::Half | tch::Kind::BFloat16)
+    }
+}
+
+/// Which outputs of a run are apart from those of another; `None` where other layers ran.
+fn apart(
+    one: &[Heard],
+    other: &[Heard],
+    differs: impl Fn(&Heard, &Heard) -> bool,
+) -> Option<Vec<bool>> {
+    let same = one.iter().map(|h| (h.tap, h.call)).eq(other.iter().map(|h| (h.tap, h.call)));
+    same.then(|| one.iter().zip(other).map(|(a, b)| differs(a, b)).collect())
 }
 
 /// Whether an error may come from the number of samples: not where ids are beyond the rows of an
@@ -273,10 +346,18 @@ fn size_of_state(error: &Error) -> Option<i64> {
     size?.parse().ok().filter(|&size| size > 0)
 }
 
-/// The samples with the first of them once more behind them.
+/// The samples with the last of them once more before them.
 fn one_more(samples: &Tensor) -> Result<Tensor> {
-    Tensor::f_cat(&[samples, &samples.narrow(0, 0, 1)], 0)
+    let last = samples.size().first().map_or(0, |&count| count - 1);
+    Tensor::f_cat(&[&samples.narrow(0, last, 1), samples], 0)
         .map_err(|error| tensors::torch_error("repeat a sample", &error))
+}
+
+/// The samples, the last of them first, in the same memory layout.
+fn rolled(samples: &Tensor) -> Tensor {
+    let mut rolled = samples.empty_like();
+    rolled.copy_(&samples.roll([1], [0]));
+    rolled
 }
 
 /// As many samples as before, each the first, in the same memory layout: random numbers are drawn in

@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, ArrayD};
 use tch::{Kind, Tensor};
 
+use crate::checkpoint::{Dtype, Stored};
 use crate::error::{Error, Result};
 
 /// A tensor over `data` of images laid out N×H×W×C, seen as N×C×H×W: channels-last in memory.
@@ -29,6 +30,54 @@ pub fn from_rows(data: &[f32], shape: &[usize]) -> Result<Tensor> {
     Tensor::f_from_slice(data)
         .and_then(|t| t.f_reshape(&shape))
         .map_err(|e| torch_error("make a tensor", &e))
+}
+
+/// A tensor over the elements of a stored one, which are copied.
+///
+/// # Errors
+/// libtorch cannot hold it.
+pub fn of_elements(bytes: &[u8], stored: &Stored) -> Result<Tensor> {
+    shaped(&flat(bytes, stored)?, stored)
+}
+
+/// The elements that a stored tensor spans, in a row.
+///
+/// # Errors
+/// libtorch cannot hold them.
+pub(super) fn flat(bytes: &[u8], stored: &Stored) -> Result<Tensor> {
+    Tensor::f_from_data_size(bytes, &[stored.extent as i64], kind(stored.dtype))
+        .map_err(|e| torch_error("take weights", &e))
+}
+
+/// A stored tensor over the elements that it spans.
+///
+/// # Errors
+/// Its shape does not fit them.
+pub(super) fn shaped(flat: &Tensor, stored: &Stored) -> Result<Tensor> {
+    let whole = match stored.extent {
+        0 => flat.f_reshape(&stored.shape),
+        _ => flat.f_as_strided(&stored.shape, &stored.strides, 0),
+    };
+    whole.map_err(|e| torch_error("take weights", &e))
+}
+
+fn kind(dtype: Dtype) -> Kind {
+    match dtype {
+        Dtype::Bool => Kind::Bool,
+        Dtype::U8 => Kind::Uint8,
+        Dtype::I8 => Kind::Int8,
+        Dtype::I16 => Kind::Int16,
+        Dtype::I32 => Kind::Int,
+        Dtype::I64 => Kind::Int64,
+        Dtype::F16 => Kind::Half,
+        Dtype::Bf16 => Kind::BFloat16,
+        Dtype::F32 => Kind::Float,
+        Dtype::F64 => Kind::Double,
+        Dtype::C64 => Kind::ComplexFloat,
+        Dtype::C128 => Kind::ComplexDouble,
+        Dtype::F8E4M3 => Kind::Float8e4m3fn,
+        Dtype::F8E5M2 => Kind::Float8e5m2,
+    }
 }
 
 /// What sums over a tensor are kept in: float64 where it is float64, and float32 otherwise.

@@ -29,7 +29,7 @@ pub const RULES: &[Rule] = &[
     pure("frechet", &["error", "linalg", "stats"]),
     pure("classifier", &[]),
     pure("novelty", &["error", "linalg", "classifier"]),
-    rule("torchscript", &["error", "files"]),
+    rule("torchscript", &["error", "files", "checkpoint"]),
     rule("checkpoint", &["error", "files"]),
     rule("data", &["error", "files"]),
     rule("render", &["error"]),

@@ -205,16 +205,6 @@ fn other_versions_and_kinds_are_told() {
 }
 
 #[test]
-fn an_archive_of_the_older_layout_is_told() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("older.pt2");
-    let old = [("serialized_exported_program.json", b"{}".to_vec()), ("version", b"5.3".to_vec())];
-    write(&old.map(|(name, bytes)| (name.to_owned(), bytes)).into(), &path);
-    let text = Model::load(&path, false).err().expect("it was loaded").to_string();
-    assert_says(&text, "from before PyTorch 2.8");
-}
-
-#[test]
 fn a_program_that_returns_nothing_is_told() {
     let nothing = edited(PROGRAM, |program| {
         program["graph_module"]["signature"]["output_specs"] = json!([]);

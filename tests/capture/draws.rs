@@ -153,3 +153,20 @@ fn the_real_and_the_imaginary_part_are_two_channels() {
     assert!(fft.complex && layers.iter().filter(|l| l.complex).count() == 1);
     assert_eq!(fft.shape, [5, 8, 5, 3]);
 }
+
+/// Rows that go by their place, by another row or by the number of rows; a layer before that does not.
+#[test]
+fn rows_that_go_by_their_place_depend_on_the_batch() {
+    let names = ["own", "counts", "first", "last", "before", "number"];
+    for samples in [2, 5] {
+        let found = names.map(|name| {
+            let mut model = Model::load(path(&format!("place_{name}.pt")), false).unwrap();
+            let layers = model.probe(&self::samples().narrow(0, 0, samples)).unwrap();
+            assert_eq!(layers.len(), 2);
+            assert_eq!(model.output_dependence().batch, layers[1].dependence.batch);
+            (layers[0].dependence.batch, layers[1].dependence.batch)
+        });
+        assert_eq!(found[0], (false, false));
+        assert_eq!(found[1..], [(false, true); 5]);
+    }
+}

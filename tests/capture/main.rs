@@ -13,6 +13,7 @@ mod gradients;
 mod hooks;
 mod inputs;
 mod layers;
+mod older;
 mod outputs;
 mod quantized;
 mod selection;

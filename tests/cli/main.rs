@@ -52,6 +52,7 @@ mod readme;
 mod report;
 mod reports;
 mod saliency;
+mod saliency_inputs;
 mod sensitivity;
 mod sigmoids;
 mod stitch;

@@ -227,5 +227,5 @@ fn mistakes_are_told() {
     write_npy(&rows, &Array2::<f32>::zeros((5, 7))).unwrap();
     let run = repsim(words(&format!("maps {MODEL} --data {}", rows.display())));
     assert_eq!(run.code, 2, "{}", run.stderr);
-    assert!(run.stderr.contains("rows of numbers"), "{}", run.stderr);
+    assert!(run.stderr.contains("it was given an input of shape 2×7"), "{}", run.stderr);
 }

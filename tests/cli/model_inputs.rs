@@ -204,15 +204,14 @@ fn ids_that_are_not_of_the_vocabulary() {
 }
 
 #[test]
-fn image_commands_take_one_array() {
-    for command in ["saliency", "maps"] {
-        fails(
-            &format!("{command} {{inputs/bert.pt2}} --data {{inputs/bert.npz}}"),
-            &["2 arrays (input_ids, attention_mask)", "images"],
-        );
-    }
-    let line = "saliency {inputs/gpt2.pt2} --data {inputs/ids.npy}";
-    fails(line, &["maps are of images", "token ids"]);
+fn networks_of_tokens_have_maps_and_need_logits_for_saliency() {
+    let line = "saliency {inputs/bert.pt2} --data {inputs/bert.npz}";
+    fails(line, &["2×7×16: no N×K logits", "--output-key"]);
+    let found = report("maps {inputs/bert.pt2} --data {inputs/bert.npz} --layers embeddings");
+    assert_eq!(
+        found["results"]["layers"][0]["grid"],
+        json!({"rows": 1, "columns": 7, "left_out": 0})
+    );
 }
 
 #[test]
@@ -476,7 +475,7 @@ fn texts_and_tokenizers_that_do_not_fit() {
     let larger =
         found["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "tokenizer-larger");
     assert!(larger.unwrap()["text"].as_str().unwrap().contains("has 67 tokens"), "{larger:?}");
-    fails(&format!("saliency {{inputs/bert.pt2}} {TEXTS}"), &["--tokenizer", "takes images"]);
+    fails(&format!("saliency {{inputs/bert.pt2}} {TEXTS}"), &["no N×K logits"]);
     let empty = folder.path().join("x.txt");
     std::fs::write(&empty, "").unwrap();
     let line = format!("{bert} --data {} --tokenizer {{inputs/tokenizer.json}}", empty.display());

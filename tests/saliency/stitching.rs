@@ -182,3 +182,35 @@ fn samples_kept_aside_choose_a_ridge_against_noise() {
     let found = LeastSquares::new(Ridge::Chosen).fit(&whole(0..24), Some(&whole(24..48))).unwrap();
     assert!(found.ridge <= 1e-3 && found.explained > 0.999, "{found:?}");
 }
+
+/// Sums over tokens with padding are those over the tokens that are none; layers of other shapes have all of
+/// their rows.
+#[test]
+fn padding_is_left_out_of_the_fit() {
+    tch::manual_seed(4);
+    let random = |shape: &[i64]| Tensor::randn(shape, tch::kind::DOUBLE_CPU);
+    let (x, y, vector) = (random(&[3, 2, 4]), random(&[3, 5, 4]), random(&[3, 6]));
+    let mask = Tensor::from_slice(&[1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 0]).reshape([3, 4]).ne(0);
+    let padded = x.masked_fill(&mask.logical_not().unsqueeze(1), f64::NAN);
+    let form = |tensor: &Tensor| Form::of(&tensor.size()[1..]).unwrap();
+    let mut sums =
+        NormalEquations::new(&[form(&x), form(&vector)], &[form(&y), form(&vector)], &|_, _| true);
+    let (sources, targets) = ([padded, vector.shallow_clone()], [y.shallow_clone(), vector]);
+    sums.add_tokens(&sources, &targets, Some(&mask)).unwrap();
+    let rows = |layer: &Tensor| {
+        let channels = layer.size()[1];
+        let all = layer.transpose(1, 2).reshape([1, -1, channels]);
+        let kept = all.index_select(1, &mask.reshape([-1]).nonzero().reshape([-1]));
+        kept.transpose(1, 2)
+    };
+    let (own_x, own_y) = (rows(&x), rows(&y));
+    let mut own = NormalEquations::new(&[form(&own_x)], &[form(&own_y)], &|_, _| true);
+    own.add(&[own_x], &[own_y]).unwrap();
+    let (found, expected) = (sums.pair(0, 0).unwrap().unwrap(), own.pair(0, 0).unwrap().unwrap());
+    assert_eq!((found.rows, expected.rows, sums.rows_of(0), sums.rows_of(1)), (7.0, 7.0, 7.0, 3.0));
+    assert_close(&found.xx, &expected.xx, 1e-12, "xx");
+    assert_close(&found.xy, &expected.xy, 1e-12, "xy");
+    let yy = |sums: &PairSums| sums.yy.clone().insert_axis(Axis(0));
+    assert_close(&yy(&found), &yy(&expected), 1e-12, "yy");
+    assert_eq!(sums.pair(1, 1).unwrap().unwrap().rows, 3.0);
+}

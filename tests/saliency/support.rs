@@ -135,6 +135,7 @@ pub fn options() -> Options {
         stride: 4,
         grid: None,
         batch: 64,
+        focus: None,
     }
 }
 

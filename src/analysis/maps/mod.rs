@@ -12,15 +12,17 @@ pub use self::channels::MapChannels;
 use self::results::Run;
 use super::{Data, Observer, Preprocessing, Running, patterns_b};
 use crate::analysis::request::over_data;
+use crate::analysis::session::models::MapsOf;
 use crate::analysis::session::spatial::views as views_of;
 use crate::analysis::session::{accuracy, beside, duplicates, load_all, models, notices, shown};
 use crate::capture::maps::{Wanted, collect};
-use crate::capture::{Judged, ModelFeed, Source, Subject, first_samples};
+use crate::capture::{Judged, ModelFeed, Source, Subject, first_samples, to_tensor};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::render::Image;
 use crate::report::maps::MapsReport;
 use crate::report::{DataInput, Inputs, ModelInput, Warning};
+use crate::saliency::{Focus, images_of};
 use crate::torchscript::{Execution, Folding, Grid, MapView, device};
 use crate::view::maps::sheet::{Planned, Scale, Shown};
 
@@ -109,6 +111,8 @@ struct Opened {
     records: Vec<ModelInput>,
     warnings: Vec<Warning>,
     views: Vec<Vec<MapView>>,
+    /// The input of the first model that is shown, where it is a part of what that takes.
+    focus: Option<Focus>,
 }
 
 over_data!(Maps, data);
@@ -169,7 +173,7 @@ impl Maps {
         let load = self.data.load.options(self.running.threads());
         let source = Source { dataset: &dataset, preprocess: &preprocess, load: load.clone() };
         let samples = first_samples(&source, 2)?;
-        let mut opened = self.listen(&samples, (&execution, observer))?;
+        let mut opened = self.listen((&dataset, &samples), (&execution, observer))?;
         beside::tell(&self.preprocessing, &preprocess, observer);
         let views = std::mem::take(&mut opened.views);
         let pairs = opened.pairs()?;
@@ -179,7 +183,8 @@ impl Maps {
         let mut feed = ModelFeed::new(&mut opened.subjects, source);
         let outcome = collect(&mut feed, &wanted, &mut *observer.passes())?;
         let (read, judged) = (feed.summary.take(), feed.judged());
-        let images = pictures(&dataset.only(&outcome.samples), &preprocess[0], &load)?;
+        let of_shown = dataset.only(&outcome.samples);
+        let images = pictures(&of_shown, &preprocess[0], &load, opened.focus.as_ref())?;
         let inputs = opened.inputs((&dataset, &preprocess), (read, &judged), observer);
         let order = opened.orders.swap_remove(0);
         let run = Run { asked: self, dataset: &dataset, subjects: &opened.subjects, order: &order };
@@ -196,11 +201,7 @@ impl Maps {
 
     /// The data: without another model no more than the images shown.
     fn open(&self) -> Result<Dataset> {
-        let dataset = self.data.open()?;
-        if !dataset.has_images() {
-            let problem = "feature maps are of images, and the data are rows of numbers";
-            return Err(Error::usage(problem, "give images with --data"));
-        }
+        let dataset = self.data.open_inputs()?;
         match self.partner {
             Some(_) => Ok(dataset),
             None => Ok(dataset.only(&dataset.spread(self.rows))),
@@ -210,7 +211,7 @@ impl Maps {
     /// Loads the models and finds their layers on the first samples, of each preprocessing one.
     fn listen(
         &self,
-        samples: &[Tensor],
+        (dataset, samples): (&Dataset, &[Tensor]),
         (execution, observer): (&Execution, &dyn Observer),
     ) -> Result<Opened> {
         let paths: Vec<PathBuf> =
@@ -220,16 +221,18 @@ impl Maps {
         for (i, mut model) in load_all(&paths, &self.running)?.into_iter().enumerate() {
             let input = i.min(samples.len() - 1);
             model.choose_output(self.output_index);
-            let wanted = (patterns[i], self.grid);
-            let (mut subject, order, record, said) =
-                model.into_maps(&samples[input], wanted, (execution, observer), input)?;
+            let wanted = (patterns[i], self.grid, dataset);
+            let found = model.into_maps(&samples[input], wanted, (execution, observer), input)?;
+            let MapsOf { mut subject, order, record, warnings, focus } = found;
             models::check_output(&mut subject.model, &samples[input])?;
-            let folding = Folding::of(&samples[input], self.grid);
+            let images = images_of(focus.as_ref(), &samples[input]);
+            let folding = Folding::of(&images, self.grid);
+            opened.focus = opened.focus.or(focus);
             opened.views.push(views_of(&subject.model, &subject.layers, &folding)?);
             opened.subjects.push(subject);
             opened.orders.push(order);
             opened.records.push(record);
-            opened.warnings.extend(said);
+            opened.warnings.extend(warnings);
         }
         Ok(opened)
     }
@@ -255,7 +258,11 @@ impl Maps {
             }
         }
         let images = wanted.samples.iter().map(|&i| dataset.name(i)).collect();
-        Planned { images, image: size(Folding::of(sample, None).image), columns }
+        Planned {
+            images,
+            image: size(Folding::of(&images_of(opened.focus.as_ref(), sample), None).image),
+            columns,
+        }
     }
 }
 
@@ -296,11 +303,20 @@ impl Opened {
 }
 
 /// Images as the network sees them, to look at.
-fn pictures(dataset: &Dataset, steps: &Preprocess, load: &LoadOptions) -> Result<Vec<Image>> {
+fn pictures(
+    dataset: &Dataset,
+    steps: &Preprocess,
+    load: &LoadOptions,
+    focus: Option<&Focus>,
+) -> Result<Vec<Image>> {
     let load = LoadOptions { batch_size: dataset.len(), fingerprint: false, ..load.clone() };
-    let mut batches = dataset.batches(&[shown::steps(steps)], &load)?;
-    match batches.next() {
-        Some(batch) => Ok(shown::images(&batch?.inputs[0])),
-        None => Ok(vec![]),
+    let of_images = dataset.has_images();
+    let steps = if of_images { shown::steps(steps) } else { steps.clone() };
+    let Some(batch) = dataset.batches(&[steps], &load)?.next().transpose()? else {
+        return Ok(vec![]);
+    };
+    match of_images {
+        true => Ok(shown::images(&batch.inputs[0])),
+        false => shown::of_values(&images_of(focus, &to_tensor(&batch.inputs[0])?)),
     }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::data::{ArrayLayout, Dataset, LoadOptions, Tokenizing};
 use crate::error::{Error, Result};
-use crate::view::names::few;
 
 /// Batches that are decoded ahead of the network.
 const AHEAD: usize = 2;
@@ -66,28 +65,11 @@ impl Data {
         Self { path: Some(path.into()), ..Self::default() }
     }
 
-    /// Opens the data set and takes the subset asked for.
+    /// Opens the data set and takes the subset asked for: images, an array, an array for each of several
+    /// inputs, or texts.
     ///
     /// # Errors
     /// No data was given, or it cannot be opened.
-    pub fn open(&self) -> Result<Dataset> {
-        match &self.texts.tokenizer {
-            None => {
-                let dataset = Dataset::open_inputs(self.path()?, self.load.layout)?;
-                refuse_several(&dataset)?;
-                self.chosen(dataset)
-            }
-            Some(_) => Err(Error::usage(
-                "--tokenizer makes token ids of texts, and this command takes images",
-                "leave it out, and give images as --data",
-            )),
-        }
-    }
-
-    /// The same for models of several inputs too: a file may hold an array for each, or texts.
-    ///
-    /// # Errors
-    /// As [`Data::open`].
     pub fn open_inputs(&self) -> Result<Dataset> {
         let path = self.path()?;
         let other = || Dataset::open_inputs(path, self.load.layout);
@@ -152,19 +134,4 @@ impl Loading {
             fingerprint: true,
         }
     }
-}
-
-/// Refuses arrays for several inputs.
-fn refuse_several(dataset: &Dataset) -> Result<()> {
-    let arrays = dataset.arrays();
-    let names: Vec<&str> = arrays.iter().map(|array| array.name.as_str()).collect();
-    if names.len() < 2 {
-        return Ok(());
-    }
-    let problem = format!(
-        "it holds {} for several inputs, and this command takes one: images",
-        few("array", &names)
-    );
-    let remedy = "name the array of images \"images\", or give a network of one input";
-    Err(Error::file("open", dataset.path(), problem, remedy))
 }

@@ -3,6 +3,7 @@
 mod comparison;
 mod request;
 mod results;
+mod tokens;
 mod trust;
 
 use std::time::Instant;
@@ -120,7 +121,7 @@ impl Saliency {
         sink: &mut dyn SaliencySink,
     ) -> Result<SaliencyReport> {
         let loading = Instant::now();
-        let dataset = self.open()?;
+        let dataset = self.data.open_inputs()?;
         let execution = self.running.execution()?;
         let preprocess = self.steps(&dataset, sink.wants_images())?;
         let load = self.data.load.options(self.running.threads());
@@ -128,7 +129,8 @@ impl Saliency {
         let samples = first_samples(&source, 2)?;
         let mut warnings = vec![];
         let (how, steps) = ((&execution, observer), &preprocess[0]);
-        let mut subjects = self.subjects(&samples[0], how, steps, &mut warnings)?;
+        let mut subjects = self.subjects((&dataset, &samples[0]), how, steps, &mut warnings)?;
+        self.check_tokens(&subjects, sink.wants_images())?;
         beside::tell_preset(&self.preprocessing, steps, observer);
         let loading = loading.elapsed().as_secs_f64();
         let target = self.aim(&mut subjects, &samples[0], &dataset, &mut warnings)?;
@@ -141,32 +143,37 @@ impl Saliency {
         Ok(collected.finish(steps, summary, of_run, subjects, (warnings, observer)))
     }
 
-    /// The images, which are what can be explained.
-    fn open(&self) -> Result<Dataset> {
-        let dataset = self.data.open()?;
-        match dataset.has_images() {
-            true => Ok(dataset),
-            false => {
-                let ids = dataset.arrays().iter().any(|array| !array.is_float);
-                let data = if ids { "whole numbers, such as token ids" } else { "rows of numbers" };
-                Err(Error::usage(
-                    format!("saliency maps are of images, and the data are {data}"),
-                    "give images with --data; `repsim sensitivity`, `repsim cka` and others take tokens and several inputs",
-                ))
-            }
-        }
-    }
-
-    /// What is done to the images for the networks, and to look at them where they are shown.
+    /// What is done to the samples for the networks, and to look at them where they are images and shown.
     fn steps(&self, dataset: &Dataset, shown: bool) -> Result<Vec<Preprocess>> {
         let steps = self.preprocessing.for_models(dataset, &self.models)?;
-        let to_look_at = shown.then(|| shown::steps(&steps));
+        let to_look_at = (shown && dataset.has_images()).then(|| shown::steps(&steps));
         Ok(std::iter::once(steps).chain(to_look_at).collect())
+    }
+
+    /// Refuses what token ids do not have.
+    fn check_tokens(&self, subjects: &[Subject], shown: bool) -> Result<()> {
+        let focus = subjects.first().and_then(|s| s.explainer.options.focus.as_ref());
+        let Some(focus) = focus.filter(|focus| focus.is_tokens) else { return Ok(()) };
+        let wanted = [
+            ("--faithfulness", self.faithfulness),
+            ("--method finite-difference", self.differences.is_some()),
+            ("a picture (--plot, --images)", shown),
+        ];
+        match wanted.iter().find(|(_, wanted)| *wanted) {
+            None => Ok(()),
+            Some((what, _)) => Err(Error::usage(
+                format!(
+                    "{what} is for images and other floats, and {} holds token ids",
+                    focus.name
+                ),
+                "leave it out; --maps FILE.npz holds the values of the tokens",
+            )),
+        }
     }
 
     fn subjects(
         &self,
-        sample: &Tensor,
+        (dataset, sample): (&Dataset, &Tensor),
         how: (&Execution, &dyn Observer),
         preprocess: &Preprocess,
         warnings: &mut Vec<Warning>,
@@ -177,10 +184,10 @@ impl Saliency {
             if self.sanity && model.model.stages()?.is_empty() {
                 return Err(trust::frozen(model.model.path()));
             }
-            let wanted = self.wanted(preprocess);
+            let wanted = self.wanted(dataset, preprocess);
             let (explainer, record, said) = model.into_explainer(sample, &wanted, how)?;
             warnings.extend(said);
-            let folding = Folding::of(sample, self.grid);
+            let folding = Folding::of(&explainer.images(sample), self.grid);
             let views = spatial::views(&explainer.model, &explainer.layers, &folding)?;
             subjects.push(Subject {
                 explainer,
@@ -257,6 +264,9 @@ fn of_batch(subjects: &mut [Subject], batch: &Batch, collected: &mut Collected<'
         let labels: Option<Vec<usize>> =
             labels.map(|all| batch.indices.iter().map(|&i| all[i]).collect());
         let images = Images { input: &input, indices: &batch.indices, labels: labels.as_deref() };
+        if i == 0 {
+            collected.see(subject, &input)?;
+        }
         let running = Instant::now();
         let explained = subject.explainer.explain(&images, collected.target)?;
         collected.keep(subject, &images, &explained);
@@ -282,7 +292,7 @@ fn to_array(maps: &Tensor) -> Result<Array3<f32>> {
         .map_err(|e| Error::usage(format!("failed to read maps: {e}"), "please report this"))
 }
 
-/// Maps at the size of the input.
+/// Maps at the size of the images.
 fn enlarged(maps: &Tensor, input: &Tensor) -> Tensor {
     let shape = input.size();
     let (height, width) = (shape[2], shape[3]);

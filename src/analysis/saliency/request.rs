@@ -6,7 +6,7 @@ use crate::analysis::request::over_data;
 use crate::analysis::session::models::Wanted;
 use crate::analysis::session::target::{Aiming, Score};
 use crate::analysis::{Data, Preprocessing, Running};
-use crate::data::Preprocess;
+use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::saliency::finite::Patch;
 use crate::saliency::{Method, Options};
@@ -45,6 +45,9 @@ pub struct Saliency {
     pub grid: Option<Grid>,
     /// Which score is explained.
     pub target: Aiming,
+    /// Which input of a network of several is explained: the only one of floats where nothing is said, and
+    /// without any the token ids, by the gradient of their embedding.
+    pub of: Option<String>,
     /// Whether gradients are summed over channels with their sign; else their largest absolute value is taken.
     pub signed: bool,
     /// Noisy copies of an image, for SmoothGrad.
@@ -96,6 +99,7 @@ impl Saliency {
             layers: vec![],
             grid: None,
             target: Aiming::default(),
+            of: None,
             signed: false,
             samples: 25,
             noise: 0.15,
@@ -138,16 +142,18 @@ impl Saliency {
     }
 
     /// What is wanted of each model.
-    pub(super) fn wanted(&self, preprocess: &Preprocess) -> Wanted<'_> {
+    pub(super) fn wanted<'a>(&'a self, data: &'a Dataset, preprocess: &Preprocess) -> Wanted<'a> {
         Wanted {
             methods: self.methods.clone(),
             layers: &self.layers,
             output: self.target.output_index,
             options: self.options(preprocess),
+            data,
+            of: self.of.as_deref(),
         }
     }
 
-    fn options(&self, preprocess: &Preprocess) -> Options {
+    pub(super) fn options(&self, preprocess: &Preprocess) -> Options {
         Options {
             signed: self.signed,
             samples: self.samples,
@@ -162,6 +168,7 @@ impl Saliency {
             stride: self.stride.unwrap_or(0),
             grid: self.grid,
             batch: self.data.load.batch_size,
+            focus: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use ndarray::{Array3, ArrayView2, Axis};
 use tch::{Kind, Tensor};
 
 use super::comparison::{self, Comparison};
+use super::tokens::Tokens;
 use super::trust::{Faithfulness, Kept, sanity};
 use super::{ColumnMaps, Saliency, SaliencySink, Subject, enlarged, to_array};
 use crate::analysis::Observer;
@@ -22,7 +23,9 @@ use crate::report::saliency::{
 };
 use crate::report::{DataInput, Inputs, SchemaId, Timing, Tool, Warning};
 use crate::saliency::summary::{Summary, summarise};
-use crate::saliency::{Classes, Explained, Images, Method, Options, Target, finite, finite_rows};
+use crate::saliency::{
+    Classes, Explained, Images, Method, Network, Options, Target, finite, finite_rows,
+};
 use crate::torchscript::{Execution, libtorch_version, tensors};
 use crate::view::saliency::pictures::{Mapped, Planned};
 
@@ -54,6 +57,8 @@ pub struct Collected<'a> {
     batch: Vec<Array3<f32>>,
     /// The images of the batch at hand, where they are shown.
     pictures: Vec<Image>,
+    /// Which tokens of the batch at hand are no padding.
+    tokens: Tokens,
     /// Images of the batch at hand.
     in_batch: usize,
     /// Images with logits that are not finite, an entry a model.
@@ -63,7 +68,7 @@ pub struct Collected<'a> {
 }
 
 impl<'a> Collected<'a> {
-    /// Nothing yet of these models, of which images are N×C×H×W.
+    /// Nothing yet of these models and the first samples as they take them.
     ///
     /// # Errors
     /// The sink cannot take what will be found.
@@ -74,7 +79,9 @@ impl<'a> Collected<'a> {
         sample: &Tensor,
     ) -> Result<Self> {
         let columns = columns(subjects);
-        let side = |axis: usize| sample.size().get(axis).map_or(0, |&side| side as usize);
+        let images = subjects.first().map(|subject| subject.explainer.images(sample));
+        let images = images.unwrap_or_else(|| sample.shallow_clone());
+        let side = |axis: usize| images.size().get(axis).map_or(0, |&side| side as usize);
         sink.begin(&Planned {
             columns: &columns,
             count: dataset.len(),
@@ -94,6 +101,7 @@ impl<'a> Collected<'a> {
             sanity: vec![],
             batch: vec![],
             pictures: vec![],
+            tokens: Tokens::default(),
             in_batch: 0,
             broken: vec![],
             timing: Spent::default(),
@@ -117,6 +125,19 @@ impl<'a> Collected<'a> {
         self.images.extend(new.collect::<Vec<_>>());
     }
 
+    /// Finds in what the first model takes what there is to see, where the samples are no images.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn see(&mut self, subject: &Subject, rows: &Tensor) -> Result<()> {
+        let focus = subject.explainer.options.focus.as_ref();
+        self.tokens = Tokens::of_batch(self.dataset, focus, rows);
+        if focus.is_some() && self.sink.wants_images() {
+            self.pictures = shown::of_values(&subject.explainer.images(rows))?;
+        }
+        Ok(())
+    }
+
     /// Keeps the first batch of each model where its weights will be drawn anew.
     pub fn keep(&mut self, subject: &Subject, images: &Images<'_>, explained: &Explained) {
         let models = self.columns.last().map_or(0, |c| c.model + 1);
@@ -124,8 +145,9 @@ impl<'a> Collected<'a> {
             self.kept.push(Kept {
                 sha256: subject.record.sha256.clone(),
                 output_key: subject.record.output_key.clone(),
-                layers: subject.explainer.layers.iter().map(|layer| layer.name.clone()).collect(),
+                layers: cam_names(subject),
                 input: images.input.copy(),
+                tokens: self.tokens.clone(),
                 indices: images.indices.to_vec(),
                 classes: explained.classes.clone(),
                 maps: explained.maps.iter().map(tch::Tensor::copy).collect(),
@@ -146,12 +168,14 @@ impl<'a> Collected<'a> {
     ) -> Result<()> {
         let Some(patches) = &self.asked.differences else { return Ok(()) };
         let start = self.images.len() - self.in_batch;
+        let seen = subject.explainer.images(images.input);
+        let batch = subject.explainer.options.batch;
         for i in 0..self.in_batch {
-            let input = images.input.narrow(0, i as i64, 1);
+            let one = |batch: &Tensor| batch.narrow(0, i as i64, 1);
+            let (row, input) = (one(images.input), one(&seen));
             let own = classes.of_rows(i..i + 1);
-            let batch = subject.explainer.options.batch;
-            let network = &mut subject.explainer.model;
-            let gradient = network.gradients(&input, |logits| own.total(logits))?.input;
+            let network = &mut subject.explainer.network(&row);
+            let gradient = network.gradient(&input, &own)?;
             let patches = match patches.is_empty() {
                 true => finite::largest(&gradient, PATCHES),
                 false => patches.clone(),
@@ -188,7 +212,8 @@ impl<'a> Collected<'a> {
     /// # Errors
     /// A model cannot be loaded anew.
     pub fn test(&mut self, how: (&Preprocess, &Execution), observer: &dyn Observer) -> Result<()> {
-        self.sanity = sanity(self.asked, &self.kept, &self.columns, how, observer)?;
+        self.sanity =
+            sanity(self.asked, &self.kept, &self.columns, (self.dataset, how.0, how.1), observer)?;
         Ok(())
     }
 
@@ -203,7 +228,7 @@ impl<'a> Collected<'a> {
         images: &Images<'_>,
     ) -> Result<()> {
         subject.judge.take(self.dataset, images.indices, Some(&explained.logits))?;
-        let (names, input) = (subject.names.as_slice(), images.input);
+        let (names, seen) = (subject.names.as_slice(), subject.explainer.images(images.input));
         let logits = tensors::to_matrix(&explained.logits)?;
         let scores = explained.classes.scores(&explained.logits)?.to_kind(Kind::Double);
         let scores = tensors::to_vector(&scores)?;
@@ -224,17 +249,19 @@ impl<'a> Collected<'a> {
             });
         }
         for maps in &explained.maps {
-            self.take_maps(maps, input, start)?;
+            self.take_maps(maps, &seen, start)?;
         }
         Ok(())
     }
 
     fn take_maps(&mut self, maps: &Tensor, input: &Tensor, start: usize) -> Result<()> {
         let column = self.batch.len();
-        let shown = to_array(&enlarged(maps, input))?;
+        let mut shown = to_array(&enlarged(maps, input))?;
         for (i, map) in shown.axis_iter(Axis(0)).enumerate() {
-            self.images[start + i].maps.push(in_numbers(&summarise(map)));
+            let own = self.tokens.of(i, map);
+            self.images[start + i].maps.push(in_numbers(&summarise(own.view())));
         }
+        self.tokens.clear(&mut shown);
         self.sink.maps(column, &ColumnMaps { whole: &shown, raw: maps })?;
         self.batch.push(shown);
         Ok(())
@@ -250,7 +277,8 @@ impl<'a> Collected<'a> {
         for i in 0..count {
             let maps: Vec<ArrayView2<'_, f32>> =
                 self.batch.iter().map(|maps| maps.index_axis(Axis(0), i)).collect();
-            self.comparison.take(&maps)?;
+            let own: Vec<_> = maps.iter().map(|&map| self.tokens.of(i, map)).collect();
+            self.comparison.take(&own.iter().map(|map| map.view()).collect::<Vec<_>>())?;
             let Some(image) = self.pictures.get(i) else { continue };
             self.sink.image(&Mapped {
                 index: start + i,
@@ -326,12 +354,13 @@ impl<'a> Collected<'a> {
     ) -> SaliencySettings {
         let asked = self.asked;
         let load = &asked.data.load;
-        let options = options.unwrap_or_else(|| asked.wanted(preprocess).options);
+        let options = options.unwrap_or_else(|| asked.options(preprocess));
         SaliencySettings {
             methods: asked.methods.clone(),
             target: self.target.to_string(),
             layers: asked.layers.clone(),
             grid: asked.grid.map(|grid| grid.to_string()),
+            of: options.focus.map(|focus| focus.name),
             signed: options.signed,
             samples: options.samples,
             noise: options.noise,
@@ -367,7 +396,7 @@ fn columns(subjects: &[Subject]) -> Vec<ColumnInfo> {
                 name.push(model.clone());
             }
             name.push(column.method.to_string());
-            if explainer.layers.len() > 1 {
+            if explainer.cams().len() > 1 {
                 name.extend(layer.clone());
             }
             columns.push(ColumnInfo {
@@ -380,6 +409,12 @@ fn columns(subjects: &[Subject]) -> Vec<ColumnInfo> {
         }
     }
     columns
+}
+
+/// The layers of its class activation maps.
+fn cam_names(subject: &Subject) -> Vec<String> {
+    let explainer = &subject.explainer;
+    explainer.cams().iter().map(|&layer| explainer.layers[layer].name.clone()).collect()
 }
 
 /// A name for each model, unlike any other: its file's, after its number where another has it too.

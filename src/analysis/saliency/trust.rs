@@ -6,18 +6,19 @@ use ndarray::Array3;
 use tch::Tensor;
 
 use super::comparison::{FLAT, over_images};
+use super::tokens::Tokens;
 use super::{Saliency, Subject, enlarged, to_array};
 use crate::analysis::Observer;
 use crate::analysis::session::LoadedModel;
 use crate::analysis::session::models::Wanted;
-use crate::data::Preprocess;
+use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::report::saliency::{ColumnInfo, FaithfulnessResult, SanityResult};
 use crate::saliency::auc::order;
 use crate::saliency::compare::{Agreement, Compared};
 use crate::saliency::faithfulness::{Curves, Fill, curves, random_order};
 use crate::saliency::summary::summarise;
-use crate::saliency::{Classes, Explainer, Images, Target};
+use crate::saliency::{Classes, Images, Target};
 use crate::torchscript::{Execution, Stage};
 
 /// What pixels are replaced by.
@@ -44,17 +45,20 @@ impl Faithfulness {
         images: &Images<'_>,
         (classes, maps): (&Classes, &[Tensor]),
     ) -> Result<()> {
-        let arrays = maps.iter().map(|m| to_array(&enlarged(m, images.input)));
+        let seen = subject.explainer.images(images.input);
+        let arrays = maps.iter().map(|m| to_array(&enlarged(m, &seen)));
         let arrays = arrays.collect::<Result<Vec<_>>>()?;
         self.maps.resize_with(self.maps.len().max(first + maps.len()), Vec::new);
         self.random.resize_with(self.random.len().max(model + 1), Vec::new);
         let form = subject.form;
-        let Explainer { model: network, options, .. } = &mut subject.explainer;
+        let how = (subject.explainer.options.batch, form);
+        let seed = subject.explainer.options.seed;
         for (i, &class) in classes.classes.iter().enumerate() {
-            let input = images.input.narrow(0, i as i64, 1);
+            let one = |batch: &Tensor| batch.narrow(0, i as i64, 1);
+            let (row, input) = (one(images.input), one(&seen));
+            let mut network = subject.explainer.network(&row);
             let mut both = |order: &[usize]| -> Result<[Curves; 2]> {
-                let how = (options.batch, form);
-                let mut of = |fill| curves(network, &input, class, (order, fill), how);
+                let mut of = |fill| curves(&mut network, &input, class, (order, fill), how);
                 Ok([of(FILLS[0])?, of(FILLS[1])?])
             };
             for (c, maps) in arrays.iter().enumerate() {
@@ -66,7 +70,7 @@ impl Faithfulness {
                 self.maps[first + c].push(found);
             }
             let pixels = (input.size()[2] * input.size()[3]) as usize;
-            let seed = options.seed ^ images.indices[i] as u64;
+            let seed = seed ^ images.indices[i] as u64;
             self.random[model].push(both(&random_order(pixels, seed))?);
         }
         Ok(())
@@ -113,6 +117,8 @@ pub struct Kept {
     pub layers: Vec<String>,
     /// What the network was given.
     pub input: Tensor,
+    /// Which of its tokens are no padding.
+    pub tokens: Tokens,
     /// Positions in the data set.
     pub indices: Vec<usize>,
     /// What was explained.
@@ -131,7 +137,7 @@ pub fn sanity(
     asked: &Saliency,
     kept: &[Kept],
     columns: &[ColumnInfo],
-    (preprocess, execution): (&Preprocess, &Execution),
+    (dataset, preprocess, execution): (&Dataset, &Preprocess, &Execution),
     observer: &dyn Observer,
 ) -> Result<Vec<SanityResult>> {
     let mut results = vec![];
@@ -142,7 +148,7 @@ pub fn sanity(
         for done in 1..=stages.len() {
             let loaded = LoadedModel::again(from, first.file(), &asked.running)?;
             let redrawn = loaded.redrawn(&stages[..done], asked.random_seed)?;
-            let wanted = Wanted { layers: &first.layers, ..asked.wanted(preprocess) };
+            let wanted = Wanted { layers: &first.layers, ..asked.wanted(dataset, preprocess) };
             let how = (execution, observer);
             let (mut explainer, ..) = redrawn.into_explainer(&first.input, &wanted, how)?;
             let (target, labels) = same_target(&first.classes);
@@ -151,13 +157,10 @@ pub fn sanity(
             let explained = explainer.explain(&images, target)?;
             let own = columns.iter().filter(|c| c.model == m);
             for (column, (before, after)) in own.zip(first.maps.iter().zip(&explained.maps)) {
-                let sides = [before, after].map(|maps| enlarged(maps, &first.input));
-                results.push(stage_result(
-                    column,
-                    &stages[done - 1].name,
-                    &sides,
-                    asked.random_seed,
-                )?);
+                let images = explainer.images(&first.input);
+                let sides = [before, after].map(|maps| enlarged(maps, &images));
+                let stage = (stages[done - 1].name.as_str(), &first.tokens);
+                results.push(stage_result(column, stage, &sides, asked.random_seed)?);
             }
         }
     }
@@ -197,12 +200,15 @@ fn same_target(classes: &Classes) -> (Target, Vec<usize>) {
 
 fn stage_result(
     column: &ColumnInfo,
-    stage: &str,
+    (stage, tokens): (&str, &Tokens),
     [before, after]: &[Tensor; 2],
     seed: u64,
 ) -> Result<SanityResult> {
     let (before, after) = (to_array(before)?, to_array(after)?);
-    let of = |maps: &Array3<f32>| maps.outer_iter().map(Compared::of).collect::<Vec<_>>();
+    let of = |maps: &Array3<f32>| {
+        let each = maps.outer_iter().enumerate();
+        each.map(|(i, map)| Compared::of(tokens.of(i, map).view())).collect::<Vec<_>>()
+    };
     let pairs: Vec<(Compared, Compared)> = of(&before).into_iter().zip(of(&after)).collect();
     let agreements = pairs.iter().map(|(a, b)| a.with(b)).collect::<Result<Vec<Agreement>>>()?;
     let why = |i: usize| match (pairs[i].0.is_flat(), pairs[i].1.is_flat()) {

@@ -10,6 +10,8 @@ struct Way {
     holds: fn(Dependence) -> bool,
     /// What the model does.
     does: &'static str,
+    /// The same where no operator says so.
+    seen: &'static str,
     /// What values depend on.
     on: &'static str,
     /// What changes them.
@@ -25,6 +27,7 @@ const WAYS: [Way; 2] = [
         code: "depends-on-draw",
         holds: |dependence| dependence.draw,
         does: "draws random numbers in evaluation mode",
+        seen: "gives other values in another run",
         on: "the draw",
         changed_by: "another one: --draw-seed N",
         stilled: &[(
@@ -38,6 +41,7 @@ const WAYS: [Way; 2] = [
         code: "depends-on-batch",
         holds: |dependence| dependence.batch,
         does: "uses statistics of the batch in evaluation mode",
+        seen: "gives a sample other values in another batch or at another place of it",
         on: "which samples share a batch",
         changed_by: "--batch-size changes them",
         stilled: &[
@@ -48,8 +52,8 @@ const WAYS: [Way; 2] = [
                  sample its own scale, static quantisation all of them one",
             ),
         ],
-        otherwise: "its forward mixes samples itself, as x - x.mean(0) does, which model.eval() does not \
-                    change: export a forward that keeps them apart",
+        otherwise: "its forward mixes samples itself, as x - x.mean(0) does, or goes by their place or number, \
+                    which model.eval() does not change: export a forward that keeps them apart",
     },
 ];
 
@@ -63,16 +67,22 @@ pub fn warnings(model: &Model, layers: &[Layer]) -> Vec<Warning> {
         Some(Warning::new(way.code, &path, format!("{path} {text}")))
     };
     let mut warnings: Vec<Warning> = WAYS.iter().filter_map(said).collect();
-    warnings.extend(fixed_batch(model));
+    let mixes = model.output_dependence().batch || layers.iter().any(|l| l.dependence.batch);
+    warnings.extend(fixed_batch(model, mixes));
     warnings.extend(state(model));
     warnings
 }
 
-/// Says of a model that takes batches of one size how it is given the data.
-fn fixed_batch(model: &Model) -> Option<Warning> {
+/// Says of a model that takes batches of one size how it is given the data, and where it mixes samples what
+/// that does to the last ones.
+fn fixed_batch(model: &Model, mixes: bool) -> Option<Warning> {
     let path = model.path().display().to_string();
     let how = match model.fixed_batch()? {
         1 => "one sample at a time; it is run on one after the other".to_owned(),
+        size if mixes => format!(
+            "batches of {size} only; it is given such, and where the samples are no multiple of {size}, copies \
+             of the last one fill the last batch up and change what the others there give"
+        ),
         size => format!("batches of {size} only; it is given such, the last one filled up"),
     };
     let text = format!("{path} takes {how} (faster: export it for any number of samples)");
@@ -114,7 +124,8 @@ impl Way {
             (true, true) => "its output depends".to_owned(),
             (true, false) => "layers that are not looked at depend".to_owned(),
         };
-        let Self { does, on, changed_by, .. } = self;
+        let does = if own.is_empty() { self.seen } else { self.does };
+        let Self { on, changed_by, .. } = self;
         Some(format!("{does} ({causes}): {what} on {on} ({changed_by}; {})", self.advice(&own)))
     }
 

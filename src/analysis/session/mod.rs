@@ -8,6 +8,7 @@ mod binding;
 pub mod dependence;
 pub mod duplicates;
 pub mod extraction;
+pub mod focus;
 mod given;
 mod loading;
 pub mod models;

@@ -7,6 +7,7 @@ use tch::Tensor;
 use super::axes::{self, ChannelAxes};
 use super::binding::bind;
 use super::dependence;
+use super::focus;
 use super::loading::load_all;
 use super::spatial::{Asked, Found};
 use super::told::{info, leave_out, of_model, one_of_several, rowless, unheard};
@@ -15,7 +16,7 @@ use crate::capture::{Reduce, Source, Subject, first_samples};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::report::{FedInput, ModelInput, Warning, WeightsInput};
-use crate::saliency::{Explainer, Method, Options, forward};
+use crate::saliency::{Embedded, Explainer, Focus, Method, Options, forward, images_of};
 use crate::torchscript::{Execution, Grid, Layer, Model, Selection, Stage, draws};
 use crate::view::layers::fast_path;
 
@@ -41,6 +42,10 @@ pub struct Wanted<'a> {
     pub output: Option<usize>,
     /// The methods' choices; windows of 0 pixels are to be settled by the size of the image.
     pub options: Options,
+    /// The samples.
+    pub data: &'a Dataset,
+    /// Which input of several is explained; the only one that can be where nothing is said.
+    pub of: Option<&'a str>,
 }
 
 /// A model whose channels are probed.
@@ -52,6 +57,20 @@ pub struct Probed {
     /// How many times as many images as through the whole network go through what lies behind each
     /// layer in the same memory.
     pub room: Vec<usize>,
+}
+
+/// A model whose feature maps are looked at.
+pub struct MapsOf {
+    /// The model, prepared for its layers.
+    pub subject: Subject,
+    /// Their places in the order in which they were named.
+    pub order: Vec<usize>,
+    /// What the report says of it.
+    pub record: ModelInput,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
+    /// The input that is shown beside the maps; `None` where that is all that the model takes.
+    pub focus: Option<Focus>,
 }
 
 /// Models with layers to listen to, and what the report says of them.
@@ -247,41 +266,62 @@ impl LoadedModel {
         wanted: &Wanted<'_>,
         (execution, observer): (&Execution, &dyn Observer),
     ) -> Result<(Explainer, ModelInput, Vec<Warning>)> {
-        if let Some(index) = wanted.output {
-            self.model.choose_output(index);
-        }
+        self.feed(wanted.data)?;
+        self.choose_output(wanted.output);
         let all = self.find_layers(samples)?;
+        let mut focus = focus::find(wanted.data, &self.fed, &self.model, wanted.of)?;
+        focus.as_ref().map_or(Ok(()), |focus| refuse_for_tokens(focus, &wanted.methods))?;
+        let images = images_of(focus.as_ref(), samples);
         let asked = Asked { names: wanted.layers, grid: wanted.options.grid, differentiated: true };
-        let layers = match wanted.methods.iter().any(|m| m.is_cam()) {
-            true => self.found(&all, samples).map_layers(&asked, observer)?,
+        let mut layers = match wanted.methods.iter().any(|m| m.is_cam()) {
+            true => self.found(&all, samples, &images).map_layers(&asked, observer)?,
             false => vec![],
         };
+        let gradients = wanted.methods.iter().any(|method| !method.is_cam());
+        if let Some(focus) = focus.as_mut().filter(|focus| focus.is_tokens && gradients) {
+            focus.embedding = Some(self.embed(&all, &focus.name, &mut layers)?);
+        }
         refuse_complex(&self.model, &layers)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
         let warnings = self.warnings_of(&layers);
-        let mut options = wanted.options.clone();
-        settle_windows(&mut options, samples);
+        let mut options = Options { focus, ..wanted.options.clone() };
+        settle_windows(&mut options, &images);
         let methods = wanted.methods.clone();
         let explainer = Explainer { model: self.model, layers, methods, options };
         Ok((explainer, record, warnings))
     }
 
-    /// Makes a model ready to give the feature maps of layers: those named, else the default. The
-    /// second part holds their places in the order in which they were named.
+    /// Adds the embedding of token ids to the layers of class activation maps, in the order of the network.
+    fn embed(&self, all: &[Layer], input: &str, cams: &mut Vec<Layer>) -> Result<Embedded> {
+        let own = focus::embedding(&self.model, all, input)?;
+        let is_cam = cams.iter().any(|layer| layer.name == own.name);
+        let wanted = |layer: &&Layer| {
+            layer.name == own.name || cams.iter().any(|other| other.name == layer.name)
+        };
+        let layers: Vec<Layer> = all.iter().filter(wanted).cloned().collect();
+        let layer = layers.iter().position(|layer| layer.name == own.name).unwrap_or(0);
+        *cams = layers;
+        Ok(Embedded { layer, is_cam })
+    }
+
+    /// Makes a model ready to give the feature maps of layers: those named, else the default.
     ///
     /// # Errors
     /// The model does not run on the input, has no such layer, or a layer has no spatial map.
     pub fn into_maps(
         mut self,
         samples: &Tensor,
-        (names, grid): (&[String], Option<Grid>),
+        (names, grid, data): (&[String], Option<Grid>, &Dataset),
         (execution, observer): (&Execution, &dyn Observer),
         input: usize,
-    ) -> Result<(Subject, Vec<usize>, ModelInput, Vec<Warning>)> {
+    ) -> Result<MapsOf> {
+        self.feed(data)?;
         let all = self.find_layers(samples)?;
+        let focus = focus::likely(data, &self.fed, &self.model)?;
+        let images = images_of(focus.as_ref(), samples);
         let asked = Asked { names, grid, differentiated: false };
-        let layers = self.found(&all, samples).map_layers(&asked, observer)?;
+        let layers = self.found(&all, samples, &images).map_layers(&asked, observer)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
         let warnings = self.warnings_of(&layers);
@@ -289,7 +329,7 @@ impl LoadedModel {
         let mut order: Vec<usize> = (0..layers.len()).collect();
         order.sort_by_key(|&i| named(&layers[i]).unwrap_or(names.len()));
         let subject = Subject { model: self.model, layers, input };
-        Ok((subject, order, record, warnings))
+        Ok(MapsOf { subject, order, record, warnings, focus })
     }
 
     /// Makes a model ready to have its channels probed at the layers named, without any at the default.
@@ -309,7 +349,7 @@ impl LoadedModel {
             self.model.listen_to_last_linear()?;
         }
         let all = self.find_layers(samples)?;
-        let layers = self.found(&all, samples).channel_layers(names, observer)?;
+        let layers = self.found(&all, samples, samples).channel_layers(names, observer)?;
         refuse_complex(&self.model, &layers)?;
         self.model.prepare(&layers, execution)?;
         let record = self.record(&layers);
@@ -326,8 +366,13 @@ impl LoadedModel {
         warnings
     }
 
-    fn found<'a>(&'a mut self, all: &'a [Layer], samples: &'a Tensor) -> Found<'a> {
-        Found { model: &mut self.model, all, samples }
+    fn found<'a>(
+        &'a mut self,
+        all: &'a [Layer],
+        samples: &'a Tensor,
+        images: &'a Tensor,
+    ) -> Found<'a> {
+        Found { model: &mut self.model, all, samples, images }
     }
 
     fn last_linear(&mut self) -> Result<String> {
@@ -391,6 +436,18 @@ pub fn refuse_complex(model: &Model, layers: &[Layer]) -> Result<()> {
             let problem = "gives complex numbers, and this takes real ones".to_owned();
             Err(layer_error(model.path(), &layer.name, problem))
         }
+    }
+}
+
+/// Refuses methods that change their input where that is token ids.
+fn refuse_for_tokens(focus: &Focus, methods: &[Method]) -> Result<()> {
+    let of_values = [Method::SmoothGrad, Method::IntegratedGradients, Method::Occlusion];
+    match methods.iter().find(|method| focus.is_tokens && of_values.contains(method)) {
+        None => Ok(()),
+        Some(method) => Err(Error::usage(
+            format!("{method} changes the input by degrees, and {} holds token ids", focus.name),
+            "take gradient, gradient-x-input or a class activation map, or name an input of floats with --of",
+        )),
     }
 }
 

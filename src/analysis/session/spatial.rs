@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::report::maps::MapGrid;
 use crate::torchscript::{
     By, Folding, Grid, Kind, Layer, MapView, Model, NoMap, Selection, gives_tokens, shape_text,
-    tensors,
 };
 
 /// How each of some layers is seen as maps.
@@ -53,6 +52,8 @@ pub struct Found<'a> {
     pub all: &'a [Layer],
     /// What it was probed with.
     pub samples: &'a Tensor,
+    /// The images that these are, N×C×H×W, whose proportions tokens fold to.
+    pub images: &'a Tensor,
 }
 
 impl Found<'_> {
@@ -65,7 +66,7 @@ impl Found<'_> {
         if asked.names.is_empty() {
             return Ok(vec![self.default_layer(asked, observer)?]);
         }
-        let folding = Folding::of(self.samples, asked.grid);
+        let folding = Folding::of(self.images, asked.grid);
         let chosen = choose(self.model, self.all, &Selection::new(asked.names)?)?;
         let mut layers = vec![];
         let mut refused: Option<(Layer, NoMap)> = None;
@@ -135,7 +136,7 @@ impl Found<'_> {
             Some(index) => format!("output {index} does not depend on layer {name}"),
             None => format!("the output does not depend on layer {name}"),
         };
-        let remedy = match self.last_reached(&Folding::of(self.samples, grid)) {
+        let remedy = match self.last_reached(&Folding::of(self.images, grid)) {
             Ok(last) => format!("the last with a spatial map that it depends on is {}", last.name),
             Err(_) => "choose another layer; `repsim layers` lists them".to_owned(),
         };
@@ -145,7 +146,7 @@ impl Found<'_> {
     /// The last layer with a spatial map that the output depends on, which is said. Where it need not
     /// depend on it and there is none, the last with a spatial map.
     fn default_layer(&mut self, asked: &Asked<'_>, observer: &dyn Observer) -> Result<Layer> {
-        let folding = Folding::of(self.samples, asked.grid);
+        let folding = Folding::of(self.images, asked.grid);
         let layer = match self.last_reached(&folding) {
             Ok(layer) => layer,
             Err(error) if asked.differentiated => return Err(error),
@@ -169,7 +170,7 @@ impl Found<'_> {
             let mut gradients = found.gradients.iter();
             all.retain(|(layer, view)| {
                 let gradient = gradients.next().and_then(Option::as_ref);
-                let is_felt = |g: &Tensor| is_felt(&view.maps(&layer.axes.canonical(g)));
+                let is_felt = |g: &Tensor| is_felt(&view.maps(&layer.axes.canonical(g)), view);
                 gradient.is_some_and(|g| !gives_tokens(layer) || is_felt(g))
             });
         }
@@ -212,10 +213,12 @@ fn last_of(layers: &[(Layer, MapView)]) -> Option<Layer> {
     Some(norm.unwrap_or(last).clone())
 }
 
-/// Whether a gradient is not zero everywhere.
-fn is_felt(gradient: &Tensor) -> bool {
-    let any = gradient.ne(0.0).any().to_kind(tch::Kind::Double);
-    tensors::to_vector(&any).is_ok_and(|any| any[0] > 0.0)
+/// Whether a gradient N×C×H×W is not zero everywhere; of positions in one row not at one alone, as behind the
+/// last block, where one token is read for all.
+fn is_felt(gradient: &Tensor, view: &MapView) -> bool {
+    let felt = gradient.ne(0.0).f_any_dims([0i64, 1].as_slice(), false);
+    let count = felt.map_or(0, |felt| felt.sum(tch::Kind::Int64).int64_value(&[]));
+    count >= if view.grid.rows == 1 && view.grid.columns > 1 { 2 } else { 1 }
 }
 
 /// Whether a layer gives channels, alone or at positions, for each sample.

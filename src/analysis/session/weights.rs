@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use crate::checkpoint::{Checkpoint, Dtype, Fit, Rename, Slot, Stored, Wanted, listed};
+use crate::checkpoint::{Checkpoint, Fit, Rename, Slot, Stored, Wanted, listed};
 use crate::error::{Error, Result};
 use crate::report::{Warning, WeightsInput, sha256_of_file};
 use crate::torchscript::{Model, Weight, tensors};
@@ -115,14 +115,7 @@ impl OpenWeights {
     /// A tensor of the checkpoint.
     fn values(&mut self, stored: &Stored) -> Result<Tensor> {
         let bytes = self.checkpoint.read(stored)?;
-        let failed = |e: tch::TchError| tensors::torch_error("take weights", &e);
-        let count = stored.extent as i64;
-        let flat =
-            Tensor::f_from_data_size(&bytes, &[count], kind(stored.dtype)).map_err(failed)?;
-        if count == 0 {
-            return flat.f_reshape(&stored.shape).map_err(failed);
-        }
-        flat.f_as_strided(&stored.shape, &stored.strides, 0).map_err(failed)
+        tensors::of_elements(&bytes, stored)
     }
 
     fn torn(&self, model: &Model, [first, second]: [&str; 2]) -> Error {
@@ -214,23 +207,4 @@ fn without_weights(model: &Model) -> Error {
         false => ("it has no parameters and no buffers", "leave the weights out"),
     };
     Error::file("put weights into", model.path(), problem, remedy)
-}
-
-fn kind(dtype: Dtype) -> Kind {
-    match dtype {
-        Dtype::Bool => Kind::Bool,
-        Dtype::U8 => Kind::Uint8,
-        Dtype::I8 => Kind::Int8,
-        Dtype::I16 => Kind::Int16,
-        Dtype::I32 => Kind::Int,
-        Dtype::I64 => Kind::Int64,
-        Dtype::F16 => Kind::Half,
-        Dtype::Bf16 => Kind::BFloat16,
-        Dtype::F32 => Kind::Float,
-        Dtype::F64 => Kind::Double,
-        Dtype::C64 => Kind::ComplexFloat,
-        Dtype::C128 => Kind::ComplexDouble,
-        Dtype::F8E4M3 => Kind::Float8e4m3fn,
-        Dtype::F8E5M2 => Kind::Float8e5m2,
-    }
 }

@@ -5,7 +5,7 @@ use tch::{Device, Tensor};
 use super::networks::{Networks, Outputs, form_of};
 use super::work::Work;
 use super::{Fit, Training};
-use crate::capture::Progress;
+use crate::capture::{Progress, token_mask};
 use crate::error::Result;
 use crate::functional::stitching::{
     Fitted, Form, LeastSquares, NormalEquations, Ridge, Stitch, Trained, Trainer, constant,
@@ -78,13 +78,14 @@ fn sums(
         networks.pairs.iter().filter(|p| p.forms.is_ok()).map(|p| (p.a, p.b)).collect();
     let wanted = |i: usize, j: usize| pairs.contains(&(i % count, j));
     let mut sums = NormalEquations::new(&sources, &forms(1), &wanted);
+    let data = work.samples.dataset.clone();
     work.pass(positions, bar, |_, inputs| {
         let b_input = &inputs[networks.subjects[1].input];
         let mut a = Outputs::of(&mut networks.subjects[0], &inputs[0], &used_a, false)?;
         let random = Outputs::of(&mut networks.random, &inputs[0], &used_a, false)?;
         let b = Outputs::of(&mut networks.subjects[1], b_input, &used_b, false)?;
         a.layers.extend(random.layers);
-        sums.add(&a.layers, &b.layers)
+        sums.add_tokens(&a.layers, &b.layers, token_mask(&data, &inputs[0]).as_ref())
     })?;
     Ok(sums)
 }
@@ -118,7 +119,13 @@ fn solve(
         };
         let names =
             (&networks.subjects[0].layers[pair.a].name, &networks.subjects[1].layers[pair.b].name);
+        let rows = sums.rows_of(pair.b);
         let stitches = match (one(pair.a), one(pair.a + count)) {
+            _ if !fit.is_identity() && rows <= from.channels() as f64 => Err(format!(
+                "{} has {} channels, and {rows} rows to fit them on: any map would fit",
+                names.0,
+                from.channels()
+            )),
             (Ok(Some((real, mean))), Ok(Some((random, _)))) => {
                 found.means[pair.b] = Some(constant(&mean, to, device)?);
                 Ok(stitches(fit, real, &random, (from, to), device)?)

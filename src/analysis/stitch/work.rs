@@ -123,7 +123,7 @@ impl Work {
             skipped: self.skipped.clone(),
             enlarged: self.enlarged.clone(),
             beyond: None,
-            padded: 0,
+            padded: dataset.only(&used).padded()?,
             decode_seconds: 0.0,
         };
         let path = dataset.path().display().to_string();

@@ -47,6 +47,10 @@ pub struct Args {
     /// their number fits the proportions of the image]
     #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Method")]
     pub grid: Option<Grid>,
+    /// Which input of a network of several is explained [default: the only one of floats; without any the
+    /// token ids, by the gradient of their embedding]
+    #[arg(long, value_name = "NAME", help_heading = "Method")]
+    pub of: Option<String>,
     #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]
@@ -189,6 +193,7 @@ impl Args {
             layers: self.layers.clone(),
             grid: self.grid,
             target: self.target.request(),
+            of: self.of.clone(),
             signed: choices.signed,
             samples: choices.samples,
             noise: choices.noise,

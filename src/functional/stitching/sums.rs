@@ -104,6 +104,25 @@ impl NormalEquations {
     /// # Errors
     /// What libtorch said.
     pub fn add(&mut self, sources: &[Tensor], targets: &[Tensor]) -> Result<()> {
+        self.add_tokens(sources, targets, None)
+    }
+
+    /// The same, with the padding of tokens left out: `mask` is N×T, true for the tokens of a sample, and
+    /// heeded by layers of T rows.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn add_tokens(
+        &mut self,
+        sources: &[Tensor],
+        targets: &[Tensor],
+        mask: Option<&Tensor>,
+    ) -> Result<()> {
+        let padding = mask.map(Padding::of);
+        let both = |p: &Padding| Ok((p.emptied(sources)?, p.emptied(targets)?));
+        let emptied: Option<(Vec<Tensor>, Vec<Tensor>)> = padding.as_ref().map(both).transpose()?;
+        let (sources, targets) =
+            emptied.as_ref().map_or((sources, targets), |(sources, targets)| (sources, targets));
         tch::no_grad(|| {
             let blocks: Vec<Joined> =
                 self.blocks.iter().map(|block| block.join(sources)).collect::<Result<_>>()?;
@@ -118,6 +137,7 @@ impl NormalEquations {
                 let resized: Vec<Option<&Tensor>> =
                     resized.iter().map(|block| block[place].as_ref()).collect();
                 group.add(&self.blocks, &blocks, &resized, targets)?;
+                group.rows -= padding.as_ref().map_or(0.0, |p| p.rows_of(group.targets.form));
             }
             Ok(())
         })
@@ -133,6 +153,12 @@ impl NormalEquations {
             Ok(ways.iter().map(|way| way.and_then(|_| found.next())).collect())
         };
         blocks.iter().enumerate().map(of).collect()
+    }
+
+    /// Rows of a target, padding left out; 0 where it is in no pair.
+    pub fn rows_of(&self, target: usize) -> f64 {
+        let has = |group: &&Group| group.targets.members.contains(&target);
+        self.groups.iter().find(has).map_or(0.0, |group| group.rows)
     }
 
     /// The sums of a source with a target; `None` where it does not reach it.
@@ -159,6 +185,45 @@ impl NormalEquations {
             xy: tensors::to_matrix(&sums.cross.narrow(1, first, width))?,
             yy: tensors::to_vector(&yy.narrow(0, first, width))?,
         }))
+    }
+}
+
+/// The tokens of a batch that are padding. As zeros they add nothing to any sum but that of rows.
+struct Padding {
+    /// N×1×T, true for padding.
+    places: Tensor,
+    rows: f64,
+}
+
+impl Padding {
+    fn of(mask: &Tensor) -> Self {
+        let places = mask.logical_not().unsqueeze(1);
+        let rows = places.sum(Kind::Double).double_value(&[]);
+        Self { places, rows }
+    }
+
+    fn tokens(&self) -> i64 {
+        self.places.size()[2]
+    }
+
+    /// How many rows of a layer are padding.
+    fn rows_of(&self, form: Form) -> f64 {
+        match form {
+            Form::Rows { rows, .. } if rows == self.tokens() => self.rows,
+            _ => 0.0,
+        }
+    }
+
+    /// Layers with zeros in their place.
+    fn emptied(&self, layers: &[Tensor]) -> Result<Vec<Tensor>> {
+        let of = |layer: &Tensor| match layer.size()[..] {
+            [_, _, rows] if rows == self.tokens() => {
+                layer.f_masked_fill(&self.places.to_device(layer.device()), 0.0)
+            }
+            _ => Ok(layer.shallow_clone()),
+        };
+        let all = layers.iter().map(of).collect::<Result<_, _>>();
+        all.map_err(|e| tensors::torch_error("leave padding out", &e))
     }
 }
 

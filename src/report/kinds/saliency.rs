@@ -26,6 +26,10 @@ pub struct SaliencySettings {
     /// The grid that tokens were to fold to, `14x14`, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<String>,
+    /// The input that was explained, where the data were no images: maps of token ids are those of their
+    /// embedding, 1×T, and 0 at padding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// Whether gradients are summed over channels with their sign; else their largest absolute
     /// value is taken.
     pub signed: bool,

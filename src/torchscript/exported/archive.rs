@@ -10,8 +10,12 @@ use tch::{Kind, Tensor};
 use zip::ZipArchive;
 
 use super::schema::{Payload, Payloads, TensorMeta};
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::files;
+
+/// The program in the layout from before PyTorch 2.8.
+pub const OLDER: &str = "serialized_exported_program.json";
 
 /// No program is larger.
 const MOST_JSON: u64 = 1 << 28;
@@ -39,7 +43,10 @@ impl Archive {
         let file = files::open(path).map_err(|e| Error::io("read", path, e))?;
         let zip = ZipArchive::new(BufReader::new(file))
             .map_err(|e| Error::file("load", path, format!("damaged archive ({e})"), DAMAGED))?;
-        let root = zip.file_names().find_map(|name| Some(name.split_once('/')?.0.to_owned()));
+        let root = match zip.index_for_name(OLDER) {
+            Some(_) => None,
+            None => zip.file_names().find_map(|name| Some(name.split_once('/')?.0.to_owned())),
+        };
         let (path, root) = (path.to_owned(), root.unwrap_or_default());
         let mut archive = Self { path, zip, root, storages: HashMap::new() };
         archive.refuse_big_endian()?;
@@ -56,7 +63,30 @@ impl Archive {
     }
 
     fn member(&self, name: &str) -> String {
-        format!("{}/{name}", self.root)
+        if self.root.is_empty() { name.to_owned() } else { format!("{}/{name}", self.root) }
+    }
+
+    /// Whether it has the layout from before PyTorch 2.8.
+    pub fn is_older(&self) -> bool {
+        self.zip.index_for_name(OLDER).is_some()
+    }
+
+    /// What `torch.save` wrote into a member; `None` where there is none.
+    ///
+    /// # Errors
+    /// It is damaged, or compressed.
+    pub fn saved(&mut self, name: &str) -> Result<Option<Checkpoint>> {
+        let Some(place) = self.zip.index_for_name(name) else { return Ok(None) };
+        let member = self.zip.by_index_raw(place);
+        let member = member.map_err(|e| Error::file("load", &self.path, e.to_string(), DAMAGED))?;
+        if member.compression() != zip::CompressionMethod::Stored {
+            let problem = format!("{name} is compressed");
+            return Err(Error::file("load", &self.path, problem, DAMAGED));
+        }
+        let start = member.data_start();
+        let range = start..start.saturating_add(member.compressed_size());
+        drop(member);
+        Checkpoint::within(&self.path, range).map(Some)
     }
 
     /// An error about this file.
@@ -112,7 +142,7 @@ impl Archive {
     /// It is of a form that is not known.
     pub fn parsed<T: DeserializeOwned>(&self, name: &str, text: &[u8]) -> Result<T> {
         serde_json::from_slice(text).map_err(|e| {
-            self.error(format!("{name} cannot be read: {e}"), "export it with PyTorch 2.8 to 2.13")
+            self.error(format!("{name} cannot be read: {e}"), "export it with PyTorch 2.5 to 2.13")
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod archive;
 mod modules;
+mod older;
 mod order;
 mod program;
 mod schema;
@@ -18,7 +19,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use self::archive::Archive;
+pub use self::archive::OLDER;
 use self::modules::{Frame, Tap, calls, frames, owner, taps};
+use self::older::Saved;
 use self::order::Orders;
 use self::program::Refusal;
 use self::schema::{
@@ -70,9 +73,14 @@ impl Interface {
 /// The archive is damaged, of a version that is not known, or holds what cannot be run.
 pub fn load(path: &Path) -> Result<(Handle, Interface)> {
     let mut archive = Archive::open(path)?;
+    if archive.is_older() {
+        let program = read(&mut archive, OLDER)?;
+        let weights = Weights::Saved(Saved::open(&mut archive)?);
+        return Loading { archive, weights }.build(program);
+    }
     let model = archive.model_name()?;
-    let program = read(&mut archive, &model)?;
-    let weights = Weights {
+    let program = read(&mut archive, &format!("models/{model}.json"))?;
+    let weights = Weights::Listed {
         weights: archive.payloads(&model, "weights")?,
         constants: archive.payloads(&model, "constants")?,
     };
@@ -80,24 +88,25 @@ pub fn load(path: &Path) -> Result<(Handle, Interface)> {
 }
 
 /// The program, if its version is known.
-fn read(archive: &mut Archive, model: &str) -> Result<ExportedProgram> {
-    let name = format!("models/{model}.json");
-    let text = archive.text(&name)?;
-    let Versions { schema_version: version, torch_version } = archive.parsed(&name, &text)?;
-    if version.major != schema::MAJOR {
+fn read(archive: &mut Archive, name: &str) -> Result<ExportedProgram> {
+    let text = archive.text(name)?;
+    let Versions { schema_version: version, torch_version } = archive.parsed(name, &text)?;
+    if !schema::MAJORS.contains(&version.major) {
         let (major, minor) = (version.major, version.minor);
         return Err(archive.error(
-            format!("its schema has version {major}.{minor} (torch {torch_version}), not 8"),
-            "export it with PyTorch 2.8 to 2.13",
+            format!("its schema has version {major}.{minor} (torch {torch_version}), not 7 or 8"),
+            "export it with PyTorch 2.5 to 2.13",
         ));
     }
-    archive.parsed(&name, &text)
+    archive.parsed(name, &text)
 }
 
-/// What the archive says of weights, by name.
-struct Weights {
-    weights: BTreeMap<String, Payload>,
-    constants: BTreeMap<String, Payload>,
+/// Where the weights are, by name.
+enum Weights {
+    /// Files of their own, which the archive lists.
+    Listed { weights: BTreeMap<String, Payload>, constants: BTreeMap<String, Payload> },
+    /// Those of `torch.save`.
+    Saved(Saved),
 }
 
 /// What is known of the weights that a program has.
@@ -204,15 +213,19 @@ impl Loading {
     }
 
     fn weight(&mut self, name: &str) -> Result<tch::Tensor> {
-        let Weights { weights, constants } = &self.weights;
-        match (weights.get(name), constants.get(name)) {
-            (Some(payload), _) => self.archive.tensor("weights", name, payload),
-            (None, Some(payload)) => self.archive.tensor("constants", name, payload),
-            (None, None) => Err(self.archive.error(
-                format!("the weight {name} is missing"),
-                "export and save it again (torch.export.save)",
-            )),
-        }
+        let found = match &mut self.weights {
+            Weights::Saved(saved) => saved.tensor(name)?,
+            Weights::Listed { weights, constants } => {
+                let listed = weights.get(name).map(|payload| ("weights", payload));
+                let listed = listed.or(constants.get(name).map(|payload| ("constants", payload)));
+                let tensor = |(kind, payload)| self.archive.tensor(kind, name, payload);
+                listed.map(tensor).transpose()?
+            }
+        };
+        found.ok_or_else(|| {
+            let remedy = "export and save it again (torch.export.save)";
+            self.archive.error(format!("the weight {name} is missing"), remedy)
+        })
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
 
-/// The major version of the schema that is read.
-pub const MAJOR: i64 = 8;
+/// The major versions of the schema that are read: of PyTorch 2.5, and of those since.
+pub const MAJORS: [i64; 2] = [7, 8];
 
 #[derive(Debug, Deserialize)]
 pub struct Versions {

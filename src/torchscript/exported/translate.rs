@@ -247,7 +247,7 @@ fn refused(name: &str, said: &str) -> Refusal {
         return Refusal::new(problem, ATEN_ONLY);
     }
     let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or(said).trim();
-    Refusal::new(format!("{name}: {first}"), "export it with PyTorch 2.8 to 2.13")
+    Refusal::new(format!("{name}: {first}"), "export it with PyTorch 2.5 to 2.13")
 }
 
 /// Whether an operator only checks what was known when the program was exported.
