@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use repsim::cli::{FAILED, main as run};
-use repsim::report::remove_hidden;
-use repsim::torchscript::{native, waiting};
+use repsim::torchscript::waiting;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod before {
@@ -36,23 +34,5 @@ fn main() -> ExitCode {
     unsafe {
         waiting::set_passive();
     }
-    native::keep_memory();
-    native::guard_exit::<{ FAILED as i32 }>();
-    native::guard_crash::<{ FAILED as i32 }>(remove_hidden);
-    let code = on_a_large_stack();
-    native::ended();
-    code
-}
-
-/// Bytes of the stack: libtorch follows the operators of a model by calling itself.
-const STACK: usize = 512 << 20;
-
-/// Runs the command line on a thread of its own, or here where none can be had.
-fn on_a_large_stack() -> ExitCode {
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(|| run(std::env::args_os()));
-    match thread.map(std::thread::JoinHandle::join) {
-        Ok(Ok(code)) => code,
-        Ok(Err(_)) => ExitCode::from(FAILED),
-        Err(_) => run(std::env::args_os()),
-    }
+    repsim::cli::program(std::env::args_os()).into()
 }

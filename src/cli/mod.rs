@@ -39,11 +39,11 @@ mod usage;
 mod weights;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::report::remove_hidden;
 use crate::torchscript::{native, waiting};
 use files::Files;
 use output::Messages;
@@ -110,15 +110,46 @@ pub fn declared() -> clap::Command {
     usage::with_short_help(Cli::command())
 }
 
-/// Runs the command line given and says how it went.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Bytes of the stack: libtorch follows the operators of a model by calling itself.
+const STACK: usize = 512 << 20;
+
+/// What the program does from its first line to its last: runs the command line given, the program's own name
+/// first, in a process that is there for nothing else, and gives its exit code.
+pub fn program(arguments: impl Iterator<Item = OsString>) -> u8 {
+    native::keep_memory();
+    native::guard_exit::<{ FAILED as i32 }>();
+    native::guard_crash::<{ FAILED as i32 }>(remove_hidden);
+    let arguments: Vec<OsString> = arguments.collect();
+    let code = on_a_large_stack(&arguments);
+    native::ended();
+    code
+}
+
+/// Runs the command line on a thread of its own, or here where none can be had.
+fn on_a_large_stack(arguments: &[OsString]) -> u8 {
+    let run = || main(arguments.iter().cloned());
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || {
+            native::catch_full_stacks();
+            run()
+        });
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(code)) => code,
+            Ok(Err(_)) => FAILED,
+            Err(_) => run(),
+        }
+    })
+}
+
+/// Runs the command line given and says how it went, as an exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<OsString> = arguments.into_iter().collect();
     output::choose_colours(&given);
     let (arguments, defaults) = match defaults::added(given, &declared()) {
         Ok(whole) => whole,
         Err(error) => {
             Messages::new(false, false).error(&error);
-            return ExitCode::from(FAILED);
+            return FAILED;
         }
     };
     let parsed = declared().try_get_matches_from(&arguments);
@@ -138,14 +169,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     signals::watch();
     match guarded(|| whole(&cli.command, (&files, hold), &messages)) {
         Ok(status) => status.into(),
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::from(DONE),
+        Err(error) if output::is_broken_pipe(&error) => DONE,
         Err(error) => {
             outputs::discard();
             messages.error(&error);
             if let Some((name, judging)) = cli.command.judging() {
                 judging.tell_failure(name, &error, &messages);
             }
-            ExitCode::from(FAILED)
+            FAILED
         }
     }
 }
@@ -242,21 +273,21 @@ fn guarded(command: impl FnOnce() -> Result<Status>) -> Result<Status> {
 }
 
 /// Help and version go to standard output; a wrong option is a run that could not be done.
-fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn not_understood(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if usage::is_help(error) {
         return help(error);
     }
     let error = usage::in_one_line(error, arguments, &declared());
     Messages::new(false, false).error(&error);
-    ExitCode::from(FAILED)
+    FAILED
 }
 
 /// Prints help, on standard error where it was not asked for.
-fn help(error: &clap::Error) -> ExitCode {
+fn help(error: &clap::Error) -> u8 {
     if error.use_stderr() {
         // Nothing is left to do if even this cannot be printed.
         let _ = error.print();
-        return ExitCode::from(FAILED);
+        return FAILED;
     }
     let printed = match native::stdout_was_closed() {
         true => Err(std::io::Error::other("it is closed")),
@@ -265,9 +296,9 @@ fn help(error: &clap::Error) -> ExitCode {
     match printed.map_err(|e| Error::io("write", output::STDOUT, e)) {
         Err(error) if !output::is_broken_pipe(&error) => {
             Messages::new(false, false).error(&error);
-            ExitCode::from(FAILED)
+            FAILED
         }
-        _ => ExitCode::from(DONE),
+        _ => DONE,
     }
 }
 

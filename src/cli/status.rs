@@ -1,7 +1,5 @@
 //! How commands end.
 
-use std::process::ExitCode;
-
 /// Everything was done, or a check passed.
 pub const DONE: u8 = 0;
 /// A check found drift.
@@ -20,12 +18,12 @@ pub enum Status {
     Failed,
 }
 
-impl From<Status> for ExitCode {
+impl From<Status> for u8 {
     fn from(status: Status) -> Self {
-        Self::from(match status {
+        match status {
             Status::Done => DONE,
             Status::Drift => DRIFT,
             Status::Failed => FAILED,
-        })
+        }
     }
 }

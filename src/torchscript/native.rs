@@ -103,7 +103,7 @@ pub fn guard_crash<const CODE: c_int>(clean: fn()) {
         let _ = CRASH.set(thread.thread().clone());
         for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT] {
             // SAFETY: the action is whole, and its handler does what signal handlers may; it runs on the
-            // stack that the standard library gives each thread for this.
+            // stack that the standard library or `catch_full_stacks` gives a thread for this.
             unsafe {
                 let mut action: libc::sigaction = std::mem::zeroed();
                 action.sa_sigaction = crashed::<CODE> as *const () as usize;
@@ -114,6 +114,20 @@ pub fn guard_crash<const CODE: c_int>(clean: fn()) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = clean;
+}
+
+/// Gives the thread that calls it memory for the handler of a crash, which cannot run on a stack that is full. The
+/// memory is kept until the process ends.
+pub fn catch_full_stacks() {
+    #[cfg(target_os = "linux")]
+    {
+        const BYTES: usize = 64 << 10;
+        let memory: &'static mut [u8] = vec![0; BYTES].leak();
+        let stack =
+            libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: BYTES };
+        // SAFETY: the memory is valid for so many bytes, for ever, and nothing else uses it.
+        unsafe { libc::sigaltstack(&stack, std::ptr::null_mut()) };
+    }
 }
 
 /// Says that the process crashed, wakes the thread that cleans up, and ends the process if that does not.

@@ -1,11 +1,15 @@
 //! Running `repsim`, and the files it is run on.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "forked.rs"]
+mod forked;
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -20,6 +24,20 @@ pub struct Run {
 
 /// Runs `repsim` with its outputs piped.
 pub fn repsim<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let program = OsString::from(env!("CARGO_BIN_EXE_repsim"));
+        let line = std::iter::once(program).chain(args.iter().cloned()).collect();
+        if let Some(run) = forked::run(line) {
+            return run;
+        }
+    }
+    started(args)
+}
+
+/// Starts the program, with its outputs piped.
+pub fn started(args: Vec<OsString>) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_repsim"));
     let output = command.args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
