@@ -1,18 +1,18 @@
-//! The whole of `repsim cka` against plain forward passes of the same models, in one process.
+//! A whole comparison by CKA against plain forward passes of the same models, in one process.
 //!
 //! ```text
 //! cargo bench --bench against_forward -- a.pt b.pt FOLDER [SAMPLES] [ROUNDS]
 //! ```
 //!
 //! The images are decoded beforehand for the plain passes, and the plain modules run under the same
-//! allocator setting: what is left is the network itself. The options of the comparison can be
-//! given in REPSIM_OPTIONS.
+//! allocator setting: what is left is the network itself.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use repsim::analysis::{Cka, Silent};
 use repsim::data::{Dataset, LoadOptions, Preprocess, Preset};
 use repsim::torchscript::{native, tensors};
 use tch::{CModule, Tensor};
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut ratios = Vec::new();
     for round in 1..=rounds {
         let plain = plain_forwards(&[a, b], data, samples)?;
-        let whole = whole_command(a, b, data, samples);
+        let whole = comparison(a, b, data, samples)?;
         println!("round {round}: plain {plain:.2} s, cka {whole:.2} s, ratio {:.3}", whole / plain);
         ratios.push(whole / plain);
     }
@@ -68,20 +68,12 @@ fn decode(data: &str, samples: usize) -> Result<Vec<Tensor>, Box<dyn Error>> {
     Ok(tensors)
 }
 
-fn whole_command(a: &str, b: &str, data: &str, samples: usize) -> f64 {
-    let options = std::env::var("REPSIM_OPTIONS").unwrap_or_default();
-    let (samples, batch) = (samples.to_string(), BATCH.to_string());
-    let mut words = vec!["repsim", "cka", a, b, "--data", data, "--limit", &samples];
-    words.extend([
-        "--batch-size",
-        &batch,
-        "--preprocess",
-        "imagenet",
-        "-o",
-        "/tmp/repsim-bench.json",
-    ]);
-    words.extend(options.split_whitespace());
+/// Seconds of the whole comparison, the models loaded and the images decoded on the way.
+fn comparison(a: &str, b: &str, data: &str, samples: usize) -> Result<f64, Box<dyn Error>> {
     let started = Instant::now();
-    repsim::cli::main(words.into_iter().map(Into::into));
-    started.elapsed().as_secs_f64()
+    let mut cka = Cka::new(a, b).data(data).limit(samples);
+    cka.sides.data.load.batch_size = BATCH;
+    cka.sides.preprocessing.preset = Some(Preset::Imagenet);
+    cka.run(&Silent)?;
+    Ok(started.elapsed().as_secs_f64())
 }

@@ -178,7 +178,7 @@ pub fn closest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
     best.filter(|(score, _)| *score >= LIKE).map(|(_, name)| name)
 }
 
-/// Likeness below which a name is no likely slip of another.
+/// Likeness below which a name is not a likely slip of another.
 const LIKE: f64 = 0.6;
 
 /// `did you mean cka? there are cka, hsic`, or what there is where nothing is alike.

@@ -1,4 +1,4 @@
-//! Inputs are opened here: what is no file is told for what it is, and room is asked for before it is
+//! Inputs are opened here: what is not a file is told for what it is, and room is asked for before it is
 //! taken.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub const MOST_TEXT: u64 = 1 << 28;
 /// The most bytes of what is written by hand: a policy, steps, a list of names.
 pub const MOST_BY_HAND: u64 = 1 << 24;
 
-/// What a path names that is no file and no folder; `None` for those.
+/// What a path names that is neither a file nor a folder; `None` for those.
 fn other_than_file(meta: &Metadata) -> Option<&'static str> {
     let kind = meta.file_type();
     match () {
@@ -142,10 +142,10 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
 /// The text of a file.
 ///
 /// # Errors
-/// As [`read`]; it is no UTF-8.
+/// As [`read`]; it is not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> Result<String> {
     String::from_utf8(read(path, most)?)
-        .map_err(|_| Error::file("read", path, "it is no text", "give a file of text in UTF-8"))
+        .map_err(|_| Error::file("read", path, "it is not text", "give a file of text in UTF-8"))
 }
 
 /// So many bytes, all zero, to be read from a file that announces them.

@@ -53,6 +53,7 @@
 //! * [`render`]: heat maps, charts and sheets as SVG and PNG.
 //! * [`view`]: what reports look like: on a page, in a terminal, as pictures.
 //! * [`analysis`]: what is asked, run and reported: the library under the command line.
+//! * [`demo`]: a program that uses it, on models that come with the crate.
 //! * [`cli`]: the command line, and the only code that prints.
 
 pub mod analysis;
@@ -63,6 +64,7 @@ pub mod classifier;
 pub mod cli;
 pub mod confine;
 pub mod data;
+pub mod demo;
 pub mod error;
 pub mod files;
 pub mod frechet;

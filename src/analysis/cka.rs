@@ -109,16 +109,12 @@ impl Cka {
     }
 
     fn recorded(&self, device: &str) -> CkaSettings {
-        let load = &self.sides.data.load;
         CkaSettings {
             estimator: self.estimator,
             bias: self.bias,
             kernel: self.kernel,
             reduce: self.reduce,
-            batch_size: load.batch_size,
-            limit: load.limit,
-            layout: load.layout,
-            seed: load.seed,
+            read: self.sides.data.load.recorded(self.sides.running.seed),
             layers: self.sides.layers.clone(),
             layers_b: self.sides.patterns_b().to_vec(),
             output_index: self.sides.output_index,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::sets::{Keep, Measured, Sets, check_same};
-use crate::analysis::Observer;
 use crate::analysis::session::extraction::{Extraction, Ready};
+use crate::analysis::{Draw, Observer};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::frechet::{Metric, Scorer, Settings, kid};
@@ -42,8 +42,12 @@ pub struct Fid {
     pub metrics: Vec<Metric>,
     /// The neighbour whose distance is a sample's radius, for precision and recall.
     pub k: usize,
-    /// Random subsets of KID; their seed is that of FID∞ too.
-    pub kid: kid::Settings,
+    /// Random subsets of KID.
+    pub kid_subsets: usize,
+    /// Samples in a subset of KID, fewer where a set has fewer.
+    pub kid_subset_size: usize,
+    /// Seed of the random subsets of KID and FID∞, where it does not follow from that of the run.
+    pub subset_seed: Option<u64>,
     /// The score that the report says candidates must not exceed.
     pub fail_above: Option<f64>,
     /// A folder that mean and covariance of images are kept in, found by content.
@@ -65,7 +69,9 @@ impl Fid {
             candidates: candidates.into_iter().map(Into::into).collect(),
             metrics: vec![Metric::Fid],
             k: 5,
-            kid: kid::Settings { subsets: 100, subset_size: 1000, seed: 0 },
+            kid_subsets: 100,
+            kid_subset_size: 1000,
+            subset_seed: None,
             fail_above: None,
             cache: None,
             reference_layout: None,
@@ -118,7 +124,14 @@ impl Fid {
     }
 
     fn settings(&self) -> Settings {
-        Settings { metrics: self.metrics.clone(), kid: self.kid, k: self.k, seed: self.kid.seed }
+        let (subsets, subset_size, seed) =
+            (self.kid_subsets, self.kid_subset_size, self.subset_seed());
+        let kid = kid::Settings { subsets, subset_size, seed };
+        Settings { metrics: self.metrics.clone(), kid, k: self.k, seed }
+    }
+
+    fn subset_seed(&self) -> u64 {
+        self.extraction.running.seed_of(Draw::Subsets, self.subset_seed)
     }
 
     fn recorded(&self, ready: Option<&Ready>) -> FidSettings {
@@ -129,15 +142,15 @@ impl Fid {
             reduce: *reduce,
             preprocess: ready.map(|r| r.preprocess.clone()),
             k: self.k,
-            kid_subsets: self.kid.subsets,
-            kid_subset_size: self.kid.subset_size,
-            subset_seed: self.kid.seed,
+            kid_subsets: self.kid_subsets,
+            kid_subset_size: self.kid_subset_size,
+            subset_seed: self.subset_seed(),
             fail_above: self.fail_above,
             batch_size: load.batch_size,
             limit: load.limit,
             layout: load.layout,
             reference_layout: self.reference_layout,
-            seed: load.seed,
+            seed: load.subset_seed(running.seed),
             output_index: *output_index,
             optimize: running.optimize,
             device: ready.map(|r| r.device.clone()),
@@ -179,7 +192,7 @@ impl<'a> Run<'a> {
         if self.args.metrics.iter().any(|m| by_covariance.contains(m)) {
             self.warn(few_samples(&sets, width));
         }
-        self.warn(small_subsets(&self.rows, self.args.kid.subset_size));
+        self.warn(small_subsets(&self.rows, self.args.kid_subset_size));
         self.warn(short_extrapolation(&self.rows, width));
         self.warn(null_metrics(&self.rows));
     }
@@ -228,7 +241,7 @@ impl<'a> Run<'a> {
             inputs: Inputs {
                 models: ready.iter().map(|r| r.record.clone()).collect(),
                 sets: inputs,
-                ..Inputs::default()
+                ..args.extraction.running.inputs()
             },
             settings: args.recorded(ready),
             results: FidResults {

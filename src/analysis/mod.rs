@@ -4,6 +4,7 @@ mod cka;
 mod compare;
 mod distance;
 mod fid;
+mod input_files;
 mod layers;
 mod maps;
 mod observer;
@@ -11,7 +12,7 @@ mod platonic;
 mod request;
 mod saliency;
 mod sensitivity;
-pub(crate) mod session;
+mod session;
 mod sets;
 mod stats;
 mod stitch;
@@ -20,12 +21,13 @@ pub use cka::Cka;
 pub use compare::{Chance, Compare};
 pub use distance::Distance;
 pub use fid::Fid;
+pub use input_files::{InputFiles, whole_path};
 pub use layers::Layers;
 pub use maps::{MapChannels, Maps, MapsSink};
 pub use observer::{Observer, Silent, Steps};
 pub use platonic::Platonic;
 pub use request::{
-    Data, FloatType, JUDGED, Loading, Preprocessing, Running, Texts, patterns_b, selections,
+    Data, Draw, FloatType, JUDGED, Loading, Preprocessing, Running, Texts, patterns_b, selections,
 };
 pub use saliency::{Baseline, ColumnMaps, Saliency, SaliencySink};
 pub use sensitivity::{Perturbing, Sensitivity};

@@ -25,7 +25,7 @@ const ROUNDING: f64 = 10.0;
 /// float32, so that means count as equal within 3e-6 of what was averaged.
 #[derive(Debug, Clone, Default)]
 pub struct Averaged {
-    /// Σᵢ aᵢ꜀², one a channel; empty where rows are no means.
+    /// Σᵢ aᵢ꜀², one a channel; empty where rows are not means.
     squares: Array1<f64>,
 }
 
@@ -55,7 +55,7 @@ impl Averaged {
         }
     }
 
-    /// The scatter of all channels together up to which they are rounding; 0 where rows are no means.
+    /// The scatter of all channels together up to which they are rounding; 0 where rows are not means.
     pub fn least(&self, constant: f64) -> f64 {
         ROUNDING * constant * self.squares.sum()
     }

@@ -59,7 +59,7 @@ impl Extractor {
     ///
     /// # Errors
     /// The reduction gives more than a row a sample or takes tokens where there are none, or the output
-    /// is no tensor with a row a sample.
+    /// is not a tensor with a row a sample.
     pub fn new(mut subject: Subject, reduce: Reduce, sample: &Tensor) -> Result<Self> {
         if reduce == Reduce::Spatial {
             let problem = "--reduce spatial gives many rows a sample, and a distance takes one";

@@ -97,7 +97,7 @@ pub trait Consumer {
     /// The output cannot be worked with.
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer>;
 
-    /// What the model itself gave for a batch, after its layers; `None` where it is no tensor or
+    /// What the model itself gave for a batch, after its layers; `None` where it is not a tensor or
     /// a layer stopped the run.
     ///
     /// # Errors
@@ -304,7 +304,7 @@ impl Subject {
         let in_real_numbers = |output: &Tensor| real(output, &Axes::guessed(output.dim()));
         let output = output.as_ref().map(in_real_numbers).transpose()?;
         consumer.output(at, output.as_ref())?;
-        // Features that are the output itself are no logits.
+        // Features that are the output itself are not logits.
         Ok(output.filter(|_| !layers.is_empty()))
     }
 }
@@ -335,7 +335,7 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
     }
 }
 
-/// Which tokens of a batch are no padding, as its `attention_mask` says; `None` where all are.
+/// Which tokens of a batch are not padding, as its `attention_mask` says; `None` where all are.
 pub fn token_mask(dataset: &Dataset, input: &Tensor) -> Option<Tensor> {
     let (start, tokens) = dataset.mask_columns()?;
     let mask = input.narrow(1, start as i64, tokens as i64).ne(0.0);

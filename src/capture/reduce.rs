@@ -93,7 +93,7 @@ impl Reduce {
     }
 
     /// How large the numbers are that means are taken over: the mean of their absolute values, as
-    /// [`Reduce::rows`]; `None` where rows are no means.
+    /// [`Reduce::rows`]; `None` where rows are not means.
     pub fn magnitudes<'a>(self, output: &Tensor, tokens: impl Into<Tokens<'a>>) -> Option<Tensor> {
         let tokens = tokens.into();
         if output.dim() < 3 {

@@ -25,7 +25,7 @@ use crate::torchscript::{Answer, tensors};
 pub struct Wanted {
     /// From feature maps to rows: one a sample.
     pub reduce: Reduce,
-    /// What the measures are told.
+    /// Options of the measures.
     pub options: Options,
     /// The measures that will be asked.
     pub measures: Vec<Measure>,

@@ -34,7 +34,7 @@ pub(super) fn read(file: &File, arena: &mut Arena) -> Result<(Id, Storages), Fla
         Ok(false) => {
             return Err(Flaw::new("it is a pickle that torch.save did not write", super::WANTED));
         }
-        Err(_) => return Err(Flaw::new("it is no checkpoint", super::WANTED)),
+        Err(_) => return Err(Flaw::new("it is not a checkpoint", super::WANTED)),
     }
     let protocol = pickle::read(&mut reader, &mut head)?;
     if head.int(protocol) != Some(PROTOCOL) {

@@ -246,7 +246,7 @@ fn take_archive(file: Section, found: &mut Checkpoint) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// Says what some files are that are no checkpoints.
+/// Says what some files are that are not checkpoints.
 fn refuse_others(first: &[u8]) -> Result<(), Flaw> {
     let at = |from: usize, what: &[u8]| first.get(from..from + what.len()) == Some(what);
     let (problem, remedy) = match first {

@@ -51,7 +51,7 @@ pub(super) fn is_index(path: &Path, first: &[u8]) -> bool {
 /// Opens all files of an index.
 ///
 /// # Errors
-/// It is no index, names a file beyond its folder, a file cannot be read, or a tensor is not in the file
+/// It is not an index, names a file beyond its folder, a file cannot be read, or a tensor is not in the file
 /// that the index says.
 pub(super) fn open(path: &Path) -> Result<Checkpoint> {
     let index = index(path).map_err(|flaw| super::error(path, flaw))?;
@@ -79,7 +79,7 @@ fn index(path: &Path) -> Result<Index, Flaw> {
     }
     let text = fs::read(path).map_err(|e| e.to_string())?;
     let index: Index = serde_json::from_slice(&text)
-        .map_err(|e| Flaw::new(format!("it is no index of weights: {e}"), super::WANTED))?;
+        .map_err(|e| Flaw::new(format!("it is not an index of weights: {e}"), super::WANTED))?;
     let files = by_file(&index);
     if files.len() > MOST_FILES {
         return Err(Flaw::from(format!("it names {} files", files.len())));

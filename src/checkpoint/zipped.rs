@@ -36,7 +36,7 @@ impl Zipped {
     /// Reads the list of records.
     ///
     /// # Errors
-    /// It is no zip archive, or not one of `torch.save`; it is encrypted, its numbers are big-endian, or a
+    /// It is not a zip archive, or not one of `torch.save`; it is encrypted, its numbers are big-endian, or a
     /// record stands in it twice.
     pub fn open(file: Section) -> Result<Self, Flaw> {
         let reader = BufReader::new(file.again().map_err(|e| e.to_string())?);

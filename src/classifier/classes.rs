@@ -28,7 +28,7 @@ pub struct Numbering {
 /// names, empty where they have none.
 ///
 /// # Errors
-/// Why that cannot be told: no labels, or another number of classes.
+/// Why that is not known: no labels, or another number of classes.
 pub fn numbered(
     labels: Option<&[usize]>,
     classes: &[String],
@@ -50,7 +50,7 @@ pub fn numbered(
         }
         true => Err(format!(
             "the model gives {outputs} logits and the labels go up to {most}, not {}: which is which \
-             cannot be told",
+             is not known",
             outputs.saturating_sub(1)
         )),
         false if classes.len() == outputs => {
@@ -64,7 +64,7 @@ pub fn numbered(
 /// two classes: of names in their order, of numbers 1.
 ///
 /// # Errors
-/// Why that cannot be told: no labels, or other than two classes.
+/// Why that is not known: no labels, or other than two classes.
 pub fn numbered_in_two(labels: Option<&[usize]>, classes: &[String]) -> Result<Numbering, String> {
     let labels = labels.ok_or("the data have no labels")?;
     let most = labels.iter().max().map_or(0, |most| most + 1);
@@ -75,7 +75,7 @@ pub fn numbered_in_two(labels: Option<&[usize]>, classes: &[String]) -> Result<N
     match count == 2 && most <= 2 {
         true => Ok(Numbering { labels: labels.to_vec(), matched }),
         false => Err(format!(
-            "the model gives one output, which tells two classes apart, and the data have {count}"
+            "the model gives one output, which distinguishes two classes, and the data have {count}"
         )),
     }
 }
@@ -131,7 +131,7 @@ mod tests {
                 .contains("1000 logits and the data have 2")
         );
         assert!(says(numbered(Some(&[7]), &[], &[], 3)).contains("go up to 7, not 2"));
-        // The features of an encoder are no logits.
+        // The features of an encoder are not logits.
         assert!(says(numbered(Some(&[9]), &[], &[], 64)).contains("64 logits"));
     }
 }

@@ -17,7 +17,7 @@ pub struct TalkArgs {
     /// Print neither progress nor the table, only warnings and errors
     #[arg(long, short, global = true, help_heading = "Messages")]
     pub quiet: bool,
-    /// Print all that libtorch said of an error, and what was decided on the way
+    /// Print libtorch's whole error messages, and what was decided automatically
     #[arg(long, short, global = true, conflicts_with = "quiet", help_heading = "Messages")]
     pub verbose: bool,
     /// Colours of messages and help: auto (on a terminal, unless NO_COLOR is set), always or never
@@ -30,7 +30,7 @@ pub struct TalkArgs {
         hide_possible_values = true
     )]
     pub color: ColorChoice,
-    /// Take defaults of options from this file [default: repsim.toml in the working folder or one above it]
+    /// Read defaults of options from this file [default: repsim.toml in the working folder or one above it]
     #[arg(
         long,
         global = true,
@@ -39,7 +39,7 @@ pub struct TalkArgs {
         help_heading = "Messages"
     )]
     pub config: Option<PathBuf>,
-    /// Take no defaults of options from a file
+    /// Read no defaults from a file
     #[arg(long, global = true, help_heading = "Messages")]
     pub no_config: bool,
 }
@@ -47,8 +47,8 @@ pub struct TalkArgs {
 /// Which samples, of one data set.
 #[derive(Args)]
 pub struct DataArgs {
-    /// Images: a folder (sub-folders are classes), .npy, .npz, .safetensors, CIFAR-10 or MNIST files; an
-    /// array for each input of a network; texts with --tokenizer
+    /// A folder of images, a file of arrays, or texts: sub-folders are classes; arrays are .npy, .npz, .safetensors,
+    /// CIFAR-10 or MNIST files, with an array for each input of a network; texts need --tokenizer
     #[arg(long, short, value_name = "PATH", help_heading = "Data")]
     pub data: Option<PathBuf>,
     #[command(flatten)]
@@ -60,10 +60,10 @@ pub struct DataArgs {
 /// How texts become token ids.
 #[derive(Args)]
 pub struct TextArgs {
-    /// Take the data for texts, a line a sample, and make token ids of them by this tokenizer.json
+    /// Read the data as texts, one sample a line, and tokenize them with this tokenizer.json
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub tokenizer: Option<PathBuf>,
-    /// Tokens a text is cut and padded to [default: as many as the longest has]
+    /// Length in tokens that texts are cut or padded to [default: that of the longest]
     #[arg(long, value_name = "N", requires = "tokenizer", help_heading = "Data",
           value_parser = limits::TOKENS)]
     pub max_length: Option<usize>,
@@ -72,13 +72,9 @@ pub struct TextArgs {
 /// How samples are chosen and read.
 #[derive(Args)]
 pub struct LoadArgs {
-    /// Use at most so many samples: of all classes evenly, the first of each, or random ones with
-    /// --seed
+    /// Use at most N samples: of all classes evenly, the first of each, or random ones with --seed
     #[arg(long, short = 'n', value_name = "N", help_heading = "Data", value_parser = limits::COUNT)]
     pub limit: Option<usize>,
-    /// Seed of the random subset that --limit takes
-    #[arg(long, value_name = "SEED", help_heading = "Data", value_parser = limits::SEED)]
-    pub seed: Option<u64>,
     /// Samples in a batch
     #[arg(long, short, value_name = "N", default_value_t = 64, help_heading = "Data",
           value_parser = limits::BATCH)]
@@ -86,7 +82,7 @@ pub struct LoadArgs {
     /// Leave out files that cannot be decoded, and list them in the report
     #[arg(long, help_heading = "Data")]
     pub skip_unreadable: bool,
-    /// Axes of arrays of pictures: nchw or nhwc [default: what their shape says]
+    /// Order of the axes of image arrays: nchw or nhwc [default: inferred from their shape]
     #[arg(long, value_name = "ORDER", help_heading = "Data")]
     pub layout: Option<ArrayLayout>,
     /// Threads that decode and resize [default: half of --threads, at least 1]
@@ -116,14 +112,14 @@ pub struct PreprocessArgs {
     /// Channels: rgb (grey is repeated), grey, or keep
     #[arg(long, value_name = "CHANNELS", value_parser = Channels::named, help_heading = "Preprocessing")]
     pub channels: Option<Channels>,
-    /// What bytes become, and float images too: 0..1, -1..1 or 0..255
+    /// Range that pixel values are scaled to: 0..1, -1..1 or 0..255
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Preprocessing")]
     pub range: Option<Range>,
-    /// What arrays of float images hold: 0..1, -1..1, 0..255, or keep to take them as they are
-    /// [default: 0..1; without mean, std and --range also what is normalised already]
+    /// Range of the values in arrays of float images: 0..1, -1..1, 0..255, or keep to use them unchanged [default:
+    /// 0..1; without mean, std and --range also values that are normalised already]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Preprocessing")]
     pub float_range: Option<FloatRange>,
-    /// Subtract: one number, or one a channel (0.485,0.456,0.406)
+    /// Mean to subtract: one number, or one per channel (0.485,0.456,0.406)
     #[arg(
         long,
         value_name = "LIST",
@@ -133,7 +129,7 @@ pub struct PreprocessArgs {
         help_heading = "Preprocessing"
     )]
     pub mean: Option<Vec<f64>>,
-    /// Divide by: one number, or one a channel (0.229,0.224,0.225)
+    /// Standard deviation to divide by: one number, or one per channel (0.229,0.224,0.225)
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Preprocessing",
           value_parser = limits::DEVIATION)]
     pub std: Option<Vec<f64>>,
@@ -191,19 +187,23 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Models",
           value_parser = limits::device)]
     pub device: DeviceChoice,
-    /// Threads to compute with [default: all cores]
+    /// Compute threads [default: all cores]
     #[arg(long, short, value_name = "N", help_heading = "Models", value_parser = limits::THREADS)]
     pub threads: Option<usize>,
-    /// Run the modules as they were exported, neither frozen nor with batch norms folded
+    /// Run the modules as exported, without freezing them and folding batch norms
     #[arg(long, help_heading = "Models")]
     pub no_optimize: bool,
-    /// Seed of the random numbers that a model draws in evaluation: dropout that is active, noise in
-    /// its forward
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Models",
-          value_parser = limits::SEED)]
-    pub draw_seed: u64,
-    /// Let a model that changes its own buffers or attributes begin each run with what the one before it
-    /// left [default: what the archive holds]
+    /// Seed of everything that is random. With --limit it also makes the choice of samples random [default: 0,
+    /// and the first samples of each class]
+    #[arg(long, value_name = "SEED", help_heading = "Random numbers", value_parser = limits::SEED)]
+    pub seed: Option<u64>,
+    /// Seed of the random numbers that a model draws in evaluation (active dropout, noise) [default: follows
+    /// from --seed]
+    #[arg(long, value_name = "SEED", help_heading = "Random numbers", value_parser = limits::SEED,
+          hide_short_help = true)]
+    pub draw_seed: Option<u64>,
+    /// Let a model that changes its own buffers or attributes keep the changes from run to run [default: each run
+    /// begins with what the archive holds]
     #[arg(long, help_heading = "Models")]
     pub keep_state: bool,
     /// Load archives whose code reads or writes files or reaches other processes
@@ -214,16 +214,16 @@ pub struct ModelArgs {
     pub only_confined: bool,
     #[command(flatten)]
     pub weights: WeightsArgs,
-    /// A number or flag for an argument of the models' forward beside its tensors: sr=16000, scale=0.5,
-    /// flag=true; for `repsim layers` also the shape and type of a tensor: x=2x47:f32 (i64, bool, …; with
-    /// commas for a tuple); may be repeated
+    /// The value of an argument of the models' forward that is not a tensor: sr=16000, scale=0.5, flag=true; for
+    /// `repsim layers` also the shape and type of a tensor: x=2x47:f32 (i64, bool, …; with commas for a tuple); may
+    /// be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = given::input, help_heading = "Models")]
     pub input: Vec<GivenInput>,
-    /// Compute in floats of another type than the file's: f32, f16, bf16 or f64
+    /// Floating-point type to compute in, where it is not the file's: f32, f16, bf16 or f64
     #[arg(long, value_name = "TYPE", value_enum, help_heading = "Models")]
     pub dtype: Option<FloatArg>,
-    /// Which part of what a model returns is its output: the value of a dictionary by its key, an element
-    /// of a tuple by its name or place, with dots for parts of parts: logits, state.0
+    /// Which part of what a model returns is its output: a key of a dictionary, a name or index in a tuple, with dots
+    /// for nested parts: logits, state.0
     #[arg(long, value_name = "KEY", help_heading = "Models")]
     pub output_key: Option<String>,
     /// The same for model A, where the models differ in it
@@ -232,8 +232,8 @@ pub struct ModelArgs {
     /// The same for model B
     #[arg(long, value_name = "KEY", conflicts_with = "output_key", help_heading = "Models")]
     pub output_key_b: Option<String>,
-    /// Which axis of a layer's output holds the channels, where that is told wrongly or not at all:
-    /// LAYER by name or glob, AXIS counted from 0 with that of the samples; may be repeated
+    /// Which axis of a layer's output holds the channels, where that is detected wrongly or not at all: LAYER by name
+    /// or glob, AXIS counted from 0, the axis of the samples; may be repeated
     #[arg(long, value_name = "LAYER=AXIS", value_parser = given::channel_axis, help_heading = "Layers")]
     pub channel_axis: Vec<ChannelAxis>,
 }
@@ -243,9 +243,9 @@ pub struct ModelArgs {
 pub enum FloatArg {
     /// 32 bits.
     F32,
-    /// 16 bits, 11 of them for digits.
+    /// 16 bits, with a significand of 11.
     F16,
-    /// 16 bits, 8 of them for digits.
+    /// 16 bits, with a significand of 8.
     Bf16,
     /// 64 bits.
     F64,
@@ -254,8 +254,8 @@ pub enum FloatArg {
 /// Which output.
 #[derive(Args)]
 pub struct OutputArgs {
-    /// Which element of a tuple that a model returns are its logits, from 0, for the accuracy (-o,
-    /// --output is the file of the report)
+    /// Index, from 0, of the logits in the tuple that a model returns, for the accuracy (-o, --output is the file of
+    /// the report)
     #[arg(long, value_name = "INDEX", help_heading = "Models", value_parser = limits::INDEX)]
     pub output_index: Option<usize>,
 }

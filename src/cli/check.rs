@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use super::judging::{JudgingArgs, Place, check_ending, read};
 use super::output::{self, Messages};
 use super::outputs;
+use super::results::{Format, ResultArgs};
 use super::status::Status;
-use crate::check::draft;
+use crate::check::{CheckReport, Verdict, draft};
 use crate::error::{Error, Result};
+use crate::view::table::Table;
+use crate::view::{Form, Tables};
 
 /// Options of `repsim check`.
 #[derive(clap::Args)]
@@ -16,16 +19,24 @@ pub struct Args {
     /// The report to check; for --write-policy several, of repeated runs
     #[arg(value_name = "REPORT", required = true)]
     reports: Vec<PathBuf>,
-    /// The report whose values have to be met
+    /// The report to check against
     #[arg(long, short, value_name = "BASELINE")]
     baseline: Option<PathBuf>,
+    /// Write the verdict to FILE.json, or the values that did not pass to FILE.csv, .tsv or .md; - for standard
+    /// output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What standard output gets: table, json (the verdict), or the values that did not pass as csv, tsv or md
+    /// [default: table]
+    #[arg(long, short, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
     /// Print the verdict as JSON
-    #[arg(long)]
+    #[arg(long, hide = true, conflicts_with = "format")]
     json: bool,
     /// Draft a policy instead: tolerances of 3 σ from the spread over the reports. As with every
     /// output, a file that is there is overwritten
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = [
-        "baseline", "json", "policy", "allow_different_data", "junit", "github"
+        "baseline", "output", "format", "json", "policy", "allow_different_data", "junit", "github"
     ])]
     write_policy: Option<PathBuf>,
     #[command(flatten)]
@@ -64,17 +75,39 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
             format!("{} reports were given, and one is checked at a time", args.reports.len());
         return Err(Error::usage(problem, "give one REPORT, and the other with --baseline"));
     };
+    let results = ResultArgs {
+        output: args.output.clone(),
+        format: args.format.or(args.json.then_some(Format::Json)),
+    };
+    let place = results.place()?;
     let judging = args.judging.prepare(args.baseline.as_deref())?;
     let report = read(path)?;
     let verdict = judging.judge(&report)?;
-    let place = if args.json { Place::Error } else { Place::Output };
-    judging.tell(&verdict, place, messages)?;
-    if args.json {
-        let policy = args.judging.policy.as_deref();
-        let report = verdict.report(path, args.baseline.as_deref(), policy);
-        output::write_report(&report, "-".as_ref())?;
-    }
+    let form = results.form().filter(|form| *form != Form::Table);
+    let taken = form.is_some() || place.is_some_and(output::is_stdout);
+    judging.tell(&verdict, if taken { Place::Error } else { Place::Output }, messages)?;
+    let report = verdict.report(path, args.baseline.as_deref(), args.judging.policy.as_deref());
+    output::write_forms(&Checked { verdict: &verdict, report }, place, form)?;
     Ok(verdict.outcome().into())
+}
+
+/// A verdict with what its report says.
+#[derive(serde::Serialize)]
+struct Checked<'a> {
+    #[serde(skip)]
+    verdict: &'a Verdict,
+    #[serde(flatten)]
+    report: CheckReport,
+}
+
+impl Tables for Checked<'_> {
+    fn tables(&self) -> Vec<Table> {
+        self.verdict.tables()
+    }
+
+    fn text(&self) -> String {
+        self.verdict.text()
+    }
 }
 
 fn write_policy(args: &Args, path: &Path, messages: &Messages) -> Result<()> {

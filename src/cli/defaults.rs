@@ -5,7 +5,9 @@
 
 use std::any::TypeId;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -15,6 +17,8 @@ use toml::{Table, Value};
 use super::usage::what;
 use crate::error::{Error, Result};
 use crate::files::{self, MOST_BY_HAND};
+use crate::report::DefaultsInput;
+use crate::torchscript::native;
 
 /// The file of defaults, in the working folder or one above it.
 const FILE: &str = "repsim.toml";
@@ -26,7 +30,7 @@ const ALL: &str = "defaults";
 const VARIABLES: [(&str, &str); 2] = [("REPSIM_DEVICE", "device"), ("REPSIM_THREADS", "threads")];
 
 /// Groups of options that have defaults: none that names a file to write, or a check.
-const GROUPS: [&str; 12] = [
+const GROUPS: [&str; 13] = [
     "Data",
     "Preprocessing",
     "Preprocessing of B",
@@ -39,10 +43,19 @@ const GROUPS: [&str; 12] = [
     "Channels",
     "Perturbation",
     "Stitch",
+    "Random numbers",
 ];
 
 /// Groups that stored features have no use for.
 const OF_IMAGES: [&str; 3] = ["Data", "Preprocessing", "Preprocessing of B"];
+
+/// The file that options of this process were taken from, and which.
+static TAKEN: OnceLock<DefaultsInput> = OnceLock::new();
+
+/// What reports say of the file of defaults, where options were taken from one.
+pub fn taken() -> Option<DefaultsInput> {
+    TAKEN.get().cloned()
+}
 
 /// An option, its values and where they were found.
 struct Found {
@@ -81,8 +94,9 @@ pub fn added(given: Vec<OsString>, commands: &Command) -> Result<(Vec<OsString>,
     }
     // What else applies depends on whether there is a model.
     all.sort_by_key(|found| found.option != "model");
-    let mut line = Line { words: given, command, commands, own, told, taken: vec![] };
+    let mut line = Line { words: given, command, commands, own, told, taken: vec![], record: None };
     all.into_iter().try_for_each(|found| line.add(found))?;
+    line.record.map_or(Ok(()), |record| TAKEN.set(record)).ok();
     Ok((line.words, line.told))
 }
 
@@ -118,7 +132,27 @@ fn file(own: &ArgMatches) -> Result<Option<PathBuf>> {
         return Ok(Some(path.clone()));
     }
     let folder = std::env::current_dir().map_err(|e| Error::io("find", "the working folder", e))?;
-    Ok(folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()))
+    let found = folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file());
+    found.as_deref().map_or(Ok(()), refuse_foreign)?;
+    Ok(found)
+}
+
+/// Refuses a file that was found and not given where another user may have put it: it belongs neither to the user
+/// nor to root, nor to whom root acts for through sudo.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    let user = native::user();
+    let sudo = std::env::var("SUDO_UID").ok().and_then(|id| id.parse().ok());
+    let trusted = [Some(0), Some(user), sudo.filter(|_| user == 0)];
+    let owners = [path.symlink_metadata(), path.metadata()].map(|found| Some(found.ok()?.uid()));
+    match owners.iter().all(|owner| trusted.contains(owner) && owner.is_some()) {
+        true => Ok(()),
+        false => Err(Error::file(
+            "take defaults from",
+            path,
+            "it was found above the working folder or in it, and belongs to another user",
+            "give it with --config if you trust it, or give --no-config",
+        )),
+    }
 }
 
 /// The defaults of a command, those of its own section first.
@@ -210,6 +244,8 @@ struct Line<'a> {
     told: Vec<String>,
     /// Options that were added, and from where.
     taken: Vec<(String, Place)>,
+    /// Those that came from a file.
+    record: Option<DefaultsInput>,
 }
 
 impl Line<'_> {
@@ -233,6 +269,7 @@ impl Line<'_> {
         match self.commands.clone().try_get_matches_from(&words) {
             Ok(_) => {
                 self.told.push(format!("{shown} is from {}", found.place));
+                self.note(shown, &found.place);
                 self.taken.push((found.option, found.place));
                 self.words = words;
                 Ok(())
@@ -243,6 +280,13 @@ impl Line<'_> {
             }
             Err(wrong) => Err(found.place.error(&what(&wrong.to_string()))),
         }
+    }
+
+    fn note(&mut self, shown: String, place: &Place) {
+        let Place::Section(path, _) = place else { return };
+        let path = path.display().to_string();
+        let record = self.record.get_or_insert(DefaultsInput { path, options: vec![] });
+        record.options.push(shown);
     }
 
     fn is_given(&self, option: &Arg) -> bool {

@@ -11,18 +11,17 @@ use super::status::Status;
 use super::{outputs, picture};
 use crate::analysis::Fid;
 use crate::data::ArrayLayout;
-use crate::error::{Error, Result, visible, visible_json};
-use crate::frechet::{Metric, kid};
-use crate::report::fid::{Candidate, FidReport};
-use crate::view::View;
-use crate::view::fid::table_within;
-use crate::view::table::{Table, separated};
+use crate::error::{Error, Result};
+use crate::frechet::Metric;
+use crate::report::fid::FidReport;
+use crate::view::Form;
+use crate::view::fid::{Rows, table_within};
 
 /// Options of `repsim fid`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What the candidates are held against: a folder of images, an array of images or of features
-    /// (.npy, .npz, .safetensors), or a statistics file (.npz with mu and sigma)
+    /// What the candidates are compared with: a folder of images, an array of images or of features (.npy, .npz,
+    /// .safetensors), or a statistics file (.npz with mu and sigma)
     #[arg(value_name = "REFERENCE")]
     reference: PathBuf,
     /// Sets in any of these forms
@@ -39,8 +38,8 @@ pub struct Args {
     /// Exit with 1 if a candidate's score, by the first of --metrics that is a distance, is above this
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = limits::VALUE)]
     fail_above: Option<f64>,
-    /// Keep mean and covariance of image sets in a folder, found by content, and take them from there
-    /// (not for metrics that need samples, and not of sets of which files were left out)
+    /// Cache mean and covariance of image sets in a folder, by their content (not for metrics that need samples, and
+    /// not for sets of which files were left out)
     #[arg(long, value_name = "DIR")]
     stats_cache: Option<PathBuf>,
     #[command(flatten)]
@@ -78,10 +77,10 @@ struct MeasureArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measure",
           value_parser = limits::TWO_OR_MORE)]
     kid_subset_size: usize,
-    /// Seed of the random subsets of KID and FID∞
-    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Measure",
-          value_parser = limits::SEED)]
-    subset_seed: u64,
+    /// Seed of the random subsets of KID and FID∞ [default: follows from --seed]
+    #[arg(long, value_name = "SEED", help_heading = "Random numbers", value_parser = limits::SEED,
+          hide_short_help = true)]
+    subset_seed: Option<u64>,
 }
 
 /// What standard output gets.
@@ -93,9 +92,9 @@ enum Format {
     Json,
     /// A candidate a line, as JSON.
     Jsonl,
-    /// A candidate a line, values apart by commas, under a header.
+    /// A candidate a line, values separated by commas, under a header.
     Csv,
-    /// A candidate a line, values apart by tabs, under a header.
+    /// A candidate a line, values separated by tabs, under a header.
     Tsv,
     /// A table of Markdown.
     Md,
@@ -110,57 +109,53 @@ impl Format {
         found.map_or(Self::Json, |(_, form)| form)
     }
 
-    /// A line a candidate, where this is such a form; the first under a header.
-    fn row(self, row: &Candidate, metrics: &[Metric], first: bool) -> Result<Option<String>> {
-        let rows = || first.then(|| header(metrics)).into_iter().chain([cells(row, metrics)]);
-        Ok(match self {
-            Self::Jsonl => Some(format!("{}\n", line(row)?)),
-            Self::Tsv => Some(rows().map(|cells| format!("{}\n", cells.join("\t"))).collect()),
-            Self::Csv => Some(separated(rows(), b',')),
-            _ => None,
-        })
+    /// Where a candidate is a line.
+    fn rows(self) -> Option<Rows> {
+        match self {
+            Self::Jsonl => Some(Rows::Jsonl),
+            Self::Csv => Some(Rows::Csv),
+            Self::Tsv => Some(Rows::Tsv),
+            Self::Json | Self::Table | Self::Md => None,
+        }
     }
 
     /// A whole report.
     fn whole(self, report: &FidReport) -> Result<String> {
-        let metrics = &report.settings.metrics;
-        let rows = report.results.candidates.iter().enumerate();
-        let rows = rows.map(|(i, row)| self.row(row, metrics, i == 0));
-        Ok(match self {
-            Self::Json => format!("{}\n", output::to_json(report)?),
-            Self::Table => format!("{}\n", table(report)),
-            Self::Md => report.tables().iter().map(Table::markdown).collect(),
-            _ => rows.collect::<Result<Option<String>>>()?.unwrap_or_default(),
-        })
+        match (self.rows(), self) {
+            (Some(rows), _) => rows.all(report),
+            (_, Self::Table) => Ok(format!("{}\n", table(report))),
+            (_, Self::Md) => Form::Md.write(report),
+            _ => Form::Json.write(report),
+        }
     }
 }
 
 /// Measures every candidate against the reference.
 ///
 /// # Errors
-/// The reference cannot be measured, or an output cannot be written. A candidate that fails is told
-/// of in its row, and the others go on.
+/// The reference cannot be measured, or an output cannot be written. A candidate that fails has its error in its row;
+/// the others are still scored.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     args.check()?;
     let request = args.request()?;
     let gate = args.gate.prepare("fid", args.output.as_deref())?;
-    let format = args.format(messages);
+    let (format, metrics) = (args.format(messages), args.metrics());
+    let rows = format.and_then(Format::rows);
     // The header comes with the first row: where the reference fails nothing is printed.
     let mut first = true;
     let told_elsewhere = args.output.is_some() || gate.is_used();
     let print = if told_elsewhere { output::print } else { output::print_row };
     let report = request.run(messages, &mut |row| {
         let first = std::mem::take(&mut first);
-        let line = format.map(|format| format.row(row, &args.metrics(), first)).transpose()?;
-        line.flatten().map_or(Ok(()), |line| print(&line))
+        rows.map_or(Ok(()), |rows| print(&rows.row(row, &metrics, first)?))
     })?;
     match args.output.as_deref() {
         Some(path) if path == Path::new("-") => output::write_report(&report, path)?,
         Some(path) => outputs::write(path, Format::of(path).whole(&report)?.as_bytes())?,
         None => {}
     }
-    if let Some(form @ (Format::Json | Format::Table | Format::Md)) = format {
-        output::print(&form.whole(&report)?)?;
+    if let Some(format) = format.filter(|format| format.rows().is_none()) {
+        output::print(&format.whole(&report)?)?;
     }
     gate.finish(&report, args.status(&report, messages), messages)
 }
@@ -189,11 +184,9 @@ impl Args {
         Ok(Fid {
             metrics: self.metrics(),
             k,
-            kid: kid::Settings {
-                subsets: kid_subsets,
-                subset_size: kid_subset_size,
-                seed: subset_seed,
-            },
+            kid_subsets,
+            kid_subset_size,
+            subset_seed,
             fail_above: self.fail_above,
             cache: self.stats_cache.clone(),
             reference_layout: self.reference_layout,
@@ -249,29 +242,6 @@ impl Args {
         }
         status
     }
-}
-
-/// The first row of the table for scripts.
-fn header(metrics: &[Metric]) -> Vec<String> {
-    let mut columns = vec!["candidate", "n"];
-    columns.extend(Candidate::columns(metrics));
-    columns.push("error");
-    columns.into_iter().map(str::to_owned).collect()
-}
-
-fn cells(row: &Candidate, metrics: &[Metric]) -> Vec<String> {
-    let clean = |text: &str| visible(text).into_owned();
-    let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-    let mut cells = vec![clean(&row.path), row.n.map_or_else(String::new, |n| n.to_string())];
-    cells.extend(Candidate::columns(metrics).iter().map(|column| number(row.value(column))));
-    cells.push(row.error.as_deref().map(clean).unwrap_or_default());
-    cells
-}
-
-fn line(row: &Candidate) -> Result<String> {
-    serde_json::to_string(row)
-        .map(|line| visible_json(&line).into_owned())
-        .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))
 }
 
 /// A row a candidate, for people, within the width of the terminal.

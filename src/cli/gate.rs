@@ -8,14 +8,15 @@ use super::outputs::check_report_name;
 use super::status::Status;
 use crate::check::Document;
 use crate::error::{Error, Result};
+use crate::view::to_json;
 
 /// What is done with a report once it is written.
 #[derive(clap::Args)]
 pub struct GateArgs {
-    /// Hold the report against this one, as `repsim check` does, and end with its exit code
+    /// Check the report against this one, as `repsim check` does, and exit with its code
     #[arg(long, value_name = "BASELINE.json", help_heading = "Check")]
     check: Option<PathBuf>,
-    /// Write the report there too, for later runs to be held against
+    /// Also write the report there, as the baseline of later runs
     #[arg(long, value_name = "FILE.json", conflicts_with = "check", help_heading = "Check")]
     update_baseline: Option<PathBuf>,
     #[command(flatten)]
@@ -86,7 +87,7 @@ impl Gate {
             }
         }
         let Some(judging) = &self.judging else { return Ok(status) };
-        let document = Document::parse(&output::to_json(report)?, "the report".as_ref())?;
+        let document = Document::parse(&to_json(report)?, "the report".as_ref())?;
         let verdict = judging.judge(&document)?;
         judging.tell(&verdict, Place::Error, messages)?;
         Ok(status.max(verdict.outcome().into()))

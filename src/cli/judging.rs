@@ -5,28 +5,23 @@ use std::path::{Path, PathBuf};
 use super::output::{self, Messages};
 use super::status::Status;
 use super::{outputs, picture};
-use crate::check::{
-    Document, NewCandidates, Outcome, Policy, Told, Verdict, annotations, judge, junit, told,
-};
-use crate::error::{Error, Result, visible};
+use crate::check::{Document, NewCandidates, Outcome, Policy, Verdict, annotations, judge, junit};
+use crate::error::{Error, Result};
 use crate::files::{self, MOST_BY_HAND};
-
 use crate::report::{check_writable, text_of};
-use crate::view::table;
-
-/// Failures in the table.
-const ROWS: usize = 40;
+use crate::view::{Tables, closing, reason};
 
 /// How a report is held against another, and how that is reported.
 #[derive(clap::Args)]
 pub struct JudgingArgs {
-    /// Rules and tolerances (TOML, `repsim schema policy`). Without it every value of the baseline has to
-    /// be met within the default tolerance of its measure, but of pairs of layers only those of one name: how
-    /// many of the others moved is reported (where a model is compared with itself, all have to be met)
+    /// Rules and tolerances (TOML, `repsim schema policy`). Without it, every value must match the baseline within
+    /// the default tolerance of its measure; of pairs of layers only those of one name are checked, and how many of
+    /// the others moved is reported (where a model is compared with itself, all are checked)
     #[arg(long, value_name = "FILE.toml", help_heading = "Check")]
     pub policy: Option<PathBuf>,
-    /// What to do with candidates of fid that the baseline does not have: hold (no worse than the worst of
-    /// the baseline), ignore or fail; those that are gone are named, and fail with fail [default: hold]
+    /// What to do with candidates of fid that are not in the baseline: hold (they must not be worse than the worst of
+    /// the baseline), ignore or fail; those that are missing are named, and count as failures with fail [default:
+    /// hold]
     #[arg(long, value_name = "WHAT", value_enum, help_heading = "Check")]
     pub new_candidates: Option<New>,
     /// Compare reports of different samples
@@ -206,19 +201,11 @@ impl Judging {
     /// # Errors
     /// Standard output is closed.
     pub fn tell(&self, verdict: &Verdict, place: Place, messages: &Messages) -> Result<()> {
-        let mut text = String::new();
-        if self.github {
-            text.push_str(&annotations(verdict));
-        }
-        if !messages.is_quiet() {
-            text.push_str(&table(verdict));
-            for note in verdict.notes() {
-                text.push_str(&format!("{}\n", visible(&note)));
-            }
-        }
-        let passed = verdict.outcome() == Outcome::Passed;
-        if !(messages.is_quiet() && passed) {
-            text.push_str(&format!("{}\n", closing(verdict)));
+        let mut text = if self.github { annotations(verdict) } else { String::new() };
+        match messages.is_quiet() {
+            false => text.push_str(&format!("{}\n", verdict.text())),
+            true if verdict.outcome() == Outcome::Passed => {}
+            true => text.push_str(&format!("{}\n", closing(verdict))),
         }
         if verdict.outcome() == Outcome::Unchecked && place == Place::Output {
             messages.say(&reason(verdict));
@@ -230,80 +217,6 @@ impl Judging {
                 Ok(())
             }
         }
-    }
-}
-
-/// Why something could not be checked, in one line.
-fn reason(verdict: &Verdict) -> String {
-    let told = told(verdict);
-    let unchecked = told.iter().filter_map(Told::largest);
-    let mut unchecked = unchecked.filter(|finding| finding.outcome == Outcome::Unchecked);
-    let first = unchecked.next().map_or(String::new(), |finding| finding.message.clone());
-    match unchecked.count() {
-        0 => format!("could not be checked: {first}"),
-        more => format!("could not be checked: {first} ({more} more)"),
-    }
-}
-
-/// How it ended, in one line.
-fn closing(verdict: &Verdict) -> String {
-    format!("{}: {}", verdict.outcome().word(), verdict.summary())
-}
-
-/// What did not pass: the values that drifted as a table, the rest in words.
-fn table(verdict: &Verdict) -> String {
-    let outcome = |line: &Told<'_>| line.largest().map(|finding| finding.outcome);
-    let (drifted, unchecked): (Vec<Told<'_>>, Vec<Told<'_>>) =
-        told(verdict).into_iter().partition(|line| outcome(line) == Some(Outcome::Drifted));
-    let mut text = String::new();
-    for finding in unchecked.iter().filter_map(Told::largest).take(ROWS) {
-        let rule = finding.rule.as_ref().map(|rule| format!("{rule}: ")).unwrap_or_default();
-        let line = format!("could not be checked: {rule}{}", finding.message);
-        text.push_str(&format!("{}\n", visible(&line)));
-    }
-    text.push_str(&more(unchecked.len()));
-    if !drifted.is_empty() {
-        let header = ["drifted", "value", "expected", "baseline", "difference", "tolerances"];
-        let mut table = table::new(&header);
-        for line in drifted.iter().take(ROWS) {
-            table.add_row(row(line));
-        }
-        table.align_right(&[1, 2, 3, 4, 5]);
-        text.push_str(&format!("{table}\n{}", more(drifted.len())));
-    }
-    text
-}
-
-fn more(count: usize) -> String {
-    match count.saturating_sub(ROWS) {
-        0 => String::new(),
-        more => format!("({more} more)\n"),
-    }
-}
-
-/// A value, or the largest difference of several that are reported as one.
-fn row(line: &Told<'_>) -> [String; 6] {
-    let none = || "-".to_owned();
-    let Some(finding) = line.largest() else { return [(); 6].map(|()| none()) };
-    let one = |text: String| if line.is_group() { none() } else { text };
-    [
-        line.of.clone(),
-        one(cell(finding.value.get(), "")),
-        one(finding.expected.clone()),
-        one(cell(finding.baseline.get(), "")),
-        cell(finding.difference.get(), "+"),
-        finding.tolerances.get().map_or_else(none, |t| format!("{t:.1}")),
-    ]
-}
-
-/// A number as tables of checks and differences show it; `sign` goes before those above zero.
-pub fn cell(value: Option<f64>, sign: &str) -> String {
-    let Some(value) = value else { return "-".to_owned() };
-    let sign = if value > 0.0 { sign } else { "" };
-    match value.abs() {
-        size if size != 0.0 && !(1e-3..1e7).contains(&size) => format!("{sign}{value:.2e}"),
-        _ if value.fract() == 0.0 => format!("{sign}{value}"),
-        _ => format!("{sign}{value:.5}"),
     }
 }
 

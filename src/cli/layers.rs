@@ -6,11 +6,12 @@ use super::args::{LayerArgs, ModelArgs};
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
-use super::results::{Format, ResultArgs};
+use super::results::ResultArgs;
 use super::status::Status;
 use crate::analysis::{Layers, Observer};
 use crate::error::Result;
 use crate::report::layers::LayersReport;
+use crate::view::Form;
 use crate::view::layers::remarks;
 
 /// Options of `repsim layers`.
@@ -55,7 +56,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         layers: args.layers.layers.clone(),
         running: args.models.request(1)?,
     };
-    let report = request.run(messages)?;
+    let report = request.run()?;
     show(args, &report, messages)?;
     gate.finish(&report, Status::Done, messages)
 }
@@ -64,13 +65,13 @@ fn show(args: &Args, report: &LayersReport, messages: &Messages) -> Result<()> {
     let place = args.results.output.as_deref();
     let written = place.is_some_and(output::is_stdout);
     let listed = place.is_none() || (!written && !messages.is_quiet());
-    let format = match args.results.format {
-        None if args.json => Some(Format::Json),
-        None => listed.then_some(Format::Table),
-        format => format,
+    let form = match args.results.form() {
+        None if args.json => Some(Form::Json),
+        None => listed.then_some(Form::Table),
+        form => form,
     };
-    output::write_forms(report, place, format.filter(|_| !written))?;
-    if format == Some(Format::Json) && !written {
+    output::write_forms(report, place, form.filter(|_| !written))?;
+    if form == Some(Form::Json) && !written {
         return Ok(());
     }
     remarks(report).iter().for_each(|remark| messages.note(remark));

@@ -235,7 +235,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 /// How pictures are resized.
 ///
 /// # Errors
-/// It is no size, or a side is out of range.
+/// It is not a size, or a side is out of range.
 pub fn resize(text: &str) -> Result<Resize, String> {
     let size: Resize = text.parse().map_err(|e: crate::error::Error| e.to_string())?;
     size.sides().into_iter().try_for_each(|side| SIDE.check("a side", side))?;
@@ -245,7 +245,7 @@ pub fn resize(text: &str) -> Result<Resize, String> {
 /// What is kept of pictures.
 ///
 /// # Errors
-/// It is no size, or a side is out of range.
+/// It is not a size, or a side is out of range.
 pub fn crop(text: &str) -> Result<Crop, String> {
     let size: Crop = text.parse().map_err(|e: crate::error::Error| e.to_string())?;
     size.sides().into_iter().try_for_each(|side| SIDE.check("a side", side))?;
@@ -273,7 +273,7 @@ pub fn patch(text: &str) -> Result<Patch, String> {
 /// Rows and columns of tokens.
 ///
 /// # Errors
-/// It is no grid, or out of range.
+/// It is not a grid, or out of range.
 pub fn grid(text: &str) -> Result<Grid, String> {
     let grid: Grid = text.parse()?;
     let side = |side: i64| SIDE.check("a side", usize::try_from(side).unwrap_or(usize::MAX));
@@ -303,7 +303,7 @@ pub fn shape(text: &str) -> Result<Vec<i64>, String> {
 /// Where to run.
 ///
 /// # Errors
-/// It is no device, or its number is out of range.
+/// It is not a device, or its number is out of range.
 pub fn device(text: &str) -> Result<DeviceChoice, String> {
     let device: DeviceChoice = text.parse()?;
     match device {
@@ -315,7 +315,7 @@ pub fn device(text: &str) -> Result<DeviceChoice, String> {
 /// How samples are compared.
 ///
 /// # Errors
-/// It is no kernel, or its bandwidth is out of range.
+/// It is not a kernel, or its bandwidth is out of range.
 pub fn kernel(text: &str) -> Result<Kernel, String> {
     let kernel: Kernel = text.parse()?;
     match kernel {
@@ -327,7 +327,7 @@ pub fn kernel(text: &str) -> Result<Kernel, String> {
 /// How large the ridge is.
 ///
 /// # Errors
-/// It is no ridge, or out of range.
+/// It is not a ridge, or out of range.
 pub fn ridge(text: &str) -> Result<Ridge, String> {
     match text.parse()? {
         Ridge::Fixed(value) => RIDGE.of(Some(value)).map(Ridge::Fixed),

@@ -70,29 +70,29 @@ enum Command {
     Layers(Box<layers::Args>),
     /// Compare all layers of two models, or of one with itself, by CKA
     Cka(Box<cka::Args>),
-    /// Compare layers by several measures beside CKA, with what is known of each
+    /// Compare layers by several measures, CKA among them, and describe each layer by itself
     Compare(Box<compare::Args>),
     /// Align many models with each other on the same data, one layer each
     Platonic(Box<platonic::Args>),
     /// Measure how far image sets lie from a reference: FID, KID, precision and recall
     Fid(Box<fid::Args>),
-    /// Measure how far each sample lies from a reference, and whether that tells wrong predictions
+    /// Measure how far each sample lies from a reference, and whether that predicts errors
     Distance(Box<distance::Args>),
     /// Map which pixels a prediction rests on, and compare the maps of models and methods
     Saliency(Box<saliency::Args>),
     /// Look at the feature maps of layers, and match the channels of two models
     Maps(Box<maps::Args>),
-    /// Tell which channels a prediction rests on, and how predictions hold under perturbation
+    /// Find which channels a prediction rests on, and how predictions hold under perturbation
     Sensitivity(Box<sensitivity::Args>),
-    /// Tell whether one network can use another's features, beside structure and controls
+    /// Test whether one network can use another's features, against controls
     Stitch(Box<stitch::Args>),
-    /// Hold a report against a baseline and a policy, for CI; or draft a policy
+    /// Check a report against a baseline and a policy, for CI; or draft a policy
     Check(Box<check::Args>),
     /// List what changed between two reports, the largest first
     Diff(diff::Args),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
-    /// Turn reports into one page to read
+    /// Turn reports into one HTML page
     Report(report::Args),
     /// Try it: compare three small networks that come with repsim, on 500 images
     Demo(demo::Args),

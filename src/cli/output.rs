@@ -8,14 +8,13 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::outputs;
-use super::results::{Format, ResultArgs};
+use super::results::ResultArgs;
 use crate::analysis::{Observer, Silent, Steps};
 use crate::capture::Progress;
-use crate::error::{Error, Result, visible, visible_json, visible_lines};
+use crate::error::{Error, Result, visible, visible_lines};
 use crate::report::{Warning, behind_links, descriptor};
 use crate::torchscript::native;
-use crate::view::View;
-use crate::view::table::Table;
+use crate::view::{Form, Tables, to_json};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -46,7 +45,7 @@ impl Messages {
                 // A bar in front, for what a model says may look like a line of something else.
                 detail.lines().for_each(|line| tell(&format!("| {}", visible(line))));
             }
-            Some(_) => tell(&format!("{ERROR}error{ERROR:#}: {error} (--verbose tells more)")),
+            Some(_) => tell(&format!("{ERROR}error{ERROR:#}: {error} (--verbose shows all of it)")),
             None => tell(&format!("{ERROR}error{ERROR:#}: {error}")),
         }
     }
@@ -257,8 +256,7 @@ pub fn is_broken_pipe(error: &Error) -> bool {
 /// # Errors
 /// It cannot be written.
 pub fn write_report<T: serde::Serialize>(report: &T, path: &Path) -> Result<()> {
-    let mut json = to_json(report)?;
-    json.push('\n');
+    let json = format!("{}\n", to_json(report)?);
     match path == Path::new("-") {
         true => print(&json),
         false => outputs::write(path, json.as_bytes()),
@@ -275,17 +273,17 @@ pub fn is_stdout(path: &Path) -> bool {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn show<T: serde::Serialize + View>(
+pub fn show<T: serde::Serialize + Tables>(
     report: &T,
     asked: &ResultArgs,
     messages: &Messages,
 ) -> Result<()> {
     let taken = asked.output.as_deref().is_some_and(is_stdout);
-    let printed = match asked.format {
+    let printed = match asked.form() {
         Some(_) if taken => None,
-        None if messages.shows_tables() => (!taken).then_some(Format::Table),
-        None => asked.output.is_none().then_some(Format::Json),
-        format => format,
+        None if messages.shows_tables() => (!taken).then_some(Form::Table),
+        None => asked.output.is_none().then_some(Form::Json),
+        form => form,
     };
     if asked.output.is_none() && asked.format.is_none() && messages.shows_tables() {
         messages.note("(-o FILE writes the whole report)");
@@ -297,104 +295,17 @@ pub fn show<T: serde::Serialize + View>(
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write_forms<T: serde::Serialize + View>(
+pub fn write_forms<T: serde::Serialize + Tables>(
     report: &T,
     place: Option<&Path>,
-    printed: Option<Format>,
+    printed: Option<Form>,
 ) -> Result<()> {
     match place {
-        Some(path) if path == Path::new("-") => print(&in_form(report, Format::Json)?)?,
-        Some(path) => outputs::write(path, in_form(report, Format::of(path))?.as_bytes())?,
+        Some(path) if path == Path::new("-") => print(&Form::Json.write(report)?)?,
+        Some(path) => outputs::write(path, Form::of_file(path).write(report)?.as_bytes())?,
         None => {}
     }
-    printed.map_or(Ok(()), |format| print(&in_form(report, format)?))
-}
-
-/// A report in one of its forms.
-fn in_form<T: serde::Serialize + View>(report: &T, format: Format) -> Result<String> {
-    let main = || report.tables().into_iter().next();
-    Ok(match format {
-        Format::Json => format!("{}\n", to_json(report)?),
-        Format::Csv => main().map_or_else(String::new, |table| table.separated(b',')),
-        Format::Tsv => main().map_or_else(String::new, |table| table.separated(b'\t')),
-        Format::Md => {
-            let tables: Vec<String> = report.tables().iter().map(Table::markdown).collect();
-            tables.join("\n")
-        }
-        Format::Table => format!("{}\n", report.text()),
-    })
-}
-
-/// The same of a report that says itself what its table is.
-///
-/// # Errors
-/// It cannot be written.
-pub fn show_as<T: serde::Serialize>(
-    report: &T,
-    place: Option<&Path>,
-    messages: &Messages,
-    table: impl FnOnce() -> String,
-) -> Result<()> {
-    match place {
-        Some(path) => write_report(report, path)?,
-        None if !messages.shows_tables() => write_report(report, "-".as_ref())?,
-        None => messages.note("(-o FILE writes the whole report)"),
-    }
-    match messages.shows_tables() && !place.is_some_and(is_stdout) {
-        true => print(&format!("{}\n", table())),
-        false => Ok(()),
-    }
-}
-
-/// Indented JSON, with arrays of numbers on one line.
-///
-/// # Errors
-/// It cannot be written as JSON.
-pub fn to_json<T: serde::Serialize>(report: &T) -> Result<String> {
-    let value = serde_json::to_value(report)
-        .map_err(|e| Error::usage(format!("failed to write JSON: {e}"), "please report this"))?;
-    let mut text = String::new();
-    write_value(&value, 0, &mut text);
-    Ok(visible_json(&text).into_owned())
-}
-
-fn write_value(value: &serde_json::Value, depth: usize, out: &mut String) {
-    use serde_json::Value;
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            let items = map.iter().map(|(key, value)| {
-                let mut item = format!("{}: ", Value::String(key.clone()));
-                write_value(value, depth + 1, &mut item);
-                item
-            });
-            write_items(('{', '}'), items, depth, out);
-        }
-        Value::Array(items) if items.iter().any(|v| v.is_object() || v.is_array()) => {
-            let items = items.iter().map(|value| {
-                let mut item = String::new();
-                write_value(value, depth + 1, &mut item);
-                item
-            });
-            write_items(('[', ']'), items, depth, out);
-        }
-        flat => out.push_str(&flat.to_string()),
-    }
-}
-
-fn write_items(
-    (open, close): (char, char),
-    items: impl Iterator<Item = String>,
-    depth: usize,
-    out: &mut String,
-) {
-    let indent = "  ".repeat(depth + 1);
-    let lines: Vec<String> = items.map(|item| format!("{indent}{item}")).collect();
-    out.push(open);
-    out.push('\n');
-    out.push_str(&lines.join(",\n"));
-    out.push('\n');
-    out.push_str(&"  ".repeat(depth));
-    out.push(close);
+    printed.map_or(Ok(()), |form| print(&form.write(report)?))
 }
 
 /// The letters of an error that are shown, from its beginning and from its end.
@@ -416,17 +327,4 @@ fn shown(error: &str) -> String {
 pub fn width() -> Option<usize> {
     let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
     Some(usize::from(width.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_keeps_rows_on_a_line() {
-        let json = to_json(&serde_json::json!({"a": [[1, 2], [3, null]], "b": {}, "c": []}));
-        let expected =
-            "{\n  \"a\": [\n    [1,2],\n    [3,null]\n  ],\n  \"b\": {},\n  \"c\": []\n}";
-        assert_eq!(json.ok().as_deref(), Some(expected));
-    }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::files::{self, Files, Inputs};
+use super::files::{self, Files};
+use crate::analysis::InputFiles;
 use crate::confine::Written;
 use crate::error::{Error, Result};
 use crate::files::Stamp;
@@ -22,7 +23,7 @@ static RUN: Mutex<Run> = Mutex::new(Run {
 
 struct Run {
     staging: Staging,
-    inputs: Option<Inputs>,
+    inputs: Option<InputFiles>,
     /// Input files as they were when the run began.
     stamps: Vec<(PathBuf, Option<Stamp>)>,
     /// Folders that were made, the uppermost first.
@@ -83,7 +84,7 @@ fn run() -> MutexGuard<'static, Run> {
 /// # Errors
 /// An output is an input, is named twice, or cannot be written.
 pub fn begin(files: &Files) -> Result<()> {
-    let inputs = Inputs::of(&files.inputs);
+    let inputs = InputFiles::of(&files.inputs);
     files::check(files, &inputs)?;
     let mut run = run();
     run.stamps = files.inputs.iter().map(|path| (path.clone(), Stamp::of(path))).collect();
@@ -265,11 +266,11 @@ const NO_REPORTS: [(&str, &str); 10] = [
     ("pdf", "--plot FILE draws pictures"),
     ("npz", "repsim stats writes statistics, saliency --maps FILE.npz maps"),
     ("npy", "repsim stats writes statistics, saliency --maps FILE.npz maps"),
-    ("pt", "a model is no report"),
+    ("pt", "a model is not a report"),
     ("xml", "--junit FILE.xml writes how a check went"),
 ];
 
-/// Refuses a file for a report whose name ends as none of its forms. What is no file has no ending.
+/// Refuses a file for a report whose name ends as none of its forms. What is not a file has no ending.
 ///
 /// # Errors
 /// It does.

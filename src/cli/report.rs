@@ -27,7 +27,7 @@ pub struct Args {
 /// Writes one page from all reports.
 ///
 /// # Errors
-/// One of them cannot be read or is no report, or the page cannot be written; nothing is written then.
+/// One of them cannot be read or is not a report, or the page cannot be written; nothing is written then.
 pub fn run(args: &Args) -> Result<()> {
     let to_file = args.output != Path::new("-");
     if to_file {

@@ -3,7 +3,7 @@
 use super::args::{
     DataArgs, FloatArg, LoadArgs, ModelArgs, PreprocessArgs, PreprocessBArgs, TextArgs,
 };
-use super::sandbox;
+use super::{defaults, sandbox};
 use crate::analysis::{Data, FloatType, Loading, Preprocessing, Running, Texts};
 use crate::error::Result;
 
@@ -31,7 +31,6 @@ impl LoadArgs {
     pub fn request(&self) -> Loading {
         Loading {
             limit: self.limit,
-            seed: self.seed,
             batch_size: self.batch_size,
             skip_unreadable: self.skip_unreadable,
             layout: self.layout,
@@ -103,10 +102,12 @@ impl ModelArgs {
             device: self.device,
             threads: self.threads,
             optimize: !self.no_optimize,
+            seed: self.seed,
             draw_seed: self.draw_seed,
             keep_state: self.keep_state,
             trust: self.trust_model || self.only_confined,
             held_by: sandbox::walls(),
+            defaults: defaults::taken(),
             weights,
             inputs: self.input.clone(),
             dtype: self.dtype.map(FloatArg::request),

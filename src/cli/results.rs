@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::outputs::check_report_name;
 use super::picture::is;
 use crate::error::{Error, Result};
+use crate::view::Form;
 
 /// Where results go.
 #[derive(clap::Args)]
@@ -24,9 +25,9 @@ pub struct ResultArgs {
 pub enum Format {
     /// The report.
     Json,
-    /// The main table, values apart by commas.
+    /// The main table, values separated by commas.
     Csv,
-    /// The main table, values apart by tabs.
+    /// The main table, values separated by tabs.
     Tsv,
     /// All tables, as Markdown.
     Md,
@@ -34,16 +35,24 @@ pub enum Format {
     Table,
 }
 
-impl Format {
-    /// The form that the name of a file asks for; the report where it asks for no other.
-    pub fn of(path: &Path) -> Self {
-        let forms = [("csv", Self::Csv), ("tsv", Self::Tsv), ("md", Self::Md)];
-        let found = forms.into_iter().find(|(ending, _)| is(path, ending));
-        found.map_or(Self::Json, |(_, form)| form)
+impl From<Format> for Form {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Json => Self::Json,
+            Format::Csv => Self::Csv,
+            Format::Tsv => Self::Tsv,
+            Format::Md => Self::Md,
+            Format::Table => Self::Table,
+        }
     }
 }
 
 impl ResultArgs {
+    /// The form that standard output gets, where one was asked for.
+    pub fn form(&self) -> Option<Form> {
+        self.format.map(Form::from)
+    }
+
     /// The file that results are written to, if any.
     ///
     /// # Errors

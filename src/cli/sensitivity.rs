@@ -87,9 +87,10 @@ struct PerturbationArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = limits::STEPS,
           help_heading = "Perturbation")]
     pgd_steps: usize,
-    /// Seed of the noise and of the bootstrap
-    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Perturbation")]
-    random_seed: u64,
+    /// Seed of the noise and of the resampling [default: follows from --seed]
+    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
+          hide_short_help = true)]
+    random_seed: Option<u64>,
 }
 
 /// An element of a list, or the word for an empty one.

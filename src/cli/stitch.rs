@@ -62,7 +62,7 @@ pub struct Args {
     /// are as many as the logits]
     #[arg(long, value_name = "FILE", help_heading = "Models")]
     labels: Option<PathBuf>,
-    /// Which element of a tuple that the models return is their output, from 0
+    /// Index, from 0, of the output in the tuple that the models return
     #[arg(long, value_name = "INDEX", value_parser = limits::INDEX, help_heading = "Models")]
     output_index: Option<usize>,
     #[command(flatten)]
@@ -89,9 +89,10 @@ struct FitArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = limits::INNER_SHARE,
           help_heading = "Stitch")]
     fit_fraction: f64,
-    /// Seed of the split
-    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Stitch")]
-    split_seed: u64,
+    /// Seed of the split into samples to fit on and samples to measure on [default: follows from --seed]
+    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
+          hide_short_help = true)]
+    split_seed: Option<u64>,
     /// Ridge of the least squares, relative to the mean variance of A's directions; auto takes the one
     /// that does best on a fifth of the samples to fit on [default: auto]
     #[arg(long, value_name = "RIDGE", allow_hyphen_values = true, value_parser = limits::ridge, help_heading = "Stitch")]
@@ -102,13 +103,15 @@ struct FitArgs {
     /// Learning rate of Adam, with --fit trained [default: 0.001]
     #[arg(long, value_name = "RATE", value_parser = limits::RATE, help_heading = "Stitch")]
     learning_rate: Option<f64>,
-    /// Seed of the order of samples in training, with --fit trained [default: 0]
-    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Stitch")]
+    /// Seed of the order of samples in training, with --fit trained [default: follows from --seed]
+    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
+          hide_short_help = true)]
     train_seed: Option<u64>,
-    /// Seed of the weights of the random network that the stitches are held against
-    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Stitch")]
-    control_seed: u64,
-    /// Measure the structure of the same pairs on the same samples beside: cka
+    /// Seed of the weights of the random network that stitches are compared with [default: follows from --seed]
+    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
+          hide_short_help = true)]
+    control_seed: Option<u64>,
+    /// Also measure how alike the same pairs are on the same samples: cka
     #[arg(long, value_name = "MEASURE", help_heading = "Stitch")]
     against: Option<Against>,
 }
@@ -184,7 +187,7 @@ impl FitArgs {
         let training = Training {
             epochs: self.epochs.unwrap_or(usual.epochs),
             learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
-            seed: self.train_seed.unwrap_or(usual.seed),
+            seed: self.train_seed,
         };
         Ok(match self.fit {
             FitKind::Direct => Fit::Direct(ridge),

@@ -8,13 +8,13 @@ use crate::analysis::{Aiming, Score};
 /// Which score of a classifier is looked at.
 #[derive(clap::Args)]
 pub struct TargetArgs {
-    /// The class whose logit is looked at, by number or name [default: the predicted one]
+    /// The class whose logit is examined, by number or name [default: the predicted one]
     #[arg(long, value_name = "CLASS", help_heading = "Target")]
     class: Option<String>,
-    /// Look at the logit of each image's own class
+    /// Examine the logit of each image's own class
     #[arg(long, conflicts_with = "class", help_heading = "Target")]
     true_class: bool,
-    /// Look at what speaks for one class against another: A,B
+    /// Examine the difference of the logits of two classes: A,B
     #[arg(long, value_name = "A,B", conflicts_with_all = ["class", "true_class"],
           help_heading = "Target")]
     contrast: Option<String>,
@@ -22,8 +22,7 @@ pub struct TargetArgs {
     /// as many as the logits]
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     labels: Option<PathBuf>,
-    /// Which element of a tuple that the model returns is its output, from 0 (-o, --output is the
-    /// file of the report)
+    /// Index, from 0, of the output in the tuple that the model returns (-o, --output is the file of the report)
     #[arg(long, value_name = "INDEX", help_heading = "Target", value_parser = limits::INDEX)]
     output_index: Option<usize>,
 }

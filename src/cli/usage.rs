@@ -7,7 +7,7 @@ use clap::{Arg, Command, Error as Wrong};
 
 use crate::error::Error;
 
-/// Whether it is no mistake but a text that was asked for.
+/// Whether it is not a mistake but a text that was asked for.
 pub fn is_help(wrong: &Wrong) -> bool {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     matches!(wrong.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion)

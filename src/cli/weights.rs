@@ -11,23 +11,21 @@ use crate::view::names::counted;
 /// Which weights go over the models.
 #[derive(Args, Default)]
 pub struct WeightsArgs {
-    /// Weights to put into the model: .safetensors (or its index, or the folder of it), or what torch.save
-    /// wrote of a state dict; with several models once for each in their order, 'none' for one that keeps
-    /// its own
+    /// Weights to load into the model: .safetensors (or its index or folder), or a state dict written by torch.save;
+    /// with several models once for each in their order, 'none' for one that keeps its own
     #[arg(long, value_name = "FILE", help_heading = "Models")]
     pub weights: Vec<PathBuf>,
-    /// Weights to put into model A, where there are two
+    /// Weights to load into model A, where there are two
     #[arg(long, value_name = "FILE", conflicts_with = "weights", help_heading = "Models")]
     pub weights_a: Option<PathBuf>,
-    /// Weights to put into model B
+    /// Weights to load into model B
     #[arg(long, value_name = "FILE", conflicts_with = "weights", help_heading = "Models")]
     pub weights_b: Option<PathBuf>,
-    /// Where in a checkpoint the weights are: a dotted path such as state_dict, '.' for the top, or
-    /// state_dict.module.encoder_q for the names that begin so; once for all files, or once for each
-    /// [default: where they fit]
+    /// Where the weights are in a checkpoint: a dotted path such as state_dict, '.' for the top, or a prefix of their
+    /// names such as state_dict.module.encoder_q; once for all files, or once for each [default: where they fit]
     #[arg(long, value_name = "KEY", help_heading = "Models")]
     pub weights_key: Vec<String>,
-    /// Set the weights that fit, and let the model keep its own where a checkpoint has none
+    /// Load the weights that fit, and let the model keep its own where a checkpoint has none
     #[arg(long, help_heading = "Models")]
     pub partial_weights: bool,
 }

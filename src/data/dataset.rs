@@ -64,7 +64,7 @@ impl Dataset {
         Self::opened(path, Opening { layout, ..Opening::default() })
     }
 
-    /// As [`Dataset::open_inputs`] where labels are of no great use: those that are no classes are left
+    /// As [`Dataset::open_inputs`] where labels are of no great use: those that are not classes are left
     /// out ([`Dataset::labels_left_out`]).
     ///
     /// # Errors
@@ -178,7 +178,7 @@ impl Dataset {
     }
 
     /// The order of the axes of an array of pictures, as told or as found; `None` where there is no
-    /// axis of channels, and for all that is no array.
+    /// axis of channels, and for all that is not an array.
     pub fn layout(&self) -> Option<ArrayLayout> {
         self.source.layout()
     }

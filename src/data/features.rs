@@ -76,7 +76,7 @@ impl StoredFeature {
 /// # Errors
 ///
 /// A file that is damaged or of another kind; an array that is empty, in big-endian order, or of a
-/// type that is no number; nothing but single values and strings.
+/// type that is not a number; nothing but single values and strings.
 pub fn open_features(path: &Path) -> Result<Vec<StoredFeature>> {
     chosen(path, &mut |names| Ok((0..names.len()).collect()))
 }

@@ -24,7 +24,7 @@ const INCEPTION: usize = 299;
 /// The order and the rounding are torchvision's (`Resize`, `CenterCrop`, `ToTensor`, `Normalize`
 /// on PIL images). [`Resize::Clean`] and [`Resize::LegacyPytorch`] do not round: `range`, `mean` and
 /// `std` then apply to floats, and `interpolation` to nothing. Float images are brought from
-/// `float_range` to `range` and are never rounded. Rows that are no images accept no step at all.
+/// `float_range` to `range` and are never rounded. Rows that are not images accept no step at all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {

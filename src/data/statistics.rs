@@ -165,7 +165,7 @@ fn check_names(path: &Path, names: &[String]) -> Result<()> {
 fn mean(file: &mut Npz) -> Result<Array1<f64>> {
     let stored = file.array("mu")?;
     if stored.shape.len() != 1 {
-        return Err(stored.problem("is no vector", REMEDY));
+        return Err(stored.problem("is not a vector", REMEDY));
     }
     Ok(Array1::from_vec(floats(&stored)?))
 }
@@ -253,7 +253,7 @@ fn samples(file: &mut Npz) -> Result<usize> {
         }
         _ => {
             let remedy = "save the number of samples as one integer, or leave it out";
-            Err(stored.problem("is no number of samples", remedy))
+            Err(stored.problem("is not a number of samples", remedy))
         }
     }
 }
@@ -264,6 +264,6 @@ fn origin(path: &Path, file: &mut Npz) -> Result<Origin> {
         let remedy = "it may be by a newer repsim: update this one, or make the statistics again";
         Error::file("load", path, problem, remedy)
     };
-    let text = file.string("repsim")?.ok_or_else(|| failed("it is no string"))?;
+    let text = file.string("repsim")?.ok_or_else(|| failed("it is not a string"))?;
     serde_json::from_str(&text).map_err(|e| failed(&e.to_string()))
 }

@@ -169,7 +169,7 @@ impl Importance {
     /// scores of its images.
     ///
     /// # Errors
-    /// The logits are no matrix.
+    /// The logits are not matrix.
     pub fn add(
         &mut self,
         logits: &[Tensor],

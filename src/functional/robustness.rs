@@ -295,7 +295,7 @@ impl<'a> Attack<'a> {
     }
 }
 
-/// Why the gradient of each image is no direction, where it is none.
+/// Why the gradient of each image is not a direction, where it is none.
 fn flat(found: &Gradients, classes: &Tensor, form: OutputForm) -> Result<Vec<Option<Flat>>> {
     let size =
         found.input.abs().flatten(1, -1).sum_dim_intlist([1i64].as_slice(), false, Kind::Double);

@@ -82,7 +82,7 @@ impl Mahalanobis {
     ///
     /// # Errors
     /// No class or no sample; shapes that do not fit; a covariance that is not finite, is zero, or
-    /// is no covariance.
+    /// is not a covariance.
     pub fn fit(
         means: Array2<f64>,
         covariance: ArrayView2<'_, f64>,

@@ -10,6 +10,7 @@ mod provenance;
 mod read;
 pub mod rows;
 mod schema;
+mod settings;
 mod staging;
 mod write;
 
@@ -24,11 +25,12 @@ pub use number::Number;
 pub use pictures::PictureFile;
 pub use places::{behind_links, descriptor, is_replaceable, parent};
 pub use provenance::{
-    ArrayInfo, ClassCount, DataInput, FeatureInput, FedInput, Inputs, LayerInfo, ModelInput,
-    SetInput, StatisticsInput, WeightsInput, sha256_of_file,
+    ArrayInfo, ClassCount, DataInput, DefaultsInput, FeatureInput, FedInput, Inputs, LayerInfo,
+    ModelInput, SetInput, StatisticsInput, WeightsInput, sha256_of_file,
 };
 pub use read::text_of;
 pub use schema::{schema, schema_names};
+pub use settings::{ChanceSettings, ReadSettings};
 pub use staging::{Sink, Staging, anchor};
 pub use write::{check_writable, write_atomically};
 

@@ -34,7 +34,7 @@ pub fn is_replaceable(path: &Path) -> bool {
     descriptor(path).is_none() && !is_special(path)
 }
 
-/// Whether something is there that is no file and no folder.
+/// Whether something is there that is neither a file nor a folder.
 fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }

@@ -31,6 +31,18 @@ pub struct Inputs {
     /// Sets that are held against each other: the reference first, then those that could be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetInput>,
+    /// The file of defaults that options were taken from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<DefaultsInput>,
+}
+
+/// A file of defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DefaultsInput {
+    /// Its path.
+    pub path: String,
+    /// The options that came from it: `--limit=500`.
+    pub options: Vec<String>,
 }
 
 /// A set of samples, in whichever form it was given.

@@ -87,7 +87,7 @@ fn show(value: &mut Value) {
 /// The text of a file that is to be a report.
 ///
 /// # Errors
-/// It cannot be read, or is no text: what it is instead.
+/// It cannot be read, or is not text: what it is instead.
 pub fn text_of(path: &Path) -> Result<String> {
     let bytes = files::read(path, MOST_TEXT)?;
     let wrong = |what: &str| {
@@ -104,7 +104,7 @@ pub fn text_of(path: &Path) -> Result<String> {
     }
 }
 
-/// What a file that is no text is, by how it begins.
+/// What a file that is not text is, by how it begins.
 const STARTS: [(&[u8], &str); 14] = [
     (b"\x80", "a pickle (weights of an older PyTorch)"),
     (b"\x93NUMPY", "an array of NumPy"),
@@ -122,7 +122,7 @@ const STARTS: [(&[u8], &str); 14] = [
     (b"<!", "a page of HTML"),
 ];
 
-/// What a file is that is no text; `None` where it may be one.
+/// What a file is that is not text; `None` where it may be one.
 fn what_it_is(path: &Path, bytes: &[u8]) -> Option<String> {
     let at = |from: usize, what: &[u8]| bytes.get(from..from + what.len()) == Some(what);
     let ends = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));

@@ -3,7 +3,7 @@
 use super::kinds::KINDS;
 use crate::error::{Error, Result};
 
-/// Schemas of what is no report of a measurement.
+/// Schemas of what is not a report of a measurement.
 const OTHERS: [(&str, &str); 3] = [
     ("check", include_str!("schemas/check.schema.json")),
     ("diff", include_str!("schemas/diff.schema.json")),

@@ -23,7 +23,7 @@ const EPSILON: f64 = 1e-6;
 /// N×K×h×w.
 ///
 /// # Errors
-/// The method is no CAM.
+/// The method is not a CAM.
 pub fn map(method: Method, layer: &LayerGradient, view: MapView) -> Result<Tensor> {
     let (a, g) = (&view.maps(&layer.activation), &view.maps(&layer.gradient));
     let weighted = match method {
@@ -32,7 +32,7 @@ pub fn map(method: Method, layer: &LayerGradient, view: MapView) -> Result<Tenso
         Method::LayerCam => a * g.relu(),
         Method::GradCamPlusPlus => a * plus_plus(a, g),
         other => {
-            let problem = format!("{other} is no class activation map");
+            let problem = format!("{other} is not a class activation map");
             return Err(Error::usage(problem, "please report this"));
         }
     };

@@ -38,7 +38,7 @@ pub struct Options {
     pub grid: Option<Grid>,
     /// Images that go through the network together, where copies of them are made.
     pub batch: usize,
-    /// The input that is looked at, where what the network takes is no batch of images alone.
+    /// The input that is looked at, where what the network takes is not a batch of images alone.
     pub focus: Option<Focus>,
 }
 

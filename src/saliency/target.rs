@@ -44,7 +44,7 @@ impl Target {
     /// The classes that are explained, given N×K logits and the images' own classes.
     ///
     /// # Errors
-    /// The logits are no matrix, a class is out of range, or labels are needed and not there.
+    /// The logits are not matrix, a class is out of range, or labels are needed and not there.
     pub fn resolve(self, logits: &Tensor, labels: Option<&[usize]>) -> Result<Classes> {
         let shape = logits.size();
         let [count, width] = shape.as_slice() else { return Err(no_logits(&shape)) };
@@ -83,7 +83,7 @@ impl Classes {
     /// The score of each image: its logit, or the difference of two; a vector of N.
     ///
     /// # Errors
-    /// The logits are no matrix.
+    /// The logits are not matrix.
     pub fn scores(&self, logits: &Tensor) -> Result<Tensor> {
         let shape = logits.size();
         if shape.len() != 2 {
@@ -101,7 +101,7 @@ impl Classes {
     /// another image.
     ///
     /// # Errors
-    /// The logits are no matrix.
+    /// The logits are not matrix.
     pub fn total(&self, logits: &Tensor) -> Result<Tensor> {
         Ok(self.scores(logits)?.sum(logits.kind()))
     }

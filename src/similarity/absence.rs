@@ -140,7 +140,7 @@ impl<S: fmt::Display> fmt::Display for Absence<S> {
             ),
             Self::HalfFilled { rank, samples } => write!(
                 f,
-                "{rank} directions are to be told apart, and {samples} samples have {}; give more samples \
+                "{rank} directions have to be distinguished, and {samples} samples have {}; give more samples \
                  or keep fewer components with --pca K",
                 samples.saturating_sub(1)
             ),

@@ -84,7 +84,7 @@ impl FromStr for Kernel {
         let fraction = match text.split_once(':') {
             None if text == "linear" => return Ok(Self::Linear),
             None if text == "rbf" => DEFAULT_FRACTION,
-            Some(("rbf", t)) => t.parse().map_err(|_| format!("'{t}' is no number"))?,
+            Some(("rbf", t)) => t.parse().map_err(|_| format!("'{t}' is not a number"))?,
             _ => return Err("expected linear, rbf or rbf:FRACTION".to_owned()),
         };
         match fraction > 0.0 && f64::is_finite(fraction) {

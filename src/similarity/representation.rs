@@ -256,7 +256,7 @@ impl Representation {
         self.source.width()
     }
 
-    /// What measures are told.
+    /// Options of measures.
     pub fn options(&self) -> &Options {
         &self.options
     }

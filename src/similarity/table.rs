@@ -18,7 +18,7 @@ const HALVES: usize = 8;
 pub struct Plan {
     /// The measures.
     pub measures: Vec<Measure>,
-    /// What the layers' measures are told.
+    /// Options of the layers' measures.
     pub options: Options,
     /// Random orders of the samples that values are held against; 0 for none.
     pub permutations: usize,

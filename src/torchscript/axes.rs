@@ -177,7 +177,7 @@ mod tests {
         let none = [None; 3];
         assert_eq!(found(&[2, 2, 8], Some(&[2, 3, 8]), none).samples, 1);
         assert_eq!(found(&[5, 2, 8], None, [Some(1), Some(2), Some(0)]).samples, 1);
-        // What one run shows of a second axis is no proof; windows follow the batch, but not one by one.
+        // What one run shows of a second axis is not proof; windows follow the batch, but not one by one.
         assert_eq!(found(&[5, 2, 8], None, none).samples, 0);
         assert_eq!(found(&[8, 4, 6], Some(&[12, 4, 6]), none).samples, 0);
         assert_eq!(found(&[2, 2], Some(&[3, 3]), [Some(1), None, None]).samples, 1);

@@ -30,7 +30,7 @@ impl FromStr for DeviceChoice {
             None if text == "cpu" => Ok(Self::Cpu),
             None if text == "cuda" => Ok(Self::Cuda(0)),
             Some(("cuda", number)) => {
-                number.parse().map(Self::Cuda).map_err(|_| format!("'{number}' is no number"))
+                number.parse().map(Self::Cuda).map_err(|_| format!("'{number}' is not a number"))
             }
             _ => Err("expected auto, cpu, cuda or cuda:N".to_owned()),
         }

@@ -339,7 +339,7 @@ impl Handle {
         if failed == 0 { Ok(note) } else { Err(error.unwrap_or_default()) }
     }
 
-    /// Runs the prepared model, before that as it was loaded; the output is `None` where it is no tensor or the hook stopped.
+    /// Runs the prepared model, before that as it was loaded; the output is `None` where it is not a tensor or the hook stopped.
     ///
     /// # Errors
     /// What libtorch said, or the hook's error.

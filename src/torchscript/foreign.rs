@@ -53,7 +53,7 @@ impl Foreign {
     }
 }
 
-/// What a file is that is no zip archive, by its first bytes.
+/// What a file is that is not a zip archive, by its first bytes.
 pub fn of_bytes(path: &Path, first: &[u8]) -> Foreign {
     let at = |from: usize, what: &[u8]| first.get(from..from + what.len()) == Some(what);
     let ends = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
@@ -85,7 +85,7 @@ pub fn of_bytes(path: &Path, first: &[u8]) -> Foreign {
         }
         _ if ends("pb") => Foreign::new("it is a TensorFlow graph (SavedModel)", OTHER),
         _ if is_onnx(first) || ends("onnx") => Foreign::new("it is an ONNX file", ONNX),
-        _ => Foreign::new("it is no archive of torch.export or TorchScript", EXPORT),
+        _ => Foreign::new("it is not an archive of torch.export or TorchScript", EXPORT),
     }
 }
 

@@ -9,7 +9,7 @@ use super::layers::Layer;
 use super::model::Model;
 use crate::error::Error;
 
-/// Weights of the values of the output repeat after so many: sums of probabilities are no constant then.
+/// Weights of the values of the output repeat after so many: sums of probabilities are not constant then.
 const WEIGHTS: i64 = 7;
 
 /// How an output depends on layers.
@@ -27,7 +27,7 @@ impl Model {
     /// How all that the model gives for an input depends on some layers. Runs the model once as it was
     /// loaded. To be called before [`Model::prepare`].
     ///
-    /// `None` where the output is no tensor of floats, or nothing of it can be differentiated.
+    /// `None` where the output is not a tensor of floats, or nothing of it can be differentiated.
     pub fn influences(&mut self, input: &Tensor, layers: &[Layer]) -> Option<Influences> {
         let mut kept: Vec<Option<Tensor>> = layers.iter().map(|_| None).collect();
         let output = self.record(&self.fitted(input).copy(), layers, &mut kept)?;
@@ -108,7 +108,7 @@ fn one_by_one(score: &Tensor, layers: &[&Tensor]) -> Vec<Option<Tensor>> {
     found
 }
 
-/// Σ wᵢyᵢ over all values of the output; `None` where they are no floats.
+/// Σ wᵢyᵢ over all values of the output; `None` where they are not floats.
 fn weighted(output: &Tensor) -> Option<Tensor> {
     if !output.is_floating_point() {
         return None;

@@ -88,7 +88,7 @@ impl Kind {
 }
 
 /// Whether a name holds a word, whatever its case; `elu` only where no small letter follows, which
-/// leaves out `PixelUnshuffle`. Upsampling is no linear layer, bilinear or not.
+/// leaves out `PixelUnshuffle`. Upsampling is not a linear layer, bilinear or not.
 fn holds(type_name: &str, word: &str) -> bool {
     let name = type_name.to_lowercase();
     let follows = |end: usize| type_name.as_bytes().get(end).is_some_and(u8::is_ascii_lowercase);
@@ -226,7 +226,7 @@ impl Selection {
     /// Reads patterns; a leading `!` excludes.
     ///
     /// # Errors
-    /// A pattern that is no valid glob.
+    /// A pattern that is not a valid glob.
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self> {
         let patterns = patterns.iter().map(|p| Pattern::new(p.as_ref())).collect::<Result<_>>()?;
         Ok(Self { patterns })
@@ -320,7 +320,7 @@ impl Pattern {
         };
         let wrong = |why: String| {
             let shown: String = text.chars().take(SHOWN).collect();
-            let problem = format!("'{shown}' is no layer pattern: {why}");
+            let problem = format!("'{shown}' is not a layer pattern: {why}");
             Error::usage(problem, "use names with ?, *, ** and [a-z], such as 'layer4.*.bn*'")
         };
         check_glob(glob).map_err(wrong)?;

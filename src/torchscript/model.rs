@@ -315,7 +315,7 @@ impl Model {
 
     /// Draws a parameter anew by a seed: from a normal distribution with the mean and the deviation of
     /// its values. Where all are equal, the deviation is 1/√(fan-in), and a tensor of one dimension (a
-    /// batch norm's as it begins) stays. Buffers are no parameters. To be called before
+    /// batch norm's as it begins) stays. Buffers are not parameters. To be called before
     /// [`Model::prepare`].
     ///
     /// # Errors
@@ -379,7 +379,7 @@ impl Model {
     /// The hook is called with the index of the layer among those prepared, and with its output: use it
     /// there, for later operators may overwrite it in place.
     ///
-    /// Returns the model's output, or `None` where it is no tensor or the hook stopped the run.
+    /// Returns the model's output, or `None` where it is not a tensor or the hook stopped the run.
     ///
     /// # Errors
     /// It was not prepared, does not run on this input, a layer did not run as often as when it was

@@ -7,6 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether the program has come to its own end.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
+/// The user that the process acts for.
+pub fn user() -> u32 {
+    // SAFETY: it takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 /// What is said where a library ends the process.
 const ENDED_BY_LIBRARY: &[u8] =
     b"error: a library ended the run in the middle, for the reason above; try fewer \

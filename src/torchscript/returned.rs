@@ -1,4 +1,4 @@
-//! What `forward` returns that is no tensor: its elements, for messages.
+//! What `forward` returns that is not a tensor: its elements, for messages.
 
 use tch::Tensor;
 
@@ -72,13 +72,13 @@ pub fn no_tensor(model: &Model, action: &'static str, input: &Tensor) -> Error {
     };
     let why = match (model.chosen_part(), model.chosen_output()) {
         (Some(part), None) => format!("and '{part}' is none of them that is a tensor"),
-        (_, Some(index)) => format!("and --output-index {index} is no tensor of it"),
+        (_, Some(index)) => format!("and --output-index {index} is not a tensor of it"),
         (None, None) => "and this takes a tensor".to_owned(),
     };
     Error::file(action, model.path(), format!("it returns {what}, {why}"), remedy)
 }
 
-/// Of lines: what it is, then a name and a shape each, apart by tabs.
+/// Of lines: what it is, then a name and a shape each, separated by tabs.
 fn in_words(text: &str) -> Returned {
     let mut lines = text.lines();
     let kind = lines.next().unwrap_or_default();

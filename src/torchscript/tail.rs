@@ -93,7 +93,7 @@ impl Tail {
     /// layers behind the cut, as by [`Model::run`]; once for each part where the model takes batches of
     /// one size only, the last part filled up.
     ///
-    /// Returns the model's output, or `None` where it is no tensor or the hook stopped the run.
+    /// Returns the model's output, or `None` where it is not a tensor or the hook stopped the run.
     ///
     /// # Errors
     /// The tail does not run on a tensor of this shape, a layer did not run as often as when it was

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, View, subjects, table, words};
+use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Rule, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::cka::{CkaReport, Null};
@@ -37,7 +37,9 @@ impl View for CkaReport {
         };
         Content { kind: "Centred kernel alignment", title, lead: shown.lead(), body }
     }
+}
 
+impl Tables for CkaReport {
     /// Each layer of A, its best match in B, and the value.
     fn tables(&self) -> Vec<table::Table> {
         let mut table = table::new(&["layer of A", "best match in B", "CKA", "same layer of B"]);

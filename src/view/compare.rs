@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, View, subjects, table};
+use super::{Content, PictureFormat, Place, Tables, View, subjects, table};
 use crate::capture::Reduce;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
@@ -39,7 +39,9 @@ impl View for CompareReport {
             format!("{lead} over {} samples, by {} measures.", results.n, results.measures.len());
         Content { kind: "Measures of similarity", title, lead, body }
     }
+}
 
+impl Tables for CompareReport {
     /// The best match of each layer by each measure, then each layer alone.
     fn tables(&self) -> Vec<table::Table> {
         vec![matches_table(self), layers_table(&self.results.layers)]
@@ -164,7 +166,7 @@ fn matches(report: &CompareReport, alone: bool) -> Markup {
             columns.extend([Column::number("calibrated"), Column::number("p")]);
         }
         if found.intervals.is_some() {
-            columns.push(Column::text(share(report.settings.level)));
+            columns.push(Column::text(share(report.settings.chance.level)));
         }
     }
     let row = |(i, name): (usize, &String)| {
@@ -293,7 +295,7 @@ fn matches_table(report: &CompareReport) -> table::Table {
     for found in &results.measures {
         let arrow = if found.facts.larger_is_more_alike { "" } else { " ↓" };
         header.extend([format!("{}{arrow}", found.name), String::new()]);
-        header.extend(beside(found, report.settings.level));
+        header.extend(beside(found, report.settings.chance.level));
     }
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let mut table = table::new(&header);
@@ -308,7 +310,7 @@ fn matches_table(report: &CompareReport) -> table::Table {
         }
         table.add_row(row);
     }
-    let each = 2 + beside(&results.measures[0], report.settings.level).len();
+    let each = 2 + beside(&results.measures[0], report.settings.chance.level).len();
     let texts = |column: &usize| (column - 1) % each != 1;
     let numbers: Vec<usize> = (1..=each * results.measures.len()).filter(texts).collect();
     table.align_right(&numbers);

@@ -1,7 +1,7 @@
 //! The section of distances of single samples.
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, View, table, words};
+use super::{Content, PictureFormat, Place, Plot, Tables, View, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
 use crate::render::{Chart, RenderError, Rule, Series};
 use crate::report::Number;
@@ -28,7 +28,9 @@ impl View for DistanceReport {
         let title = format!("{} samples against {} in {layer}", results.n, results.n_reference);
         Content { kind: "Distance from a reference", title, lead: lead(self), body }
     }
+}
 
+impl Tables for DistanceReport {
     /// The distances, and how well each tells right predictions from wrong ones.
     fn tables(&self) -> Vec<table::Table> {
         let results = &self.results;
@@ -184,7 +186,7 @@ fn accuracy(report: &DistanceReport, found: &PredictionResult) -> Markup {
     let names: Vec<String> = (1..=tenths).map(|i| i.to_string()).collect();
     let overall = format!("all: {:.1} %", 100.0 * found.accuracy);
     let plot = html::Plot {
-        caption: "Accuracy by tenths of the samples. A score that tells wrong predictions falls from \
+        caption: "Accuracy by tenths of the samples. A score that predicts errors falls from \
                   left to right.",
         x_label: "tenths of the samples, from the nearest to the farthest",
         y_label: "accuracy in %",

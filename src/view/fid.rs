@@ -1,12 +1,16 @@
 //! The section of scores of image sets.
 
+mod rows;
+
 use std::collections::BTreeSet;
 
 use super::table::Cell;
-use super::{Content, Place, View, file_name, table, words};
+use super::{Content, Place, Tables, View, file_name, table, words};
 use crate::frechet::Metric;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::fid::{Candidate, FidReport};
+
+pub use rows::Rows;
 
 impl View for FidReport {
     /// A table of the candidates with a bar a metric.
@@ -24,7 +28,9 @@ impl View for FidReport {
         };
         Content { kind: "Distance of image sets", title, lead: lead(self), body }
     }
+}
 
+impl Tables for FidReport {
     /// A row a candidate.
     fn tables(&self) -> Vec<table::Table> {
         let (header, rows) = (header(self), rows(self));

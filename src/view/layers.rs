@@ -2,7 +2,7 @@
 
 use super::names::{counted, listed};
 use super::table::Cell;
-use super::{Content, Place, View, subjects, table};
+use super::{Content, Place, Tables, View, subjects, table};
 use crate::error::visible;
 use crate::render::html::{Column, Entry, Table, html};
 use crate::report::LayerInfo;
@@ -46,7 +46,9 @@ impl View for LayersReport {
         };
         Content { kind: "Layers of a network", title: subjects(self), lead, body }
     }
+}
 
+impl Tables for LayersReport {
     /// A row a layer, and what the model wants as inputs where that is more than a tensor.
     fn tables(&self) -> Vec<table::Table> {
         vec![table_of(&self.results.layers)]

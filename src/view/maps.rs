@@ -3,7 +3,7 @@
 pub mod sheet;
 
 use super::table::Cell;
-use super::{Content, Place, View, subjects, table, words};
+use super::{Content, Place, Tables, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::Number;
 use crate::report::maps::{
@@ -24,7 +24,9 @@ impl View for MapsReport {
         };
         Content { kind: "Feature maps", title: subjects(self), lead: lead(self), body }
     }
+}
 
+impl Tables for MapsReport {
     /// The channels shown, and how well the channels of two models correspond.
     fn tables(&self) -> Vec<table::Table> {
         let matched = self.inputs.models.len() > 1;

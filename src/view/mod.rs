@@ -4,10 +4,13 @@
 //! A kind of report has a file of its own here, which turns it into a [`Content`]; what all kinds have in
 //! common, from the warnings to where the numbers come from, is put around it by [`section`].
 
+mod check;
 pub mod cka;
 pub mod compare;
+mod diff;
 mod distance;
 pub mod fid;
+mod forms;
 pub mod layers;
 pub mod maps;
 pub mod measures;
@@ -24,6 +27,8 @@ mod words;
 
 use std::path::Path;
 
+pub use check::{closing, reason};
+pub use forms::{Form, to_json};
 use serde::Serialize;
 
 use crate::render::html::{self, Markup, Notice, Section, html};
@@ -59,10 +64,15 @@ impl Place<'_> {
 }
 
 /// How a kind of report looks.
-pub trait View {
+///
+/// A kind that lacks it does not compile: [`section`] asks every kind for its [`View::content`].
+pub trait View: Tables {
     /// What is particular to it, for a page.
     fn content(&self, place: Place<'_>) -> Content;
+}
 
+/// What has tables: reports, and what is made of reports.
+pub trait Tables {
     /// Its tables with all their rows; the first is the one that holds most of it.
     fn tables(&self) -> Vec<table::Table>;
 

@@ -11,7 +11,7 @@ use crate::report::AnyReport;
 /// single report has its own, and of many it says how many they are.
 ///
 /// # Errors
-/// A file cannot be read, or is no report or picture.
+/// A file cannot be read, or is not a report or picture.
 pub fn of_reports(reports: &[PathBuf], images: &[PathBuf], title: Option<&str>) -> Result<String> {
     let mut sections = vec![];
     let mut notices = vec![];

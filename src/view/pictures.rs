@@ -63,7 +63,7 @@ fn embedded(path: &Path, caption: &str) -> Result<Markup> {
     let bytes = files::read(path, MOST_TEXT)?;
     let mime = mime(&bytes).ok_or_else(|| {
         let remedy = "give a .png, .jpg, .webp or .svg";
-        Error::file("show", path, "it is no picture that a page can hold", remedy)
+        Error::file("show", path, "it is not a picture that a page can hold", remedy)
     })?;
     Ok(Picture { caption, mime, bytes: &bytes }.draw())
 }

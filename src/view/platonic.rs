@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::compare::{beside, chance, colour_range, summary};
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, View, compare, table};
+use super::{Content, PictureFormat, Place, Plot, Tables, View, compare, table};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::compare::LayerResult;
@@ -34,14 +34,16 @@ impl View for PlatonicReport {
         let title = format!("{} models", results.models.len());
         Content { kind: "Alignment of models", title, lead, body }
     }
+}
 
+impl Tables for PlatonicReport {
     /// The models in their order, with alignment and accuracy, and how these go together.
     fn tables(&self) -> Vec<table::Table> {
         let results = &self.results;
         let name = &results.measure.name;
         let arrow = if results.measure.facts.larger_is_more_alike { "" } else { " ↓" };
         let header = format!("mean {name}{arrow}");
-        let held = beside(&results.measure, self.settings.level);
+        let held = beside(&results.measure, self.settings.chance.level);
         let mut names = vec!["model", "layer", "D", &header, "accuracy", "most alike", "value"];
         names.extend(held.iter().map(String::as_str));
         let mut table = table::new(&names);
@@ -157,7 +159,7 @@ fn models(report: &PlatonicReport) -> Markup {
         Column::number("its value"),
         Column::number("accuracy in %"),
     ];
-    columns.extend(beside(found, report.settings.level).into_iter().map(Column::text));
+    columns.extend(beside(found, report.settings.chance.level).into_iter().map(Column::text));
     let all = results.names();
     let row = |i: usize| {
         let model = &results.models[i];

@@ -65,6 +65,10 @@ pub fn inputs<S, R>(report: &Report<S, R>, path: &Path) -> Markup {
     if let Some(data) = &inputs.data {
         found.extend(of_data("data", data));
     }
+    if let Some(defaults) = &inputs.defaults {
+        let options = defaults.options.join(" ");
+        found.push(("defaults".to_owned(), format!("{options} of {}", defaults.path)));
+    }
     let tool = &report.tool;
     found.push(("made by".to_owned(), format!("{} {}", tool.name, tool.version)));
     found.push(("libtorch".to_owned(), tool.libtorch.clone()));

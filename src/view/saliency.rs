@@ -6,7 +6,7 @@ mod scale;
 mod tables;
 mod text;
 
-use super::{Content, Place, View, name_of, subjects, table, words};
+use super::{Content, Place, Tables, View, name_of, subjects, table, words};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
 use crate::report::saliency::{
@@ -49,7 +49,9 @@ impl View for SaliencyReport {
         };
         Content { kind: "Saliency maps", title: subjects(self), lead: lead(self), body }
     }
+}
 
+impl Tables for SaliencyReport {
     /// Each image, how alike its maps are, and what else was measured of them.
     fn tables(&self) -> Vec<table::Table> {
         text::tables(self)
@@ -199,11 +201,11 @@ fn sanity(report: &SaliencyReport) -> Markup {
     });
     let columns = vec![
         Column::text("map"),
-        Column::text("weights drawn anew down to"),
+        Column::text("weights re-initialised down to"),
         Column::number("Spearman"),
         Column::number("SSIM"),
     ];
-    let caption = "How alike maps are before and after weights are drawn anew: near 0 for a map that \
+    let caption = "How alike maps are before and after weights are re-initialised: near 0 for a map that \
                    depends on them";
     Table { caption, columns, rows: rows.collect() }.draw()
 }

@@ -1,7 +1,7 @@
 //! The section of channels and perturbations.
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, View, subjects, table, words};
+use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects, table, words};
 use crate::functional::Ablation;
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
 use crate::render::text::decimal;
@@ -41,7 +41,9 @@ impl View for SensitivityReport {
             body,
         }
     }
+}
 
+impl Tables for SensitivityReport {
     /// The channels of all layers, and how predictions hold.
     fn tables(&self) -> Vec<table::Table> {
         let held = (!self.results.robustness.is_empty()).then(|| robustness_table(self));

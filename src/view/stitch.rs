@@ -7,7 +7,7 @@ mod terminal;
 use ndarray::Array2;
 
 use super::names::counted;
-use super::{Content, Place, View, subjects, table, words};
+use super::{Content, Place, Tables, View, subjects, table, words};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
 use crate::report::Number;
@@ -34,7 +34,9 @@ impl View for StitchReport {
         };
         Content { kind: "Stitching", title: subjects(self), lead: lead(self), body }
     }
+}
 
+impl Tables for StitchReport {
     /// The pairs beside their controls, how the loss went, and where structure disagrees.
     fn tables(&self) -> Vec<table::Table> {
         terminal::tables(self)

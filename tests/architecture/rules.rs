@@ -72,6 +72,7 @@ pub const RULES: &[Rule] = &[
             "torchscript",
             "render",
             "report",
+            "check",
         ],
     ),
     rule(
@@ -95,6 +96,7 @@ pub const RULES: &[Rule] = &[
             "view",
         ],
     ),
+    rule("demo", &["error", "frechet", "data", "render", "report", "view", "analysis"]),
     rule(
         "cli",
         &[
@@ -113,6 +115,7 @@ pub const RULES: &[Rule] = &[
             "view",
             "analysis",
             "confine",
+            "demo",
         ],
     ),
 ];

@@ -1,4 +1,4 @@
-//! What is no model, and models that are not to be run unasked.
+//! What is not a model, and models that are not to be run unasked.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tch::Tensor;
 
 use crate::golden::{Golden, execution, path};
 
-/// The message for a path that is no model.
+/// The message for a path that is not a model.
 #[track_caller]
 fn told(path: &Path) -> String {
     let text = match Model::load(path, false) {
@@ -88,7 +88,7 @@ fn something_else() {
     for (name, bytes) in [("notes.txt", b"hello".as_slice()), ("empty.pt", b"")] {
         let file = folder.path().join(name);
         fs::write(&file, bytes).unwrap();
-        says(&told(&file), &["it is no archive of torch.export", "torch.export.save("]);
+        says(&told(&file), &["it is not an archive of torch.export", "torch.export.save("]);
     }
 }
 

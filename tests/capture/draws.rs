@@ -100,7 +100,7 @@ fn what_layers_depend_on_is_what_hooks_showed() {
         let listed: Vec<Value> =
             listed.map(|l| json!({"name": l["name"], "depends_on": l["depends_on"]})).collect();
         assert_eq!(found, listed, "{name}");
-        // A mean over the batch in the network's own code is no operator that is known for it.
+        // A mean over the batch in the network's own code is not an operator that is known for it.
         if name != "centres" {
             assert_eq!(json!(model.output_dependence().names()), case["output"], "{name}");
         }

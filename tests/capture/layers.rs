@@ -70,7 +70,7 @@ fn of_small_networks() {
     check("varying");
 }
 
-/// Tracing leaves an `nn.Identity` without a tensor: there it is no layer.
+/// Tracing leaves an `nn.Identity` without a tensor: there it is not a layer.
 #[test]
 fn of_an_identity() {
     let golden = Golden::load("identity");

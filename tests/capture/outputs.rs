@@ -123,7 +123,7 @@ fn part(archive: &str, key: &str, input: &Tensor) -> Seen {
     let layers = model.probe(input).unwrap();
     model.prepare(&layers, &execution(true)).unwrap();
     let output = model.run(input, &mut |_, _| Ok(Answer::Keep)).unwrap();
-    Seen::of(&output.unwrap_or_else(|| panic!("{key} of {archive} is no tensor")))
+    Seen::of(&output.unwrap_or_else(|| panic!("{key} of {archive} is not a tensor")))
 }
 
 #[test]

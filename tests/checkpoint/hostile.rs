@@ -198,7 +198,7 @@ fn what_is_something_else() {
         (b"", "it is empty"),
         (&tar, "tar archive"),
         (b"\x80\x02}q\x00.", "torch.save did not write"),
-        (b"hello, this is text", "no checkpoint"),
+        (b"hello, this is text", "not a checkpoint"),
         (b"GGUF\x03\0\0\0", "GGUF"),
         (b"\x1f\x8b\x08\0", "gzip"),
         (b"PK\x03\x04 and nothing more", "damaged"),

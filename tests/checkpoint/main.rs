@@ -1,4 +1,4 @@
-//! Checkpoints as PyTorch and safetensors write them, and files that are no such thing.
+//! Checkpoints as PyTorch and safetensors write them, and files that are not such thing.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 

@@ -46,7 +46,7 @@ pub fn tensors(checkpoint: &mut Checkpoint, key: &str) -> Tensors {
     dict.tensors.into_iter().map(read).collect()
 }
 
-/// The error of a file that is no checkpoint.
+/// The error of a file that is not a checkpoint.
 #[track_caller]
 pub fn refused(path: &Path) -> String {
     let error = match Checkpoint::open(path) {

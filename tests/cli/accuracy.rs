@@ -88,7 +88,7 @@ fn of_a_tuple_one_element_is_judged() {
     );
     let run = repsim(words(&format!("cka {tuple} {DATA} --output-index 7")));
     assert!(
-        run.code == 2 && run.stderr.contains("--output-index 7 is no tensor"),
+        run.code == 2 && run.stderr.contains("--output-index 7 is not a tensor"),
         "{}",
         run.stderr
     );

@@ -231,8 +231,6 @@ fn wrong_options_are_told_in_a_line() {
     told("fid a b --format xml", &["'xml'", "[possible values: table, json, jsonl, csv, tsv, md]"]);
     told("cka a --dat b", &["'--dat'", "a similar argument exists: '--data'"]);
     told("ckka a", &["'ckka'", "a similar subcommand exists: 'cka'", "`repsim --help`"]);
-    let seed = "cka {mlp.pt} --data {mlp.npy} --seed 3";
-    told(seed, &["--seed 3 chooses a random subset", "--limit N"]);
 }
 
 #[test]

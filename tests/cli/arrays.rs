@@ -251,7 +251,7 @@ fn pictures_without_an_axis_are_asked_for() {
     fails(&line, &["type bool", "x.astype(numpy.uint8) * 255"]);
 }
 
-/// A statistics file that is damaged is made anew.
+/// A statistics file that is damaged is computed again.
 #[test]
 fn a_damaged_cache_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
@@ -272,7 +272,7 @@ fn a_damaged_cache_is_made_anew() {
         let damaged: Vec<_> = warnings.filter(|w| w["code"] == "cache-damaged").collect();
         assert_eq!(damaged.len(), 1, "{}", again["warnings"]);
         let text = damaged[0]["text"].as_str().unwrap();
-        assert!(text.contains("is made anew") && text.contains("is damaged"), "{text}");
+        assert!(text.contains("is computed again") && text.contains("is damaged"), "{text}");
         assert!(fs::read(&path).unwrap() == good, "the entry is not written anew");
     }
 }

@@ -41,6 +41,23 @@ fn json_holds_the_verdict_and_nothing_else() {
 }
 
 #[test]
+fn a_verdict_has_the_forms_of_every_result() {
+    let csv = check(&mixed(), &tiny(), &["-f", "csv"]);
+    let rows: Vec<&str> = csv.stdout.lines().collect();
+    assert_eq!((csv.code, rows.len()), (2, 3), "{}", csv.stdout);
+    assert_eq!(rows[0], "of,outcome,value,expected,baseline,difference,tolerances,message");
+    assert!(rows[2].starts_with("\"cka[\"\"layer1\"\"]\",drifted,0.5,"), "{}", rows[2]);
+    assert!(csv.stderr.contains("1 drifted, 1 could not be checked"), "{}", csv.stderr);
+    let files = Files::new();
+    let run = check(&mixed(), &tiny(), &["-o", &files.path("verdict.json")]);
+    let verdict: Value = serde_json::from_str(&files.read("verdict.json")).unwrap();
+    assert_valid(&verdict, "check");
+    assert!(run.stdout.contains("1 drifted, 1 could not be checked"), "{}", run.stdout);
+    assert_eq!(run.stdout, check(&mixed(), &tiny(), &["-f", "table"]).stdout);
+    assert_eq!(check(&mixed(), &tiny(), &["-f", "json", "--json"]).code, 2);
+}
+
+#[test]
 fn junit_is_read_back() {
     let files = Files::new();
     let path = files.path("out.xml");

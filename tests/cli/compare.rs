@@ -312,7 +312,7 @@ fn what_cannot_be_compared_is_told() {
     );
 }
 
-/// HSIC has no best value to calibrate by, which is no reason for a value to be missing.
+/// HSIC has no best value to calibrate by, which is not a reason for a value to be missing.
 #[test]
 fn a_matrix_lists_why_its_own_values_are_missing() {
     let folder = tempfile::tempdir().unwrap();

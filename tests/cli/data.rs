@@ -9,7 +9,7 @@ use crate::tolerances::SAME;
 
 const TINY: &str = "cka {tiny_resnet_scripted.pt} --preprocess raw --layers layer? --layers fc";
 
-/// Pictures of which one is no picture.
+/// Pictures of which one is not a picture.
 fn damaged() -> tempfile::TempDir {
     let folder = pictures(9);
     let file = folder.path().join("even/004.png");
@@ -106,7 +106,7 @@ fn channels_have_the_names_that_the_help_gives() {
     }
 }
 
-/// As for a network whose input is no image, from start to end.
+/// As for a network whose input is not an image, from start to end.
 #[test]
 fn networks_with_branches_and_frozen_ones_run() {
     let report_of = |line: &str| report(line)["results"]["layers_a"].clone();

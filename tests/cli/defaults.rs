@@ -4,6 +4,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 use crate::check_support::Files;
+use crate::reports::assert_valid;
 use crate::support::{Run, path, words};
 
 const CKA: &str = "cka {tiny_resnet_scripted.pt} --layers layer4 -v";
@@ -45,6 +46,11 @@ fn a_file_holds_defaults_that_the_command_line_overrides() {
     assert_eq!(found["results"]["n"], 4);
     assert_eq!(found["settings"]["batch_size"], 2);
     assert_eq!(found["settings"]["optimize"], false);
+    assert_valid(&found, "cka");
+    let taken = &found["inputs"]["defaults"];
+    assert!(taken["path"].as_str().unwrap().ends_with("/repsim.toml"), "{taken}");
+    let options = taken["options"].as_array().unwrap();
+    assert!(options.contains(&"--limit=4".into()) && !options.contains(&"--threads=1".into()));
     for part in
         ["--limit=4 is from [cka]", "--mean=0.5,0.4,0.3", "--threads=1 is from REPSIM_THREADS"]
     {
@@ -93,6 +99,30 @@ fn wrong_defaults_are_refused_in_a_line() {
     let run = run_in(&with_file(""), CKA, &[("REPSIM_THREADS", "many")]);
     let parts = ["REPSIM_THREADS", "whole number from 1 to 1,024", "unset it"];
     assert!(run.code == 2 && parts.iter().all(|part| run.stderr.contains(part)), "{}", run.stderr);
+}
+
+/// Another user's file is refused where it was found, and read where it is given.
+#[cfg(unix)]
+#[test]
+fn defaults_of_another_user_are_not_taken_unasked() {
+    let files = with_file("[defaults]\ndata = \"data.npy\"\npreprocess = \"raw\"\n");
+    let file = files.folder().join("repsim.toml");
+    let given = format!("{CKA} --config repsim.toml");
+    assert_eq!(
+        report(&run_in(&files, CKA, &[]))["results"],
+        report(&run_in(&files, &given, &[]))["results"]
+    );
+    // Files are given away by root alone.
+    if std::os::unix::fs::chown(&file, Some(12_345), None).is_err() {
+        return;
+    }
+    let run = run_in(&files, CKA, &[]);
+    assert_eq!((run.code, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+    for part in ["repsim.toml", "another user", "--config", "--no-config"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+    assert_eq!(run_in(&files, &given, &[]).code, 0);
+    assert_eq!(run_in(&files, CKA, &[("SUDO_UID", "12345")]).code, 0);
 }
 
 #[test]

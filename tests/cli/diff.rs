@@ -90,6 +90,19 @@ fn the_difference_goes_where_it_is_asked_for() {
     let run = repsim(["diff", &old, &old, "-o", &out]);
     assert_eq!((run.code, run.stdout.as_str()), (0, ""));
     assert!(files.read("diff.json").contains("\"diff\""));
+    let new = files.json("new.json", &changed(&tiny(), |r| set(r, "fc", 0.5)));
+    let csv = repsim(["diff", &old, &new, "-f", "csv"]);
+    let rows: Vec<&str> = csv.stdout.lines().collect();
+    assert_eq!((csv.code, rows.len()), (0, 2), "{}", csv.stdout);
+    assert_eq!(rows[0], "changed,old,new,difference,tolerances,check");
+    assert!(
+        rows[1].starts_with("\"cka[\"\"fc\"\"]\",") && rows[1].ends_with(",drifted"),
+        "{}",
+        rows[1]
+    );
+    let markdown = repsim(["diff", &old, &new, "-o", &files.path("diff.md"), "-f", "table"]);
+    assert!(markdown.stdout.ends_with("are the same\n"), "{}", markdown.stdout);
+    assert!(files.read("diff.md").starts_with("| changed | old |"));
     refused(&repsim(["diff", &old, &old, "-o", &old]), &["old.json", "it is an input too"]);
     let layers = crate::support::report("layers {mlp.pt} --input-size 16 --json");
     let layers = files.json("layers.json", &layers);

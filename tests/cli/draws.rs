@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use repsim::analysis::Draw;
 use serde_json::{Value, json};
 
 use crate::support::{assert_near, done, matrix, path, pictures, report, repsim, words};
@@ -110,6 +111,8 @@ fn what_depends_on_the_draw_or_the_batch_is_said() {
     let both = report(&line("training_trace"));
     assert_eq!(codes(&both), ["depends-on-draw", "depends-on-batch"]);
     assert_eq!(both["inputs"]["models"][0]["draw_seed"], 0);
+    let seeded = report(&format!("{} --seed 7", line("training_trace")));
+    assert_eq!(seeded["inputs"]["models"][0]["draw_seed"], Draw::Model.seed(7));
     let bn = &both["inputs"]["models"][0]["layers"][1];
     assert_eq!((&bn["name"], &bn["depends_on"]), (&json!("bn"), &json!(["batch"])));
     assert_eq!(codes(&report(&line("no_running"))), ["depends-on-batch"]);

@@ -120,7 +120,7 @@ fn covariances_that_are_none() {
     }
 }
 
-/// What float32 leaves of symmetry and of a zero eigenvalue is no mistake.
+/// What float32 leaves of symmetry and of a zero eigenvalue is not a mistake.
 #[test]
 fn rounding_is_no_mistake() {
     let (folder, _) = three_sets();

@@ -87,7 +87,7 @@ pub fn rows(report: &Value) -> &[Value] {
 /// A number of a row or of anything else with names.
 #[track_caller]
 pub fn number(value: &Value, name: &str) -> f64 {
-    value[name].as_f64().unwrap_or_else(|| panic!("{name} is no number in {value}"))
+    value[name].as_f64().unwrap_or_else(|| panic!("{name} is not a number in {value}"))
 }
 
 /// Asserts that a value is within `tolerance` of a wanted one.

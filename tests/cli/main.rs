@@ -53,6 +53,7 @@ mod report;
 mod reports;
 mod saliency;
 mod saliency_inputs;
+mod seeds;
 mod sensitivity;
 mod sigmoids;
 mod stitch;

@@ -453,7 +453,7 @@ fn texts_and_tokenizers_that_do_not_fit() {
     fails(&format!("{bert} --data {{inputs/texts.txt}}"), &["holds texts", "--tokenizer"]);
     fails(&with(&folder.path().join("none.json")), &["none.json"]);
     std::fs::write(&file, "{\"version\": \"1.0\"}").unwrap();
-    fails(&with(&file), &["x.json", "no tokenizer that can be used", "tokenizer.json"]);
+    fails(&with(&file), &["x.json", "not a tokenizer that can be used", "tokenizer.json"]);
     let far = std::fs::read_to_string(path("inputs/tokenizer.json")).unwrap();
     std::fs::write(&file, far.replace("\"dog\":7", "\"dog\":66")).unwrap();
     fails(

@@ -86,7 +86,7 @@ fn a_constant_layer_is_told() {
     assert!(run.stderr.contains("warning: layer constant of A"), "{}", run.stderr);
 }
 
-/// A matrix without a value is no comparison: nothing is written.
+/// A matrix without a value is not a comparison: nothing is written.
 #[test]
 fn too_few_samples_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();

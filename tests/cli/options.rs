@@ -55,6 +55,55 @@ fn frequent_options_have_one_letter_everywhere() {
     }
 }
 
+/// The forms of results that every command has which writes some.
+const FORMS: [&str; 5] = ["csv", "json", "md", "table", "tsv"];
+
+#[test]
+fn results_have_the_same_forms_everywhere() {
+    let whole = declared();
+    let writing = [
+        "layers",
+        "cka",
+        "compare",
+        "platonic",
+        "fid",
+        "distance",
+        "saliency",
+        "maps",
+        "sensitivity",
+        "stitch",
+        "check",
+        "diff",
+    ];
+    for name in writing {
+        let command = whole.find_subcommand(name).expect("a command");
+        let option = |long| command.get_arguments().find(|a| a.get_long() == Some(long));
+        let format = option("format").unwrap_or_else(|| panic!("{name}: no --format"));
+        let values = format.get_possible_values();
+        let values: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+        assert!(FORMS.iter().all(|form| values.contains(form)), "{name}: {values:?}");
+        assert_eq!(
+            (format.get_short(), option("output").and_then(|o| o.get_short())),
+            (Some('f'), Some('o'))
+        );
+    }
+}
+
+#[test]
+fn one_seed_is_the_same_option_wherever_models_run() {
+    let whole = declared();
+    let runs =
+        |command: &&clap::Command| command.get_arguments().any(|a| a.get_long() == Some("threads"));
+    let commands: Vec<&clap::Command> = whole.get_subcommands().filter(runs).collect();
+    assert_eq!(commands.len(), 11);
+    let help = |command: &clap::Command| {
+        let seed = command.get_arguments().find(|a| a.get_long() == Some("seed"));
+        seed.and_then(|seed| seed.get_long_help().map(ToString::to_string))
+    };
+    assert!(help(commands[0]).is_some());
+    assert!(commands.iter().all(|command| help(command) == help(commands[0])));
+}
+
 #[test]
 fn short_help_is_a_line_an_option() {
     for command in declared().get_subcommands().filter(|c| c.get_name() != "help") {

@@ -184,9 +184,9 @@ fn a_measure_that_is_not_symmetric_is_the_mean_of_both_directions() {
 fn what_cannot_be_aligned_is_told() {
     let two = "platonic {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} --data {tiny_resnet.npy}";
     fails("platonic {mlp.pt} --data {mlp.npy}", &["one model aligns with no other"]);
-    let outputs = ["tiny_resnet_scripted.pt", "--output-index 1 is no tensor of it"];
+    let outputs = ["tiny_resnet_scripted.pt", "--output-index 1 is not a tensor of it"];
     fails(&format!("{two} --output-index 1"), &outputs);
-    fails(&format!("{two} --labels {{mlp.pt}}"), &["mlp.pt", "it is no text"]);
+    fails(&format!("{two} --labels {{mlp.pt}}"), &["mlp.pt", "it is not text"]);
     fails(&format!("{two} --measure mutual_knn"), &["did you mean mutual-knn?"]);
     fails(&format!("{two} --layer a --layer b --layer c"), &["given 3 times for 2 models"]);
     fails(&format!("{two} --layer nowhere"), &["nowhere"]);

@@ -393,7 +393,7 @@ fn fails(options: &str, says: &str) {
 fn mistakes_are_told() {
     fails("--class 99", "name a class from 0 to 9");
     fails("--class boot", "the closest of 10 is");
-    fails("--contrast 3", "no pair of classes");
+    fails("--contrast 3", "not a pair of classes");
     fails("--contrast 3,3", "a class against itself");
     fails("--contrast 3,4 --faithfulness", "leave one of them out");
     fails("--method finite-difference --sanity", "finite-difference gives none");

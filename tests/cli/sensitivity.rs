@@ -231,7 +231,7 @@ fn classes_that_cannot_be_told_leave_no_accuracy() {
     let why = &found["results"]["nulls"][0]["reason"];
     assert_eq!(
         why,
-        "the model gives 6 logits and the data have 2 classes: which is which cannot be told"
+        "the model gives 6 logits and the data have 2 classes: which is which is not known"
     );
     let image = &found["results"]["images"][0];
     assert_eq!(image["label"], "even");
@@ -271,7 +271,7 @@ fn mistakes_are_told_in_a_line() {
         ("--layer layer9", "the closest are layer"),
         ("--class 10", "class 10 is out of range: the model gives 10 logits"),
         ("--class sock", "the closest of 10 is"),
-        ("--contrast 3", "give two classes apart by a comma"),
+        ("--contrast 3", "give two classes separated by a comma"),
         ("--epsilon 0", "above 0 and at most 1"),
         ("--epsilon -1/255", "above 0 and at most 1"),
         ("--noise 2", "above 0 and at most 1"),
@@ -298,7 +298,7 @@ fn mistakes_are_told_in_a_line() {
     fails(&format!("{TINY} {data} --true-class"), "name the classes in the order of the logits");
 }
 
-/// What gives no N×K logits is no classifier.
+/// What gives no N×K logits is not a classifier.
 #[test]
 fn an_output_that_is_no_matrix_is_told() {
     let model = path("identity_scripted.pt");

@@ -89,7 +89,7 @@ fn accuracies_that_are_not_known_say_why() {
     let found = &accuracies(&report)[0];
     assert_eq!(found["accuracy"], Value::Null);
     let reason = found["reason"].as_str().unwrap();
-    assert!(reason.contains("one output, which tells two classes apart"), "{reason}");
+    assert!(reason.contains("one output, which distinguishes two classes"), "{reason}");
     let (_, report) = run(&format!("cka {{sigmoids/heads.pt}} {DATA} --layers relu"));
     let reason = accuracies(&report)[0]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("3 logits and the labels go up to 1"), "{reason}");

@@ -131,7 +131,7 @@ fn maps_of_channels_last_layers_are_those_of_their_grid() {
     }
 }
 
-/// Tokens of an image that is no square, without a class token.
+/// Tokens of an image that is not a square, without a class token.
 #[test]
 fn tokens_fold_to_the_proportions_of_the_image_or_to_the_grid_given() {
     let folder = tempfile::tempdir().unwrap();

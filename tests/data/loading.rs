@@ -52,7 +52,7 @@ fn unreadable_files_are_left_out_and_batches_filled() {
         assert_eq!(indices, [vec![1, 2, 3], vec![4, 7, 8], vec![9, 10]]);
         let names: Vec<_> = summary.skipped.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["000.png", "005.png", "006.png", "011.png"]);
-        let reason = "it is no PNG, JPEG, BMP, WebP, GIF, TIFF or PNM file".to_owned();
+        let reason = "it is not a PNG, JPEG, BMP, WebP, GIF, TIFF or PNM file".to_owned();
         assert_eq!(summary.skipped[0], Skipped { name: "000.png".to_owned(), reason });
         assert_eq!(summary.samples, 8);
         for bad in [0, 5, 6, 11] {

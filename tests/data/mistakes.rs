@@ -59,7 +59,7 @@ fn damaged_images() {
     write(folder.path(), "000.png", b"GIF89a");
     says(&told(folder.path()), &["000.png", "the file is cut short"]);
     write(folder.path(), "000.png", b"<svg></svg>");
-    says(&told(folder.path()), &["it is no PNG, JPEG, BMP, WebP, GIF, TIFF or PNM file"]);
+    says(&told(folder.path()), &["it is not a PNG, JPEG, BMP, WebP, GIF, TIFF or PNM file"]);
     write(folder.path(), "000.png", b"");
     says(&told(folder.path()), &["the file is empty"]);
     let mut bent = good.clone();
@@ -103,7 +103,7 @@ fn arrays_of_a_shape_that_is_no_data() {
     says(&of("<f4", &[4], 4), &["rank 1"]);
     says(
         &of("|u1", &[2, 5, 8, 8], 1),
-        &["[2, 5, 8, 8]", "no array of pictures", "1, 3 or 4 channels"],
+        &["[2, 5, 8, 8]", "not an array of pictures", "1, 3 or 4 channels"],
     );
     says(&of("<u2", &[2, 3, 8, 8], 2), &["elements of type uint16", "65535", "numpy.uint8"]);
     says(&of("<i8", &[2, 8, 8, 3], 8), &["elements of type int64", "astype(numpy.uint8)"]);
@@ -124,11 +124,11 @@ fn arrays_stored_in_ways_that_are_not_read() {
     says(&told(b"\x93NUMPY"), &["not in NumPy's format"]);
     says(&told(b"{'shape': 1}"), &["not in NumPy's format", "numpy.save"]);
     let path = write(folder.path(), "x.npz", b"no archive");
-    says(&crate::mistakes::told(&path), &["it is no .npz archive, or damaged"]);
+    says(&crate::mistakes::told(&path), &["it is not an .npz archive, or damaged"]);
     let path = write(folder.path(), "x.safetensors", b"\xff\xff\xff\xff\xff\xff\xff\xff{}");
-    says(&crate::mistakes::told(&path), &["it is no .safetensors file, or damaged"]);
+    says(&crate::mistakes::told(&path), &["it is not a .safetensors file, or damaged"]);
     let path = write(folder.path(), "y.safetensors", b"{}");
-    says(&crate::mistakes::told(&path), &["it is no .safetensors file, or damaged"]);
+    says(&crate::mistakes::told(&path), &["it is not a .safetensors file, or damaged"]);
 }
 
 #[test]

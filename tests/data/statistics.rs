@@ -171,7 +171,7 @@ fn arrays_that_are_missing_or_do_not_fit() {
     refused(&[sigma(PLAIN)], &[r#"it holds "sigma" but no "mu""#]);
     refused(&[("a", doubles(&[1], &[1.0]))], &[r#"none of its arrays (a) is "mu""#]);
     let flat = ("mu", doubles(&[1, 2], &[1.0, 2.0]));
-    refused(&[flat, sigma(PLAIN)], &[r#"array "mu" of shape [1, 2] is no vector"#]);
+    refused(&[flat, sigma(PLAIN)], &[r#"array "mu" of shape [1, 2] is not a vector"#]);
     let wide = ("sigma", doubles(&[2, 1], &[1.0, 2.0]));
     refused(&[mu(), wide], &[r#""mu" of"#, r#"has shape [2] but "sigma" has [2, 1]"#]);
     let scalar = ("sigma", doubles(&[], &[1.0]));
@@ -200,9 +200,9 @@ fn counts_are_whole_and_at_least_two() {
     let one = loaded(&count(npy("<i4", false, &[1], &[7, 0, 0, 0]))).unwrap();
     assert_eq!(one.samples, Some(7));
     refused(&whole(1), &[r#"array "n" of shape [] is 1, and a covariance needs 2 samples"#]);
-    refused(&whole(-3), &["is no number of samples", "as one integer, or leave it out"]);
-    refused(&count(doubles(&[], &[5.0])), &["is no number of samples"]);
-    refused(&count(npy("<i8", false, &[2], &integers(&[5, 5]))), &["is no number of samples"]);
+    refused(&whole(-3), &["is not a number of samples", "as one integer, or leave it out"]);
+    refused(&count(doubles(&[], &[5.0])), &["is not a number of samples"]);
+    refused(&count(npy("<i8", false, &[2], &integers(&[5, 5]))), &["is not a number of samples"]);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn origins_may_hold_more_but_not_less() {
         );
     }
     let number = ("repsim", doubles(&[], &[5.0]));
-    refused(&[mu(), sigma(PLAIN), number], &["(it is no string)"]);
+    refused(&[mu(), sigma(PLAIN), number], &["(it is not a string)"]);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn only_statistics_are_statistics() {
     let broken = write(folder.path(), "f.npz", b"mu");
     assert!(!Statistics::is_statistics(&broken) && !Statistics::is_statistics(folder.path()));
     let told = Statistics::load(&broken).unwrap_err().to_string();
-    assert!(told.contains("f.npz: it is no .npz archive, or damaged"), "{told}");
+    assert!(told.contains("f.npz: it is not an .npz archive, or damaged"), "{told}");
     let told = Statistics::load(Path::new("absent.npz")).unwrap_err().to_string();
     assert!(told.contains("failed to open absent.npz: no such file"), "{told}");
 }

@@ -113,7 +113,7 @@ fn archives_that_write_files_are_refused_before_anything_of_them_runs() {
         assert!(text.contains("--trust-model"), "{case}: {text}");
         run_trusted(&folder, &records);
         // Hooks are compiled and do not run here; the others do what they were made for.
-        assert_eq!(folder.written().exists(), !case.contains("hook"), "{case} is no attack");
+        assert_eq!(folder.written().exists(), !case.contains("hook"), "{case} is not an attack");
         drop(std::fs::remove_file(folder.written()));
     }
 }

@@ -283,7 +283,7 @@ fn reports_headers_and_weights_that_are_too_large_or_too_deep() {
     let long = (1_u64 << 40).to_le_bytes();
     says(load_features(&files.write("h.safetensors", &long)), "damaged");
     let whole = files.sparse("w.safetensors", &[&long[..], b"{"].concat(), 1 << 33);
-    says(Checkpoint::open(&whole).map(drop), "no checkpoint");
+    says(Checkpoint::open(&whole).map(drop), "not a checkpoint");
     let pickle = files.zipped("p.pth", &[("a/data.pkl", b"\x80\x02", 1 << 20)]);
     says(Checkpoint::open(&pickle).map(drop), "damaged");
     let tensor =

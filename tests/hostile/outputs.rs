@@ -252,5 +252,5 @@ fn caches_hold_files_and_are_not_left_empty() {
     mkfifo(&kept);
     let run = shell(root, &line);
     assert_eq!((run.code, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
-    assert!(run.stderr.contains("it is no file"), "{}", run.stderr);
+    assert!(run.stderr.contains("it is not a file"), "{}", run.stderr);
 }

@@ -148,7 +148,7 @@ const TUPLE: [(&str, &str); 2] = [
 
 #[test]
 fn tuples_are_named() {
-    let (whole, seventh) = ("this takes a tensor", "--output-index 7 is no tensor of it");
+    let (whole, seventh) = ("this takes a tensor", "--output-index 7 is not a tensor of it");
     for (method, begin, chosen, problem) in [
         (Method::Gradient, "failed to differentiate ", None, whole),
         (Method::Occlusion, "failed to read the output of ", None, whole),

@@ -40,7 +40,7 @@ fn eight_samples_have_seven_directions() {
     assert!(Measure::LinearRegression.value(&pair).is_ok_and(|v| v < 0.9));
 }
 
-/// A layer of few values, such as classes, is no copy of samples that the other layer tells apart.
+/// A layer of few values, such as classes, is not a copy of samples that the other layer tells apart.
 #[test]
 fn samples_that_one_layer_tells_apart_are_distinct() {
     let a = made(1, 20);

@@ -199,7 +199,7 @@ fn one_sample_alone_is_no_geometry() {
     assert!(of(Measure::Procrustes, &x, &noise(20, 3)).is_ok());
 }
 
-/// Equal samples are no neighbours at distance zero for TwoNN.
+/// Equal samples are not neighbours at distance zero for TwoNN.
 #[test]
 fn copies_do_not_count_for_the_dimension() {
     let x = noise(60, 3);

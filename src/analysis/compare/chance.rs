@@ -1,6 +1,8 @@
 //! How values are held against chance.
 
+use crate::analysis::{Draw, Running};
 use crate::error::{Error, Result};
+use crate::report::ChanceSettings;
 use crate::similarity::{Measure, Options, Plan};
 
 /// The fewest halves of the samples that an interval is made from.
@@ -15,14 +17,14 @@ pub struct Chance {
     pub halves: usize,
     /// Share of the halves within an interval.
     pub level: f64,
-    /// Seed of both.
-    pub seed: u64,
+    /// Seed of both, where it does not follow from that of the run.
+    pub seed: Option<u64>,
 }
 
 impl Default for Chance {
     /// Neither.
     fn default() -> Self {
-        Self { permutations: 0, halves: 0, level: 0.95, seed: 0 }
+        Self { permutations: 0, halves: 0, level: 0.95, seed: None }
     }
 }
 
@@ -34,16 +36,31 @@ impl Chance {
     pub(in crate::analysis) fn plan(
         &self,
         (measures, options): (&[Measure], Options),
-        threads: usize,
+        running: &Running,
     ) -> Result<Plan> {
-        let Self { permutations, halves, level, seed } = *self;
+        let Self { permutations, halves, level, .. } = *self;
         if (1..FEWEST_HALVES).contains(&halves) {
             let problem = format!("--subsamples {halves} is too few for an interval");
             let remedy = format!("give {FEWEST_HALVES} or more, such as 200");
             return Err(Error::usage(problem, remedy));
         }
         let measures = measures.to_vec();
+        let (seed, threads) = (self.seed(running), running.threads());
         Ok(Plan { measures, options, permutations, halves, level, seed, threads })
+    }
+
+    fn seed(&self, running: &Running) -> u64 {
+        running.seed_of(Draw::Resampling, self.seed)
+    }
+
+    /// The same for a report.
+    pub(in crate::analysis) fn recorded(&self, running: &Running) -> ChanceSettings {
+        ChanceSettings {
+            permutations: self.permutations,
+            bootstrap: self.halves,
+            level: self.level,
+            random_seed: self.seed(running),
+        }
     }
 
     /// Halves of the samples that are measured at a time.

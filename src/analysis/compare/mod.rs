@@ -46,7 +46,7 @@ pub struct Compare {
     pub sides: Sides,
     /// The measures, each once.
     pub measures: Vec<Measure>,
-    /// What the measures are told.
+    /// Options of the measures.
     pub options: Options,
     /// Principal components that each layer is reduced to first.
     pub components: Option<usize>,
@@ -87,8 +87,7 @@ impl Compare {
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CompareReport> {
         let started = Instant::now();
-        let threads = self.sides.running.threads();
-        let plan = self.chance.plan((&self.measures, self.options), threads)?;
+        let plan = self.chance.plan((&self.measures, self.options), &self.sides.running)?;
         let seen = self.sides.see(self, observer)?;
         let mut report = self.compared(seen, &plan, observer)?;
         report.timing.total = started.elapsed().as_secs_f64();
@@ -149,20 +148,13 @@ impl Compare {
     }
 
     fn recorded(&self, device: &str) -> CompareSettings {
-        let load = &self.sides.data.load;
         CompareSettings {
             measures: self.measures.iter().map(Measure::to_string).collect(),
             options: MeasureOptions::of(&self.options),
             reduce: self.reduce,
             pca: self.components,
-            permutations: self.chance.permutations,
-            bootstrap: self.chance.halves,
-            level: self.chance.level,
-            random_seed: self.chance.seed,
-            batch_size: load.batch_size,
-            limit: load.limit,
-            layout: load.layout,
-            seed: load.seed,
+            chance: self.chance.recorded(&self.sides.running),
+            read: self.sides.data.load.recorded(self.sides.running.seed),
             layers: self.sides.layers.clone(),
             layers_b: self.sides.patterns_b().to_vec(),
             output_index: self.sides.output_index,

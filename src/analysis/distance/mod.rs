@@ -102,7 +102,7 @@ impl Distance {
             inputs: Inputs {
                 models: ready.iter().map(|r| r.record.clone()).collect(),
                 sets: vec![reference.input, data.input],
-                ..Inputs::default()
+                ..self.extraction.running.inputs()
             },
             settings: self.recorded(&sets),
             results,
@@ -159,7 +159,7 @@ impl Distance {
             limit: load.limit,
             layout: load.layout,
             reference_layout: self.reference_layout,
-            seed: load.seed,
+            seed: load.subset_seed(running.seed),
             output_index: *output_index,
             optimize: running.optimize,
             device: ready.map(|r| r.device.clone()),

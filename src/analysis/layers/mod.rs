@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use self::trial::{Trial, Tried};
+use crate::analysis::Running;
 use crate::analysis::session::models::choose;
 use crate::analysis::session::{LoadedModel, dependence, load_all, told};
-use crate::analysis::{Observer, Running};
 use crate::error::{Error, Result};
 use crate::report::layers::{
     Fused, LayersReport, LayersResults, LayersSettings, NoTensor, WantedInput,
@@ -20,13 +20,13 @@ use crate::torchscript::{Model, Selection, libtorch_version, native};
 /// The layers of a model, found by running it on made-up samples.
 ///
 /// ```
-/// use repsim::analysis::{Layers, Silent};
+/// use repsim::analysis::Layers;
 ///
 /// # fn main() -> repsim::error::Result<()> {
 /// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 /// let mut layers = Layers::new(format!("{folder}/models/fashion-seed0-scripted.pt"));
 /// layers.input_size = Some(vec![3, 32, 32]);
-/// let report = layers.run(&Silent)?;
+/// let report = layers.run()?;
 /// let last = report.results.layers.last().expect("a network has layers");
 /// assert_eq!((last.name.as_str(), last.shape.as_slice()), ("fc", [10].as_slice()));
 /// # Ok(())
@@ -56,7 +56,7 @@ impl Layers {
     ///
     /// # Errors
     /// The model cannot be loaded, or does not run on the input that was given for it.
-    pub fn run(&self, _observer: &dyn Observer) -> Result<LayersReport> {
+    pub fn run(&self) -> Result<LayersReport> {
         let started = Instant::now();
         native::set_threads(self.running.threads());
         let patterns = match self.layers.as_slice() {
@@ -139,7 +139,7 @@ fn report(
             not_run: not_run.iter().map(|name| (*name).to_owned()).collect(),
             fused: dependence::fused(model, &not_run).into_iter().map(fused).collect(),
         },
-        inputs: Inputs { models: vec![record], ..Inputs::default() },
+        inputs: Inputs { models: vec![record], ..asked.running.inputs() },
         warnings,
         timing: Timing { passes: 1, ..Timing::default() },
         pictures: vec![],

@@ -185,7 +185,8 @@ impl Maps {
         let (read, judged) = (feed.summary.take(), feed.judged());
         let of_shown = dataset.only(&outcome.samples);
         let images = pictures(&of_shown, &preprocess[0], &load, opened.focus.as_ref())?;
-        let inputs = opened.inputs((&dataset, &preprocess), (read, &judged), observer);
+        let inputs =
+            opened.inputs(&self.running, (&dataset, &preprocess), (read, &judged), observer);
         let order = opened.orders.swap_remove(0);
         let run = Run { asked: self, dataset: &dataset, subjects: &opened.subjects, order: &order };
         let of_run = (inputs, opened.warnings, device::name(execution.device), loading);
@@ -201,7 +202,7 @@ impl Maps {
 
     /// The data: without another model no more than the images shown.
     fn open(&self) -> Result<Dataset> {
-        let dataset = self.data.open_inputs()?;
+        let dataset = self.data.open_inputs(self.running.seed)?;
         match self.partner {
             Some(_) => Ok(dataset),
             None => Ok(dataset.only(&dataset.spread(self.rows))),
@@ -287,6 +288,7 @@ impl Opened {
     /// The models and the data, with what was noticed of them.
     fn inputs(
         &mut self,
+        running: &Running,
         (dataset, preprocess): (&Dataset, &[Preprocess]),
         (read, judged): (Option<Summary>, &[Judged]),
         observer: &dyn Observer,
@@ -298,7 +300,7 @@ impl Opened {
         self.warnings.extend(notices::of_data(&data));
         let mut models = std::mem::take(&mut self.records);
         self.warnings.extend(accuracy::judge(&mut models, &data.path, judged, observer));
-        Inputs { models, data: Some(data), ..Inputs::default() }
+        Inputs { models, data: Some(data), ..running.inputs() }
     }
 }
 

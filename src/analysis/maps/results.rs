@@ -86,10 +86,7 @@ impl Run<'_> {
             rows: self.asked.rows,
             scale: self.asked.scale.to_string(),
             preprocess,
-            batch_size: data.load.batch_size,
-            limit: data.load.limit,
-            layout: data.load.layout,
-            seed: data.load.seed,
+            read: data.load.recorded(self.asked.running.seed),
             optimize: self.asked.running.optimize,
             device,
         }

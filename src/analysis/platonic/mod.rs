@@ -102,7 +102,7 @@ impl Platonic {
         let started = Instant::now();
         self.check()?;
         let measures = std::slice::from_ref(&self.measure);
-        let plan = self.chance.plan((measures, self.options), self.running.threads())?;
+        let plan = self.chance.plan((measures, self.options), &self.running)?;
         let found = match self.features.is_empty() {
             true => models(self, observer)?,
             false => stored(self, observer)?,
@@ -138,22 +138,15 @@ impl Platonic {
     }
 
     fn recorded(&self, device: &str) -> PlatonicSettings {
-        let load = &self.data.load;
         PlatonicSettings {
             measure: self.measure.to_string(),
             options: MeasureOptions::of(&self.options),
             reduce: self.reduce,
             pca: self.components,
-            permutations: self.chance.permutations,
-            bootstrap: self.chance.halves,
-            level: self.chance.level,
-            random_seed: self.chance.seed,
+            chance: self.chance.recorded(&self.running),
             layers: self.layers.clone(),
             output_index: self.output_index,
-            batch_size: load.batch_size,
-            limit: load.limit,
-            layout: load.layout,
-            seed: load.seed,
+            read: self.data.load.recorded(self.running.seed),
             optimize: self.running.optimize,
             device: device.to_owned(),
         }
@@ -189,7 +182,7 @@ struct Found {
 
 fn models(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
     let loading = Instant::now();
-    let dataset = asked.data.open_inputs()?;
+    let dataset = asked.data.open_inputs(asked.running.seed)?;
     check_components(asked.components, dataset.len())?;
     let named = asked.labels.as_deref().map(names_in_order).transpose()?;
     let execution = asked.running.execution()?;
@@ -217,7 +210,7 @@ fn models(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
     let layer = |m: &ModelInput| m.layers.first().map_or(String::new(), |l| l.name.clone());
     let layers = records.iter().map(layer).collect();
     let names = unique(records.iter().map(|record| record.telling_path().to_owned()).collect());
-    let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
+    let inputs = Inputs { models: records, data: Some(data), ..asked.running.inputs() };
     let device = device::name(execution.device);
     Ok(Found { inputs, names, layers, outcome, accuracy, labels, warnings, loading, device })
 }
@@ -293,7 +286,7 @@ fn stored(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
     let warnings = duplicates::of_layers(&names, &|i| feed.copies(i, 0));
     drop(arrays);
     let outcome = represent(&mut feed, &asked.wanted(), &mut *observer.passes())?;
-    let inputs = Inputs { features: records, ..Inputs::default() };
+    let inputs = Inputs { features: records, ..asked.running.inputs() };
     let accuracy = names.iter().map(|_| Err("stored features have no logits".to_owned())).collect();
     Ok(Found {
         inputs,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::{ArrayLayout, Dataset, LoadOptions, Tokenizing};
 use crate::error::{Error, Result};
+use crate::report::ReadSettings;
 
 /// Batches that are decoded ahead of the network.
 const AHEAD: usize = 2;
@@ -31,10 +32,8 @@ pub struct Texts {
 /// Which samples are taken, and how they are read.
 #[derive(Debug, Clone)]
 pub struct Loading {
-    /// At most so many samples: of all classes evenly.
+    /// At most so many samples: of all classes evenly, or random ones where the run has a seed.
     pub limit: Option<usize>,
-    /// Seed of the random subset that `limit` takes; the first of each class where there is none.
-    pub seed: Option<u64>,
     /// Samples in a batch.
     pub batch_size: usize,
     /// Whether files that cannot be decoded are left out and listed.
@@ -48,14 +47,7 @@ pub struct Loading {
 impl Default for Loading {
     /// All samples, 64 in a batch.
     fn default() -> Self {
-        Self {
-            limit: None,
-            seed: None,
-            batch_size: 64,
-            skip_unreadable: false,
-            layout: None,
-            workers: None,
-        }
+        Self { limit: None, batch_size: 64, skip_unreadable: false, layout: None, workers: None }
     }
 }
 
@@ -65,15 +57,15 @@ impl Data {
         Self { path: Some(path.into()), ..Self::default() }
     }
 
-    /// Opens the data set and takes the subset asked for: images, an array, an array for each of several
+    /// Opens the data set and takes the subset asked for, a random one where there is a seed: images, an array, an array for each of several
     /// inputs, or texts.
     ///
     /// # Errors
     /// No data was given, or it cannot be opened.
-    pub fn open_inputs(&self) -> Result<Dataset> {
+    pub fn open_inputs(&self, seed: Option<u64>) -> Result<Dataset> {
         let path = self.path()?;
         let other = || Dataset::open_inputs(path, self.load.layout);
-        self.chosen(self.texts.open(path, other)?)
+        self.chosen(self.texts.open(path, other)?, seed)
     }
 
     fn path(&self) -> Result<&Path> {
@@ -82,14 +74,14 @@ impl Data {
         })
     }
 
-    fn chosen(&self, dataset: Dataset) -> Result<Dataset> {
+    fn chosen(&self, dataset: Dataset, seed: Option<u64>) -> Result<Dataset> {
         match (self.load.layout, dataset.layout()) {
             (Some(layout), None) => {
                 let problem =
                     format!("--layout {layout} is for arrays of pictures, and this is none");
                 Err(Error::file("open", dataset.path(), problem, "leave --layout out"))
             }
-            _ => dataset.subset(self.load.limit, self.load.seed),
+            _ => dataset.subset(self.load.limit, self.load.subset_seed(seed)),
         }
     }
 }
@@ -120,8 +112,22 @@ impl Texts {
 impl Loading {
     /// Whether anything was said that only images have; the batch size is not that.
     pub fn any(&self) -> bool {
-        let chosen = self.limit.is_some() || self.seed.is_some() || self.layout.is_some();
-        chosen || self.skip_unreadable
+        self.limit.is_some() || self.layout.is_some() || self.skip_unreadable
+    }
+
+    /// The same for a report of a run with this seed.
+    pub fn recorded(&self, run: Option<u64>) -> ReadSettings {
+        ReadSettings {
+            batch_size: self.batch_size,
+            limit: self.limit,
+            layout: self.layout,
+            seed: self.subset_seed(run),
+        }
+    }
+
+    /// The seed of the random subset that a limit takes: that of the run itself.
+    pub fn subset_seed(&self, run: Option<u64>) -> Option<u64> {
+        run.filter(|_| self.limit.is_some())
     }
 
     /// How samples are read by a run of so many threads.

@@ -3,10 +3,12 @@
 mod data;
 mod preprocessing;
 mod running;
+mod seeds;
 
 pub use data::{Data, Loading, Texts};
 pub use preprocessing::Preprocessing;
 pub use running::{FloatType, JUDGED, Running};
+pub use seeds::Draw;
 
 use crate::error::Result;
 use crate::torchscript::Selection;

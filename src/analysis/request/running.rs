@@ -2,8 +2,10 @@
 
 use std::thread::available_parallelism;
 
+use super::Draw;
 use crate::analysis::session::{ChannelAxis, ChosenWeights, GivenInput, refuse_tensors};
 use crate::error::Result;
+use crate::report::{DefaultsInput, Inputs};
 use crate::torchscript::device::DeviceChoice;
 use crate::torchscript::{Execution, draws, native};
 
@@ -16,14 +18,19 @@ pub struct Running {
     pub threads: Option<usize>,
     /// Whether modules are frozen and their batch norms folded.
     pub optimize: bool,
-    /// Seed of the random numbers that a model draws in evaluation.
-    pub draw_seed: u64,
+    /// Seed of all that is drawn at random. Where nothing is said, a limit takes the first samples of each class
+    /// and everything else begins from 0.
+    pub seed: Option<u64>,
+    /// Seed of the random numbers that a model draws in evaluation, where it does not follow from `seed`.
+    pub draw_seed: Option<u64>,
     /// Whether a model that changes its own buffers begins each run with what the one before it left.
     pub keep_state: bool,
     /// Whether archives are loaded whose code reads or writes files or reaches other processes.
     pub trust: bool,
     /// What holds the process beside that judgement; the report says it.
     pub held_by: Vec<String>,
+    /// The file that parts of the request were taken from, if any; the report says it.
+    pub defaults: Option<DefaultsInput>,
     /// Weights over each model in their order; empty where all keep their own.
     pub weights: Vec<Option<ChosenWeights>>,
     /// Numbers and flags for arguments of `forward` beside its tensors.
@@ -43,10 +50,12 @@ impl Default for Running {
             device: DeviceChoice::Auto,
             threads: None,
             optimize: true,
-            draw_seed: 0,
+            seed: None,
+            draw_seed: None,
             keep_state: false,
             trust: false,
             held_by: vec![],
+            defaults: None,
             weights: vec![],
             inputs: vec![],
             dtype: None,
@@ -64,8 +73,18 @@ impl Running {
     pub fn execution(&self) -> Result<Execution> {
         refuse_tensors(&self.inputs)?;
         native::set_threads(self.threads());
-        draws::set_seed(self.draw_seed);
+        draws::set_seed(self.seed_of(Draw::Model, self.draw_seed));
         Ok(Execution { optimize: self.optimize, device: self.device.resolve()? })
+    }
+
+    /// What a report of the run says of its inputs before there are any.
+    pub fn inputs(&self) -> Inputs {
+        Inputs { defaults: self.defaults.clone(), ..Inputs::default() }
+    }
+
+    /// The seed of a use: its own where one was given, else what follows from that of the run, else 0.
+    pub fn seed_of(&self, draw: Draw, own: Option<u64>) -> u64 {
+        own.or_else(|| self.seed.map(|seed| draw.seed(seed))).unwrap_or(0)
     }
 
     /// What holds the models, as reports name it.

@@ -121,7 +121,7 @@ impl Saliency {
         sink: &mut dyn SaliencySink,
     ) -> Result<SaliencyReport> {
         let loading = Instant::now();
-        let dataset = self.data.open_inputs()?;
+        let dataset = self.data.open_inputs(self.running.seed)?;
         let execution = self.running.execution()?;
         let preprocess = self.steps(&dataset, sink.wants_images())?;
         let load = self.data.load.options(self.running.threads());

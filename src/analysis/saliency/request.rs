@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::analysis::request::over_data;
 use crate::analysis::session::models::Wanted;
 use crate::analysis::session::target::{Aiming, Score};
-use crate::analysis::{Data, Preprocessing, Running};
+use crate::analysis::{Data, Draw, Preprocessing, Running};
 use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::saliency::finite::Patch;
@@ -54,8 +54,9 @@ pub struct Saliency {
     pub samples: usize,
     /// Standard deviation of their noise, as a share of the range of the image's values.
     pub noise: f64,
-    /// Seed of the noise, of the bootstrap and of parameters drawn anew.
-    pub random_seed: u64,
+    /// Seed of the noise, of the bootstrap and of parameters drawn anew, where it does not follow from that of
+    /// the run.
+    pub random_seed: Option<u64>,
     /// Steps of the path of integrated gradients.
     pub steps: usize,
     /// What that path begins from, and what occlusion fills windows with.
@@ -103,7 +104,7 @@ impl Saliency {
             signed: false,
             samples: 25,
             noise: 0.15,
-            random_seed: 0,
+            random_seed: None,
             steps: 32,
             baseline: Baseline::Black,
             window: None,
@@ -141,6 +142,11 @@ impl Saliency {
         }
     }
 
+    /// The seed of the noise, of the bootstrap and of parameters drawn anew.
+    pub(super) fn seed(&self) -> u64 {
+        self.running.seed_of(Draw::Resampling, self.random_seed)
+    }
+
     /// What is wanted of each model.
     pub(super) fn wanted<'a>(&'a self, data: &'a Dataset, preprocess: &Preprocess) -> Wanted<'a> {
         Wanted {
@@ -158,7 +164,7 @@ impl Saliency {
             signed: self.signed,
             samples: self.samples,
             noise: self.noise,
-            seed: self.random_seed,
+            seed: self.seed(),
             steps: self.steps,
             baseline: match self.baseline {
                 Baseline::Mean => vec![0.0],

@@ -220,7 +220,7 @@ impl<'a> Collected<'a> {
     /// Takes in what one model gave for the batch.
     ///
     /// # Errors
-    /// The logits are no matrix, or maps cannot be read.
+    /// The logits are not matrix, or maps cannot be read.
     pub fn take(
         &mut self,
         subject: &mut Subject,
@@ -301,7 +301,7 @@ impl<'a> Collected<'a> {
         subjects: Vec<Subject>,
         (mut warnings, observer): (Vec<Warning>, &dyn Observer),
     ) -> SaliencyReport {
-        let seed = self.asked.random_seed;
+        let seed = self.asked.seed();
         let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
         warnings.extend(not_finite(&self.images, &self.broken));
         warnings.extend(blank(&self.images, &self.columns, degenerate));
@@ -337,7 +337,7 @@ impl<'a> Collected<'a> {
         SaliencyReport {
             schema: SchemaId::current("saliency"),
             tool: Tool::current(libtorch_version()),
-            inputs: Inputs { models, data: Some(data), ..Inputs::default() },
+            inputs: Inputs { models, data: Some(data), ..self.asked.running.inputs() },
             settings,
             results,
             warnings,
@@ -353,7 +353,6 @@ impl<'a> Collected<'a> {
         device: String,
     ) -> SaliencySettings {
         let asked = self.asked;
-        let load = &asked.data.load;
         let options = options.unwrap_or_else(|| asked.options(preprocess));
         SaliencySettings {
             methods: asked.methods.clone(),
@@ -364,7 +363,7 @@ impl<'a> Collected<'a> {
             signed: options.signed,
             samples: options.samples,
             noise: options.noise,
-            random_seed: asked.random_seed,
+            random_seed: asked.seed(),
             redrawn: asked.sanity.then(|| REDRAWN.to_owned()),
             steps: options.steps,
             baseline: options.baseline,
@@ -372,10 +371,7 @@ impl<'a> Collected<'a> {
             stride: options.stride,
             output_index: asked.target.output_index,
             preprocess: preprocess.clone(),
-            batch_size: load.batch_size,
-            limit: load.limit,
-            layout: load.layout,
-            seed: load.seed,
+            read: asked.data.load.recorded(asked.running.seed),
             optimize: asked.running.optimize,
             device,
         }

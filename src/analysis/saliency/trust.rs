@@ -147,7 +147,7 @@ pub fn sanity(
         let from = (asked.models[m].as_path(), weights);
         for done in 1..=stages.len() {
             let loaded = LoadedModel::again(from, first.file(), &asked.running)?;
-            let redrawn = loaded.redrawn(&stages[..done], asked.random_seed)?;
+            let redrawn = loaded.redrawn(&stages[..done], asked.seed())?;
             let wanted = Wanted { layers: &first.layers, ..asked.wanted(dataset, preprocess) };
             let how = (execution, observer);
             let (mut explainer, ..) = redrawn.into_explainer(&first.input, &wanted, how)?;
@@ -160,7 +160,7 @@ pub fn sanity(
                 let images = explainer.images(&first.input);
                 let sides = [before, after].map(|maps| enlarged(maps, &images));
                 let stage = (stages[done - 1].name.as_str(), &first.tokens);
-                results.push(stage_result(column, stage, &sides, asked.random_seed)?);
+                results.push(stage_result(column, stage, &sides, asked.seed())?);
             }
         }
     }
@@ -185,7 +185,7 @@ fn stages(asked: &Saliency, (model, kept): (usize, &Kept)) -> Result<Vec<Stage>>
 
 /// What is said of a model without modules.
 pub fn frozen(path: &Path) -> Error {
-    let problem = "it was frozen: no module with parameters is left to draw anew";
+    let problem = "it was frozen: no module with parameters is left to re-initialise";
     Error::file("test", path, problem, "leave --sanity out, or export it unfrozen")
 }
 
@@ -214,7 +214,7 @@ fn stage_result(
     let why = |i: usize| match (pairs[i].0.is_flat(), pairs[i].1.is_flat()) {
         (false, false) => "the map is smaller than 11×11 pixels".to_owned(),
         (true, _) => format!("the map {FLAT} with the trained weights"),
-        (false, true) => format!("the map {FLAT} with the weights drawn anew"),
+        (false, true) => format!("the map {FLAT} with the weights re-initialised"),
     };
     Ok(SanityResult {
         column: column.name.clone(),

@@ -11,7 +11,7 @@ use self::collect::Collected;
 use super::session::models::Probed;
 use super::session::target::Aim;
 use super::session::{beside, load_all};
-use super::{Aiming, Data, Observer, Preprocessing, Running};
+use super::{Aiming, Data, Draw, Observer, Preprocessing, Running};
 use crate::analysis::request::over_data;
 use crate::capture::{Judge, Source, first_samples};
 use crate::classifier::OutputForm;
@@ -76,8 +76,8 @@ pub struct Perturbing {
     pub epsilon: Vec<f64>,
     /// Steps of PGD.
     pub steps: usize,
-    /// Seed of the noise and of the bootstrap.
-    pub seed: u64,
+    /// Seed of the noise and of the bootstrap, where it does not follow from that of the run.
+    pub seed: Option<u64>,
 }
 
 impl Default for Perturbing {
@@ -88,7 +88,7 @@ impl Default for Perturbing {
             noise: [4.0, 8.0, 16.0, 32.0, 64.0].map(|levels| levels / 255.0).to_vec(),
             epsilon: [1.0, 2.0, 4.0, 8.0, 16.0].map(|levels| levels / 255.0).to_vec(),
             steps: 10,
-            seed: 0,
+            seed: None,
         }
     }
 }
@@ -132,7 +132,7 @@ impl Sensitivity {
 
     fn examine(&self, observer: &dyn Observer) -> Result<SensitivityReport> {
         let loading = Instant::now();
-        let dataset = self.data.open_inputs()?;
+        let dataset = self.data.open_inputs(self.running.seed)?;
         let execution = self.running.execution()?;
         let preprocess = self.preprocessing.for_model(&dataset, &self.model)?;
         let (mut plan, unperturbed) = self.robustness(&dataset, &preprocess)?;
@@ -194,7 +194,7 @@ impl Sensitivity {
             noise: growing(noise),
             epsilon: growing(epsilon),
             steps: *steps,
-            seed: *seed,
+            seed: self.running.seed_of(Draw::Resampling, *seed),
             pixels: Pixels::of(preprocess),
             form: OutputForm::default(),
         };
@@ -216,7 +216,6 @@ impl Sensitivity {
     fn recorded(&self, run: &Run<'_>, device: String) -> SensitivitySettings {
         let of = if run.labels.is_ok() { "the label" } else { "the predicted class" };
         let attacks = run.plan.kinds.iter().any(|kind| *kind != Perturbation::Noise);
-        let load = &self.data.load;
         SensitivitySettings {
             target: run.target.to_string(),
             layers: self.layers.clone(),
@@ -230,10 +229,7 @@ impl Sensitivity {
             random_seed: run.plan.seed,
             output_index: self.aiming.output_index,
             preprocess: run.source.preprocess[0].clone(),
-            batch_size: load.batch_size,
-            limit: load.limit,
-            layout: load.layout,
-            seed: load.seed,
+            read: self.data.load.recorded(self.running.seed),
             optimize: self.running.optimize,
             device,
         }

@@ -56,7 +56,7 @@ pub fn report(
         pictures: vec![],
         schema: SchemaId::current("sensitivity"),
         tool: Tool::current(libtorch_version()),
-        inputs: Inputs { models, data: Some(data), ..Inputs::default() },
+        inputs: Inputs { models, data: Some(data), ..asked.running.inputs() },
         settings: asked.recorded(run, record.device),
         results,
         warnings,

@@ -150,7 +150,7 @@ pub fn unknown(layers: &[Layer], model: &Path) -> Option<Warning> {
     let mut axes: Vec<String> = found.iter().map(axis).collect();
     axes.dedup();
     let text = format!(
-        "which axis holds the channels cannot be told for {} of {}: by the number of axes, axis {} is \
+        "which axis holds the channels is not known for {} of {}: by the number of axes, axis {} is \
          taken (--channel-axis {}=AXIS says which)",
         few("layer", &names),
         model.display(),

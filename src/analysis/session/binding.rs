@@ -179,7 +179,7 @@ impl Ends<'_> {
         let mut warnings = vec![];
         if !left.is_empty() {
             let text =
-                format!("{} of {path} is no input of {model}: left out", few("array", &left));
+                format!("{} of {path} is not an input of {model}: left out", few("array", &left));
             warnings.push(Warning::new("array-left-out", left.join(", "), text));
         }
         let differs = |&(a, b): &(usize, usize)| self.arrays[a].name != self.arguments[b].name;

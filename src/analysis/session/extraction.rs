@@ -134,7 +134,7 @@ impl<'a> Features<'a> {
         self.ready.as_mut().map(|ready| std::mem::take(&mut ready.warnings)).unwrap_or_default()
     }
 
-    /// Opens a data set and takes the subset asked for; labels that are no classes are an error only
+    /// Opens a data set and takes the subset asked for; labels that are not classes are an error only
     /// where `labels` are wanted.
     ///
     /// # Errors
@@ -149,7 +149,8 @@ impl<'a> Features<'a> {
             true => arrays(),
             false => self.args.texts.open(path, arrays),
         };
-        dataset?.subset(self.args.load.limit, self.args.load.seed)
+        let load = &self.args.load;
+        dataset?.subset(load.limit, load.subset_seed(self.args.running.seed))
     }
 
     /// Loads the model, if it is not yet, and finds the layer by running it on the first samples.
@@ -260,7 +261,7 @@ impl<'a> Features<'a> {
         let model = path.display();
         warnings.extend(extractor.guessed_axis().map(|axis| {
             let text = format!(
-                "which axis holds the channels of what {model} returns cannot be told: by the number of axes, \
+                "which axis holds the channels of what {model} returns is not known: by the number of axes, \
                  axis {axis} is taken; name the layer with --layers, or use --reduce flatten"
             );
             Warning::new("channel-axis-unknown", OUTPUT, text)

@@ -19,7 +19,7 @@ struct Candidate<'a> {
     is_float: bool,
 }
 
-/// The input that is looked at: the one asked for, else the only one of floats that is no mask, of several
+/// The input that is looked at: the one asked for, else the only one of floats that is not a mask, of several
 /// the only one of images, and without any the token ids. `None` for pictures.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ pub fn likely(data: &Dataset, fed: &[FedInput], model: &Model) -> Result<Option<
 /// The layer that looks up the ids of an input.
 ///
 /// # Errors
-/// No embedding does, or it is no layer.
+/// No embedding does, or it is not a layer.
 pub fn embedding<'a>(model: &Model, all: &'a [Layer], input: &str) -> Result<&'a Layer> {
     let module = model.looks_up(input).map(|(module, _)| module);
     let layer = module.and_then(|module| all.iter().find(|layer| layer.name == module));

@@ -110,7 +110,7 @@ pub fn listen(
     Ok((subjects, records, warnings))
 }
 
-/// Refuses an element chosen for the output that is no tensor.
+/// Refuses an element chosen for the output that is not a tensor.
 ///
 /// # Errors
 /// It is none, or the model does not run.

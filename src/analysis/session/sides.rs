@@ -124,7 +124,7 @@ impl Sides {
         let started = Instant::now();
         let (running, reduce) = (&self.running, measuring.reduce());
         let selections = selections(&self.layers, &self.layers_b)?;
-        let dataset = self.data.open_inputs()?;
+        let dataset = self.data.open_inputs(self.running.seed)?;
         measuring.check(dataset.len())?;
         let execution = running.execution()?;
         let [a, b] = [self.models.first(), self.models.get(1)].map(|m| m.map(PathBuf::as_path));
@@ -158,7 +158,7 @@ impl Sides {
         warnings.extend(notices::of_padding(&data, reduce));
         warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), observer));
         let labels = dataset.labels().map(<[_]>::to_vec);
-        let inputs = Inputs { models: records, data: Some(data), ..Inputs::default() };
+        let inputs = Inputs { models: records, data: Some(data), ..self.running.inputs() };
         Ok(Seen { inputs, sides, found, labels, warnings, loading, device })
     }
 
@@ -182,7 +182,7 @@ impl Sides {
         let warnings = duplicates::of_features(&named, &feed);
         drop(arrays);
         let found = measuring.measure(&mut feed, &mut *observer.passes())?;
-        let inputs = Inputs { features, ..Inputs::default() };
+        let inputs = Inputs { features, ..self.running.inputs() };
         let device = "cpu".to_owned();
         Ok(Seen { inputs, sides, found, labels: None, warnings, loading: 0.0, device })
     }

@@ -160,11 +160,11 @@ pub fn check_names(path: &Path, names: &[String], count: usize) -> Result<()> {
 /// The lines of a file, a name for each logit.
 ///
 /// # Errors
-/// It cannot be read, is no text, or has a blank line.
+/// It cannot be read, is not text, or has a blank line.
 pub fn names_in_order(path: &Path) -> Result<Vec<String>> {
     let bytes = files::read(path, MOST_BY_HAND)?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::file("read", path, "it is no text", BY_LINE))?;
+        .map_err(|_| Error::file("read", path, "it is not text", BY_LINE))?;
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
     if let Some(blank) = names.iter().position(String::is_empty) {
         let problem = format!("line {} is blank, and later names would shift", blank + 1);
@@ -192,8 +192,8 @@ impl Classes<'_> {
     /// Two classes apart by a comma.
     fn contrast(&self, pair: &str) -> Result<Target> {
         let (a, b) = pair.split_once(',').ok_or_else(|| {
-            let problem = format!("--contrast {pair} is no pair of classes");
-            Error::usage(problem, "give two classes apart by a comma: 3,5")
+            let problem = format!("--contrast {pair} is not a pair of classes");
+            Error::usage(problem, "give two classes separated by a comma: 3,5")
         })?;
         let (class, other) = (self.number(a)?, self.number(b)?);
         if class == other {

@@ -73,7 +73,7 @@ pub fn unheard(model: &Model, all: &[Layer], selection: &Selection) -> Vec<Warni
     reasons.into_iter().map(warning).collect()
 }
 
-/// Why a module is no layer by default although it ran.
+/// Why a module is not a layer by default although it ran.
 const UNORDERED: &str = "gives several tensors, and which comes first is not known: name them with --layers \
                          (NAME:*), or export with preserve_module_call_signature=(NAME,)";
 

@@ -50,7 +50,7 @@ impl Cache {
         }
         if !path.is_file() {
             let remedy = "remove it, or give another folder to --stats-cache";
-            return Err(Error::file("keep statistics in", path, "it is no file", remedy));
+            return Err(Error::file("keep statistics in", path, "it is not a file", remedy));
         }
         Ok(match Statistics::load(&path) {
             Ok(found) if found.origin.as_ref() == Some(origin) => Kept::Found(Box::new(found)),

@@ -70,8 +70,7 @@ impl Sets<'_> {
         }
         if self.args.load.any() {
             let problem = format!("{} holds features, not images", path.display());
-            let remedy =
-                "leave out --limit, --seed, --layout and --skip-unreadable, or save fewer rows";
+            let remedy = "leave out --limit, --layout and --skip-unreadable, or save fewer rows";
             return Err(Error::usage(problem, remedy));
         }
         Ok(Contents::Features(set))

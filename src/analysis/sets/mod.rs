@@ -302,7 +302,7 @@ impl<'a> Sets<'a> {
             Kept::Found(found) => Some(*found),
             Kept::Absent => None,
             Kept::Damaged(path, why) => {
-                let text = format!("{} is made anew: {why}", path.display());
+                let text = format!("{} is computed again: {why}", path.display());
                 self.warnings.push(Warning::new("cache-damaged", path.display(), text));
                 None
             }

@@ -5,6 +5,7 @@ use tch::{Device, Tensor};
 use super::networks::{Networks, Outputs, form_of};
 use super::work::Work;
 use super::{Fit, Training};
+use crate::analysis::Draw;
 use crate::capture::{Progress, token_mask};
 use crate::error::Result;
 use crate::functional::stitching::{
@@ -54,7 +55,7 @@ pub fn fit(
     })?;
     networks.tell_refused()?;
     if let Some(training) = asked.fit.training() {
-        train(training, networks, &mut found, work, bar)?;
+        train((training, asked.seed_of(Draw::Training)), networks, &mut found, work, bar)?;
     }
     Ok(found)
 }
@@ -177,7 +178,7 @@ fn stitches(
 
 /// Goes on with all stitches on the task, one step a batch each.
 fn train(
-    training: Training,
+    (training, seed): (Training, u64),
     networks: &mut Networks,
     fits: &mut Fits,
     work: &mut Work,
@@ -194,7 +195,7 @@ fn train(
     }
     let used = networks.used_a();
     let all: Vec<usize> = [work.split.main.as_slice(), &work.split.aside].concat();
-    let mut draws = Draws::new(training.seed);
+    let mut draws = Draws::new(seed);
     for _ in 0..training.epochs {
         let order: Vec<usize> = draws.order(all.len()).into_iter().map(|i| all[i]).collect();
         work.pass(&order, bar, |positions, inputs| {

@@ -16,7 +16,7 @@ use self::networks::Networks;
 use self::split::Split;
 use self::work::{Samples, Work};
 use super::session::beside;
-use super::{Aiming, Data, Observer, Preprocessing, Running, Score, patterns_b, selections};
+use super::{Aiming, Data, Draw, Observer, Preprocessing, Running, Score, patterns_b, selections};
 use crate::analysis::request::over_data;
 use crate::capture::first_samples;
 use crate::error::{Error, Result};
@@ -55,10 +55,11 @@ pub struct Stitch {
     pub fit: Fit,
     /// Share of the samples to fit on; the others are measured on.
     pub fit_fraction: f64,
-    /// Seed of the split.
-    pub split_seed: u64,
-    /// Seed of the weights of the random network that the stitches are held against.
-    pub control_seed: u64,
+    /// Seed of the split, where it does not follow from that of the run.
+    pub split_seed: Option<u64>,
+    /// Seed of the weights of the random network that the stitches are held against, where it does not follow from
+    /// that of the run.
+    pub control_seed: Option<u64>,
     /// Whether CKA of the same pairs is taken beside, on the samples measured on.
     pub with_cka: bool,
     /// A file with the names of the classes, a line for each logit.
@@ -106,14 +107,14 @@ pub struct Training {
     pub epochs: usize,
     /// Learning rate.
     pub learning_rate: f64,
-    /// Seed of the order of the samples.
-    pub seed: u64,
+    /// Seed of the order of the samples, where it does not follow from that of the run.
+    pub seed: Option<u64>,
 }
 
 impl Default for Training {
     /// Three passes at 0.001.
     fn default() -> Self {
-        Self { epochs: 3, learning_rate: 1e-3, seed: 0 }
+        Self { epochs: 3, learning_rate: 1e-3, seed: None }
     }
 }
 
@@ -167,7 +168,7 @@ impl Pairs {
     /// Which layers of A and of B are prepared.
     ///
     /// # Errors
-    /// A pattern that is no valid glob.
+    /// A pattern that is not a valid glob.
     fn selections(&self) -> Result<[Selection; 2]> {
         let (a, b) = self.patterns();
         selections(a, b)
@@ -185,8 +186,8 @@ impl Stitch {
             pairs: Pairs::SameNames,
             fit: Fit::Direct(Ridge::Chosen),
             fit_fraction: 0.8,
-            split_seed: 0,
-            control_seed: 0,
+            split_seed: None,
+            control_seed: None,
             with_cka: false,
             labels: None,
             output_index: None,
@@ -234,7 +235,7 @@ impl Stitch {
 
     /// Opens the samples, and finds what is done to them.
     fn samples(&self) -> Result<Samples> {
-        let dataset = self.data.open_inputs()?;
+        let dataset = self.data.open_inputs(self.running.seed)?;
         let models = (self.a.as_path(), self.b.as_deref());
         let preprocess = self.preprocessing.for_two(&self.preprocessing_b, &dataset, models)?;
         let mut load = self.data.load.options(self.running.threads());
@@ -264,6 +265,16 @@ impl Stitch {
         self.fit.training().map_or(0, |training| training.epochs)
     }
 
+    /// The seed of the split, of the control or of training.
+    fn seed_of(&self, draw: Draw) -> u64 {
+        let own = match draw {
+            Draw::Split => self.split_seed,
+            Draw::Control => self.control_seed,
+            _ => self.fit.training().and_then(|training| training.seed),
+        };
+        self.running.seed_of(draw, own)
+    }
+
     /// What the models' logits stand for.
     fn aiming(&self) -> Aiming {
         let (labels, output_index) = (self.labels.clone(), self.output_index);
@@ -277,25 +288,21 @@ impl Stitch {
             _ => None,
         };
         let (layers, layers_b) = self.pairs.patterns();
-        let load = &self.data.load;
         StitchSettings {
             fit: self.fit.name().to_owned(),
             fit_fraction: self.fit_fraction,
-            split_seed: self.split_seed,
+            split_seed: self.seed_of(Draw::Split),
             ridge,
-            control_seed: self.control_seed,
+            control_seed: self.seed_of(Draw::Control),
             epochs: training.map(|training| training.epochs),
             learning_rate: training.map(|training| training.learning_rate),
-            train_seed: training.map(|training| training.seed),
+            train_seed: training.map(|_| self.seed_of(Draw::Training)),
             layers: layers.to_vec(),
             layers_b: layers_b.to_vec(),
             against: self.with_cka.then(|| "cka".to_owned()),
             output_index: self.output_index,
             preprocess: samples.preprocess.clone(),
-            batch_size: load.batch_size,
-            limit: load.limit,
-            layout: load.layout,
-            seed: load.seed,
+            read: self.data.load.recorded(self.running.seed),
             optimize: self.running.optimize,
             device,
         }

@@ -4,9 +4,9 @@ use tch::Tensor;
 
 use super::split::Split;
 use super::{Pairs, Stitch};
-use crate::analysis::Running;
 use crate::analysis::session::models::{LoadedModel, refuse_complex};
 use crate::analysis::session::{axes, load_all, weights_of};
+use crate::analysis::{Draw, Running};
 use crate::capture::{Judge, Reduce, Subject};
 use crate::classifier::OutputForm;
 use crate::data::Dataset;
@@ -98,7 +98,7 @@ impl Networks {
         let from = (paths[0].as_path(), running.weights[0].as_ref());
         let same = (records[0].sha256.as_str(), records[0].output_key.as_deref());
         let again = LoadedModel::again(from, same, &running)?;
-        let mut again = again.redrawn(&stages[0], asked.control_seed)?;
+        let mut again = again.redrawn(&stages[0], asked.seed_of(Draw::Control))?;
         again.feed(data)?;
         let (random, _, _) = tapped(again, asked, &first[0], &selections[0], &execution, 0)?;
         records.truncate(models.len());

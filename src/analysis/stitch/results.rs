@@ -57,7 +57,7 @@ pub fn report(
         pictures: vec![],
         schema: SchemaId::current("stitch"),
         tool: Tool::current(libtorch_version()),
-        inputs: Inputs { models: networks.records, data: Some(data), ..Inputs::default() },
+        inputs: Inputs { models: networks.records, data: Some(data), ..asked.running.inputs() },
         settings,
         results,
         warnings,

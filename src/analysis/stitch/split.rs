@@ -1,6 +1,7 @@
 //! Which samples stitches are fitted on, and which are measured on.
 
 use super::Stitch;
+use crate::analysis::Draw;
 use crate::error::{Error, Result};
 use crate::stats::Draws;
 
@@ -31,7 +32,7 @@ impl Split {
             );
             return Err(Error::usage(problem, "give more samples, or another --fit-fraction"));
         }
-        let order = Draws::new(asked.split_seed).order(samples);
+        let order = Draws::new(asked.seed_of(Draw::Split)).order(samples);
         let aside = if asked.fit.chooses_ridge() { fit / ASIDE } else { 0 };
         let sorted = |part: &[usize]| {
             let mut part = part.to_vec();

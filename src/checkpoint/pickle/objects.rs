@@ -110,7 +110,7 @@ fn sizes(arena: &Arena, id: Id) -> Result<Vec<i64>, String> {
     sizes.ok_or_else(|| unusual("the shape of a tensor"))
 }
 
-/// Elements from the first to behind the last; `None` where that is no number of 64 bits or the axes
+/// Elements from the first to behind the last; `None` where that is not a number of 64 bits or the axes
 /// differ.
 pub(in crate::checkpoint) fn extent(shape: &[i64], strides: &[i64]) -> Option<u64> {
     if shape.len() != strides.len() {

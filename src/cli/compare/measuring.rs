@@ -7,7 +7,7 @@ use crate::cli::limits;
 use crate::error::{Error, Result};
 use crate::similarity::{Bias, Measure, Options};
 
-/// What the measures are told.
+/// Options of the measures.
 #[derive(clap::Args)]
 pub struct OptionArgs {
     /// k of mutual-knn, cknna and jaccard [default: 10]
@@ -32,25 +32,26 @@ pub struct OptionArgs {
 /// How values are held against chance.
 #[derive(clap::Args)]
 pub struct ChanceArgs {
-    /// Hold each value against P random orders of the samples: p-value and calibrated value
+    /// Compare each value with P random orders of the samples: p-value and calibrated value
     #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance",
           value_parser = limits::DRAWS)]
     permutations: usize,
-    /// Give each value an interval over samples, from B random halves of them: drawn without repetition,
-    /// as copies of samples would make layers look more alike
+    /// Give each value an interval over samples, from B random halves of them: drawn without replacement, as copies
+    /// of samples would make layers look more alike
     #[arg(long, value_name = "B", alias = "bootstrap", default_value_t = 0, help_heading = "Chance",
           value_parser = limits::DRAWS)]
     subsamples: usize,
     /// Share of the halves within an interval [default: 0.95]
     #[arg(long, value_name = "SHARE", help_heading = "Chance", value_parser = limits::INNER_SHARE)]
     level: Option<f64>,
-    /// Seed of both [default: 0]
-    #[arg(long, value_name = "SEED", help_heading = "Chance", value_parser = limits::SEED)]
+    /// Seed of the random orders and halves [default: follows from --seed]
+    #[arg(long, value_name = "SEED", help_heading = "Random numbers", value_parser = limits::SEED,
+          hide_short_help = true)]
     random_seed: Option<u64>,
 }
 
 impl OptionArgs {
-    /// What the measures are told, of those asked for.
+    /// Options of the measures asked for.
     ///
     /// # Errors
     /// An option is out of its range, or is for none of the measures.
@@ -108,8 +109,7 @@ impl ChanceArgs {
             let problem = "--random-seed was given, and nothing is random";
             return Err(Error::usage(problem, "add --permutations or --subsamples"));
         }
-        let usual = Chance::default();
-        let level = self.level.unwrap_or(usual.level);
-        Ok(Chance { permutations, halves, level, seed: self.random_seed.unwrap_or(usual.seed) })
+        let level = self.level.unwrap_or(Chance::default().level);
+        Ok(Chance { permutations, halves, level, seed: self.random_seed })
     }
 }

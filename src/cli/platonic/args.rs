@@ -52,8 +52,7 @@ pub struct Args {
     /// data in the order of their names, where they are as many as the logits]
     #[arg(long, value_name = "FILE", help_heading = "Models")]
     pub labels: Option<PathBuf>,
-    /// Which element of a tuple that a model returns are its logits, from 0 (-o, --output is the file of
-    /// the report)
+    /// Index, from 0, of the logits in the tuple that a model returns (-o, --output is the file of the report)
     #[arg(long, value_name = "INDEX", value_parser = limits::INDEX, help_heading = "Models")]
     pub output_index: Option<usize>,
     #[command(flatten)]

@@ -108,9 +108,10 @@ pub struct ChoiceArgs {
     /// Standard deviation of their noise, as a share of the range of the image's values
     #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = limits::NOISE, help_heading = "Method")]
     pub noise: f64,
-    /// Seed of the noise and of the bootstrap
-    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = limits::SEED, help_heading = "Method")]
-    pub random_seed: u64,
+    /// Seed of the noise, the resampling and the re-initialised parameters [default: follows from --seed]
+    #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
+          hide_short_help = true)]
+    pub random_seed: Option<u64>,
     /// Steps of the path, for integrated-gradients
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = limits::STEPS,
           help_heading = "Method")]
@@ -122,7 +123,7 @@ pub struct ChoiceArgs {
     /// Side of the windows of occlusion, in pixels [default: an eighth of the image]
     #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub window: Option<usize>,
-    /// From one window to the next [default: half a window]
+    /// Pixels from one window to the next [default: half a window]
     #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub stride: Option<usize>,
 }

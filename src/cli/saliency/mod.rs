@@ -7,8 +7,8 @@ use super::output::{self, Messages};
 use super::status::Status;
 use crate::error::Result;
 
-pub use self::args::{Args, FileArgs, MapSize};
-pub use self::files::Files;
+pub use self::args::Args;
+use self::files::Files;
 
 /// Explains every image by every model and method.
 ///

@@ -40,7 +40,7 @@ impl Head {
     }
 
     /// Whether it can be classes of these samples: one whole number each; beside pictures of bytes,
-    /// which are no features, also floats or a row a sample, which have to be classes then.
+    /// which are not features, also floats or a row a sample, which have to be classes then.
     fn can_be_classes(&self, samples: &Self) -> bool {
         let count = samples.shape[0];
         let beside_pictures = samples.dtype == Some(Dtype::U8) && samples.shape.len() > 3;
@@ -125,7 +125,7 @@ pub(in crate::data) fn arrays(path: &Path) -> Result<Box<dyn Arrays>> {
         _ => {
             crate::files::check(path).map_err(|e| Error::io("open", path, e))?;
             let remedy = "give a .npy, .npz or .safetensors file";
-            Err(Error::file("open", path, "it is no file of arrays", remedy))
+            Err(Error::file("open", path, "it is not a file of arrays", remedy))
         }
     }
 }

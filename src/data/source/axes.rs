@@ -70,7 +70,7 @@ pub(super) fn of_bytes(
         }
         (None, false, false) => {
             let remedy = "give uint8 N×H×W×C or N×C×H×W with 1, 3 or 4 channels, or float features";
-            Err(array.problem("is no array of pictures", remedy))
+            Err(array.problem("is not an array of pictures", remedy))
         }
     }
 }

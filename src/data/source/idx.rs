@@ -14,7 +14,7 @@ use crate::data::resize::Picture;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// What to do about a file that is no idx file.
+/// What to do about a file that is not an idx file.
 const REMEDY: &str = "download the file again";
 
 /// Pictures of one channel and, where the file lies beside them, their labels. Both are in memory.
@@ -114,9 +114,9 @@ fn elements(
     };
     let mut head = [0; 4];
     file.read_exact(&mut head).map_err(damaged)?;
-    let [0, 0, kind, rank] = head else { return Err("it is no idx file".to_owned()) };
+    let [0, 0, kind, rank] = head else { return Err("it is not an idx file".to_owned()) };
     if kind != 8 {
-        return Err("its elements are no bytes".to_owned());
+        return Err("its elements are not bytes".to_owned());
     }
     let mut head = vec![0; 4 * usize::from(rank)];
     file.read_exact(&mut head).map_err(damaged)?;

@@ -3,7 +3,7 @@
 use super::stored::{Stored, called};
 use crate::error::{Error, Result};
 
-/// What to do about labels that are no classes.
+/// What to do about labels that are not classes.
 const REMEDY: &str = "save one integer from 0 up for each sample";
 
 /// The classes of the samples of an array of this shape: one whole number from 0 each (`N` or `N×1`), or a row with a
@@ -40,7 +40,8 @@ fn classes(stored: &Stored, values: &[f64]) -> Result<Vec<usize>> {
         None => Ok(values.iter().map(|&v| v as usize).collect()),
         Some(i) => {
             let kind = if stored.dtype.is_float() { " (a float)" } else { "" };
-            let problem = format!("has {}{kind} for sample {i}, and that is no class", values[i]);
+            let problem =
+                format!("has {}{kind} for sample {i}, and that is not a class", values[i]);
             Err(stored.problem(&problem, REMEDY))
         }
     }

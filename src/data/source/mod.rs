@@ -87,7 +87,7 @@ pub(super) enum Sample<'a> {
 pub(super) struct Opening {
     /// The order of the axes of an array of pictures.
     pub layout: Option<ArrayLayout>,
-    /// Whether labels that are no classes are left out, where they would be an error.
+    /// Whether labels that are not classes are left out, where they would be an error.
     pub without_wrong_labels: bool,
     /// Whether a file may hold an array for each input of a network.
     pub several: bool,

@@ -19,7 +19,7 @@ const LONGEST: usize = 1 << 20;
 /// The most axes, as in NumPy.
 const MOST_AXES: usize = 64;
 
-/// What to do about a file that is no array.
+/// What to do about a file that is not an array.
 const REMEDY: &str = "write it again with numpy.save or numpy.savez";
 
 /// A `.npy` file as a file of one array without a name.

@@ -154,6 +154,6 @@ fn damaged_array(path: &Path, name: &str, error: &std::io::Error) -> Error {
 }
 
 fn damaged(path: &Path, error: &ZipError) -> Error {
-    let problem = format!("it is no .npz archive, or damaged ({error})");
+    let problem = format!("it is not an .npz archive, or damaged ({error})");
     Error::file("load", path, problem, "write it again with numpy.savez")
 }

@@ -98,6 +98,6 @@ fn dtype(stored: Code) -> Option<Dtype> {
 }
 
 fn damaged(path: &Path, problem: &str) -> Error {
-    let problem = format!("it is no .safetensors file, or damaged ({problem})");
+    let problem = format!("it is not a .safetensors file, or damaged ({problem})");
     Error::file("load", path, problem, "write it again with safetensors' save_file")
 }

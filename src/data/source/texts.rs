@@ -71,7 +71,7 @@ impl Texts {
     /// Reads the texts and makes tokens of all of them.
     ///
     /// # Errors
-    /// The file is no text or has no line, the tokenizer cannot be read, or a text has no token.
+    /// The file is not text or has no line, the tokenizer cannot be read, or a text has no token.
     fn open(path: &Path, how: &Tokenizing) -> Result<Arc<dyn Source>> {
         let text = files::read_text(path, MOST_TEXT)?;
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();

@@ -120,7 +120,7 @@ fn caught<T>(path: &Path, work: impl FnOnce() -> tokenizers::Result<T>) -> Resul
 }
 
 fn unfit(path: &Path, said: &str) -> Error {
-    let problem = format!("it is no tokenizer that can be used ({said})");
+    let problem = format!("it is not a tokenizer that can be used ({said})");
     let remedy = "give the tokenizer.json of the network (tokenizer.save_pretrained writes it)";
     Error::file("load", path, problem, remedy)
 }

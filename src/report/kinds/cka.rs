@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::Reduce;
 use crate::capture::cka::{Estimator, Outcome};
-use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
-use crate::report::{Inputs, Number, Report, SchemaId, Timing, Tool, Warning};
+use crate::report::{Inputs, Number, ReadSettings, Report, SchemaId, Timing, Tool, Warning};
 use crate::similarity::{Bias, Kernel, Matrix, cka};
 
 /// A comparison by CKA.
@@ -24,15 +23,9 @@ pub struct CkaSettings {
     pub kernel: Kernel,
     /// From feature maps to rows.
     pub reduce: Reduce,
-    /// Samples in a batch: changes the numbers of the minibatch estimator only.
-    pub batch_size: usize,
-    /// Most samples used.
-    pub limit: Option<usize>,
-    /// The order of the axes of arrays of pictures, where it was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<ArrayLayout>,
-    /// Seed of the random subset; without one the classes are taken evenly.
-    pub seed: Option<u64>,
+    /// Which samples were used, and how they were read.
+    #[serde(flatten)]
+    pub read: ReadSettings,
     /// Patterns of the layers of A; empty for the default: modules down to depth two, and blocks that
     /// repeat deeper down.
     pub layers: Vec<String>,
@@ -138,7 +131,7 @@ impl CkaReport {
         warnings.extend(dropped_warning(outcome));
         let batch = match settings.estimator {
             Estimator::Full => results.n,
-            Estimator::Minibatch => results.n.min(settings.batch_size),
+            Estimator::Minibatch => results.n.min(settings.read.batch_size),
         };
         warnings.extend(bias_warning(sides, settings.bias, batch));
         let timing = Timing {
@@ -159,7 +152,7 @@ impl CkaSettings {
     pub fn summary(&self, n: usize) -> String {
         let batch = match self.estimator {
             Estimator::Full => String::new(),
-            Estimator::Minibatch => format!(" of {}", self.batch_size),
+            Estimator::Minibatch => format!(" of {}", self.read.batch_size),
         };
         format!(
             "{} kernel · {} HSIC · {}{batch} · {} · n = {n}",

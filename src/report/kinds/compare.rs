@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distance::NullValue;
 use crate::capture::Reduce;
-use crate::data::ArrayLayout;
-use crate::report::{Number, Report};
+use crate::report::{ChanceSettings, Number, ReadSettings, Report};
 use crate::similarity::{self, Bias, Invariance, Measure};
 
 /// A comparison by several measures.
@@ -17,29 +16,18 @@ pub type CompareReport = Report<CompareSettings, CompareResults>;
 pub struct CompareSettings {
     /// Names of the measures.
     pub measures: Vec<String>,
-    /// What the measures are told.
+    /// Options of the measures.
     pub options: MeasureOptions,
     /// From feature maps to rows.
     pub reduce: Reduce,
     /// Principal components kept of each layer before it is measured; all without.
     pub pca: Option<usize>,
-    /// Random orders of the samples that values are held against.
-    pub permutations: usize,
-    /// Random halves of the samples for the intervals.
-    pub bootstrap: usize,
-    /// Share of the halves within an interval.
-    pub level: f64,
-    /// Seed of both.
-    pub random_seed: u64,
-    /// Samples in a batch.
-    pub batch_size: usize,
-    /// Most samples used.
-    pub limit: Option<usize>,
-    /// The order of the axes of arrays of pictures, where it was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<ArrayLayout>,
-    /// Seed of the random subset; without one the classes are taken evenly.
-    pub seed: Option<u64>,
+    /// How values were held against chance.
+    #[serde(flatten)]
+    pub chance: ChanceSettings,
+    /// Which samples were used, and how they were read.
+    #[serde(flatten)]
+    pub read: ReadSettings,
     /// Patterns of the layers of A; empty for the default: modules down to depth two, and blocks that
     /// repeat deeper down.
     pub layers: Vec<String>,
@@ -54,7 +42,7 @@ pub struct CompareSettings {
     pub device: String,
 }
 
-/// What measures are told; each heeds its own.
+/// Options of measures; each uses its own.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeasureOptions {
     /// k of mutual-knn, cknna and jaccard.

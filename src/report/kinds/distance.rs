@@ -26,10 +26,10 @@ pub struct DistanceSettings {
     pub batch_size: usize,
     /// Most samples used of a set.
     pub limit: Option<usize>,
-    /// The order of the axes of arrays of pictures, where it was told.
+    /// The order of the axes of arrays of pictures, where it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<ArrayLayout>,
-    /// That of the reference, where it was told to be another.
+    /// That of the reference, where it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_layout: Option<ArrayLayout>,
     /// Seed of the random subset of samples; without one the first are taken.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{ArrayLayout, Preprocess};
-use crate::report::{Number, Report};
+use crate::data::Preprocess;
+use crate::report::{Number, ReadSettings, Report};
 
 /// The feature maps of layers, and which channels of two networks see alike.
 pub type MapsReport = Report<MapsSettings, MapsResults>;
@@ -28,15 +28,9 @@ pub struct MapsSettings {
     pub scale: String,
     /// What was done to the images: one entry a model, or one for both.
     pub preprocess: Vec<Preprocess>,
-    /// Samples in a batch.
-    pub batch_size: usize,
-    /// Most samples used.
-    pub limit: Option<usize>,
-    /// The order of the axes of arrays of pictures, where it was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<ArrayLayout>,
-    /// Seed of the random subset of samples.
-    pub seed: Option<u64>,
+    /// Which samples were used, and how they were read.
+    #[serde(flatten)]
+    pub read: ReadSettings,
     /// Which element of a tuple that the model returns was taken for its output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_index: Option<usize>,

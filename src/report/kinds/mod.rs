@@ -4,6 +4,67 @@
 //! Schema and how it is read. What else a kind needs is a trait that [`with_report!`] asks its type for: its values in
 //! `check` and its section of the page. A kind without one of them does not compile.
 
+/// The program of a kind with the page that is given: what [`declare`] shows of one that lacks it.
+macro_rules! toy {
+    ($fence:literal, $page:literal) => {
+        concat!(
+            "```",
+            $fence,
+            r#"
+mod report {
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/kinds/declare.rs"));
+    // The schema is another's: a toy has none checked in.
+    kinds! { Toy super::ToyReport, "cka", 1; }
+}
+
+use repsim::view::table::Table;
+use repsim::view::{Content, Place, Tables, View};
+use report::{AnyReport, with_report};
+
+#[derive(Debug, Clone, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+pub struct ToyReport;
+
+impl Tables for ToyReport {
+    fn tables(&self) -> Vec<Table> {
+        vec![]
+    }
+
+    fn text(&self) -> String {
+        String::new()
+    }
+}
+"#,
+            $page,
+            r#"
+/// As `view::section` asks every kind, and `check` for its values.
+pub fn page(report: &AnyReport, place: Place<'_>) -> Content {
+    with_report!(report, report => report.content(place))
+}
+
+fn main() {}
+```"#
+        )
+    };
+}
+
+/// How kinds are declared.
+///
+/// A kind with all its parts compiles:
+#[doc = toy!(
+    "",
+    r#"
+impl View for ToyReport {
+    fn content(&self, _: Place<'_>) -> Content {
+        todo!()
+    }
+}
+"#
+)]
+/// The same kind without its page does not:
+#[doc = toy!("compile_fail,E0599", "")]
+#[macro_use]
+mod declare;
+
 pub mod cka;
 pub mod compare;
 pub mod distance;
@@ -15,74 +76,7 @@ pub mod saliency;
 pub mod sensitivity;
 pub mod stitch;
 
-use schemars::{Schema, schema_for};
-use serde_json::Value;
-
-/// What is known of a kind of report without having one.
-#[derive(Debug, Clone, Copy)]
-pub struct KindInfo {
-    /// The name of its schema, which is that of the command that makes such reports.
-    pub name: &'static str,
-    /// The version of its schema, which changes when a field changes its meaning or goes.
-    pub version: u32,
-    /// Its JSON Schema as checked in.
-    pub schema: &'static str,
-    /// Its JSON Schema as its type gives it.
-    pub of_type: fn() -> Schema,
-}
-
-macro_rules! kinds {
-    ($($variant:ident $report:ty, $name:literal, $version:literal;)*) => {
-        kinds! { @with ($) $($variant)* }
-
-        /// A report of any kind.
-        #[derive(Debug, Clone, PartialEq)]
-        pub enum AnyReport {
-            $(
-                #[doc = concat!("Of `repsim ", $name, "`.")]
-                $variant(Box<$report>),
-            )*
-        }
-
-        /// All kinds of reports.
-        pub const KINDS: &[KindInfo] = &[
-            $(KindInfo {
-                name: $name,
-                version: $version,
-                schema: include_str!(concat!("../schemas/", $name, ".schema.json")),
-                of_type: || schema_for!($report),
-            },)*
-        ];
-
-        impl AnyReport {
-            /// A report of a kind, from its JSON; `None` where there is no such kind.
-            pub(super) fn of(kind: &str, value: Value) -> Option<Result<Self, serde_json::Error>> {
-                match kind {
-                    $($name => Some(serde_json::from_value(value).map(Self::$variant)),)*
-                    _ => None,
-                }
-            }
-
-            /// The name of its schema.
-            pub fn kind(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)*
-                }
-            }
-        }
-    };
-    (@with ($d:tt) $($variant:ident)*) => {
-        /// Evaluates an expression with the report that an [`AnyReport`] holds, whatever its type.
-        macro_rules! with_report {
-            ($d any:expr, $d report:ident => $d body:expr) => {
-                match $d any {
-                    $($crate::report::AnyReport::$variant($d report) => $d body,)*
-                }
-            };
-        }
-        pub(crate) use with_report;
-    };
-}
+pub use declare::KindInfo;
 
 kinds! {
     Cka cka::CkaReport, "cka", 1;

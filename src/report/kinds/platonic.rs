@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::{LayerResult, MeasureOptions, MeasureResult};
 use super::distance::NullValue;
 use crate::capture::Reduce;
-use crate::data::ArrayLayout;
-use crate::report::{Number, Report};
+use crate::report::{ChanceSettings, Number, ReadSettings, Report};
 
 /// Many models against each other.
 pub type PlatonicReport = Report<PlatonicSettings, PlatonicResults>;
@@ -17,34 +16,23 @@ pub type PlatonicReport = Report<PlatonicSettings, PlatonicResults>;
 pub struct PlatonicSettings {
     /// Name of the measure.
     pub measure: String,
-    /// What the measure is told.
+    /// Options of the measure.
     pub options: MeasureOptions,
     /// From feature maps to rows.
     pub reduce: Reduce,
     /// Principal components kept of each layer before it is measured; all without.
     pub pca: Option<usize>,
-    /// Random orders of the samples that values are held against.
-    pub permutations: usize,
-    /// Random halves of the samples for the intervals.
-    pub bootstrap: usize,
-    /// Share of the halves within an interval.
-    pub level: f64,
-    /// Seed of both.
-    pub random_seed: u64,
+    /// How values were held against chance.
+    #[serde(flatten)]
+    pub chance: ChanceSettings,
     /// The layers as they were asked for; without any the input of the last linear layer.
     pub layers: Vec<String>,
     /// Which element of a tuple that a model returns are its logits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_index: Option<usize>,
-    /// Samples in a batch.
-    pub batch_size: usize,
-    /// Most samples used.
-    pub limit: Option<usize>,
-    /// The order of the axes of arrays of pictures, where it was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<ArrayLayout>,
-    /// Seed of the random subset; without one the classes are taken evenly.
-    pub seed: Option<u64>,
+    /// Which samples were used, and how they were read.
+    #[serde(flatten)]
+    pub read: ReadSettings,
     /// Whether the models ran frozen, with batch norms folded.
     pub optimize: bool,
     /// Where they ran.

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::maps::MapGrid;
-use crate::data::{ArrayLayout, Preprocess};
-use crate::report::{Number, Report};
+use crate::data::Preprocess;
+use crate::report::{Number, ReadSettings, Report};
 use crate::saliency::Method;
 use crate::saliency::faithfulness::Fill;
 
@@ -56,15 +56,9 @@ pub struct SaliencySettings {
     pub output_index: Option<usize>,
     /// What was done to the images.
     pub preprocess: Preprocess,
-    /// Samples in a batch.
-    pub batch_size: usize,
-    /// Most samples used.
-    pub limit: Option<usize>,
-    /// The order of the axes of arrays of pictures, where it was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<ArrayLayout>,
-    /// Seed of the random subset of samples.
-    pub seed: Option<u64>,
+    /// Which samples were used, and how they were read.
+    #[serde(flatten)]
+    pub read: ReadSettings,
     /// Whether the models ran frozen, with batch norms folded.
     pub optimize: bool,
     /// Where they ran.

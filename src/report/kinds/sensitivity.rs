@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::distance::NullValue;
 use crate::classifier::OutputForm;
-use crate::data::{ArrayLayout, Preprocess};
+use crate::data::Preprocess;
 use crate::functional::{Ablation, Perturbation};
-use crate::report::{Number, Report};
+use crate::report::{Number, ReadSettings, Report};
 
 /// What predictions rest on, and how they hold.
 pub type SensitivityReport = Report<SensitivitySettings, SensitivityResults>;
@@ -41,15 +41,9 @@ pub struct SensitivitySettings {
     pub output_index: Option<usize>,
     /// What was done to the images.
     pub preprocess: Preprocess,
-    /// Samples in a batch.
-    pub batch_size: usize,
-    /// Most samples used.
-    pub limit: Option<usize>,
-    /// The order of the axes of arrays of pictures, where it was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<ArrayLayout>,
-    /// Seed of the random subset of samples.
-    pub seed: Option<u64>,
+    /// Which samples were used, and how they were read.
+    #[serde(flatten)]
+    pub read: ReadSettings,
     /// Whether the model ran frozen, with batch norms folded.
     pub optimize: bool,
     /// Where it ran.

@@ -257,7 +257,7 @@ fn add_inputs(
             }
             InputSpec::CustomObj { custom_obj_name } => {
                 return Err(Refusal::new(
-                    format!("it holds the object {custom_obj_name}, which is no tensor"),
+                    format!("it holds the object {custom_obj_name}, which is not a tensor"),
                     "export the model without custom classes",
                 ));
             }

@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for Float {
                 "Infinity" | "inf" => Ok(Self(f64::INFINITY)),
                 "-Infinity" | "-inf" => Ok(Self(f64::NEG_INFINITY)),
                 "NaN" | "nan" => Ok(Self(f64::NAN)),
-                _ => Err(D::Error::custom(format!("{text:?} is no number"))),
+                _ => Err(D::Error::custom(format!("{text:?} is not a number"))),
             },
         }
     }

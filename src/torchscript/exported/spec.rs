@@ -15,7 +15,7 @@ struct Tree {
 }
 
 /// The dotted name of each leaf: `logits`, `state.0`; empty where the leaf is all there is. `None` where
-/// the text is no tree.
+/// the text is not a tree.
 ///
 /// The output classes of transformers are dictionaries whose context holds their keys.
 pub fn leaves(text: &str) -> Option<Vec<String>> {

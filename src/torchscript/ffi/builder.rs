@@ -283,7 +283,7 @@ impl Builder {
     /// The tensors of a list that holds so many.
     ///
     /// # Errors
-    /// It is no list.
+    /// It is not a list.
     pub fn unpack(&mut self, list: Value, count: usize) -> Result<Vec<Value>, String> {
         let mut outputs = vec![0; count];
         // SAFETY: the builder is valid; `outputs` has room for `count` values.
@@ -329,7 +329,7 @@ impl Builder {
     /// Taps a value as a layer's output: what is made from now on takes what the tap gives.
     ///
     /// # Errors
-    /// The value is no tensor.
+    /// The value is not a tensor.
     pub fn tap(&mut self, value: Value, layer: i64) -> Result<(), String> {
         // SAFETY: the builder is valid.
         numbered(|error| unsafe { repsim_build_tap(self.0.as_ptr(), value.0, layer, error) })

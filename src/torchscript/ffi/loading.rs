@@ -99,7 +99,7 @@ impl Handle {
     }
 
     /// What the model as it was loaded returns for tensors: a line with what it is (`tensor`, `elements`,
-    /// `dictionary`, `other`), then a name and a shape each, apart by tabs, `none` for what is no tensor.
+    /// `dictionary`, `other`), then a name and a shape each, separated by tabs, `none` for what is not a tensor.
     ///
     /// # Errors
     /// What libtorch said.

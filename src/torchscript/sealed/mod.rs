@@ -302,7 +302,7 @@ fn kept(file: &File, size: u64, records: &[Record]) -> Result<Vec<Kept>, String>
     }
     gaps.push(from..size);
     if gaps.iter().map(|gap| gap.end - gap.start).sum::<u64>() > MOST_KEPT {
-        return Err(format!("more than {MOST_KEPT} bytes of it are no weights"));
+        return Err(format!("more than {MOST_KEPT} bytes of it are not weights"));
     }
     let read = |gap: &std::ops::Range<u64>| {
         let mut bytes = vec![0; (gap.end - gap.start) as usize];

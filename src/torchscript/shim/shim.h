@@ -148,7 +148,7 @@ int repsim_run(repsim_model* model, const void* const* inputs, size_t count, int
                repsim_hook hook, void* context, void** output, char** error);
 
 // What the model as it was loaded returns for tensors, in lines: `tensor`, `elements`, `dictionary` or `other`,
-// then a name and a shape (`2×10`, or `none` for what is no tensor) each, apart by tabs. To be freed by
+// then a name and a shape (`2×10`, or `none` for what is not a tensor) each, separated by tabs. To be freed by
 // `repsim_free`; null on an error.
 char* repsim_returned(repsim_model* model, const void* const* inputs, size_t count, char** error);
 

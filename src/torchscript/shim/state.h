@@ -7,7 +7,7 @@
 
 namespace repsim {
 
-// The attributes of a module that are no parameters and no modules, as they were at one time.
+// The attributes of a module that are not parameters and no modules, as they were at one time.
 class State {
  public:
   State() = default;

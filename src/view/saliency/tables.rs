@@ -130,7 +130,7 @@ fn sanity(found: &[SanityResult], columns: &[&str]) -> String {
     };
     let title = "The map before and after weights are re-initialised from the output layer down, near 0 where it depends on \
                  them:";
-    let header = ["map", "drawn anew down to", "Spearman", "SSIM"];
+    let header = ["map", "re-initialised down to", "Spearman", "SSIM"];
     section(title, &header, 2, of_columns.map(row).collect())
 }
 

@@ -64,7 +64,7 @@ fn others(bytes: &[u8], pixels: &mut Vec<u8>) -> Result<(Size, usize), String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let reader = reader.map_err(|e| e.to_string())?;
     if !reader.format().is_some_and(|format| format.reading_enabled()) {
-        return Err("it is no PNG, JPEG, BMP, WebP, GIF, TIFF or PNM file".to_owned());
+        return Err("it is not a PNG, JPEG, BMP, WebP, GIF, TIFF or PNM file".to_owned());
     }
     let decoder = reader.into_decoder().map_err(problem)?;
     let (size, color) = (decoder.dimensions(), decoder.color_type());

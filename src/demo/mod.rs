@@ -1,4 +1,5 @@
-//! `repsim demo`: the main commands on models and images that come with the binary.
+//! The main analyses on models and images that come with the program: a program that uses the library, and the
+//! commands that would do the same.
 
 mod explain;
 
@@ -6,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use super::output::{self, Messages};
-use super::{fid, outputs, picture};
-use crate::analysis::{Cka, Fid, Layers, Preprocessing};
+use crate::analysis::{Cka, Fid, Layers, Observer, Preprocessing};
 use crate::data::{Channels, Preset, degrade};
 use crate::error::{Error, Result, visible_lines};
 use crate::frechet::Metric;
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
 use crate::report::{Provisional, write_atomically};
-use crate::view::{View, page};
+use crate::view::fid::table_within;
+use crate::view::{PictureFormat, Plot, Tables, page, to_json};
+
+pub use explain::explained;
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/images");
 
@@ -34,49 +36,19 @@ const MIXUP: (&str, &[u8]) = model!("mixup.pt", "fashion-mixup-scripted.pt");
 const CUTMIX: (&str, &[u8]) = model!("cutmix.pt", "fashion-cutmix-scripted.pt");
 
 /// How the networks were trained: bytes to 0…1, then Fashion-MNIST's mean and deviation.
-const PREPROCESSING: &[&str] =
+pub const PREPROCESSING: &[&str] =
     &["--preprocess", "raw", "--channels", "3", "--mean", "0.2860", "--std", "0.3530"];
 
-/// Options of `repsim demo`.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Folder for the models, the images, the reports and the pictures
-    #[arg(long, value_name = "FOLDER", default_value = "repsim-demo")]
-    folder: PathBuf,
-}
-
-/// Lists the layers of a network, compares it with another seed and with an untrained one, scores
-/// degraded copies of the images, and explains what networks look at that were trained in different
-/// ways.
-///
-/// # Errors
-/// The folder cannot be written to, or what the commands say.
-pub fn run(args: &Args, messages: &Messages) -> Result<()> {
-    let made = Provisional::make(&args.folder);
-    let made = made.map_err(|e| Error::io("create", &args.folder, e))?;
-    let demo = Demo { folder: &args.folder, messages };
-    demo.unpack()?;
-    demo.say(INTRODUCTION)?;
-    demo.layers()?;
-    demo.say(SEEDS)?;
-    let seeds = demo.compare(SEED_1.0, "seeds")?;
-    demo.say(&reading(&seeds))?;
-    demo.say(CONTROL)?;
-    let control = demo.compare(UNTRAINED.0, "untrained")?;
-    demo.say(&contrast(&seeds, &control))?;
-    demo.say(MEANING)?;
-    demo.say(COPIES)?;
-    let copies = demo.score()?;
-    demo.say(&ranking(&copies))?;
-    demo.say(DISTANCES)?;
-    demo.say(explain::QUESTION)?;
-    let explained = demo.explain()?;
-    demo.say(&explain::reading(&explained))?;
-    demo.say(explain::MEANING)?;
-    let page = demo.page()?;
-    let folder = args.folder.display();
-    made.keep();
-    demo.say(&format!("\nEverything is in {folder}; {page} is a page of all reports to read."))
+/// What the demo is shown on, and where it leaves its files.
+pub struct Demo<'a> {
+    /// The folder of the models, the images, the reports and the pictures.
+    pub folder: &'a Path,
+    /// Shows a piece of text.
+    pub show: &'a dyn Fn(&str) -> Result<()>,
+    /// Letters that a line has room for.
+    pub width: usize,
+    /// Who follows the runs.
+    pub observer: &'a dyn Observer,
 }
 
 const INTRODUCTION: &str = "\
@@ -113,12 +85,40 @@ must not be compared with these. KID has no bias from few images, and may be neg
 no difference.
 ";
 
-struct Demo<'a> {
-    folder: &'a Path,
-    messages: &'a Messages,
-}
-
 impl Demo<'_> {
+    /// Lists the layers of a network, compares it with another seed and with an untrained one, scores
+    /// degraded copies of the images, and explains what networks look at that were trained in different
+    /// ways.
+    ///
+    /// # Errors
+    /// The folder cannot be written to, what the analyses say, or nothing can be shown.
+    pub fn run(&self) -> Result<()> {
+        let made = Provisional::make(self.folder);
+        let made = made.map_err(|e| Error::io("create", self.folder, e))?;
+        self.unpack()?;
+        self.say(INTRODUCTION)?;
+        self.layers()?;
+        self.say(SEEDS)?;
+        let seeds = self.compare(SEED_1.0, "seeds")?;
+        self.say(&reading(&seeds))?;
+        self.say(CONTROL)?;
+        let control = self.compare(UNTRAINED.0, "untrained")?;
+        self.say(&contrast(&seeds, &control))?;
+        self.say(MEANING)?;
+        self.say(COPIES)?;
+        let copies = self.score()?;
+        self.say(&ranking(&copies))?;
+        self.say(DISTANCES)?;
+        self.say(explain::QUESTION)?;
+        let explained = self.explain()?;
+        self.say(&explain::reading(&explained))?;
+        self.say(explain::MEANING)?;
+        let page = self.page()?;
+        let folder = self.folder.display();
+        made.keep();
+        self.say(&format!("\nEverything is in {folder}; {page} is a page of all reports to read."))
+    }
+
     fn unpack(&self) -> Result<()> {
         let images = self.folder.join("images");
         create(&images)?;
@@ -130,7 +130,7 @@ impl Demo<'_> {
     }
 
     fn say(&self, text: &str) -> Result<()> {
-        output::print(&format!("{text}\n"))
+        (self.show)(&format!("{text}\n"))
     }
 
     fn path(&self, name: &str) -> String {
@@ -149,7 +149,7 @@ impl Demo<'_> {
             "--layers",
             "*.*",
         ])?;
-        let report = layers_of(model).run(self.messages)?;
+        let report = layers_of(model).run()?;
         self.say(&report.text())
     }
 
@@ -161,10 +161,11 @@ impl Demo<'_> {
         words.extend(PREPROCESSING);
         words.extend(["-o", &report, "--plot", &picture]);
         self.show_command(&words)?;
-        let found = comparison(&a, &b, &data).run(self.messages)?;
-        picture::plot(&found, picture.as_ref())?;
-        output::write_report(&found, report.as_ref())?;
-        outputs::commit()?;
+        let found = comparison(&a, &b, &data).run(self.observer)?;
+        let drawn = found.plot(PictureFormat::Png);
+        let drawn = drawn.map_err(|e| Error::file("draw", &picture, e, CkaReport::SMALLER))?;
+        write_atomically(picture.as_ref(), &drawn)?;
+        write_report(&found, &report)?;
         self.say(&found.text())?;
         Ok(found)
     }
@@ -188,10 +189,9 @@ impl Demo<'_> {
         words.extend(PREPROCESSING);
         words.extend(["-o", &report]);
         self.show_command(&words)?;
-        let found = scores(&model, &images, &paths).run(self.messages, &mut |_| Ok(()))?;
-        output::write_report(&found, report.as_ref())?;
-        outputs::commit()?;
-        self.say(&fid::table(&found))?;
+        let found = scores(&model, &images, &paths).run(self.observer, &mut |_| Ok(()))?;
+        write_report(&found, &report)?;
+        self.say(&table_within(&found, self.width))?;
         Ok(found)
     }
 
@@ -206,7 +206,7 @@ impl Demo<'_> {
         self.show_command(&words)?;
         let paths: Vec<PathBuf> = reports.iter().map(PathBuf::from).collect();
         let html = page::of_reports(&paths, &[], None)?;
-        outputs::write(place.as_ref(), visible_lines(&html).as_bytes())?;
+        write_atomically(place.as_ref(), visible_lines(&html).as_bytes())?;
         Ok(place)
     }
 
@@ -215,6 +215,10 @@ impl Demo<'_> {
         let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         self.say(&format!("$ repsim {}\n", shown.join(" ")))
     }
+}
+
+fn write_report<T: serde::Serialize>(report: &T, path: &str) -> Result<()> {
+    write_atomically(path.as_ref(), format!("{}\n", to_json(report)?).as_bytes())
 }
 
 /// What [`PREPROCESSING`] says.
@@ -236,16 +240,18 @@ fn layers_of(model: String) -> Layers {
     }
 }
 
-fn comparison(a: &str, b: &str, data: &str) -> Cka {
+/// The comparison that is shown, of two models on data.
+pub fn comparison(a: &str, b: &str, data: &str) -> Cka {
     let mut cka = Cka::new(a, b).data(data);
     cka.sides.preprocessing = preprocessing();
     cka
 }
 
-fn scores(model: &str, reference: &str, candidates: &[String]) -> Fid {
+/// The scores that are shown, of candidates against a reference.
+pub fn scores(model: &str, reference: &str, candidates: &[String]) -> Fid {
     let mut fid = Fid::new(reference, candidates);
     fid.metrics = vec![Metric::Fid, Metric::Kid];
-    fid.kid.subset_size = 250;
+    fid.kid_subset_size = 250;
     fid.extraction.model = Some(model.into());
     fid.extraction.preprocessing = preprocessing();
     fid
@@ -323,8 +329,6 @@ fn ranking(report: &FidReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::FromArgMatches;
-
     use super::*;
 
     #[test]
@@ -332,30 +336,5 @@ mod tests {
         let words = ["cka", "a/b-c.pt", "*", "a b", "it's", ""];
         let expected = ["cka", "a/b-c.pt", "'*'", "'a b'", "'it'\\''s'", "''"];
         assert_eq!(words.map(quoted), expected);
-    }
-
-    fn parsed<T: clap::Args + FromArgMatches>(words: &[&str]) -> T {
-        let command = T::augment_args(clap::Command::new("repsim"));
-        let matches = command.try_get_matches_from([&["it"], words].concat());
-        T::from_arg_matches(&matches.expect("the words are options")).expect("they are whole")
-    }
-
-    /// The commands that are shown ask for what the demo runs.
-    #[test]
-    fn commands_and_requests_are_the_same() {
-        let cka: crate::cli::cka::Args =
-            parsed(&[&["a", "b", "--data", "c"], PREPROCESSING].concat());
-        let request = cka.request().expect("a comparison");
-        assert_eq!(format!("{request:?}"), format!("{:?}", comparison("a", "b", "c")));
-        let words = ["r", "c", "--model", "m", "--metrics", "fid,kid", "--kid-subset-size", "250"];
-        let fid: fid::Args = parsed(&[&words, PREPROCESSING].concat());
-        let request = fid.request().expect("scores");
-        assert_eq!(format!("{request:?}"), format!("{:?}", scores("m", "r", &["c".to_owned()])));
-        let words =
-            ["a", "b", "--data", "c", "--method", "gradcam", "--layers", "layer4", "--true-class"];
-        let saliency: crate::cli::saliency::Args = parsed(&[&words, PREPROCESSING].concat());
-        let request = saliency.request().expect("maps");
-        let own = explain::explained(&["a", "b"].map(str::to_owned), "c");
-        assert_eq!(format!("{request:?}"), format!("{own:?}"));
     }
 }

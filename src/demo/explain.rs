@@ -1,12 +1,18 @@
 //! The demo's part on saliency: networks trained in different ways, explained side by side.
 
-use super::{CUTMIX, CUTOUT, Demo, MIXUP, PREPROCESSING, SEED_0, SEED_1, preprocessing};
-use crate::analysis::{Saliency, Score};
-use crate::cli::{output, outputs, saliency};
-use crate::error::Result;
+use std::path::Path;
+
+use super::{
+    CUTMIX, CUTOUT, Demo, MIXUP, PREPROCESSING, SEED_0, SEED_1, preprocessing, write_report,
+};
+use crate::analysis::{ColumnMaps, Saliency, SaliencySink, Score};
+use crate::error::{Error, Result};
 use crate::render::ColorMap;
 use crate::report::saliency::SaliencyReport;
+use crate::report::{PictureFile, write_atomically};
+use crate::view::PictureFormat;
 use crate::view::saliency::comparison;
+use crate::view::saliency::pictures::{Look, Mapped, Pictures, Planned, SMALLER};
 
 /// What is asked.
 pub const QUESTION: &str = "\
@@ -40,30 +46,50 @@ impl Demo<'_> {
         words.extend(PREPROCESSING);
         words.extend(["-o", &report]);
         self.show_command(&words)?;
-        let files = saliency::FileArgs { plot: Some(sheet.into()), ..FILES };
-        let mut files = saliency::Files::new(&files);
-        let mut found = explained(&models, &images).run(self.messages, &mut files)?;
-        files.write(&mut found, Some(report.as_ref()))?;
-        output::write_report(&found, report.as_ref())?;
-        outputs::commit()?;
+        let look = Look { colours: ColorMap::Viridis, opacity: 0.5 };
+        let mut drawn = Drawn(Pictures::new(look, ROWS));
+        let mut found = explained(&models, &images).run(self.observer, &mut drawn)?;
+        let picture = drawn.0.sheet(&found, PictureFormat::Png);
+        let picture = picture.map_err(|e| Error::file("draw", &sheet, e, SMALLER))?;
+        write_atomically(sheet.as_ref(), &picture)?;
+        let (shows, beside) = ("Saliency maps over the images", Some(Path::new(&report)));
+        let (path, shown) = (Path::new(&sheet), Path::new(&sheet));
+        found.pictures = vec![PictureFile::written(shows, path, shown, beside)?];
+        write_report(&found, &report)?;
         self.say(&comparison(&found, &["Pearson"]))?;
         Ok(found)
     }
 }
 
-/// What is drawn: a sheet of five images.
-const FILES: saliency::FileArgs = saliency::FileArgs {
-    maps: None,
-    map_size: saliency::MapSize::Input,
-    images: None,
-    plot: None,
-    rows: 5,
-    colormap: ColorMap::Viridis,
-    opacity: 0.5,
-};
+/// Images in the picture.
+const ROWS: usize = 5;
+
+/// A picture with a row an image.
+struct Drawn(Pictures);
+
+impl SaliencySink for Drawn {
+    fn wants_images(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, _: &Planned<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn maps(&mut self, _: usize, _: &ColumnMaps<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn image(&mut self, mapped: &Mapped<'_>) -> Result<()> {
+        match self.0.shows(mapped) {
+            true => self.0.take(mapped, |_, _| Ok(())),
+            false => Ok(()),
+        }
+    }
+}
 
 /// The maps of all images for their own class.
-pub(super) fn explained(models: &[String], images: &str) -> Saliency {
+pub fn explained(models: &[String], images: &str) -> Saliency {
     let mut saliency = Saliency::new(models).data(images);
     saliency.layers = vec!["layer4".to_owned()];
     saliency.target.score = Score::TrueClass;
