@@ -246,6 +246,6 @@ fn indices_that_name_other_files() {
     says(&refused(&index("gone.safetensors")), "no such file");
     fs::copy(path("e9.safetensors"), files.0.path().join("part")).unwrap();
     says(&refused(&index("part")), "does not hold 'w'");
-    says(&refused(&files.bytes("model.safetensors.index.json", b"{\"a\": 1}")), "no index");
-    says(&refused(files.0.path()), "no index");
+    says(&refused(&files.bytes("model.safetensors.index.json", b"{\"a\": 1}")), "not an index");
+    says(&refused(files.0.path()), "not an index");
 }
