@@ -53,7 +53,7 @@ pub struct Cka {
 over_data!(Cka, sides.data);
 
 impl Cka {
-    /// All layers down to depth two, exact unbiased linear CKA, within 4 GiB.
+    /// All layers down to depth two, unbiased linear CKA, exact where that is cheap, within 4 GiB.
     pub fn new(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
         Self::of(Sides::two(a, b))
     }
@@ -62,7 +62,7 @@ impl Cka {
     pub fn of(sides: Sides) -> Self {
         Self {
             sides,
-            estimator: Estimator::Full,
+            estimator: Estimator::Auto,
             bias: Bias::Unbiased,
             kernel: Kernel::Linear,
             reduce: Reduce::Flatten,
@@ -111,6 +111,8 @@ impl Cka {
     fn recorded(&self, device: &str) -> CkaSettings {
         CkaSettings {
             estimator: self.estimator,
+            estimator_reason: None,
+            hsic_batch: None,
             bias: self.bias,
             kernel: self.kernel,
             reduce: self.reduce,
@@ -142,11 +144,8 @@ impl Measuring for Cka {
         self.reduce
     }
 
-    fn stored_batch(&self) -> usize {
-        match self.estimator {
-            Estimator::Full => usize::MAX,
-            Estimator::Minibatch => self.sides.data.load.batch_size,
-        }
+    fn stored_batch(&self, samples: usize, widths: &[Vec<usize>]) -> usize {
+        engine::stored_batch(&self.settings(), samples, self.sides.data.load.batch_size, widths)
     }
 
     fn measure(&self, feed: &mut dyn Feed, progress: &mut dyn Progress) -> Result<Outcome> {

@@ -1,12 +1,10 @@
 //! HSIC between all layers of one or two models over a data set.
 
-use std::fmt;
-use std::str::FromStr;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::feed::{Absence, Absences, Feed, Spreads};
+use super::distinct::Distinct;
+pub use super::estimator::Estimator;
+use super::estimator::{Chosen, Groups, Scale, choose};
+use super::features::Features;
+use super::feed::{Absence, Absences, Consumer, Feed, Spreads};
 use super::full::{FullPass, LayerGram};
 use super::minibatch::Minibatch;
 use super::plan::Needs;
@@ -17,38 +15,6 @@ use crate::error::{Error, Result};
 use crate::linalg::{Centring, PackedSymmetric};
 use crate::similarity::{Bias, Kernel};
 use crate::stats::{HsicSums, HsicTable};
-
-/// Over which samples HSIC is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Estimator {
-    /// All samples in one Gram matrix a layer: exact whatever the batch size.
-    #[default]
-    Full,
-    /// HSIC averaged over batches (Nguyen, Raghu & Kornblith 2021): memory independent of n.
-    Minibatch,
-}
-
-impl FromStr for Estimator {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "full" => Ok(Self::Full),
-            "minibatch" => Ok(Self::Minibatch),
-            _ => Err("expected full or minibatch".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Estimator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "full",
-            Self::Minibatch => "minibatch",
-        })
-    }
-}
 
 /// What changes the numbers, and the memory they may take.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,6 +47,12 @@ pub struct Outcome {
     pub passes: usize,
     /// Where the time went.
     pub timing: Timing,
+    /// The estimator that was taken.
+    pub estimator: Estimator,
+    /// Why, where the choice was left open.
+    pub reason: Option<String>,
+    /// The most samples in a batch of HSIC, where that is more than a batch of the models.
+    pub hsic_batch: Option<usize>,
 }
 
 impl Settings {
@@ -118,11 +90,41 @@ pub fn compare(
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
     settings.check(feed.batch_size().max(settings.bias.least_samples()))?;
-    match (settings.reduce, settings.estimator) {
-        (Reduce::Spatial, _) => spatial(feed, settings, progress),
-        (_, Estimator::Minibatch) => minibatch(feed, settings, progress),
-        (_, Estimator::Full) => full(feed, settings, progress),
-    }
+    let mut distinct = Distinct::new(feed);
+    let outcome = match measure(&mut distinct, settings, progress) {
+        Err(_) if distinct.is_refuted() => measure(&mut distinct, settings, progress),
+        found => found,
+    };
+    Ok(distinct.expanded(outcome?))
+}
+
+/// HSIC of all layers that have tensors of their own.
+fn measure(
+    feed: &mut dyn Feed,
+    settings: &Settings,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let chosen = chosen(feed, settings);
+    let outcome = match (settings.reduce, chosen.estimator) {
+        (Reduce::Spatial, _) => spatial(feed, settings, &chosen, progress)?,
+        (_, Estimator::Minibatch) => minibatch(feed, settings, &chosen, progress)?,
+        _ if chosen.from_features => from_features(feed, settings, progress)?,
+        _ => full(feed, settings, progress)?,
+    };
+    let Chosen { estimator, reason, gathered, .. } = chosen;
+    let hsic_batch = (gathered > 1).then(|| groups(feed, gathered).largest() * feed.batch_size());
+    Ok(Outcome { estimator, reason, hsic_batch, ..outcome })
+}
+
+/// The estimator taken for a feed.
+fn chosen(feed: &dyn Feed, settings: &Settings) -> Chosen {
+    let widths = widths(feed, settings.reduce);
+    let (samples, batch) = (feed.samples(), feed.batch_size());
+    choose(&Scale { samples, batch, widths: &widths }, settings)
+}
+
+fn groups(feed: &dyn Feed, gathered: usize) -> Groups {
+    Groups::new(feed.samples().div_ceil(feed.batch_size().max(1)), gathered)
 }
 
 fn full(feed: &mut dyn Feed, settings: &Settings, progress: &mut dyn Progress) -> Result<Outcome> {
@@ -143,14 +145,46 @@ fn full(feed: &mut dyn Feed, settings: &Settings, progress: &mut dyn Progress) -
     let measuring = std::time::Instant::now();
     let (table, absences, spreads) = from_grams(grams, samples, settings);
     timing.measure += measuring.elapsed().as_secs_f64();
-    let passes = passes.len();
-    let outcome = Outcome { table, absences, apart: vec![], samples, dropped: 0, passes, timing };
+    let outcome = Outcome { passes: passes.len(), ..Outcome::of(table, absences, samples, timing) };
     Ok(outcome.judged(&spreads))
 }
 
+/// HSIC of all samples without Gram matrices.
+fn from_features(
+    feed: &mut dyn Feed,
+    settings: &Settings,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let mut consumer = Features::new(settings.reduce, &widths(feed, settings.reduce));
+    let (samples, mut timing) = one_pass(feed, &mut consumer, progress)?;
+    let measuring = std::time::Instant::now();
+    let (centring, needs) = (settings.bias.centring(), settings.bias.least_samples());
+    let (table, absences, spreads) = consumer.finish(centring, needs)?;
+    timing.measure += measuring.elapsed().as_secs_f64();
+    Ok(Outcome::of(table, absences, samples, timing).judged(&spreads))
+}
+
+fn one_pass(
+    feed: &mut dyn Feed,
+    consumer: &mut dyn Consumer,
+    progress: &mut dyn Progress,
+) -> Result<(usize, Timing)> {
+    let mut timing = Timing::default();
+    progress.begin(1, 1, feed.samples());
+    let samples = feed.pass(consumer, progress, &mut timing)?;
+    progress.end();
+    Ok((samples, timing))
+}
+
+/// The numbers of features, 0 for layers that give the tensor of another.
 fn widths(feed: &dyn Feed, reduce: Reduce) -> Vec<Vec<usize>> {
     let of = |layers: &Vec<Vec<i64>>| layers.iter().map(|shape| reduce.width(shape)).collect();
-    feed.shapes().iter().map(of).collect()
+    let mut widths: Vec<Vec<usize>> = feed.shapes().iter().map(of).collect();
+    for (widths, sources) in widths.iter_mut().zip(feed.sources()) {
+        let pairs = widths.iter_mut().zip(sources);
+        pairs.filter(|(_, source)| source.is_some()).for_each(|(width, _)| *width = 0);
+    }
+    widths
 }
 
 fn plan<'a>(widths: &'a [Vec<usize>], feed: &dyn Feed, memory: u64) -> Needs<'a> {
@@ -162,12 +196,27 @@ fn plan<'a>(widths: &'a [Vec<usize>], feed: &dyn Feed, memory: u64) -> Needs<'a>
 /// # Errors
 /// The Gram matrices of the full estimator do not fit into the memory allowed.
 pub fn passes_needed(feed: &dyn Feed, settings: &Settings) -> Result<usize> {
-    match (settings.reduce, settings.estimator) {
-        (Reduce::Spatial, _) | (_, Estimator::Minibatch) => Ok(1),
-        (_, Estimator::Full) => {
-            let widths = widths(feed, settings.reduce);
-            Ok(plan(&widths, feed, settings.memory).passes()?.len())
-        }
+    let chosen = chosen(feed, settings);
+    let gram = chosen.estimator == Estimator::Full && !chosen.from_features;
+    if settings.reduce == Reduce::Spatial || !gram {
+        return Ok(1);
+    }
+    let widths = widths(feed, settings.reduce);
+    Ok(plan(&widths, feed, settings.memory).passes()?.len())
+}
+
+/// Samples in a batch of stored rows: `widths` holds the numbers of features, a list a file.
+pub fn stored_batch(
+    settings: &Settings,
+    samples: usize,
+    batch: usize,
+    widths: &[Vec<usize>],
+) -> usize {
+    let chosen = choose(&Scale { samples, batch, widths }, settings);
+    match chosen.estimator {
+        Estimator::Full if chosen.from_features => STORED_ROWS,
+        Estimator::Full => usize::MAX,
+        _ => batch,
     }
 }
 
@@ -233,42 +282,63 @@ pub(super) fn settle(gram: &mut PackedSymmetric, kernel: Kernel) -> Result<(), A
 fn minibatch(
     feed: &mut dyn Feed,
     settings: &Settings,
+    chosen: &Chosen,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
     let counts: Vec<usize> = feed.shapes().iter().map(Vec::len).collect();
-    let centring = settings.bias.centring();
-    let mut consumer = Minibatch::new(settings.reduce, settings.kernel, centring, &counts);
-    let mut timing = Timing::default();
-    progress.begin(1, 1, feed.samples());
-    let samples = feed.pass(&mut consumer, progress, &mut timing)?;
-    progress.end();
+    let groups = groups(feed, chosen.gathered);
+    let mut consumer = Minibatch::new(
+        (settings.reduce, settings.kernel),
+        settings.bias.centring(),
+        &counts,
+        (groups, feed.batch_size()),
+    );
+    let (samples, timing) = one_pass(feed, &mut consumer, progress)?;
     let (sums, absences, spreads, dropped) = consumer.finish();
-    let table = sums.mean();
-    let outcome = Outcome { table, absences, apart: vec![], samples, dropped, passes: 1, timing };
+    let outcome = Outcome { dropped, ..Outcome::of(sums.mean(), absences, samples, timing) };
     Ok(outcome.with_enough_samples(settings.bias).judged(&spreads))
 }
 
 fn spatial(
     feed: &mut dyn Feed,
     settings: &Settings,
+    chosen: &Chosen,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
-    let minibatch = settings.estimator == Estimator::Minibatch;
+    let minibatch = chosen.estimator == Estimator::Minibatch;
     let mut consumer = Spatial::new(settings.bias.centring(), minibatch, &feed.shapes());
-    let mut timing = Timing::default();
-    progress.begin(1, 1, feed.samples());
-    let samples = feed.pass(&mut consumer, progress, &mut timing)?;
-    progress.end();
+    let (samples, timing) = one_pass(feed, &mut consumer, progress)?;
     let Finished { table, absences, spreads, apart, dropped } = consumer.finish();
-    let outcome = Outcome { table, absences, apart, samples, dropped, passes: 1, timing };
+    let outcome = Outcome { apart, dropped, ..Outcome::of(table, absences, samples, timing) };
     Ok(outcome.with_enough_samples(settings.bias).judged(&spreads))
 }
+
+/// Rows of stored features that are multiplied at a time where no Gram matrix is made.
+const STORED_ROWS: usize = 4_096;
 
 /// Share of a layer's spread below which its HSIC with itself is rounding: float32 products of
 /// n samples are exact to about 10⁻⁷, and HSIC is their square.
 const ROUNDING: f64 = 1e-12;
 
 impl Outcome {
+    /// What one pass found.
+    fn of(table: HsicTable, absences: Absences, samples: usize, timing: Timing) -> Self {
+        let (apart, dropped, passes) = (vec![], 0, 1);
+        let (estimator, reason, hsic_batch) = (Estimator::Full, None, None);
+        Self {
+            table,
+            absences,
+            apart,
+            samples,
+            dropped,
+            passes,
+            timing,
+            estimator,
+            reason,
+            hsic_batch,
+        }
+    }
+
     /// Takes the values from layers whose HSIC with itself says nothing.
     fn judged(mut self, spreads: &[Vec<f64>]) -> Self {
         let last = self.absences.len() - 1;

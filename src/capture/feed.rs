@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use tch::{Kind, Tensor};
 
+use super::distinct::Sources;
 use super::judge::{Judge, Judged, Naming};
+use super::shared::{self, Shared};
 use super::{Progress, Reduce, Timing, Tokens};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
@@ -130,6 +132,8 @@ pub struct Place<'a> {
     pub indices: &'a [usize],
     /// Whether the numbers have fewer digits than the type of the tensor holds.
     pub single: bool,
+    /// The layer before it whose tensor this is in this run, of those in [`Feed::sources`].
+    pub same: Option<usize>,
 }
 
 impl Place<'_> {
@@ -144,6 +148,12 @@ impl Place<'_> {
 pub trait Feed {
     /// Shape of the output of every layer of every subject: samples, channels, positions.
     fn shapes(&self) -> Vec<Vec<Vec<i64>>>;
+
+    /// Of each layer of every subject the one before it whose tensor it gave when the layers were found;
+    /// empty where that is of none.
+    fn sources(&self) -> Sources {
+        vec![]
+    }
 
     /// Samples, at most.
     fn samples(&self) -> usize;
@@ -207,6 +217,10 @@ impl Feed for ModelFeed<'_> {
         self.subjects.iter().map(of).collect()
     }
 
+    fn sources(&self) -> Sources {
+        self.subjects.iter().map(|subject| shared::sources(&subject.layers)).collect()
+    }
+
     fn samples(&self) -> usize {
         self.source.dataset.len()
     }
@@ -226,7 +240,8 @@ impl Feed for ModelFeed<'_> {
         timing: &mut Timing,
     ) -> Result<usize> {
         let mut batches = self.source.dataset.batches(self.source.preprocess, &self.source.load)?;
-        self.judges.iter_mut().for_each(Judge::begin_pass);
+        let again = self.summary.is_some();
+        self.judges.iter_mut().for_each(|judge| judge.begin_pass(again));
         let mut place = 0;
         loop {
             let waiting = Instant::now();
@@ -263,9 +278,10 @@ impl ModelFeed<'_> {
                 let indices = &batch.indices;
                 let mask = token_mask(dataset, &inputs[subject.input]);
                 let tokens = Tokens { class: 0, mask: mask.as_ref() };
-                let (samples, single) = (batch.len(), false);
+                let (samples, single, same) = (batch.len(), false, None);
                 let name = &name;
-                let at = Place { subject: i, layer: 0, samples, tokens, name, indices, single };
+                let at =
+                    Place { subject: i, layer: 0, samples, tokens, name, indices, single, same };
                 let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
                 self.judges[i].take(dataset, indices, output.as_ref())?;
             }
@@ -286,13 +302,16 @@ impl Subject {
         let mut in_taps = 0.0;
         let Self { model, layers, .. } = self;
         let path = model.path().to_owned();
+        let mut shared = Shared::new(layers);
         let output = model.run(input, &mut |layer, output| {
             let tapped = Instant::now();
+            let same = shared.find(layer, output);
             let axes = &layers[layer].axes;
             let output = real(output, axes)?;
             check_shape(&layers[layer], &output, at.samples, &path)?;
             let tokens = Tokens { class: axes.class_tokens.unwrap_or(0), ..at.tokens };
-            let answer = consumer.layer(Place { layer, tokens, ..at }, &axes.canonical(&output));
+            let answer =
+                consumer.layer(Place { layer, tokens, same, ..at }, &axes.canonical(&output));
             in_taps += tapped.elapsed().as_secs_f64();
             Ok(match answer? {
                 Answer::Replace(tensor) => Answer::Replace(axes.restore(&tensor)),

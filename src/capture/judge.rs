@@ -31,6 +31,8 @@ pub struct Judge {
     /// The classes by the numbers of the outputs, or why they are not known.
     classes: Option<Result<Numbering, String>>,
     tally: Tally,
+    /// The tally before anything was counted.
+    empty: Tally,
     /// Whether the data have labels.
     labelled: bool,
     /// Whether an earlier pass saw all samples.
@@ -50,11 +52,16 @@ impl Judge {
     /// Of a model that was probed, with the names of its outputs.
     pub fn new(naming: &Naming, model: &Model) -> Self {
         let tally = Tally::behind(Ending::seen(model.ends_in_sigmoid()));
-        Self { naming: naming.clone(), tally, ..Self::default() }
+        let empty = tally.clone();
+        Self { naming: naming.clone(), tally, empty, ..Self::default() }
     }
 
-    /// A pass over the data begins: what an earlier one saw is not counted again.
-    pub fn begin_pass(&mut self) {
+    /// A pass over the data begins: what an earlier one saw is not counted again, or forgotten where that
+    /// did not come to its end.
+    pub fn begin_pass(&mut self, again: bool) {
+        if !again {
+            self.tally = self.empty.clone();
+        }
         self.done = self.tally.rows() > 0;
     }
 

@@ -5,7 +5,10 @@
 
 mod averaged;
 pub mod cka;
+mod distinct;
+mod estimator;
 pub mod extract;
+mod features;
 mod feed;
 mod full;
 mod judge;
@@ -15,6 +18,7 @@ mod plan;
 mod reduce;
 pub mod represent;
 mod rows;
+mod shared;
 mod spatial;
 pub mod stored;
 

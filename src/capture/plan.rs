@@ -40,7 +40,8 @@ impl Needs<'_> {
         self.widths.iter().flatten().filter(|&&width| width > 0).count()
     }
 
-    /// The passes: each keeps as much as fits, in the order of the layers.
+    /// The passes: each keeps as much as fits, the deepest layers first, so that a repeated pass ends early:
+    /// the first layers of a network have most of its features, and take the least of its time.
     ///
     /// # Errors
     /// The Gram matrices do not fit, or not even a feature's rows beside them.
@@ -61,24 +62,35 @@ impl Needs<'_> {
     fn fill(&self, room: usize) -> Vec<Vec<Part>> {
         let mut passes = vec![Vec::new()];
         let mut left = room;
-        for (subject, widths) in self.widths.iter().enumerate() {
-            for (layer, &width) in widths.iter().enumerate() {
-                let mut start = 0;
-                while start < width {
-                    if left == 0 {
-                        passes.push(Vec::new());
-                        left = room;
-                    }
-                    let end = start + left.min(width - start);
-                    left -= end - start;
-                    if let Some(pass) = passes.last_mut() {
-                        pass.push(Part { subject, layer, features: start..end });
-                    }
-                    start = end;
+        for (subject, layer) in self.from_the_deepest() {
+            let width = self.widths[subject][layer];
+            let mut start = 0;
+            while start < width {
+                if left == 0 {
+                    passes.push(Vec::new());
+                    left = room;
                 }
+                let end = start + left.min(width - start);
+                left -= end - start;
+                if let Some(pass) = passes.last_mut() {
+                    pass.push(Part { subject, layer, features: start..end });
+                }
+                start = end;
             }
         }
         passes
+    }
+
+    /// All layers, those first that have the least of their network behind them.
+    fn from_the_deepest(&self) -> Vec<(usize, usize)> {
+        let of = |(subject, widths): (usize, &Vec<usize>)| {
+            let count = widths.len();
+            (0..count).map(move |layer| ((layer + 1) as f64 / count as f64, subject, layer))
+        };
+        let mut all: Vec<(f64, usize, usize)> =
+            self.widths.iter().enumerate().flat_map(of).collect();
+        all.sort_by(|x, y| y.0.total_cmp(&x.0).then(y.1.cmp(&x.1)));
+        all.into_iter().map(|(_, subject, layer)| (subject, layer)).collect()
     }
 
     fn too_large(&self) -> Error {
@@ -138,6 +150,17 @@ mod tests {
             }
             assert_eq!(end, width);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn repeated_passes_end_early() -> Result<()> {
+        let widths = [vec![700, 100, 100], vec![600, 200]];
+        let room = 1_200 * 20 * 4;
+        let passes = needs(&widths, 30, 5 * PackedSymmetric::bytes(30) + room).passes()?;
+        let parts = |i: usize| passes[i].iter().map(|p| (p.subject, p.layer)).collect::<Vec<_>>();
+        assert_eq!(parts(0), [(1, 1), (0, 2), (0, 1), (1, 0), (0, 0)]);
+        assert_eq!(passes[1], [Part { subject: 0, layer: 0, features: 200..700 }]);
         Ok(())
     }
 

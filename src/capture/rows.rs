@@ -1,7 +1,8 @@
 //! Gram blocks of rows of features, computed where the features are.
 //!
-//! Features are worked on a slice of columns at a time, small enough to stay in the cache: centred
-//! there, multiplied in their precision, and the products summed in float64.
+//! Features are worked on in slices of columns: centred, multiplied in their precision slice by slice,
+//! and the products of the slices summed in float64. Rows that are kept lie slice by slice, so that
+//! products read memory in one piece.
 
 use ndarray::Array2;
 use tch::{Kind, Tensor};
@@ -9,48 +10,67 @@ use tch::{Kind, Tensor};
 use crate::error::Result;
 use crate::torchscript::tensors;
 
-/// Numbers in a slice of columns: 1 MiB of float32.
-const SLICE: i64 = 1 << 18;
+/// Features in a slice: as many are summed in their own precision.
+const STEP: i64 = 1 << 12;
+
+/// Numbers of a batch that are worked on at a time: 8 MiB of float32.
+const WORK: i64 = 1 << 21;
+
+/// Fewest rows of a batch that are multiplied at a time.
+const FEWEST: i64 = 64;
+
+/// Parts of a batch's rows that are multiplied each with the rows up to its own last: a product of a
+/// matrix with itself is symmetric, and half of it is not computed.
+const PARTS: i64 = 8;
 
 /// The part of a Gram matrix that a batch adds.
 pub struct Block {
-    /// Products of the batch's rows with all rows up to its last.
+    /// Products of the batch's rows with all rows up to its last; row r of b counts up to column n+r,
+    /// with n the rows before.
     pub products: Array2<f64>,
 }
 
-/// The Gram matrix of one batch. `centre` is subtracted from the features: the mean of the first
-/// batch, set there and kept, so that later batches are read once.
-pub fn batch_gram(rows: &Tensor, centre: &mut Option<Tensor>) -> Result<Block> {
-    let centre = centre.get_or_insert_with(|| mean(rows));
-    let (count, width) = size(rows);
-    let mut sum = zeros(rows, count, count);
-    for (start, length) in slices(width, count) {
-        let centred = rows.narrow(1, start, length) - centre.narrow(1, start, length);
-        sum += centred.mm(&centred.tr()).to_kind(Kind::Double);
-    }
-    Ok(Block { products: tensors::to_matrix(&sum)? })
-}
-
-/// The rows of one layer (or of a range of its features) over all samples, centred by the mean of
-/// the first batch, kept until the last batch is multiplied with them.
+/// The rows of one layer (or of a range of its features), centred by the mean of the first batch, kept
+/// until the last batch is multiplied with them.
 pub struct RowStore {
     start: i64,
     width: i64,
     capacity: i64,
     filled: i64,
-    kept: Option<Tensor>,
+    panels: Vec<Panel>,
     centre: Option<Tensor>,
+}
+
+/// Slices of equal width, one behind the other.
+struct Panel {
+    /// The column of the first.
+    start: i64,
+    slices: i64,
+    width: i64,
+    /// Slices × rows × width.
+    kept: Option<Tensor>,
+}
+
+/// Some slices of a panel.
+#[derive(Clone, Copy)]
+struct Chunk {
+    first: i64,
+    slices: i64,
 }
 
 impl RowStore {
     /// For the features `start..start+width` of a layer; `capacity` rows are kept.
     pub fn new(start: usize, width: usize, capacity: usize) -> Self {
+        let (start, width) = (start as i64, width as i64);
+        let (slices, rest) = (width / STEP, width % STEP);
+        let panel = |start, slices, width| Panel { start, slices, width, kept: None };
+        let panels = [panel(start, slices, STEP), panel(start + slices * STEP, 1, rest)];
         Self {
-            start: start as i64,
-            width: width as i64,
+            start,
+            width,
             capacity: capacity as i64,
             filled: 0,
-            kept: None,
+            panels: panels.into_iter().filter(|p| p.slices * p.width > 0).collect(),
             centre: None,
         }
     }
@@ -58,6 +78,11 @@ impl RowStore {
     /// Squared norm of the centre that is subtracted.
     pub fn centre_norm(&self) -> f64 {
         self.centre.as_ref().map_or(0.0, squared_norm)
+    }
+
+    /// Forgets the rows, but neither the centre nor the memory they lay in.
+    pub fn clear(&mut self) {
+        self.filled = 0;
     }
 
     /// Products of the rows of a batch with the centre, and their sums, both in float64: what brings
@@ -70,7 +95,8 @@ impl RowStore {
         let count = rows.size()[0];
         let mut along = zeros(&rows, count, 1);
         let mut sums = zeros(&rows, count, 1);
-        for (start, length) in slices(self.width, count) {
+        for start in (0..self.width).step_by(STEP as usize) {
+            let length = STEP.min(self.width - start);
             let part = rows.narrow(1, start, length).to_kind(Kind::Double);
             if let Some(centre) = &self.centre {
                 along += part.mm(&centre.narrow(1, start, length).to_kind(Kind::Double).tr());
@@ -81,34 +107,86 @@ impl RowStore {
         Ok([numbers(&along)?, numbers(&sums)?])
     }
 
-    /// Products of a batch's rows with all rows before and with themselves; keeps the rows.
+    /// Products of a batch's rows with all rows before and with themselves; keeps the rows where they
+    /// are not the last.
+    ///
+    /// # Errors
+    /// What libtorch said.
     pub fn extend(&mut self, rows: &Tensor) -> Result<Block> {
-        let rows = rows.narrow(1, self.start, self.width);
         let count = rows.size()[0];
-        let centre =
-            self.centre.get_or_insert_with(|| rows.mean_dim([0i64].as_slice(), true, rows.kind()));
-        let keep = self.filled + count <= self.capacity;
-        if keep && self.kept.is_none() {
-            let shape = [self.capacity, self.width];
-            self.kept = Some(Tensor::empty(shape, (rows.kind(), rows.device())));
-        }
-        let mut own = zeros(&rows, count, count);
-        let mut past = zeros(&rows, count, self.filled);
-        for (start, length) in slices(self.width, count) {
-            let centred = rows.narrow(1, start, length) - centre.narrow(1, start, length);
-            own += centred.mm(&centred.tr()).to_kind(Kind::Double);
-            let Some(kept) = &self.kept else { continue };
-            let columns = kept.narrow(1, start, length);
-            if self.filled > 0 {
-                let before = columns.narrow(0, 0, self.filled);
-                past += centred.mm(&before.tr()).to_kind(Kind::Double);
+        let (start, width, filled) = (self.start, self.width, self.filled);
+        let centre = self.centre.get_or_insert_with(|| mean(&rows.narrow(1, start, width)));
+        let keep = filled + count <= self.capacity;
+        let products = zeros(rows, count, filled + count);
+        for panel in &mut self.panels {
+            if keep && panel.kept.is_none() {
+                let shape = [panel.slices, self.capacity, panel.width];
+                panel.kept = Some(Tensor::empty(shape, (rows.kind(), rows.device())));
             }
-            if keep {
-                columns.narrow(0, self.filled, count).copy_(&centred);
+            for chunk in panel.chunks(count) {
+                let batch = panel.view(rows, 0, chunk);
+                let centre = panel.view(centre, start, chunk);
+                panel.multiply(chunk, (&batch, &centre), (filled, keep), &products);
             }
         }
         self.filled += count;
-        Ok(Block { products: tensors::to_matrix(&Tensor::cat(&[past, own], 1))? })
+        Ok(Block { products: tensors::to_matrix(&products)? })
+    }
+}
+
+impl Panel {
+    /// Slices that are worked on together, for batches of so many rows.
+    fn chunks(&self, rows: i64) -> impl Iterator<Item = Chunk> + use<> {
+        let (slices, most) = (self.slices, (WORK / (rows * self.width).max(1)).max(1));
+        let chunk = move |first| Chunk { first, slices: most.min(slices - first) };
+        (0..slices).step_by(most as usize).map(chunk)
+    }
+
+    /// The columns of a chunk as slices × rows × width; `start` is the column that the rows begin with.
+    fn view(&self, rows: &Tensor, start: i64, chunk: Chunk) -> Tensor {
+        let first = self.start - start + chunk.first * self.width;
+        let columns = rows.narrow(1, first, chunk.slices * self.width);
+        columns.unflatten(1, [chunk.slices, self.width]).transpose(0, 1)
+    }
+
+    /// Adds the products of a chunk of a batch, centred, with the `filled` rows before and with itself.
+    fn multiply(
+        &self,
+        chunk: Chunk,
+        (batch, centre): (&Tensor, &Tensor),
+        (filled, keep): (i64, bool),
+        products: &Tensor,
+    ) {
+        let count = batch.size()[1];
+        let kept = self.kept.as_ref().map(|kept| kept.narrow(0, chunk.first, chunk.slices));
+        let Some(kept) = kept.filter(|_| keep || filled > 0) else {
+            let own = batch - centre;
+            return add_products(products, &own, &own, 0);
+        };
+        if keep {
+            let own = batch.sub_out(&kept.narrow(1, filled, count), centre);
+            add_products(products, &own, &kept.narrow(1, 0, filled + count), 0);
+        } else {
+            let own = batch - centre;
+            add_products(products, &own, &kept.narrow(1, 0, filled), 0);
+            add_products(products, &own, &own, filled);
+        }
+    }
+}
+
+/// Adds the products of the rows of a batch with others, which stand for the columns of `products` from
+/// `offset` on: of its own rows up to each part's last.
+fn add_products(products: &Tensor, batch: &Tensor, others: &Tensor, offset: i64) {
+    let (count, columns) = (batch.size()[1], others.size()[1]);
+    let before = products.size()[1] - count;
+    let part = ((count + PARTS - 1) / PARTS).max(FEWEST);
+    for first in (0..count).step_by(part as usize) {
+        let rows = part.min(count - first);
+        let columns = columns.min(before + first + rows - offset);
+        let (left, right) = (batch.narrow(1, first, rows), others.narrow(1, 0, columns));
+        let found = left.bmm(&right.transpose(1, 2));
+        let sum = found.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
+        let _ = products.narrow(0, first, rows).narrow(1, offset, columns).g_add_(&sum);
     }
 }
 
@@ -127,11 +205,6 @@ pub fn first_not_finite(rows: &Tensor) -> Option<usize> {
     finite.iter().position(|ok| !ok)
 }
 
-fn size(rows: &Tensor) -> (i64, i64) {
-    let shape = rows.size();
-    (shape[0], shape[1])
-}
-
 fn zeros(like: &Tensor, rows: i64, columns: i64) -> Tensor {
     Tensor::zeros([rows, columns], (Kind::Double, like.device()))
 }
@@ -144,12 +217,6 @@ pub fn squared_norm(vector: &Tensor) -> f64 {
 /// The mean of the rows.
 pub fn mean(rows: &Tensor) -> Tensor {
     rows.mean_dim([0i64].as_slice(), true, rows.kind())
-}
-
-/// Ranges of columns of about `SLICE` numbers each.
-fn slices(width: i64, rows: i64) -> impl Iterator<Item = (i64, i64)> {
-    let step = (SLICE / rows.max(1)).max(64);
-    (0..width).step_by(step as usize).map(move |start| (start, step.min(width - start)))
 }
 
 #[cfg(test)]
@@ -166,9 +233,9 @@ mod tests {
     fn a_store_gives_what_one_batch_gives() -> Result<()> {
         tch::manual_seed(1);
         let rows = Tensor::randn([10, 20_000], tch::kind::FLOAT_CPU) + 3.0;
-        let mut centre = None;
-        let whole = batch_gram(&rows, &mut centre)?;
-        let centre = centre.as_ref().map_or(0.0, squared_norm);
+        let mut at_once = RowStore::new(0, 20_000, 0);
+        let whole = at_once.extend(&rows)?;
+        let centre = at_once.centre_norm();
         let mut store = RowStore::new(0, 20_000, 10);
         let mut packed = PackedSymmetric::new();
         for (start, length) in [(0, 4), (4, 4), (8, 2)] {

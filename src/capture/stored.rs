@@ -127,8 +127,8 @@ impl StoredFeed {
             for (layer, array) in layers.iter().enumerate() {
                 let rows = array.values.narrow(0, start as i64, count as i64);
                 let (samples, tokens, indices) = (count, Tokens::default(), &[][..]);
-                let (name, single) = (&name, array.single);
-                let at = Place { subject, layer, samples, tokens, name, indices, single };
+                let (name, single, same) = (&name, array.single, None);
+                let at = Place { subject, layer, samples, tokens, name, indices, single, same };
                 if matches!(consumer.layer(at, &rows)?, Answer::Stop) {
                     break;
                 }

@@ -38,9 +38,10 @@ pub struct Args {
 /// What is measured.
 #[derive(clap::Args)]
 struct MeasureArgs {
-    /// full: all samples in one Gram matrix, exact; minibatch: HSIC averaged over batches, memory
-    /// independent of the number of samples
-    #[arg(long, value_name = "HOW", default_value = "full", help_heading = "Measure")]
+    /// full: all samples together, exact; minibatch: HSIC averaged over batches, memory independent of
+    /// the number of samples; auto: full up to 512 samples or where layers have few features, else
+    /// minibatch over 256 samples at a time, as far as half of --memory holds their features
+    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "Measure")]
     estimator: Estimator,
     /// unbiased: HSIC₁ (Song et al. 2012), can be negative; biased: the plain definition, too high
     /// where samples are few

@@ -59,7 +59,11 @@ impl Tables for CkaReport {
     }
 
     fn text(&self) -> String {
-        self.tables()[0].to_string()
+        let table = self.tables()[0].to_string();
+        match self.settings.choice() {
+            Some(choice) => format!("{table}\n{choice}"),
+            None => table,
+        }
     }
 }
 
@@ -141,7 +145,9 @@ impl<'a> Shown<'a> {
     }
 
     fn settings(&self) -> String {
-        self.report.settings.summary(self.report.results.n)
+        let settings = &self.report.settings;
+        let choice = settings.choice().map_or_else(String::new, |choice| format!(" · {choice}"));
+        format!("{}{choice}", settings.summary(self.report.results.n))
     }
 
     /// Which of the nulls is that of a pair.

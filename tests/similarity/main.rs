@@ -6,6 +6,7 @@ mod absent;
 mod batches;
 mod copies;
 mod engine;
+mod estimators;
 mod facts;
 mod float32;
 mod golden;

@@ -201,7 +201,7 @@ impl Measuring for Compare {
         self.reduce
     }
 
-    fn stored_batch(&self) -> usize {
+    fn stored_batch(&self, _samples: usize, _widths: &[Vec<usize>]) -> usize {
         usize::MAX
     }
 

@@ -64,8 +64,9 @@ pub trait Measuring {
     /// From feature maps to rows.
     fn reduce(&self) -> Reduce;
 
-    /// Samples in a batch of stored rows.
-    fn stored_batch(&self) -> usize;
+    /// Samples in a batch of stored rows: of so many samples, with the numbers of features of the arrays
+    /// of each file.
+    fn stored_batch(&self, samples: usize, widths: &[Vec<usize>]) -> usize;
 
     /// Refuses a number of samples.
     ///
@@ -178,7 +179,8 @@ impl Sides {
         let arrays: Vec<_> = files.into_iter().map(stored::layers).collect();
         let rows = arrays.iter().flatten().next().map_or(0, |layer| layer.values.shape()[0]);
         measuring.check(rows)?;
-        let mut feed = StoredFeed::with_axes(&arrays, measuring.stored_batch())?;
+        let widths = stored::widths(&arrays, reduce);
+        let mut feed = StoredFeed::with_axes(&arrays, measuring.stored_batch(rows, &widths))?;
         let warnings = duplicates::of_features(&named, &feed);
         drop(arrays);
         let found = measuring.measure(&mut feed, &mut *observer.passes())?;

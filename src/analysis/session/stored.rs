@@ -92,6 +92,12 @@ fn check_reduce(path: &Path, name: &str, layer: &StoredLayer, reduce: Reduce) ->
     })
 }
 
+/// How many features a row of each array has.
+pub fn widths(files: &[Vec<StoredLayer>], reduce: Reduce) -> Vec<Vec<usize>> {
+    let of = |layer: &StoredLayer| reduce.width(&layer.shape());
+    files.iter().map(|layers| layers.iter().map(of).collect()).collect()
+}
+
 /// The arrays of a file.
 pub fn layers(file: StoredFile) -> Vec<StoredLayer> {
     file.arrays.into_iter().map(|(_, layer)| layer).collect()

@@ -17,7 +17,7 @@ impl Values for CkaReport {
             })
         });
         let mut content = Content::new(MAIN, entries.collect());
-        content.indifferent.push("output_index");
+        content.indifferent.extend(["output_index", "estimator_reason"]);
         content.conditions.push(Condition::of_data("number of samples", results.n));
         // Only this estimator's numbers depend on how the samples fall into batches.
         if self.settings.estimator.to_string() == "minibatch" {

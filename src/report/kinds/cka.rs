@@ -17,6 +17,13 @@ pub type CkaReport = Report<CkaSettings, CkaResults>;
 pub struct CkaSettings {
     /// Over which samples HSIC is taken.
     pub estimator: Estimator,
+    /// Why this estimator was taken, where the choice was left open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimator_reason: Option<String>,
+    /// The most samples over which the minibatch estimator takes HSIC at a time, where that is more than
+    /// `batch_size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hsic_batch: Option<usize>,
     /// Which estimator of HSIC.
     pub bias: Bias,
     /// Between samples.
@@ -126,13 +133,11 @@ impl CkaReport {
         outcome: &Outcome,
         mut warnings: Vec<Warning>,
     ) -> Self {
+        let settings = settings.with_estimator_of(outcome);
         let results = CkaResults::new(sides, outcome);
         warnings.extend(apart_warning(&results, outcome));
         warnings.extend(dropped_warning(outcome));
-        let batch = match settings.estimator {
-            Estimator::Full => results.n,
-            Estimator::Minibatch => results.n.min(settings.read.batch_size),
-        };
+        let batch = results.n.min(settings.samples_at_a_time().unwrap_or(usize::MAX));
         warnings.extend(bias_warning(sides, settings.bias, batch));
         let timing = Timing {
             decode: outcome.timing.decode,
@@ -148,12 +153,32 @@ impl CkaReport {
 }
 
 impl CkaSettings {
+    /// The same with the estimator that was taken.
+    fn with_estimator_of(self, outcome: &Outcome) -> Self {
+        Self {
+            estimator: outcome.estimator,
+            estimator_reason: outcome.reason.clone(),
+            hsic_batch: outcome.hsic_batch,
+            ..self
+        }
+    }
+
+    /// The most samples over which HSIC is taken at a time; `None` for all.
+    fn samples_at_a_time(&self) -> Option<usize> {
+        let batch = self.hsic_batch.unwrap_or(self.read.batch_size);
+        (self.estimator == Estimator::Minibatch).then_some(batch)
+    }
+
+    /// Which estimator was taken, and why; `None` where it was asked for.
+    pub fn choice(&self) -> Option<String> {
+        let reason = self.estimator_reason.as_ref()?;
+        let batch = self.samples_at_a_time().map_or_else(String::new, |n| format!(" of {n}"));
+        Some(format!("estimator: {}{batch} ({reason})", self.estimator))
+    }
+
     /// One line for a picture.
     pub fn summary(&self, n: usize) -> String {
-        let batch = match self.estimator {
-            Estimator::Full => String::new(),
-            Estimator::Minibatch => format!(" of {}", self.read.batch_size),
-        };
+        let batch = self.samples_at_a_time().map_or_else(String::new, |n| format!(" of {n}"));
         format!(
             "{} kernel · {} HSIC · {}{batch} · {} · n = {n}",
             self.kernel, self.bias, self.estimator, self.reduce
