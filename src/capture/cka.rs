@@ -253,7 +253,9 @@ fn usable(
     let LayerGram { mut gram, centre_norm, constant, averaged, absence, .. } = layer;
     let needs = settings.bias.least_samples();
     let few = (samples < needs).then_some(Absence::TooFew { samples, needs });
-    if let Some(why) = absence.or(few) {
+    // A layer that gives the tensor of another has none.
+    let none = (gram.order() == 0).then_some(Absence::Constant);
+    if let Some(why) = absence.or(few).or(none) {
         return (None, Some(why));
     }
     let scatter = Centring::Double.of(&gram).scatter();
