@@ -100,11 +100,11 @@ impl Reduce {
             return None;
         }
         let kind = if output.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-        let sizes = output.detach().to_kind(kind).abs();
+        let sizes = || output.detach().to_kind(kind).abs();
         match self {
-            Self::Gap => Some(pooled(&sizes)),
+            Self::Gap => Some(pooled(&sizes())),
             Self::TokensMean => {
-                Some(mean_of_tokens(&sizes, tokens.class, tokens.mask_of(output).as_ref()))
+                Some(mean_of_tokens(&sizes(), tokens.class, tokens.mask_of(output).as_ref()))
             }
             Self::Flatten | Self::Spatial | Self::Cls | Self::Last => None,
         }
