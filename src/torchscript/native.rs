@@ -64,9 +64,28 @@ pub fn time_of<T>(_: &std::thread::JoinHandle<T>) -> Option<std::time::Duration>
     None
 }
 
-/// Says that the program comes to its own end: its exit code counts.
+/// Says that the program comes to its own end: its exit code counts. What libraries would tidy up of their memory
+/// is left to the system, which is faster at it by a tenth of a second.
 pub fn ended() {
     ENDED.store(true, Ordering::SeqCst);
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn on_exit(
+                function: extern "C" fn(c_int, *mut libc::c_void),
+                of: *mut libc::c_void,
+            ) -> c_int;
+        }
+        extern "C" fn end(code: c_int, _: *mut libc::c_void) {
+            // SAFETY: null stands for all streams of C; nothing runs after the end.
+            unsafe {
+                libc::fflush(std::ptr::null_mut());
+                libc::_exit(code);
+            }
+        }
+        // SAFETY: the function lives as long as the process and ignores what it is given.
+        unsafe { on_exit(end, std::ptr::null_mut()) };
+    }
 }
 
 /// What is said where the process crashes, because its stack is full or else.
