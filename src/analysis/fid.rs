@@ -215,7 +215,8 @@ impl<'a> Run<'a> {
         scorer: &Scorer<'_>,
         sets: &mut Sets<'_>,
     ) -> Result<Candidate> {
-        let candidate = sets.measure(path)?;
+        let measured = if self.is_reference(path) { None } else { Some(sets.measure(path)?) };
+        let candidate = measured.as_ref().unwrap_or(self.reference);
         self.warn(sets.noticed());
         match (&self.reference.origin, &candidate.origin) {
             (Some(a), Some(b)) => check_same(a, b)?,
@@ -227,8 +228,15 @@ impl<'a> Run<'a> {
         let scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
         self.comparing += comparing.elapsed().as_secs_f64();
         let row = Candidate::measured(shown(path), candidate.count, &self.args.metrics, &scores);
-        self.inputs.push(candidate.input);
+        self.inputs.push(candidate.input.clone());
         Ok(row)
+    }
+
+    /// Whether a candidate is the file of the reference, read in the same way: of images a model may give
+    /// something else each time.
+    fn is_reference(&self, path: &Path) -> bool {
+        let is_read = !matches!(self.reference.input, SetInput::Images(_));
+        is_read && path == self.args.reference && self.args.reference_layout.is_none()
     }
 
     fn report(self, sets: &Sets<'_>) -> FidReport {

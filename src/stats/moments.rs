@@ -3,6 +3,9 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
+/// Columns of a scatter that are added to at once.
+const COLUMNS: usize = 256;
+
 /// Mean and scatter of the rows seen so far, in float64.
 ///
 /// With n rows of mean m and scatter S = Σ(x−m)(x−m)ᵀ, and b more of mean m′ and scatter S′, all
@@ -20,6 +23,7 @@ pub struct Moments {
     /// The first row; what follows is relative to it.
     origin: Array1<f64>,
     mean: Array1<f64>,
+    /// Only the lower triangle counts.
     scatter: Array2<f64>,
 }
 
@@ -73,7 +77,12 @@ impl Moments {
         let (n, b) = (self.count as f64, count as f64);
         let apart = mean - &self.mean;
         rows.row_mut(count).assign(&(&apart * (n * b / (n + b)).sqrt()));
-        general_mat_mul(1.0, &rows.t(), &*rows, 1.0, &mut self.scatter);
+        for first in (0..self.width()).step_by(COLUMNS) {
+            let left = rows.slice(s![.., first..]);
+            let right = rows.slice(s![.., first..self.width().min(first + COLUMNS)]);
+            let mut sums = self.scatter.slice_mut(s![first.., first..first + right.ncols()]);
+            general_mat_mul(1.0, &left.t(), &right, 1.0, &mut sums);
+        }
         self.mean.scaled_add(b / (n + b), &apart);
         self.count += count;
     }
@@ -105,10 +114,9 @@ impl Moments {
     pub fn covariance(&self, ddof: usize) -> Option<Array2<f64>> {
         let divisor = self.count.checked_sub(ddof).filter(|d| *d > 0)? as f64;
         let mut matrix = self.scatter.clone();
-        let symmetric = |a: f64, b: f64| (a + b) / (2.0 * divisor);
         for i in 0..self.width() {
             for j in 0..=i {
-                let value = symmetric(matrix[(i, j)], matrix[(j, i)]);
+                let value = matrix[(i, j)] / divisor;
                 matrix[(i, j)] = value;
                 matrix[(j, i)] = value;
             }
@@ -159,6 +167,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn columns_in_several_blocks_give_the_definition() {
+        let width = 2 * COLUMNS + 3;
+        let rows = Array2::from_shape_fn((9, width), |(i, j)| ((i * i * (j + 3)) % 17) as f64);
+        let found = streamed(&rows, 4).covariance(1).unwrap_or_default();
+        assert_relative_eq!(found, by_definition(&rows), epsilon = 1e-12);
     }
 
     #[test]

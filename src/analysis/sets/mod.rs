@@ -199,13 +199,15 @@ impl<'a> Sets<'a> {
         let plan = self.plan(count, width)?;
         let mut moments = plan.covariance.then(|| Moments::new(width));
         let mut rows = plan.samples.then(|| Array2::zeros((count, width)));
-        self.each_block(path, feature, &mut |first, block| {
-            if let Some(moments) = &mut moments {
-                moments.push_rows(block);
-            }
-            if let Some(rows) = &mut rows {
-                rows.slice_mut(s![first..first + block.nrows(), ..]).assign(&block);
-            }
+        native::with_blas_threads(self.args.running.threads(), || {
+            self.each_block(path, feature, &mut |first, block| {
+                if let Some(moments) = &mut moments {
+                    moments.push_rows(block);
+                }
+                if let Some(rows) = &mut rows {
+                    rows.slice_mut(s![first..first + block.nrows(), ..]).assign(&block);
+                }
+            })
         })?;
         if rows.as_ref().is_some_and(|rows| rows.is_square() && rows == rows.t()) {
             let problem =
