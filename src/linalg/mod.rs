@@ -9,11 +9,13 @@ mod packed;
 mod products;
 mod psd;
 mod ridge;
+mod root;
 mod spectrum;
 
 pub use centring::{CentredRows, Centring, centre_columns};
 pub use packed::PackedSymmetric;
 pub use products::gram;
-pub use psd::{Factor, Indefinite, RootTrace, Route};
+pub use psd::{Factor, Indefinite, RootTrace, Route, nuclear_norm};
 pub use ridge::RidgeSolver;
+pub use root::root_of_centred;
 pub use spectrum::{Spectrum, left_singular, singular_values};

@@ -3,9 +3,9 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use ndarray_linalg::error::LinalgError;
-use ndarray_linalg::{
-    AllocatedArray, AllocatedArrayMut, Cholesky, Eigh, JobSvd, Lapack, SVDDC, UPLO,
-};
+use ndarray_linalg::{AllocatedArray, AllocatedArrayMut, Cholesky, Eigh, Lapack, UPLO};
+
+use super::singular_values;
 
 /// Columns that are found one by one before the rest of the matrix is brought up to date.
 const BLOCK: usize = 64;
@@ -141,19 +141,31 @@ impl Factor {
             let error = self.width() as f64 * f64::EPSILON * value;
             return Ok(RootTrace { value, error, rank, route: Route::Equal });
         }
-        let product = self.rows.dot(&other.rows.t());
-        if product.is_empty() {
-            let route = Route::SingularValues;
-            return Ok(RootTrace { value: 0.0, error: 0.0, rank: 0, route });
-        }
-        if product.nrows().min(product.ncols()) >= LARGE {
-            let found = by_eigenvalues(product.view())?;
-            if accepts(&found) {
-                return Ok(found);
-            }
-        }
-        by_singular_values(product.view())
+        nuclear_norm(self.rows.dot(&other.rows.t()).view(), LARGE, accepts)
     }
+}
+
+/// The sum of the singular values of a matrix, by the route that [`Factor::root_trace`] describes: eigenvalues
+/// are tried where both sides are at least `large`.
+///
+/// # Errors
+/// LAPACK's iteration did not converge (values that are not finite).
+pub fn nuclear_norm(
+    matrix: ArrayView2<'_, f64>,
+    large: usize,
+    accepts: impl Fn(&RootTrace) -> bool,
+) -> Result<RootTrace, LinalgError> {
+    if matrix.is_empty() {
+        let route = Route::SingularValues;
+        return Ok(RootTrace { value: 0.0, error: 0.0, rank: 0, route });
+    }
+    if matrix.nrows().min(matrix.ncols()) >= large {
+        let found = by_eigenvalues(matrix)?;
+        if accepts(&found) {
+            return Ok(found);
+        }
+    }
+    by_singular_values(matrix)
 }
 
 fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError> {
@@ -182,12 +194,12 @@ fn eigenvalues(mut matrix: Array2<f64>) -> Result<Vec<f64>, LinalgError> {
 }
 
 fn by_singular_values(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError> {
-    let (_, values, _) = product.svddc(JobSvd::None)?;
+    let values = singular_values(product)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
     let (rows, columns) = product.dim();
     let rounding = rows.max(columns) as f64 * f64::EPSILON * largest;
     Ok(RootTrace {
-        value: values.sum(),
+        value: values.iter().sum(),
         error: rounding * values.len() as f64,
         rank: values.iter().filter(|v| **v > rounding).count(),
         route: Route::SingularValues,

@@ -8,7 +8,7 @@ use super::catalogue;
 use super::facts::{CKA, Facts};
 use super::hsic::Bias;
 use super::pair::{Pair, components_for};
-use super::representation::{Options, Representation};
+use super::{options::Options, representation::Representation};
 use crate::error::{Error, Result as Checked, did_you_mean};
 use crate::linalg::PackedSymmetric;
 
@@ -179,6 +179,7 @@ pub fn kept_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 
     let (n, d) = (samples as u64, features as u64);
     let directions = n.min(d);
     let numbers = n * directions
+        + any(&[Measure::Procrustes, Measure::ProcrustesAngle]) * n * directions
         + any(&[Measure::Pwcca]) * directions * d
         + any(&[Measure::SoftMatching]) * n * d;
     matrices * PackedSymmetric::bytes(samples) + 8 * numbers

@@ -10,10 +10,17 @@ use super::inner::place;
 use super::representation::Representation;
 use super::transport::{column_distances, least_cost};
 use crate::error::{Error, Result as Checked};
-use crate::linalg::{Spectrum, left_singular, singular_values};
+use crate::linalg::{RootTrace, Spectrum, left_singular, nuclear_norm, singular_values};
 
 /// The most units that are matched one by one.
 pub const MOST_UNITS: usize = 4096;
+
+/// Below this order singular values take no longer than eigenvalues.
+const SMALL: usize = 32;
+/// What rounding may do to ‖XᵀY‖_* of features of Frobenius norm 1.
+const ROUNDING: f64 = 1e-10;
+/// Where it is above this, its arc cosine needs all digits.
+const ALIKE: f64 = 0.99;
 
 /// Two layers over the same samples, in the same order or in one that is given for the second.
 ///
@@ -123,7 +130,22 @@ impl<'a> Pair<'a> {
 
     /// ‖XᵀY‖_* of features of Frobenius norm 1.
     fn rotated(&self) -> Result<f64, Absence> {
-        *self.rotated.get_or_init(|| self.alignment(|s| s))
+        *self.rotated.get_or_init(|| {
+            if self.order.is_none() && std::ptr::eq(self.a, self.b) {
+                return Ok(1.0);
+            }
+            let (left, right) = (self.a.factor()?, self.b.factor()?);
+            let product = match self.order {
+                None => left.t().dot(right),
+                Some(order) => left.t().dot(&right.select(Axis(0), order)),
+            };
+            let norm = |factor: &Array2<f64>| factor.iter().map(|v| v * v).sum::<f64>().sqrt();
+            let scale = norm(left) * norm(right);
+            let near =
+                |found: &RootTrace| found.error <= ROUNDING * scale && found.value <= ALIKE * scale;
+            let found = nuclear_norm(product.view(), SMALL, near);
+            Ok((found.map_err(|_| Absence::NotConverged)?.value / scale).min(1.0))
+        })
     }
 
     /// d² = 2 − 2‖XᵀY‖_*.

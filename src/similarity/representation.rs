@@ -4,61 +4,15 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
-use serde::Serialize;
 
 use super::absence::Absence;
 use super::cka::CONSTANT;
-use super::hsic::Bias;
 use super::inner::Centred;
 use super::neighbours::Neighbours;
+use super::options::Options;
 use super::rdm::Rdm;
-use crate::error::{Error, Result as Checked};
 use crate::linalg::distances::squared_distances;
-use crate::linalg::{Centring, PackedSymmetric, Spectrum, centre_columns, gram};
-
-/// What a measure can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Options {
-    /// k of the neighbour measures.
-    pub neighbours: usize,
-    /// α of the shape metric: 1 rotates only, 0 allows any invertible linear map.
-    pub alpha: f64,
-    /// Share of the variance that SVCCA keeps.
-    pub variance: f64,
-    /// The estimator of HSIC, and of CKA by it.
-    pub bias: Bias,
-    /// Whether a measure that is not symmetric is the mean of both directions.
-    pub both_ways: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { neighbours: 10, alpha: 0.5, variance: 0.99, bias: Bias::Unbiased, both_ways: false }
-    }
-}
-
-impl Options {
-    /// Checks that each is in its range.
-    ///
-    /// # Errors
-    /// No neighbour, α outside 0…1, or a share of the variance outside 0…1 or of nothing.
-    pub fn check(&self) -> Checked<()> {
-        if self.neighbours == 0 {
-            return Err(Error::usage("no neighbour to compare", "ask for 1 or more"));
-        }
-        if !(0.0..=1.0).contains(&self.alpha) {
-            let problem = format!("the shape metric has no α of {}", self.alpha);
-            return Err(Error::usage(problem, "give one from 0 to 1"));
-        }
-        match self.variance > 0.0 && self.variance <= 1.0 {
-            true => Ok(()),
-            false => Err(Error::usage(
-                format!("SVCCA cannot keep a share of {} of the variance", self.variance),
-                "give one above 0 and up to 1",
-            )),
-        }
-    }
-}
+use crate::linalg::{Centring, PackedSymmetric, Spectrum, centre_columns, gram, root_of_centred};
 
 /// What a layer gave.
 #[derive(Debug, Clone)]
@@ -116,6 +70,7 @@ pub struct Representation {
     far: bool,
     /// Of each sample the first that is the same, where any two are.
     copies: Option<Vec<usize>>,
+    factor: OnceLock<Result<Array2<f64>, Absence>>,
     spectrum: OnceLock<Result<Spectrum, Absence>>,
     loadings: OnceLock<Result<Array2<f64>, Absence>>,
     units: OnceLock<Result<Array2<f64>, Absence>>,
@@ -217,6 +172,7 @@ impl Representation {
             constant,
             far,
             copies: None,
+            factor: OnceLock::new(),
             spectrum: OnceLock::new(),
             loadings: OnceLock::new(),
             units: OnceLock::new(),
@@ -320,6 +276,21 @@ impl Representation {
         kept(&self.spectrum, || match made() {
             Ok(spectrum) if spectrum.rank() > 0 => Ok(spectrum),
             _ => Err(Absence::NotConverged),
+        })
+    }
+
+    /// F, n×r, whose rows have the products of the centred features: these where D < n, a root of their Gram
+    /// matrix otherwise. Where rotations do not count it stands for the features, and costs a tenth of the spectrum.
+    ///
+    /// # Errors
+    /// [`Absence::NotConverged`].
+    pub(super) fn factor(&self) -> Result<&Array2<f64>, Absence> {
+        kept(&self.factor, || match &self.source {
+            Source::Features(x) if x.ncols() < x.nrows() => Ok(centred(x)),
+            source => match root_of_centred(&source.centred_gram()) {
+                Some(root) => Ok(root),
+                None => self.spectrum().map(|s| &s.basis * &Array1::from(s.values.clone())),
+            },
         })
     }
 

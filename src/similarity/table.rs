@@ -8,7 +8,7 @@ use super::measure::Measure;
 use super::null::{Null, null};
 use super::pair::Pair;
 use super::parallel::each;
-use super::representation::{Options, Representation};
+use super::{options::Options, representation::Representation};
 
 /// Halves of the samples that a thread measures before their values are put together.
 const HALVES: usize = 8;
