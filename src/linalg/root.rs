@@ -45,11 +45,15 @@ mod tests {
     use crate::linalg::{centre_columns, gram};
     use approx::assert_abs_diff_eq;
 
+    /// Of as many directions as there are rows or columns.
+    fn wave(i: usize, j: usize) -> f64 {
+        ((i * 31 + j * j * (i + 1)) as f64).sin()
+    }
+
     #[test]
     fn the_root_gives_the_matrix_back() {
         for n in [2, 3, 40] {
-            let mut rows =
-                Array2::from_shape_fn((n, n + 9), |(i, j)| ((i * 31 + j * j) as f64).sin());
+            let mut rows = Array2::from_shape_fn((n, n + 9), |(i, j)| wave(i, j));
             centre_columns(&mut rows);
             let Some(root) = root_of_centred(&gram(rows.view())) else { panic!("no root of {n}") };
             assert_abs_diff_eq!(root.dot(&root.t()), rows.dot(&rows.t()), epsilon = 1e-12);
@@ -58,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_matrix_of_fewer_directions_has_none() {
-        let mut rows = Array2::from_shape_fn((12, 5), |(i, j)| ((i * 31 + j * j) as f64).sin());
+        let mut rows = Array2::from_shape_fn((12, 5), |(i, j)| wave(i, j));
         centre_columns(&mut rows);
         assert!(root_of_centred(&gram(rows.view())).is_none());
     }
