@@ -7,7 +7,9 @@ use std::path::Path;
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 
-use crate::support::{done, repsim, words};
+use repsim::analysis::{Cka, Silent};
+
+use crate::support::{done, path, repsim, words};
 
 /// Runs a line that has to be refused with one line that holds all the parts and none of the others.
 #[track_caller]
@@ -183,6 +185,38 @@ fn archives_around_models_and_pointers() {
     given.refused_zip("arrays.npz", &["a.npy"], &["NumPy arrays", "--data"]);
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
     given.refused("net.pt", pointer, &["Git LFS", "git lfs pull"]);
+}
+
+#[test]
+fn objects_of_joblib_are_told_by_their_content() {
+    let given = Given::new();
+    let pickle = b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x1dsklearn.linear_model._logistic\x94.";
+    given.refused("model.pt", pickle, &["a pickle of joblib or scikit-learn", "--features"]);
+    given.refused("packed.pt", b"\x78\x9c\x03\0\0\0\0\x01", &["zlib, as joblib stores"]);
+    given.refused("packed.pt2", b"BZh91AY&SY", &["xz, lzma or bzip2", "unpack it"]);
+}
+
+/// A trace does not say which of the tensors of a module it uses: here the second, which it must not be taken
+/// for the first in silence.
+#[test]
+fn one_tensor_of_a_module_that_gives_several_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("rows.npy");
+    let values = ndarray::Array2::from_shape_fn((6, 4), |(i, j)| ((i * 7 + j * 5) % 11) as f32);
+    ndarray_npy::write_npy(&rows, &values).unwrap();
+    let nets = ["trace", "script"].map(|how| path(&format!("export/halves_{how}.pt")));
+    let told = |a: &Path, b: &Path| {
+        let asked = Cka::new(a, b).data(&rows).layers(["*"]);
+        let report = asked.run(&Silent).unwrap();
+        let own = report.warnings.into_iter().filter(|w| w.code == "outputs-without-order");
+        own.map(|warning| warning.text).collect::<Vec<_>>()
+    };
+    let texts = [told(&nets[0], &nets[1]), told(&nets[1], &nets[0])];
+    for text in &texts {
+        assert!(text.len() == 1 && text[0].starts_with("halves of "), "{text:?}");
+        assert!(text[0].contains("halves_trace.pt") && text[0].contains("has several of them"));
+    }
+    assert!(told(&nets[0], &nets[0]).is_empty() && told(&nets[1], &nets[1]).is_empty());
 }
 
 #[test]
