@@ -10,6 +10,9 @@ use super::singular_values;
 /// Columns that are found one by one before the rest of the matrix is brought up to date.
 const BLOCK: usize = 64;
 
+/// Parts in which a symmetric product is made.
+const BANDS: usize = 8;
+
 /// Largest entry, relative to the diagonal, that pivots may leave of a semi-definite matrix.
 const LEFT_OVER: f64 = 1e-9;
 
@@ -170,8 +173,8 @@ pub fn nuclear_norm(
 
 fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError> {
     let gram = match product.nrows() <= product.ncols() {
-        true => product.dot(&product.t()),
-        false => product.t().dot(&product),
+        true => symmetric(product),
+        false => symmetric(product.t()),
     };
     let values = eigenvalues(gram)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
@@ -184,6 +187,23 @@ fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError
         rank: values.iter().filter(|v| **v > rounding).count(),
         route: Route::Eigenvalues,
     })
+}
+
+/// MMᵀ. What lies above the blocks on the diagonal is copied from below.
+fn symmetric(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+    let order = matrix.nrows();
+    let step = order.div_ceil(BANDS).max(BLOCK);
+    let mut gram = Array2::zeros((order, order));
+    for first in (0..order).step_by(step) {
+        let end = order.min(first + step);
+        let (below, own) = (matrix.slice(s![first.., ..]), matrix.slice(s![first..end, ..]));
+        let mut band = gram.slice_mut(s![first.., first..end]);
+        general_mat_mul(1.0, &below, &own.t(), 0.0, &mut band);
+        let (lower, mut upper) =
+            gram.multi_slice_mut((s![end.., first..end], s![first..end, end..]));
+        upper.assign(&lower.t());
+    }
+    gram
 }
 
 /// Eigenvalues of a symmetric matrix, ascending. (`EigValsh` of ndarray-linalg 0.18 computes the
@@ -385,6 +405,16 @@ mod tests {
         assert_abs_diff_eq!(largest, 3.0, epsilon = 1e-12);
         let small = array![[0.0, 1.0], [1.0, 1.0]] * 1e-7;
         assert!(Factor::of_covariance(small.view()).is_err());
+    }
+
+    #[test]
+    fn symmetric_products_are_whole() {
+        for (rows, columns) in [(1, 3), (64, 20), (150, 40), (700, 9)] {
+            let x = noise(rows, columns, 7);
+            assert_relative_eq!(symmetric(x.view()), x.dot(&x.t()), epsilon = 1e-12);
+            let turned = x.t().to_owned();
+            assert_relative_eq!(symmetric(turned.t()), x.dot(&x.t()), epsilon = 1e-12);
+        }
     }
 
     #[test]

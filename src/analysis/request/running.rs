@@ -14,7 +14,8 @@ use crate::torchscript::{Execution, draws, native};
 pub struct Running {
     /// Where they run.
     pub device: DeviceChoice,
-    /// Threads to compute with; as many as there are cores where nothing is said.
+    /// Threads to compute with; as many as the process may use at once (affinity, quota of its control group) where
+    /// nothing is said.
     pub threads: Option<usize>,
     /// Whether modules are frozen and their batch norms folded.
     pub optimize: bool,
@@ -124,5 +125,37 @@ impl FloatType {
             Self::Bf16 => tch::Kind::BFloat16,
             Self::F64 => tch::Kind::Double,
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// Leaves this thread the first processor of those that it may run on.
+    #[expect(unsafe_code, reason = "the standard library sets no affinity")]
+    fn keep_one_processor() -> std::io::Result<()> {
+        let size = size_of::<libc::cpu_set_t>();
+        // SAFETY: both sets are whole, and so large as is said.
+        unsafe {
+            let (mut all, mut one): (libc::cpu_set_t, libc::cpu_set_t) = std::mem::zeroed();
+            let got = libc::sched_getaffinity(0, size, &mut all);
+            let first = (0..libc::CPU_SETSIZE as usize).find(|&cpu| libc::CPU_ISSET(cpu, &all));
+            libc::CPU_SET(first.unwrap_or(0), &mut one);
+            match got == 0 && libc::sched_setaffinity(0, size, &one) == 0 {
+                true => Ok(()),
+                false => Err(std::io::Error::last_os_error()),
+            }
+        }
+    }
+
+    #[test]
+    fn threads_are_as_many_as_may_run_at_once() {
+        let counted = std::thread::spawn(|| {
+            keep_one_processor()?;
+            let given = Running { threads: Some(3), ..Running::default() };
+            Ok::<_, std::io::Error>((Running::default().threads(), given.threads()))
+        });
+        assert!(matches!(counted.join(), Ok(Ok((1, 3)))));
     }
 }

@@ -148,7 +148,8 @@ impl Sides {
             observer.detail(&format!("{}: {} layers", record.path, record.layers.len()));
         }
         let device = device::name(execution.device);
-        observer.detail(&format!("ready after {loading:.2} s, on {device}"));
+        let threads = running.threads();
+        observer.detail(&format!("ready after {loading:.2} s, on {device} with {threads} threads"));
         let sides = subjects.iter().map(|subject| side(subject, reduce)).collect();
         let mut feed = ModelFeed::new(&mut subjects, source);
         measuring.tell(&feed, observer)?;

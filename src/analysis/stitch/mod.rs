@@ -221,7 +221,8 @@ impl Stitch {
         self.check_labels(&networks)?;
         let loading = loading.elapsed().as_secs_f64();
         let device = device::name(networks.execution.device);
-        observer.detail(&format!("ready after {loading:.2} s, on {device}"));
+        let threads = self.running.threads();
+        observer.detail(&format!("ready after {loading:.2} s, on {device} with {threads} threads"));
         let mut work = Work::new(samples, split, (self.epochs(), self.with_cka));
         let mut progress = observer.passes();
         let stitches = fit::fit(self, &mut networks, &mut work, &mut *progress)?;
