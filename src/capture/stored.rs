@@ -16,7 +16,7 @@ pub struct StoredLayer {
     /// Its axes.
     pub axes: Axes,
     /// Whether it was stored in fewer digits than float64 has, so that features with a large offset
-    /// cannot be told from constant ones.
+    /// cannot be distinguished from constant ones.
     pub single: bool,
 }
 

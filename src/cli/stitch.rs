@@ -204,13 +204,11 @@ impl FitArgs {
         ];
         let given = training.iter().find(|(_, given)| *given);
         if let Some((option, _)) = given.filter(|_| self.fit != FitKind::Trained) {
-            let kind =
-                KINDS.iter().find(|(_, kind)| *kind == self.fit).map_or("", |(name, _)| name);
-            let problem = format!("{option} is of training, and --fit {kind} trains nothing");
-            return Err(Error::usage(problem, "leave it out, or take --fit trained"));
+            let problem = format!("{option} needs --fit trained");
+            return Err(Error::usage(problem, "add it, or leave the option out"));
         }
         if self.ridge.is_some() && self.fit == FitKind::Identity {
-            let problem = "--ridge is of least squares, and --fit identity fits nothing";
+            let problem = "--ridge needs least squares, and --fit identity fits nothing";
             return Err(Error::usage(problem, "leave it out, or take --fit direct"));
         }
         Ok(())

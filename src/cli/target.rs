@@ -11,7 +11,7 @@ pub struct TargetArgs {
     /// The class whose logit is examined, by number or name [default: the predicted one]
     #[arg(long, value_name = "CLASS", help_heading = "Target")]
     class: Option<String>,
-    /// Examine the logit of each image's own class
+    /// Examine the logit of each image's true class
     #[arg(long, conflicts_with = "class", help_heading = "Target")]
     true_class: bool,
     /// Examine the difference of the logits of two classes: A,B

@@ -177,7 +177,7 @@ impl Dataset {
         self.source.kind()
     }
 
-    /// The order of the axes of an array of pictures, as told or as found; `None` where there is no
+    /// The order of the axes of an array of pictures, as given or as found; `None` where there is no
     /// axis of channels, and for all that is not an array.
     pub fn layout(&self) -> Option<ArrayLayout> {
         self.source.layout()

@@ -18,7 +18,7 @@ pub struct Feature {
     /// The values, `N×D…`.
     pub values: ArrayD<f64>,
     /// Whether they were stored in less than float64, so that features with a large offset cannot be
-    /// told from constant ones.
+    /// distinguished from constant ones.
     pub single: bool,
 }
 

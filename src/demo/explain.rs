@@ -16,7 +16,7 @@ use crate::view::saliency::pictures::{Look, Mapped, Pictures, Planned, SMALLER};
 
 /// What is asked.
 pub const QUESTION: &str = "\
-Where do networks look, and does it change with how they were trained? Grad-CAM for the image's own
+Where do networks look, and does it change with how they were trained? Grad-CAM for the image's true
 class, by the two seeds and by networks trained from the first one's seed with Cutout (a square is
 blanked out), Mixup (two images are blended) and CutMix (a square is pasted from another image):
 ";
@@ -88,7 +88,7 @@ impl SaliencySink for Drawn {
     }
 }
 
-/// The maps of all images for their own class.
+/// The maps of all images for their true class.
 pub fn explained(models: &[String], images: &str) -> Saliency {
     let mut saliency = Saliency::new(models).data(images);
     saliency.layers = vec!["layer4".to_owned()];

@@ -175,7 +175,7 @@ impl Robustness {
     }
 
     /// Perturbs a batch in every way. The loss L of the attacks is the cross entropy of `classes`, one
-    /// an image. `told` hears of the images run.
+    /// an image. `told` is called with the images run.
     ///
     /// # Errors
     /// The model does not run on the images, cannot be differentiated, or pixels are not in 0…1.

@@ -25,7 +25,7 @@ pub struct ModelAccuracy {
     /// The share that is right by naming the most frequent class each time, and no less than 1/K.
     pub chance: Number,
     /// The probability of so many right or more by chance (one-sided binomial test); `null` where the
-    /// samples are of one class, or so few that even a model that is always right could not be told
+    /// samples are of one class, or so few that even a model that is always right could not be distinguished
     /// from chance at 0.01.
     pub p_value: Number,
     /// Why the accuracy is not known.

@@ -1,6 +1,6 @@
 //! Hidden folders in which the files of a run wait until all of them are there.
 //!
-//! A hidden folder is locked while its run lives, so that what a killed run left is told from what another run
+//! A hidden folder is locked while its run lives, so that what a killed run left is distinguished from what another run
 //! is writing. All of a process are listed, so that a thread that ends the process can remove them. New files lie
 //! in a folder of their own below, which a confined process may read; what they replace lies beside that.
 
@@ -76,7 +76,7 @@ impl Hidden {
         Err(Error::new(ErrorKind::WouldBlock, "other runs remove what is written there"))
     }
 
-    /// Makes an empty file in it, of which the number is told.
+    /// Makes an empty file in it, and gives its number.
     ///
     /// # Errors
     /// It cannot be made.

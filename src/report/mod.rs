@@ -110,7 +110,7 @@ pub struct Timing {
     pub forward: f64,
     /// In the measure.
     pub measure: f64,
-    /// After the data, where that is told apart from the measure: factors and distances.
+    /// After the data, where that is measured apart from it: factors and distances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance: Option<f64>,
     /// Passes over the data.

@@ -172,12 +172,12 @@ pub struct LayerInfo {
     /// The axis of its output that holds the channels, counted from 0 with that of the samples.
     #[serde(default)]
     pub channel_axis: Option<usize>,
-    /// How that axis was told: by the `operator`s that made the output, `given` by --channel-axis, or
+    /// How that axis was found: by the `operator`s that made the output, `given` by --channel-axis, or
     /// `guessed` from the number of axes.
     #[serde(default)]
     pub channel_axis_by: Option<String>,
     /// Tokens in front of the others that come from a parameter and not from the input (class and
-    /// register tokens), where the output is tokens and it can be told.
+    /// register tokens), where the output is tokens and it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_tokens: Option<usize>,
     /// Other layers that give this very tensor: of such layers only one is looked at where none are
@@ -209,7 +209,7 @@ pub struct DataInput {
     pub count: usize,
     /// SHA-256 over the sorted names of the samples used and their bytes as stored.
     pub fingerprint: String,
-    /// The order of the axes of an array of pictures, as told by --layout or by its shape.
+    /// The order of the axes of an array of pictures, as given by --layout or found from its shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<ArrayLayout>,
     /// How texts became tokens.
@@ -315,7 +315,7 @@ impl ModelInput {
         }
     }
 
-    /// The path it is best told apart by: that of its weights where they are not its own.
+    /// The path that distinguishes it best: that of its weights where they are not its own.
     pub fn telling_path(&self) -> &str {
         self.weights.as_ref().map_or(&self.path, |weights| &weights.path)
     }

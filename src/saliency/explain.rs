@@ -69,7 +69,7 @@ pub struct Images<'a> {
     pub input: &'a Tensor,
     /// Position in the data set of each: their noise depends on it, and not on the batch.
     pub indices: &'a [usize],
-    /// Their own classes, where they are known.
+    /// Their true classes, where they are known.
     pub labels: Option<&'a [usize]>,
 }
 

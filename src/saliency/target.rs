@@ -14,7 +14,7 @@ pub enum Target {
     Predicted,
     /// The logit of one class.
     Class(usize),
-    /// The logit of the image's own class.
+    /// The logit of the image's true class.
     Label,
     /// The logit of one class less that of another: what speaks for the one against the other.
     Contrast(usize, usize),
@@ -41,7 +41,7 @@ pub struct Classes {
 }
 
 impl Target {
-    /// The classes that are explained, given N×K logits and the images' own classes.
+    /// The classes that are explained, given N×K logits and the images' true classes.
     ///
     /// # Errors
     /// The logits are not matrix, a class is out of range, or labels are needed and not there.

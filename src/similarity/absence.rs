@@ -63,7 +63,7 @@ pub enum Absence<S = usize> {
         /// Number of features.
         features: usize,
     },
-    /// The layers have more directions to be told apart than half of the samples has.
+    /// The layers have more directions to be distinguished than half of the samples has.
     HalfFilled {
         /// Directions of the layers.
         rank: usize,

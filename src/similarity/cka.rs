@@ -6,7 +6,7 @@ use super::hsic::Bias;
 use crate::stats::HsicTable;
 
 /// The scatter of a layer relative to the squared norm of its mean, below which float32 features
-/// cannot be told from constant ones: a relative deviation of 10⁻⁶.
+/// cannot be distinguished from constant ones: a relative deviation of 10⁻⁶.
 pub const CONSTANT: f64 = 1e-12;
 
 /// The same for float64 features: a relative deviation of 10⁻¹³, of which float64 still holds some

@@ -29,7 +29,7 @@ pub struct Null {
 
 /// The null distribution of a measure: B's samples are put in P random orders, which keeps the
 /// geometry of both layers and breaks their correspondence. Nothing that concerns one layer alone
-/// is computed anew: entries of matrices and rows of singular vectors are taken in another order.
+/// is computed again: entries of matrices and rows of singular vectors are taken in another order.
 ///
 /// The orders depend on `seed`, n and P alone, so all pairs see the same ones.
 ///

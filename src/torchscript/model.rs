@@ -313,7 +313,7 @@ impl Model {
         Ok(stages(&parameters, &ran))
     }
 
-    /// Draws a parameter anew by a seed: from a normal distribution with the mean and the deviation of
+    /// Draws a parameter again by a seed: from a normal distribution with the mean and the deviation of
     /// its values. Where all are equal, the deviation is 1/√(fan-in), and a tensor of one dimension (a
     /// batch norm's as it begins) stays. Buffers are not parameters. To be called before
     /// [`Model::prepare`].

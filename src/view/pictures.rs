@@ -29,7 +29,7 @@ fn drawn(picture: &PictureFile, report: &Path) -> Markup {
     }
 }
 
-/// Where the picture is now: beside the report, or where the run was told to write it.
+/// Where the picture is now: beside the report, or where the run was asked to write it.
 fn found(picture: &PictureFile, report: &Path) -> Result<PathBuf, String> {
     let named = Path::new(&picture.path);
     let beside = report.parent().unwrap_or(Path::new("")).join(named);

@@ -124,7 +124,7 @@ fn lead(report: &SensitivityReport) -> String {
         accuracy.map_or(String::new(), |a| format!(" {:.1} % are predicted rightly.", 100.0 * a));
     let target = match report.settings.target.as_str() {
         "predicted" => "the predicted class".to_owned(),
-        "label" => "the image's own class".to_owned(),
+        "label" => "the image's true class".to_owned(),
         other => other.to_owned(),
     };
     let one = results.score_form.one();

@@ -226,8 +226,8 @@ fn mistakes_are_told() {
         &["128 channels, and 39 rows", "give more samples"],
     );
     fails(&to("--layer-a layer9 --layer-b layer3"), &["'layer9' matches no layer"]);
-    fails(&to("--epochs 2"), &["--epochs is of training", "--fit direct trains nothing"]);
-    fails(&to("--fit identity --ridge 1"), &["--ridge is of least squares"]);
+    fails(&to("--epochs 2"), &["--epochs needs --fit trained"]);
+    fails(&to("--fit identity --ridge 1"), &["--ridge needs least squares"]);
     fails(&to("--output-index 3"), &["seed0", "returns Tensor", "leave --output-index out"]);
     fails(&to("--heatmap h.png"), &["--plot draws all pairs", "--layers"]);
     let run = repsim(words(&to("--fit-fraction 1")));

@@ -21,7 +21,7 @@ impl Judged {
     /// What the model says of each sample, held against its label.
     ///
     /// # Errors
-    /// Why that cannot be told.
+    /// Why that is not known.
     pub(super) fn of(
         reference: &Collected,
         data: &Collected,

@@ -42,7 +42,7 @@ struct Attempt {
 }
 
 impl Trial<'_> {
-    /// Runs the model on random samples: two, so that the axis of the samples can be told.
+    /// Runs the model on random samples: two, so that the axis of the samples can be recognised.
     ///
     /// # Errors
     /// It does not run on what was given for it.

@@ -48,7 +48,7 @@ pub struct Platonic {
     pub layers: Vec<String>,
     /// How two models are compared.
     pub measure: Measure,
-    /// What the measure is told; a measure that is not symmetric is taken in both directions.
+    /// Options of the measure; a measure that is not symmetric is taken in both directions.
     pub options: Options,
     /// Principal components that each layer is reduced to first.
     pub components: Option<usize>,

@@ -13,7 +13,7 @@ pub use seeds::Draw;
 use crate::error::Result;
 use crate::torchscript::Selection;
 
-/// How a request is told its samples, which lie at a place in it.
+/// How a request is given its samples, which lie at a place in it.
 macro_rules! over_data {
     ($request:ty, $($place:ident).+) => {
         impl $request {

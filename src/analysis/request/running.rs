@@ -40,7 +40,7 @@ pub struct Running {
     pub dtype: Option<FloatType>,
     /// Which part of what a model returns is its output: none, one for all, or one for each.
     pub output_keys: Vec<Option<String>>,
-    /// Where the channels of layers are, where that is told wrongly or not at all.
+    /// Where the channels of layers are, where that is detected wrongly or not at all.
     pub channel_axes: Vec<ChannelAxis>,
 }
 

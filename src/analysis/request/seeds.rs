@@ -5,7 +5,7 @@
 pub enum Draw {
     /// What a model draws in evaluation: active dropout, noise.
     Model,
-    /// Noise, orders and halves of samples, resamples, parameters drawn anew for comparison.
+    /// Noise, orders and halves of samples, resamples, parameters re-initialised for comparison.
     Resampling,
     /// Subsets of KID and FID∞.
     Subsets,

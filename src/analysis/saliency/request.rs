@@ -54,7 +54,7 @@ pub struct Saliency {
     pub samples: usize,
     /// Standard deviation of their noise, as a share of the range of the image's values.
     pub noise: f64,
-    /// Seed of the noise, of the bootstrap and of parameters drawn anew, where it does not follow from that of
+    /// Seed of the noise, of the bootstrap and of re-initialised parameters, where it does not follow from that of
     /// the run.
     pub random_seed: Option<u64>,
     /// Steps of the path of integrated gradients.
@@ -67,7 +67,7 @@ pub struct Saliency {
     pub stride: Option<usize>,
     /// Whether the maps are tested by deletion and insertion of pixels, against a random order.
     pub faithfulness: bool,
-    /// Whether the maps of the first batch are held against those of parameters drawn anew, from the output
+    /// Whether the maps of the first batch are held against those of re-initialised parameters, from the output
     /// layer down.
     pub sanity: bool,
     /// The images.
@@ -117,7 +117,7 @@ impl Saliency {
         }
     }
 
-    /// Refuses settings that no method heeds.
+    /// Refuses settings that no method uses.
     pub(super) fn check(&self) -> Result<()> {
         if self.faithfulness && matches!(self.target.score, Score::Contrast(_)) {
             let problem = "--faithfulness follows the probability of one class, and --contrast \
@@ -142,7 +142,7 @@ impl Saliency {
         }
     }
 
-    /// The seed of the noise, of the bootstrap and of parameters drawn anew.
+    /// The seed of the noise, of the bootstrap and of re-initialised parameters.
     pub(super) fn seed(&self) -> u64 {
         self.running.seed_of(Draw::Resampling, self.random_seed)
     }

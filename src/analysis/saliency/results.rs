@@ -35,7 +35,7 @@ const TOP: usize = 5;
 /// Pixels at which the derivative is taken from its definition where none are named.
 const PATCHES: usize = 3;
 
-/// How parameters are drawn anew.
+/// How parameters are re-initialised.
 const REDRAWN: &str = "normal with each tensor's mean and deviation; with deviation 1/sqrt(fan-in) where \
                        all values are equal; equal vectors and buffers (batch-norm statistics) stay";
 
@@ -138,7 +138,7 @@ impl<'a> Collected<'a> {
         Ok(())
     }
 
-    /// Keeps the first batch of each model where its weights will be drawn anew.
+    /// Keeps the first batch of each model where its weights will be re-initialised.
     pub fn keep(&mut self, subject: &Subject, images: &Images<'_>, explained: &Explained) {
         let models = self.columns.last().map_or(0, |c| c.model + 1);
         if self.asked.sanity && self.kept.len() < models {
@@ -207,10 +207,10 @@ impl<'a> Collected<'a> {
         self.faithfulness.take((model, first), subject, images, found)
     }
 
-    /// Draws weights anew and explains the first batch again, where that was asked for.
+    /// Re-initialises weights and explains the first batch again, where that was asked for.
     ///
     /// # Errors
-    /// A model cannot be loaded anew.
+    /// A model cannot be loaded again.
     pub fn test(&mut self, how: (&Preprocess, &Execution), observer: &dyn Observer) -> Result<()> {
         self.sanity =
             sanity(self.asked, &self.kept, &self.columns, (self.dataset, how.0, how.1), observer)?;

@@ -127,12 +127,12 @@ pub struct Kept {
     pub maps: Vec<Tensor>,
 }
 
-/// The test of random weights (Adebayo et al. 2018): the parameters are drawn anew, module by module
+/// The test of random weights (Adebayo et al. 2018): the parameters are re-initialised, module by module
 /// from the top, and the maps of the first batch are held against those of the trained model. A map
 /// that stays as it was does not depend on what the model learned.
 ///
 /// # Errors
-/// A model cannot be loaded anew or has no modules.
+/// A model cannot be loaded again or has no modules.
 pub fn sanity(
     asked: &Saliency,
     kept: &[Kept],

@@ -23,7 +23,7 @@ struct Candidate<'a> {
 /// the only one of images, and without any the token ids. `None` for pictures.
 ///
 /// # Errors
-/// There is no such input, none that is told from others, or its shape is not that of an image or a row.
+/// There is no such input, none that can be distinguished from others, or its shape is not that of an image or a row.
 pub fn find(
     data: &Dataset,
     fed: &[FedInput],

@@ -244,7 +244,7 @@ impl LoadedModel {
         Ok((subject, record, warnings))
     }
 
-    /// Draws parameters anew, each by a seed of its own.
+    /// Re-initialises parameters, each by a seed of its own.
     ///
     /// # Errors
     /// What libtorch said.

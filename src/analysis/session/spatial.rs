@@ -177,7 +177,7 @@ impl Found<'_> {
         last_of(&all).ok_or_else(|| stopped.unwrap_or_else(|| self.without_map(folding)))
     }
 
-    /// The layers with a spatial map: those whose channels are told by what made them, else all.
+    /// The layers with a spatial map: those whose channels are known from what made them, else all.
     fn with_maps(&self, folding: &Folding) -> Vec<(Layer, MapView)> {
         let outer = self.all.iter().filter(|layer| !self.model.is_in_attention(layer));
         let view = |layer: &Layer| Some((layer.clone(), MapView::of(layer, folding).ok()?));

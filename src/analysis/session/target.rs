@@ -36,7 +36,7 @@ pub enum Score {
     Predicted,
     /// The logit of a class, by its number or name.
     Class(String),
-    /// The logit of each sample's own class.
+    /// The logit of each sample's true class.
     TrueClass,
     /// The logit of one class less that of another: `A,B`.
     Contrast(String),

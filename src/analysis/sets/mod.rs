@@ -90,7 +90,7 @@ pub struct Sets<'a> {
     held: u64,
     /// Seconds in factors of covariances.
     pub factoring: f64,
-    /// Whether enlarged images were told of: once is enough for sets that are resized alike.
+    /// Whether enlarged images were reported: once is enough for sets that are resized alike.
     told_enlarged: bool,
     scale: Scale,
     warnings: Vec<Warning>,
@@ -298,7 +298,7 @@ impl<'a> Sets<'a> {
         Ok(Measured { set, moments, count: Some(count), origin, input })
     }
 
-    /// Statistics that were kept; a file of them that cannot be used is told of, and made anew.
+    /// Statistics that were kept; a file of them that cannot be used is reported, and computed again.
     fn kept(&mut self, origin: &Origin) -> Result<Option<Statistics>> {
         Ok(match self.cache.as_ref().map_or(Ok(Kept::Absent), |cache| cache.find(origin))? {
             Kept::Found(found) => Some(*found),
@@ -389,7 +389,7 @@ impl<'a> Sets<'a> {
         }
     }
 
-    /// How the features of a data set come about, and its copies, told without decoding it.
+    /// How the features of a data set come about, and its copies, found without decoding it.
     fn fingerprinted(&self, dataset: &Dataset) -> Result<(Origin, Option<Vec<usize>>)> {
         let load = self.args.load.options(self.args.running.threads());
         let workers = load.workers.max(self.args.running.threads());
@@ -454,7 +454,7 @@ impl<'a> Sets<'a> {
         SetInput::Images(data)
     }
 
-    /// How far images would be enlarged, told from the first: the others were not decoded.
+    /// How far images would be enlarged, judged by the first: the others were not decoded.
     fn first_enlarged(&self, dataset: &Dataset) -> Result<Option<Enlarged>> {
         let ready = self.features.ready();
         ready.map_or(Ok(None), |ready| dataset.first_enlarged(&ready.preprocess))

@@ -24,7 +24,7 @@ const REFUSED: &str = "cannot-be-stitched";
 pub struct Networks {
     /// A and B.
     pub subjects: Vec<Subject>,
-    /// A with weights drawn anew.
+    /// A with re-initialised weights.
     pub random: Subject,
     /// What lies behind each layer of B; `None` for layers that are not stitched to.
     pub tails: Vec<Option<Tail>>,

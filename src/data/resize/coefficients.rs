@@ -8,7 +8,7 @@ use super::Interpolation;
 /// Bits behind the point of a fixed-point weight: 32 less 8 of a pixel less 2 of overshoot.
 pub(super) const PRECISION: u32 = 22;
 
-/// How many axes a cache keeps before it starts anew.
+/// How many axes a cache keeps before it starts again.
 const CACHED: usize = 256;
 
 /// The weights that turn `input` pixels of one axis into `output` pixels.

@@ -97,7 +97,7 @@ pub(super) fn of_floats(
     }
 }
 
-/// One pixel with one channel is the same either way; anything else has to be told.
+/// One pixel with one channel is the same either way; for anything else it has to be given.
 fn either(array: &Stored, row: [usize; 3]) -> Result<ArrayLayout> {
     match row {
         [1, 1, 1] => Ok(ArrayLayout::Nhwc),

@@ -39,7 +39,7 @@ pub struct SaliencySettings {
     pub noise: f64,
     /// Seed of the noise and of the bootstrap.
     pub random_seed: u64,
-    /// How `sanity` drew parameters anew: `normal with each tensor's mean and deviation`, and what stays
+    /// How `sanity` re-initialised parameters: `normal with each tensor's mean and deviation`, and what stays
     /// as it was; without the test `null`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redrawn: Option<String>,
@@ -105,12 +105,12 @@ pub struct FaithfulnessResult {
     pub random_insertion: Mean,
 }
 
-/// How alike maps are before and after weights were drawn anew (Adebayo et al. 2018).
+/// How alike maps are before and after weights were re-initialised (Adebayo et al. 2018).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SanityResult {
     /// Name of the column.
     pub column: String,
-    /// The parameters of this module, and of all after it, were drawn anew.
+    /// The parameters of this module, and of all after it, were re-initialised.
     pub redrawn_down_to: String,
     /// Spearman's correlation of the maps: near 0 for a map that depends on what was learned.
     pub spearman: Mean,

@@ -113,7 +113,7 @@ pub struct PairResult {
 /// What a stitched network is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Controls {
-    /// A network with A's architecture whose weights are drawn anew, stitched in the same way.
+    /// A network with A's architecture whose weights are re-initialised, stitched in the same way.
     pub random_weights: ControlResult,
     /// A stitch that gives the mean of each channel of B, whatever the image.
     pub mean: ControlResult,

@@ -219,7 +219,7 @@ fn subtitle(report: &SaliencyReport, opacity: f64) -> String {
     }
     parts.push(match report.settings.target.as_str() {
         "predicted" => "explains the predicted class".to_owned(),
-        "label" => "explains the image's own class".to_owned(),
+        "label" => "explains the image's true class".to_owned(),
         other => match report.results.images.first().and_then(|i| i.predictions.first()) {
             Some(said) => match &said.against {
                 Some(against) => format!(

@@ -119,7 +119,7 @@ fn faithfulness(found: &[FaithfulnessResult]) -> String {
     text
 }
 
-/// How alike maps are before and after weights were drawn anew, stage after stage.
+/// How alike maps are before and after weights were re-initialised, stage after stage.
 fn sanity(found: &[SanityResult], columns: &[&str]) -> String {
     let of_columns = columns.iter().flat_map(|name| found.iter().filter(|s| s.column == *name));
     let row = |one: &SanityResult| {

@@ -29,7 +29,7 @@ const CUT_SHORT: &str = "the file is cut short";
 type Size = (usize, usize);
 
 /// Decodes a PNG, JPEG, BMP, WebP, GIF (its first frame), TIFF or PNM file into `pixels`; the format is
-/// told by the content.
+/// recognised by the content.
 ///
 /// Palettes are expanded, alpha is dropped, orientation tags are not applied (but TIFF's, as
 /// Pillow does). Of 16 bits the upper eight are kept (Pillow does so for colour, but clips
