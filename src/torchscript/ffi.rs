@@ -423,3 +423,14 @@ extern "C" fn trampoline<E>(
         }
     }
 }
+/// The memory of a tensor of bytes on the CPU that lies in one piece; nothing of others.
+pub fn bytes_of(tensor: &mut Tensor) -> &mut [u8] {
+    let is_plain = tensor.kind() == tch::Kind::Uint8 && tensor.device() == tch::Device::Cpu;
+    let length = if is_plain && tensor.is_contiguous() { tensor.numel() } else { 0 };
+    if length == 0 {
+        return &mut [];
+    }
+    // SAFETY: the memory of a contiguous CPU tensor holds so many bytes, which were written when it was made; it
+    // lives as long as the tensor, which is borrowed.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<u8>(), length) }
+}

@@ -168,6 +168,9 @@ fn operators_that_cannot_be_run_are_named() {
     assert_says(&custom, "mylib::blur");
     let unknown = node(|n| n["target"] = json!("torch.ops.aten.conv2d.nowhere"));
     assert_says(&unknown, "aten::conv2d, which this version of libtorch does not have");
+    let decomposed = "torch.ops.quantized_decomposed.dequantize_per_channel.default";
+    let pt2e = node(|n| n["target"] = json!(decomposed));
+    assert_says(&pt2e, "quantised by PT2E, whose operators are Python: export the float model");
     let file = node(|n| n["target"] = json!("torch.ops.aten.from_file.default"));
     assert_says(&file, "aten::from_file, which reaches beyond the model");
     let branch = node(|n| n["target"] = json!("torch.ops.higher_order.cond"));

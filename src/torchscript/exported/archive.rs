@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use super::schema::{Payload, Payloads, TensorMeta};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::torchscript::ffi::bytes_of;
 
 /// The program in the layout from before PyTorch 2.8.
 pub const OLDER: &str = "serialized_exported_program.json";
@@ -224,32 +225,24 @@ fn read_member(
 
 const OTHER_SIZE: &str = "has another size than its header says";
 
-/// Bytes that a weight is read by.
-const PIECE: usize = 1 << 20;
-
-/// The bytes of a member as a tensor, read piece by piece: they are in memory once.
+/// The bytes of a member as a tensor, read into its memory.
 fn read_storage(zip: &mut ZipArchive<BufReader<File>>, member: &str) -> Result<Tensor, String> {
     let mut file = zip.by_name(member).map_err(|_| "is missing")?;
     let size = file.size();
     files::check_packed(file.compressed_size(), size)?;
-    drop(files::reserved::<u8>(size as usize)?);
-    let storage = Tensor::f_empty([size as i64], (Kind::Uint8, tch::Device::Cpu));
-    let storage = storage.map_err(|said| said.to_string())?;
-    let mut piece = vec![0; PIECE.min(size as usize + 1)];
-    let mut filled = 0;
-    loop {
-        let count = file.read(&mut piece).map_err(|error| format!("is damaged: {error}"))?;
-        if count == 0 {
-            break;
-        }
-        if filled + count as u64 > size {
-            return Err(OTHER_SIZE.to_owned());
-        }
-        let place = storage.narrow(0, filled as i64, count as i64);
-        place.shallow_clone().copy_(&Tensor::from_slice(&piece[..count]));
-        filled += count as u64;
+    files::check_room(size)?;
+    let storage = Tensor::f_zeros([size as i64], (Kind::Uint8, tch::Device::Cpu));
+    let mut storage = storage.map_err(|said| said.to_string())?;
+    let damaged = |error: std::io::Error| format!("is damaged: {error}");
+    match file.read_exact(bytes_of(&mut storage)) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(OTHER_SIZE.to_owned()),
+        Err(error) => Err(damaged(error)),
+        // The checksum is looked at where the member ends.
+        Ok(()) => match file.read(&mut [0]).map_err(damaged)? {
+            0 => Ok(storage),
+            _ => Err(OTHER_SIZE.to_owned()),
+        },
     }
-    if filled == size { Ok(storage) } else { Err(OTHER_SIZE.to_owned()) }
 }
 
 /// Where a tensor lies in its storage, in elements.

@@ -19,6 +19,11 @@ pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 const ATEN_ONLY: &str = "export a part of the model that does without it, or replace it by operators of \
                          PyTorch";
 
+/// The library of what PT2E quantisation makes (torchao, torch.ao), which is Python.
+const PT2E: &str = "quantized_decomposed::";
+const FLOAT: &str = "it was quantised by PT2E, whose operators are Python: export the float model, or quantise it \
+                     by torch.ao.quantization.convert and trace it";
+
 impl Translator {
     pub fn new() -> Result<Self> {
         let builder = Builder::new().map_err(|said| unsound(&said))?;
@@ -244,7 +249,7 @@ fn refused(name: &str, said: &str) -> Refusal {
     }
     if said.starts_with("unknown operator") {
         let problem = format!("it uses {name}, which this version of libtorch does not have");
-        return Refusal::new(problem, ATEN_ONLY);
+        return Refusal::new(problem, if name.starts_with(PT2E) { FLOAT } else { ATEN_ONLY });
     }
     let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or(said).trim();
     Refusal::new(format!("{name}: {first}"), "export it with PyTorch 2.5 to 2.13")
