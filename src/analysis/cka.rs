@@ -148,6 +148,10 @@ impl Measuring for Cka {
         engine::stored_batch(&self.settings(), samples, self.sides.data.load.batch_size, widths)
     }
 
+    fn mixes(&self, samples: usize) -> bool {
+        engine::wants_mixed(&self.settings(), samples)
+    }
+
     fn measure(&self, feed: &mut dyn Feed, progress: &mut dyn Progress) -> Result<Outcome> {
         engine::compare(feed, &self.settings(), progress)
     }

@@ -1,8 +1,8 @@
 //! HSIC between all layers of one or two models over a data set.
 
 use super::distinct::Distinct;
-pub use super::estimator::Estimator;
 use super::estimator::{Chosen, Groups, Scale, choose};
+pub use super::estimator::{Estimator, wants_mixed};
 use super::features::Features;
 use super::feed::{Absence, Absences, Consumer, Feed, Spreads};
 use super::full::{FullPass, LayerGram};
@@ -119,8 +119,8 @@ fn measure(
 /// The estimator taken for a feed.
 fn chosen(feed: &dyn Feed, settings: &Settings) -> Chosen {
     let widths = widths(feed, settings.reduce);
-    let (samples, batch) = (feed.samples(), feed.batch_size());
-    choose(&Scale { samples, batch, widths: &widths }, settings)
+    let (samples, batch, mixed) = (feed.samples(), feed.batch_size(), feed.is_mixed());
+    choose(&Scale { samples, batch, widths: &widths, mixed }, settings)
 }
 
 fn groups(feed: &dyn Feed, gathered: usize) -> Groups {
@@ -212,7 +212,7 @@ pub fn stored_batch(
     batch: usize,
     widths: &[Vec<usize>],
 ) -> usize {
-    let chosen = choose(&Scale { samples, batch, widths }, settings);
+    let chosen = choose(&Scale { samples, batch, widths, mixed: false }, settings);
     match chosen.estimator {
         Estimator::Full if chosen.from_features => STORED_ROWS,
         Estimator::Full => usize::MAX,

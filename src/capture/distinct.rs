@@ -88,6 +88,10 @@ impl Feed for Distinct<'_> {
         self.feed.batch_size()
     }
 
+    fn is_mixed(&self) -> bool {
+        self.feed.is_mixed()
+    }
+
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]> {
         self.feed.copies(subject, layer)
     }

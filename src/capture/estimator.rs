@@ -57,6 +57,8 @@ pub struct Scale<'a> {
     pub batch: usize,
     /// Features of every layer: a list a model.
     pub widths: &'a [Vec<usize>],
+    /// Whether batches are random subsets of the samples.
+    pub mixed: bool,
 }
 
 /// The estimator taken, and how it is computed.
@@ -90,7 +92,8 @@ const GATHERED: usize = 256;
 /// * n ≤ 512, or
 /// * n²·ΣD ≤ 2³⁷ and the Gram matrices take at most 1 GiB, or
 /// * the sums of products of features take less work than Gram matrices and at most 1 GiB, or
-/// * rows are positions or HSIC is biased, whose value depends on the samples in a batch;
+/// * rows are positions, or HSIC is biased and depends on the number of samples in a batch, or
+/// * the samples are not in random order: HSIC within batches of few classes is another one;
 ///
 /// else `Minibatch`, over 256 samples at a time where the batches of the models are smaller and half of
 /// the memory allowed holds their rows.
@@ -106,9 +109,14 @@ pub fn choose(scale: &Scale<'_>, settings: &Settings) -> Chosen {
     Chosen {
         estimator,
         from_features: full && scale.suits_features(settings, settings.memory.into()),
-        gathered: if full || reason.is_none() { 1 } else { scale.gathered(settings.memory) },
+        gathered: if full || reason.is_none() { 1 } else { scale.gathered(settings) },
         reason,
     }
+}
+
+/// Whether the samples are to be put into random order beforehand, for an estimator over batches.
+pub fn wants_mixed(settings: &Settings, samples: usize) -> bool {
+    settings.estimator == Estimator::Auto && samples > FEW && settings.reduce != Reduce::Spatial
 }
 
 impl Scale<'_> {
@@ -124,6 +132,8 @@ impl Scale<'_> {
             format!("n = {n}, and layers have few features")
         } else if settings.bias == Bias::Biased {
             "biased HSIC depends on the number of samples in a batch".to_owned()
+        } else if !self.mixed {
+            "the samples are not in random order".to_owned()
         } else {
             let why = format!("n = {n} is above {FEW}, and layers have many features");
             return (Estimator::Minibatch, why);
@@ -162,12 +172,13 @@ impl Scale<'_> {
     }
 
     /// Batches in a batch of HSIC: of all but the last of them the rows are kept.
-    fn gathered(&self, memory: u64) -> usize {
+    fn gathered(&self, settings: &Settings) -> usize {
         let row = size_of::<f32>() as u128 * self.layers().sum::<u128>();
         let batch = self.batch.max(1);
-        let rows = u128::from(memory / 2) / row.max(1);
+        let rows = u128::from(settings.memory / 2) / row.max(1);
         let kept = usize::try_from(rows / batch as u128).unwrap_or(usize::MAX);
-        (GATHERED / batch).max(1).min(kept.saturating_add(1))
+        let least = settings.bias.least_samples().div_ceil(batch);
+        (GATHERED / batch).min(kept.saturating_add(1)).max(least)
     }
 }
 
@@ -211,7 +222,7 @@ mod tests {
     }
 
     fn chosen(samples: usize, widths: &[Vec<usize>], settings: &Settings) -> Chosen {
-        choose(&Scale { samples, batch: 64, widths }, settings)
+        choose(&Scale { samples, batch: 64, widths, mixed: true }, settings)
     }
 
     #[test]
@@ -230,6 +241,8 @@ mod tests {
             assert_eq!(found.from_features, from_features, "{samples} {widths:?}");
             assert!(found.reason.is_some_and(|why| why.contains(&samples.to_string())));
         }
+        let sorted = Scale { samples: 5_000, batch: 64, widths: &wide, mixed: false };
+        assert_eq!(choose(&sorted, &settings()).estimator, Estimator::Full);
         let biased = Settings { bias: Bias::Biased, ..settings() };
         assert_eq!(chosen(5_000, &wide, &biased).estimator, Estimator::Full);
     }
@@ -251,6 +264,8 @@ mod tests {
             let found = chosen(1_000, &widths, &Settings { memory, ..settings() });
             assert_eq!(found.gathered, gathered, "{memory}");
         }
+        let single = Scale { samples: 1_000, batch: 1, widths: &widths, mixed: true };
+        assert_eq!(choose(&single, &Settings { memory: 1, ..settings() }).gathered, 4);
     }
 
     #[test]

@@ -161,6 +161,11 @@ pub trait Feed {
     /// Samples in a batch.
     fn batch_size(&self) -> usize;
 
+    /// Whether the batches are random subsets of the samples.
+    fn is_mixed(&self) -> bool {
+        false
+    }
+
     /// Of each sample that was given the first one that is the same to a layer of a subject; `None`
     /// where no two are. Known after the first pass.
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]>;
@@ -187,6 +192,7 @@ pub struct ModelFeed<'a> {
     pub summary: Option<Summary>,
     /// What the models' own outputs say, one a model.
     judges: Vec<Judge>,
+    mixed: bool,
 }
 
 impl<'a> ModelFeed<'a> {
@@ -194,7 +200,12 @@ impl<'a> ModelFeed<'a> {
     pub fn new(subjects: &'a mut [Subject], source: Source<'a>) -> Self {
         let naming = Naming::default();
         let judges = subjects.iter().map(|s| Judge::new(&naming, &s.model)).collect();
-        Self { subjects, source, summary: None, judges }
+        Self { subjects, source, summary: None, judges, mixed: false }
+    }
+
+    /// The same, of samples that are in random order, or not.
+    pub fn mixed(self, mixed: bool) -> Self {
+        Self { mixed, ..self }
     }
 
     /// The same, with the names of the outputs.
@@ -227,6 +238,10 @@ impl Feed for ModelFeed<'_> {
 
     fn batch_size(&self) -> usize {
         self.source.load.batch_size.min(self.samples())
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.mixed
     }
 
     fn copies(&self, _: usize, _: usize) -> Option<&[usize]> {

@@ -288,7 +288,7 @@ impl Dataset {
         (0..count).map(|k| k * self.len() / count).collect()
     }
 
-    /// The samples at these positions, ascending, and no others.
+    /// The samples at these positions, in their order, and no others.
     ///
     /// # Panics
     ///
@@ -297,6 +297,15 @@ impl Dataset {
         let chosen = kept.iter().map(|&i| self.chosen[i]).collect();
         let labels = self.labels.as_ref().map(|all| kept.iter().map(|&i| all[i]).collect());
         Self { chosen, labels, ..self.clone() }
+    }
+
+    /// The same samples in a random order, the same one for as many samples: batches of it are random
+    /// subsets, whatever order the data has.
+    pub fn mixed(&self) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut keyed: Vec<_> = (0..self.len()).map(|i| (random.next_u64(), i)).collect();
+        keyed.sort_unstable();
+        self.only(&keyed.into_iter().map(|(_, i)| i).collect::<Vec<_>>())
     }
 
     /// The preset that fits the kind of source: `imagenet` for folders, `cifar10` for CIFAR-10,

@@ -68,6 +68,11 @@ pub trait Measuring {
     /// of each file.
     fn stored_batch(&self, samples: usize, widths: &[Vec<usize>]) -> usize;
 
+    /// Whether so many samples are to be looked at in random order.
+    fn mixes(&self, _samples: usize) -> bool {
+        false
+    }
+
     /// Refuses a number of samples.
     ///
     /// # Errors
@@ -151,7 +156,9 @@ impl Sides {
         let threads = running.threads();
         observer.detail(&format!("ready after {loading:.2} s, on {device} with {threads} threads"));
         let sides = subjects.iter().map(|subject| side(subject, reduce)).collect();
-        let mut feed = ModelFeed::new(&mut subjects, source);
+        let mixed = measuring.mixes(dataset.len()).then(|| dataset.mixed());
+        let source = Source { dataset: mixed.as_ref().unwrap_or(&dataset), ..source };
+        let mut feed = ModelFeed::new(&mut subjects, source).mixed(mixed.is_some());
         measuring.tell(&feed, observer)?;
         let found = measuring.measure(&mut feed, &mut *observer.passes())?;
         warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
