@@ -62,7 +62,7 @@ impl Needs<'_> {
     fn fill(&self, room: usize) -> Vec<Vec<Part>> {
         let mut passes = vec![Vec::new()];
         let mut left = room;
-        for (subject, layer) in self.from_the_deepest() {
+        for (subject, layer) in self.deepest_first() {
             let width = self.widths[subject][layer];
             let mut start = 0;
             while start < width {
@@ -82,7 +82,7 @@ impl Needs<'_> {
     }
 
     /// All layers, those first that have the least of their network behind them.
-    fn from_the_deepest(&self) -> Vec<(usize, usize)> {
+    fn deepest_first(&self) -> Vec<(usize, usize)> {
         let of = |(subject, widths): (usize, &Vec<usize>)| {
             let count = widths.len();
             (0..count).map(move |layer| ((layer + 1) as f64 / count as f64, subject, layer))

@@ -12,13 +12,16 @@ use crate::torchscript::tensors;
 /// Parameters and buffers, and beside them tensors that are neither.
 const FILES: [&str; 2] = ["serialized_state_dict.pt", "serialized_constants.pt"];
 
+/// A file, where in it the elements of a tensor begin, and the first of them.
+type Extent = (usize, (usize, usize, u64), u64);
+
 /// The weights of a program.
 pub struct Saved {
     files: Vec<Checkpoint>,
     /// Of each name the file, and where in that its tensor is.
     places: HashMap<String, (usize, Stored)>,
     /// Tensors by their file and where their elements begin: one that has several names is in memory once.
-    read: HashMap<(usize, (usize, usize, u64), u64), Tensor>,
+    read: HashMap<Extent, Tensor>,
 }
 
 impl Saved {
