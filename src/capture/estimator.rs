@@ -233,7 +233,8 @@ mod tests {
             (512, &wide, true, false),
             (513, &wide, false, false),
             (512, &narrow, true, false),
-            (2_000, &narrow, true, true),
+            (2_000, &narrow, true, false),
+            (3_000, &narrow, true, true),
             (50_000, &narrow, true, true),
         ] {
             let found = chosen(samples, widths, &settings());
