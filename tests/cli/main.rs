@@ -2,6 +2,7 @@
 //! it says of mistakes.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
+#![allow(clippy::exit, reason = "a forked run ends as the program does")]
 
 mod accuracy;
 mod advice;
