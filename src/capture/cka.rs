@@ -137,7 +137,10 @@ fn full(feed: &mut dyn Feed, settings: &Settings, progress: &mut dyn Progress) -
     let mut samples = 0;
     for (i, parts) in passes.iter().enumerate() {
         progress.begin(i + 1, passes.len(), feed.samples());
-        let mut consumer = FullPass::new(settings.reduce, parts, needs.kept_rows(), &mut grams);
+        let ran = |subject| passes[..i].iter().flatten().any(|part| part.subject == subject);
+        let judged = (0..grams.len()).map(ran).collect();
+        let mut consumer =
+            FullPass::new(settings.reduce, parts, needs.kept_rows(), &mut grams).after(judged);
         samples = feed.pass(&mut consumer, progress, &mut timing)?;
         consumer.finish();
     }

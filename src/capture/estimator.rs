@@ -90,8 +90,8 @@ const GATHERED: usize = 256;
 /// of features D alone, so that the same command gives the same numbers on every machine: `Full` where
 ///
 /// * n ≤ 512, or
-/// * n²·ΣD ≤ 2³⁷ and the Gram matrices take at most 1 GiB, or
-/// * the sums of products of features take less work than Gram matrices and at most 1 GiB, or
+/// * n²·ΣD ≤ 2³⁷ and the Gram matrices take at most 1 GiB and the memory allowed, or
+/// * the sums of products of features take less work than Gram matrices and no more than that, or
 /// * rows are positions, or HSIC is biased and depends on the number of samples in a batch, or
 /// * the samples are not in random order: HSIC within batches of few classes is another one;
 ///
@@ -122,21 +122,24 @@ pub fn wants_mixed(settings: &Settings, samples: usize) -> bool {
 impl Scale<'_> {
     fn decide(&self, settings: &Settings) -> (Estimator, String) {
         let n = self.samples;
+        let bytes = BYTES.min(settings.memory.into());
+        let fits = self.gram_bytes() <= bytes;
         let why_full = if settings.reduce == Reduce::Spatial {
             "sums over positions need no Gram matrix".to_owned()
         } else if n <= FEW {
             format!("n = {n} is at most {FEW}")
-        } else if self.suits_features(settings, BYTES) {
+        } else if self.suits_features(settings, bytes) {
             format!("n = {n}, and layers have few features: no Gram matrix is needed")
-        } else if self.products() <= PRODUCTS && self.gram_bytes() <= BYTES {
+        } else if self.products() <= PRODUCTS && fits {
             format!("n = {n}, and layers have few features")
         } else if settings.bias == Bias::Biased {
             "biased HSIC depends on the number of samples in a batch".to_owned()
         } else if !self.mixed {
             "the samples are not in random order".to_owned()
         } else {
-            let why = format!("n = {n} is above {FEW}, and layers have many features");
-            return (Estimator::Minibatch, why);
+            let many =
+                if fits { "layers have many features" } else { "there are many Gram matrices" };
+            return (Estimator::Minibatch, format!("n = {n} is above {FEW}, and {many}"));
         };
         (Estimator::Full, why_full)
     }
@@ -242,6 +245,8 @@ mod tests {
             assert_eq!(found.from_features, from_features, "{samples} {widths:?}");
             assert!(found.reason.is_some_and(|why| why.contains(&samples.to_string())));
         }
+        let little = Settings { memory: 100 << 20, ..settings() };
+        assert_eq!(chosen(2_000, &narrow, &little).estimator, Estimator::Minibatch);
         let sorted = Scale { samples: 5_000, batch: 64, widths: &wide, mixed: false };
         assert_eq!(choose(&sorted, &settings()).estimator, Estimator::Full);
         let biased = Settings { bias: Bias::Biased, ..settings() };

@@ -51,6 +51,8 @@ pub struct FullPass<'a> {
     grams: &'a mut [Vec<LayerGram>],
     parts: Vec<(Part, RowStore)>,
     with_means: bool,
+    /// Subjects whose outputs are known.
+    judged: Vec<bool>,
     done: usize,
 }
 
@@ -64,12 +66,18 @@ impl<'a> FullPass<'a> {
     ) -> Self {
         let store = |p: &Part| RowStore::new(p.features.start, p.features.len(), kept);
         let parts = parts.iter().map(|p| (p.clone(), store(p))).collect();
-        Self { reduce, grams, parts, with_means: false, done: 0 }
+        Self { reduce, grams, parts, with_means: false, judged: vec![], done: 0 }
     }
 
     /// The same pass, which also finds what [`LayerGram::products`] needs.
     pub fn with_means(self) -> Self {
         Self { with_means: true, ..self }
+    }
+
+    /// The same pass, in which the runs of some subjects may end behind the last layer that is kept: their
+    /// own outputs were seen before.
+    pub fn after(self, judged: Vec<bool>) -> Self {
+        Self { judged, ..self }
     }
 
     /// Adds what was subtracted in this pass to the layers' centres.
@@ -79,11 +87,12 @@ impl<'a> FullPass<'a> {
         }
     }
 
-    /// Whether nothing more is wanted of this run, though the model has more layers.
+    /// Whether nothing more is wanted of this run, neither its output nor another layer.
     fn can_stop(&self, place: &Place<'_>) -> bool {
         let of_subject = self.parts.iter().filter(|(p, _)| p.subject == place.subject);
         let last = of_subject.map(|(p, _)| p.layer).max();
-        last == Some(place.layer) && place.layer + 1 < self.grams[place.subject].len()
+        let more = place.layer + 1 < self.grams[place.subject].len();
+        self.judged.get(place.subject) == Some(&true) && last == Some(place.layer) && more
     }
 }
 

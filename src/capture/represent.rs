@@ -78,7 +78,9 @@ pub fn represent(
     let mut timing = Timing::default();
     for (i, parts) in plan.passes.iter().enumerate() {
         progress.begin(i + 1, plan.passes.len(), feed.samples());
-        let pass = FullPass::new(wanted.reduce, parts, plan.rows, &mut grams).with_means();
+        let judged = vec![i > 0; grams.len()];
+        let pass = FullPass::new(wanted.reduce, parts, plan.rows, &mut grams);
+        let pass = pass.with_means().after(judged);
         let mut consumer = Pass { wanted, plan: &plan, kept: &mut kept, pass, first: i == 0 };
         feed.pass(&mut consumer, progress, &mut timing)?;
         consumer.pass.finish();

@@ -115,7 +115,7 @@ pub struct Summary {
     /// Of each sample used the place of the first one with the same bytes, where any two have the same
     /// and fingerprints were asked for.
     pub copies: Option<Vec<usize>>,
-    /// Samples left out, in the order of the data set.
+    /// Samples left out, in the order in which they were read.
     pub skipped: Vec<Skipped>,
     /// The sample that resizing enlarged most, where that is by more than [`Enlarged::MANY`] times.
     pub enlarged: Option<Enlarged>,

@@ -1,6 +1,6 @@
 //! What a report was made from.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -354,10 +354,11 @@ impl DataInput {
     /// What was read of a data set, and what was done to it.
     pub fn new(dataset: &Dataset, summary: Option<Summary>, preprocess: &[Preprocess]) -> Self {
         let padded = summary.as_ref().map_or(0, |read| read.padded);
-        let (count, fingerprint, skipped, enlarged) = match summary {
+        let (count, fingerprint, mut skipped, enlarged) = match summary {
             Some(read) => (read.samples, read.fingerprint, read.skipped, read.enlarged),
             None => (0, None, vec![], None),
         };
+        in_order_of(dataset, &mut skipped);
         Self {
             path: dataset.path().display().to_string(),
             kind: dataset.kind(),
@@ -372,6 +373,15 @@ impl DataInput {
             enlarged,
             preprocess: preprocess.to_vec(),
         }
+    }
+}
+
+/// Puts samples left out in the order of the data, whatever order it was read in.
+fn in_order_of(dataset: &Dataset, skipped: &mut [Skipped]) {
+    if skipped.len() > 1 {
+        let places: HashMap<String, usize> =
+            (0..dataset.len()).map(|i| (dataset.name(i), i)).collect();
+        skipped.sort_by_key(|sample| places.get(&sample.name).copied());
     }
 }
 

@@ -270,3 +270,14 @@ fn every_number_of_probabilities_is_that_of_their_logits() {
     agree(&attacks, "/results/robustness/0/flip_rate", 1e-9);
     agree(&attacks, "/results/robustness/1/flip_rate", 1e-9);
 }
+
+/// A layer that gives the tensor of another is not measured again, but the network runs to its end.
+#[test]
+fn it_is_known_where_the_last_layers_are_one_tensor() {
+    let model = "{models/fashion-seed0-scripted.pt}";
+    let line = format!("cka {model} --data {{images}} {TRAINED} --limit 40 --layers layer4.1");
+    let (one, two) = (run(&line).1, run(&format!("{line} --layers layer4")).1);
+    assert_eq!(two["results"]["layers_a"], serde_json::json!(["layer4.1", "layer4"]));
+    assert_eq!(accuracies(&two).len(), 1);
+    assert_eq!(accuracies(&two), accuracies(&one));
+}

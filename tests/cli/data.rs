@@ -47,6 +47,19 @@ fn files_that_cannot_be_decoded_are_skipped_and_listed() {
     assert_eq!(data["fingerprint"], without["inputs"]["data"]["fingerprint"]);
 }
 
+/// So many samples are read in random order.
+#[test]
+fn files_that_are_left_out_are_listed_in_the_order_of_the_data() {
+    let folder = pictures(516);
+    let damaged = ["even/002.png", "even/100.png", "odd/003.png", "odd/515.png"];
+    damaged.iter().for_each(|name| fs::write(folder.path().join(name), "no picture").unwrap());
+    let line = format!("{TINY} --layers fc --data {} --skip-unreadable", folder.path().display());
+    let found = report(&line);
+    let skipped = found["inputs"]["data"]["skipped"].as_array().unwrap();
+    assert_eq!(skipped.iter().map(|file| &file["name"]).collect::<Vec<_>>(), damaged);
+    assert_eq!(found["results"]["n"], 512);
+}
+
 #[test]
 fn an_array_is_read_from_every_kind_of_file() {
     let expected = report("cka {mlp.pt} --data {mlp.npy}");

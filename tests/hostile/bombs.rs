@@ -219,7 +219,10 @@ fn texts_and_tokenizers_that_are_none() {
     says(open(&files.sparse("l.txt", b"a", 2 << 30), &root), "more than 256 MiB");
     says(open(&files.write("m.txt", &vec![b'a'; 2 << 20]), &root), "line 1 has 2097152 bytes");
     says(open(&short, &files.sparse("t.json", b"{", 2 << 30)), "more than 128 MiB");
-    says(open(&short, &files.write("n.json", &vec![b'['; 100_000])), "no tokenizer");
+    says(
+        open(&short, &files.write("n.json", &vec![b'['; 100_000])),
+        "not a tokenizer that can be used",
+    );
 }
 
 /// A tokenizer of three words with a part of its own.
@@ -259,14 +262,17 @@ fn tokenizers_that_swell_or_do_not_fit_themselves() {
     );
     for map in ["AAAA/wAA", "////////"] {
         let precompiled = json!({"type": "Precompiled", "precompiled_charsmap": map});
-        says(open("normalizer", precompiled), "no tokenizer that can be used");
+        says(open("normalizer", precompiled), "not a tokenizer that can be used");
     }
     let piece = json!({"SpecialToken": {"id": "X", "type_id": 0}});
     let template = |pieces: Vec<Value>| {
         json!({"type": "TemplateProcessing", "single": pieces, "pair": [{"Sequence": {"id": "A", "type_id": 0}},
                {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {}})
     };
-    says(open("post_processor", template(vec![piece.clone(); 2])), "no tokenizer that can be used");
+    says(
+        open("post_processor", template(vec![piece.clone(); 2])),
+        "not a tokenizer that can be used",
+    );
     says(open("post_processor", template(vec![piece; 10_000])), "more than 10000 values");
     let cut = |stride: u32| json!({"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": stride});
     assert!(open("truncation", cut(1)).is_ok());
