@@ -26,6 +26,7 @@ from torch import Tensor, nn
 PREFIXES = ("module.", "_orig_mod.")
 KEYS = ("state_dict", "model_state_dict", "model")
 LONGEST = 400
+FRAMES = 16
 
 
 class Mistake(Exception):
@@ -54,19 +55,22 @@ def of_torchvision(name: str, weights: str, shape: list[int] | None) -> Network:
     import torchvision
 
     pretrained = torchvision.models.get_model_weights(name).DEFAULT
-    module = torchvision.models.get_model(name, weights=pretrained if weights == "pretrained" else None)
+    given: dict[str, Any] = {"weights": pretrained if weights == "pretrained" else None}
+    takes = inspect.signature(torchvision.models.get_model_builder(name)).parameters
+    if weights != "pretrained" and "weights_backbone" in takes:
+        given["weights_backbone"] = None
+    module = torchvision.models.get_model(name, **given)
     preset = pretrained.transforms()
+    crop = list(getattr(preset, "crop_size", [224]))
+    is_video = "Video" in type(preset).__name__
     steps = None
-    if hasattr(preset, "resize_size"):
-        steps = {
-            "resize": side(preset.resize_size),
-            "interpolation": preset.interpolation.value,
-            "crop": side(preset.crop_size),
-            "mean": list(preset.mean),
-            "std": list(preset.std),
-        }
-    size = preset.crop_size[0] if hasattr(preset, "crop_size") else 224
-    return Network(module, {"x": images(shape or [3, size, size])}, steps)
+    if hasattr(preset, "resize_size") and not is_video:
+        steps = {"resize": side(preset.resize_size), "interpolation": preset.interpolation.value}
+        if hasattr(preset, "crop_size"):
+            steps["crop"] = side(preset.crop_size)
+        steps |= {"mean": list(preset.mean), "std": list(preset.std)}
+    frames = [FRAMES] if is_video else []
+    return Network(module, {"x": images(shape or [3, *frames, crop[0], crop[-1]])}, steps)
 
 
 def of_timm(name: str, weights: str, shape: list[int] | None) -> Network:

@@ -55,6 +55,17 @@ impl fmt::Display for Argument {
     }
 }
 
+/// A call of an embedding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup<'a> {
+    /// The module it is in.
+    pub module: &'a str,
+    /// Which of the module's, from 1.
+    pub call: usize,
+    /// How many the module's code has.
+    pub calls: usize,
+}
+
 /// A shape with `?` for sizes that may differ.
 fn open_shape(shape: &[Option<i64>]) -> String {
     let size = |size: &Option<i64>| size.map_or("?".to_owned(), |size| size.to_string());
@@ -354,6 +365,22 @@ impl Model {
         let part = self.packing.parts.iter().find(|part| part.name == input)?;
         let own = self.packing.embeddings.iter().filter(|e| e.looks_up == Some(part.argument));
         own.map(|e| (e.module.as_str(), e.rows)).min_by_key(|(_, rows)| *rows)
+    }
+
+    /// The calls of embeddings that look up what an input is given, in the order of the graph.
+    pub fn lookups(&self, input: &str) -> Vec<Lookup<'_>> {
+        let Some(part) = self.packing.parts.iter().find(|part| part.name == input) else {
+            return vec![];
+        };
+        let all = &self.packing.embeddings;
+        let lookup = |(place, own): (usize, &Embedding)| {
+            let of_module =
+                |part: &[Embedding]| part.iter().filter(|e| e.module == own.module).count();
+            let (call, calls) = (of_module(&all[..=place]), of_module(all));
+            Lookup { module: &all[place].module, call, calls }
+        };
+        let own = all.iter().enumerate().filter(|(_, e)| e.looks_up == Some(part.argument));
+        own.map(lookup).collect()
     }
 
     /// The embeddings that numbers may be beyond the rows of.

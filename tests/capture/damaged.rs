@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use repsim::analysis::Layers;
 use repsim::torchscript::Model;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -213,6 +214,24 @@ fn a_program_that_returns_nothing_is_told() {
         program["graph_module"]["signature"]["output_specs"] = json!([]);
     });
     assert_says(&nothing, "it returns nothing");
+}
+
+/// Layers are listed without shapes, and nothing of that size is made.
+#[test]
+fn an_input_of_a_size_that_cannot_be_is_not_made() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("changed.pt2");
+    for size in [1_i64 << 62, 1 << 40, -3] {
+        let mut members = members();
+        let mut program: Value = serde_json::from_slice(&members[PROGRAM]).unwrap();
+        program["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][2] =
+            json!({"as_int": size});
+        members.insert(PROGRAM.into(), serde_json::to_vec(&program).unwrap());
+        write(&members, &path);
+        let report = Layers::new(&path).run().unwrap();
+        let said: Vec<&str> = report.warnings.iter().map(|warning| warning.text.as_str()).collect();
+        assert_says(&said.join("; "), &format!("its input x is 2×3×{size}×16"));
+    }
 }
 
 /// Bytes flipped and cut anywhere: an error or a model, and nothing else.

@@ -110,6 +110,17 @@ fn tokens_are_explained_by_the_gradient_of_their_embedding() {
     assert_eq!((grid.rows, grid.columns, grid.left_out), (1, 6, 0));
 }
 
+/// One embedding looks up two inputs: the gradient is that of its call for the input that is explained.
+#[test]
+fn tokens_are_explained_by_their_own_call_of_an_embedding() {
+    for name in ["first", "second"] {
+        let mut saliency = asked("pair", &[Method::Gradient, Method::GradientTimesInput]);
+        saliency.of = Some(name.to_owned());
+        let report = check(&saliency, name, |_, _| true);
+        assert_eq!(report.settings.of.as_deref(), Some(name));
+    }
+}
+
 /// Two maps of a text are compared over its tokens: with one that is padded elsewhere nothing changes.
 #[test]
 fn padding_is_out_of_comparisons() {
@@ -178,6 +189,8 @@ fn what_cannot_be_explained_is_told() {
     fails(&format!("{tokens} --method smoothgrad"), "input_ids holds token ids");
     fails(&format!("{tokens} --faithfulness"), "--faithfulness is for images");
     fails(&format!("{tokens} --plot a.png"), "a picture (--plot, --images)");
+    let pair = "saliency {inputs/pair.pt2} --data {inputs/pair.npz} --method gradient";
+    fails(&format!("{pair} --of third"), "third are looked up in 2 embeddings (one, other)");
     let picture = "saliency {inputs/picture.pt2} --data {inputs/picture.npz} --method gradient";
     fails(&format!("{picture} --of colour"), "name 3 inputs (kind, image, numbers)");
     fails(&format!("{picture} --of kind"), "input kind has one number a sample");

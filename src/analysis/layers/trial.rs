@@ -5,8 +5,8 @@ use tch::{Device, Kind, Tensor};
 use crate::analysis::session::LoadedModel;
 use crate::analysis::{GivenInput, GivenValue};
 use crate::error::{Error, Result};
-use crate::torchscript::Layer;
 use crate::torchscript::packing::{Argument, Part, Values, is_float, kind_of};
+use crate::torchscript::{Layer, shape_text};
 
 /// Samples that a model is tried on.
 const SAMPLES: i64 = 2;
@@ -16,6 +16,9 @@ const IMAGE: [i64; 3] = [3, 224, 224];
 
 /// A size that an archive leaves open, but for the channels and sides of images.
 const OPEN: i64 = 8;
+
+/// No input that a model is tried on has more values, whatever an archive says.
+const MOST_VALUES: i64 = 1 << 29;
 
 /// What came of running a model.
 pub enum Tried {
@@ -109,6 +112,11 @@ impl Trial<'_> {
     fn attempt(&self, loaded: &mut LoadedModel, arguments: &[Argument]) -> Result<Vec<Layer>> {
         tch::manual_seed(0);
         let attempts = self.attempts(arguments);
+        if let Some(attempt) = attempts.iter().find(|attempt| !attempt.can_be_made()) {
+            let problem = format!("its input {} is {}", attempt.name, shape_text(&attempt.shape));
+            let remedy = format!("give inputs of {MOST_VALUES} values at most");
+            return Err(Error::file("run", loaded.model.path(), problem, remedy));
+        }
         let tensors: Vec<Tensor> = attempts.iter().map(Attempt::tensor).collect();
         let size = |tensor: &Tensor| tensor.size().first().copied();
         let together = tensors.len() > 1 && tensors.iter().all(|t| size(t) == size(&tensors[0]));
@@ -189,6 +197,11 @@ fn automatic(argument: &Argument, size: Option<&[i64]>) -> (Vec<i64>, Kind) {
 }
 
 impl Attempt {
+    fn can_be_made(&self) -> bool {
+        let all = self.shape.iter().try_fold(1_i64, |all, &size| all.checked_mul(size));
+        self.shape.iter().all(|&size| size >= 0) && all.is_some_and(|all| all <= MOST_VALUES)
+    }
+
     /// Random floats from 0 to 1; zeros for whole numbers, ones for a mask.
     fn tensor(&self) -> Tensor {
         match self.kind {

@@ -4,7 +4,7 @@ use crate::data::{Dataset, InputArray};
 use crate::error::{Error, Result};
 use crate::report::FedInput;
 use crate::saliency::Focus;
-use crate::torchscript::packing::{is_float, kind_of};
+use crate::torchscript::packing::{Lookup, is_float, kind_of};
 use crate::torchscript::{Layer, Model};
 use crate::view::names::few;
 
@@ -51,19 +51,39 @@ pub fn likely(data: &Dataset, fed: &[FedInput], model: &Model) -> Result<Option<
     }
 }
 
-/// The layer that looks up the ids of an input.
+/// The layer that looks up the ids of an input: the call of it that does.
 ///
 /// # Errors
-/// No embedding does, or it is not a layer.
+/// No embedding does, or several do, or it is not a layer.
 pub fn embedding<'a>(model: &Model, all: &'a [Layer], input: &str) -> Result<&'a Layer> {
-    let module = model.looks_up(input).map(|(module, _)| module);
-    let layer = module.and_then(|module| all.iter().find(|layer| layer.name == module));
-    layer.ok_or_else(|| {
-        let problem = format!("no layer of it is the embedding of the ids {input}");
+    let lookups = model.lookups(input);
+    let found = match lookups.as_slice() {
+        [] => Err(format!("no layer of it is the embedding of the ids {input}")),
+        [one] => layer_of(one, all).ok_or_else(|| {
+            format!("which call of {} looks up the ids {input} cannot be told", one.module)
+        }),
+        several => {
+            let modules: Vec<&str> = several.iter().map(|lookup| lookup.module).collect();
+            let modules = few("embedding", &modules);
+            Err(format!(
+                "its ids {input} are looked up in {modules}, and a gradient is that of one"
+            ))
+        }
+    };
+    found.map_err(|problem| {
         let remedy =
             "take a class activation map (--method gradcam), or export it with its modules";
         Error::file("differentiate", model.path(), problem, remedy)
     })
+}
+
+/// The layer of a call, where the module runs as often as its code has calls.
+fn layer_of<'a>(lookup: &Lookup<'_>, all: &'a [Layer]) -> Option<&'a Layer> {
+    let name = match lookup.call {
+        1 => lookup.module.to_owned(),
+        call => format!("{}:{call}", lookup.module),
+    };
+    all.iter().find(|layer| layer.name == name && layer.calls == lookup.calls)
 }
 
 fn candidates<'a>(arrays: &'a [InputArray], fed: &[FedInput]) -> Vec<Candidate<'a>> {

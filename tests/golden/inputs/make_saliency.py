@@ -1,12 +1,13 @@
-"""Makes two classifiers of several inputs, and what Captum and autograd say of them.
+"""Makes three classifiers of several inputs, and what Captum and autograd say of them.
 
     python make_saliency.py
 
 Beside this script: `picture.pt2` takes an image and two numbers and a kind beside it, `sentence.pt2` token ids
-and their mask; `picture.npz` and `sentence.npz` are their data, the last rows of `sentence.npz` padded.
+and their mask; `pair.pt2` takes ids of two texts, which one embedding looks up, and of a third, which two do;
+`picture.npz`, `sentence.npz` and `pair.npz` are their data, the last rows of `sentence.npz` padded.
 `saliency.json` holds maps of the predicted class, in the order of the samples: of the image
 (`picture/METHOD`, N×8×8), of the numbers beside it (`numbers/METHOD`, N×1×2), and of the tokens
-(`sentence/METHOD`, N×1×6, whatever stands at padding). The networks are in float64.
+(`sentence/METHOD`, N×1×6, whatever stands at padding; `first/METHOD` and `second/METHOD` of the pair, N×1×4). The networks are in float64.
 
 * `gradient`: the largest absolute value over channels, or over the features of an embedded token
   (`captum.attr.Saliency`; `torch.autograd.grad` at the embedding's output).
@@ -68,6 +69,21 @@ class Sentence(nn.Module):
         scores = self.query(x) @ x.transpose(1, 2) + (mask[:, None, :] - 1) * 1e9
         y = torch.tanh(self.mix(scores.softmax(-1) @ x))
         return self.fc((y * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+
+class Pair(nn.Module):
+    """Looks at two texts in different ways, and at a third by two tables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(9, 5)
+        self.one = nn.Embedding(9, 5)
+        self.other = nn.Embedding(9, 5)
+        self.fc = nn.Linear(5, 3)
+
+    def forward(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        a, b = torch.tanh(self.embed(first)), torch.tanh(2 * self.embed(second)) ** 2
+        return self.fc(a.sum(1) * b.sum(1) + (self.one(third) * self.other(third)).sum(1))
 
 
 def largest(gradient: Tensor, axis: int) -> Tensor:
@@ -135,10 +151,27 @@ def sentence() -> dict[str, list]:
     }
 
 
+def pair() -> dict[str, list]:
+    module = Pair().double().eval()
+    given = {name: torch.from_numpy(DATA.integers(0, 9, (5, 4))) for name in ("first", "second", "third")}
+    np.savez_compressed(FOLDER / "pair.npz", **given)
+    given = tuple(given.values())
+    save_program(export(module, given, dynamic_shapes=({0: Dim.DYNAMIC},) * 3), FOLDER / "pair.pt2")
+    seen = []
+    module.embed.register_forward_hook(lambda _, __, output: seen.append(output))
+    scores = module(*given)
+    gradients = torch.autograd.grad(scores.amax(1).sum(), seen)
+    found = {}
+    for name, value, gradient in zip(("first", "second"), seen, gradients):
+        found[f"{name}/gradient"] = largest(gradient, 2)[:, None].tolist()
+        found[f"{name}/gradient-x-input"] = (value * gradient).sum(2)[:, None].tolist()
+    return found
+
+
 def main() -> None:
     torch.manual_seed(3)
     with open(FOLDER / "saliency.json", "w", encoding="utf-8") as file:
-        json.dump(picture() | sentence(), file)
+        json.dump(picture() | sentence() | pair(), file)
         file.write("\n")
 
 
