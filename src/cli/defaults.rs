@@ -49,6 +49,21 @@ const GROUPS: [&str; 13] = [
 /// Groups that stored features have no use for.
 const OF_IMAGES: [&str; 3] = ["Data", "Preprocessing", "Preprocessing of B"];
 
+/// Options that mean something only beside one of others, or beside one of their values.
+const NEEDS: [(&str, &[&str]); 11] = [
+    ("level", &["subsamples"]),
+    ("random-seed", &["permutations", "subsamples"]),
+    ("weights-key", &["weights", "weights-a", "weights-b"]),
+    ("partial-weights", &["weights", "weights-a", "weights-b"]),
+    ("epochs", &["fit=trained"]),
+    ("learning-rate", &["fit=trained"]),
+    ("train-seed", &["fit=trained"]),
+    ("patch", &["method=finite-difference"]),
+    ("alpha", &["measures=shape-metric", "measures=all"]),
+    ("variance", &["measures=svcca", "measures=all"]),
+    ("max-length", &["tokenizer"]),
+];
+
 /// The file that options of this process were taken from, and which.
 static TAKEN: OnceLock<DefaultsInput> = OnceLock::new();
 
@@ -93,8 +108,9 @@ pub fn added(given: Vec<OsString>, commands: &Command) -> Result<(Vec<OsString>,
         all.extend(of_file(&path, command, commands)?);
     }
     // What else applies depends on whether there is a model.
-    all.sort_by_key(|found| found.option != "model");
-    let mut line = Line { words: given, command, commands, own, told, taken: vec![], record: None };
+    all.sort_by_key(|found| (needs(&found.option).is_some(), found.option != "model"));
+    let (taken, unset) = (vec![], vec![]);
+    let mut line = Line { words: given, command, commands, own, told, taken, unset, record: None };
     all.into_iter().try_for_each(|found| line.add(found))?;
     line.record.map_or(Ok(()), |record| TAKEN.set(record)).ok();
     Ok((line.words, line.told))
@@ -103,6 +119,11 @@ pub fn added(given: Vec<OsString>, commands: &Command) -> Result<(Vec<OsString>,
 /// Whether a command runs models or reads features.
 fn computes(command: &Command) -> bool {
     option_of(command, "threads").is_some()
+}
+
+/// What an option means something beside, where it is not for itself.
+fn needs(option: &str) -> Option<&'static [&'static str]> {
+    NEEDS.iter().find(|(of, _)| *of == option).map(|(_, beside)| *beside)
 }
 
 fn option_of<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
@@ -214,6 +235,7 @@ fn of_key(option: &Arg, value: &Value, place: Place) -> Result<Found, String> {
     match value {
         Value::Boolean(on) if flag => Ok(found(if *on { vec![String::new()] } else { vec![] })),
         _ if flag => Err("expected true or false".to_owned()),
+        Value::Array(values) if values.is_empty() => Ok(found(vec![])),
         Value::Array(values) => {
             let values = values.iter().map(text).collect::<Result<Vec<_>, _>>()?;
             match option.get_value_delimiter() {
@@ -244,6 +266,8 @@ struct Line<'a> {
     told: Vec<String>,
     /// Options that were added, and from where.
     taken: Vec<(String, Place)>,
+    /// Options that a section leaves without a value, whatever a later one says.
+    unset: Vec<String>,
     /// Those that came from a file.
     record: Option<DefaultsInput>,
 }
@@ -252,8 +276,12 @@ impl Line<'_> {
     /// Adds an option that is not there yet and goes with those that are.
     fn add(&mut self, found: Found) -> Result<()> {
         let Some(option) = option_of(self.command, &found.option) else { return Ok(()) };
-        let there = self.is_given(option) || self.taken.iter().any(|(o, _)| *o == found.option);
-        if there || found.values.is_empty() {
+        let there = self.is_there(&found.option) || self.unset.contains(&found.option);
+        if found.values.is_empty() {
+            self.unset.push(found.option);
+            return Ok(());
+        }
+        if there {
             return Ok(());
         }
         let shown: Vec<String> = found.values.iter().map(|value| word(&found, value)).collect();
@@ -298,6 +326,32 @@ impl Line<'_> {
         given || self.taken.iter().any(|(option, _)| option == name)
     }
 
+    /// Whether nothing is there of what an option means something beside, in commands that have it.
+    fn lacks(&self, option: &Arg) -> bool {
+        let beside = option.get_long().and_then(needs).unwrap_or_default();
+        let known = |need: &&&str| {
+            let name = need.split_once('=').map_or(**need, |(name, _)| name);
+            option_of(self.command, name).is_some()
+        };
+        let mut known = beside.iter().filter(known).peekable();
+        known.peek().is_some() && !known.any(|need| self.has(need))
+    }
+
+    /// Whether an option is there, or has a value, as one of several too.
+    fn has(&self, need: &str) -> bool {
+        let Some((name, value)) = need.split_once('=') else { return self.is_there(need) };
+        let Some(option) = option_of(self.command, name) else { return false };
+        let id = option.get_id().as_str();
+        let given = self.own.get_raw(id).filter(|_| self.is_given(option));
+        let is = |text: &str| text.split(',').any(|one| one == value);
+        let start = format!("--{name}=");
+        let taken = self.words.iter().filter_map(|word| word.to_str()?.strip_prefix(&start));
+        match given {
+            Some(mut values) => values.any(|given| given.to_str().is_some_and(is)),
+            None => taken.map(is).any(|found| found),
+        }
+    }
+
     /// Whether an option means nothing beside what is there: steps beside a preset from elsewhere, what is for
     /// images where features are stored, what is for B where there is none.
     fn clashes(&self, option: &Arg, place: &Place) -> bool {
@@ -313,7 +367,8 @@ impl Line<'_> {
         let single = models.is_some_and(|models| models.count() < 2);
         let for_b = group == "Preprocessing of B"
             || option.get_long().is_some_and(|name| name.ends_with("-b"));
-        (group == "Preprocessing" && preset)
+        self.lacks(option)
+            || (group == "Preprocessing" && preset)
             || (OF_IMAGES.contains(&group) && stored)
             || (for_b && single)
     }

@@ -1,7 +1,7 @@
 //! Defaults from `repsim.toml` and from the environment, and colours.
 
 use assert_cmd::Command;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::check_support::Files;
 use crate::reports::assert_valid;
@@ -77,6 +77,39 @@ fn defaults_that_do_not_apply_are_left_out() {
     let text = format!("[defaults]\nlimit = 4\nmodel = \"{}\"\n", model.display());
     let found = report(&run_in(&with_file(&text), "fid data.npy data.npy", &[]));
     assert_eq!(found["results"]["candidates"][0]["n"], 4);
+}
+
+#[test]
+fn defaults_of_what_is_not_done_are_left_out() {
+    let files = with_file(
+        "[defaults]\ndata = \"data.npy\"\nrandom-seed = 5\nlevel = 0.9\nweights-key = \"model\"\n\
+         alpha = 0.5\n\n[compare]\nmeasures = [\"cka\"]\n",
+    );
+    let compare = "compare {tiny_resnet_scripted.pt} --layers layer4";
+    let run = run_in(&files, &format!("{compare} -v"), &[]);
+    assert_eq!(report(&run)["settings"]["permutations"], 0);
+    for option in ["--random-seed=5", "--level=0.9", "--weights-key=model", "--alpha=0.5"] {
+        let told = run.stderr.lines().find(|line| line.starts_with(option));
+        assert!(told.is_some_and(|line| line.ends_with("does not apply here")), "{}", run.stderr);
+    }
+    let run = run_in(&files, &format!("{compare} --permutations 4"), &[]);
+    assert_eq!(report(&run)["settings"]["random_seed"], 5);
+}
+
+#[test]
+fn a_section_unsets_what_holds_for_all() {
+    let files = with_file(
+        "[defaults]\ndata = \"data.npy\"\nno-optimize = true\nlayers = [\"layer1\", \"layer4\"]\n\
+         mean = [0.5, 0.4, 0.3]\n\n[cka]\nno-optimize = false\nlayers = [\"layer4\"]\nmean = []\n",
+    );
+    let settings = |line: &str| report(&run_in(&files, line, &[]))["settings"].clone();
+    let of_cka = settings("cka {tiny_resnet_scripted.pt}");
+    assert_eq!((&of_cka["optimize"], &of_cka["layers"]), (&true.into(), &json!(["layer4"])));
+    let of_all = settings("compare {tiny_resnet_scripted.pt} --measures cka --float-range keep");
+    assert_eq!(
+        (&of_all["optimize"], of_all["layers"].as_array().unwrap().len()),
+        (&false.into(), 2)
+    );
 }
 
 #[test]
