@@ -10,8 +10,8 @@ use crate::analysis::session::sides::{Measuring, Sides};
 use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::Result;
-use crate::report::Warning;
 use crate::report::cka::{CkaReport, CkaSettings, Side};
+use crate::report::{ReadSettings, Warning};
 use crate::similarity::{Bias, Kernel};
 use crate::torchscript::libtorch_version;
 
@@ -88,7 +88,8 @@ impl Cka {
         let seen = self.sides.see(self, observer)?;
         let mut warnings = seen.warnings;
         warnings.extend(null_layers(&seen.sides, &seen.found));
-        let (version, recorded) = (libtorch_version(), self.recorded(&seen.device));
+        let samples = seen.inputs.data.as_ref().map_or(0, |data| data.count + data.skipped.len());
+        let (version, recorded) = (libtorch_version(), self.recorded(samples, &seen.device));
         let mut report =
             CkaReport::assemble(version, seen.inputs, recorded, &seen.sides, &seen.found, warnings);
         report.timing.load = seen.loading;
@@ -108,7 +109,15 @@ impl Cka {
         }
     }
 
-    fn recorded(&self, device: &str) -> CkaSettings {
+    /// How samples are read: the seed of the run is told also where their order follows from it.
+    fn read(&self, samples: usize) -> ReadSettings {
+        let run = self.sides.running.seed;
+        let read = self.sides.data.load.recorded(run);
+        let ordered = self.mixes(samples);
+        ReadSettings { seed: read.seed.or(run.filter(|_| ordered)), ..read }
+    }
+
+    fn recorded(&self, samples: usize, device: &str) -> CkaSettings {
         CkaSettings {
             estimator: self.estimator,
             estimator_reason: None,
@@ -116,7 +125,7 @@ impl Cka {
             bias: self.bias,
             kernel: self.kernel,
             reduce: self.reduce,
-            read: self.sides.data.load.recorded(self.sides.running.seed),
+            read: self.read(samples),
             layers: self.sides.layers.clone(),
             layers_b: self.sides.patterns_b().to_vec(),
             output_index: self.sides.output_index,

@@ -299,10 +299,10 @@ impl Dataset {
         Self { chosen, labels, ..self.clone() }
     }
 
-    /// The same samples in a random order, the same one for as many samples: batches of it are random
-    /// subsets, whatever order the data has.
-    pub fn mixed(&self) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(0);
+    /// The same samples in a random order, the same one for as many samples and this seed: batches of it are
+    /// random subsets, whatever order the data has.
+    pub fn mixed(&self, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut keyed: Vec<_> = (0..self.len()).map(|i| (random.next_u64(), i)).collect();
         keyed.sort_unstable();
         self.only(&keyed.into_iter().map(|(_, i)| i).collect::<Vec<_>>())

@@ -15,7 +15,8 @@ pub struct ReadSettings {
     /// The order of the axes of arrays of pictures, where it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<ArrayLayout>,
-    /// Seed of the random subset; without one the classes are taken evenly.
+    /// Seed of the random subset, and of the random order where batches of an estimator need one; without one
+    /// the classes are taken evenly, and the order is always the same.
     pub seed: Option<u64>,
 }
 

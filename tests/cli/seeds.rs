@@ -1,8 +1,11 @@
 //! One seed for all that is random.
 
+use ndarray::Array2;
 use repsim::analysis::Draw;
+use repsim::data::Dataset;
 use serde_json::{Value, json};
 
+use crate::check_support::Files;
 use crate::reports::assert_valid;
 use crate::support::{done, report};
 
@@ -44,4 +47,24 @@ fn samples_are_chosen_by_the_seed_itself_where_they_are_limited() {
     assert_eq!(all["results"], whole["results"]);
     assert_eq!(whole["settings"]["seed"], json!(null));
     assert_eq!(line("--seed 3 --limit 6")["settings"]["seed"], 3);
+}
+
+#[test]
+fn the_order_of_batches_follows_from_it() {
+    let files = Files::new();
+    let path = files.folder().join("rows.npy");
+    let rows = Array2::from_shape_fn((600, 16), |(i, j)| (0.37 * (i * 16 + j) as f32).sin());
+    ndarray_npy::write_npy(&path, &rows).unwrap();
+    // Where the estimator takes batches by itself, and nowhere else.
+    for (options, told) in [("", json!(3)), ("--estimator full", json!(null))] {
+        let line = format!("cka {{mlp.pt}} --data {} --seed 3 {options}", path.display());
+        assert_eq!(report(&line)["settings"]["seed"], told, "{options}");
+    }
+    let data = Dataset::open_inputs(&path, None).unwrap();
+    let order = |seed| {
+        let mixed = data.mixed(seed);
+        (0..600).map(|i| mixed.name(i)).collect::<Vec<_>>()
+    };
+    assert_eq!(order(1), order(1));
+    assert_ne!(order(1), order(0));
 }

@@ -15,6 +15,8 @@ pub enum Draw {
     Control,
     /// The order of samples in training.
     Training,
+    /// The order of samples that batches of an estimator are taken from.
+    Order,
 }
 
 impl Draw {
@@ -26,6 +28,7 @@ impl Draw {
             Self::Split => "split",
             Self::Control => "control",
             Self::Training => "training",
+            Self::Order => "order",
         }
     }
 
@@ -65,10 +68,11 @@ mod tests {
             Draw::Split,
             Draw::Control,
             Draw::Training,
+            Draw::Order,
         ];
         let seeds: BTreeSet<u64> =
             (0..100).flat_map(|run| all.map(|draw| draw.seed(run))).collect();
-        assert_eq!(seeds.len(), 600);
+        assert_eq!(seeds.len(), 700);
         assert!(seeds.iter().all(|seed| *seed < 1 << 53));
     }
 

@@ -7,7 +7,7 @@ use super::axes::{self, ChannelAxes};
 use super::models::listen;
 use super::stored::{self, StoredFile};
 use super::{accuracy, beside, duplicates, notices, told};
-use crate::analysis::{Data, Observer, Preprocessing, Running, patterns_b, selections};
+use crate::analysis::{Data, Draw, Observer, Preprocessing, Running, patterns_b, selections};
 use crate::capture::stored::{StoredFeed, StoredLayer};
 use crate::capture::{Feed, ModelFeed, Progress, Reduce, Source, Subject};
 use crate::error::Result;
@@ -156,7 +156,8 @@ impl Sides {
         let threads = running.threads();
         observer.detail(&format!("ready after {loading:.2} s, on {device} with {threads} threads"));
         let sides = subjects.iter().map(|subject| side(subject, reduce)).collect();
-        let mixed = measuring.mixes(dataset.len()).then(|| dataset.mixed());
+        let order = running.seed_of(Draw::Order, None);
+        let mixed = measuring.mixes(dataset.len()).then(|| dataset.mixed(order));
         let source = Source { dataset: mixed.as_ref().unwrap_or(&dataset), ..source };
         let mut feed = ModelFeed::new(&mut subjects, source).mixed(mixed.is_some());
         measuring.tell(&feed, observer)?;
