@@ -243,7 +243,7 @@ pub fn beside(found: &MeasureResult, level: f64) -> Vec<String> {
 pub fn chance(found: &MeasureResult, at: Option<(usize, usize)>) -> Vec<Cell> {
     let p = Cell::number(at.and_then(|(i, j)| found.p_value(i, j)), 3);
     let ends = at.and_then(|(i, j)| found.interval(i, j));
-    let interval = Cell::from(ends.map_or("-".to_owned(), |ends| within(ends, "…")));
+    let interval = Cell::interval(ends, |ends| within(ends, "…"));
     let p = found.p_values.as_ref().map(|_| p);
     p.into_iter().chain(found.intervals.as_ref().map(|_| interval)).collect()
 }
@@ -297,8 +297,8 @@ fn matches_table(report: &CompareReport) -> table::Table {
         header.extend([format!("{}{arrow}", found.name), String::new()]);
         header.extend(beside(found, report.settings.chance.level));
     }
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let mut table = table::new(&header);
+    table.name_columns(names_of_matches(report));
     for (i, name) in results.layers_a.iter().enumerate() {
         let mut row = vec![Cell::from(name.clone())];
         for found in &results.measures {
@@ -315,6 +315,17 @@ fn matches_table(report: &CompareReport) -> table::Table {
     let numbers: Vec<usize> = (1..=each * results.measures.len()).filter(texts).collect();
     table.align_right(&numbers);
     table
+}
+
+/// The same columns, each named after its measure.
+fn names_of_matches(report: &CompareReport) -> Vec<String> {
+    let mut names = vec!["layer of A".to_owned()];
+    for found in &report.results.measures {
+        names.extend([found.name.to_string(), format!("{} with", found.name)]);
+        let beside = beside(found, report.settings.chance.level);
+        names.extend(beside.iter().map(|what| format!("{} {what}", found.name)));
+    }
+    names
 }
 
 fn layers_table(layers: &[LayerResult]) -> table::Table {

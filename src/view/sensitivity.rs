@@ -295,11 +295,21 @@ fn channel_header(ablations: &[Ablation]) -> Vec<String> {
     header
 }
 
+/// The headings with what each rank is of, which stands before it.
+fn names_for_programs(header: &[String]) -> Vec<String> {
+    let of = |(i, name): (usize, &String)| match name.as_str() {
+        "rank" => format!("rank of {}", header[i - 1]),
+        _ => name.clone(),
+    };
+    header.iter().enumerate().map(of).collect()
+}
+
 /// All channels of all layers, in their order.
 fn channels_table(report: &SensitivityReport) -> table::Table {
     let ablations = &report.settings.ablations;
     let header = [vec!["layer".to_owned()], channel_header(ablations)].concat();
     let mut table = table::new(&header);
+    table.name_columns(names_for_programs(&header));
     for layer in &report.results.layers {
         for channel in &layer.channels {
             let name = [Cell::from(layer.name.clone())].into_iter();

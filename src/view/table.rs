@@ -8,16 +8,18 @@ use crate::error::visible;
 #[derive(Debug, Clone)]
 pub struct Table {
     header: Vec<String>,
+    /// The header for programs, where it says more than that for people.
+    names: Option<Vec<String>>,
     rows: Vec<Vec<Cell>>,
     /// Columns of numbers.
     right: Vec<usize>,
 }
 
-/// A cell as people see it, and of a number its value, which files for programs hold with all its digits.
+/// A cell as people see it, and of numbers what files for programs hold: all their digits.
 #[derive(Debug, Clone)]
 pub struct Cell {
     shown: String,
-    value: Option<f64>,
+    exact: Option<String>,
 }
 
 impl Cell {
@@ -33,13 +35,20 @@ impl Cell {
 
     /// A number that is shown otherwise; `-` where there is none.
     pub fn of(value: Option<f64>, shown: impl FnOnce(f64) -> String) -> Self {
-        Self { shown: value.map_or("-".to_owned(), shown), value }
+        let exact = value.map(|value| value.to_string());
+        Self { shown: value.map_or("-".to_owned(), shown), exact }
+    }
+
+    /// The ends of an interval, for programs `low…high`; `-` where there is none.
+    pub fn interval(ends: Option<(f64, f64)>, shown: impl FnOnce((f64, f64)) -> String) -> Self {
+        let exact = ends.map(|(low, high)| format!("{low}…{high}"));
+        Self { shown: ends.map_or("-".to_owned(), shown), exact }
     }
 
     /// For programs: all digits, and nothing where there is no value.
     fn exact(&self) -> String {
-        match (self.value, self.shown.as_str()) {
-            (Some(value), _) => value.to_string(),
+        match (&self.exact, self.shown.as_str()) {
+            (Some(exact), _) => exact.clone(),
             (None, "-") => String::new(),
             (None, text) => text.to_owned(),
         }
@@ -48,7 +57,7 @@ impl Cell {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self { shown: visible(&text).into_owned(), value: None }
+        Self { shown: visible(&text).into_owned(), exact: None }
     }
 }
 
@@ -73,13 +82,18 @@ impl std::fmt::Display for Cell {
 /// A table with a header.
 pub fn new<T: ToString>(header: &[T]) -> Table {
     let header = header.iter().map(|name| visible(&name.to_string()).into_owned()).collect();
-    Table { header, rows: vec![], right: vec![] }
+    Table { header, names: None, rows: vec![], right: vec![] }
 }
 
 impl Table {
     /// Aligns columns of numbers.
     pub fn align_right(&mut self, columns: &[usize]) {
         self.right.extend(columns);
+    }
+
+    /// Names of the columns for programs, each another one.
+    pub fn name_columns(&mut self, names: Vec<String>) {
+        self.names = Some(names.iter().map(|name| visible(name).into_owned()).collect());
     }
 
     /// Appends a row.
@@ -91,7 +105,10 @@ impl Table {
     /// cell without a value, shown as `-`, is empty.
     pub fn separated(&self, separator: u8) -> String {
         let rows = self.rows.iter().map(|row| row.iter().map(Cell::exact).collect());
-        separated([self.header.clone()].into_iter().chain(rows), separator)
+        separated(
+            [self.names.as_ref().unwrap_or(&self.header).clone()].into_iter().chain(rows),
+            separator,
+        )
     }
 
     /// A table of Markdown.

@@ -52,6 +52,32 @@ fn scores_have_the_same_forms() {
 }
 
 #[test]
+fn columns_for_programs_have_names_of_their_own() {
+    let header = |line: &str| {
+        let found = rows(&done(line).stdout, b',');
+        let mut names = found[0].clone();
+        assert!(names.iter().all(|name| !name.is_empty()), "{names:?}");
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), found[0].len(), "{:?}", found[0]);
+        found[0].clone()
+    };
+    let found = header(
+        "compare --features {similarity/layers.npz} --measures cka,rsa --permutations 4 \
+         --subsamples 20 -f csv",
+    );
+    assert_eq!(found[..4], ["layer of A", "cka", "cka with", "cka p"]);
+    let found = header(
+        "sensitivity {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --preprocess raw \
+         --layers layer4 --perturb none -f csv",
+    );
+    assert_eq!(
+        found[2..6],
+        ["sensitivity", "rank of sensitivity", "fall at 0", "rank of fall at 0"]
+    );
+}
+
+#[test]
 fn every_file_is_named_at_the_end() {
     let files = Files::new();
     let (report, plot) = (files.folder().join("a.json"), files.folder().join("a.svg"));

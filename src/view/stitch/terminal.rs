@@ -74,10 +74,9 @@ fn row(pair: &PairResult, labelled: bool, with_cka: bool) -> Vec<Cell> {
     let controls = &pair.controls;
     let mut row = vec![Cell::from(pair.layer_a.clone()), pair.layer_b.clone().into()];
     if labelled {
-        let ends =
-            pair.interval.map(|(low, high)| format!("{:.1}…{:.1}", 100.0 * low, 100.0 * high));
-        let ends = ends.unwrap_or("-".to_owned());
-        row.extend([share(pair.accuracy), ends.into(), points(pair.penalty)]);
+        let shown = |(low, high)| format!("{:.1}…{:.1}", 100.0 * low, 100.0 * high);
+        let ends = Cell::interval(pair.interval, shown);
+        row.extend([share(pair.accuracy), ends, points(pair.penalty)]);
     }
     row.extend([share(pair.agreement), number(pair.kl, 3)]);
     let control =
