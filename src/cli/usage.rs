@@ -61,7 +61,8 @@ pub fn with_short_help(command: Command) -> Command {
 fn shortened(option: Arg) -> Arg {
     let Some(text) = option.get_help().map(ToString::to_string) else { return option };
     let for_b = option.get_help_heading() == Some("Preprocessing of B");
-    option.help(first_clause(&text).to_owned()).long_help(text).hide_short_help(for_b)
+    let hidden = for_b || option.is_hide_short_help_set();
+    option.help(first_clause(&text).to_owned()).long_help(text).hide_short_help(hidden)
 }
 
 /// The beginning of a text that stands for itself: up to the details, and no more than a line.
@@ -70,6 +71,10 @@ fn first_clause(text: &str) -> &str {
         let found = list.iter().flat_map(|end| text.match_indices(end).map(|(at, _)| at));
         found.filter(|&at| at >= CLAUSE).min().unwrap_or(text.len())
     };
+    // A list of the values and what they mean has no clause that stands for all.
+    if text.find(": ").is_some_and(|at| at < CLAUSE) {
+        return &text[..text.find(" [").unwrap_or(text.len())];
+    }
     let clause = &text[..ends(&ENDS[..5])];
     match clause.chars().count() > LINE {
         true => &text[..ends(&ENDS)],
@@ -88,6 +93,8 @@ mod tests {
         let text = "Threads to compute with [default: all cores]";
         assert_eq!(first_clause(text), "Threads to compute with");
         assert_eq!(first_clause("Samples in a batch"), "Samples in a batch");
+        let text = "direct: least squares; trained: by Adam [default: direct]";
+        assert_eq!(first_clause(text), "direct: least squares; trained: by Adam");
     }
 
     #[test]

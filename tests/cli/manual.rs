@@ -39,3 +39,15 @@ fn every_command_has_a_page() {
     assert!(!pages.contains(&"repsim-help.1".to_owned()), "{pages:?}");
     assert_eq!(files.read("repsim-cka.1"), cka);
 }
+
+#[test]
+fn short_help_leaves_out_seeds_that_follow_and_names_all_values() {
+    let (short, long) = (done("stitch -h").stdout, done("stitch --help").stdout);
+    for option in ["--split-seed", "--train-seed", "--control-seed", "--draw-seed"] {
+        assert!(!short.contains(option) && long.contains(option), "{option}");
+    }
+    assert!(short.contains("--seed"), "{short}");
+    for value in ["direct: ", "trained: ", "identity: "] {
+        assert!(short.contains(value), "{value}: {short}");
+    }
+}
