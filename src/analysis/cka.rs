@@ -161,6 +161,11 @@ impl Measuring for Cka {
         engine::wants_mixed(&self.settings(), samples)
     }
 
+    fn in_order(&self) -> Option<usize> {
+        let batch = self.sides.data.load.batch_size;
+        (self.estimator == Estimator::Minibatch).then_some(batch)
+    }
+
     fn measure(&self, feed: &mut dyn Feed, progress: &mut dyn Progress) -> Result<Outcome> {
         engine::compare(feed, &self.settings(), progress)
     }

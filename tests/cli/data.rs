@@ -141,3 +141,15 @@ fn a_frozen_network_is_compared_with_its_origin() {
     }
     assert!(path("frozen.pt").exists());
 }
+
+#[test]
+fn batches_of_samples_in_the_order_of_their_classes_are_warned_of() {
+    let folder = pictures(24);
+    for (how, warned) in [("minibatch --batch-size 6", true), ("full", false), ("auto", false)] {
+        let line = format!("{TINY} --data {} --estimator {how}", folder.path().display());
+        let found = report(&line);
+        let warnings = found["warnings"].as_array().unwrap();
+        let says = warnings.iter().any(|warning| warning["code"] == "classes-in-order");
+        assert_eq!(says, warned, "{how}: {warnings:?}");
+    }
+}

@@ -73,6 +73,11 @@ pub trait Measuring {
         false
     }
 
+    /// Samples that are taken together in the order of the data, where it matters which they are.
+    fn in_order(&self) -> Option<usize> {
+        None
+    }
+
     /// Refuses a number of samples.
     ///
     /// # Errors
@@ -166,6 +171,7 @@ impl Sides {
         let data = DataInput::new(&dataset, feed.summary.take(), &preprocess);
         warnings.extend(notices::of_data(&data));
         warnings.extend(notices::of_padding(&data, reduce));
+        warnings.extend(measuring.in_order().and_then(|batch| notices::of_order(&dataset, batch)));
         warnings.extend(accuracy::judge(&mut records, &data.path, &feed.judged(), observer));
         let labels = dataset.labels().map(<[_]>::to_vec);
         let inputs = Inputs { models: records, data: Some(data), ..self.running.inputs() };
