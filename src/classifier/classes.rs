@@ -83,8 +83,8 @@ pub fn numbered_in_two(labels: Option<&[usize]>, classes: &[String]) -> Result<N
 /// Why the classes of the data are not those of the outputs.
 pub fn unlike(outputs: usize, classes: usize) -> String {
     format!(
-        "the model gives {outputs} logits and the data have {classes} classes: which is which cannot be \
-         told"
+        "the model gives {outputs} logits and the data have {classes} classes: which is which is not \
+         known"
     )
 }
 

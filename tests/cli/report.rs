@@ -128,7 +128,7 @@ fn pictures_may_be_added_by_hand() {
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
     assert!(page.contains("data:image/png;base64,iVBOR") && page.contains("000.png"));
     let said = fails(&format!("report {at}/cka.json --picture {at}/cka.json -o -"));
-    assert!(said.contains("no picture"), "{said}");
+    assert!(said.contains("not a picture"), "{said}");
 }
 
 #[test]
