@@ -303,9 +303,8 @@ fn apart_warning(results: &CkaResults, outcome: &Outcome) -> Option<Warning> {
 
 fn dropped_warning(outcome: &Outcome) -> Option<Warning> {
     let count = outcome.dropped;
-    let text = format!(
-        "the last {count} samples do not count: their batch is too small for the estimator"
-    );
+    let text =
+        format!("samples in a batch that is too small for the estimator do not count: {count}");
     (count > 0 && outcome.samples > 0).then(|| Warning::new("dropped-samples", "batch_size", text))
 }
 
