@@ -16,6 +16,7 @@ import argparse
 import importlib
 import inspect
 import os
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ PREFIXES = ("module.", "_orig_mod.")
 KEYS = ("state_dict", "model_state_dict", "model")
 LONGEST = 400
 FRAMES = 16
+HEAD = "# What the configuration of the network states; repsim reads it when it is given no preprocessing."
 
 
 class Mistake(Exception):
@@ -168,7 +170,24 @@ def load(name: str, weights: str, shape: list[int] | None) -> Network:
     network = known[library](rest, weights, shape) if library in known else of_function(name, shape)
     if is_path and not Path(weights).is_dir():
         load_checkpoint(network.module, Path(weights))
+    if network.steps is not None:
+        taken, end = list(next(iter(network.inputs.values())).shape[2:]), ends_at(network.steps)
+        if taken != end:
+            stated = "pictures of many sizes" if end is None else f"{end[0]}x{end[1]}"
+            print(f"no preprocessing: its configuration ends at {stated}, and it is exported for {taken[0]}x{taken[1]}")
+            network.steps = None
     return network
+
+
+def ends_at(steps: dict[str, Any]) -> list[int] | None:
+    """The height and width that steps make, where these are the same of all pictures."""
+    match steps.get("crop", steps.get("resize")):
+        case str(size):
+            return [int(length) for length in size.split("x")]
+        case int(length) if "crop" in steps:
+            return [length, length]
+        case _:
+            return None
 
 
 def load_checkpoint(module: nn.Module, path: Path) -> None:
@@ -178,9 +197,14 @@ def load_checkpoint(module: nn.Module, path: Path) -> None:
 
         state = load_file(path)
     else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise Mistake(f"{path} is no checkpoint of tensors alone: save model.state_dict()") from error
     for key in KEYS:
-        state = state.get(key, state)
+        state = state.get(key, state) if isinstance(state, dict) else state
+    if not isinstance(state, dict):
+        raise Mistake(f"{path} holds a {type(state).__name__}, and no state dict: save model.state_dict()")
     for prefix in PREFIXES:
         state = {key.removeprefix(prefix): value for key, value in state.items()}
     module.load_state_dict(state)
@@ -238,12 +262,23 @@ def toml_value(value: Any) -> str:
 
 def write_steps(steps: dict[str, Any], output: Path, name: str) -> Path:
     path = output.with_suffix(".repsim.toml")
-    lines = ["# What the configuration of the network states; repsim reads it when it is given no preprocessing."]
-    lines += ["[preprocess]", 'channels = "rgb"']
+    lines = [HEAD, "[preprocess]", 'channels = "rgb"']
     lines += [f"{key} = {toml_value(value)}" for key, value in steps.items()]
     lines += ["", "[model]", f"name = {toml_value(name)}", ""]
     path.write_text("\n".join(lines))
     return path
+
+
+def remove_steps(output: Path) -> None:
+    """Those of an earlier export are not this network's; a file that was written by hand is left."""
+    path = output.with_suffix(".repsim.toml")
+    if not path.is_file():
+        return
+    if path.read_text().startswith(HEAD):
+        path.unlink()
+        print(f"{path} was that of an earlier export, and is removed")
+    else:
+        print(f"repsim reads {path}, which is not from here, when it is given no preprocessing")
 
 
 def parse_shape(text: str) -> list[int]:
@@ -272,7 +307,9 @@ def run(arguments: argparse.Namespace) -> None:
         save_exported(network, arguments.output)
     else:
         save_traced(network, arguments.output, arguments.model)
-    if network.steps is not None:
+    if network.steps is None:
+        remove_steps(arguments.output)
+    else:
         print(f"preprocessing: {write_steps(network.steps, arguments.output, arguments.model)}")
 
 
