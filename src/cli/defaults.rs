@@ -345,10 +345,10 @@ impl Line<'_> {
         let given = self.own.get_raw(id).filter(|_| self.is_given(option));
         let is = |text: &str| text.split(',').any(|one| one == value);
         let start = format!("--{name}=");
-        let taken = self.words.iter().filter_map(|word| word.to_str()?.strip_prefix(&start));
+        let mut taken = self.words.iter().filter_map(|word| word.to_str()?.strip_prefix(&start));
         match given {
             Some(mut values) => values.any(|given| given.to_str().is_some_and(is)),
-            None => taken.map(is).any(|found| found),
+            None => taken.any(is),
         }
     }
 
