@@ -51,7 +51,7 @@ pub struct Outcome {
     pub estimator: Estimator,
     /// Why, where the choice was left open.
     pub reason: Option<String>,
-    /// The most samples in a batch of HSIC, where that is more than a batch of the models.
+    /// The most samples in a batch of HSIC, where the choice was left open and they are in random order.
     pub hsic_batch: Option<usize>,
 }
 
@@ -112,7 +112,8 @@ fn measure(
         _ => full(feed, settings, progress)?,
     };
     let Chosen { estimator, reason, gathered, .. } = chosen;
-    let hsic_batch = (gathered > 1).then(|| groups(feed, gathered).largest() * feed.batch_size());
+    let own = estimator == Estimator::Minibatch && reason.is_some();
+    let hsic_batch = own.then(|| groups(feed, gathered).largest() * feed.batch_size());
     Ok(Outcome { estimator, reason, hsic_batch, ..outcome })
 }
 

@@ -54,7 +54,8 @@ fn files_that_are_left_out_are_listed_in_the_order_of_the_data() {
     let damaged = ["even/002.png", "even/100.png", "odd/003.png", "odd/515.png"];
     damaged.iter().for_each(|name| fs::write(folder.path().join(name), "no picture").unwrap());
     let line = format!("{TINY} --layers fc --data {} --skip-unreadable", folder.path().display());
-    let found = report(&line);
+    let found = report(&format!("{line} --kernel rbf --memory 1MiB --batch-size 256"));
+    assert_eq!(found["settings"]["hsic_batch"], 256);
     let skipped = found["inputs"]["data"]["skipped"].as_array().unwrap();
     assert_eq!(skipped.iter().map(|file| &file["name"]).collect::<Vec<_>>(), damaged);
     assert_eq!(found["results"]["n"], 512);

@@ -20,8 +20,8 @@ pub struct CkaSettings {
     /// Why this estimator was taken, where the choice was left open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimator_reason: Option<String>,
-    /// The most samples over which the minibatch estimator takes HSIC at a time, where that is more than
-    /// `batch_size`.
+    /// The most samples over which the minibatch estimator takes HSIC at a time, where that was not
+    /// asked for but chosen: then they are in random order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hsic_batch: Option<usize>,
     /// Which estimator of HSIC.
