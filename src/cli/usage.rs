@@ -53,6 +53,9 @@ const ENDS: [&str; 6] = [" [", "; ", ". ", ": ", " (", ", "];
 const CLAUSE: usize = 12;
 const LINE: usize = 90;
 
+/// Letters of a list of values that is shown whole.
+const VALUES: usize = 120;
+
 /// Lets `-h` say the first clause of what `--help` says of each option, and leave out the options for B.
 pub fn with_short_help(command: Command) -> Command {
     command.mut_subcommands(|command| command.mut_args(shortened))
@@ -62,7 +65,22 @@ fn shortened(option: Arg) -> Arg {
     let Some(text) = option.get_help().map(ToString::to_string) else { return option };
     let for_b = option.get_help_heading() == Some("Preprocessing of B");
     let hidden = for_b || option.is_hide_short_help_set();
-    option.help(first_clause(&text).to_owned()).long_help(text).hide_short_help(hidden)
+    let short = of_values(&text).unwrap_or_else(|| first_clause(&text).to_owned());
+    option.help(short).long_help(text).hide_short_help(hidden)
+}
+
+/// A list of values and what they mean (`direct: least squares; trained: by Adam`), which has no clause that stands
+/// for all: whole, or the values alone where that is more than a line.
+fn of_values(text: &str) -> Option<String> {
+    let list = text.split(" [").next().unwrap_or(text);
+    let name = |part: &str| {
+        let (name, _) = part.split_once(": ")?;
+        (!name.contains(' ')).then(|| name.to_owned())
+    };
+    let names: Option<Vec<String>> = list.split("; ").map(name).collect();
+    let names = names.filter(|names| names.len() > 1)?;
+    let fits = list.chars().count() <= VALUES;
+    Some(if fits { list.to_owned() } else { names.join(", ") })
 }
 
 /// The beginning of a text that stands for itself: up to the details, and no more than a line.
@@ -71,10 +89,6 @@ fn first_clause(text: &str) -> &str {
         let found = list.iter().flat_map(|end| text.match_indices(end).map(|(at, _)| at));
         found.filter(|&at| at >= CLAUSE).min().unwrap_or(text.len())
     };
-    // A list of the values and what they mean has no clause that stands for all.
-    if text.find(": ").is_some_and(|at| at < CLAUSE) {
-        return &text[..text.find(" [").unwrap_or(text.len())];
-    }
     let clause = &text[..ends(&ENDS[..5])];
     match clause.chars().count() > LINE {
         true => &text[..ends(&ENDS)],
@@ -94,7 +108,10 @@ mod tests {
         assert_eq!(first_clause(text), "Threads to compute with");
         assert_eq!(first_clause("Samples in a batch"), "Samples in a batch");
         let text = "direct: least squares; trained: by Adam [default: direct]";
-        assert_eq!(first_clause(text), "direct: least squares; trained: by Adam");
+        assert_eq!(of_values(text).as_deref(), Some("direct: least squares; trained: by Adam"));
+        let long = format!("full: {}; few: {}", "all ".repeat(20), "some ".repeat(20));
+        assert_eq!(of_values(&long).as_deref(), Some("full, few"));
+        assert_eq!(of_values("Images: a folder; an array"), None);
     }
 
     #[test]
