@@ -1,5 +1,7 @@
 //! Layers that give one tensor are measured once, and have the same values.
 
+use std::collections::HashSet;
+
 use ndarray::Array2;
 use tch::Tensor;
 
@@ -53,7 +55,8 @@ impl<'a> Distinct<'a> {
         let last = self.sources.len() - 1;
         let source = |s: usize, l: usize| self.sources[s][l].unwrap_or(l);
         let table = &outcome.table;
-        let apart = |i: usize, j: usize| outcome.apart.contains(&(source(0, i), source(last, j)));
+        let known: HashSet<(usize, usize)> = outcome.apart.iter().copied().collect();
+        let apart = |i: usize, j: usize| known.contains(&(source(0, i), source(last, j)));
         let ab = table.ab.dim();
         let pairs = (0..ab.0).flat_map(|i| (0..ab.1).map(move |j| (i, j)));
         outcome.apart = pairs.filter(|&(i, j)| apart(i, j)).collect();

@@ -4,12 +4,40 @@
 //! numbers, the seed that was asked for and the place of the batch in the data. So two copies of one network draw the same, whichever runs
 //! first, and a batch that runs again (for another part of its layers, for another step along a path)
 //! meets the same network.
+//!
+//! The generator is one for the process. A model that draws keeps it while it runs, so that models on several
+//! threads do not disturb each other.
 
 use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 thread_local! {
     static SEED: Cell<u64> = const { Cell::new(0) };
     static BATCH: Cell<u64> = const { Cell::new(0) };
+    /// Runs of this thread that keep the generator, one within the other.
+    static RUNS: Cell<usize> = const { Cell::new(0) };
+}
+
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// Keeps libtorch's generator from the runs of other threads for as long as it lives.
+#[must_use]
+pub(super) struct Kept {
+    _guard: Option<MutexGuard<'static, ()>>,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let within = RUNS.replace(RUNS.get() + 1) > 0;
+        let lock = || GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { _guard: (!within).then(lock) }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        RUNS.set(RUNS.get() - 1);
+    }
 }
 
 /// Sets the seed of all draws from now on, and goes back to the first batch.
@@ -21,7 +49,7 @@ pub fn set_seed(seed: u64) {
 /// From now on the batch at this place, from 0, is run.
 pub fn begin_batch(place: usize) {
     BATCH.set(place as u64);
-    begin_run();
+    drop(begin_run());
 }
 
 /// The seed that was set last.
@@ -29,14 +57,18 @@ pub fn seed() -> u64 {
     SEED.get()
 }
 
-/// Sets libtorch's generator for a run.
-pub(super) fn begin_run() {
+/// Sets libtorch's generator for a run, and keeps it.
+pub(super) fn begin_run() -> Kept {
+    let kept = Kept::new();
     tch::manual_seed(mixed(SEED.get(), BATCH.get()) as i64);
+    kept
 }
 
-/// Sets libtorch's generator for a run that finds layers, by the number of the run.
-pub(super) fn begin_probe(run: u64) {
+/// The same for a run that finds layers, by the number of the run.
+pub(super) fn begin_probe(run: u64) -> Kept {
+    let kept = Kept::new();
     tch::manual_seed(mixed(u64::MAX - run, 0) as i64);
+    kept
 }
 
 /// SplitMix64 of the seed, moved on by the batch.
@@ -62,5 +94,17 @@ mod tests {
         found.sort_unstable();
         found.dedup();
         assert_eq!(found.len(), 400);
+    }
+
+    #[test]
+    fn a_run_keeps_the_generator_from_other_threads() {
+        let outer = begin_run();
+        drop(begin_probe(0));
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| begin_batch(3));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(!other.is_finished());
+            drop(outer);
+        });
     }
 }

@@ -420,9 +420,7 @@ impl Model {
             let problem = format!("{} has not been prepared", self.path.display());
             return Err(Error::usage(problem, "prepare it, then run it"));
         }
-        if self.draws {
-            draws::begin_run();
-        }
+        let _kept = self.draws.then(draws::begin_run);
         let given = self.unpacked(input)?;
         let (taps, handle) = (&self.taps, &mut self.handle);
         let ran = taps.listen(&self.path, hook, |listen| handle.run(&given, gradients, listen));

@@ -137,7 +137,7 @@ impl Model {
         let mut calls: HashMap<usize, usize> = HashMap::new();
         let mut heard = Vec::new();
         let given = self.unpacked(input)?;
-        draws::begin_probe(run);
+        let _kept = draws::begin_probe(run);
         self.handle
             .probe(&given, follow, &mut |tap, output| {
                 let call = calls.entry(tap).or_insert(0);

@@ -148,9 +148,7 @@ impl Tail {
             true => self.place(activation),
             false => tch::no_grad(|| self.place(activation)),
         };
-        if self.draws {
-            draws::begin_run();
-        }
+        let _kept = self.draws.then(draws::begin_run);
         let (taps, handle) = (&self.taps, &mut self.handle);
         let ran = taps.listen(&self.path, hook, |listen| handle.run(&input, gradients, listen));
         ran.map_err(|failure| self.run_error(failure, activation))
