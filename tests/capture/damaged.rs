@@ -6,11 +6,14 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use repsim::analysis::Layers;
-use repsim::torchscript::Model;
+use repsim::torchscript::{Answer, Model};
 use serde_json::{Value, json};
+use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
+
+use crate::golden::execution;
 
 type Members = BTreeMap<String, Vec<u8>>;
 
@@ -128,6 +131,30 @@ fn a_value_repeated_without_end_is_told() {
         meta["strides"][0]["as_int"] = json!(0);
     });
     assert_says(&repeated, "is more than");
+}
+
+/// As a buffer that `expand` made: of `fc.weight` all rows are the first, so that two samples are apart by the
+/// same in every logit.
+#[test]
+fn a_value_that_is_held_more_than_once_is_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("expanded.pt2");
+    let mut members = members();
+    let mut config: Value = serde_json::from_slice(&members[CONFIG]).unwrap();
+    config["config"]["fc.weight"]["tensor_meta"]["strides"][0]["as_int"] = json!(0);
+    members.insert(CONFIG.to_owned(), serde_json::to_vec(&config).unwrap());
+    write(&members, &path);
+    let numbers = (Tensor::arange(2 * 3 * 32 * 32, (Kind::Float, Device::Cpu)) * 0.7).sin();
+    let images = numbers.square().reshape([2, 3, 32, 32]);
+    for optimize in [false, true] {
+        let mut model = Model::load(&path, false).unwrap();
+        let layers = model.probe(&images).unwrap();
+        model.prepare(&layers, &execution(optimize)).unwrap();
+        let logits = model.run(&images, &mut |_, _| Ok(Answer::Keep)).unwrap().unwrap();
+        let apart = logits.get(0) - logits.get(1);
+        let off = (&apart - apart.get(0)).abs().max();
+        assert!(logits.size()[1] > 1 && off.double_value(&[]) < 1e-5, "{apart:?}");
+    }
 }
 
 #[test]
