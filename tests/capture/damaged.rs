@@ -141,7 +141,9 @@ fn a_value_that_is_held_more_than_once_is_read() {
     let path = folder.path().join("expanded.pt2");
     let mut members = members();
     let mut config: Value = serde_json::from_slice(&members[CONFIG]).unwrap();
-    config["config"]["fc.weight"]["tensor_meta"]["strides"][0]["as_int"] = json!(0);
+    for name in ["fc.weight", "bn1.running_mean"] {
+        config["config"][name]["tensor_meta"]["strides"][0]["as_int"] = json!(0);
+    }
     members.insert(CONFIG.to_owned(), serde_json::to_vec(&config).unwrap());
     write(&members, &path);
     let numbers = (Tensor::arange(2 * 3 * 32 * 32, (Kind::Float, Device::Cpu)) * 0.7).sin();

@@ -271,21 +271,12 @@ impl View {
         (sizes.len() == strides.len()).then_some(Self { sizes, strides, offset, elements, extent })
     }
 
-    /// Whether it holds values more than once, as `expand` makes it: libtorch writes into no such tensor.
-    fn repeats(&self) -> bool {
-        self.sizes.iter().zip(&self.strides).any(|(&size, &stride)| size > 1 && stride == 0)
-    }
-
     fn tensor(&self, storage: &Tensor, kind: Kind) -> Result<Tensor, tch::TchError> {
         let size = kind.elt_size_in_bytes() as i64;
         let whole = storage.narrow(0, 0, storage.numel() as i64 / size * size);
         match self.extent {
             0 => Tensor::f_empty(&self.sizes, (kind, tch::Device::Cpu)),
-            _ => {
-                let view = whole.f_view_dtype(kind)?;
-                let view = view.f_as_strided(&self.sizes, &self.strides, self.offset)?;
-                if self.repeats() { view.f_contiguous() } else { Ok(view) }
-            }
+            _ => whole.f_view_dtype(kind)?.f_as_strided(&self.sizes, &self.strides, self.offset),
         }
     }
 }

@@ -1,5 +1,7 @@
 #include "state.h"
 
+#include <ATen/MemoryOverlap.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -68,6 +70,9 @@ bool is_same(const c10::IValue& now, const c10::IValue& value, const c10::IValue
   return now.is(value);
 }
 
+// Whether it holds values more than once, as expand makes it: libtorch writes into no such tensor, so that it is as it was.
+bool repeats(const at::Tensor& tensor) { return at::has_internal_overlap(tensor) == at::MemOverlap::Yes; }
+
 }  // namespace
 
 State::State(const Module& module) {
@@ -100,7 +105,8 @@ void State::restore() const {
     Module owner = it.owner;
     const auto now = owner.attr(it.name);
     const bool same = now.isTensor() && now.is(it.value) && now.toTensor().sizes() == it.copy.toTensor().sizes();
-    if (same && now.toTensor().defined()) now.toTensor().copy_(it.copy.toTensor());
+    const bool writable = same && now.toTensor().defined() && !repeats(now.toTensor());
+    if (writable) now.toTensor().copy_(it.copy.toTensor());
     else if (!same) owner.setattr(it.name, it.copy.deepcopy());
   }
 }
