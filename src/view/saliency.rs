@@ -43,7 +43,7 @@ impl View for SaliencyReport {
                 h3 { "Does the map depend on what was learned?" }
                 (sanity(self))
             }
-            h3 { "Image by image" }
+            h3 { "Sample by sample" }
             (images(self))
             @for line in grids(self) { p.small { (line) } }
         };
@@ -78,8 +78,9 @@ fn lead(report: &SaliencyReport) -> String {
         0 => String::new(),
         count => format!(" {count} maps say nothing and are left out."),
     };
+    let input = report.settings.of.as_ref().map_or_else(String::new, |of| format!(", input {of}"));
     format!(
-        "{} of {} images, for the {} class.{degenerate}",
+        "{} of {} samples{input}, for the {} class.{degenerate}",
         methods.join(", "),
         results.images.len(),
         report.settings.target
@@ -99,7 +100,7 @@ fn agreement(report: &SaliencyReport, index: usize, place: Place<'_>) -> Markup 
     };
     let matrix = Matrix {
         id: &place.id(&format!("sal{index}")),
-        caption: &format!("{}{}, mean over images", name[..1].to_uppercase(), &name[1..]),
+        caption: &format!("{}{}, mean over samples", name[..1].to_uppercase(), &name[1..]),
         row_axis: "map",
         column_axis: "map",
         rows: &names,
@@ -166,9 +167,9 @@ fn pairs(report: &SaliencyReport) -> Markup {
     };
     let mut columns = vec![Column::text("map"), Column::text("against")];
     columns.extend(MEASURES.map(|(name, ..)| Column::number(name)));
-    columns.push(Column::number("images"));
+    columns.push(Column::number("samples"));
     Table {
-        caption: "The same in numbers, with 95 % bootstrap intervals over images",
+        caption: "The same in numbers, with 95 % bootstrap intervals over samples",
         columns,
         rows: report.results.comparison.iter().map(row).collect(),
     }
@@ -213,7 +214,7 @@ fn sanity(report: &SaliencyReport) -> Markup {
 fn images(report: &SaliencyReport) -> Markup {
     let rows = report.results.images.iter().flat_map(|image| of_image(report, image));
     let columns = vec![
-        Column::text("image"),
+        Column::text("sample"),
         Column::text("class"),
         Column::text("map"),
         Column::text("explained"),
@@ -223,7 +224,7 @@ fn images(report: &SaliencyReport) -> Markup {
         Column::number("mass in highest tenth"),
         Column::number("entropy"),
     ];
-    let caption = "Each image: what is explained of it, and how concentrated the map is";
+    let caption = "Each sample: what is explained of it, and how concentrated the map is";
     Table { caption, columns, rows: rows.collect() }.draw()
 }
 

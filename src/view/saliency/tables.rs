@@ -35,7 +35,7 @@ fn pairs(pairs: &[PairResult]) -> String {
         row
     };
     let mut text = section(
-        "Mean over images, with a 95 % bootstrap interval:",
+        "Mean over samples, with a 95 % bootstrap interval:",
         &header,
         2,
         pairs.iter().map(row).collect(),
@@ -66,7 +66,7 @@ fn completeness(images: &[ImageResult], columns: &[ColumnInfo]) -> String {
         Some(vec![(model + 1).to_string(), digits(average), digits(most), count])
     });
     let title = "Completeness of integrated gradients, |sum of the map − (S(x) − S(baseline))|:";
-    section(title, &["model", "mean", "largest", "images"], 1, rows.collect())
+    section(title, &["model", "mean", "largest", "samples"], 1, rows.collect())
 }
 
 /// The difference quotients of the first images, h after h.
@@ -93,7 +93,7 @@ fn finite(images: &[ImageResult]) -> String {
     let mut text = section(title, &header, 3, rows.collect());
     let more = listed().count().saturating_sub(IMAGES);
     if more > 0 {
-        let _ = writeln!(text, "({more} images more)");
+        let _ = writeln!(text, "({more} more)");
     }
     text
 }
@@ -233,7 +233,7 @@ mod tests {
         );
         assert!(of_a[1].contains("closest") && of_a[1].contains("5.00e-4"), "{}", of_a[1]);
         assert!(of_a[2].contains('-') && !of_a[2].contains("NaN"));
-        assert!(text.ends_with("(3 images more)\n"), "{text}");
+        assert!(text.ends_with("(3 more)\n"), "{text}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn tables(report: &SaliencyReport) -> Vec<Table> {
 /// The first images.
 fn images(report: &SaliencyReport) -> String {
     let more = report.results.images.len().saturating_sub(ROWS);
-    let rest = if more > 0 { format!("\n({more} images more)") } else { String::new() };
+    let rest = if more > 0 { format!("\n({more} more)") } else { String::new() };
     format!("{}{rest}\n", image_table(report, ROWS))
 }
 
@@ -72,7 +72,7 @@ pub fn comparison(report: &SaliencyReport, wanted: &[&str]) -> String {
     let method = shared_method(&report.results.columns);
     let of = method.map_or_else(String::new, |method| format!(" of {method}"));
     let part = |(name, value): &(&str, Measure)| {
-        format!("\n{name}{of}, mean over images:\n{}\n", one(report, *value))
+        format!("\n{name}{of}, mean over samples:\n{}\n", one(report, *value))
     };
     MEASURES.iter().filter(|(name, _)| wanted.contains(name)).map(part).collect()
 }
