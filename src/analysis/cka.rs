@@ -175,7 +175,7 @@ impl Measuring for Cka {
         if passes > 1 {
             observer.note(&format!(
                 "the features of {} samples do not fit into --memory at once: the models run in \
-                 {passes} passes (more --memory, --reduce gap or --estimator minibatch would save that)",
+                 {passes} passes, fewer where many are zero (more --memory, --reduce gap or --estimator minibatch would save that)",
                 feed.samples()
             ));
         }

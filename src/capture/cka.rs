@@ -1,13 +1,15 @@
 //! HSIC between all layers of one or two models over a data set.
 
+use std::collections::VecDeque;
+
 use super::distinct::Distinct;
 use super::estimator::{Chosen, Groups, Scale, choose};
 pub use super::estimator::{Estimator, wants_mixed};
 use super::features::Features;
 use super::feed::{Absence, Absences, Consumer, Feed, Spreads};
-use super::full::{FullPass, LayerGram};
+use super::full::{FullPass, LayerGram, Left};
 use super::minibatch::Minibatch;
-use super::plan::Needs;
+use super::plan::{Needs, Part};
 use super::reduce::Reduce;
 use super::spatial::{Finished, Spatial};
 use super::{Progress, Timing};
@@ -131,26 +133,56 @@ fn groups(feed: &dyn Feed, gathered: usize) -> Groups {
 fn full(feed: &mut dyn Feed, settings: &Settings, progress: &mut dyn Progress) -> Result<Outcome> {
     let widths = widths(feed, settings.reduce);
     let needs = plan(&widths, feed, settings.memory);
-    let passes = needs.passes()?;
+    let mut waiting = Waiting::new(&needs, feed.is_on_cpu())?;
     let mut grams: Vec<Vec<LayerGram>> =
         widths.iter().map(|w| w.iter().map(|_| LayerGram::default()).collect()).collect();
     let mut timing = Timing::default();
-    let mut samples = 0;
-    for (i, parts) in passes.iter().enumerate() {
-        progress.begin(i + 1, passes.len(), feed.samples());
-        let ran = |subject| passes[..i].iter().flatten().any(|part| part.subject == subject);
-        let judged = (0..grams.len()).map(ran).collect();
-        let mut consumer =
-            FullPass::new(settings.reduce, parts, needs.kept_rows(), &mut grams).after(judged);
+    let (mut samples, mut passes) = (0, 0);
+    let mut ran = vec![false; grams.len()];
+    while let Some(parts) = waiting.passes.pop_front() {
+        passes += 1;
+        progress.begin(passes, passes + waiting.passes.len(), feed.samples());
+        let pass = FullPass::new(settings.reduce, &parts, needs.kept_rows(), &mut grams);
+        let pass = pass.after(ran.clone());
+        let mut consumer = if waiting.sparse { pass.sparse(needs.room()) } else { pass };
         samples = feed.pass(&mut consumer, progress, &mut timing)?;
-        consumer.finish();
+        parts.iter().for_each(|part| ran[part.subject] = true);
+        waiting.add(consumer.finish(), &needs)?;
     }
     progress.end();
     let measuring = std::time::Instant::now();
     let (table, absences, spreads) = from_grams(grams, samples, settings);
     timing.measure += measuring.elapsed().as_secs_f64();
-    let outcome = Outcome { passes: passes.len(), ..Outcome::of(table, absences, samples, timing) };
+    let outcome = Outcome { passes, ..Outcome::of(table, absences, samples, timing) };
     Ok(outcome.judged(&spreads))
+}
+
+/// The passes to come.
+struct Waiting {
+    passes: VecDeque<Vec<Part>>,
+    /// Whether rows are kept without their zeros: as many layers in a pass as turn out to fit.
+    sparse: bool,
+}
+
+impl Waiting {
+    fn new(needs: &Needs<'_>, on_cpu: bool) -> Result<Self> {
+        let plain = needs.passes()?;
+        let whole = (plain.len() > 1 && on_cpu).then(|| needs.whole()).flatten();
+        Ok(match whole {
+            Some(parts) => Self { passes: VecDeque::from([parts]), sparse: true },
+            None => Self { passes: plain.into(), sparse: false },
+        })
+    }
+
+    fn add(&mut self, left: Left, needs: &Needs<'_>) -> Result<()> {
+        if left.plain {
+            self.sparse = false;
+            self.passes = needs.passes_of(&left.parts)?.into();
+        } else if !left.parts.is_empty() {
+            self.passes.push_back(left.parts);
+        }
+        Ok(())
+    }
 }
 
 /// HSIC of all samples without Gram matrices.
@@ -195,7 +227,7 @@ fn plan<'a>(widths: &'a [Vec<usize>], feed: &dyn Feed, memory: u64) -> Needs<'a>
     Needs { widths, samples: feed.samples(), batch: feed.batch_size(), memory }
 }
 
-/// Passes over the data that are needed.
+/// Passes over the data that are needed, at most: rows kept without their zeros may save some.
 ///
 /// # Errors
 /// The Gram matrices of the full estimator do not fit into the memory allowed.
@@ -369,5 +401,96 @@ impl Outcome {
             self.absences.iter_mut().flatten().for_each(|why| *why = Some(few.clone()));
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::feed::Place;
+    use crate::capture::{Silent, Tokens};
+    use approx::assert_abs_diff_eq;
+    use tch::{Kind, Tensor};
+
+    /// Layers of one model: 48 rows each, 16 at a time.
+    struct Rows(Vec<Tensor>);
+
+    impl Feed for Rows {
+        fn shapes(&self) -> Vec<Vec<Vec<i64>>> {
+            vec![self.0.iter().map(Tensor::size).collect()]
+        }
+
+        fn samples(&self) -> usize {
+            48
+        }
+
+        fn batch_size(&self) -> usize {
+            16
+        }
+
+        fn copies(&self, _: usize, _: usize) -> Option<&[usize]> {
+            None
+        }
+
+        fn pass(
+            &mut self,
+            consumer: &mut dyn Consumer,
+            _: &mut dyn Progress,
+            _: &mut Timing,
+        ) -> Result<usize> {
+            for start in (0..48).step_by(16) {
+                for (layer, rows) in self.0.iter().enumerate() {
+                    let (name, tokens, samples) = (&|_| String::new(), Tokens::default(), 16);
+                    let (subject, indices, single, same) = (0, &[][..], false, None);
+                    let at = Place { subject, layer, samples, tokens, name, indices, single, same };
+                    consumer.layer(at, &rows.narrow(0, start, 16))?;
+                }
+                consumer.batch_done(16)?;
+            }
+            Ok(48)
+        }
+    }
+
+    /// HSIC of three layers of 5,000 features with memory for so many of their features.
+    fn measured(layers: &[Tensor], features: usize) -> Result<Outcome> {
+        let mut feed = Rows(layers.iter().map(Tensor::shallow_clone).collect());
+        let settings = Settings {
+            estimator: Estimator::Full,
+            bias: Bias::Unbiased,
+            kernel: Kernel::Linear,
+            reduce: Reduce::Flatten,
+            memory: 3 * PackedSymmetric::bytes(48) + (features * 32 * size_of::<f32>()) as u64,
+        };
+        compare(&mut feed, &settings, &mut Silent)
+    }
+
+    #[test]
+    fn rows_that_are_half_zero_take_half_the_passes() -> Result<()> {
+        tch::manual_seed(3);
+        let dense: Vec<_> =
+            (0..3).map(|_| Tensor::randn([48, 5_000], tch::kind::FLOAT_CPU)).collect();
+        let halved: Vec<_> = dense.iter().map(Tensor::relu).collect();
+        let late = |(halved, dense): (&Tensor, &Tensor)| {
+            Tensor::cat(&[halved.narrow(0, 0, 16), dense.narrow(0, 16, 32)], 0)
+        };
+        let late: Vec<_> = halved.iter().zip(&dense).map(late).collect();
+        let double: Vec<_> = vec![halved[0].to_kind(Kind::Double), halved[1].shallow_clone()];
+        for (layers, features, passes) in [
+            (&halved, 15_000, 1),
+            (&halved, 9_000, 1),
+            (&dense, 9_000, 3),
+            (&late, 9_000, 2),
+            (&halved, 4_000, 4),
+            (&double, 9_000, 2),
+        ] {
+            let expected = measured(layers, 1 << 20)?;
+            let found = measured(layers, features)?;
+            assert_eq!((expected.passes, found.passes), (1, passes), "{features}");
+            // Products are of float32 numbers.
+            let epsilon = 1e-7 * expected.table.aa[0];
+            assert_abs_diff_eq!(found.table.aa, expected.table.aa, epsilon = epsilon);
+            assert_abs_diff_eq!(found.table.ab, expected.table.ab, epsilon = epsilon);
+        }
+        Ok(())
     }
 }

@@ -95,6 +95,10 @@ impl Feed for Distinct<'_> {
         self.feed.is_mixed()
     }
 
+    fn is_on_cpu(&self) -> bool {
+        self.feed.is_on_cpu()
+    }
+
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]> {
         self.feed.copies(subject, layer)
     }

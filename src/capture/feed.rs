@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::distinct::Sources;
 use super::judge::{Judge, Judged, Naming};
@@ -166,6 +166,11 @@ pub trait Feed {
         false
     }
 
+    /// Whether the outputs lie in the memory of the CPU.
+    fn is_on_cpu(&self) -> bool {
+        true
+    }
+
     /// Of each sample that was given the first one that is the same to a layer of a subject; `None`
     /// where no two are. Known after the first pass.
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]>;
@@ -242,6 +247,10 @@ impl Feed for ModelFeed<'_> {
 
     fn is_mixed(&self) -> bool {
         self.mixed
+    }
+
+    fn is_on_cpu(&self) -> bool {
+        self.subjects.iter().all(|subject| subject.model.device() == Device::Cpu)
     }
 
     fn copies(&self, _: usize, _: usize) -> Option<&[usize]> {

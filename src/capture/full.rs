@@ -49,11 +49,25 @@ impl LayerGram {
 pub struct FullPass<'a> {
     reduce: Reduce,
     grams: &'a mut [Vec<LayerGram>],
-    parts: Vec<(Part, RowStore)>,
+    /// The parts and their rows; of rows kept without their zeros nothing before the first batch.
+    parts: Vec<(Part, Option<RowStore>)>,
+    kept: usize,
+    /// The memory for rows that are kept without their zeros, where they are.
+    room: Option<u64>,
+    left: Left,
     with_means: bool,
     /// Subjects whose outputs are known.
     judged: Vec<bool>,
     done: usize,
+}
+
+/// The layers that a pass began with and left to another.
+#[derive(Default)]
+pub struct Left {
+    /// The parts.
+    pub parts: Vec<Part>,
+    /// Whether there are rows among them that cannot be kept without their zeros.
+    pub plain: bool,
 }
 
 impl<'a> FullPass<'a> {
@@ -65,8 +79,16 @@ impl<'a> FullPass<'a> {
         grams: &'a mut [Vec<LayerGram>],
     ) -> Self {
         let store = |p: &Part| RowStore::new(p.features.start, p.features.len(), kept);
-        let parts = parts.iter().map(|p| (p.clone(), store(p))).collect();
-        Self { reduce, grams, parts, with_means: false, judged: vec![], done: 0 }
+        let parts = parts.iter().map(|p| (p.clone(), Some(store(p)))).collect();
+        let (room, left) = (None, Left::default());
+        Self { reduce, grams, parts, kept, room, left, with_means: false, judged: vec![], done: 0 }
+    }
+
+    /// The same pass over whole layers, whose rows are kept without their zeros in so many bytes: the last of
+    /// the layers are left to another pass where those of the first batches let expect that they do not fit.
+    pub fn sparse(mut self, room: u64) -> Self {
+        self.parts.iter_mut().for_each(|(_, store)| *store = None);
+        Self { room: Some(room), ..self }
     }
 
     /// The same pass, which also finds what [`LayerGram::products`] needs.
@@ -80,10 +102,29 @@ impl<'a> FullPass<'a> {
         Self { judged, ..self }
     }
 
-    /// Adds what was subtracted in this pass to the layers' centres.
-    pub fn finish(self) {
+    /// Adds what was subtracted in this pass to the layers' centres; what it left to another.
+    pub fn finish(self) -> Left {
         for (part, store) in &self.parts {
-            self.grams[part.subject][part.layer].centre_norm += store.centre_norm();
+            let norm = store.as_ref().map_or(0.0, RowStore::centre_norm);
+            self.grams[part.subject][part.layer].centre_norm += norm;
+        }
+        self.left
+    }
+
+    /// Leaves layers to another pass until the rows of the others fit.
+    fn leave_what_does_not_fit(&mut self, room: u64) {
+        let begun = std::mem::take(&mut self.parts);
+        let mut taken = 0;
+        for (part, store) in begun {
+            let bytes = store.as_ref().map_or(u64::MAX, RowStore::expected_bytes);
+            taken = bytes.saturating_add(taken);
+            // One layer at least, so that the passes come to an end.
+            if store.is_some() && (taken <= room || self.parts.is_empty()) {
+                self.parts.push((part, store));
+            } else {
+                self.grams[part.subject][part.layer] = LayerGram::default();
+                self.left.parts.push(part);
+            }
         }
     }
 
@@ -98,7 +139,8 @@ impl<'a> FullPass<'a> {
 
 impl Consumer for FullPass<'_> {
     fn wants(&self, subject: usize) -> bool {
-        self.parts.iter().any(|(p, _)| p.subject == subject)
+        let of_subject = |part: &Part| part.subject == subject;
+        self.parts.iter().any(|(p, _)| of_subject(p)) || self.left.parts.iter().any(of_subject)
     }
 
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
@@ -110,6 +152,11 @@ impl Consumer for FullPass<'_> {
                 continue;
             }
             let rows = self.reduce.rows(output, at.tokens)?;
+            *store = store.take().or_else(|| RowStore::sparse(&rows, self.kept));
+            let Some(store) = store else {
+                self.left.plain = true;
+                continue;
+            };
             let block = store.extend(&rows)?;
             if let Some(row) = block.first_not_finite() {
                 target.absence = Some(why_not_finite(&at, &rows, row));
@@ -130,6 +177,9 @@ impl Consumer for FullPass<'_> {
 
     fn batch_done(&mut self, samples: usize) -> Result<()> {
         self.done += samples;
+        if let Some(room) = self.room {
+            self.leave_what_does_not_fit(room);
+        }
         Ok(())
     }
 }

@@ -46,7 +46,27 @@ impl Needs<'_> {
     /// # Errors
     /// The Gram matrices do not fit, or not even a feature's rows beside them.
     pub fn passes(&self) -> Result<Vec<Vec<Part>>> {
-        let feature_bytes = (self.kept_rows() * size_of::<f32>()) as u64;
+        Ok(self.fill(self.features_at_a_time()?))
+    }
+
+    /// The passes for some whole layers alone.
+    ///
+    /// # Errors
+    /// As [`Needs::passes`].
+    pub fn passes_of(&self, layers: &[Part]) -> Result<Vec<Vec<Part>>> {
+        let is_one = |s, l| layers.iter().any(|p| (p.subject, p.layer) == (s, l));
+        let width = |s, (l, &width): (usize, &usize)| if is_one(s, l) { width } else { 0 };
+        let of = |(s, layers): (usize, &Vec<usize>)| {
+            layers.iter().enumerate().map(|layer| width(s, layer)).collect()
+        };
+        let widths: Vec<Vec<usize>> = self.widths.iter().enumerate().map(of).collect();
+        let room = self.features_at_a_time()?;
+        Ok(Needs { widths: &widths, ..*self }.fill(room))
+    }
+
+    /// Features whose rows fit beside the Gram matrices.
+    fn features_at_a_time(&self) -> Result<usize> {
+        let feature_bytes = self.feature_bytes();
         let room = self.memory.checked_sub(self.gram_bytes()).ok_or_else(|| self.too_large())?;
         let features = match feature_bytes {
             0 => usize::MAX,
@@ -54,9 +74,29 @@ impl Needs<'_> {
         };
         // Fewer than this a pass would take hundreds of passes.
         match features >= 256 || features >= self.widths.iter().flatten().sum() {
-            true => Ok(self.fill(features)),
+            true => Ok(features),
             false => Err(self.too_large()),
         }
+    }
+
+    /// The memory for rows beside the Gram matrices.
+    pub fn room(&self) -> u64 {
+        self.memory.saturating_sub(self.gram_bytes())
+    }
+
+    /// All layers in one pass, in the order of [`Needs::passes`], where each of them and a batch of all would
+    /// fit: whether all do is seen when it is known how many of their numbers are zero.
+    pub fn whole(&self) -> Option<Vec<Part>> {
+        let all: usize = self.widths.iter().flatten().sum();
+        let widest = self.widths.iter().flatten().max().copied().unwrap_or(0);
+        let rows = (widest * self.kept_rows()).max(all * self.batch);
+        let bytes = (rows * size_of::<f32>()) as u64;
+        let pass = || self.fill(usize::MAX).into_iter().next();
+        (bytes <= self.room()).then(pass).flatten()
+    }
+
+    fn feature_bytes(&self) -> u64 {
+        (self.kept_rows() * size_of::<f32>()) as u64
     }
 
     fn fill(&self, room: usize) -> Vec<Vec<Part>> {
@@ -162,6 +202,17 @@ mod tests {
         assert_eq!(parts(0), [(1, 1), (0, 2), (0, 1), (1, 0), (0, 0)]);
         assert_eq!(passes[1], [Part { subject: 0, layer: 0, features: 200..700 }]);
         Ok(())
+    }
+
+    #[test]
+    fn layers_that_fit_one_by_one_may_fit_together() {
+        let widths = [vec![700, 100, 0], vec![600, 200]];
+        let at = |room: u64| {
+            let needs = needs(&widths, 30, 4 * PackedSymmetric::bytes(30) + room);
+            needs.whole().map(|parts| parts.iter().map(|p| p.features.len()).collect::<Vec<_>>())
+        };
+        assert_eq!(at(1_600 * 10 * 4), Some(vec![200, 100, 600, 700]));
+        assert_eq!(at(1_600 * 10 * 4 - 1), None);
     }
 
     #[test]

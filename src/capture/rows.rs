@@ -2,16 +2,16 @@
 //!
 //! Features are worked on in slices of columns: centred, multiplied in their precision slice by slice,
 //! and the products of the slices summed in float64. Rows that are kept lie slice by slice, so that
-//! products read memory in one piece.
+//! products read memory in one piece, or without their zeros where memory is short.
 
 use ndarray::Array2;
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
-use crate::torchscript::tensors;
+use crate::torchscript::{SparseRows, tensors};
 
 /// Features in a slice: as many are summed in their own precision.
-const STEP: i64 = 1 << 12;
+const STEP: i64 = SparseRows::STEP;
 
 /// Numbers of a batch that are worked on at a time: 8 MiB of float32.
 const WORK: i64 = 1 << 21;
@@ -39,6 +39,8 @@ pub struct RowStore {
     filled: i64,
     panels: Vec<Panel>,
     centre: Option<Tensor>,
+    /// The rows as they came, where they are kept without their zeros.
+    sparse: Option<SparseRows>,
 }
 
 /// Slices of equal width, one behind the other.
@@ -72,6 +74,27 @@ impl RowStore {
             filled: 0,
             panels: panels.into_iter().filter(|p| p.slices * p.width > 0).collect(),
             centre: None,
+            sparse: None,
+        }
+    }
+
+    /// For all features of a layer that gives such rows, kept without their zeros; `None` where they are no
+    /// float32 numbers on the CPU.
+    pub fn sparse(rows: &Tensor, capacity: usize) -> Option<Self> {
+        let sparse = SparseRows::like(rows)?;
+        let store = Self::new(0, rows.size()[1] as usize, capacity);
+        Some(Self { sparse: Some(sparse), ..store })
+    }
+
+    /// The memory that the rows will take when all are there that are kept, as those that are there let
+    /// expect.
+    pub fn expected_bytes(&self) -> u64 {
+        let there = self.filled.min(self.capacity);
+        match &self.sparse {
+            Some(sparse) if there > 0 => {
+                (sparse.bytes() as f64 * self.capacity as f64 / there as f64) as u64
+            }
+            _ => (self.capacity * self.width * size_of::<f32>() as i64) as u64,
         }
     }
 
@@ -119,6 +142,10 @@ impl RowStore {
         let keep = filled + count <= self.capacity;
         let products = zeros(rows, count, filled + count);
         for panel in &mut self.panels {
+            if let Some(sparse) = &self.sparse {
+                panel.add_sparse(sparse, (rows, centre), filled, &products)?;
+                continue;
+            }
             if keep && panel.kept.is_none() {
                 let shape = [panel.slices, self.capacity, panel.width];
                 panel.kept = Some(Tensor::empty(shape, (rows.kind(), rows.device())));
@@ -128,6 +155,9 @@ impl RowStore {
                 let centre = panel.view(centre, start, chunk);
                 panel.multiply(chunk, (&batch, &centre), (filled, keep), &products);
             }
+        }
+        if let Some(sparse) = self.sparse.as_mut().filter(|_| keep) {
+            sparse.push(rows)?;
         }
         self.filled += count;
         Ok(Block { products: tensors::to_matrix(&products)? })
@@ -147,6 +177,31 @@ impl Panel {
         let first = self.start - start + chunk.first * self.width;
         let columns = rows.narrow(1, first, chunk.slices * self.width);
         columns.unflatten(1, [chunk.slices, self.width]).transpose(0, 1)
+    }
+
+    /// Adds the products of a batch, centred, with the `filled` rows before, which are kept without their
+    /// zeros, and with itself.
+    fn add_sparse(
+        &self,
+        kept: &SparseRows,
+        (rows, centre): (&Tensor, &Tensor),
+        filled: i64,
+        products: &Tensor,
+    ) -> Result<()> {
+        let count = rows.size()[0];
+        for chunk in self.chunks(filled + count) {
+            let shape = [chunk.slices, filled + count, self.width];
+            let all = Tensor::empty(shape, (rows.kind(), rows.device()));
+            let own = all.narrow(1, filled, count);
+            let _ = self.view(rows, 0, chunk).sub_out(&own, &self.view(centre, 0, chunk));
+            if filled > 0 {
+                let first = self.start + chunk.first * self.width;
+                let centre = centre.narrow(1, first, chunk.slices * self.width);
+                kept.read(first, &centre, &all.narrow(1, 0, filled))?;
+            }
+            add_products(products, &own, &all, 0);
+        }
+        Ok(())
     }
 
     /// Adds the products of a chunk of a batch, centred, with the `filled` rows before and with itself.
@@ -244,6 +299,27 @@ mod tests {
         assert_abs_diff_eq!(centre / 20_000.0, 9.0, epsilon = 0.3);
         let grown = Centring::Double.of(&packed).scatter();
         assert_abs_diff_eq!(grown / scatter(&whole), 1.0, epsilon = 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn rows_without_their_zeros_give_what_whole_ones_give() -> Result<()> {
+        tch::manual_seed(2);
+        let rows = Tensor::randn([11, 20_000], tch::kind::FLOAT_CPU).relu();
+        let mut plain = RowStore::new(0, 20_000, 8);
+        let sparse = RowStore::sparse(&rows, 8);
+        let mut sparse = sparse.ok_or_else(|| crate::error::Error::usage("no store", ""))?;
+        for (start, length) in [(0, 4), (4, 4), (8, 3)] {
+            let batch = rows.narrow(0, start, length);
+            let (one, other) = (plain.extend(&batch)?, sparse.extend(&batch)?);
+            for ((i, j), value) in one.products.indexed_iter() {
+                if j <= start as usize + i {
+                    assert_abs_diff_eq!(*value, other.products[(i, j)], epsilon = 1e-9);
+                }
+            }
+        }
+        let share = sparse.expected_bytes() as f64 / plain.expected_bytes() as f64;
+        assert!((0.5..0.6).contains(&share), "{share}");
         Ok(())
     }
 

@@ -37,7 +37,7 @@ impl Manifold {
     /// keeps rounding small; take the mean of the real set for both sets.
     ///
     /// Equal rows are exactly 0 apart, so that k+1 of them have radius 0 and hold nothing. It takes
-    /// n²·D multiplications and, beyond the rows, one block of distances.
+    /// n²·D/2 multiplications and, beyond the rows, one block of distances.
     ///
     /// # Errors
     /// k below 1, fewer than k+1 rows, or a centre of another width.
@@ -145,20 +145,38 @@ fn lies_inside(squared_distance: f64, squared_radius: f64) -> bool {
     squared_distance < squared_radius * (1.0 - TIE)
 }
 
-/// Squared distance of each row to the k-th nearest other.
+/// Squared distance of each row to the k-th nearest other. Of the symmetric distances half are computed.
 fn squared_radii(rows: &Array2<f64>, k: usize) -> Vec<f64> {
     let n = rows.nrows();
-    let mut radii = Vec::with_capacity(n);
-    let mut others = Vec::with_capacity(n);
+    let mut nearest = vec![Nearest(Vec::with_capacity(k + 1)); n];
     for block in row_blocks(n, n) {
-        let distances = squared_distances(rows.slice(s![block.clone(), ..]), rows.view());
+        let before = rows.slice(s![..block.end, ..]);
+        let distances = squared_distances(rows.slice(s![block.clone(), ..]), before);
         for (row, own) in distances.rows().into_iter().zip(block) {
-            others.clear();
-            others.extend(row.iter().enumerate().filter(|(j, _)| *j != own).map(|(_, d)| *d));
-            radii.push(*others.select_nth_unstable_by(k - 1, f64::total_cmp).1);
+            for (other, distance) in row.iter().take(own).enumerate() {
+                nearest[own].add(*distance, k);
+                nearest[other].add(*distance, k);
+            }
         }
     }
-    radii
+    nearest.iter().map(|found| found.0.last().copied().unwrap_or(f64::NAN)).collect()
+}
+
+/// The smallest distances of a row from others, in order, NaN last.
+#[derive(Clone)]
+struct Nearest(Vec<f64>);
+
+impl Nearest {
+    /// Adds a distance to the k smallest.
+    fn add(&mut self, distance: f64, k: usize) {
+        let is_nearer = |kept: &f64| kept.total_cmp(&distance).is_le();
+        if self.0.len() == k && self.0.last().is_some_and(is_nearer) {
+            return;
+        }
+        let place = self.0.partition_point(is_nearer);
+        self.0.insert(place, distance);
+        self.0.truncate(k);
+    }
 }
 
 #[cfg(test)]

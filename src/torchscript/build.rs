@@ -1,7 +1,7 @@
 //! Compiles the C++ shim against the libtorch that `torch-sys` links, and tells the linker where
 //! the library lies; and the few lines of C over the libjpeg-turbo that `turbojpeg-sys` builds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const SOURCES: &[&str] = &[
     "aliases.cpp",
@@ -31,6 +31,9 @@ const SOURCES: &[&str] = &[
     "weights.cpp",
 ];
 
+/// What takes time when a model runs.
+const ROWS: &str = "rows.cpp";
+
 fn main() {
     let shim = PathBuf::from("src/torchscript/shim");
     let headers = [
@@ -54,6 +57,7 @@ fn main() {
         "places.h",
         "prints.h",
         "recurrent.h",
+        "rows.h",
         "rules.h",
         "shared.h",
         "shim.h",
@@ -62,7 +66,7 @@ fn main() {
         "types.h",
         "weights.h",
     ];
-    for file in headers.iter().chain(SOURCES) {
+    for file in headers.iter().chain(SOURCES).chain(&[ROWS]) {
         println!("cargo:rerun-if-changed={}", shim.join(file).display());
     }
     println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
@@ -71,6 +75,7 @@ fn main() {
             .expect("torch-sys found no libtorch; run ./setup.sh first"),
     );
     compile(&shim, &libraries);
+    compile_rows(&shim, &libraries);
     compile_jpeg();
     // Before OpenBLAS in the order of symbols: libtorch's products must stay with its own BLAS and
     // its own threads, or two pools of threads wait for each other's cores.
@@ -83,22 +88,29 @@ fn main() {
     }
 }
 
-fn compile(shim: &std::path::Path, libraries: &std::path::Path) {
+fn compile(shim: &Path, libraries: &Path) {
+    // Nothing here takes time when a model runs; libtorch's headers take it when this is compiled.
+    cpp(libraries).opt_level(1).files(SOURCES.iter().map(|f| shim.join(f))).compile("repsim_shim");
+}
+
+fn compile_rows(shim: &Path, libraries: &Path) {
+    cpp(libraries).opt_level(3).file(shim.join(ROWS)).compile("repsim_rows");
+}
+
+fn cpp(libraries: &Path) -> cc::Build {
     let include = libraries.with_file_name("include");
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    build
         .cpp(true)
         .std("c++20")
         .warnings(false)
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         // As libtorch was built: some of its classes have more members without it.
         .define("NDEBUG", None)
-        // Nothing here takes time when a model runs; libtorch's headers take it when this is compiled.
-        .opt_level(1)
         .debug(false)
         .include(&include)
-        .include(include.join("torch/csrc/api/include"))
-        .files(SOURCES.iter().map(|f| shim.join(f)))
-        .compile("repsim_shim");
+        .include(include.join("torch/csrc/api/include"));
+    build
 }
 
 /// `turbojpeg-sys` builds the library and links it into its crate.

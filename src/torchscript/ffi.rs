@@ -16,6 +16,7 @@ pub mod builder;
 mod found;
 pub mod inputs;
 pub mod loading;
+pub mod rows;
 pub mod tail;
 mod types;
 mod weights;

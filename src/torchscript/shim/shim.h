@@ -9,6 +9,7 @@ extern "C" {
 
 typedef struct repsim_model repsim_model;
 typedef struct repsim_tail repsim_tail;
+typedef struct repsim_rows repsim_rows;
 
 // What a hook asks for at a layer: go on with the tensor, go on with another, stop the run.
 enum { REPSIM_KEEP = 0, REPSIM_REPLACE = 1, REPSIM_STOP = 2 };
@@ -170,6 +171,17 @@ int repsim_tail_is_channels_last(const repsim_tail* tail);
 // Runs a tail; as repsim_run.
 int repsim_run_tail(repsim_tail* tail, const void* activation, int gradients, repsim_hook hook,
                     void* context, void** output, char** error);
+
+// Rows of `width` float32 numbers each, in the memory of those that are not zero.
+repsim_rows* repsim_rows_new(int64_t width);
+void repsim_drop_rows(repsim_rows* rows);
+uint64_t repsim_rows_bytes(const repsim_rows* rows);
+// Appends rows × width numbers that lie row by row on the CPU. Returns 0 if that was done.
+int repsim_rows_push(repsim_rows* rows, const void* tensor, char** error);
+// Columns from `start` on, a multiple of 4,096, of the first rows, less `centre` (1 × columns), into `out`:
+// slices × rows × 4,096, or 1 × rows × columns. Returns 0 if that was done.
+int repsim_rows_read(const repsim_rows* rows, int64_t start, const void* centre, const void* out,
+                     char** error);
 
 // The version of the libtorch that is linked.
 const char* repsim_libtorch_version();
