@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::sets::{Keep, Measured, Sets, check_same};
-use crate::analysis::session::extraction::{Extraction, Ready};
+use crate::analysis::session::extraction::Extraction;
 use crate::analysis::{Draw, Observer};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
@@ -134,13 +134,13 @@ impl Fid {
         self.extraction.running.seed_of(Draw::Subsets, self.subset_seed)
     }
 
-    fn recorded(&self, ready: Option<&Ready>) -> FidSettings {
+    fn recorded(&self, sets: &Sets<'_>) -> FidSettings {
         let Extraction { layer, reduce, load, output_index, running, .. } = &self.extraction;
         FidSettings {
             metrics: self.metrics.clone(),
             layer: layer.clone(),
             reduce: *reduce,
-            preprocess: ready.map(|r| r.preprocess.clone()),
+            preprocess: sets.preprocess(),
             k: self.k,
             kid_subsets: self.kid_subsets,
             kid_subset_size: self.kid_subset_size,
@@ -153,7 +153,7 @@ impl Fid {
             seed: load.subset_seed(running.seed),
             output_index: *output_index,
             optimize: running.optimize,
-            device: ready.map(|r| r.device.clone()),
+            device: sets.device(),
         }
     }
 }
@@ -241,19 +241,18 @@ impl<'a> Run<'a> {
 
     fn report(self, sets: &Sets<'_>) -> FidReport {
         let Self { args, reference, rows, inputs, warnings, comparing, .. } = self;
-        let ready = sets.features.ready();
         let spent = &sets.features.timing;
         Report {
             schema: SchemaId::current("fid"),
             tool: Tool::current(libtorch_version()),
             inputs: Inputs {
-                models: ready.iter().map(|r| r.record.clone()).collect(),
+                models: sets.models(),
                 sets: inputs,
                 ..args.extraction.running.inputs()
             },
-            settings: args.recorded(ready),
+            settings: args.recorded(sets),
             results: FidResults {
-                layer: ready.map(|r| r.layer.clone()),
+                layer: sets.layer(),
                 width: reference.set.gaussian.width(),
                 reference: Reference { path: shown(&args.reference), n: reference.count },
                 candidates: rows,

@@ -3,6 +3,7 @@
 mod cka;
 mod compare;
 mod distance;
+mod features;
 mod fid;
 mod input_files;
 mod layers;
@@ -20,6 +21,7 @@ mod stitch;
 pub use cka::Cka;
 pub use compare::{Chance, Compare};
 pub use distance::Distance;
+pub use features::Features;
 pub use fid::Fid;
 pub use input_files::{InputFiles, whole_path};
 pub use layers::Layers;

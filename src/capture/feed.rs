@@ -28,6 +28,7 @@ pub struct Subject {
 }
 
 /// The data a run goes over.
+#[derive(Clone)]
 pub struct Source<'a> {
     /// The samples.
     pub dataset: &'a Dataset,
@@ -198,6 +199,8 @@ pub struct ModelFeed<'a> {
     /// What the models' own outputs say, one a model.
     judges: Vec<Judge>,
     mixed: bool,
+    /// Samples, and batches, that an earlier run did.
+    start: (usize, usize),
 }
 
 impl<'a> ModelFeed<'a> {
@@ -205,12 +208,25 @@ impl<'a> ModelFeed<'a> {
     pub fn new(subjects: &'a mut [Subject], source: Source<'a>) -> Self {
         let naming = Naming::default();
         let judges = subjects.iter().map(|s| Judge::new(&naming, &s.model)).collect();
-        Self { subjects, source, summary: None, judges, mixed: false }
+        Self { subjects, source, summary: None, judges, mixed: false, start: (0, 0) }
     }
 
     /// The same, of samples that are in random order, or not.
     pub fn mixed(self, mixed: bool) -> Self {
         Self { mixed, ..self }
+    }
+
+    /// The same, begun behind so many samples, and so many batches, that an earlier run did.
+    pub fn after(self, samples: usize, batches: usize) -> Self {
+        Self { start: (samples, batches), ..self }
+    }
+
+    /// Takes in what the first model gave for samples at these positions in an earlier run.
+    ///
+    /// # Errors
+    /// The outputs cannot be read.
+    pub fn recall(&mut self, indices: &[usize], outputs: &Tensor) -> Result<()> {
+        self.judges[0].take(self.source.dataset, indices, Some(outputs))
     }
 
     /// The same, with the names of the outputs.
@@ -263,14 +279,18 @@ impl Feed for ModelFeed<'_> {
         progress: &mut dyn Progress,
         timing: &mut Timing,
     ) -> Result<usize> {
-        let mut batches = self.source.dataset.batches(self.source.preprocess, &self.source.load)?;
+        let (start, mut place) = self.start;
+        let rest = self.source.dataset.from(start);
+        let mut batches = rest.batches(self.source.preprocess, &self.source.load)?;
         let again = self.summary.is_some();
-        self.judges.iter_mut().for_each(|judge| judge.begin_pass(again));
-        let mut place = 0;
+        if start == 0 {
+            self.judges.iter_mut().for_each(|judge| judge.begin_pass(again));
+        }
         loop {
             let waiting = Instant::now();
             let Some(batch) = batches.next() else { break };
-            let batch = batch?;
+            let mut batch = batch?;
+            batch.indices.iter_mut().for_each(|place| *place += start);
             timing.wait += waiting.elapsed().as_secs_f64();
             draws::begin_batch(place);
             place += 1;
@@ -301,7 +321,7 @@ impl ModelFeed<'_> {
             if consumer.wants(i) {
                 let indices = &batch.indices;
                 let mask = token_mask(dataset, &inputs[subject.input]);
-                let tokens = Tokens { class: 0, mask: mask.as_ref() };
+                let tokens = Tokens { mask: mask.as_ref(), ..Tokens::default() };
                 let (samples, single, same) = (batch.len(), false, None);
                 let name = &name;
                 let at =
@@ -315,7 +335,7 @@ impl ModelFeed<'_> {
 }
 
 impl Subject {
-    fn run(
+    pub(super) fn run(
         &mut self,
         input: &Tensor,
         at: Place<'_>,
@@ -385,7 +405,7 @@ pub fn token_mask(dataset: &Dataset, input: &Tensor) -> Option<Tensor> {
     (mask.logical_not().any().int64_value(&[]) != 0).then_some(mask)
 }
 
-fn to_tensors(batch: &Batch) -> Result<Vec<Tensor>> {
+pub(super) fn to_tensors(batch: &Batch) -> Result<Vec<Tensor>> {
     batch.inputs.iter().map(|input| to_tensor(input)).collect()
 }
 

@@ -12,9 +12,13 @@ mod features;
 mod feed;
 mod full;
 mod judge;
+pub mod keep;
+pub mod kept;
+mod laid;
 pub mod maps;
 mod minibatch;
 mod plan;
+mod projection;
 mod reduce;
 pub mod represent;
 mod rows;
@@ -28,6 +32,7 @@ pub use feed::{
     to_tensor, token_mask,
 };
 pub use judge::{Judge, Judged, Naming};
+pub use projection::distortion;
 pub use reduce::{Reduce, Tokens};
 
 /// Told how far a run has come.

@@ -37,11 +37,14 @@ pub struct Tokens<'a> {
     pub class: usize,
     /// N×T, true for the tokens of a sample and false for its padding; for outputs of T positions.
     pub mask: Option<&'a Tensor>,
+    /// Of outputs that are means, taken before, what [`Reduce::magnitudes`] was of what they are means of: C, the
+    /// same for all samples.
+    pub averaged: Option<&'a Tensor>,
 }
 
 impl From<usize> for Tokens<'_> {
     fn from(class: usize) -> Self {
-        Self { class, mask: None }
+        Self { class, ..Self::default() }
     }
 }
 
@@ -96,6 +99,9 @@ impl Reduce {
     /// [`Reduce::rows`]; `None` where rows are not means.
     pub fn magnitudes<'a>(self, output: &Tensor, tokens: impl Into<Tokens<'a>>) -> Option<Tensor> {
         let tokens = tokens.into();
+        if let Some(sizes) = tokens.averaged {
+            return Some(sizes.expand([output.size()[0], sizes.numel() as i64], false));
+        }
         if output.dim() < 3 {
             return None;
         }
@@ -304,7 +310,7 @@ mod tests {
         let mask = Tensor::from_slice(&[true, true, true, false, false, true, true, true]);
         let mask = mask.reshape([2, 4]);
         let of = |reduce: Reduce, class| {
-            let rows = reduce.rows(&tokens, Tokens { class, mask: Some(&mask) })?;
+            let rows = reduce.rows(&tokens, Tokens { class, mask: Some(&mask), averaged: None })?;
             Ok(Vec::<f32>::try_from(rows.reshape([-1])).unwrap_or_default())
         };
         assert_eq!(of(Reduce::TokensMean, 0)?, [2.0, 5.0]);
@@ -313,7 +319,7 @@ mod tests {
         assert_eq!(of(Reduce::Cls, 0)?, [1.0, 4.0]);
         assert_eq!(of(Reduce::Spatial, 0)?, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         let other = Tensor::from_slice(&[true, false]).reshape([2, 1]);
-        let all = Reduce::Last.rows(&tokens, Tokens { class: 0, mask: Some(&other) })?;
+        let all = Reduce::Last.rows(&tokens, Tokens { mask: Some(&other), ..Tokens::default() })?;
         assert!(all.double_value(&[0, 0]).is_nan());
         Ok(())
     }

@@ -17,7 +17,7 @@ const OUTPUTS: [&str; 8] =
 const FOLDERS: [&str; 2] = ["images", "folder"];
 
 /// Options that name a folder to write to and to read from.
-const CACHES: [&str; 1] = ["stats_cache"];
+const CACHES: [&str; 2] = ["stats_cache", "features_folder"];
 
 /// The files of a command line.
 #[derive(Debug, Default, Clone)]

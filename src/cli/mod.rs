@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod distance;
 mod extract;
+mod features;
 mod fid;
 mod files;
 mod gate;
@@ -90,6 +91,8 @@ enum Command {
     Check(Box<check::Args>),
     /// List what changed between two reports, the largest first
     Diff(diff::Args),
+    /// Write what layers give to a folder, which other commands then take in the place of the model
+    Features(Box<features::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Turn reports into one HTML page
@@ -236,6 +239,7 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Stitch(args) => stitch::run(args, messages),
         Command::Check(args) => check::run(args, messages),
         Command::Diff(args) => diff::run(args, messages).map(done),
+        Command::Features(args) => features::run(args, messages).map(done),
         Command::Stats(args) => stats::run(args, messages).map(done),
         Command::Report(args) => report::run(args).map(done),
         Command::Demo(args) => demo::run(args, messages).map(done),

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 /// What is compared.
 #[derive(clap::Args)]
 pub struct SubjectArgs {
-    /// One or two models (.pt2 of torch.export, or TorchScript); one is compared with itself
+    /// One or two models (.pt2 of torch.export, or TorchScript), or folders of repsim features; one is compared with
+    /// itself
     #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
     pub models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an

@@ -299,13 +299,18 @@ impl Dataset {
         Self { chosen, labels, ..self.clone() }
     }
 
-    /// The same samples in a random order, the same one for as many samples and this seed: batches of it are
-    /// random subsets, whatever order the data has.
+    /// The samples from a position on.
+    pub fn from(&self, start: usize) -> Self {
+        match start {
+            0 => self.clone(),
+            _ => self.only(&(start..self.len()).collect::<Vec<_>>()),
+        }
+    }
+
+    /// The same samples in a random order, that of [`mixed_order`]: batches of it are random subsets, whatever order
+    /// the data has.
     pub fn mixed(&self, seed: u64) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut keyed: Vec<_> = (0..self.len()).map(|i| (random.next_u64(), i)).collect();
-        keyed.sort_unstable();
-        self.only(&keyed.into_iter().map(|(_, i)| i).collect::<Vec<_>>())
+        self.only(&mixed_order(self.len(), seed))
     }
 
     /// The preset that fits the kind of source: `imagenet` for folders, `cifar10` for CIFAR-10,
@@ -416,6 +421,14 @@ impl Dataset {
     ) -> Result<Sample<'a>> {
         self.source.decode(self.chosen[i], bytes, spare)
     }
+}
+
+/// A random order of so many samples, the same one for as many and this seed.
+pub fn mixed_order(samples: usize, seed: u64) -> Vec<usize> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut keyed: Vec<_> = (0..samples).map(|i| (random.next_u64(), i)).collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, i)| i).collect()
 }
 
 /// Whether float32 rounds any of these float64.

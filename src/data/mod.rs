@@ -17,6 +17,7 @@ mod dtype;
 pub mod features;
 mod fingerprint;
 mod floats;
+mod layer_file;
 mod loader;
 mod preprocess;
 pub mod resize;
@@ -25,8 +26,9 @@ pub mod statistics;
 mod transform;
 
 pub use batches::{Batch, Batches, Enlarged, InputBatch, Layout, LoadOptions, Skipped, Summary};
-pub use dataset::Dataset;
+pub use dataset::{Dataset, mixed_order};
 pub use fingerprint::{Digest, copies, digest};
+pub use layer_file::{FloatFormat, LayerHead, LayerMark, LayerReader, LayerWriter, in_hexadecimal};
 pub use preprocess::{Channels, Crop, FloatRange, LONGEST_SIDE, Preprocess, Preset, Range, Resize};
 pub use resize::Interpolation;
 pub use source::{

@@ -25,8 +25,8 @@ pub use number::Number;
 pub use pictures::PictureFile;
 pub use places::{behind_links, descriptor, is_replaceable, parent};
 pub use provenance::{
-    ArrayInfo, ClassCount, DataInput, DefaultsInput, FeatureInput, FedInput, Inputs, LayerInfo,
-    ModelInput, SetInput, StatisticsInput, WeightsInput, sha256_of_file,
+    ArrayInfo, ClassCount, DataInput, DefaultsInput, FeatureInput, FedInput, FolderInput, Inputs,
+    LayerInfo, ModelInput, SetInput, StatisticsInput, WeightsInput, sha256_of_file,
 };
 pub use read::text_of;
 pub use schema::{schema, schema_names};

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::accuracy::ModelAccuracy;
+use crate::capture::Reduce;
 use crate::classifier::OutputForm;
 use crate::data::statistics::Origin;
 use crate::data::{
-    ArrayLayout, Dataset, Enlarged, Preprocess, Skipped, SourceKind, Summary, Tokenized,
+    ArrayLayout, Dataset, Enlarged, FloatFormat, Preprocess, Skipped, SourceKind, Summary,
+    Tokenized,
 };
 use crate::error::{Error, Result};
 use crate::files;
@@ -108,6 +110,40 @@ pub struct ModelInput {
     /// How often it is right, an entry a data set with labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accuracy: Vec<ModelAccuracy>,
+    /// The folder that its outputs came from, where it did not run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Box<FolderInput>>,
+}
+
+/// A folder of outputs that `repsim features` wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FolderInput {
+    /// Its path as given.
+    pub path: String,
+    /// SHA-256 of its index, `features.json`, which holds those of its files.
+    pub sha256: String,
+    /// The program that wrote it, and its version.
+    pub tool: String,
+    /// What became of outputs: `flatten` where they are whole.
+    pub reduce: Reduce,
+    /// The types of the numbers.
+    pub dtypes: Vec<FloatFormat>,
+    /// Rows of more features were projected to so many numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<usize>,
+    /// Seed of the projections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection_seed: Option<u64>,
+    /// Samples in a batch of the run.
+    pub batch_size: usize,
+    /// Whether the model ran frozen, with batch norms folded.
+    pub optimize: bool,
+    /// Where it ran.
+    pub device: String,
+    /// What the samples were that it ran on.
+    pub data: String,
+    /// SHA-256 over the sorted names of those and their bytes.
+    pub fingerprint: String,
 }
 
 /// Weights that were put into a model.

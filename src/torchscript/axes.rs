@@ -14,6 +14,12 @@ pub enum By {
 }
 
 impl By {
+    /// What a word in reports stands for; a guess where it is none of them.
+    pub fn named(name: Option<&str>) -> Self {
+        let known = [Self::Operator, Self::Given];
+        known.into_iter().find(|by| Some(by.name()) == name).unwrap_or(Self::Guessed)
+    }
+
     /// The word for it in reports.
     pub fn name(self) -> &'static str {
         match self {

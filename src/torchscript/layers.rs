@@ -255,6 +255,19 @@ impl Selection {
         self.chosen(names, file, |i| is_shallow(names[i]))
     }
 
+    /// The same, with another default.
+    ///
+    /// # Errors
+    /// As [`Selection::choose`].
+    pub fn choose_names_or(
+        &self,
+        names: &[&str],
+        file: &Path,
+        by_default: impl Fn(&str) -> bool,
+    ) -> Result<Vec<usize>> {
+        self.chosen(names, file, |i| by_default(names[i]))
+    }
+
     fn chosen(
         &self,
         names: &[&str],

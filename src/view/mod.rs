@@ -9,6 +9,7 @@ pub mod cka;
 pub mod compare;
 mod diff;
 mod distance;
+mod features;
 pub mod fid;
 mod forms;
 pub mod layers;

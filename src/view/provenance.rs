@@ -89,6 +89,11 @@ fn of_model(name: &str, model: &ModelInput) -> Vec<(String, String)> {
         (name.to_owned(), model.path.clone()),
         (format!("{name} SHA-256"), model.sha256.clone()),
     ];
+    if let Some(folder) = &model.features {
+        let by = format!("{}, written by {} on {}", folder.path, folder.tool, folder.device);
+        found.push((format!("{name}, features in"), by));
+        found.push((format!("{name}, features.json SHA-256"), folder.sha256.clone()));
+    }
     if let Some(weights) = &model.weights {
         let at = if weights.key == "." { String::new() } else { format!(", at {}", weights.key) };
         let renamed =

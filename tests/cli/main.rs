@@ -38,6 +38,7 @@ mod folders;
 mod forms;
 mod gate;
 mod golden;
+mod kept;
 mod layers;
 mod manual;
 mod maps;

@@ -205,6 +205,10 @@ impl Measuring for Compare {
         usize::MAX
     }
 
+    fn measures(&self) -> &[Measure] {
+        &self.measures
+    }
+
     fn check(&self, samples: usize) -> Result<()> {
         check_components(self.components, samples)
     }

@@ -10,7 +10,8 @@ use std::time::Instant;
 use self::measured::Distances;
 use self::predictions::Judged;
 use self::results::{results, rows, warnings_of};
-use super::sets::{Collected, Keep, Sets};
+use super::fid::naming;
+use super::sets::{Collected, Keep, Sets, check_same};
 use crate::analysis::Observer;
 use crate::analysis::session::extraction::Extraction;
 use crate::capture::Naming;
@@ -82,25 +83,25 @@ impl Distance {
         })?;
         sets.features.naming = Naming::Known(reference.classes.clone());
         let data = sets.collect(&self.data, true)?;
+        self.check_origins(&reference, &data)?;
         self.check_widths(&reference, &data)?;
         let measuring = Instant::now();
         let distances =
             native::with_blas_threads(threads, || Distances::of(&reference, &data, self.k))?;
         let measuring = measuring.elapsed().as_secs_f64();
-        let form = sets.features.ready().and_then(|ready| ready.record.output).unwrap_or_default();
+        let form = sets.models().iter().find_map(|model| model.output).unwrap_or_default();
         let judged = Judged::of(&reference, &data, form);
         let rows = rows(&reference, &data, &distances, judged.as_ref().ok());
         let results = results(self, &sets, (&reference, &data), &distances, &judged);
         let mut warnings = sets.noticed();
         warnings.extend(sets.unused_model());
-        let ready = sets.features.ready();
         warnings.extend(warnings_of(&results, &judged, &reference, &data));
         let spent = &sets.features.timing;
         let mut report = Report {
             schema: SchemaId::current("distance"),
             tool: Tool::current(libtorch_version()),
             inputs: Inputs {
-                models: ready.iter().map(|r| r.record.clone()).collect(),
+                models: sets.models(),
                 sets: vec![reference.input, data.input],
                 ..self.extraction.running.inputs()
             },
@@ -134,6 +135,14 @@ impl Distance {
         Ok(())
     }
 
+    /// Folders of features may be of several models.
+    fn check_origins(&self, reference: &Collected, data: &Collected) -> Result<()> {
+        match (&reference.origin, &data.origin) {
+            (Some(a), Some(b)) => check_same(a, b).map_err(|e| naming(&self.data, e)),
+            _ => Ok(()),
+        }
+    }
+
     fn check_widths(&self, reference: &Collected, data: &Collected) -> Result<()> {
         let (a, b) = (reference.rows.shape(), data.rows.shape());
         if a[1] == b[1] {
@@ -149,11 +158,10 @@ impl Distance {
 
     fn recorded(&self, sets: &Sets<'_>) -> DistanceSettings {
         let Extraction { layer, reduce, load, output_index, running, .. } = &self.extraction;
-        let ready = sets.features.ready();
         DistanceSettings {
             layer: layer.clone(),
             reduce: *reduce,
-            preprocess: ready.map(|r| r.preprocess.clone()),
+            preprocess: sets.preprocess(),
             k: self.k,
             batch_size: load.batch_size,
             limit: load.limit,
@@ -162,7 +170,7 @@ impl Distance {
             seed: load.subset_seed(running.seed),
             output_index: *output_index,
             optimize: running.optimize,
-            device: ready.map(|r| r.device.clone()),
+            device: sets.device(),
         }
     }
 }

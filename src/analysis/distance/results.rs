@@ -24,7 +24,7 @@ pub(super) fn results(
     let null =
         |reason: &String| NullValue { field: "prediction".to_owned(), reason: reason.clone() };
     DistanceResults {
-        layer: sets.features.ready().map(|r| r.layer.clone()),
+        layer: sets.layer(),
         width: data.rows.ncols(),
         n_reference: reference.rows.nrows(),
         n: data.rows.nrows(),

@@ -1,5 +1,6 @@
 //! How alike many models are, one layer each, and whether the better ones agree.
 
+mod kept;
 mod results;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::Instant;
 use super::compare::{Chance, check_components};
 use crate::analysis::request::over_data;
 use crate::analysis::session::axes::{self, ChannelAxes};
+use crate::analysis::session::kept_sides::Asked;
 use crate::analysis::session::models::Listening;
 use crate::analysis::session::target::names_in_order;
 use crate::analysis::session::{accuracy, beside, duplicates, load_all, notices, stored};
@@ -104,6 +106,7 @@ impl Platonic {
         let measures = std::slice::from_ref(&self.measure);
         let plan = self.chance.plan((measures, self.options), &self.running)?;
         let found = match self.features.is_empty() {
+            true if Asked::any(&self.models) => kept::found(self, observer)?,
             true => models(self, observer)?,
             false => stored(self, observer)?,
         };
@@ -224,10 +227,21 @@ fn share(judged: &Judged) -> Result<f64, String> {
 
 /// One layer of each model: the one named, else the input of its last linear layer.
 fn listen(asked: &Platonic, source: &Source<'_>, execution: &Execution) -> Result<Listening> {
-    let loaded = load_all(&asked.models, &asked.running)?;
+    let all: Vec<usize> = (0..asked.models.len()).collect();
+    listen_to((asked, &all), (&asked.models, &asked.running), source, execution)
+}
+
+/// The same of the models that stand at some places.
+fn listen_to(
+    (asked, places): (&Platonic, &[usize]),
+    (models, running): (&[PathBuf], &Running),
+    source: &Source<'_>,
+    execution: &Execution,
+) -> Result<Listening> {
+    let loaded = load_all(models, running)?;
     let samples = first_samples(source, 2)?.swap_remove(0);
     let (mut subjects, mut records, mut warnings) = (vec![], vec![], vec![]);
-    for (i, mut model) in loaded.into_iter().enumerate() {
+    for (&i, mut model) in places.iter().zip(loaded) {
         model.feed(source.dataset)?;
         let layer = asked.layers.get(i).or(asked.layers.first()).map(String::as_str);
         if let Some(index) = asked.output_index {

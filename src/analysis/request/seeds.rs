@@ -17,6 +17,8 @@ pub enum Draw {
     Training,
     /// The order of samples that batches of an estimator are taken from.
     Order,
+    /// Projections of wide layers.
+    Projection,
 }
 
 impl Draw {
@@ -29,6 +31,7 @@ impl Draw {
             Self::Control => "control",
             Self::Training => "training",
             Self::Order => "order",
+            Self::Projection => "projection",
         }
     }
 
@@ -69,10 +72,11 @@ mod tests {
             Draw::Control,
             Draw::Training,
             Draw::Order,
+            Draw::Projection,
         ];
         let seeds: BTreeSet<u64> =
             (0..100).flat_map(|run| all.map(|draw| draw.seed(run))).collect();
-        assert_eq!(seeds.len(), 700);
+        assert_eq!(seeds.len(), 800);
         assert!(seeds.iter().all(|seed| *seed < 1 << 53));
     }
 

@@ -245,7 +245,8 @@ impl<'a> Features<'a> {
             loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
         loaded.choose_output(self.args.output_index);
         let takes_bytes = loaded.model.is_feature_extractor();
-        let preprocess = self.steps(dataset, path, takes_bytes)?;
+        let how = (&self.args.preprocessing, takes_bytes);
+        let preprocess = steps(how, dataset, path, self.observer)?;
         let sample = self.sample(dataset, &preprocess)?;
         loaded.feed(dataset)?;
         let layer = self.args.layer.as_deref();
@@ -281,38 +282,6 @@ impl<'a> Features<'a> {
         })
     }
 
-    /// What is done to the samples. An extractor for FID takes bytes, 0 to 255, and normalises them
-    /// itself.
-    fn steps(&self, dataset: &Dataset, model: &Path, takes_bytes: bool) -> Result<Preprocess> {
-        let args = &self.args.preprocessing;
-        if !takes_bytes {
-            let steps = args.for_model(dataset, model)?;
-            beside::tell_preset(args, &steps, self.observer);
-            return Ok(steps);
-        }
-        let normalises = args.range.is_some() || args.mean.is_some() || args.std.is_some();
-        if normalises || args.preset.is_some() {
-            let problem = "the model takes bytes and normalises them itself (return_features)";
-            let remedy = "leave out --preprocess, --range, --mean and --std";
-            return Err(Error::usage(problem, remedy));
-        }
-        let given = Preprocessing {
-            preset: Some(Preset::Raw),
-            resize: args.resize.or(Some(Resize::CLEAN)),
-            channels: args.channels.or(Some(Channels::Rgb)),
-            range: Some(Range::Bytes),
-            mean: None,
-            std: None,
-            ..args.clone()
-        };
-        let steps = given.steps(dataset)?;
-        if args.resize.is_none() {
-            self.observer
-                .note("preprocessing: --resize clean, as clean-fid (choose with --resize)");
-        }
-        Ok(steps)
-    }
-
     /// Runs the model over a data set and hands over the features of every batch; with `logits`
     /// what the model gives beside them.
     ///
@@ -332,6 +301,43 @@ impl<'a> Features<'a> {
         ready.judge(dataset, judged, self.observer);
         Ok(summary)
     }
+}
+
+/// What is done to the samples. An extractor for FID takes bytes, 0 to 255, and normalises them itself.
+///
+/// # Errors
+/// A step that means nothing, or that an extractor does itself.
+pub fn steps(
+    (args, takes_bytes): (&Preprocessing, bool),
+    dataset: &Dataset,
+    model: &Path,
+    observer: &dyn Observer,
+) -> Result<Preprocess> {
+    if !takes_bytes {
+        let steps = args.for_model(dataset, model)?;
+        beside::tell_preset(args, &steps, observer);
+        return Ok(steps);
+    }
+    let normalises = args.range.is_some() || args.mean.is_some() || args.std.is_some();
+    if normalises || args.preset.is_some() {
+        let problem = "the model takes bytes and normalises them itself (return_features)";
+        let remedy = "leave out --preprocess, --range, --mean and --std";
+        return Err(Error::usage(problem, remedy));
+    }
+    let given = Preprocessing {
+        preset: Some(Preset::Raw),
+        resize: args.resize.or(Some(Resize::CLEAN)),
+        channels: args.channels.or(Some(Channels::Rgb)),
+        range: Some(Range::Bytes),
+        mean: None,
+        std: None,
+        ..args.clone()
+    };
+    let steps = given.steps(dataset)?;
+    if args.resize.is_none() {
+        observer.note("preprocessing: --resize clean, as clean-fid (choose with --resize)");
+    }
+    Ok(steps)
 }
 
 /// Whether a file's name is one of arrays.

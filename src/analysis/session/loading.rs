@@ -5,6 +5,7 @@ use std::thread;
 
 use super::axes::ChannelAxes;
 use super::given;
+use super::kept::Folder;
 use super::models::LoadedModel;
 use super::weights::ChosenWeights;
 use crate::analysis::Running;
@@ -100,6 +101,10 @@ pub(in crate::analysis) fn weights_of(
 }
 
 fn open(path: &Path, key: Option<OutputKey<'_>>, running: &Running) -> Result<Model> {
+    if Folder::is_at(path) {
+        let problem = "it is a folder of features, and this needs the network itself";
+        return Err(Error::file("load", path, problem, "give the model that it was written from"));
+    }
     let mut model = Model::load(path, running.trust)?;
     if running.keep_state {
         model.keep_state();
@@ -136,6 +141,7 @@ impl LoadedModel {
             noticed: vec![],
             channel_axes: axes,
             held_by: running.holds(),
+            last: None,
         }
     }
 

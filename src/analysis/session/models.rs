@@ -30,6 +30,8 @@ pub struct LoadedModel {
     pub(super) noticed: Vec<Warning>,
     pub(super) channel_axes: ChannelAxes,
     pub(super) held_by: Vec<String>,
+    /// The layer that is the input of the last linear one, where it is wanted beside the default ones.
+    pub(super) last: Option<String>,
 }
 
 /// What is wanted of a model that explains its predictions.
@@ -134,6 +136,16 @@ impl LoadedModel {
         }
     }
 
+    /// Makes the input of the last linear layer a layer, which is among those looked at where none are named. To be
+    /// called before the layers are found.
+    ///
+    /// # Errors
+    /// The graph cannot be read.
+    pub fn add_last_linear(&mut self) -> Result<()> {
+        self.last = self.model.listen_to_last_linear()?;
+        Ok(())
+    }
+
     /// Readies the model for the arrays of the data, each for its input. To be called before the layers
     /// are found.
     ///
@@ -189,6 +201,11 @@ impl LoadedModel {
     ) -> Result<(Subject, ModelInput, Vec<Warning>)> {
         let all = self.find_layers(samples)?;
         let mut layers = choose(&self.model, &all, selection)?;
+        if let Some(last) = self.last.as_ref().filter(|_| selection.is_default()) {
+            let chosen = |layer: &&Layer| layers.iter().any(|other| other.name == layer.name);
+            let wanted = |layer: &&Layer| layer.name == *last || chosen(layer);
+            layers = all.iter().filter(wanted).cloned().collect();
+        }
         let without = rowless(&mut layers, samples.size()[0] as usize, selection, &self.model);
         let left_out = selection.is_default().then(|| leave_out(&mut layers, reduce)).flatten();
         self.model.prepare(&layers, execution)?;
@@ -398,6 +415,7 @@ impl LoadedModel {
             layers: layers.iter().map(info).collect(),
             output: None,
             accuracy: vec![],
+            features: None,
             held_by: self.held_by.clone(),
         }
     }

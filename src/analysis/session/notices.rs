@@ -1,6 +1,7 @@
 //! Warnings of what was noticed of a data set.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use crate::capture::Reduce;
 use crate::data::{Dataset, Enlarged, Skipped};
@@ -72,7 +73,14 @@ pub fn of_labels(data: &Dataset) -> Option<Warning> {
 /// Warns of batches that hold other shares of the classes than the data has, as those of data in the order of
 /// their classes do.
 pub fn of_order(data: &Dataset, batch: usize) -> Option<Warning> {
-    let labels = data.labels()?;
+    of_labels_in_order((data.labels()?, &data.path().display()), batch)
+}
+
+/// The same of labels of samples at a place.
+pub fn of_labels_in_order(
+    (labels, place): (&[usize], &dyn Display),
+    batch: usize,
+) -> Option<Warning> {
     if !follows_classes(labels, batch) {
         return None;
     }
@@ -81,7 +89,7 @@ pub fn of_order(data: &Dataset, batch: usize) -> Option<Warning> {
          than others, and HSIC averaged over them lies far from that of all samples; --estimator auto mixes the \
          samples where it takes batches, full needs none"
     );
-    Some(Warning::new("classes-in-order", data.path().display(), text))
+    Some(Warning::new("classes-in-order", place, text))
 }
 
 /// Whether which class a sample has depends on its batch: by Pearson's χ² of batches and classes, where that is

@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::axes::{self, ChannelAxes};
+use super::kept::Folder;
+use super::kept_sides::{Asked, Givers};
 use super::models::listen;
 use super::stored::{self, StoredFile};
 use super::{accuracy, beside, duplicates, notices, told};
 use crate::analysis::{Data, Draw, Observer, Preprocessing, Running, patterns_b, selections};
 use crate::capture::stored::{StoredFeed, StoredLayer};
-use crate::capture::{Feed, ModelFeed, Progress, Reduce, Source, Subject};
-use crate::error::Result;
+use crate::capture::{Feed, ModelFeed, Naming, Progress, Reduce, Source, Subject};
+use crate::data::{Dataset, Preprocess};
+use crate::error::{Error, Result};
 use crate::report::cka::{Side, SideLayer};
 use crate::report::{DataInput, Inputs, Warning};
+use crate::similarity::Measure;
 use crate::torchscript::{Layer, device, native};
 
 /// The layers of two models, of one, or stored representations, and the samples they are looked at on.
@@ -86,6 +90,11 @@ pub trait Measuring {
         Ok(())
     }
 
+    /// What is measured, where that are measures by name.
+    fn measures(&self) -> &[Measure] {
+        &[]
+    }
+
     /// Runs the feed and measures.
     ///
     /// # Errors
@@ -122,9 +131,85 @@ impl Sides {
         observer: &dyn Observer,
     ) -> Result<Seen<M::Found>> {
         match self.features.is_empty() {
+            true if Asked::any(&self.models) => self.see_kept(measuring, observer),
             true => self.see_models(measuring, observer),
             false => self.see_stored(measuring, observer),
         }
+    }
+
+    /// Looks at layers that a run of `repsim features` wrote, of both models or of one.
+    fn see_kept<M: Measuring>(
+        &self,
+        measuring: &M,
+        observer: &dyn Observer,
+    ) -> Result<Seen<M::Found>> {
+        let (data, running, reduce) = (&self.data, &self.running, measuring.reduce());
+        let selections = selections(&self.layers, &self.layers_b)?;
+        let (models, measures) = (self.models.as_slice(), measuring.measures());
+        let naming = Naming::default();
+        let asked = Asked { models, data, running, reduce, measures, naming };
+        self.refuse_preprocessing()?;
+        let choose = |place: usize, folder: &Folder| folder.choose(&selections[place.min(1)]);
+        let mut givers = asked.open(&choose, &|paths, places, running, dataset| {
+            let own = &places.iter().map(|&i| selections[i.min(1)].clone()).collect::<Vec<_>>();
+            let steps = self.steps_of_one(dataset, &paths[0], places[0])?;
+            let load = data.load.options(running.threads());
+            let source = Source { dataset, preprocess: &steps, load };
+            let running = (running, self.output_index);
+            let execution = running.0.execution()?;
+            let mut found = listen(paths, running, &source, (own, reduce), &execution)?;
+            found.2.extend(axes::check(&found.0, reduce)?);
+            beside::tell(&self.preprocessing, &steps, observer);
+            told::tell_default(&found.1, own, observer);
+            Ok((found, steps))
+        })?;
+        let samples = givers.samples();
+        measuring.check(samples)?;
+        let side = |layers: Vec<(String, Vec<i64>)>| -> Side {
+            layers.iter().map(|(name, shape)| SideLayer::new(name, reduce, shape)).collect()
+        };
+        let sides = givers.layers().into_iter().map(side).collect();
+        let mixes = measuring.mixes(samples);
+        let (found, data) = givers.measure(&asked, (mixes, observer), |feed| {
+            measuring.tell(feed, observer)?;
+            measuring.measure(feed, &mut *observer.passes())
+        })?;
+        let labels = givers.labels();
+        let Givers { records, mut warnings, loading, device, .. } = givers;
+        let in_order = measuring
+            .in_order()
+            .zip(labels.as_ref())
+            .and_then(|(batch, labels)| notices::of_labels_in_order((labels, &data.path), batch));
+        warnings.extend(in_order);
+        let inputs = Inputs { models: records, data: Some(data), ..self.running.inputs() };
+        Ok(Seen { inputs, sides, found, labels, warnings, loading, device })
+    }
+
+    /// Refuses steps for samples that nobody looks at.
+    fn refuse_preprocessing(&self) -> Result<()> {
+        let all = self.models.iter().all(|path| path.is_dir());
+        match all && (self.preprocessing.any() || self.preprocessing_b.any()) {
+            false => Ok(()),
+            true => Err(Error::usage(
+                "preprocessing was given, and no model runs beside the folders of features",
+                "give --preprocess and the like to repsim features",
+            )),
+        }
+    }
+
+    /// What is done to the samples for the one model that runs, A or B.
+    fn steps_of_one(
+        &self,
+        dataset: &Dataset,
+        model: &Path,
+        place: usize,
+    ) -> Result<Vec<Preprocess>> {
+        let both = (Path::new(""), Some(model));
+        let steps = match place {
+            0 => vec![self.preprocessing.for_model(dataset, model)?],
+            _ => self.preprocessing.for_two(&self.preprocessing_b, dataset, both)?,
+        };
+        Ok(steps.into_iter().next_back().into_iter().collect())
     }
 
     fn see_models<M: Measuring>(

@@ -8,7 +8,7 @@ use super::watch::Watch;
 use super::{Contents, Sets, feature_input};
 use crate::data::Dataset;
 use crate::data::features::StoredSet;
-use crate::data::statistics::Statistics;
+use crate::data::statistics::{Origin, Statistics};
 use crate::error::{Error, Result};
 use crate::report::SetInput;
 
@@ -26,6 +26,8 @@ pub struct Collected {
     pub logits: Option<Array2<f64>>,
     /// What the report says of the set.
     pub input: SetInput,
+    /// How its features were made, where that is known.
+    pub origin: Option<Origin>,
 }
 
 impl Sets<'_> {
@@ -42,6 +44,7 @@ impl Sets<'_> {
         }
         let collected = match self.contents(path)? {
             Contents::Features(set) => self.collect_stored(path, set)?,
+            Contents::Kept(folder) => self.collect_kept(&folder, logits)?,
             Contents::Images(dataset) => self.collect_images(&dataset, logits)?,
         };
         self.held += 8 * collected.rows.len() as u64;
@@ -55,6 +58,7 @@ impl Sets<'_> {
     pub fn has_labels(&self, path: &Path) -> Result<bool> {
         Ok(match self.contents(path)? {
             Contents::Features(set) => set.labels?.is_some(),
+            Contents::Kept(folder) => folder.index.results.labels.is_some(),
             Contents::Images(dataset) => dataset.labels().is_some(),
         })
     }
@@ -76,6 +80,7 @@ impl Sets<'_> {
             rows,
             logits: None,
             input: feature_input(path, &feature, axes)?,
+            origin: None,
         })
     }
 
@@ -104,6 +109,7 @@ impl Sets<'_> {
             labels,
             logits: logits.filter(|l| l.nrows() == rows.nrows()),
             rows,
+            origin: self.origin(dataset, summary.fingerprint.clone().unwrap_or_default()),
             input: self.images_input(dataset, summary),
         })
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Keep, Sets};
 use crate::analysis::session::extraction::is_array;
+use crate::analysis::session::kept::Folder;
 use crate::data::features::{StoredSet, open_set};
 use crate::data::statistics::Statistics;
 use crate::data::{ArrayLayout, Dataset};
@@ -15,6 +16,8 @@ pub(super) enum Contents {
     Images(Dataset),
     /// Features, and classes beside them.
     Features(StoredSet),
+    /// Features that a run of `repsim features` wrote.
+    Kept(Box<Folder>),
 }
 
 impl Sets<'_> {
@@ -46,7 +49,7 @@ impl Sets<'_> {
             return Ok(true);
         }
         Ok(match self.contents(path)? {
-            Contents::Features(_) => true,
+            Contents::Features(_) | Contents::Kept(_) => true,
             Contents::Images(dataset) => dataset.layout().is_none(),
         })
     }
@@ -58,6 +61,10 @@ impl Sets<'_> {
 
     /// What a path holds. With a model every set is taken as what goes into it.
     pub(super) fn contents(&self, path: &Path) -> Result<Contents> {
+        if Folder::is_at(path) {
+            self.refuse_options(path)?;
+            return Folder::open(path).map(|folder| Contents::Kept(Box::new(folder)));
+        }
         if !is_array(path) || path.is_dir() {
             return self.open(path).map(Contents::Images);
         }
@@ -68,11 +75,17 @@ impl Sets<'_> {
         if set.is_pictures {
             return self.open(path).map(Contents::Images);
         }
+        self.refuse_options(path)?;
+        Ok(Contents::Features(set))
+    }
+
+    /// Refuses options that features do not have.
+    fn refuse_options(&self, path: &Path) -> Result<()> {
         if self.args.load.any() {
             let problem = format!("{} holds features, not images", path.display());
             let remedy = "leave out --limit, --layout and --skip-unreadable, or save fewer rows";
             return Err(Error::usage(problem, remedy));
         }
-        Ok(Contents::Features(set))
+        Ok(())
     }
 }

@@ -3,9 +3,11 @@
 mod cache;
 mod collect;
 mod contents;
+mod kept;
 mod memory;
 mod origin;
 mod scale;
+mod taking;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -14,8 +16,10 @@ use std::time::Instant;
 use ndarray::{Array2, ArrayView2, s};
 
 use self::cache::{Cache, Kept};
+use self::kept::KeptModels;
 use self::memory::too_large;
 use self::scale::Scale;
+use self::taking::Taking;
 use self::watch::Watch;
 use crate::analysis::Observer;
 use crate::analysis::session::extraction::{Extraction, Features};
@@ -24,12 +28,11 @@ use crate::capture::Averaged;
 use crate::capture::extract::reduced;
 use crate::data::features::StoredFeature;
 use crate::data::statistics::{Origin, Statistics};
-use crate::data::{Dataset, Enlarged, Summary, Tokenized};
+use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
 use crate::frechet::{FeatureSet, Gaussian};
 use crate::report::{
-    ArrayInfo, DataInput, FeatureInput, ModelInput, SetInput, StatisticsInput, Tool, Warning,
-    sha256_of_file,
+    ArrayInfo, DataInput, FeatureInput, SetInput, StatisticsInput, Tool, Warning, sha256_of_file,
 };
 use crate::similarity::cka::{CONSTANT, CONSTANT_DOUBLE};
 use crate::stats::Moments;
@@ -38,7 +41,6 @@ use crate::torchscript::{Axes, By, libtorch_version, native, tensors};
 use self::contents::Contents;
 
 pub use self::collect::Collected;
-use self::origin::TOKENS;
 pub use self::origin::check_same;
 
 /// A set that was measured.
@@ -94,6 +96,7 @@ pub struct Sets<'a> {
     told_enlarged: bool,
     scale: Scale,
     warnings: Vec<Warning>,
+    kept: KeptModels,
 }
 
 /// Matrices of D×D numbers that are there at the same time: the scatter, the covariance, the
@@ -110,8 +113,20 @@ impl<'a> Sets<'a> {
         let (cache, held, factoring) = (None, 0, 0.0);
         let told_enlarged = false;
         let axes = ChannelAxes::new(&args.running.channel_axes, 0);
-        let (scale, warnings) = (Scale::default(), vec![]);
-        Self { features, args, keep, cache, axes, held, factoring, told_enlarged, scale, warnings }
+        let (scale, warnings, kept) = (Scale::default(), vec![], KeptModels::default());
+        Self {
+            features,
+            args,
+            keep,
+            cache,
+            axes,
+            held,
+            factoring,
+            told_enlarged,
+            scale,
+            warnings,
+            kept,
+        }
     }
 
     /// Keeps mean and covariance of images in a folder, and takes them from there.
@@ -133,6 +148,7 @@ impl<'a> Sets<'a> {
         }
         match self.contents(path)? {
             Contents::Features(set) => self.stored_features(path, &set.feature),
+            Contents::Kept(folder) => self.measure_kept(&folder),
             Contents::Images(dataset) => self.images(&dataset),
         }
     }
@@ -318,26 +334,14 @@ impl<'a> Sets<'a> {
         width: usize,
         plan: Plan,
     ) -> Result<(Option<Array2<f64>>, Option<Moments>, Summary)> {
-        let mut moments = plan.covariance.then(|| Moments::new(width));
-        let mut rows = plan.samples.then(|| Array2::zeros((dataset.len(), width)));
-        let (mut done, mut watch) = (0, Watch::default());
+        let mut taking = Taking::new(plan, (dataset.len(), width));
         let summary = self.features.run(dataset, false, &mut |piece| {
-            let count = piece.features.nrows();
-            watch.add(piece.features, piece.averaged, piece.constant);
-            if let Some(moments) = &mut moments {
-                moments.push_rows(piece.features);
-            }
-            if let Some(rows) = &mut rows {
-                rows.slice_mut(s![done..done + count, ..]).assign(&piece.features);
-            }
-            done += count;
+            taking.take(&piece);
             Ok(())
         })?;
-        if let Some(rows) = &mut rows {
-            rows.slice_collapse(s![..done, ..]);
-        }
-        self.tell(&watch, dataset, &summary)?;
-        Ok((rows, moments, summary))
+        taking.end();
+        self.tell(&taking.watch, dataset, &summary)?;
+        Ok((taking.rows, taking.moments, summary))
     }
 
     /// Warns of images on another scale, and of channel means that are rounding.
@@ -411,28 +415,10 @@ impl<'a> Sets<'a> {
             preprocess: Some(ready.preprocess.clone()),
             fingerprint,
             optimize: self.args.running.optimize,
-            run: self.run_options(&ready.record, dataset.tokenized()),
+            run: self.args.run_options(&ready.record, dataset.tokenized()),
             channel_axis: ready.channel_axis(),
             pixels: Some(dataset.pixels()),
         })
-    }
-
-    /// What of the command changes what the model gives, beside its layer and the data.
-    fn run_options(&self, record: &ModelInput, tokenized: Option<&Tokenized>) -> Vec<String> {
-        let run = &self.args.running;
-        let mut options: Vec<String> =
-            run.inputs.iter().map(|given| format!("input {}", given.text)).collect();
-        options.extend(record.output_key.iter().map(|key| format!("output {key}")));
-        options.extend(self.args.output_index.map(|index| format!("output {index}")));
-        options.extend(record.draw_seed.map(|seed| format!("draws {seed}")));
-        options.extend(record.dtype.iter().map(|dtype| format!("in {dtype}")));
-        options.extend(run.keep_state.then(|| "keeps state".to_owned()));
-        options.extend(tokenized.map(|made| {
-            let length = self.args.texts.max_length;
-            let cut = length.map_or(String::new(), |length| format!(", {length} of them"));
-            format!("{TOKENS} {}{cut}", made.sha256)
-        }));
-        options
     }
 
     /// What the report says of images; warns of what was noticed of them.

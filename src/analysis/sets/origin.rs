@@ -1,11 +1,9 @@
 //! Whether two sets were made in the same way.
 
+use crate::analysis::session::run_options::TOKENS;
 use crate::data::Preprocess;
 use crate::data::statistics::Origin;
 use crate::error::{Error, Result};
-
-/// How what is recorded of a tokenizer begins.
-pub const TOKENS: &str = "tokens by";
 
 /// Two sets must have been made in the same way, where that is known of both.
 ///

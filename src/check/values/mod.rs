@@ -3,6 +3,7 @@
 mod cka;
 mod compare;
 mod distance;
+mod features;
 mod fid;
 mod layers;
 mod maps;

@@ -31,7 +31,7 @@ pub(super) use arrays::{Arrays, LABELS, arrays, few, samples_and_labels, with_ro
 pub use axes::ArrayLayout;
 pub use kinds::is_picture;
 pub(super) use labels::labels;
-pub(super) use npy::encode;
+pub(super) use npy::{encode, header_of as npy_header};
 pub use npy::{npy_of_bytes, npz_of_floats};
 pub(super) use npz::{Npz, pack};
 pub(super) use open::open;

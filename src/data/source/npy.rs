@@ -136,6 +136,11 @@ pub(in crate::data) fn encode(descr: &str, shape: &[usize], elements: &[u8]) -> 
 
 /// What stands before the elements.
 pub(super) fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
+    header_of(descr, shape, 0)
+}
+
+/// The same, of at least so many bytes: a multiple of 64.
+pub(in crate::data) fn header_of(descr: &str, shape: &[usize], length: usize) -> Vec<u8> {
     let lengths = match shape {
         [one] => format!("{one},"),
         all => all.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
@@ -143,7 +148,7 @@ pub(super) fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
     let dictionary =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({lengths}), }}");
     // The start has 10 bytes, the header ends in a line break, and elements begin at a multiple of 64.
-    let size = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
+    let size = (10 + dictionary.len() + 1).next_multiple_of(64).max(length) - 10;
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
     file.extend((size as u16).to_le_bytes());
     file.extend(format!("{dictionary:<width$}\n", width = size - 1).bytes());

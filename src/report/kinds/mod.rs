@@ -68,6 +68,7 @@ mod declare;
 pub mod cka;
 pub mod compare;
 pub mod distance;
+pub mod features;
 pub mod fid;
 pub mod layers;
 pub mod maps;
@@ -82,6 +83,7 @@ kinds! {
     Cka cka::CkaReport, "cka", 1;
     Compare compare::CompareReport, "compare", 1;
     Distance distance::DistanceReport, "distance", 1;
+    Features features::FeaturesReport, "features", 1;
     Fid fid::FidReport, "fid", 1;
     Layers layers::LayersReport, "layers", 1;
     Maps maps::MapsReport, "maps", 1;

@@ -1,0 +1,134 @@
+//! What the layers of a model give, written to files once for all later questions.
+
+mod journal;
+mod results;
+mod run;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use self::journal::Journal;
+use self::run::Run;
+use crate::analysis::request::over_data;
+use crate::analysis::{Data, Draw, Observer, Preprocessing, Running};
+use crate::capture::Reduce;
+use crate::capture::keep::Keeping;
+use crate::data::FloatFormat;
+use crate::error::{Error, Result};
+use crate::report::features::FeaturesReport;
+
+/// The outputs of the layers of a model in a folder, a file a layer, with an index.
+///
+/// ```
+/// use repsim::analysis::{Cka, Features, Silent};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// let model = |name: &str| format!("{examples}/models/fashion-{name}.pt");
+/// let folder = tempfile::tempdir()?;
+/// let kept = |name: &str| folder.path().join(name);
+/// for name in ["seed0-scripted", "seed1-traced"] {
+///     let images = format!("{examples}/images");
+///     Features::new(model(name), kept(name)).data(images).limit(40).run(&Silent)?;
+/// }
+/// let report = Cka::new(kept("seed0-scripted"), kept("seed1-traced")).run(&Silent)?;
+/// assert_eq!(report.results.n, 40);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Features {
+    /// The model.
+    pub model: PathBuf,
+    /// The folder, which is made; one that an earlier run left unfinished is gone on with.
+    pub folder: PathBuf,
+    /// Names or globs of the layers; empty for the default ones and the input of the last linear layer.
+    pub layers: Vec<String>,
+    /// What becomes of outputs: kept whole with [`Reduce::Flatten`], so that any reduction can be taken of them
+    /// later; not [`Reduce::Spatial`].
+    pub reduce: Reduce,
+    /// The type of the numbers in the files; as they were computed where nothing is said, but at least float32.
+    pub dtype: Option<FloatFormat>,
+    /// Numbers that rows of more features are projected to at random.
+    pub project: Option<usize>,
+    /// Which element of a tuple that the model returns are its logits.
+    pub output_index: Option<usize>,
+    /// The samples.
+    pub data: Data,
+    /// What is done to them.
+    pub preprocessing: Preprocessing,
+    /// How the model is loaded and run.
+    pub running: Running,
+}
+
+over_data!(Features, data);
+
+impl Features {
+    /// Whole outputs of the default layers, as they are computed.
+    pub fn new(model: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            model: model.into(),
+            folder: folder.into(),
+            layers: vec![],
+            reduce: Reduce::Flatten,
+            dtype: None,
+            project: None,
+            output_index: None,
+            data: Data::default(),
+            preprocessing: Preprocessing::default(),
+            running: Running::default(),
+        }
+    }
+
+    /// Writes the folder, and says what is in it. A folder that is whole already is looked at only.
+    ///
+    /// # Errors
+    /// Settings that do not go together, files that cannot be read or written, a model that does not run on the
+    /// data, numbers that the type does not hold, or a folder of something else: what of it is another.
+    pub fn run(&self, observer: &dyn Observer) -> Result<FeaturesReport> {
+        let started = Instant::now();
+        self.check()?;
+        let run = Run::prepare(self, observer)?;
+        let (mut report, is_new) = run.write(observer)?;
+        report.warnings.iter().for_each(|warning| observer.warning(warning));
+        if is_new {
+            report.timing.total = started.elapsed().as_secs_f64();
+            results::put(&self.folder, &report)?;
+            Journal::forget(&self.folder);
+        }
+        Ok(report)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.reduce == Reduce::Spatial {
+            let problem = "--reduce spatial gives many rows a sample, and files have one";
+            let remedy = "use --reduce flatten: of whole outputs each command takes what it wants";
+            return Err(Error::usage(problem, remedy));
+        }
+        if self.folder.exists() && !self.folder.is_dir() {
+            let problem = "it is a file";
+            return Err(Error::file(
+                "write to",
+                &self.folder,
+                problem,
+                "give the path of a folder",
+            ));
+        }
+        match self.project {
+            Some(0) => Err(Error::usage("--project 0 leaves no numbers", "give 1 or more")),
+            _ => Ok(()),
+        }
+    }
+
+    fn keeping(&self) -> Keeping {
+        Keeping {
+            reduce: self.reduce,
+            format: self.dtype,
+            project: self.project.map(|to| (to, self.projection_seed())),
+        }
+    }
+
+    fn projection_seed(&self) -> u64 {
+        self.running.seed_of(Draw::Projection, None)
+    }
+}

@@ -1,0 +1,16 @@
+//! Values of `repsim features`.
+
+use super::{Content, Entry, Main, Values};
+use crate::report::features::FeaturesReport;
+
+const MAIN: Main = Main { measure: "elements", diagonal: false };
+
+impl Values for FeaturesReport {
+    fn content(&self) -> Content {
+        let entries = self.results.layers.iter().map(|layer| {
+            let elements: usize = layer.shape.iter().skip(1).product();
+            Entry::new("elements", &[&layer.name], (elements as f64).into())
+        });
+        Content::new(MAIN, entries.collect())
+    }
+}

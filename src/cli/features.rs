@@ -1,0 +1,97 @@
+//! `repsim features`: what layers give, written once for all later questions.
+
+use std::path::PathBuf;
+
+use super::args::{self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs};
+use super::limits;
+use super::output::Messages;
+use crate::analysis::Features;
+use crate::capture::Reduce;
+use crate::data::FloatFormat;
+use crate::error::Result;
+
+/// Options of `repsim features`.
+#[derive(clap::Args)]
+#[command(mut_arg("dtype", |option| option.long("compute-dtype")))]
+pub struct Args {
+    /// The model: .pt2 of torch.export, or TorchScript
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The folder to write: a file a layer and features.json; one that an earlier run left unfinished is gone on with
+    #[arg(id = "features_folder", long = "output", short = 'o', value_name = "FOLDER")]
+    output: PathBuf,
+    #[command(flatten)]
+    layers: LayerArgs,
+    /// What becomes of outputs: flatten (kept whole: later commands take any --reduce of them), gap (channel means),
+    /// or of tokens tokens-mean, cls, last
+    #[arg(long, value_name = "HOW", default_value = "flatten", help_heading = "Files",
+          value_parser = args::one_row)]
+    reduce: Reduce,
+    /// Type of the numbers in the files: f32, f16, bf16 (as .safetensors, which NumPy's format has not) or f64
+    /// [default: f32, and f64 of what is computed in it]
+    #[arg(
+        id = "file_dtype",
+        long = "dtype",
+        value_name = "TYPE",
+        value_enum,
+        help_heading = "Files"
+    )]
+    dtype: Option<StoredArg>,
+    /// Project rows of more than K features to K numbers, by a sparse random projection that keeps distances in the
+    /// mean (seed: --seed)
+    #[arg(long, value_name = "K", help_heading = "Files", value_parser = limits::COUNT)]
+    project: Option<usize>,
+    #[command(flatten)]
+    outputs: OutputArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+    #[command(flatten)]
+    run: ModelArgs,
+}
+
+/// A type of floats in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum StoredArg {
+    /// 32 bits.
+    F32,
+    /// 16 bits, with a significand of 11.
+    F16,
+    /// 16 bits, with a significand of 8.
+    Bf16,
+    /// 64 bits.
+    F64,
+}
+
+impl From<StoredArg> for FloatFormat {
+    fn from(asked: StoredArg) -> Self {
+        match asked {
+            StoredArg::F32 => Self::F32,
+            StoredArg::F16 => Self::F16,
+            StoredArg::Bf16 => Self::Bf16,
+            StoredArg::F64 => Self::F64,
+        }
+    }
+}
+
+/// Writes the folder.
+///
+/// # Errors
+/// As [`Features::run`].
+pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let request = Features {
+        layers: args.layers.layers.clone(),
+        reduce: args.reduce,
+        dtype: args.dtype.map(FloatFormat::from),
+        project: args.project,
+        output_index: args.outputs.output_index,
+        data: args.data.request(),
+        preprocessing: args.preprocess.request(),
+        running: args.run.request(1)?,
+        ..Features::new(&args.model, &args.output)
+    };
+    let report = request.run(messages)?;
+    messages.note(&format!("{}: {}", args.output.display(), report.lead()));
+    Ok(())
+}
