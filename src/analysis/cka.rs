@@ -1,12 +1,14 @@
 //! How alike two networks are, layer by layer, by CKA.
 
+mod shards;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::analysis::Observer;
 use crate::analysis::request::over_data;
 use crate::analysis::session::notices::{Absent, of_absent_layers};
-use crate::analysis::session::sides::{Measuring, Sides};
+use crate::analysis::session::sides::{Measuring, Seen, Sides};
 use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::Result;
@@ -86,6 +88,15 @@ impl Cka {
         let started = Instant::now();
         self.settings().check(self.sides.data.load.batch_size)?;
         let seen = self.sides.see(self, observer)?;
+        self.reported(seen, started, observer)
+    }
+
+    fn reported(
+        &self,
+        seen: Seen<Outcome>,
+        started: Instant,
+        observer: &dyn Observer,
+    ) -> Result<CkaReport> {
         let mut warnings = seen.warnings;
         warnings.extend(null_layers(&seen.sides, &seen.found));
         let samples = seen.inputs.data.as_ref().map_or(0, |data| data.count + data.skipped.len());

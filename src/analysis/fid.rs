@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::sets::{Keep, Measured, Sets, check_same};
+use super::shards::{Asked, Job, State, merged_sets, over_sets};
 use crate::analysis::session::extraction::Extraction;
-use crate::analysis::{Draw, Observer};
+use crate::analysis::{Draw, Observer, Silent};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::frechet::{Metric, Scorer, Settings, kid};
@@ -89,16 +90,71 @@ impl Fid {
         observer: &dyn Observer,
         tell: &mut dyn FnMut(&Candidate) -> Result<()>,
     ) -> Result<FidReport> {
+        self.scored(Sets::new(&self.extraction, observer, self.keep()), observer, tell)
+    }
+
+    /// Gathers what a shard has of the images of all sets.
+    ///
+    /// # Errors
+    /// The run cannot be divided, or a set cannot be measured.
+    pub fn shard(&self, job: Job<'_>, observer: &dyn Observer) -> Result<State> {
+        native::set_threads(self.extraction.running.threads());
+        if self.cache.is_some() {
+            let problem =
+                "--stats-cache keeps statistics of whole sets, and a shard has parts of them";
+            return Err(Error::usage(problem, "leave --stats-cache out"));
+        }
+        let (mut sets, asked) = (Sets::new(&self.extraction, observer, self.keep()), self.asked());
+        let settings = |sets: &Sets<'_>| self.recorded(sets);
+        over_sets(("fid", &self.extraction.running), &mut sets, &asked, &settings, job)
+    }
+
+    /// The run whose shards these states are of.
+    ///
+    /// # Errors
+    /// As [`Fid::run`]; or the states are not those of all shards of this run.
+    pub fn merged(
+        &self,
+        states: Vec<State>,
+        observer: &dyn Observer,
+        tell: &mut dyn FnMut(&Candidate) -> Result<()>,
+    ) -> Result<FidReport> {
+        let (mut sets, asked) = (Sets::new(&self.extraction, &Silent, self.keep()), self.asked());
+        let settings = |sets: &Sets<'_>| self.recorded(sets);
+        let run = ("fid", &self.extraction.running);
+        let (pieces, device) = merged_sets(run, &mut sets, &asked, &settings, states)?;
+        let sets = Sets::new(&self.extraction, observer, self.keep()).given(pieces);
+        let mut report = self.scored(sets, observer, tell)?;
+        report.settings.device = Some(device).filter(|device| !device.is_empty());
+        Ok(report)
+    }
+
+    fn asked(&self) -> Vec<Asked<'_>> {
+        let reference =
+            Asked { path: &self.reference, layout: self.reference_layout, logits: false };
+        let candidate = |path| Asked { path, layout: None, logits: false };
+        let candidates = self.candidates.iter().map(PathBuf::as_path).map(candidate);
+        std::iter::once(reference).chain(candidates).collect()
+    }
+
+    fn keep(&self) -> Keep {
+        match (&self.cache, self.settings().need_samples()) {
+            (_, true) => Keep::Samples,
+            (Some(_), false) => Keep::Moments,
+            (None, false) => Keep::Few,
+        }
+    }
+
+    fn scored(
+        &self,
+        sets: Sets<'_>,
+        observer: &dyn Observer,
+        tell: &mut dyn FnMut(&Candidate) -> Result<()>,
+    ) -> Result<FidReport> {
         let started = Instant::now();
         let threads = self.extraction.running.threads();
         native::set_threads(threads);
         let settings = self.settings();
-        let keep = match (&self.cache, settings.need_samples()) {
-            (_, true) => Keep::Samples,
-            (Some(_), false) => Keep::Moments,
-            (None, false) => Keep::Few,
-        };
-        let sets = Sets::new(&self.extraction, observer, keep);
         let mut sets = sets.cached(self.cache.as_deref())?;
         let all: Vec<&PathBuf> = std::iter::once(&self.reference).chain(&self.candidates).collect();
         sets.check_axes(&all)?;

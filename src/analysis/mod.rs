@@ -15,6 +15,7 @@ mod saliency;
 mod sensitivity;
 mod session;
 mod sets;
+mod shards;
 mod stats;
 mod stitch;
 
@@ -37,5 +38,6 @@ pub use session::extraction::Extraction;
 pub use session::sides::Sides;
 pub use session::target::{Aiming, Score};
 pub use session::{ChannelAxis, ChosenWeights, GivenInput, GivenValue};
+pub use shards::{Body, Fact, Facts, Head, Job, Save, Shard, State};
 pub use stats::Stats;
 pub use stitch::{Fit, Pairs, Stitch, Training};

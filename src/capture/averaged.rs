@@ -1,6 +1,7 @@
 //! Channel means that are nothing but rounding.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::reduce::{Reduce, Tokens};
@@ -23,9 +24,10 @@ const ROUNDING: f64 = 10.0;
 ///
 /// with ε the scatter relative to the squared norm below which features count as constant: 1e-12 of
 /// float32, so that means count as equal within 3e-6 of what was averaged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Averaged {
     /// Σᵢ aᵢ꜀², one a channel; empty where rows are not means.
+    #[serde(with = "crate::stats::packed")]
     squares: Array1<f64>,
 }
 
@@ -49,9 +51,10 @@ impl Averaged {
 
     /// Takes in what another one was given.
     pub fn merge(&mut self, other: &Self) {
-        match self.squares.len() == other.squares.len() {
-            true => self.squares += &other.squares,
-            false => self.squares = other.squares.clone(),
+        match other.squares.len() {
+            0 => {}
+            same if self.squares.len() == same => self.squares += &other.squares,
+            _ => self.squares = other.squares.clone(),
         }
     }
 

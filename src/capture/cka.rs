@@ -1,14 +1,17 @@
 //! HSIC between all layers of one or two models over a data set.
 
+mod parts;
+
 use std::collections::VecDeque;
 
+pub use self::parts::{cut, joined, part};
 use super::distinct::Distinct;
 use super::estimator::{Chosen, Groups, Scale, choose};
 pub use super::estimator::{Estimator, wants_mixed};
 use super::features::Features;
 use super::feed::{Absence, Absences, Consumer, Feed, Spreads};
 use super::full::{FullPass, LayerGram, Left};
-use super::minibatch::Minibatch;
+use super::minibatch::{Cut, HsicBlock, Minibatch};
 use super::plan::{Needs, Part};
 use super::reduce::Reduce;
 use super::spatial::{Finished, Spatial};
@@ -113,10 +116,7 @@ fn measure(
         _ if chosen.from_features => from_features(feed, settings, progress)?,
         _ => full(feed, settings, progress)?,
     };
-    let Chosen { estimator, reason, gathered, .. } = chosen;
-    let own = estimator == Estimator::Minibatch && reason.is_some();
-    let hsic_batch = own.then(|| groups(feed, gathered).largest() * feed.batch_size());
-    Ok(Outcome { estimator, reason, hsic_batch, ..outcome })
+    Ok(outcome.by(chosen, feed))
 }
 
 /// The estimator taken for a feed.
@@ -324,17 +324,14 @@ fn minibatch(
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
     let counts: Vec<usize> = feed.shapes().iter().map(Vec::len).collect();
-    let groups = groups(feed, chosen.gathered);
-    let mut consumer = Minibatch::new(
-        (settings.reduce, settings.kernel),
-        settings.bias.centring(),
-        &counts,
-        (groups, feed.batch_size()),
-    );
+    let cut = Cut::new(groups(feed, chosen.gathered));
+    let what = (settings.reduce, settings.kernel);
+    let centring = settings.bias.centring();
+    let mut consumer = Minibatch::new(what, centring, &counts, (cut, feed.batch_size(), 0));
     let (samples, timing) = one_pass(feed, &mut consumer, progress)?;
-    let (sums, absences, spreads, dropped) = consumer.finish();
-    let outcome = Outcome { dropped, ..Outcome::of(sums.mean(), absences, samples, timing) };
-    Ok(outcome.with_enough_samples(settings.bias).judged(&spreads))
+    let whole = consumer.finish().total();
+    let whole = whole.unwrap_or_else(|| HsicBlock::new(centring, &counts));
+    Ok(Outcome::of_minibatches(&whole, settings, samples, timing))
 }
 
 fn spatial(
@@ -375,6 +372,26 @@ impl Outcome {
             reason,
             hsic_batch,
         }
+    }
+
+    /// The same with the estimator that was taken, and why.
+    fn by(self, chosen: Chosen, feed: &dyn Feed) -> Self {
+        let Chosen { estimator, reason, gathered, .. } = chosen;
+        let own = estimator == Estimator::Minibatch && reason.is_some();
+        let hsic_batch = own.then(|| groups(feed, gathered).largest() * feed.batch_size());
+        Self { estimator, reason, hsic_batch, ..self }
+    }
+
+    /// What batches of HSIC gave.
+    fn of_minibatches(
+        whole: &HsicBlock,
+        settings: &Settings,
+        samples: usize,
+        timing: Timing,
+    ) -> Self {
+        let outcome = Self::of(whole.sums.mean(), whole.absences(), samples, timing);
+        let outcome = Self { dropped: whole.dropped, ..outcome };
+        outcome.with_enough_samples(settings.bias).judged(&whole.spreads())
     }
 
     /// Takes the values from layers whose HSIC with itself says nothing.

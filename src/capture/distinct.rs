@@ -1,12 +1,14 @@
 //! Layers that give one tensor are measured once, and have the same values.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use ndarray::Array2;
 use tch::Tensor;
 
 use super::cka::Outcome;
 use super::feed::{Consumer, Feed, Place};
+use super::part::Reading;
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
 use crate::stats::HsicTable;
@@ -47,13 +49,18 @@ impl<'a> Distinct<'a> {
         differs
     }
 
+    /// The layer whose values a layer has.
+    pub fn source(&self, subject: usize, layer: usize) -> usize {
+        self.sources.get(subject).and_then(|sources| sources[layer]).unwrap_or(layer)
+    }
+
     /// The same with the values of all layers.
     pub fn expanded(&self, mut outcome: Outcome) -> Outcome {
         if self.sources.iter().flatten().all(Option::is_none) {
             return outcome;
         }
         let last = self.sources.len() - 1;
-        let source = |s: usize, l: usize| self.sources[s][l].unwrap_or(l);
+        let source = |s: usize, l: usize| self.source(s, l);
         let table = &outcome.table;
         let known: HashSet<(usize, usize)> = outcome.apart.iter().copied().collect();
         let apart = |i: usize, j: usize| known.contains(&(source(0, i), source(last, j)));
@@ -101,6 +108,14 @@ impl Feed for Distinct<'_> {
 
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]> {
         self.feed.copies(subject, layer)
+    }
+
+    fn restrict(&mut self, batches: Range<usize>) {
+        self.feed.restrict(batches);
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        self.feed.reading()
     }
 
     fn pass(

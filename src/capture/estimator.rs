@@ -203,10 +203,24 @@ impl Groups {
         self.batches.div_ceil(self.groups)
     }
 
+    /// The number of groups.
+    pub fn count(self) -> usize {
+        self.groups
+    }
+
+    /// The group of the batch of this number, from 0.
+    pub fn group_of(self, batch: usize) -> usize {
+        batch * self.groups / self.batches
+    }
+
+    /// The first batch of a group; of the one behind the last, the number of batches.
+    pub fn first_of(self, group: usize) -> usize {
+        (group * self.batches).div_ceil(self.groups)
+    }
+
     /// Whether a group ends with the batch of this number, from 0.
     pub fn ends_with(self, batch: usize) -> bool {
-        let group = |batch: usize| batch * self.groups / self.batches;
-        group(batch) != group(batch + 1)
+        self.group_of(batch) != self.group_of(batch + 1)
     }
 }
 
@@ -283,6 +297,9 @@ mod tests {
             let ends: Vec<usize> = (0..batches).filter(|&b| groups.ends_with(b)).collect();
             assert_eq!(ends, expected);
             assert!(groups.largest() <= gathered);
+            for (group, end) in ends.into_iter().enumerate() {
+                assert_eq!((groups.group_of(end), groups.first_of(group + 1)), (group, end + 1));
+            }
         }
     }
 }

@@ -5,10 +5,11 @@ use tch::Tensor;
 
 use super::averaged::Averaged;
 use super::feed::{Consumer, Feed, ModelFeed, Place, Source, Subject};
-use super::judge::{Judged, Naming};
+use super::judge::{Judge, Judged, Naming};
 use super::reduce::{Reduce, Tokens};
 use super::rows::first_not_finite;
 use super::{Progress, Timing};
+use crate::classifier::Tally;
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::torchscript::{Answer, Axes, Model, real_parts, shape_text, tensors};
@@ -142,6 +143,13 @@ impl Extractor {
         self.subject.layers.is_empty()
     }
 
+    /// What outputs say that were counted elsewhere, of the samples of a data set.
+    pub fn judged(&self, dataset: &Dataset, naming: &Naming, tally: &Tally) -> Judged {
+        let mut judge = Judge::new(naming, &self.subject.model);
+        judge.restore(dataset, tally);
+        judge.judged()
+    }
+
     /// Runs the model over a data set and hands over the features of every batch.
     ///
     /// What lies behind the layer runs only where the output is wanted, or where it is but the last
@@ -176,7 +184,8 @@ impl Extractor {
         };
         let subjects = std::slice::from_mut(&mut self.subject);
         let mut feed = ModelFeed::new(subjects, source).naming(pass.naming);
-        progress.begin(1, 1, feed.samples());
+        let range = pass.load.range.as_ref().map(std::ops::Range::len);
+        progress.begin(1, 1, range.unwrap_or(feed.samples()));
         let done = feed.pass(&mut consumer, progress, timing);
         progress.end();
         done?;

@@ -1,5 +1,6 @@
 //! What gives the outputs of layers, and what looks at them.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::distinct::Sources;
 use super::judge::{Judge, Judged, Naming};
+use super::part::Reading;
 use super::shared::{self, Shared};
 use super::{Progress, Reduce, Timing, Tokens};
 use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
@@ -176,6 +178,17 @@ pub trait Feed {
     /// where no two are. Known after the first pass.
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]>;
 
+    /// From now on only the batches of these numbers, from 0, are given, each as in a pass over all.
+    fn restrict(&mut self, _batches: Range<usize>) {}
+
+    /// What the last pass over a part read; `None` of stored representations.
+    fn reading(&self) -> Option<Reading> {
+        None
+    }
+
+    /// Takes what was read elsewhere in the place of a pass.
+    fn replay(&mut self, _reading: &Reading) {}
+
     /// Gives everything once; returns how many samples there were.
     ///
     /// # Errors
@@ -273,6 +286,24 @@ impl Feed for ModelFeed<'_> {
         self.summary.as_ref()?.copies.as_deref()
     }
 
+    fn restrict(&mut self, batches: Range<usize>) {
+        let place = |batch: usize| self.samples().min(batch * self.batch_size());
+        self.source.load.range = Some(place(batches.start)..place(batches.end));
+        self.summary = None;
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        let tallies = self.judged().into_iter().map(|judged| judged.tally).collect();
+        self.summary.as_ref().map(|summary| Reading::new(summary, tallies))
+    }
+
+    fn replay(&mut self, reading: &Reading) {
+        let dataset = self.source.dataset;
+        self.summary = Some(reading.summary(dataset));
+        let judges = self.judges.iter_mut().zip(reading.tallies());
+        judges.for_each(|(judge, tally)| judge.restore(dataset, tally));
+    }
+
     fn pass(
         &mut self,
         consumer: &mut dyn Consumer,
@@ -286,6 +317,8 @@ impl Feed for ModelFeed<'_> {
         if start == 0 {
             self.judges.iter_mut().for_each(|judge| judge.begin_pass(again));
         }
+        let first = self.source.load.range.as_ref().map_or(0, |range| range.start);
+        place += first / self.source.load.batch_size.max(1);
         loop {
             let waiting = Instant::now();
             let Some(batch) = batches.next() else { break };
@@ -455,7 +488,13 @@ pub fn each_batch(
 /// The data cannot be read.
 pub fn first_samples(source: &Source<'_>, count: usize) -> Result<Vec<Tensor>> {
     let batch_size = count.min(source.load.batch_size);
-    let load = LoadOptions { batch_size, ahead: 1, fingerprint: false, ..source.load.clone() };
+    let load = LoadOptions {
+        batch_size,
+        ahead: 1,
+        fingerprint: false,
+        range: None,
+        ..source.load.clone()
+    };
     let mut batches = source.dataset.batches(source.preprocess, &load)?;
     match batches.next() {
         Some(batch) => to_tensors(&batch?),

@@ -44,6 +44,8 @@ pub struct Judge {
 pub struct Judged {
     /// What they are; `None` where no N×K outputs were seen.
     pub form: Option<OutputForm>,
+    /// What was counted of them.
+    pub tally: Tally,
     /// How often they were right, or why that is not known; `None` where the data have no labels.
     pub accuracy: Option<Result<(Accuracy, Matched), String>>,
 }
@@ -89,13 +91,22 @@ impl Judge {
         Ok(())
     }
 
+    /// Takes what was counted elsewhere in the place of a pass over the data.
+    pub fn restore(&mut self, dataset: &Dataset, tally: &Tally) {
+        self.tally = tally.clone();
+        if tally.rows() > 0 {
+            self.classes = Some(self.naming.classes(dataset, tally.outputs()));
+            self.labelled = dataset.labels().is_some();
+        }
+    }
+
     /// What was said so far.
     pub fn judged(&self) -> Judged {
         let accuracy = self.classes.as_ref().filter(|_| self.labelled).map(|classes| {
             let matched = classes.as_ref().map_err(Clone::clone)?.matched;
             Ok((self.tally.accuracy()?, matched))
         });
-        Judged { form: self.tally.form(), accuracy }
+        Judged { form: self.tally.form(), tally: self.tally.clone(), accuracy }
     }
 }
 

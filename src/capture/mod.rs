@@ -3,6 +3,8 @@
 //! The engine of the commands: it takes loaded models, a data set and settings, and returns plain
 //! results. It never prints; progress goes through [`Progress`].
 
+use serde::{Deserialize, Serialize};
+
 mod averaged;
 pub mod cka;
 mod distinct;
@@ -17,6 +19,7 @@ pub mod kept;
 mod laid;
 pub mod maps;
 mod minibatch;
+pub mod part;
 mod plan;
 mod projection;
 mod reduce;
@@ -32,6 +35,7 @@ pub use feed::{
     to_tensor, token_mask,
 };
 pub use judge::{Judge, Judged, Naming};
+pub use minibatch::HsicBlock;
 pub use projection::distortion;
 pub use reduce::{Reduce, Tokens};
 
@@ -55,7 +59,7 @@ impl Progress for Silent {
 }
 
 /// Where the time of a run went, in seconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// Reading, decoding and resizing, summed over the threads that do it.
     pub decode: f64,
@@ -65,4 +69,25 @@ pub struct Timing {
     pub forward: f64,
     /// In the taps and in the sums after them.
     pub measure: f64,
+}
+
+impl Timing {
+    /// Adds another one.
+    pub fn add(&mut self, more: &Self) {
+        self.decode += more.decode;
+        self.wait += more.wait;
+        self.forward += more.forward;
+        self.measure += more.measure;
+    }
+
+    /// What was added after another one.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            decode: self.decode - before.decode,
+            wait: self.wait - before.wait,
+            forward: self.forward - before.forward,
+            measure: self.measure - before.measure,
+        }
+    }
 }

@@ -103,9 +103,10 @@ impl RowStore {
         self.centre.as_ref().map_or(0.0, squared_norm)
     }
 
-    /// Forgets the rows, but neither the centre nor the memory they lay in.
-    pub fn clear(&mut self) {
+    /// Forgets the rows and their centre, but not the memory they lay in; gives the squared norm of the centre.
+    pub fn restart(&mut self) -> f64 {
         self.filled = 0;
+        self.centre.take().map_or(0.0, |centre| squared_norm(&centre))
     }
 
     /// Products of the rows of a batch with the centre, and their sums, both in float64: what brings

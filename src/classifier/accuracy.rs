@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::{ArrayView1, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use super::form::{Ending, Forms, OutputForm};
 
@@ -13,7 +14,7 @@ pub const LEVEL: f64 = 0.01;
 const FORMS: [OutputForm; 2] = [OutputForm::Logits, OutputForm::IndependentProbabilities];
 
 /// What is known of the predictions so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     forms: Forms,
     outputs: usize,
@@ -65,6 +66,24 @@ impl Tally {
                 *right += usize::from(usize::from(row[0] > form.threshold()) == label);
             }
         }
+    }
+
+    /// Takes in what another one of the same network took in.
+    pub fn merge(&mut self, other: &Self) {
+        self.forms.merge(&other.forms);
+        self.outputs = self.outputs.max(other.outputs);
+        self.rows += other.rows;
+        self.broken += other.broken;
+        self.correct += other.correct;
+        self.singles.iter_mut().zip(other.singles).for_each(|(own, more)| *own += more);
+        for (class, count) in &other.classes {
+            *self.classes.entry(*class).or_default() += count;
+        }
+    }
+
+    /// K; 0 without any rows.
+    pub fn outputs(&self) -> usize {
+        self.outputs
     }
 
     /// Rows taken in.

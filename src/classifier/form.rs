@@ -52,7 +52,7 @@ impl OutputForm {
 }
 
 /// What the graph of a network shows of where its outputs come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Ending {
     /// Nothing, as of stored outputs: numbers that are all in 0…1 are taken for those of a sigmoid.
     #[default]
@@ -82,7 +82,7 @@ impl fmt::Display for OutputForm {
 }
 
 /// The forms that all rows so far fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forms {
     ending: Ending,
     probabilities: bool,
@@ -111,6 +111,14 @@ impl Forms {
             self.logarithms = self.logarithms && is_distribution(row, f64::exp);
             self.in_unit = self.in_unit && row.iter().all(|v| (0.0..=1.0).contains(v));
         }
+    }
+
+    /// Takes in the rows that another one took in.
+    pub fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.probabilities &= other.probabilities;
+        self.logarithms &= other.logarithms;
+        self.in_unit &= other.in_unit;
     }
 
     /// What all rows are; `None` without any row. Outputs behind a sigmoid are probabilities of their own

@@ -8,9 +8,10 @@ use super::limits;
 use super::output::{self, Messages};
 use super::picture;
 use super::results::ResultArgs;
+use super::shard::{ShardArgs, given_results};
 use super::sides::{SideArgs, SubjectArgs};
 use super::status::Status;
-use crate::analysis::Cka;
+use crate::analysis::{Cka, Job};
 use crate::capture::cka::Estimator;
 use crate::error::Result;
 use crate::similarity::{Bias, Kernel};
@@ -31,6 +32,8 @@ pub struct Args {
     reduce: ReduceArgs,
     #[command(flatten)]
     sides: SideArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     #[command(flatten)]
     pub gate: GateArgs,
 }
@@ -63,10 +66,20 @@ struct MeasureArgs {
 /// # Errors
 /// Anything that keeps the comparison from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
+    if args.shard.is_asked() {
+        let request = args.request()?;
+        let refused = [("--plot", args.plot.is_some())];
+        let refused = [&refused[..], &given_results(&args.results, &args.gate)].concat();
+        let work = |job: Job<'_>| request.shard(job, messages);
+        return args.shard.run(args.results.output.as_deref(), &refused, messages, work);
+    }
     let gate = args.gate.prepare("cka", args.results.place()?)?;
     let request = args.request()?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
-    let report = request.run(messages)?;
+    let report = match args.shard.states()? {
+        Some(states) => request.merged(states, messages)?,
+        None => request.run(messages)?,
+    };
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
     }

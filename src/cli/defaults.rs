@@ -72,6 +72,11 @@ pub fn taken() -> Option<DefaultsInput> {
     TAKEN.get().cloned()
 }
 
+/// Says of this process that options were taken from a file by the one whose run it goes on with.
+pub fn set_taken(found: Option<DefaultsInput>) {
+    found.map_or(Ok(()), |found| TAKEN.set(found)).ok();
+}
+
 /// An option, its values and where they were found.
 struct Found {
     option: String,

@@ -8,9 +8,10 @@ use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::results::ResultArgs;
+use super::shard::{ShardArgs, given_results};
 use super::status::Status;
 use super::{outputs, picture};
-use crate::analysis::Distance;
+use crate::analysis::{Distance, Job};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::report::distance::DistanceReport;
@@ -44,6 +45,8 @@ pub struct Args {
     #[command(flatten)]
     extract: ExtractArgs,
     #[command(flatten)]
+    shard: ShardArgs,
+    #[command(flatten)]
     pub gate: GateArgs,
 }
 
@@ -53,10 +56,20 @@ pub struct Args {
 /// Anything that keeps the measurement from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
+    if args.shard.is_asked() {
+        let refused =
+            [("--plot", args.plot.is_some()), ("--per-sample", args.per_sample.is_some())];
+        let refused = [&refused[..], &given_results(&args.results, &args.gate)].concat();
+        let work = |job: Job<'_>| request.shard(job, messages);
+        return args.shard.run(args.results.output.as_deref(), &refused, messages, work);
+    }
     args.per_sample.as_deref().map_or(Ok(()), check_rows)?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let gate = args.gate.prepare("distance", args.results.place()?)?;
-    let (report, samples) = request.run(messages)?;
+    let (report, samples) = match args.shard.states()? {
+        Some(states) => request.merged(states, messages)?,
+        None => request.run(messages)?,
+    };
     if let Some(path) = &args.per_sample {
         let csv = picture::is(path, "csv");
         let bytes = if csv { rows::csv(&samples)? } else { rows::jsonl(&samples)? };

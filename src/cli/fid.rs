@@ -7,13 +7,14 @@ use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::results::check_apart;
+use super::shard::ShardArgs;
 use super::status::Status;
 use super::{outputs, picture};
-use crate::analysis::Fid;
+use crate::analysis::{Fid, Job};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::frechet::Metric;
-use crate::report::fid::FidReport;
+use crate::report::fid::{Candidate, FidReport};
 use crate::view::Form;
 use crate::view::fid::{Rows, table_within};
 
@@ -49,6 +50,8 @@ pub struct Args {
     reference_layout: Option<ArrayLayout>,
     #[command(flatten)]
     extract: ExtractArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     #[command(flatten)]
     pub gate: GateArgs,
 }
@@ -136,6 +139,15 @@ impl Format {
 /// The reference cannot be measured, or an output cannot be written. A candidate that fails has its error in its row;
 /// the others are still scored.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
+    if args.shard.is_asked() {
+        let refused = [
+            ("--format", args.format.is_some()),
+            ("--check or --update-baseline", args.gate.is_given()),
+        ];
+        let request = args.request()?;
+        let work = |job: Job<'_>| request.shard(job, messages);
+        return args.shard.run(args.output.as_deref(), &refused, messages, work);
+    }
     args.check()?;
     let request = args.request()?;
     let gate = args.gate.prepare("fid", args.output.as_deref())?;
@@ -145,10 +157,14 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let mut first = true;
     let told_elsewhere = args.output.is_some() || gate.is_used();
     let print = if told_elsewhere { output::print } else { output::print_row };
-    let report = request.run(messages, &mut |row| {
+    let mut tell = |row: &Candidate| {
         let first = std::mem::take(&mut first);
         rows.map_or(Ok(()), |rows| print(&rows.row(row, &metrics, first)?))
-    })?;
+    };
+    let report = match args.shard.states()? {
+        Some(states) => request.merged(states, messages, &mut tell)?,
+        None => request.run(messages, &mut tell)?,
+    };
     match args.output.as_deref() {
         Some(path) if path == Path::new("-") => output::write_report(&report, path)?,
         Some(path) => outputs::write(path, Format::of(path).whole(&report)?.as_bytes())?,

@@ -6,7 +6,7 @@ use clap::ArgMatches;
 
 use crate::analysis::{InputFiles, whole_path};
 use crate::error::{Error, Result};
-use crate::report::{behind_links, check_writable, descriptor, is_replaceable};
+use crate::report::{behind_links, check_writable, descriptor, is_replaceable, parent};
 use crate::torchscript::native;
 
 /// Options that name a file to write.
@@ -45,6 +45,11 @@ impl Files {
                 _ if CACHES.contains(&id) => files.caches.extend(paths),
                 _ => files.inputs.extend(paths),
             }
+        }
+        // What is kept of a shard lies beside its state.
+        if matches.try_contains_id("shard").unwrap_or(false) {
+            let folders = files.outputs.iter().map(|path| parent(&behind_links(path)).to_owned());
+            files.caches.extend(folders.collect::<Vec<_>>());
         }
         files
     }

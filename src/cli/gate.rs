@@ -36,6 +36,11 @@ impl GateArgs {
         asked.then_some(&self.judging)
     }
 
+    /// Whether anything is to be done with the report.
+    pub fn is_given(&self) -> bool {
+        self.judging().is_some() || self.update_baseline.is_some()
+    }
+
     /// Reads what the report will be held against, before anything is measured. `kind` is that of
     /// the report, `output` the file that it is written to.
     ///

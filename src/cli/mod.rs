@@ -19,6 +19,7 @@ mod layers;
 mod limits;
 mod manual;
 mod maps;
+mod merge;
 mod output;
 mod outputs;
 mod picture;
@@ -30,6 +31,7 @@ mod saliency;
 mod sandbox;
 mod schema;
 mod sensitivity;
+mod shard;
 mod sides;
 mod signals;
 mod stats;
@@ -95,6 +97,8 @@ enum Command {
     Features(Box<features::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
+    /// Make the report of a run from the states of its shards
+    Merge(Box<merge::Args>),
     /// Turn reports into one HTML page
     Report(report::Args),
     /// Try it: compare three small networks that come with repsim, on 500 images
@@ -148,7 +152,9 @@ fn on_a_large_stack(arguments: &[OsString]) -> u8 {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<OsString> = arguments.into_iter().collect();
     output::choose_colours(&given);
-    let (arguments, defaults) = match defaults::added(given, &declared()) {
+    let added = defaults::added(given, &declared());
+    let added = added.and_then(|(line, told)| Ok((shard::expanded(line, &declared())?, told)));
+    let (arguments, defaults) = match added {
         Ok(whole) => whole,
         Err(error) => {
             Messages::new(false, false).error(&error);
@@ -187,8 +193,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 impl Command {
     /// Whether numbers are computed, by models or from features.
     fn computes(&self) -> bool {
-        use Command::{Check, Completions, Diff, Man, Report, Schema};
-        !matches!(self, Check(_) | Diff(_) | Report(_) | Schema(_) | Completions(_) | Man(_))
+        use Command::{Check, Completions, Diff, Man, Merge, Report, Schema};
+        !matches!(
+            self,
+            Merge(_) | Check(_) | Diff(_) | Report(_) | Schema(_) | Completions(_) | Man(_)
+        )
     }
 
     /// The name of a command that is to check its report, and how that is told.
@@ -241,6 +250,7 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Diff(args) => diff::run(args, messages).map(done),
         Command::Features(args) => features::run(args, messages).map(done),
         Command::Stats(args) => stats::run(args, messages).map(done),
+        Command::Merge(args) => merge::run(args),
         Command::Report(args) => report::run(args).map(done),
         Command::Demo(args) => demo::run(args, messages).map(done),
         Command::Schema(args) => schema::run(args).map(done),

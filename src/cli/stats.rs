@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::extract::ExtractArgs;
 use super::output::Messages;
 use super::outputs;
-use crate::analysis::Stats;
+use super::shard::ShardArgs;
+use crate::analysis::{Job, Stats};
 use crate::error::{Error, Result};
 
 /// Options of `repsim stats`.
@@ -19,6 +20,8 @@ pub struct Args {
     output: PathBuf,
     #[command(flatten)]
     extract: ExtractArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 /// Writes mean and covariance of a data set to a file.
@@ -26,12 +29,19 @@ pub struct Args {
 /// # Errors
 /// The data cannot be read or the file cannot be written; it is there whole or not at all.
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
+    let request = Stats { extraction: args.extract.request()?, ..Stats::new(&args.data) };
+    if args.shard.is_asked() {
+        let work = |job: Job<'_>| request.shard(job, messages);
+        return args.shard.run(Some(&args.output), &[], messages, work).map(drop);
+    }
     if args.output.extension().is_none_or(|e| !e.eq_ignore_ascii_case("npz")) {
         let problem = "statistics are an .npz archive";
         return Err(Error::file("write", &args.output, problem, "end its name in .npz"));
     }
-    let request = Stats { extraction: args.extract.request()?, ..Stats::new(&args.data) };
-    let statistics = request.run(messages)?;
+    let statistics = match args.shard.states()? {
+        Some(states) => request.merged(states, messages)?,
+        None => request.run(messages)?,
+    };
     outputs::write(&args.output, &statistics.to_npz()?)?;
     let (path, n) = (args.output.display(), statistics.samples.unwrap_or_default());
     let width = statistics.mean.len();

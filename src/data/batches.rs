@@ -1,5 +1,6 @@
 //! Batches, in order, made ahead of whoever takes them.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -29,13 +30,22 @@ pub struct LoadOptions {
     pub skip_unreadable: bool,
     /// Hash the samples' bytes on the way, for [`Summary::fingerprint`].
     pub fingerprint: bool,
+    /// Positions of the samples that are read; all where nothing is said.
+    pub range: Option<Range<usize>>,
 }
 
 impl Default for LoadOptions {
     /// Batches of 64, two ahead, a worker for each processor.
     fn default() -> Self {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        Self { batch_size: 64, workers, ahead: 2, skip_unreadable: false, fingerprint: true }
+        Self {
+            batch_size: 64,
+            workers,
+            ahead: 2,
+            skip_unreadable: false,
+            fingerprint: true,
+            range: None,
+        }
     }
 }
 
@@ -115,6 +125,8 @@ pub struct Summary {
     /// Of each sample used the place of the first one with the same bytes, where any two have the same
     /// and fingerprints were asked for.
     pub copies: Option<Vec<usize>>,
+    /// Position and digest of each sample used, where a range of positions was read and fingerprints were asked for.
+    pub digests: Vec<(usize, Digest)>,
     /// Samples left out, in the order in which they were read.
     pub skipped: Vec<Skipped>,
     /// The sample that resizing enlarged most, where that is by more than [`Enlarged::MANY`] times.
@@ -170,6 +182,8 @@ pub struct Batches {
     dataset: Dataset,
     shapes: Vec<Vec<usize>>,
     fingerprint: bool,
+    /// Whether digests are told one by one.
+    partial: bool,
     progress: Arc<Mutex<Progress>>,
     stop: Arc<AtomicBool>,
     receiver: Option<Receiver<Result<Batch>>>,
@@ -196,9 +210,9 @@ impl Batches {
             .name("repsim-data".to_owned())
             .spawn(move || send_all(loader, &sender))
             .map_err(|e| Error::io("start a thread to read", dataset.path(), e))?;
-        let fingerprint = options.fingerprint;
+        let (fingerprint, partial) = (options.fingerprint, options.range.is_some());
         let (receiver, thread) = (Some(receiver), Some(thread));
-        Ok(Self { dataset, shapes, fingerprint, progress, stop, receiver, thread })
+        Ok(Self { dataset, shapes, fingerprint, partial, progress, stop, receiver, thread })
     }
 
     /// Samples that will be used, if none is skipped.
@@ -225,6 +239,7 @@ impl Batches {
                 .fingerprint
                 .then(|| fingerprint(progress.digests.iter().map(named).collect())),
             copies: copies(progress.digests.iter().map(|(_, digest)| *digest)),
+            digests: if self.partial { progress.digests.clone() } else { vec![] },
             skipped: progress.skipped.clone(),
             enlarged: progress.enlarged.map(|(i, how)| Enlarged::new(self.dataset.name(i), how)),
             beyond: progress.beyond,

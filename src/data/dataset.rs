@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::batches::{Batches, Enlarged, LoadOptions};
-use super::fingerprint::{Digest, copies, digest, fingerprint};
+use super::fingerprint::{Digest, copies, digest, fingerprint, in_hexadecimal};
 use super::preprocess::{Preprocess, Preset};
 use super::source::{
     self, ArrayLayout, Form, InputArray, Opening, Sample, Source, SourceKind, Tokenized, Tokenizing,
@@ -343,7 +343,8 @@ impl Dataset {
     pub fn first_enlarged(&self, preprocess: &Preprocess) -> Result<Option<Enlarged>> {
         let skip_unreadable = true;
         let (batch_size, workers, fingerprint) = (1, 1, false);
-        let load = LoadOptions { batch_size, workers, skip_unreadable, fingerprint, ahead: 1 };
+        let (ahead, range) = (1, None);
+        let load = LoadOptions { batch_size, workers, skip_unreadable, fingerprint, ahead, range };
         let mut batches = self.batches(std::slice::from_ref(preprocess), &load)?;
         batches.next().transpose()?;
         Ok(batches.summary().enlarged)
@@ -370,6 +371,20 @@ impl Dataset {
         let samples = self.digests(workers)?;
         let copies = copies(samples.iter().map(|(_, digest)| *digest));
         Ok((fingerprint(samples), copies))
+    }
+
+    /// The text of [`Dataset::fingerprint`] of samples whose digests are known with their positions, in the order in
+    /// which they were read, and which of them are copies.
+    pub fn fingerprint_of(&self, digests: &[(usize, Digest)]) -> (String, Option<Vec<usize>>) {
+        let named = |&(i, digest): &(usize, Digest)| (self.name(i), digest);
+        let copies = copies(digests.iter().map(|(_, digest)| *digest));
+        (fingerprint(digests.iter().map(named).collect()), copies)
+    }
+
+    /// What tells this choice of samples from others without reading them: SHA-256 over their names in their order.
+    pub fn listing(&self) -> String {
+        let names = (0..self.len()).flat_map(|i| (self.name(i) + "\0").into_bytes());
+        in_hexadecimal(&digest(&names.collect::<Vec<u8>>()))
     }
 
     /// Name and digest of every sample, in their order.

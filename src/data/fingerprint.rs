@@ -38,7 +38,12 @@ pub(super) fn fingerprint(mut samples: Vec<(String, Digest)>) -> String {
         hash.update([0]);
         hash.update(digest);
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+    in_hexadecimal(&hash.finalize().into())
+}
+
+/// A digest in letters.
+pub(super) fn in_hexadecimal(digest: &Digest) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -40,8 +40,9 @@ pub(super) struct Loader {
     plan_of: Vec<usize>,
     workers: Vec<Worker>,
     progress: Arc<Mutex<Progress>>,
-    /// Position of the next sample.
+    /// Position of the next sample, and of that behind the last.
     next: usize,
+    end: usize,
     /// The values of all float pictures so far.
     span: Span,
 }
@@ -123,6 +124,9 @@ impl Loader {
         let mut workers: Vec<_> = (0..options.workers.max(1)).map(|_| Worker::default()).collect();
         let (model, shapes) = first_shapes(&dataset, &plans, options, &mut workers[0])?;
         let (mask, fingerprint) = (dataset.mask_columns(), options.fingerprint);
+        let range = options.range.clone().unwrap_or(0..dataset.len());
+        let end = range.end.min(dataset.len());
+        let next = range.start.min(end);
         let job = Job { dataset, plans, shapes, model, fingerprint, mask, stop };
         Ok(Self {
             job,
@@ -130,7 +134,8 @@ impl Loader {
             plan_of,
             workers,
             progress,
-            next: 0,
+            next,
+            end,
             span: Span::NONE,
         })
     }
@@ -142,12 +147,12 @@ impl Loader {
 
     /// The next batch; `None` at the end, or when nobody takes it.
     fn batch(&mut self) -> Result<Option<Batch>> {
-        let room = self.options.batch_size.min(self.job.dataset.len() - self.next);
+        let room = self.options.batch_size.min(self.end - self.next);
         let sizes = self.job.sizes();
         let buffers = sizes.iter().map(|&size| buffer(size, room)).collect::<Result<_>>()?;
         let mut draft = Draft { buffers, sizes, indices: Vec::with_capacity(room) };
-        while draft.indices.len() < room && self.next < self.job.dataset.len() {
-            let count = (room - draft.indices.len()).min(self.job.dataset.len() - self.next);
+        while draft.indices.len() < room && self.next < self.end {
+            let count = (room - draft.indices.len()).min(self.end - self.next);
             let outcomes = self.fill(&mut draft, count);
             if !self.keep(&mut draft, outcomes)? {
                 return Ok(None);
@@ -159,7 +164,7 @@ impl Loader {
 
     /// Whether all float pictures so far hold what they are said to.
     fn check_floats(&self) -> Result<()> {
-        let last = self.next == self.job.dataset.len();
+        let last = self.next == self.end;
         let check = |plan: &Plan| check_all(plan.steps(), self.span, (self.next, last));
         self.job.plans.iter().try_for_each(check)
     }

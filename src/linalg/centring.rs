@@ -2,10 +2,12 @@
 
 use ndarray::{Array2, Axis};
 
+use serde::{Deserialize, Serialize};
+
 use super::PackedSymmetric;
 
 /// How a Gram matrix is centred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Centring {
     /// HKH with H = I − 11ᵀ/n: every row sums to zero.
     Double,

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Why a measure has no value for a pair of layers, or for a layer. `S` is what a sample is named by: its
 /// number among those compared, or its own name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Absence<S = usize> {
     /// A NaN or an infinity in the features of this sample.
     NotFinite(S),

@@ -2,7 +2,9 @@
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, s};
+use serde::{Deserialize, Serialize};
 
+use super::Sum;
 use crate::linalg::{CentredRows, Centring, PackedSymmetric};
 
 /// Entries of each centred Gram matrix that are stacked for one matrix product.
@@ -19,11 +21,14 @@ const CHUNK: usize = 1 << 15;
 /// with K̃ doubly centred (the biased estimator of Gretton et al. 2005) or U-centred (the unbiased
 /// one of Song et al. 2012, n ≥ 4). The mean over batches is that of Nguyen, Raghu & Kornblith
 /// 2021, each batch weighing by its samples; with one batch of all samples it is HSIC itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HsicSums {
     centring: Centring,
+    #[serde(with = "super::packed")]
     ab: Array2<f64>,
+    #[serde(with = "super::packed")]
     aa: Array1<f64>,
+    #[serde(with = "super::packed")]
     bb: Array1<f64>,
     weight: f64,
 }
@@ -100,10 +105,31 @@ impl HsicSums {
         self.bb.assign(&self.aa);
     }
 
+    /// The same sums of other layers: each of A and of B has those of the layer whose place is given.
+    #[must_use]
+    pub fn rearranged(&self, a: &dyn Fn(usize) -> usize, b: &dyn Fn(usize) -> usize) -> Self {
+        Self {
+            centring: self.centring,
+            ab: Array2::from_shape_fn(self.ab.dim(), |(i, j)| self.ab[(a(i), b(j))]),
+            aa: (0..self.aa.len()).map(|i| self.aa[a(i)]).collect(),
+            bb: (0..self.bb.len()).map(|j| self.bb[b(j)]).collect(),
+            weight: self.weight,
+        }
+    }
+
     /// The means over what was added; zeros if nothing was.
     pub fn mean(&self) -> HsicTable {
         let scale = if self.weight > 0.0 { 1.0 / self.weight } else { 0.0 };
         HsicTable { ab: &self.ab * scale, aa: &self.aa * scale, bb: &self.bb * scale }
+    }
+}
+
+impl Sum for HsicSums {
+    fn merge(&mut self, later: Self) {
+        self.ab += &later.ab;
+        self.aa += &later.aa;
+        self.bb += &later.bb;
+        self.weight += later.weight;
     }
 }
 

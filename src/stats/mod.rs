@@ -1,12 +1,15 @@
 //! Accumulators that take batches: the only state that grows with the data.
 
+mod blocks;
 mod channels;
 mod correlations;
 mod cross;
 mod hsic;
 mod moments;
+pub mod packed;
 mod resampling;
 
+pub use blocks::{Blocks, Division, Sum};
 pub use channels::{Channel, ChannelMoments, ChannelSums};
 pub use correlations::Correlations;
 pub use cross::{LayerMoments, PairMoments, PairProducts};

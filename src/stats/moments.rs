@@ -2,6 +2,9 @@
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use serde::{Deserialize, Serialize};
+
+use super::Sum;
 
 /// Columns of a scatter that are added to at once.
 const COLUMNS: usize = 256;
@@ -17,13 +20,16 @@ const COLUMNS: usize = 256;
 ///
 /// (Chan, Golub & LeVeque 1979). The first row is subtracted from all before anything is summed,
 /// so that a large mean costs no digits. Memory is D², whatever n.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     count: usize,
     /// The first row; what follows is relative to it.
+    #[serde(with = "super::packed")]
     origin: Array1<f64>,
+    #[serde(with = "super::packed")]
     mean: Array1<f64>,
     /// Only the lower triangle counts.
+    #[serde(with = "super::packed::triangle")]
     scatter: Array2<f64>,
 }
 
@@ -122,6 +128,15 @@ impl Moments {
             }
         }
         Some(matrix)
+    }
+}
+
+impl Sum for Moments {
+    fn merge(&mut self, later: Self) {
+        match self.count {
+            0 => *self = later,
+            _ => Self::merge(self, &later),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ mod saliency;
 mod saliency_inputs;
 mod seeds;
 mod sensitivity;
+mod shards;
 mod sigmoids;
 mod stitch;
 mod support;

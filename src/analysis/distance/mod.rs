@@ -12,8 +12,9 @@ use self::predictions::Judged;
 use self::results::{results, rows, warnings_of};
 use super::fid::naming;
 use super::sets::{Collected, Keep, Sets, check_same};
-use crate::analysis::Observer;
+use super::shards::{Asked, Job, State, merged_sets, over_sets};
 use crate::analysis::session::extraction::Extraction;
+use crate::analysis::{Observer, Running, Silent};
 use crate::capture::Naming;
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
@@ -72,10 +73,58 @@ impl Distance {
     /// A set cannot be read, has no labels where they are needed, or its features are of another width, or the
     /// model does not run on it.
     pub fn run(&self, observer: &dyn Observer) -> Result<(DistanceReport, Vec<SampleRow>)> {
+        self.measured(Sets::new(&self.extraction, observer, Keep::Classes), observer)
+    }
+
+    /// Gathers what a shard has of the images of both sets: their features, a row a sample, and what the model says
+    /// of them.
+    ///
+    /// # Errors
+    /// The run cannot be divided, a set cannot be read, or the model does not run on it.
+    pub fn shard(&self, job: Job<'_>, observer: &dyn Observer) -> Result<State> {
+        native::set_threads(self.extraction.running.threads());
+        let mut sets = Sets::new(&self.extraction, observer, Keep::Classes);
+        let settings = |sets: &Sets<'_>| self.recorded(sets);
+        over_sets(self.named(), &mut sets, &self.asked(), &settings, job)
+    }
+
+    /// The run whose shards these states are of.
+    ///
+    /// # Errors
+    /// As [`Distance::run`]; or the states are not those of all shards of this run.
+    pub fn merged(
+        &self,
+        states: Vec<State>,
+        observer: &dyn Observer,
+    ) -> Result<(DistanceReport, Vec<SampleRow>)> {
+        let mut sets = Sets::new(&self.extraction, &Silent, Keep::Classes);
+        let settings = |sets: &Sets<'_>| self.recorded(sets);
+        let (pieces, device) =
+            merged_sets(self.named(), &mut sets, &self.asked(), &settings, states)?;
+        let sets = Sets::new(&self.extraction, observer, Keep::Classes).given(pieces);
+        let (mut report, rows) = self.measured(sets, observer)?;
+        report.settings.device = Some(device).filter(|device| !device.is_empty());
+        Ok((report, rows))
+    }
+
+    fn named(&self) -> (&'static str, &Running) {
+        ("distance", &self.extraction.running)
+    }
+
+    fn asked(&self) -> [Asked<'_>; 2] {
+        let reference =
+            Asked { path: &self.reference, layout: self.reference_layout, logits: false };
+        [reference, Asked { path: &self.data, layout: None, logits: true }]
+    }
+
+    fn measured(
+        &self,
+        mut sets: Sets<'_>,
+        observer: &dyn Observer,
+    ) -> Result<(DistanceReport, Vec<SampleRow>)> {
         let started = Instant::now();
         let threads = self.extraction.running.threads();
         native::set_threads(threads);
-        let mut sets = Sets::new(&self.extraction, observer, Keep::Classes);
         sets.check_axes(&[&self.reference, &self.data])?;
         self.check_labels(&sets)?;
         let reference = sets.with_layout(&self.reference, self.reference_layout, |sets| {

@@ -287,6 +287,7 @@ fn whole(
         (first, later) => first.or(later),
     };
     Ok(Summary {
+        digests: vec![],
         samples: indices.len(),
         fingerprint: Some(fingerprint),
         copies,

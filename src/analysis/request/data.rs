@@ -138,6 +138,7 @@ impl Loading {
             ahead: AHEAD,
             skip_unreadable: self.skip_unreadable,
             fingerprint: true,
+            range: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Features of data sets from one layer of one model: what `fid`, `stats` and `distance` share.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,9 +10,11 @@ use super::models::check_output;
 use super::{accuracy, axes, beside};
 use crate::analysis::{Loading, Observer, Preprocessing, Running, Texts};
 use crate::capture::extract::{Extractor, Pass, Sink};
+use crate::capture::part::Reading;
 use crate::capture::{Judged, Naming, Reduce, Source, Timing, first_samples};
 use crate::data::{
-    ArrayLayout, Channels, Dataset, InputArray, Preprocess, Preset, Range, Resize, Summary,
+    self, ArrayLayout, Channels, Dataset, InputArray, LoadOptions, Preprocess, Preset, Resize,
+    Summary,
 };
 use crate::error::{Error, Result};
 use crate::report::{ModelInput, Warning};
@@ -289,17 +292,58 @@ impl<'a> Features<'a> {
     /// The data cannot be read, the model does not run on it, features are not finite, or the sink
     /// failed.
     pub fn run(&mut self, dataset: &Dataset, logits: bool, sink: &mut Sink<'_>) -> Result<Summary> {
+        let (summary, judged) = self.pass(dataset, (logits, None), sink)?;
+        if let Some(ready) = &mut self.ready {
+            ready.judge(dataset, judged, self.observer);
+        }
+        Ok(summary)
+    }
+
+    /// The same over the samples at some positions, of which nothing is said.
+    ///
+    /// # Errors
+    /// As [`Features::run`].
+    pub fn run_part(
+        &mut self,
+        dataset: &Dataset,
+        (logits, range): (bool, Range<usize>),
+        sink: &mut Sink<'_>,
+    ) -> Result<Reading> {
+        let before = self.timing;
+        let (summary, judged) = self.pass(dataset, (logits, Some(range)), sink)?;
+        Ok(Reading::new(&summary, vec![judged.tally]).took(self.timing.since(&before)))
+    }
+
+    /// Takes what was read elsewhere in the place of a run over a data set.
+    ///
+    /// # Errors
+    /// No model was given, or it does not fit the data.
+    pub fn replay(&mut self, dataset: &Dataset, reading: &Reading) -> Result<()> {
+        self.prepare(dataset)?;
+        self.timing.add(&reading.timing());
+        if let (Some(ready), Some(tally)) = (&mut self.ready, reading.tallies().first()) {
+            let judged = ready.extractor.judged(dataset, &self.naming, tally);
+            ready.judge(dataset, judged, self.observer);
+        }
+        Ok(())
+    }
+
+    fn pass(
+        &mut self,
+        dataset: &Dataset,
+        (logits, range): (bool, Option<Range<usize>>),
+        sink: &mut Sink<'_>,
+    ) -> Result<(Summary, Judged)> {
         self.prepare(dataset)?;
         let Some(ready) = self.ready.as_mut() else {
             return Err(Error::usage("no model was given", "name one with --model"));
         };
         let load = self.args.load.options(self.args.running.threads());
+        let load = LoadOptions { range, ..load };
         let (preprocess, naming) = (&ready.preprocess, &self.naming);
         let pass = Pass { dataset, preprocess, load, logits, naming };
         let bar = &mut *self.observer.passes();
-        let (summary, judged) = ready.extractor.run(&pass, sink, bar, &mut self.timing)?;
-        ready.judge(dataset, judged, self.observer);
-        Ok(summary)
+        ready.extractor.run(&pass, sink, bar, &mut self.timing)
     }
 }
 
@@ -328,7 +372,7 @@ pub fn steps(
         preset: Some(Preset::Raw),
         resize: args.resize.or(Some(Resize::CLEAN)),
         channels: args.channels.or(Some(Channels::Rgb)),
-        range: Some(Range::Bytes),
+        range: Some(data::Range::Bytes),
         mean: None,
         std: None,
         ..args.clone()

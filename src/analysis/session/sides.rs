@@ -15,7 +15,7 @@ use crate::capture::{Feed, ModelFeed, Naming, Progress, Reduce, Source, Subject}
 use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::report::cka::{Side, SideLayer};
-use crate::report::{DataInput, Inputs, Warning};
+use crate::report::{DataInput, Inputs, ModelInput, Warning};
 use crate::similarity::Measure;
 use crate::torchscript::{Layer, device, native};
 
@@ -60,6 +60,18 @@ pub struct Seen<T> {
     pub device: String,
 }
 
+/// What is known before the samples are read.
+pub struct Known<'a> {
+    /// The models and their layers.
+    pub models: &'a [ModelInput],
+    /// The samples, in the order in which they are read.
+    pub data: &'a Dataset,
+    /// What is done to them.
+    pub preprocess: &'a [Preprocess],
+    /// Where the models run.
+    pub device: &'a str,
+}
+
 /// What measures the layers of a feed.
 pub trait Measuring {
     /// What is found.
@@ -93,6 +105,14 @@ pub trait Measuring {
     /// What is measured, where that are measures by name.
     fn measures(&self) -> &[Measure] {
         &[]
+    }
+
+    /// Takes in what is known before the samples are read.
+    ///
+    /// # Errors
+    /// It is not what it was in another run of which this is a part.
+    fn before(&self, _known: &Known<'_>) -> Result<()> {
+        Ok(())
     }
 
     /// Runs the feed and measures.
@@ -248,7 +268,10 @@ impl Sides {
         let sides = subjects.iter().map(|subject| side(subject, reduce)).collect();
         let order = running.seed_of(Draw::Order, None);
         let mixed = measuring.mixes(dataset.len()).then(|| dataset.mixed(order));
-        let source = Source { dataset: mixed.as_ref().unwrap_or(&dataset), ..source };
+        let data = mixed.as_ref().unwrap_or(&dataset);
+        let source = Source { dataset: data, ..source };
+        let (models, steps) = (&records, &preprocess);
+        measuring.before(&Known { models, data, preprocess: steps, device: &device })?;
         let mut feed = ModelFeed::new(&mut subjects, source).mixed(mixed.is_some());
         measuring.tell(&feed, observer)?;
         let found = measuring.measure(&mut feed, &mut *observer.passes())?;

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, s};
 
-use super::watch::Watch;
-use super::{Contents, Sets, feature_input};
+use super::{Contents, Plan, SetSums, Sets, feature_input};
 use crate::data::Dataset;
 use crate::data::features::StoredSet;
 use crate::data::statistics::{Origin, Statistics};
@@ -86,22 +85,13 @@ impl Sets<'_> {
 
     fn collect_images(&mut self, dataset: &Dataset, logits: bool) -> Result<Collected> {
         let width = self.features.prepare(dataset)?.width;
-        self.plan(dataset.len(), width)?;
-        let mut rows = Array2::zeros((dataset.len(), width));
-        let (mut indices, mut said): (Vec<usize>, Vec<Array2<f64>>) = (vec![], vec![]);
-        let mut watch = Watch::default();
-        let summary = self.features.run(dataset, logits, &mut |piece| {
-            let places = indices.len()..indices.len() + piece.features.nrows();
-            rows.slice_mut(s![places, ..]).assign(&piece.features);
-            watch.add(piece.features, piece.averaged, piece.constant);
-            indices.extend(piece.indices);
-            said.extend(piece.logits.map(|l| l.to_owned()));
-            Ok(())
-        })?;
-        self.tell(&watch, dataset, &summary)?;
-        rows.slice_collapse(s![..indices.len(), ..]);
-        let views: Vec<_> = said.iter().map(|part| part.view()).collect();
-        let logits = ndarray::concatenate(Axis(0), &views).ok();
+        let plan = self.plan(dataset.len(), width)?;
+        let plan = Plan { covariance: false, ..plan };
+        let (sums, summary) = self.gathered(dataset, (width, plan), logits)?;
+        self.tell(&sums.watch, dataset, &summary)?;
+        let SetSums { rows, indices, logits, .. } = sums;
+        let rows = rows.map(|rows| rows.0).unwrap_or_default();
+        let logits = logits.map(|logits| logits.0);
         let labels = dataset.labels().map(|all| indices.iter().map(|&i| all[i]).collect());
         Ok(Collected {
             names: indices.iter().map(|&i| dataset.name(i)).collect(),

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis, s};
 
-use super::taking::Taking;
+use super::sums::Gathering;
 use super::watch::Watch;
 use super::{Collected, Measured, Sets};
 use crate::analysis::session::kept::Folder;
@@ -70,20 +70,21 @@ impl Sets<'_> {
     pub(super) fn measure_kept(&mut self, folder: &Folder) -> Result<Measured> {
         let OneLayer { subject, width } = self.one_layer(folder)?;
         let plan = self.plan(subject.samples, width)?;
-        let mut taking = Taking::new(plan, (subject.samples, width));
+        let cut = self.cut(subject.samples, width);
+        let mut gathering = Gathering::new(plan, cut, (subject.samples, width))?;
         let (reduce, batch) = (self.args.reduce, self.args.load.batch_size);
         let names = (folder.index.results.names.as_slice(), folder.shown());
         subject.extract(reduce, (names.0, &names.1), batch, None, &mut |piece| {
-            taking.take(&piece);
-            Ok(())
+            gathering.add(&piece)
         })?;
-        taking.end();
+        let sums = gathering.finish();
         let layer = &subject.layers[0];
-        self.warnings.extend(taking.watch.means(&layer.name, &folder.path)?);
+        self.warnings.extend(sums.watch.means(&layer.name, &folder.path)?);
         let origin = Some(folder.origin(layer, reduce));
-        let set = self.fit(&folder.path, taking.rows, taking.moments.as_ref())?;
+        let (rows, moments) = sums.whole(width);
+        let set = self.fit(&folder.path, rows, moments.as_ref())?;
         let (count, input) = (Some(subject.samples), input(folder));
-        Ok(Measured { set, moments: taking.moments, count, origin, input })
+        Ok(Measured { set, moments, count, origin, input })
     }
 
     /// All features of a folder, with `logits` what the model said.

@@ -6,10 +6,12 @@ mod contents;
 mod kept;
 mod memory;
 mod origin;
+mod parts;
 mod scale;
-mod taking;
+mod sums;
 mod watch;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -19,13 +21,13 @@ use self::cache::{Cache, Kept};
 use self::kept::KeptModels;
 use self::memory::too_large;
 use self::scale::Scale;
-use self::taking::Taking;
 use self::watch::Watch;
 use crate::analysis::Observer;
 use crate::analysis::session::extraction::{Extraction, Features};
 use crate::analysis::session::{ChannelAxes, duplicates, notices};
 use crate::capture::Averaged;
 use crate::capture::extract::reduced;
+use crate::capture::part::Piece;
 use crate::data::features::StoredFeature;
 use crate::data::statistics::{Origin, Statistics};
 use crate::data::{Dataset, Enlarged, Summary};
@@ -42,6 +44,7 @@ use self::contents::Contents;
 
 pub use self::collect::Collected;
 pub use self::origin::check_same;
+pub use self::sums::SetSums;
 
 /// A set that was measured.
 pub struct Measured {
@@ -94,6 +97,8 @@ pub struct Sets<'a> {
     pub factoring: f64,
     /// Whether enlarged images were reported: once is enough for sets that are resized alike.
     told_enlarged: bool,
+    /// What shards gathered of the sets of images, in their order, in the place of runs over them.
+    given: VecDeque<Piece<SetSums>>,
     scale: Scale,
     warnings: Vec<Warning>,
     kept: KeptModels,
@@ -123,6 +128,7 @@ impl<'a> Sets<'a> {
             held,
             factoring,
             told_enlarged,
+            given: VecDeque::new(),
             scale,
             warnings,
             kept,
@@ -289,6 +295,7 @@ impl<'a> Sets<'a> {
                 samples: found.samples.unwrap_or(dataset.len()),
                 fingerprint: Some(origin.fingerprint.clone()),
                 copies: copies.flatten(),
+                digests: vec![],
                 skipped: vec![],
                 enlarged: self.first_enlarged(dataset)?,
                 beyond: None,
@@ -334,14 +341,10 @@ impl<'a> Sets<'a> {
         width: usize,
         plan: Plan,
     ) -> Result<(Option<Array2<f64>>, Option<Moments>, Summary)> {
-        let mut taking = Taking::new(plan, (dataset.len(), width));
-        let summary = self.features.run(dataset, false, &mut |piece| {
-            taking.take(&piece);
-            Ok(())
-        })?;
-        taking.end();
-        self.tell(&taking.watch, dataset, &summary)?;
-        Ok((taking.rows, taking.moments, summary))
+        let (sums, summary) = self.gathered(dataset, (width, plan), false)?;
+        self.tell(&sums.watch, dataset, &summary)?;
+        let (rows, moments) = sums.whole(width);
+        Ok((rows, moments, summary))
     }
 
     /// Warns of images on another scale, and of channel means that are rounding.

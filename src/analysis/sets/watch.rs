@@ -3,23 +3,30 @@
 use std::path::Path;
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::session::duplicates;
 use crate::capture::Averaged;
 use crate::data::{Digest, copies, digest};
 use crate::error::{Error, Result};
 use crate::report::Warning;
+use crate::stats::{Sum, packed};
 
 /// Looks at every row of features that goes by.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watch {
     averaged: Averaged,
     constant: f64,
     rows: usize,
     /// The first row, from which the others are counted.
+    #[serde(with = "packed")]
     origin: Array1<f64>,
+    #[serde(with = "packed")]
     sum: Array1<f64>,
+    #[serde(with = "packed")]
     squares: Array1<f64>,
+    /// Of stored rows alone.
+    #[serde(skip)]
     digests: Vec<Digest>,
 }
 
@@ -84,6 +91,26 @@ impl Watch {
                 Ok(Some(Warning::new("means-are-rounding", path.display(), text)))
             }
         }
+    }
+}
+
+impl Sum for Watch {
+    /// With rows about an origin o of sum s and sum of squares q, about another one, which lies d = o − o′ before it,
+    /// they have s + n·d and q + 2·d·s + n·d².
+    fn merge(&mut self, later: Self) {
+        if self.rows == 0 || later.rows == 0 {
+            if self.rows == 0 {
+                *self = later;
+            }
+            return;
+        }
+        let (apart, count) = (&later.origin - &self.origin, later.rows as f64);
+        self.squares += &(&later.squares + &(&apart * &(2.0 * &later.sum + &(count * &apart))));
+        self.sum += &(&later.sum + &(count * &apart));
+        self.rows += later.rows;
+        self.averaged.merge(&later.averaged);
+        self.constant = self.constant.max(later.constant);
+        self.digests.extend(later.digests);
     }
 }
 

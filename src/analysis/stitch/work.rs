@@ -119,6 +119,7 @@ impl Work {
         let read = Summary {
             samples: used.len(),
             fingerprint: Some(fingerprint),
+            digests: vec![],
             copies,
             skipped: self.skipped.clone(),
             enlarged: self.enlarged.clone(),
