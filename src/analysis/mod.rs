@@ -18,6 +18,7 @@ mod sets;
 mod shards;
 mod stats;
 mod stitch;
+mod track;
 
 pub use cka::Cka;
 pub use compare::{Chance, Compare};
@@ -41,3 +42,4 @@ pub use session::{ChannelAxis, ChosenWeights, GivenInput, GivenValue};
 pub use shards::{Body, Fact, Facts, Head, Job, Save, Shard, State};
 pub use stats::Stats;
 pub use stitch::{Fit, Pairs, Stitch, Training};
+pub use track::Track;

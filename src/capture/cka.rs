@@ -131,6 +131,28 @@ fn groups(feed: &dyn Feed, gathered: usize) -> Groups {
 }
 
 fn full(feed: &mut dyn Feed, settings: &Settings, progress: &mut dyn Progress) -> Result<Outcome> {
+    let Grams { grams, samples, passes, mut timing } = grams(feed, settings, progress)?;
+    let measuring = std::time::Instant::now();
+    let (table, absences, spreads) = from_grams(grams, samples, settings);
+    timing.measure += measuring.elapsed().as_secs_f64();
+    let outcome = Outcome { passes, ..Outcome::of(table, absences, samples, timing) };
+    Ok(outcome.judged(&spreads))
+}
+
+/// The Gram matrices of all layers of a feed.
+pub(super) struct Grams {
+    pub grams: Vec<Vec<LayerGram>>,
+    pub samples: usize,
+    pub passes: usize,
+    pub timing: Timing,
+}
+
+/// Makes the Gram matrices of all layers, in as many passes as the memory asks for.
+pub(super) fn grams(
+    feed: &mut dyn Feed,
+    settings: &Settings,
+    progress: &mut dyn Progress,
+) -> Result<Grams> {
     let widths = widths(feed, settings.reduce);
     let needs = plan(&widths, feed, settings.memory);
     let mut waiting = Waiting::new(&needs, feed.is_on_cpu())?;
@@ -150,11 +172,7 @@ fn full(feed: &mut dyn Feed, settings: &Settings, progress: &mut dyn Progress) -
         waiting.add(consumer.finish(), &needs)?;
     }
     progress.end();
-    let measuring = std::time::Instant::now();
-    let (table, absences, spreads) = from_grams(grams, samples, settings);
-    timing.measure += measuring.elapsed().as_secs_f64();
-    let outcome = Outcome { passes, ..Outcome::of(table, absences, samples, timing) };
-    Ok(outcome.judged(&spreads))
+    Ok(Grams { grams, samples, passes, timing })
 }
 
 /// The passes to come.
@@ -213,7 +231,7 @@ fn one_pass(
 }
 
 /// The numbers of features, 0 for layers that give the tensor of another.
-fn widths(feed: &dyn Feed, reduce: Reduce) -> Vec<Vec<usize>> {
+pub(super) fn widths(feed: &dyn Feed, reduce: Reduce) -> Vec<Vec<usize>> {
     let of = |layers: &Vec<Vec<i64>>| layers.iter().map(|shape| reduce.width(shape)).collect();
     let mut widths: Vec<Vec<usize>> = feed.shapes().iter().map(of).collect();
     for (widths, sources) in widths.iter_mut().zip(feed.sources()) {
@@ -223,7 +241,7 @@ fn widths(feed: &dyn Feed, reduce: Reduce) -> Vec<Vec<usize>> {
     widths
 }
 
-fn plan<'a>(widths: &'a [Vec<usize>], feed: &dyn Feed, memory: u64) -> Needs<'a> {
+pub(super) fn plan<'a>(widths: &'a [Vec<usize>], feed: &dyn Feed, memory: u64) -> Needs<'a> {
     Needs { widths, samples: feed.samples(), batch: feed.batch_size(), memory }
 }
 
@@ -263,22 +281,37 @@ fn from_grams(
     samples: usize,
     settings: &Settings,
 ) -> (HsicTable, Absences, Spreads) {
-    let mut absences = Vec::new();
-    let mut matrices: Vec<Vec<Option<PackedSymmetric>>> = Vec::new();
-    for layers in grams {
-        let (these, why): (Vec<_>, Vec<_>) =
-            layers.into_iter().map(|l| usable(l, samples, settings)).unzip();
-        matrices.push(these);
-        absences.push(why);
-    }
+    let Usable { matrices, absences, spreads } = Usable::of(grams, samples, settings);
     let counts: Vec<usize> = matrices.iter().map(Vec::len).collect();
     let last = counts.last().copied().unwrap_or(0);
     let mut sums = HsicSums::new(settings.bias.centring(), counts[0], last);
     sums.add(&matrices[0], matrices.get(1).map(Vec::as_slice));
-    let of = |layers: &Vec<Option<PackedSymmetric>>| {
-        layers.iter().map(|k| k.as_ref().map_or(0.0, spread)).collect()
-    };
-    (sums.mean(), absences, matrices.iter().map(of).collect())
+    (sums.mean(), absences, spreads)
+}
+
+/// Gram matrices with the kernel applied, why layers have none, and what HSIC of each is held against: a list
+/// of layers a model.
+pub(super) struct Usable {
+    pub matrices: Vec<Vec<Option<PackedSymmetric>>>,
+    pub absences: Absences,
+    pub spreads: Spreads,
+}
+
+impl Usable {
+    /// Settles linear Gram matrices over the same samples.
+    pub fn of(grams: Vec<Vec<LayerGram>>, samples: usize, settings: &Settings) -> Self {
+        let (mut matrices, mut absences): (Vec<Vec<_>>, _) = (vec![], vec![]);
+        for layers in grams {
+            let (these, why): (Vec<_>, Vec<_>) =
+                layers.into_iter().map(|l| usable(l, samples, settings)).unzip();
+            matrices.push(these);
+            absences.push(why);
+        }
+        let of = |layers: &Vec<Option<PackedSymmetric>>| {
+            layers.iter().map(|k| k.as_ref().map_or(0.0, spread)).collect()
+        };
+        Self { spreads: matrices.iter().map(of).collect(), matrices, absences }
+    }
 }
 
 fn usable(
@@ -357,7 +390,7 @@ const ROUNDING: f64 = 1e-12;
 
 impl Outcome {
     /// What one pass found.
-    fn of(table: HsicTable, absences: Absences, samples: usize, timing: Timing) -> Self {
+    pub(super) fn of(table: HsicTable, absences: Absences, samples: usize, timing: Timing) -> Self {
         let (apart, dropped, passes) = (vec![], 0, 1);
         let (estimator, reason, hsic_batch) = (Estimator::Full, None, None);
         Self {
@@ -395,7 +428,7 @@ impl Outcome {
     }
 
     /// Takes the values from layers whose HSIC with itself says nothing.
-    fn judged(mut self, spreads: &[Vec<f64>]) -> Self {
+    pub(super) fn judged(mut self, spreads: &[Vec<f64>]) -> Self {
         let last = self.absences.len() - 1;
         for (s, own) in [(0, &self.table.aa), (last, &self.table.bb)] {
             for (i, why) in self.absences[s].iter_mut().enumerate() {

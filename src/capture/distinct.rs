@@ -55,24 +55,28 @@ impl<'a> Distinct<'a> {
     }
 
     /// The same with the values of all layers.
-    pub fn expanded(&self, mut outcome: Outcome) -> Outcome {
+    pub fn expanded(&self, outcome: Outcome) -> Outcome {
+        self.expanded_pair((0, self.sources.len().saturating_sub(1)), outcome)
+    }
+
+    /// The same of what was found between two of the subjects.
+    pub fn expanded_pair(&self, (first, last): (usize, usize), mut outcome: Outcome) -> Outcome {
         if self.sources.iter().flatten().all(Option::is_none) {
             return outcome;
         }
-        let last = self.sources.len() - 1;
         let source = |s: usize, l: usize| self.source(s, l);
         let table = &outcome.table;
         let known: HashSet<(usize, usize)> = outcome.apart.iter().copied().collect();
-        let apart = |i: usize, j: usize| known.contains(&(source(0, i), source(last, j)));
+        let apart = |i: usize, j: usize| known.contains(&(source(first, i), source(last, j)));
         let ab = table.ab.dim();
         let pairs = (0..ab.0).flat_map(|i| (0..ab.1).map(move |j| (i, j)));
         outcome.apart = pairs.filter(|&(i, j)| apart(i, j)).collect();
         outcome.table = HsicTable {
-            ab: Array2::from_shape_fn(ab, |(i, j)| table.ab[(source(0, i), source(last, j))]),
-            aa: (0..ab.0).map(|i| table.aa[source(0, i)]).collect(),
+            ab: Array2::from_shape_fn(ab, |(i, j)| table.ab[(source(first, i), source(last, j))]),
+            aa: (0..ab.0).map(|i| table.aa[source(first, i)]).collect(),
             bb: (0..ab.1).map(|j| table.bb[source(last, j)]).collect(),
         };
-        for (s, absences) in outcome.absences.iter_mut().enumerate() {
+        for (s, absences) in [first, last].into_iter().zip(&mut outcome.absences) {
             for l in 0..absences.len() {
                 absences[l] = absences[source(s, l)].clone();
             }

@@ -19,6 +19,7 @@ pub mod kept;
 mod laid;
 pub mod maps;
 mod minibatch;
+pub mod pairs;
 pub mod part;
 mod plan;
 mod projection;
@@ -36,6 +37,7 @@ pub use feed::{
 };
 pub use judge::{Judge, Judged, Naming};
 pub use minibatch::HsicBlock;
+pub use plan::bytes_text;
 pub use projection::distortion;
 pub use reduce::{Reduce, Tokens};
 

@@ -35,6 +35,9 @@ pub struct Wanted {
     pub memory: u64,
     /// How many halves of the samples will be measured at a time, for intervals.
     pub halves: usize,
+    /// Whether layers no wider than there are samples become Gram matrices too: of these HSIC is what
+    /// [`cka`](super::cka) makes of them, bit for bit.
+    pub grams: bool,
 }
 
 /// What a layer gave.
@@ -114,7 +117,10 @@ impl Plan {
         let beside: u64 = widths.iter().flatten().map(|&width| wanted.bytes(n, width)).sum();
         let too_large = || too_large(widths.iter().map(Vec::len).sum(), n, beside, wanted.memory);
         let room = wanted.memory.checked_sub(beside).ok_or_else(too_large)?;
-        let (grams, left) = split(&widths, n, room, wanted.takes_units());
+        let (grams, left) = match wanted.grams {
+            true => (widths.clone(), room),
+            false => split(&widths, n, room, wanted.takes_units()),
+        };
         let needs = Needs { widths: &grams, samples: n, batch: feed.batch_size(), memory: left };
         let mut passes = needs.passes().map_err(|_| too_large())?;
         if passes.is_empty() {

@@ -17,13 +17,17 @@ pub(super) fn renamed(json: &Value, entries: &[Entry]) -> Vec<(Entry, usize)> {
     if a.is_empty() && b.is_empty() {
         return vec![];
     }
-    let of_layers = |entry: &Entry| entry.facts().is_some_and(|f| f.places == Places::Layers);
-    let all = entries.iter().enumerate().filter(|(_, entry)| of_layers(entry));
+    let none = Names::new();
     let copies = |(i, entry): (usize, &Entry)| {
+        let names = match entry.facts().map(|facts| facts.places) {
+            Some(Places::Layers) => [a, b],
+            Some(Places::LayerAndName) => [a, &none],
+            _ => return vec![],
+        };
         let copy = move |place| (Entry { place, ..entry.clone() }, i);
-        other_places(&entry.place, [a, b]).into_iter().map(copy).collect::<Vec<_>>()
+        other_places(&entry.place, names).into_iter().map(copy).collect::<Vec<_>>()
     };
-    all.flat_map(copies).collect()
+    entries.iter().enumerate().flat_map(copies).collect()
 }
 
 /// Copies of the values of candidates under the other names of these, each with the place of its

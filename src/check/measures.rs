@@ -25,6 +25,8 @@ pub enum Direction {
 pub enum Places {
     /// Layers, one or two: `*` stays within a part of the dotted name, `**` crosses dots.
     Layers,
+    /// A layer, as above, and a name of another kind.
+    LayerAndName,
     /// Names of any kind, in which dots mean nothing.
     Names,
     /// Two such names, in either order.
@@ -82,11 +84,12 @@ impl Facts {
 }
 
 use Direction::{Larger, Neither, Smaller};
-use Places::{Layers, Names, Pairs};
+use Places::{LayerAndName, Layers, Names, Pairs};
 
 const SHARES: &str = "a share of samples: at 1,000 of them, five that changed sides";
 const AGREEMENT: &str = "means over images move by less than this between devices";
 const NEIGHBOURS: &str = "neighbours that are nearly equally near change places";
+const TRACKED: &str = "CKA of float32 features moves by some 1e-4 between devices";
 const EXACT: &str = "a count: it is the same or it is not";
 
 /// What is measured of other things than two layers.
@@ -146,6 +149,18 @@ const OTHERS: &[Facts] = &[
     facts("stitched-agreement", Larger, Layers).within(1e-2, 0.0, SHARES),
     facts("penalty", Smaller, Layers).within(1e-2, 0.0, SHARES),
     facts("kl", Smaller, Layers).within(1e-2, 2e-2, AGREEMENT),
+    facts("mean-diagonal", Neither, Pairs).within(1e-3, 0.0, TRACKED),
+    facts("with-last", Neither, LayerAndName).within(1e-3, 0.0, TRACKED),
+    facts("with-previous", Neither, LayerAndName).within(1e-3, 0.0, TRACKED),
+    facts("with-reference", Neither, LayerAndName).within(1e-3, 0.0, TRACKED),
+    facts("checkpoint-drop", Smaller, Names).within(1e-3, 0.0, TRACKED),
+    facts("accuracy-drop", Smaller, Names).within(5e-3, 0.0, SHARES),
+    facts("settles", Neither, LayerAndName).within(
+        1.0,
+        0.0,
+        "a value near the tolerance crosses it one checkpoint sooner or later",
+    ),
+    facts("bottom-up", Neither, Names).within(0.1, 0.0, "of ranks with many ties"),
     facts("parameters", Neither, Layers).within(0.0, 0.0, EXACT),
     facts("elements", Neither, Layers).within(0.0, 0.0, EXACT),
 ];

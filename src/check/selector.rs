@@ -17,7 +17,7 @@ use crate::error::check_glob;
 /// ```
 ///
 /// For layers `?` and `*` stay within one part of a dotted name and `**` crosses the dots, as in
-/// `--layers`; in other names dots mean nothing. Where the places are other than layers, one glob is
+/// `--layers`; in other names dots mean nothing. Where the places are other than two layers, one glob is
 /// for the first of two, and for either of a pair of equals.
 #[derive(Debug, Clone)]
 pub struct Selector {
@@ -28,6 +28,8 @@ pub struct Selector {
 #[derive(Debug, Clone)]
 struct Pattern {
     text: String,
+    /// Whether it is for names of layers.
+    layers: bool,
     matcher: GlobMatcher,
 }
 
@@ -54,8 +56,12 @@ impl Selector {
         if globs.len() > 2 {
             return Err("a value has two places at most".to_owned());
         }
-        let layers = facts.places == Places::Layers;
-        let globs = globs.iter().map(|glob| Pattern::new(glob, layers));
+        let layers = |i: usize| match facts.places {
+            Places::Layers => true,
+            Places::LayerAndName => i == 0,
+            Places::Names | Places::Pairs => false,
+        };
+        let globs = globs.iter().enumerate().map(|(i, glob)| Pattern::new(glob, layers(i)));
         Ok(Self { facts, globs: globs.collect::<Result<_, String>>()? })
     }
 
@@ -84,7 +90,7 @@ impl Selector {
     }
 
     fn matches_place(&self, entry: &Entry) -> bool {
-        let is = |i: usize, name: &String| self.globs[i].matches(name, self.facts.places);
+        let is = |i: usize, name: &String| self.globs[i].matches(name);
         match (self.globs.len(), entry.place.as_slice(), self.facts.places) {
             (0, _, _) => true,
             (1, [a, b], Places::Pairs) => is(0, a) || is(0, b),
@@ -104,13 +110,13 @@ impl Pattern {
         let built =
             GlobBuilder::new(&glob).literal_separator(layers).backslash_escape(false).build();
         let glob = built.map_err(|e| format!("'{text}' is not a pattern: {}", e.kind()))?;
-        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
+        Ok(Self { text: text.to_owned(), layers, matcher: glob.compile_matcher() })
     }
 
-    fn matches(&self, name: &str, places: Places) -> bool {
-        match places {
-            Places::Layers => self.matcher.is_match(name.replace('.', "/")),
-            _ => self.matcher.is_match(name),
+    fn matches(&self, name: &str) -> bool {
+        match self.layers {
+            true => self.matcher.is_match(name.replace('.', "/")),
+            false => self.matcher.is_match(name),
         }
     }
 }

@@ -26,6 +26,10 @@ pub struct Args {
     /// Draw the matrix: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     plot: Option<PathBuf>,
+    /// Compare the layers of A with the corresponding ones of this model too, such as an untrained one: a line to read
+    /// the diagonal against, in the page and below the map of --plot; A runs again for each; may be repeated
+    #[arg(long, value_name = "MODEL")]
+    control: Vec<PathBuf>,
     #[command(flatten)]
     measure: MeasureArgs,
     #[command(flatten)]
@@ -61,17 +65,20 @@ struct MeasureArgs {
     memory: u64,
 }
 
-/// Compares the layers of two models, of one with itself, or of stored representations.
+/// Compares the layers of two models, of one with itself, of every pair of several, or of stored representations.
 ///
 /// # Errors
 /// Anything that keeps the comparison from being made; nothing is written then.
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     if args.shard.is_asked() {
         let request = args.request()?;
-        let refused = [("--plot", args.plot.is_some())];
+        let refused = [("--plot", args.plot.is_some()), ("--control", !args.control.is_empty())];
         let refused = [&refused[..], &given_results(&args.results, &args.gate)].concat();
         let work = |job: Job<'_>| request.shard(job, messages);
         return args.shard.run(args.results.output.as_deref(), &refused, messages, work);
+    }
+    if args.subjects.models.len() > 2 {
+        return every_pair(args, messages);
     }
     let gate = args.gate.prepare("cka", args.results.place()?)?;
     let request = args.request()?;
@@ -82,6 +89,20 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     };
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
+    }
+    output::show(&report, &args.results, messages)?;
+    gate.finish(&report, Status::Done, messages)
+}
+
+fn every_pair(args: &Args, messages: &Messages) -> Result<Status> {
+    let gate = args.gate.prepare("pairs", args.results.place()?)?;
+    let request = args.request()?;
+    args.plot.as_deref().map_or(Ok(()), picture::check)?;
+    let mut report = request.run_pairs(messages)?;
+    if let Some(path) = &args.plot {
+        picture::plot(&report, path)?;
+        let shows = "CKA of every pair";
+        report.pictures = vec![picture::written(shows, path, args.results.output.as_deref())?];
     }
     output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
@@ -99,6 +120,7 @@ impl Args {
             kernel: self.measure.kernel,
             reduce: self.reduce.reduce,
             memory: self.measure.memory,
+            controls: self.control.clone(),
             ..Cka::of(self.sides.request("cka", &self.subjects)?)
         })
     }

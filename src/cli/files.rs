@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
+use super::globs::Expanded;
 use crate::analysis::{InputFiles, whole_path};
 use crate::error::{Error, Result};
 use crate::report::{behind_links, check_writable, descriptor, is_replaceable, parent};
@@ -37,6 +38,9 @@ impl Files {
     pub fn named_in(matches: &ArgMatches) -> Self {
         let mut files = Self::default();
         for id in matches.ids().map(clap::Id::as_str) {
+            if let Ok(Some(globs)) = matches.try_get_many::<Expanded>(id) {
+                files.inputs.extend(Expanded::all(globs));
+            }
             let Ok(Some(paths)) = matches.try_get_many::<PathBuf>(id) else { continue };
             let paths = paths.filter(|path| *path != Path::new("-")).cloned();
             match id {

@@ -61,7 +61,10 @@ impl GateArgs {
             Some(baseline) if baseline.kind() != kind => {
                 let found = baseline.kind();
                 let problem = format!("it is a report of {found}, and this will be one of {kind}");
-                let remedy = format!("give a report of repsim {kind}");
+                let remedy = match kind {
+                    "pairs" => "give a report of repsim cka of more than two models".to_owned(),
+                    _ => format!("give a report of repsim {kind}"),
+                };
                 Err(Error::file("check against", path, problem, remedy))
             }
             _ => Ok(Gate { judging: Some(judging), update: None }),

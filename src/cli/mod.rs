@@ -14,6 +14,7 @@ mod fid;
 mod files;
 mod gate;
 mod given;
+mod globs;
 mod judging;
 mod layers;
 mod limits;
@@ -38,6 +39,7 @@ mod stats;
 mod status;
 mod stitch;
 mod target;
+mod track;
 mod usage;
 mod weights;
 
@@ -77,6 +79,8 @@ enum Command {
     Compare(Box<compare::Args>),
     /// Align many models with each other on the same data, one layer each
     Platonic(Box<platonic::Args>),
+    /// Follow the layers of a network over the checkpoints of its training
+    Track(Box<track::Args>),
     /// Measure how far image sets lie from a reference: FID, KID, precision and recall
     Fid(Box<fid::Args>),
     /// Measure how far each sample lies from a reference, and whether that predicts errors
@@ -214,6 +218,7 @@ impl Command {
             Self::Saliency(args) => ("saliency", args.gate.judging()),
             Self::Sensitivity(args) => ("sensitivity", args.gate.judging()),
             Self::Stitch(args) => ("stitch", args.gate.judging()),
+            Self::Track(args) => ("track", args.gate.judging()),
             _ => return None,
         };
         Some((name, judging?))
@@ -246,6 +251,7 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Saliency(args) => saliency::run(args, messages),
         Command::Sensitivity(args) => sensitivity::run(args, messages),
         Command::Stitch(args) => stitch::run(args, messages),
+        Command::Track(args) => track::run(args, messages),
         Command::Check(args) => check::run(args, messages),
         Command::Diff(args) => diff::run(args, messages).map(done),
         Command::Features(args) => features::run(args, messages).map(done),

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 /// What is compared.
 #[derive(clap::Args)]
 pub struct SubjectArgs {
-    /// One or two models (.pt2 of torch.export, or TorchScript), or folders of repsim features; one is compared with
-    /// itself
+    /// Models (.pt2 of torch.export, or TorchScript), or folders of repsim features: one, which is compared with itself,
+    /// two, or of `repsim cka` more, of which every pair is compared
     #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
     pub models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
@@ -46,7 +46,9 @@ impl SideArgs {
     /// More than two sides, or options that would be ignored.
     pub fn request(&self, command: &str, subjects: &SubjectArgs) -> Result<Sides> {
         let SubjectArgs { models, features } = subjects;
-        check_two(command, models)?;
+        if command != "cka" {
+            check_two(command, models)?;
+        }
         check_two_files(features)?;
         let for_b = self.preprocess_b.any() || !self.layers_b.is_empty();
         check_b(models.len() + features.len(), for_b)?;

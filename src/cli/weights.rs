@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::globs::Expanded;
 use crate::analysis::ChosenWeights;
 use crate::error::{Error, Result};
 use crate::view::names::counted;
@@ -12,9 +13,10 @@ use crate::view::names::counted;
 #[derive(Args, Default)]
 pub struct WeightsArgs {
     /// Weights to load into the model: .safetensors (or its index or folder), or a state dict written by torch.save;
-    /// with several models once for each in their order, 'none' for one that keeps its own
-    #[arg(long, value_name = "FILE", help_heading = "Models")]
-    pub weights: Vec<PathBuf>,
+    /// with several models once for each in their order, 'none' for one that keeps its own; a glob in quotation marks
+    /// stands for its files, e2 before e10
+    #[arg(long, value_name = "FILE", value_parser = Expanded::parser(), help_heading = "Models")]
+    pub weights: Vec<Expanded>,
     /// Weights to load into model A, where there are two
     #[arg(long, value_name = "FILE", conflicts_with = "weights", help_heading = "Models")]
     pub weights_a: Option<PathBuf>,
@@ -35,9 +37,14 @@ const NONE: &str = "none";
 
 impl WeightsArgs {
     /// The files given.
-    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        let ab = self.weights_a.iter().chain(&self.weights_b);
-        self.weights.iter().filter(|path| *path != Path::new(NONE)).chain(ab)
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let ab = self.weights_a.iter().chain(&self.weights_b).cloned();
+        self.each().into_iter().filter(|path| path != Path::new(NONE)).chain(ab).collect()
+    }
+
+    /// What --weights was given, globs expanded, 'none' included.
+    pub fn each(&self) -> Vec<PathBuf> {
+        Expanded::all(&self.weights)
     }
 
     /// Refuses these options where stored features or statistics are taken and no model is.
@@ -45,7 +52,7 @@ impl WeightsArgs {
     /// # Errors
     /// One was given although.
     pub fn refuse(&self, stored: bool, instead: &str) -> Result<()> {
-        let given = self.paths().next().is_some() || !self.weights_key.is_empty();
+        let given = !self.paths().is_empty() || !self.weights_key.is_empty();
         match stored && (given || self.partial_weights) {
             false => Ok(()),
             true => Err(Error::usage(
@@ -96,12 +103,13 @@ impl WeightsArgs {
                 _ => Err(self.miscounted(models, "--weights-a and --weights-b are for two")),
             };
         }
-        if self.weights.len() != models {
-            let given = format!("--weights was given {} times", self.weights.len());
+        let each = self.each();
+        if each.len() != models {
+            let given = format!("--weights was given {} times", each.len());
             return Err(self.miscounted(models, &given));
         }
         let file = |path: &PathBuf| (path != Path::new(NONE)).then(|| path.clone());
-        Ok(self.weights.iter().map(file).collect())
+        Ok(each.iter().map(file).collect())
     }
 
     fn miscounted(&self, models: usize, given: &str) -> Error {
@@ -120,7 +128,7 @@ mod tests {
 
     fn args(weights: &[&str], a: Option<&str>, b: Option<&str>, keys: &[&str]) -> WeightsArgs {
         WeightsArgs {
-            weights: weights.iter().map(PathBuf::from).collect(),
+            weights: weights.iter().map(|&path| path.into()).collect(),
             weights_a: a.map(PathBuf::from),
             weights_b: b.map(PathBuf::from),
             weights_key: keys.iter().map(|&key| key.to_owned()).collect(),

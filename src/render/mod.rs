@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`heatmap`] | a matrix of layers against layers |
 //! | [`chart`] | curves over a common axis |
+//! | [`Tiles`] | several of these as one picture |
 //! | [`scatter`] | points, some of them named |
 //! | [`sheet`] | pictures in a grid |
 //! | [`html`] | pages to read |
@@ -31,6 +32,7 @@ pub mod sheet;
 mod style;
 pub mod svg;
 pub mod text;
+mod tiles;
 
 pub use chart::{Chart, Rule, Series};
 pub use colormap::{ColorMap, Rgb};
@@ -40,3 +42,4 @@ pub use pixels::{Image, encode_png, upscale};
 pub use png::RenderError;
 pub use scatter::Scatter;
 pub use sheet::{Cell, Sheet};
+pub use tiles::{Tile, Tiles};

@@ -1,12 +1,14 @@
 //! The section of a comparison by CKA.
 
+mod diagonal;
+
 use ndarray::Array2;
 
 use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Rule, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
-use crate::report::cka::{CkaReport, Null};
+use crate::report::cka::{CkaReport, ControlResult, Null};
 
 /// A report with what the section shows of it.
 struct Shown<'a> {
@@ -25,6 +27,7 @@ impl View for CkaReport {
         let shown = Shown::new(self);
         let body = html! {
             (shown.matrix(&place.id("cka")))
+            (shown.diagonal())
             (html::words(words::CKA))
             h3 { "Which depth matches which" }
             (shown.plot())
@@ -42,19 +45,25 @@ impl View for CkaReport {
 impl Tables for CkaReport {
     /// Each layer of A, its best match in B, and the value.
     fn tables(&self) -> Vec<table::Table> {
-        let mut table = table::new(&["layer of A", "best match in B", "CKA", "same layer of B"]);
         let results = &self.results;
+        let names = ["layer of A", "best match in B", "CKA", "same layer of B"].map(str::to_owned);
+        let controls = results.controls.iter().map(|control| format!("control {}", control.name));
+        let names: Vec<String> = names.into_iter().chain(controls).collect();
+        let mut table = table::new(&names);
         for (i, (layer, best)) in results.layers_a.iter().zip(&results.best_matches).enumerate() {
             let own = results.layers_b.iter().position(|name| name == layer);
             let own = own.and_then(|j| results.cka[i][j].get());
-            table.add_row([
+            let mut row = vec![
                 Cell::from(layer.clone()),
                 best.as_ref().map_or("-".into(), |b| b.layer_b.clone().into()),
                 Cell::number(best.as_ref().map(|b| b.cka), 4),
                 Cell::number(own, 4),
-            ]);
+            ];
+            let of = |control: &ControlResult| Cell::number(control.layers[i].cka.get(), 4);
+            row.extend(results.controls.iter().map(of));
+            table.add_row(row);
         }
-        table.align_right(&[2, 3]);
+        table.align_right(&(2..names.len()).collect::<Vec<_>>());
         vec![table]
     }
 
@@ -73,20 +82,26 @@ impl Plot for CkaReport {
     /// The matrix, with the best match of each row.
     fn plot(&self, format: PictureFormat) -> Result<Vec<u8>, RenderError> {
         let (results, names) = (&self.results, self.inputs.names());
-        format.heatmap(&Heatmap {
+        let (subtitle, values) = (self.settings.summary(results.n), values(self));
+        let (marks, mark_label) = (results.best_columns(), "best match of each row");
+        let map = Heatmap {
             title: "Centred kernel alignment between layers",
-            subtitle: &self.settings.summary(results.n),
+            subtitle: &subtitle,
             row_axis: &names[0],
             column_axis: &names[names.len() - 1],
             rows: &results.layers_a,
             columns: &results.layers_b,
-            values: values(self).view(),
+            values: values.view(),
             range: (0.0, 1.0),
             reversed: false,
             scale_label: "CKA",
-            marks: &results.best_columns(),
-            mark_label: "best match of each row",
-        })
+            marks: &marks,
+            mark_label,
+        };
+        match results.controls.is_empty() {
+            true => format.heatmap(&map),
+            false => diagonal::below(self, &map, format),
+        }
     }
 }
 
@@ -142,6 +157,17 @@ impl<'a> Shown<'a> {
             reason: &|i, j| self.reason(i, j),
         };
         matrix.draw()
+    }
+
+    /// The diagonal with its controls, where there is one.
+    fn diagonal(&self) -> Markup {
+        let lines = diagonal::lines(self.report);
+        html! {
+            @if !lines.is_empty() {
+                h3 { "Corresponding layers" }
+                (diagonal::plot(self.report, &self.names[0], &lines))
+            }
+        }
     }
 
     fn settings(&self) -> String {
@@ -287,7 +313,7 @@ fn other(values: &Array2<f64>, i: usize) -> Option<usize> {
     known.max_by(|x, y| x.1.total_cmp(y.1)).map(|(j, _)| j)
 }
 
-fn said(null: &Null) -> String {
+pub(super) fn said(null: &Null) -> String {
     match (&null.layer_a, &null.layer_b) {
         (Some(a), Some(b)) => format!("{a} × {b}: {}", null.reason),
         (Some(a), None) => format!("{a} of A: {}", null.reason),

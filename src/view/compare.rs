@@ -8,7 +8,7 @@ use crate::capture::Reduce;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::Number;
-use crate::report::compare::{CompareReport, LayerResult, MeasureResult, PairNull};
+use crate::report::compare::{CompareReport, LayerResult, MeasureFacts, MeasureResult, PairNull};
 
 impl View for CompareReport {
     /// A matrix, the best matches and three sentences for each measure, then the layers alone.
@@ -21,7 +21,7 @@ impl View for CompareReport {
             @for (i, found) in results.measures.iter().enumerate() {
                 h3 { (found.name) }
                 (matrix(self, found, &place.id(&format!("cmp{i}")), alone))
-                (words(found))
+                (words(&found.facts))
             }
             h3 { "Layer by layer, alone" }
             (layers(&results.layers))
@@ -116,8 +116,7 @@ pub fn said(null: &PairNull) -> String {
 }
 
 /// Three sentences from what is known of a measure.
-pub fn words(found: &MeasureResult) -> Markup {
-    let facts = &found.facts;
+pub fn words(facts: &MeasureFacts) -> Markup {
     let end = |end: Number| end.get().map_or("no bound".to_owned(), |v| format!("{v:.4}"));
     let end = |value: Number| {
         let text = end(value);
@@ -268,10 +267,15 @@ pub fn values(found: &MeasureResult) -> Array2<f64> {
 
 /// The values at the ends of the colours: of the measure, where it has bounds, else of the data.
 pub fn colour_range(found: &MeasureResult) -> (f64, f64) {
-    let [low, high] = found.facts.range.map(Number::get);
-    let most = values(found).iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+    range_of(&found.facts, &values(found))
+}
+
+/// The same for any values of a measure.
+pub fn range_of(facts: &MeasureFacts, values: &Array2<f64>) -> (f64, f64) {
+    let [low, high] = facts.range.map(Number::get);
+    let most = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
     let low = low.filter(|low| *low > -1.0).unwrap_or(0.0);
-    match (found.facts.larger_is_more_alike, high) {
+    match (facts.larger_is_more_alike, high) {
         (true, Some(high)) => (low, high),
         (_, high) => (low, high.unwrap_or(most).min(most)),
     }

@@ -17,6 +17,7 @@ pub mod maps;
 pub mod measures;
 pub mod names;
 pub mod page;
+mod pairs;
 pub mod pictures;
 pub mod platonic;
 mod provenance;
@@ -24,6 +25,7 @@ pub mod saliency;
 mod sensitivity;
 mod stitch;
 pub mod table;
+pub mod track;
 mod words;
 
 use std::path::Path;

@@ -17,7 +17,7 @@ impl View for PlatonicReport {
         let layers: Vec<LayerResult> = results.models.iter().map(|m| m.layer.clone()).collect();
         let body = html! {
             (matrix(self, &place.id("plat")))
-            (compare::words(&results.measure))
+            (compare::words(&results.measure.facts))
             (plot(self))
             h3 { "Model by model" }
             (models(self))

@@ -15,7 +15,7 @@ const SET_UP: &str = "./setup.sh && cargo run --release -- demo\n\
                       ./setup.sh && cargo test --release\n";
 
 /// Names of models in the README, and which example each is.
-const MODELS: [(&str, &str); 10] = [
+const MODELS: [(&str, &str); 12] = [
     ("resnet18.pt", "seed0-scripted"),
     ("before.pt", "seed0-scripted"),
     ("after.pt", "seed1-traced"),
@@ -26,6 +26,8 @@ const MODELS: [(&str, &str); 10] = [
     ("plain.pt", "seed0-scripted"),
     ("mixup.pt", "mixup-scripted"),
     ("model.pt", "cutout-scripted"),
+    ("run/epoch2.pt", "mixup-scripted"),
+    ("run/epoch10.pt", "seed0-scripted"),
 ];
 
 /// An architecture and checkpoints of it in the README, and which golden files they are.
@@ -41,7 +43,7 @@ const TOKENS: [(&str, &str); 4] = [
 ];
 
 /// Files that the blocks leave behind.
-const WRITTEN: [&str; 24] = [
+const WRITTEN: [&str; 26] = [
     "report.json",
     "cka.png",
     "real.npz",
@@ -56,6 +58,8 @@ const WRITTEN: [&str; 24] = [
     "maps.json",
     "channels.png",
     "models.png",
+    "training.json",
+    "training-pairs.png",
     "stitch.json",
     "stitching.png",
     "function-structure.png",
@@ -113,6 +117,7 @@ fn copy_images(folder: &Path, first: usize, count: usize) {
 /// A folder with all files that the README names.
 fn sandbox() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("run")).unwrap();
     for (name, model) in MODELS {
         fs::copy(path(&format!("models/fashion-{model}.pt")), folder.path().join(name)).unwrap();
     }

@@ -38,6 +38,9 @@ impl Cka {
         if self.sides.running.keep_state {
             return Err(undivided("a model that keeps its state runs over all samples in turn"));
         }
+        if self.sides.models.len() > 2 {
+            return Err(undivided("every pair of more than two models is compared by all samples"));
+        }
         if !self.sides.features.is_empty() || self.sides.models.iter().any(|path| path.is_dir()) {
             return Err(undivided("representations are stored, and no network runs over them"));
         }

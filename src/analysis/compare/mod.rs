@@ -103,6 +103,7 @@ impl Compare {
             components: self.components,
             memory: self.memory,
             halves: self.chance.at_a_time(self.sides.running.threads()),
+            grams: false,
         }
     }
 

@@ -137,6 +137,7 @@ impl Platonic {
             components: self.components,
             memory: self.memory,
             halves: self.chance.at_a_time(self.running.threads()),
+            grams: false,
         }
     }
 
@@ -219,7 +220,7 @@ fn models(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
 }
 
 /// The share of samples that a model is right on, or why that is not known.
-fn share(judged: &Judged) -> Result<f64, String> {
+pub(in crate::analysis) fn share(judged: &Judged) -> Result<f64, String> {
     judged.form.ok_or("the model gives no matrix of logits")?;
     let found = judged.accuracy.clone().ok_or("the data have no labels")?;
     Ok(found?.0.share())
@@ -316,7 +317,7 @@ fn stored(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
 }
 
 /// The last parts of paths where they differ, else the paths, numbered where one recurs.
-fn unique(paths: Vec<String>) -> Vec<String> {
+pub(in crate::analysis) fn unique(paths: Vec<String>) -> Vec<String> {
     let last = |path: &String| {
         let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
         name.unwrap_or_else(|| path.clone())

@@ -13,7 +13,7 @@ impl Values for CkaReport {
         let entries = rows.flat_map(|(a, row)| {
             let pairs = results.layers_b.iter().zip(row);
             pairs.map(move |(b, value)| {
-                Entry::new("cka", &[a, b], *value).because(why(results, a, b))
+                Entry::new("cka", &[a, b], *value).because(results.reason(a, b))
             })
         });
         let mut content = Content::new(MAIN, entries.collect());
@@ -33,11 +33,4 @@ impl Values for CkaReport {
         let (rows, columns) = (layers_a.len(), layers_b.len());
         (!fits).then(|| format!("its matrix is not that of {rows} by {columns} layers"))
     }
-}
-
-/// Why a pair has no value: its own reason, or that of one of the layers.
-fn why<'a>(results: &'a CkaResults, a: &str, b: &str) -> Option<&'a str> {
-    let fits = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);
-    let null = results.nulls.iter().find(|n| fits(&n.layer_a, a) && fits(&n.layer_b, b))?;
-    Some(&null.reason)
 }

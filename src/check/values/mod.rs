@@ -7,10 +7,12 @@ mod features;
 mod fid;
 mod layers;
 mod maps;
+mod pairs;
 mod platonic;
 mod saliency;
 mod sensitivity;
 mod stitch;
+mod track;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -21,7 +21,7 @@ mod tests;
 use self::layout::Layout;
 use super::png::{self, RenderError};
 use super::style::SCALE;
-use super::svg;
+use super::svg::{self, Element};
 
 /// The width of the plot, and its least height.
 const PLOT: (f64, f64) = (580.0, 310.0);
@@ -105,6 +105,11 @@ pub struct Rule<'a> {
 impl Chart<'_> {
     /// The picture as SVG, complete in itself. Equal charts give equal bytes.
     pub fn to_svg(&self) -> String {
+        format!("{}\n", self.drawing().0)
+    }
+
+    /// The picture, with its width and height.
+    pub(super) fn drawing(&self) -> (Element, (f64, f64)) {
         let layout = Layout::new(self, PLOT, legend::entries(self));
         let drawing = svg::document(layout.width, layout.height, self.title)
             .child(layout.header.draw())
@@ -112,7 +117,7 @@ impl Chart<'_> {
             .child(rules::draw(&layout))
             .child(curves::draw(self, &layout))
             .child(layout.legend.draw());
-        format!("{drawing}\n")
+        (drawing, (layout.width, layout.height))
     }
 
     /// The same picture as PNG, two pixels a unit.

@@ -24,7 +24,7 @@ use self::layout::Layout;
 use self::scale::Scale;
 use super::png::{self, RenderError};
 use super::style::SCALE;
-use super::svg;
+use super::svg::{self, Element};
 
 /// A matrix as a picture: layers of A (rows) against layers of B (columns).
 ///
@@ -80,6 +80,11 @@ pub struct Heatmap<'a> {
 impl Heatmap<'_> {
     /// The picture as SVG, complete in itself. Equal maps give equal bytes.
     pub fn to_svg(&self) -> String {
+        format!("{}\n", self.drawing().0)
+    }
+
+    /// The picture, with its width and height.
+    pub(super) fn drawing(&self) -> (Element, (f64, f64)) {
         let scale = Scale::new(self.range, self.values).reversed(self.reversed);
         let layout = Layout::new(self, &scale);
         let drawing = svg::document(layout.width, layout.height, self.title)
@@ -88,7 +93,7 @@ impl Heatmap<'_> {
             .child(axes::draw(self, &layout))
             .child(bar::draw(self, &scale, &layout))
             .child(layout.legend.draw());
-        format!("{drawing}\n")
+        (drawing, (layout.width, layout.height))
     }
 
     /// The same picture as PNG, two pixels a unit.

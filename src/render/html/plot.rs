@@ -22,7 +22,7 @@ pub struct Plot<'a> {
     pub x_names: &'a [String],
     /// The same upwards.
     pub y_names: &'a [String],
-    /// What is drawn, at most four.
+    /// What is drawn, at most eight.
     pub series: &'a [Points<'a>],
     /// Lines to hold points against.
     pub rules: &'a [Rule<'a>],
@@ -32,7 +32,7 @@ pub struct Plot<'a> {
 pub struct Points<'a> {
     /// Their name; with two or more series it stands in the legend.
     pub name: &'a str,
-    /// Their places.
+    /// Their places; one that is not finite is left out, and breaks the line.
     pub points: Vec<Point>,
     /// Whether a line goes through them.
     pub joined: bool,
@@ -213,12 +213,18 @@ impl Rule<'_> {
 
 impl Points<'_> {
     fn draw(&self, index: usize, x: &Axis, y: &Axis) -> Markup {
-        let known = || self.points.iter().filter(|p| p.x.is_finite() && p.y.is_finite());
-        let path: Vec<String> = known().map(|p| format!("{} {}", x.at(p.x), y.at(p.y))).collect();
+        let is_known = |p: &Point| p.x.is_finite() && p.y.is_finite();
+        let runs = self.points.split(|p| !is_known(p)).filter(|run| self.joined && run.len() > 1);
+        let line = |run: &[Point]| {
+            let places: Vec<String> =
+                run.iter().map(|p| format!("{} {}", x.at(p.x), y.at(p.y))).collect();
+            format!("M{}", places.join("L"))
+        };
+        let path: String = runs.map(line).collect();
         html! {
             g class={ "s" (index) } {
-                @if self.joined && path.len() > 1 { path d={ "M" (path.join("L")) } {} }
-                @for point in known() {
+                @if !path.is_empty() { path d=(path) {} }
+                @for point in self.points.iter().filter(|p| is_known(p)) {
                     circle cx=(x.at(point.x)) cy=(y.at(point.y)) r="4.5" { title { (point.label) } }
                 }
             }

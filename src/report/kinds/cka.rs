@@ -72,6 +72,38 @@ pub struct CkaResults {
     pub best_matches: Vec<Option<BestMatch>>,
     /// Why values are `null`.
     pub nulls: Vec<Null>,
+    /// CKA of the layers of A with those of other models that the diagonal is read against, such as an
+    /// untrained one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<ControlResult>,
+}
+
+/// A model that the diagonal is read against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlResult {
+    /// The name of its file.
+    pub name: String,
+    /// Its path as given.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// One a layer of A, in the order of `layers_a`.
+    pub layers: Vec<ControlLayer>,
+}
+
+/// A layer of A with that of a control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlLayer {
+    /// Layer of A.
+    pub layer_a: String,
+    /// The corresponding layer of the control: that of the same name or, where no name is the same and both
+    /// have as many layers, that in the same place.
+    pub layer: Option<String>,
+    /// Their CKA.
+    pub cka: Number,
+    /// Why that is `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The layer of B most like a layer of A.
@@ -215,9 +247,53 @@ impl CkaResults {
             width_a: a.iter().map(|l| l.width).collect(),
             width_b: b.iter().map(|l| l.width).collect(),
             nulls: nulls(sides, outcome),
+            controls: vec![],
             layers_a,
             layers_b,
         }
+    }
+
+    /// For each layer of A the place of the corresponding one of B: that of the same name or, where no name is
+    /// the same and both have as many layers, that in the same place.
+    pub fn corresponding(&self) -> Vec<Option<usize>> {
+        let (a, b) = (&self.layers_a, &self.layers_b);
+        let named: Vec<Option<usize>> =
+            a.iter().map(|layer| b.iter().position(|other| other == layer)).collect();
+        match named.iter().all(Option::is_none) && a.len() == b.len() {
+            true => (0..a.len()).map(Some).collect(),
+            false => named,
+        }
+    }
+
+    /// CKA of each layer of A with the corresponding one of B.
+    pub fn diagonal(&self) -> Vec<Option<f64>> {
+        let pairs = self.corresponding().into_iter().enumerate();
+        pairs.map(|(i, j)| self.cka[i][j?].get()).collect()
+    }
+
+    /// What is kept of a comparison of A with a control.
+    pub fn control(&self, name: String, path: String, sha256: String) -> ControlResult {
+        let corresponding = self.corresponding();
+        let layer = |(i, layer_a): (usize, &String)| {
+            let j = corresponding[i];
+            let layer = j.map(|j| self.layers_b[j].clone());
+            let cka = Number::from(j.and_then(|j| self.cka[i][j].get()));
+            let reason = match &layer {
+                None => Some("it has no corresponding layer".to_owned()),
+                Some(other) => self.reason(layer_a, other).map(str::to_owned),
+            };
+            let reason = reason.filter(|_| cka.get().is_none());
+            ControlLayer { layer_a: layer_a.clone(), layer, cka, reason }
+        };
+        let layers = self.layers_a.iter().enumerate().map(layer).collect();
+        ControlResult { name, path, sha256, layers }
+    }
+
+    /// Why a pair has no value: its own reason, or that of one of the layers.
+    pub fn reason(&self, a: &str, b: &str) -> Option<&str> {
+        let is = |named: &Option<String>, name: &str| named.as_deref().is_none_or(|n| n == name);
+        let null = self.nulls.iter().find(|n| is(&n.layer_a, a) && is(&n.layer_b, b))?;
+        Some(&null.reason)
     }
 
     /// Row and column of the best match of each row.

@@ -1,7 +1,8 @@
 /// What is known of a kind of report without having one.
 #[derive(Debug, Clone, Copy)]
 pub struct KindInfo {
-    /// The name of its schema, which is that of the command that makes such reports.
+    /// The name of its schema: that of the command that makes such reports or, where it makes another kind too,
+    /// of what that holds.
     pub name: &'static str,
     /// The version of its schema, which changes when a field changes its meaning or goes.
     pub version: u32,

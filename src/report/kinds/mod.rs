@@ -72,10 +72,12 @@ pub mod features;
 pub mod fid;
 pub mod layers;
 pub mod maps;
+pub mod pairs;
 pub mod platonic;
 pub mod saliency;
 pub mod sensitivity;
 pub mod stitch;
+pub mod track;
 
 pub use declare::KindInfo;
 
@@ -87,8 +89,10 @@ kinds! {
     Fid fid::FidReport, "fid", 1;
     Layers layers::LayersReport, "layers", 1;
     Maps maps::MapsReport, "maps", 1;
+    Pairs pairs::PairsReport, "pairs", 1;
     Platonic platonic::PlatonicReport, "platonic", 1;
     Saliency saliency::SaliencyReport, "saliency", 1;
     Sensitivity sensitivity::SensitivityReport, "sensitivity", 1;
     Stitch stitch::StitchReport, "stitch", 1;
+    Track track::TrackReport, "track", 1;
 }

@@ -1,4 +1,7 @@
-//! How alike two networks are, layer by layer, by CKA.
+//! How alike two networks are, layer by layer, by CKA; and every pair of several.
+
+mod control;
+mod pairs;
 
 mod shards;
 
@@ -50,6 +53,9 @@ pub struct Cka {
     pub reduce: Reduce,
     /// Bytes for Gram matrices and kept features of the full estimator.
     pub memory: u64,
+    /// Models, or files of arrays where those are compared, that the layers of A are compared with besides: those
+    /// that correspond. A runs again for each.
+    pub controls: Vec<PathBuf>,
 }
 
 over_data!(Cka, sides.data);
@@ -69,6 +75,7 @@ impl Cka {
             kernel: Kernel::Linear,
             reduce: Reduce::Flatten,
             memory: 4 << 30,
+            controls: vec![],
         }
     }
 
@@ -86,17 +93,40 @@ impl Cka {
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CkaReport> {
         let started = Instant::now();
-        self.settings().check(self.sides.data.load.batch_size)?;
-        let seen = self.sides.see(self, observer)?;
-        self.reported(seen, started, observer)
+        self.finished(self.compared(observer)?, started, observer)
     }
 
+    /// The report of what was seen, with the controls.
     fn reported(
         &self,
         seen: Seen<Outcome>,
         started: Instant,
         observer: &dyn Observer,
     ) -> Result<CkaReport> {
+        self.finished(self.assembled(seen), started, observer)
+    }
+
+    fn finished(
+        &self,
+        mut report: CkaReport,
+        started: Instant,
+        observer: &dyn Observer,
+    ) -> Result<CkaReport> {
+        report.results.check_values()?;
+        for control in &self.controls {
+            report.results.controls.push(self.control(control, observer)?);
+        }
+        report.timing.total = started.elapsed().as_secs_f64();
+        report.warnings.iter().for_each(|warning| observer.warning(warning));
+        Ok(report)
+    }
+
+    fn compared(&self, observer: &dyn Observer) -> Result<CkaReport> {
+        self.settings().check(self.sides.data.load.batch_size)?;
+        Ok(self.assembled(self.sides.see(self, observer)?))
+    }
+
+    fn assembled(&self, seen: Seen<Outcome>) -> CkaReport {
         let mut warnings = seen.warnings;
         warnings.extend(null_layers(&seen.sides, &seen.found));
         let samples = seen.inputs.data.as_ref().map_or(0, |data| data.count + data.skipped.len());
@@ -104,10 +134,7 @@ impl Cka {
         let mut report =
             CkaReport::assemble(version, seen.inputs, recorded, &seen.sides, &seen.found, warnings);
         report.timing.load = seen.loading;
-        report.results.check_values()?;
-        report.timing.total = started.elapsed().as_secs_f64();
-        report.warnings.iter().for_each(|warning| observer.warning(warning));
-        Ok(report)
+        report
     }
 
     fn settings(&self) -> Settings {

@@ -1,0 +1,44 @@
+//! Models that the diagonal is read against.
+
+use std::path::Path;
+
+use super::Cka;
+use crate::analysis::{Observer, Preprocessing};
+use crate::capture::Progress;
+use crate::error::Result;
+use crate::report::cka::ControlResult;
+
+impl Cka {
+    /// A with a control in the place of B: its own weights, and the layers that A's patterns choose of it.
+    pub(super) fn control(&self, path: &Path, observer: &dyn Observer) -> Result<ControlResult> {
+        let mut sides = self.sides.clone();
+        let stored = !sides.features.is_empty();
+        let files = if stored { &mut sides.features } else { &mut sides.models };
+        files.truncate(1);
+        files.push(path.to_owned());
+        sides.layers_b = vec![];
+        sides.preprocessing_b = Preprocessing::default();
+        let running = &mut sides.running;
+        running.weights.truncate(1);
+        running.weights.extend((!running.weights.is_empty()).then_some(None));
+        if running.output_keys.len() == 2 {
+            running.output_keys[1] = None;
+        }
+        let found = Self { sides, ..self.clone() }.compared(&OnlyPasses(observer))?;
+        let (models, files) = (&found.inputs.models, &found.inputs.features);
+        let of_model = models.get(1).map(|model| (model.path.clone(), model.sha256.clone()));
+        let of_file = files.get(1).map(|file| (file.path.clone(), file.sha256.clone()));
+        let (path, sha256) = of_model.or(of_file).unwrap_or_default();
+        let name = found.inputs.names().pop().unwrap_or_default();
+        Ok(found.results.control(name, path, sha256))
+    }
+}
+
+/// Follows how far the passes are: what is said of A and of the data was said.
+pub(super) struct OnlyPasses<'a>(pub &'a dyn Observer);
+
+impl Observer for OnlyPasses<'_> {
+    fn passes(&self) -> Box<dyn Progress> {
+        self.0.passes()
+    }
+}
