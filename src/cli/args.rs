@@ -183,7 +183,8 @@ pub struct PreprocessBArgs {
 /// How models are loaded and run.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Where to run: auto, cpu, cuda or cuda:N
+    /// Where to run: auto, cpu, cuda or cuda:N; for commands with --shard also cuda:all, or several with commas: a
+    /// process on each, which works on a part of the samples
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Models",
           value_parser = limits::device)]
     pub device: DeviceChoice,

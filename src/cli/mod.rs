@@ -132,6 +132,7 @@ pub fn program(arguments: impl Iterator<Item = OsString>) -> u8 {
     native::guard_crash::<{ FAILED as i32 }>(remove_hidden);
     let arguments: Vec<OsString> = arguments.collect();
     let code = on_a_large_stack(&arguments);
+    shard::forget();
     native::ended();
     code
 }
@@ -156,8 +157,10 @@ fn on_a_large_stack(arguments: &[OsString]) -> u8 {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<OsString> = arguments.into_iter().collect();
     output::choose_colours(&given);
-    let added = defaults::added(given, &declared());
-    let added = added.and_then(|(line, told)| Ok((shard::expanded(line, &declared())?, told)));
+    let added = shard::several(given).and_then(|(given, devices)| {
+        let (line, told) = defaults::added(given, &declared())?;
+        Ok((shard::expanded(line, &declared(), &devices)?, told))
+    });
     let (arguments, defaults) = match added {
         Ok(whole) => whole,
         Err(error) => {

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::batches::{Batches, Enlarged, LoadOptions};
-use super::fingerprint::{Digest, copies, digest, fingerprint, in_hexadecimal};
+use super::fingerprint::{Digest, copies, digest, fingerprint, of_names};
 use super::preprocess::{Preprocess, Preset};
 use super::source::{
     self, ArrayLayout, Form, InputArray, Opening, Sample, Source, SourceKind, Tokenized, Tokenizing,
@@ -383,8 +383,7 @@ impl Dataset {
 
     /// What tells this choice of samples from others without reading them: SHA-256 over their names in their order.
     pub fn listing(&self) -> String {
-        let names = (0..self.len()).flat_map(|i| (self.name(i) + "\0").into_bytes());
-        in_hexadecimal(&digest(&names.collect::<Vec<u8>>()))
+        of_names((0..self.len()).map(|i| self.name(i)))
     }
 
     /// Name and digest of every sample, in their order.

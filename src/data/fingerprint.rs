@@ -41,8 +41,18 @@ pub(super) fn fingerprint(mut samples: Vec<(String, Digest)>) -> String {
     in_hexadecimal(&hash.finalize().into())
 }
 
+/// SHA-256 in hexadecimal over names, each with one zero byte behind it.
+pub(super) fn of_names(names: impl Iterator<Item = String>) -> String {
+    let mut hash = Sha256::new();
+    for name in names {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+    }
+    in_hexadecimal(&hash.finalize().into())
+}
+
 /// A digest in letters.
-pub(super) fn in_hexadecimal(digest: &Digest) -> String {
+fn in_hexadecimal(digest: &Digest) -> String {
     digest.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

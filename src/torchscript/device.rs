@@ -89,6 +89,15 @@ fn cuda(i: usize) -> Result<Device> {
     Err(Error::usage(problem, "use --device cpu, or check the driver with nvidia-smi"))
 }
 
+/// The number of CUDA devices.
+///
+/// # Errors
+/// There is none, or CUDA's library is not installed.
+pub fn count() -> Result<usize> {
+    cuda(0)?;
+    Ok(tch::Cuda::device_count().max(0) as usize)
+}
+
 /// The name libtorch has for a device.
 pub fn name(device: Device) -> String {
     match device {

@@ -361,3 +361,23 @@ fn a_partial_state_is_gone_on_from() {
     };
     assert_eq!(results("b"), results("a"));
 }
+
+/// One process a device, as for several GPUs: here the CPU twice.
+#[test]
+fn several_devices_are_shards() {
+    let shards = Shards::new();
+    let line = |device: &str| {
+        let words = words(&shards.line(&format!("--device {device}")));
+        crate::support::started(words.into_iter().map(Into::into).collect())
+    };
+    let found = line("cpu,cpu");
+    assert_eq!(found.code, 0, "{}", found.stderr);
+    let found: Value = serde_json::from_str(&found.stdout).unwrap();
+    let whole: Value = serde_json::from_str(&done(&shards.line("")).stdout).unwrap();
+    for part in ["results", "inputs", "settings", "warnings"] {
+        assert_eq!(found[part], whole[part], "{part}");
+    }
+    assert_told(&line("cpu,gpu"), &["the process on gpu failed", "gpu"]);
+    let layers = repsim(words("layers {tiny_resnet_scripted.pt} --device cpu,cpu"));
+    assert_told(&layers, &["repsim layers runs on one device"]);
+}

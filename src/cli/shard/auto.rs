@@ -41,15 +41,23 @@ const KINDS: [Kind; 7] = [
 /// # Errors
 /// It says none, or several, or a number is none.
 pub(super) fn shard(variable: &dyn Fn(&str) -> Option<String>) -> Result<Shard> {
-    let mut found: Vec<(&str, Shard)> = vec![];
+    let (mut found, mut lacks): (Vec<(&str, Shard)>, _) = (vec![], None);
     for kind in &KINDS {
-        found.extend(kind.shard(variable)?.map(|shard| (kind.name, shard)));
+        match kind.shard(variable)? {
+            Told::Whole(shard) => found.push((kind.name, shard)),
+            Told::WithoutCount => lacks = lacks.or(Some(kind)),
+            Told::Nothing => {}
+        }
     }
     // One task of one is what launchers say of a process that they do not divide.
     if found.iter().any(|(_, shard)| shard.count > 1) {
         found.retain(|(_, shard)| shard.count > 1);
     }
     let remedy = "give --shard I/N";
+    if let (true, Some(kind)) = (found.is_empty(), lacks) {
+        let problem = format!("--shard auto: {} is set, and {} is not", kind.index, kind.count);
+        return Err(Error::usage(problem, format!("set {}, or give --shard I/N", kind.count)));
+    }
     let Some((first, shard)) = found.first().copied() else {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.index).collect();
         let problem = format!("--shard auto finds none of {} in the environment", names.join(", "));
@@ -65,8 +73,16 @@ pub(super) fn shard(variable: &dyn Fn(&str) -> Option<String>) -> Result<Shard> 
     }
 }
 
+/// What the variables of a kind say.
+enum Told {
+    Nothing,
+    /// An index, and not of how many: a batch script of SLURM has one without any tasks.
+    WithoutCount,
+    Whole(Shard),
+}
+
 impl Kind {
-    fn shard(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Shard>> {
+    fn shard(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Told> {
         let number = |name: &str| {
             let text = variable(name).filter(|text| !text.is_empty());
             let parsed = text.map(|text| text.trim().parse::<usize>().map_err(|_| text));
@@ -76,15 +92,12 @@ impl Kind {
             })
         };
         let optional = |name: Option<&str>| name.map_or(Ok(None), number);
-        let Some(index) = number(self.index)? else { return Ok(None) };
-        let Some(count) = number(self.count)? else {
-            let problem = format!("--shard auto: {} is set, and {} is not", self.index, self.count);
-            return Err(Error::usage(problem, format!("set {}, or give --shard I/N", self.count)));
-        };
+        let Some(index) = number(self.index)? else { return Ok(Told::Nothing) };
+        let Some(count) = number(self.count)? else { return Ok(Told::WithoutCount) };
         let (first, step) = (optional(self.first)?.unwrap_or(0), optional(self.step)?.unwrap_or(1));
         let place = index.checked_sub(first).filter(|apart| apart.is_multiple_of(step.max(1)));
         match place.map(|apart| apart / step.max(1)).filter(|place| *place < count) {
-            Some(index) => Ok(Some(Shard { index, count })),
+            Some(index) => Ok(Told::Whole(Shard { index, count })),
             None => {
                 let problem = format!(
                     "--shard auto: {} is {index}, which is none of {count} that follow each other from {first} on",
@@ -145,6 +158,7 @@ mod tests {
         let one_task = [("SLURM_PROCID", "0"), ("SLURM_NTASKS", "1")];
         let array = [("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_TASK_COUNT", "8")];
         assert_eq!(of(&[one_task, array].concat()), Ok(Shard { index: 3, count: 8 }));
+        assert_eq!(of(&[&one_task[..1], &array[..]].concat()), Ok(Shard { index: 3, count: 8 }));
         let ranks = [("RANK", "1"), ("WORLD_SIZE", "2")];
         let said = of(&[ranks, array].concat()).err().unwrap_or_default();
         assert!(said.contains("3/8") && said.contains("torchrun 1/2"), "{said}");

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
 use super::Choice;
+use super::devices::Start;
 use crate::analysis::State;
 use crate::cli::defaults;
 use crate::error::{Error, Result};
@@ -44,12 +45,19 @@ pub fn taken() -> Vec<String> {
 ///
 /// # Errors
 /// The environment does not say which shard it is, or the first state cannot be read.
-pub fn expanded(given: Vec<OsString>, commands: &Command) -> Result<Vec<OsString>> {
+pub fn expanded(
+    given: Vec<OsString>,
+    commands: &Command,
+    devices: &[String],
+) -> Result<Vec<OsString>> {
     let Ok(matches) = commands.clone().try_get_matches_from(&given) else { return Ok(given) };
     let Some((name, own)) = matches.subcommand() else { return Ok(given) };
     let Some(command) = commands.find_subcommand(name) else { return Ok(given) };
     if name == "merge" {
         return merged(&given, own);
+    }
+    if !devices.is_empty() {
+        return on_devices(&given, devices, (command, own));
     }
     match own.try_get_one::<Choice>("shard").ok().flatten() {
         Some(choice) => of_shard(&given, *choice, (command, own)),
@@ -85,6 +93,39 @@ fn of_shard(
     let front = given.iter().take(1).cloned().chain([command.get_name().into()]);
     let front = front.chain([format!("--shard={shard}").into()]);
     Ok(front.chain(talk(own)).chain(words).collect())
+}
+
+/// The command line of a run on several devices, which has processes work on its shards first, and merges them then.
+fn on_devices(
+    given: &[OsString],
+    devices: &[String],
+    (command, own): (&Command, &ArgMatches),
+) -> Result<Vec<OsString>> {
+    let name = command.get_name();
+    let remedy = "give one --device: cpu, cuda or cuda:N";
+    if !command.get_arguments().any(|option| option.get_long() == Some("shard")) {
+        let problem = format!("repsim {name} runs on one device, and {} are named", devices.len());
+        return Err(Error::usage(problem, remedy));
+    }
+    if own.contains_id("shard") {
+        return Err(Error::usage("--shard is one process, and --device names several", remedy));
+    }
+    let checks = |option: &Arg| option.get_help_heading() == Some("Check");
+    let is_check = |id: &str| command.get_arguments().any(|o| o.get_id() == id && checks(o));
+    let of_machine = ["threads", "workers"];
+    let of_run = |id: &str| of_machine.contains(&id) || !(OWN.contains(&id) || is_check(id));
+    let has_threads = own.value_source("threads") == Some(ValueSource::CommandLine);
+    let mut line: Vec<OsString> = given.iter().take(1).cloned().collect();
+    line.extend([name.into(), format!("--device={}", devices[0]).into()]);
+    line.extend(talk(own));
+    if devices.len() > 1 {
+        let (program, run) = (&given[0], words(command, own, &of_run));
+        let start = Start { program, name, words: &run, has_threads };
+        let states = start.on(devices)?;
+        line.extend(states.iter().map(|path| joined("states", path.as_os_str())));
+    }
+    line.extend(words(command, own, &|_| true));
+    Ok(line)
 }
 
 /// How much is said.

@@ -1,6 +1,7 @@
 //! `--shard` of the commands whose sums can be taken apart: one of N runs over parts of the samples.
 
 mod auto;
+mod devices;
 mod line;
 mod lock;
 
@@ -18,6 +19,7 @@ use crate::analysis::{Job, Shard, State};
 use crate::error::{Error, Result};
 use crate::report::{behind_links, is_replaceable, write_atomically};
 
+pub use self::devices::{forget, several};
 pub use self::line::{expanded, taken as command};
 
 /// Which part of the samples a run looks at.

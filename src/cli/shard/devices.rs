@@ -1,0 +1,163 @@
+//! One run on several devices of this machine: a process for each, which works on a shard, and their states merged.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::torchscript::device;
+
+/// The folder of the states, for as long as they are needed.
+static STATES: Mutex<Option<TempDir>> = Mutex::new(None);
+
+/// The command line without its `--device` where that names several, and which these are: `cuda:all`, or a list.
+///
+/// # Errors
+/// There is no CUDA device.
+pub fn several(mut given: Vec<OsString>) -> Result<(Vec<OsString>, Vec<String>)> {
+    let place = given.iter().position(|word| value_of(word).is_some());
+    let Some(place) = place else { return Ok((given, vec![])) };
+    let (value, words) = match value_of(&given[place]) {
+        Some(Some(value)) => (value.to_owned(), 1),
+        _ => (given.get(place + 1).and_then(|v| v.to_str()).unwrap_or_default().to_owned(), 2),
+    };
+    let devices: Vec<String> = match value.as_str() {
+        "cuda:all" => (0..device::count()?).map(|number| format!("cuda:{number}")).collect(),
+        list if list.contains(',') => list.split(',').map(|one| one.trim().to_owned()).collect(),
+        _ => return Ok((given, vec![])),
+    };
+    given.drain(place..given.len().min(place + words));
+    Ok((given, devices))
+}
+
+/// The value within a word of `--device`, `Some(None)` where it is the next word.
+fn value_of(word: &OsStr) -> Option<Option<&str>> {
+    let rest = word.to_str()?.strip_prefix("--device")?;
+    match rest.strip_prefix('=') {
+        Some(value) => Some(Some(value)),
+        None => rest.is_empty().then_some(None),
+    }
+}
+
+/// What every process is started with.
+pub(super) struct Start<'a> {
+    /// The program, as it was called.
+    pub program: &'a OsStr,
+    /// The command.
+    pub name: &'a str,
+    /// The options of the run.
+    pub words: &'a [OsString],
+    /// Whether these say how many threads there are.
+    pub has_threads: bool,
+}
+
+impl Start<'_> {
+    /// Runs a shard on each of some devices, and gives the files of their states.
+    ///
+    /// # Errors
+    /// A process cannot be started, or what the first said that failed.
+    pub(super) fn on(&self, devices: &[String]) -> Result<Vec<PathBuf>> {
+        let folder = tempfile::tempdir().map_err(|e| Error::io("make", std::env::temp_dir(), e))?;
+        let file = |index: usize| folder.path().join(format!("{index}.state"));
+        let states: Vec<PathBuf> = (0..devices.len()).map(file).collect();
+        let mut running: Vec<(&String, Child)> = vec![];
+        for (index, device) in devices.iter().enumerate() {
+            let shard = format!("--shard={index}/{}", devices.len());
+            match self.process(device, &shard, (&states[index], devices.len())).spawn() {
+                Ok(child) => running.push((device, child)),
+                Err(error) => {
+                    running.into_iter().for_each(|(_, child)| end(child));
+                    return Err(Error::io("start", self.program_path(), error));
+                }
+            }
+        }
+        let mut failed = None;
+        for (device, child) in running {
+            if failed.is_some() {
+                end(child);
+                continue;
+            }
+            let ended = child.wait_with_output().map_err(|e| Error::io("run on", device, e))?;
+            failed = why(&ended).map(|said| (device, said));
+        }
+        if let Some((device, said)) = failed {
+            return Err(Error::usage(
+                format!("the process on {device} failed: {said}"),
+                "correct that, or name one device",
+            ));
+        }
+        *STATES.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder);
+        Ok(states)
+    }
+
+    fn process(&self, device: &str, shard: &str, (state, count): (&Path, usize)) -> Command {
+        let mut process = Command::new(self.program_path());
+        process
+            .args([self.name, "--no-config", "--quiet", shard])
+            .arg(format!("--device={device}"));
+        process.arg("-o").arg(state);
+        if !self.has_threads {
+            let threads = available_parallelism().map_or(1, usize::from) / count;
+            process.arg(format!("--threads={}", threads.max(1)));
+        }
+        process.args(self.words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        process
+    }
+
+    /// The program itself, by its path where it was called by it.
+    fn program_path(&self) -> PathBuf {
+        let called = PathBuf::from(self.program);
+        match called.is_absolute() {
+            true => called,
+            false => std::env::current_exe().unwrap_or(called),
+        }
+    }
+}
+
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Why a process failed, by the last line that it said.
+fn why(ended: &Output) -> Option<String> {
+    if ended.status.success() {
+        return None;
+    }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let last = said.lines().last().unwrap_or_default();
+    let said = last.strip_prefix("error: ").unwrap_or(last).to_owned();
+    Some(if said.is_empty() { ended.status.to_string() } else { said })
+}
+
+/// Removes the states of the processes.
+pub fn forget() {
+    let folder = STATES.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(folder);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_devices_are_taken_out() {
+        let of = |line: &str| {
+            let words = line.split_whitespace().map(OsString::from).collect();
+            let (words, devices) = several(words).unwrap_or_default();
+            let words: Vec<_> =
+                words.into_iter().map(|w| w.to_string_lossy().into_owned()).collect();
+            (words.join(" "), devices.join(" "))
+        };
+        let taken = |words: &str, devices: &str| (words.to_owned(), devices.to_owned());
+        assert_eq!(of("repsim cka --device cpu,cpu a"), taken("repsim cka a", "cpu cpu"));
+        assert_eq!(of("repsim cka --device=cuda:0,cuda:2"), taken("repsim cka", "cuda:0 cuda:2"));
+        assert_eq!(of("repsim cka --device cpu a"), taken("repsim cka --device cpu a", ""));
+        assert_eq!(of("repsim cka --device"), taken("repsim cka --device", ""));
+        assert_eq!(of("repsim cka --devices a,b"), taken("repsim cka --devices a,b", ""));
+    }
+}
