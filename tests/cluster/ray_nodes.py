@@ -10,6 +10,7 @@ import time
 
 repsim, examples, folder, shards, *command = sys.argv[1:]
 sys.path.insert(0, os.path.join(examples, "cluster"))
+os.environ["PYTHONPATH"] = sys.path[0]  # of the workers
 
 import ray  # noqa: E402
 import ray_run  # noqa: E402
@@ -25,7 +26,7 @@ killed = []
 
 def kill_one():
     """Kills the second node once a shard is done and others are not."""
-    while not any(name.endswith(".state") for name in os.listdir(states) if os.path.isdir(states)):
+    while not any(name.endswith(".state") for name in os.listdir(states)):
         time.sleep(0.05)
     cluster.remove_node(second, allow_graceful=False)
     killed.append(len([name for name in os.listdir(states) if name.endswith(".state")]))
@@ -33,7 +34,7 @@ def kill_one():
 
 
 os.makedirs(states)
-killer = threading.Thread(target=kill_one)
+killer = threading.Thread(target=kill_one, daemon=True)
 killer.start()
 ray_run.run(command, int(shards), report, repsim=repsim)
 killer.join()
