@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use globset::GlobBuilder;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::error::check_glob;
 
@@ -45,7 +45,7 @@ impl From<&str> for Expanded {
     }
 }
 
-/// The files that a glob matches: `*` and `?` within a name, `**` over folders.
+/// The files, and folders of features, that a glob matches: `*` and `?` within a name, `**` over folders.
 fn matching(text: &str) -> Result<Vec<PathBuf>, String> {
     check_glob(text)?;
     let built = GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build();
@@ -54,7 +54,7 @@ fn matching(text: &str) -> Result<Vec<PathBuf>, String> {
     let (root, depth) = place(Path::new(text));
     let walk = WalkDir::new(if root.as_os_str().is_empty() { Path::new(".") } else { &root });
     let files = walk.max_depth(depth).follow_links(true).into_iter().flatten();
-    let named = files.filter(|entry| entry.file_type().is_file()).map(|entry| {
+    let named = files.filter(is_meant).map(|entry| {
         let path = entry.into_path();
         path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
     });
@@ -66,6 +66,11 @@ fn matching(text: &str) -> Result<Vec<PathBuf>, String> {
         count if count > MOST => Err(format!("more than {MOST} files match this pattern")),
         _ => Ok(found),
     }
+}
+
+/// A file, or a folder of features.
+fn is_meant(entry: &DirEntry) -> bool {
+    entry.file_type().is_file() || entry.path().join("features.json").is_file()
 }
 
 /// The folder below which a glob can match, and how many levels deep.

@@ -20,8 +20,9 @@ use crate::view::track::Picture;
 /// Options of `repsim track`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Two or more checkpoints in the order of the training: models (.pt2 of torch.export, or TorchScript), or a
-    /// glob in quotation marks ('run/epoch*.pt': epoch2 before epoch10); or one model, with a --weights for each
+    /// Two or more checkpoints in the order of the training: models (.pt2 of torch.export, or TorchScript), folders of
+    /// repsim features, or a glob in quotation marks ('run/epoch*.pt': epoch2 before epoch10); or one model, with a
+    /// --weights for each
     #[arg(value_name = "CHECKPOINT", required = true, value_parser = Expanded::parser())]
     checkpoints: Vec<Expanded>,
     #[command(flatten)]

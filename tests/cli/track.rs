@@ -229,6 +229,37 @@ fn layers_that_are_not_common_are_said() {
     assert!(values.iter().all(|layer| layer[0].is_some_and(|value| value < 0.9)), "{values:?}");
 }
 
+/// Without a run of the networks, and beside one.
+#[test]
+fn folders_of_features_are_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = |name: &str, weights: &str, more: &str| {
+        let to = at(&folder, name);
+        done(&format!("features {ARCH} --weights {weights} {DATA} -o {to} {more}"));
+        to
+    };
+    let (e1, e9) = ("{weights/e1.pth}", "{weights/e9.pth}");
+    let [a, _] = [kept("step2", e1, ""), kept("step10", e9, "")];
+    let direct = report(&track(&[e1, e9], ""));
+    let stored = report(&format!("track {}", at(&folder, "step*")));
+    assert_valid(&stored, "track");
+    assert_eq!(names(&stored), ["step2", "step10"]);
+    let mixed = report(&format!("track {a} {ARCH} --weights none --weights {e9} {DATA}"));
+    for found in [&stored, &mixed] {
+        for field in ["with_last", "with_previous"] {
+            assert_eq!(values(found, field), values(&direct, field));
+        }
+        assert_eq!(found["results"]["pairwise"]["values"], direct["results"]["pairwise"]["values"]);
+        let folder = found["inputs"]["models"][0]["features"]["path"].as_str().unwrap();
+        assert_eq!(folder, a);
+        assert_eq!(found["inputs"]["data"]["fingerprint"], direct["inputs"]["data"]["fingerprint"]);
+    }
+    let fewer = kept("fewer", e9, "--limit 6");
+    refused(&format!("track {a} {fewer}"), &["step2", "sample 6 of", "missing"]);
+    refused(&format!("track {a} {ARCH} --weights none --weights {e9}"), &["--data"]);
+    refused(&format!("track {a} {a}"), &["step2 is given twice"]);
+}
+
 #[test]
 fn pictures_page_table_and_gate() {
     let folder = copies(&[

@@ -76,7 +76,7 @@ fn refuse(asked: &Platonic) -> Result<()> {
 }
 
 /// The share of samples that a model is right on, or why that is not known.
-fn share(record: &ModelInput) -> Result<f64, String> {
+pub(in crate::analysis) fn share(record: &ModelInput) -> Result<f64, String> {
     record.output.ok_or("the model gives no matrix of logits")?;
     let found = record.accuracy.last().ok_or("the data have no labels")?;
     match &found.reason {

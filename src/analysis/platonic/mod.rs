@@ -1,6 +1,6 @@
 //! How alike many models are, one layer each, and whether the better ones agree.
 
-mod kept;
+pub(in crate::analysis) mod kept;
 mod results;
 
 use std::path::{Path, PathBuf};

@@ -6,35 +6,50 @@ use std::time::Instant;
 
 use super::Track;
 use super::memory;
+use crate::analysis::platonic::kept::share as share_of_record;
+use crate::analysis::platonic::share;
+use crate::analysis::session::kept::Folder;
+use crate::analysis::session::kept_sides::{Asked, Givers};
 use crate::analysis::session::models::listen;
-use crate::analysis::session::{axes, duplicates, told, weights_of};
+use crate::analysis::session::{axes, duplicates, notices, told, weights_of};
 use crate::analysis::{Observer, Running};
 use crate::capture::represent::{Captured, Outcome, Wanted, represent};
-use crate::capture::{Judged, ModelFeed, Source, Subject};
-use crate::data::{Dataset, Preprocess, Summary};
-use crate::error::Result;
-use crate::report::{ModelInput, Timing, Warning};
+use crate::capture::{Judged, ModelFeed, Naming, Source};
+use crate::data::{Dataset, Preprocess};
+use crate::error::{Error, Result};
+use crate::report::{DataInput, ModelInput, Timing, Warning};
 use crate::similarity::Representation;
-use crate::torchscript::{Execution, Selection};
+use crate::torchscript::{Execution, Selection, device};
 
 /// What all checkpoints run with.
 pub struct Stage<'a> {
     pub asked: &'a Track,
-    pub dataset: &'a Dataset,
-    pub preprocess: &'a [Preprocess],
+    /// The samples that models run on; none where all are folders of features.
+    pub data: Option<Samples<'a>>,
     pub selections: [Selection; 1],
-    pub execution: &'a Execution,
     pub observer: &'a dyn Observer,
     pub told: Told,
+}
+
+/// What models run on.
+#[derive(Clone, Copy)]
+pub struct Samples<'a> {
+    pub dataset: &'a Dataset,
+    pub preprocess: &'a [Preprocess],
+    pub execution: &'a Execution,
 }
 
 /// What was noticed on the way.
 #[derive(Default)]
 pub struct Told {
     pub warnings: Vec<Warning>,
-    pub summary: Option<Summary>,
+    /// What the first that ran was given.
+    pub data: Option<DataInput>,
     pub timing: Timing,
+    /// Names of the samples.
     pub samples: Vec<String>,
+    /// Where models ran.
+    pub device: String,
     /// The same warnings without the path of the model: said of one, they hold of all.
     known: Vec<(String, String)>,
 }
@@ -50,7 +65,10 @@ pub struct Layer {
 /// What a checkpoint gave.
 pub struct Seen {
     pub record: ModelInput,
-    pub judged: Judged,
+    /// What its outputs said, where it ran.
+    pub judged: Option<Judged>,
+    /// The share of the samples that it is right on, or why that is not known.
+    pub accuracy: Result<f64, String>,
     pub layers: Vec<Arc<Layer>>,
 }
 
@@ -76,6 +94,37 @@ impl Told {
                 self.warnings.push(warning);
             }
         }
+    }
+
+    /// Holds the samples of a checkpoint against those of the first one.
+    ///
+    /// # Errors
+    /// They are others, or in another order: names the first.
+    fn take_samples(&mut self, (path, names): (&str, &[String]), data: DataInput) -> Result<()> {
+        let Some(first) = &self.data else {
+            self.samples = names.to_vec();
+            self.data = Some(data);
+            return Ok(());
+        };
+        let differs = |i: &usize| self.samples.get(*i) != names.get(*i);
+        if let Some(i) = (0..self.samples.len().max(names.len())).find(differs) {
+            let shown = |names: &[String]| names.get(i).map_or("missing".to_owned(), Clone::clone);
+            let problem = format!(
+                "sample {i} of {path} is {}, and that of the last checkpoint {}",
+                shown(names),
+                shown(&self.samples)
+            );
+            return Err(Error::usage(
+                problem,
+                "give all checkpoints the same samples in one order",
+            ));
+        }
+        if first.fingerprint != data.fingerprint {
+            let text =
+                format!("the samples of {path} have the names of the others' and other bytes");
+            self.warnings.push(Warning::new("other-samples", path, text));
+        }
+        Ok(())
     }
 
     fn add_timing(&mut self, outcome: &Outcome) {
@@ -116,54 +165,108 @@ impl Stage<'_> {
     }
 
     fn run(&mut self, path: &Path, running: &Running, last: Option<&Seen>) -> Result<Seen> {
+        if path.is_dir() {
+            return self.read(path, running);
+        }
         let loading = Instant::now();
-        let (asked, dataset, preprocess) = (self.asked, self.dataset, self.preprocess);
+        let asked = self.asked;
+        let Samples { dataset, preprocess, execution } = self.data.ok_or_else(|| {
+            let problem = "no data was given for the model that runs beside folders of features";
+            Error::usage(problem, "name the samples of the folders with --data")
+        })?;
         let load = asked.data.load.options(running.threads());
-        let source = || Source { dataset, preprocess, load: load.clone() };
+        let source = Source { dataset, preprocess, load };
         let (mut subjects, mut records, mut warnings) = listen(
             &[PathBuf::from(path)],
             (running, asked.output_index),
-            &source(),
+            &source,
             (&self.selections, asked.reduce),
-            self.execution,
+            execution,
         )?;
         warnings.extend(axes::check(&subjects, asked.reduce)?);
         let record = records.swap_remove(0);
         if last.is_none() {
             told::tell_default(std::slice::from_ref(&record), &self.selections, self.observer);
         }
-        let named = record.telling_path().to_owned();
-        self.observer.detail(&format!("{named}: {} layers", record.layers.len()));
-        let names: Vec<String> =
-            subjects[0].layers.iter().map(|layer| layer.name.clone()).collect();
-        let held = memory::held(asked, &widths(asked, &subjects[0]), dataset.len())?;
+        let own = &subjects[0].layers;
+        let layers =
+            own.iter().map(|layer| (layer.name.clone(), layer.canonical_shape())).collect();
+        let (names, held) = memory::room(asked, layers, dataset.len())?;
         let loaded = loading.elapsed().as_secs_f64();
-        let mut feed = ModelFeed::new(&mut subjects, source());
-        let wanted = wanted(asked, held);
-        let mut outcome = represent(&mut feed, &wanted, &mut *self.observer.passes())?;
+        let mut feed = ModelFeed::new(&mut subjects, source);
+        let outcome = represent(&mut feed, &wanted(asked, held), &mut *self.observer.passes())?;
         let judged = feed.judged().swap_remove(0);
-        if self.told.summary.is_none() {
-            let copies = duplicates::of_data(feed.summary.as_ref(), dataset.path());
-            self.told.add(copies);
-            self.told.summary = feed.summary.take();
-            self.told.samples.clone_from(&outcome.names);
-        }
-        self.told.add_timing(&outcome);
+        warnings.extend(duplicates::of_data(feed.summary.as_ref(), dataset.path()));
+        let data = DataInput::new(dataset, feed.summary.take(), preprocess);
+        warnings.extend(notices::of_data(&data));
+        warnings.extend(notices::of_padding(&data, asked.reduce));
         self.told.timing.load += loaded;
-        self.told.add_of(&named, warnings);
+        self.told.device = device::name(execution.device);
+        let accuracy = share(&judged);
+        let seen = Seen { record, judged: Some(judged), accuracy, layers: vec![] };
+        self.whole(seen, (names, outcome), (data, warnings))
+    }
+
+    /// Reads a folder of features in the place of a checkpoint.
+    fn read(&mut self, path: &Path, running: &Running) -> Result<Seen> {
+        let asked = self.asked;
+        let (models, measures) = ([path.to_owned()], [asked.measure]);
+        let of_folder = Asked {
+            models: &models,
+            data: &asked.data,
+            running,
+            reduce: asked.reduce,
+            measures: &measures,
+            naming: Naming::default(),
+        };
+        let choose = |_: usize, folder: &Folder| folder.choose(&self.selections[0]);
+        let mut givers = of_folder.open(&choose, &|_, _, _, _| {
+            Err(Error::usage("no model is among folders of features", "give one, or none"))
+        })?;
+        let (names, held) = memory::room(asked, givers.layers().swap_remove(0), givers.samples())?;
+        let (outcome, data) = givers.measure(&of_folder, (false, self.observer), |feed| {
+            represent(feed, &wanted(asked, held), &mut *self.observer.passes())
+        })?;
+        let Givers { mut records, warnings, loading, device, .. } = givers;
+        let record = records.swap_remove(0);
+        self.told.timing.load += loading;
+        if self.told.device.is_empty() {
+            self.told.device = device;
+        }
+        let accuracy = share_of_record(&record);
+        let seen = Seen { record, judged: None, accuracy, layers: vec![] };
+        self.whole(seen, (names, outcome), (data, warnings))
+    }
+
+    /// With the layers, and all that was noticed.
+    fn whole(
+        &mut self,
+        seen: Seen,
+        (names, mut outcome): (Vec<String>, Outcome),
+        (data, warnings): (DataInput, Vec<Warning>),
+    ) -> Result<Seen> {
+        let told = path_of(&seen.record).to_owned();
+        self.observer.detail(&format!("{told}: {} layers", names.len()));
+        self.told.add_timing(&outcome);
+        self.told.add_of(&told, warnings);
+        self.told.take_samples((&told, &outcome.names), data)?;
         let captured = outcome.layers.swap_remove(0);
         let layers = names.into_iter().zip(captured).map(layer).collect();
-        Ok(Seen { record, judged, layers })
+        Ok(Seen { layers, ..seen })
+    }
+}
+
+/// The path that tells a checkpoint from others: that of its weights, or of the folder of its features.
+pub fn path_of(record: &ModelInput) -> &str {
+    match &record.features {
+        Some(folder) => &folder.path,
+        None => record.telling_path(),
     }
 }
 
 fn layer((name, captured): (String, Captured)) -> Arc<Layer> {
     let Captured { width, found, .. } = captured;
     Arc::new(Layer { name, width, found })
-}
-
-fn widths(asked: &Track, subject: &Subject) -> Vec<usize> {
-    subject.layers.iter().map(|layer| asked.reduce.width(&layer.canonical_shape())).collect()
 }
 
 /// What is wanted of a checkpoint, beside what is held of others.

@@ -25,12 +25,26 @@ fn of_layer(measure: Measure, samples: usize, width: usize) -> u64 {
     }
 }
 
+/// Names of the layers of a checkpoint, of these shapes N×C×positions, and the bytes that are [`held`] of others.
+///
+/// # Errors
+/// As [`held`].
+pub fn room(
+    asked: &Track,
+    layers: Vec<(String, Vec<i64>)>,
+    samples: usize,
+) -> Result<(Vec<String>, u64)> {
+    let widths: Vec<usize> = layers.iter().map(|(_, shape)| asked.reduce.width(shape)).collect();
+    let names = layers.into_iter().map(|(name, _)| name).collect();
+    Ok((names, held(asked, &widths, samples)?))
+}
+
 /// Bytes that are held of other checkpoints while one runs: of the last, the one before and the reference all
 /// layers, and one layer of every checkpoint.
 ///
 /// # Errors
 /// With those of the one that runs they are more than is allowed.
-pub fn held(asked: &Track, widths: &[usize], samples: usize) -> Result<u64> {
+fn held(asked: &Track, widths: &[usize], samples: usize) -> Result<u64> {
     let bytes = |width: &usize| of_layer(asked.measure, samples, *width);
     let (all, largest) = (widths.iter().map(bytes).sum::<u64>(), widths.iter().map(bytes).max());
     let count = asked.checkpoints.len();

@@ -9,18 +9,18 @@ mod values;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use self::kept::{Seen, Stage};
+use self::kept::{Samples, Seen, Stage, Told};
 use self::values::Followed;
 use crate::analysis::request::over_data;
-use crate::analysis::session::{beside, notices, weights_of};
+use crate::analysis::session::{beside, weights_of};
 use crate::analysis::{Data, Observer, Preprocessing, Running};
 use crate::capture::Reduce;
+use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::report::compare::MeasureOptions;
 use crate::report::track::{TrackReport, TrackSettings};
-use crate::report::{DataInput, Inputs};
 use crate::similarity::{Measure, Options};
-use crate::torchscript::{Selection, device};
+use crate::torchscript::{Execution, Selection, native};
 
 /// The layers of a network over the checkpoints of its training: each with the last checkpoint, with the one
 /// before, and with a reference.
@@ -41,7 +41,7 @@ use crate::torchscript::{Selection, device};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Track {
-    /// Two or more checkpoints, the last of which the others are held against.
+    /// Two or more checkpoints, or folders of their features, the last of which the others are held against.
     pub checkpoints: Vec<PathBuf>,
     /// A model that all are held against besides.
     pub reference: Option<PathBuf>,
@@ -99,31 +99,38 @@ impl Track {
     pub fn run(&self, observer: &dyn Observer) -> Result<TrackReport> {
         let started = Instant::now();
         self.check()?;
-        let dataset = self.data.open_inputs(self.running.seed)?;
-        let execution = self.running.execution()?;
         let all: Vec<PathBuf> = self.checkpoints.iter().chain(&self.reference).cloned().collect();
-        let preprocess = [self.preprocessing.for_models(&dataset, &all)?];
-        beside::tell_preset(&self.preprocessing, &preprocess[0], observer);
-        let mut stage = Stage {
-            asked: self,
-            dataset: &dataset,
-            preprocess: &preprocess,
-            selections: [Selection::new(&self.layers)?],
-            execution: &execution,
-            observer,
-            told: kept::Told::default(),
-        };
+        let running: Vec<PathBuf> = all.into_iter().filter(|path| !path.is_dir()).collect();
+        let opened = self.open(&running)?;
+        let data = opened.as_ref().map(|(dataset, preprocess, execution)| {
+            beside::tell_preset(&self.preprocessing, &preprocess[0], observer);
+            Samples { dataset, preprocess, execution }
+        });
+        let selections = [Selection::new(&self.layers)?];
+        let mut stage = Stage { asked: self, data, selections, observer, told: Told::default() };
         let found = self.followed(&mut stage)?;
-        let mut told = stage.told;
-        let data = DataInput::new(&dataset, told.summary.take(), &preprocess);
-        told.add(notices::of_data(&data));
-        told.add(notices::of_padding(&data, self.reduce));
-        let name = device::name(execution.device);
-        let mut report = results::report(self, found, told, &data.path, (&name, observer))?;
-        report.inputs = Inputs { data: Some(data), ..report.inputs };
+        let mut report = results::report(self, found, stage.told, observer)?;
         report.timing.total = started.elapsed().as_secs_f64();
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
+    }
+
+    /// The samples for the models that run, what is done to them, and where; none where all are folders of features.
+    fn open(&self, running: &[PathBuf]) -> Result<Option<(Dataset, [Preprocess; 1], Execution)>> {
+        if running.is_empty() {
+            native::set_threads(self.running.threads());
+            return match self.preprocessing.any() {
+                false => Ok(None),
+                true => Err(Error::usage(
+                    "preprocessing was given, and no model runs beside the folders of features",
+                    "give --preprocess and the like to repsim features",
+                )),
+            };
+        }
+        let dataset = self.data.open_inputs(self.running.seed)?;
+        let execution = self.running.execution()?;
+        let preprocess = [self.preprocessing.for_models(&dataset, running)?];
+        Ok(Some((dataset, preprocess, execution)))
     }
 
     /// The last checkpoint and the reference are kept, and of the others the one before: no more than four

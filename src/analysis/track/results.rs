@@ -1,11 +1,11 @@
 //! From what was measured to the report.
 
 use super::Track;
-use super::kept::Told;
+use super::kept::{Told, path_of};
 use super::settling::{bottom_up, settled};
 use super::values::{Checkpoint, Followed, Row, Value};
 use crate::analysis::Observer;
-use crate::analysis::platonic::{share, unique};
+use crate::analysis::platonic::unique;
 use crate::analysis::session::accuracy;
 use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use crate::report::{Inputs, ModelInput, Number, Report, SchemaId, Tool, Warning}
 use crate::torchscript::libtorch_version;
 use crate::view::names::listed;
 
-/// Puts the report together; its inputs lack the data.
+/// Puts the report together.
 ///
 /// # Errors
 /// The checkpoints have no layer in common, or nothing has a value.
@@ -26,24 +26,25 @@ pub fn report(
     asked: &Track,
     found: Followed,
     mut told: Told,
-    data: &str,
-    (device, observer): (&str, &dyn Observer),
+    observer: &dyn Observer,
 ) -> Result<TrackReport> {
-    let paths = found.checkpoints.iter().map(|one| one.record.telling_path().to_owned());
+    let paths = found.checkpoints.iter().map(|one| path_of(&one.record).to_owned());
     let made = Made { asked, names: unique(paths.collect()), found: &found };
     made.check()?;
-    let results =
-        made.results(made.found.pairwise(asked, &told.samples, observer), told.samples.len());
+    let pairwise = made.found.pairwise(asked, &told.samples, observer);
+    let results = made.results(pairwise, told.samples.len());
     let mut records: Vec<ModelInput> =
         found.checkpoints.iter().map(|one| one.record.clone()).collect();
     told.add(made.warnings(&records));
-    told.add(judged(&mut records, &found, data, observer));
+    let data = told.data.as_ref().map_or("", |data| data.path.as_str());
+    let judged = judged(&mut records, &found, data, observer);
+    told.add(judged);
     records.extend(found.reference.as_ref().map(|one| one.record.clone()));
     Ok(Report {
         schema: SchemaId::current("track"),
         tool: Tool::current(libtorch_version()),
-        inputs: Inputs { models: records, ..asked.running.inputs() },
-        settings: asked.recorded(device),
+        inputs: Inputs { models: records, data: told.data, ..asked.running.inputs() },
+        settings: asked.recorded(&told.device),
         results,
         warnings: told.warnings,
         timing: told.timing,
@@ -51,8 +52,8 @@ pub fn report(
     })
 }
 
-/// Notes how often each is right. That the first checkpoints are so by chance is what training is for: only the
-/// last one is warned of.
+/// Notes how often each is right that ran. That the first checkpoints are so by chance is what training is for: only
+/// the last one is warned of.
 fn judged(
     records: &mut [ModelInput],
     found: &Followed,
@@ -61,8 +62,8 @@ fn judged(
 ) -> Vec<Warning> {
     let mut warnings = vec![];
     for (record, one) in records.iter_mut().zip(&found.checkpoints) {
-        let (record, judged) = (std::slice::from_mut(record), std::slice::from_ref(&one.judged));
-        warnings = accuracy::judge(record, data, judged, observer);
+        let judged = one.judged.as_slice();
+        warnings = accuracy::judge(std::slice::from_mut(record), data, judged, observer);
     }
     warnings
 }
@@ -155,7 +156,7 @@ impl Made<'_> {
     fn checkpoints(&self, nulls: &mut Vec<TrackNull>) -> Vec<CheckpointResult> {
         let all = &self.found.checkpoints;
         let accuracies: Vec<Result<f64, String>> =
-            all.iter().map(|one| share(&one.judged)).collect();
+            all.iter().map(|one| one.accuracy.clone()).collect();
         nulls.extend(self.nulls_of_accuracy(&accuracies));
         let one = |(i, at): (usize, &Checkpoint)| {
             let accuracy = |i: usize| accuracies[i].as_ref().ok().copied();
@@ -209,8 +210,11 @@ impl Made<'_> {
 
     fn reference(&self) -> Option<ReferenceResult> {
         let reference = self.found.reference.as_ref()?;
-        let name = reference.record.name();
-        Some(ReferenceResult { name, accuracy: Number::from(share(&reference.judged).ok()) })
+        let name = match &reference.record.features {
+            Some(folder) => unique(vec![folder.path.clone()]).swap_remove(0),
+            None => reference.record.name(),
+        };
+        Some(ReferenceResult { name, accuracy: Number::from(reference.accuracy.clone().ok()) })
     }
 
     fn not_common(&self) -> Vec<String> {

@@ -25,7 +25,9 @@ pub struct Row {
 /// A checkpoint: what it is, and a row a layer of the last one.
 pub struct Checkpoint {
     pub record: ModelInput,
-    pub judged: Judged,
+    pub judged: Option<Judged>,
+    /// The share of the samples that it is right on, or why that is not known.
+    pub accuracy: Result<f64, String>,
     pub rows: Vec<Row>,
     /// Layers that it has but no values of, and why.
     pub absent: Vec<(String, String)>,
@@ -146,6 +148,7 @@ fn checkpoint(seen: &Seen, rows: Vec<Row>) -> Checkpoint {
     Checkpoint {
         record: seen.record.clone(),
         judged: seen.judged.clone(),
+        accuracy: seen.accuracy.clone(),
         absent: absent.collect(),
         rows,
     }
