@@ -209,6 +209,7 @@ impl Fid {
             seed: load.subset_seed(running.seed),
             output_index: *output_index,
             optimize: running.optimize,
+            precision: running.precision.recorded(),
             device: sets.device(),
         }
     }

@@ -31,7 +31,8 @@ pub use maps::{MapChannels, Maps, MapsSink};
 pub use observer::{Observer, Silent, Steps};
 pub use platonic::Platonic;
 pub use request::{
-    Data, Draw, FloatType, JUDGED, Loading, Preprocessing, Running, Texts, patterns_b, selections,
+    Data, Draw, FloatType, JUDGED, Loading, Precision, Preprocessing, Running, Texts, patterns_b,
+    selections,
 };
 pub use saliency::{Baseline, ColumnMaps, Saliency, SaliencySink};
 pub use sensitivity::{Perturbing, Sensitivity};

@@ -171,6 +171,10 @@ pub(super) fn conditions(json: &Value, content: &Content) -> Vec<Condition> {
     let of_settings = settings.iter().filter(|(name, _)| counts(name));
     conditions
         .extend(of_settings.map(|(name, value)| Condition::new(format!("setting {name}"), value)));
+    if !settings.iter().any(|(name, _)| *name == "precision") {
+        // The exact one is not written.
+        conditions.push(Condition::new("setting precision", "\"f32\""));
+    }
     conditions.extend(content.conditions.iter().cloned());
     for condition in conditions.iter_mut().filter(|condition| condition.data) {
         condition.details = details(json, &condition.what);

@@ -6,7 +6,7 @@ use clap::{Args, ColorChoice, ValueEnum};
 
 use super::weights::WeightsArgs;
 use super::{given, limits};
-use crate::analysis::{ChannelAxis, GivenInput};
+use crate::analysis::{ChannelAxis, GivenInput, Precision};
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Channels, Crop, FloatRange, Interpolation, Preset, Range, Resize};
 use crate::torchscript::device::DeviceChoice;
@@ -223,6 +223,10 @@ pub struct ModelArgs {
     /// Floating-point type to compute in, where it is not the file's: f32, f16, bf16 or f64
     #[arg(long, value_name = "TYPE", value_enum, help_heading = "Models")]
     pub dtype: Option<FloatArg>,
+    /// How exactly the models compute: f32 (each in its own type), tf32 (CUDA: products of float32 from 11 significant
+    /// bits), f16 or bf16 (weights and activations of 16 bits). Sums over what they give stay in float32 and float64
+    #[arg(long, value_name = "HOW", default_value = "f32", help_heading = "Models")]
+    pub precision: Precision,
     /// Which part of what a model returns is its output: a key of a dictionary, a name or index in a tuple, with dots
     /// for nested parts: logits, state.0
     #[arg(long, value_name = "KEY", help_heading = "Models")]

@@ -111,6 +111,7 @@ impl ModelArgs {
             weights,
             inputs: self.input.clone(),
             dtype: self.dtype.map(FloatArg::request),
+            precision: self.precision,
             output_keys,
             channel_axes: self.channel_axis.clone(),
         })

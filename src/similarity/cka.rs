@@ -13,6 +13,12 @@ pub const CONSTANT: f64 = 1e-12;
 /// three digits.
 pub const CONSTANT_DOUBLE: f64 = 1e-26;
 
+/// The same for float16 features: the most that rounding them once gives, 2⁻¹¹ of each number.
+pub const CONSTANT_HALF: f64 = 1.0 / (1 << 22) as f64;
+
+/// The same for bfloat16 features: 2⁻⁸ of each number.
+pub const CONSTANT_BFLOAT16: f64 = 1.0 / (1 << 16) as f64;
+
 /// CKA of every layer of A with every layer of B,
 ///
 /// ```text

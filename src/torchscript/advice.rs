@@ -5,6 +5,9 @@ use super::ffi::inputs::Embedding;
 /// Characters of libtorch's words that a message holds; the rest is in the detail.
 const MOST: usize = 240;
 
+/// What libtorch says where a device has an operator not in a type.
+pub const LACKING: &str = "not implemented for '";
+
 /// What was wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {

@@ -10,6 +10,7 @@ const SOURCES: &[&str] = &[
     "build.cpp",
     "constants.cpp",
     "defaults.cpp",
+    "device.cpp",
     "dependence.cpp",
     "ending.cpp",
     "graph.cpp",

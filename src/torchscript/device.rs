@@ -3,10 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::Device;
 
+use super::ffi::{
+    self,
+    device::{StreamsHandle, Which},
+};
 use super::native::open_library;
+use super::tensors::torch_words;
 use crate::error::{Error, Result};
 
 /// A device as asked for on the command line.
@@ -104,6 +110,114 @@ pub fn name(device: Device) -> String {
         Device::Cuda(i) => format!("cuda:{i}"),
         _ => "cpu".to_owned(),
     }
+}
+
+/// Whether a CUDA device computes in TF32 and bfloat16; no other device does so by itself.
+pub fn has_short_floats(device: Device) -> bool {
+    matches!(device, Device::Cuda(_)) && ffi::device::has_short_floats()
+}
+
+/// Whether models may multiply in TF32.
+static TF32: AtomicBool = AtomicBool::new(false);
+
+/// Says how models multiply float32 on a device from now on: in TF32, or exactly, which is not what libtorch
+/// begins with.
+pub fn set_products(device: Device, tf32: bool) {
+    if device != Device::Cpu {
+        TF32.store(tf32, Ordering::SeqCst);
+        ffi::device::set_tf32(tf32);
+    }
+}
+
+/// Multiplies exactly for as long as it lives, whatever models do.
+pub struct Exactly(bool);
+
+/// Multiplies float32 in float32 as long as what is returned lives.
+pub fn exactly() -> Exactly {
+    let tf32 = TF32.swap(false, Ordering::SeqCst);
+    if tf32 {
+        ffi::device::set_tf32(false);
+    }
+    Exactly(tf32)
+}
+
+impl Drop for Exactly {
+    fn drop(&mut self) {
+        if self.0 {
+            TF32.store(true, Ordering::SeqCst);
+            ffi::device::set_tf32(true);
+        }
+    }
+}
+
+/// A stream for each model of a run, and one for copies; none on a device that computes nothing while the program
+/// goes on.
+pub struct Streams(Option<StreamsHandle>);
+
+/// Makes a stream current for as long as it lives.
+pub struct Current<'a>(Option<&'a StreamsHandle>);
+
+impl Streams {
+    /// For so many models.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn new(device: Device, models: usize) -> Result<Self> {
+        Ok(Self(match device {
+            Device::Cuda(i) => Some(said(StreamsHandle::new(i, models))?),
+            _ => None,
+        }))
+    }
+
+    /// Lets models begin with what was computed and copied before.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn fork(&self) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |streams| said(streams.fork()))
+    }
+
+    /// Lets what comes wait for the models.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn join(&self) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |streams| said(streams.join()))
+    }
+
+    /// Computes for a model as long as what is returned lives.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn of_model(&self, place: usize) -> Result<Current<'_>> {
+        self.current(Which::Own(place))
+    }
+
+    /// Copies beside all models as long as what is returned lives.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn of_copies(&self) -> Result<Current<'_>> {
+        self.current(Which::Copies)
+    }
+
+    fn current(&self, which: Which) -> Result<Current<'_>> {
+        let current = Current(self.0.as_ref());
+        self.0.as_ref().map_or(Ok(()), |streams| said(streams.make_current(which)))?;
+        Ok(current)
+    }
+}
+
+impl Drop for Current<'_> {
+    fn drop(&mut self) {
+        if let Some(streams) = self.0 {
+            let _ = streams.make_current(Which::Main);
+        }
+    }
+}
+
+fn said<T>(found: Result<T, String>) -> Result<T> {
+    found.map_err(|words| torch_words("use the streams of a device", &words))
 }
 
 /// Loads libtorch's CUDA backend, which registers itself; once in a process.

@@ -13,6 +13,7 @@ use tch::Tensor;
 use torch_sys::C_tensor;
 
 pub mod builder;
+pub mod device;
 mod found;
 pub mod inputs;
 pub mod loading;

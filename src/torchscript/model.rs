@@ -53,6 +53,8 @@ pub struct Model {
     traced: bool,
     part: Option<String>,
     dtype: Option<&'static str>,
+    /// The option that it was cast by.
+    cast_by: &'static str,
     /// The floats that it takes, where that is known.
     pub(super) floats: Option<Kind>,
     /// How many samples it takes at once, where that is fixed.
@@ -111,6 +113,7 @@ impl Model {
             traced: false,
             part: None,
             dtype: None,
+            cast_by: "",
             floats: None,
             fixed: None,
             packing: Packing::of_interface(&Interface::default()),
@@ -126,15 +129,16 @@ impl Model {
     }
 
     /// Casts all its parameters, buffers and constants that hold floats; it is given floats of that type
-    /// from now on. To be called before [`Model::probe`].
+    /// from now on. `option` is what asks for it. To be called before [`Model::probe`].
     ///
     /// # Errors
     /// What libtorch said.
-    pub fn cast(&mut self, kind: Kind) -> Result<()> {
+    pub fn cast(&mut self, kind: Kind, option: &'static str) -> Result<()> {
         self.handle
             .cast(kind)
-            .map_err(|said| self.torch_error("cast", said, "leave --dtype out".to_owned()))?;
+            .map_err(|said| self.torch_error("cast", said, format!("leave {option} out")))?;
         self.floats = Some(kind);
+        self.cast_by = option;
         self.dtype = Some(kind_name(kind));
         let parts = std::mem::take(&mut self.packing).into_parts();
         self.take(parts)
@@ -440,8 +444,16 @@ impl Model {
                 let (wants, embeddings) = (wants.as_deref(), self.embeddings());
                 let given = Given { what: &what, wants, embeddings };
                 let Advice { problem, mut remedy } = advice::of_run(&said, &given);
-                if self.dtype.is_some() && said.contains("dtype") {
-                    remedy = "leave --dtype out: its code names the type itself".to_owned();
+                let by = self.cast_by;
+                match self.dtype {
+                    Some(dtype) if said.contains(advice::LACKING) => {
+                        let on = device::name(self.execution.device);
+                        remedy = format!("leave {by} out: {on} lacks an operator in {dtype}");
+                    }
+                    Some(_) if said.contains("dtype") => {
+                        remedy = format!("leave {by} out: its code names the type itself");
+                    }
+                    _ => {}
                 }
                 self.model_error("run", problem, remedy, said)
             }

@@ -32,6 +32,19 @@ pub fn from_rows(data: &[f32], shape: &[usize]) -> Result<Tensor> {
         .map_err(|e| torch_error("make a tensor", &e))
 }
 
+/// A float32 tensor on a CUDA device over `data`, which is copied there by the current stream.
+///
+/// # Errors
+/// The shape does not fit the data, or it is no CUDA device.
+pub fn on_device(data: &[f32], shape: &[usize], device: tch::Device) -> Result<Tensor> {
+    let shape: Vec<i64> = shape.iter().map(|&s| s as i64).collect();
+    let found = match device {
+        tch::Device::Cuda(i) => super::ffi::device::upload(data, &shape, i),
+        _ => Err("it is no CUDA device".to_owned()),
+    };
+    found.map_err(|said| torch_words("copy a batch", &said))
+}
+
 /// A tensor over the elements of a stored one, which are copied.
 ///
 /// # Errors
@@ -162,7 +175,11 @@ const REPORT: &str = "this should not happen; please report it with the command 
 
 /// What libtorch said of an operation of ours, on one line.
 pub fn torch_error(action: &str, error: &tch::TchError) -> Error {
-    let said = error.to_string();
+    torch_words(action, &error.to_string())
+}
+
+/// The same of words that came by another way.
+pub(super) fn torch_words(action: &str, said: &str) -> Error {
     let first = said.lines().next().unwrap_or("no reason given").to_owned();
     let remedy = match first.contains("alloc") || first.contains("memory") {
         true => "use a smaller --batch-size or --memory",

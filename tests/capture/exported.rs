@@ -359,7 +359,7 @@ fn a_model_that_changes_itself_begins_each_run_with_what_was_saved() {
 fn output(archive: &str, cast: Option<Kind>, input: &Tensor) -> Tensor {
     let mut model = Model::load(path(archive), false).unwrap();
     if let Some(kind) = cast {
-        model.cast(kind).unwrap();
+        model.cast(kind, "--dtype").unwrap();
     }
     let layers = model.probe(input).unwrap();
     model.prepare(&layers, &execution(true)).unwrap();

@@ -50,6 +50,7 @@ mod output;
 mod own_steps;
 mod pairs;
 mod platonic;
+mod precision;
 mod quantized;
 mod readme;
 mod report;

@@ -160,6 +160,7 @@ impl Compare {
             layers_b: self.sides.patterns_b().to_vec(),
             output_index: self.sides.output_index,
             optimize: self.sides.running.optimize,
+            precision: self.sides.running.precision.recorded(),
             device: device.to_owned(),
         }
     }

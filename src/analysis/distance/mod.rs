@@ -219,6 +219,7 @@ impl Distance {
             seed: load.subset_seed(running.seed),
             output_index: *output_index,
             optimize: running.optimize,
+            precision: running.precision.recorded(),
             device: sets.device(),
         }
     }

@@ -88,6 +88,7 @@ impl Run<'_> {
             preprocess,
             read: data.load.recorded(self.asked.running.seed),
             optimize: self.asked.running.optimize,
+            precision: self.asked.running.precision.recorded(),
             device,
         }
     }

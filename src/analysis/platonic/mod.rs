@@ -152,6 +152,7 @@ impl Platonic {
             output_index: self.output_index,
             read: self.data.load.recorded(self.running.seed),
             optimize: self.running.optimize,
+            precision: self.running.precision.recorded(),
             device: device.to_owned(),
         }
     }

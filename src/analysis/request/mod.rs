@@ -1,11 +1,13 @@
 //! What a run is: the parts that requests share, as plain values that anybody can fill.
 
 mod data;
+mod precision;
 mod preprocessing;
 mod running;
 mod seeds;
 
 pub use data::{Data, Loading, Texts};
+pub use precision::Precision;
 pub use preprocessing::Preprocessing;
 pub use running::{FloatType, JUDGED, Running};
 pub use seeds::Draw;

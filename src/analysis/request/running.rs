@@ -2,12 +2,12 @@
 
 use std::thread::available_parallelism;
 
-use super::Draw;
+use super::{Draw, Precision};
 use crate::analysis::session::{ChannelAxis, ChosenWeights, GivenInput, refuse_tensors};
 use crate::error::Result;
 use crate::report::{DefaultsInput, Inputs};
 use crate::torchscript::device::DeviceChoice;
-use crate::torchscript::{Execution, draws, native};
+use crate::torchscript::{Execution, device, draws, native};
 
 /// How the models of a run are loaded and run.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Running {
     pub inputs: Vec<GivenInput>,
     /// The type that floats are computed in, where it is not that of the file.
     pub dtype: Option<FloatType>,
+    /// How exactly they compute.
+    pub precision: Precision,
     /// Which part of what a model returns is its output: none, one for all, or one for each.
     pub output_keys: Vec<Option<String>>,
     /// Where the channels of layers are, where that is detected wrongly or not at all.
@@ -60,6 +62,7 @@ impl Default for Running {
             weights: vec![],
             inputs: vec![],
             dtype: None,
+            precision: Precision::default(),
             output_keys: vec![],
             channel_axes: vec![],
         }
@@ -70,12 +73,15 @@ impl Running {
     /// Sets the threads and finds the device.
     ///
     /// # Errors
-    /// The device is not there.
+    /// The device is not there, or does not compute as exactly as is asked for.
     pub fn execution(&self) -> Result<Execution> {
         refuse_tensors(&self.inputs)?;
         native::set_threads(self.threads());
         draws::set_seed(self.seed_of(Draw::Model, self.draw_seed));
-        Ok(Execution { optimize: self.optimize, device: self.device.resolve()? })
+        let device = self.device.resolve()?;
+        self.precision.check(self.dtype, device)?;
+        device::set_products(device, self.precision == Precision::Tf32);
+        Ok(Execution { optimize: self.optimize, device })
     }
 
     /// What a report of the run says of its inputs before there are any.

@@ -373,6 +373,7 @@ impl<'a> Collected<'a> {
             preprocess: preprocess.clone(),
             read: asked.data.load.recorded(asked.running.seed),
             optimize: asked.running.optimize,
+            precision: asked.running.precision.recorded(),
             device,
         }
     }

@@ -231,6 +231,7 @@ impl Sensitivity {
             preprocess: run.source.preprocess[0].clone(),
             read: self.data.load.recorded(self.running.seed),
             optimize: self.running.optimize,
+            precision: self.running.precision.recorded(),
             device,
         }
     }

@@ -45,6 +45,8 @@ pub fn load_all(paths: &[PathBuf], running: &Running) -> Result<Vec<LoadedModel>
             }
             loaded.push(own);
         }
+        let first = loaded.iter_mut().take(1);
+        first.for_each(|own| own.noticed.extend(running.precision.warning()));
         given::fix(loaded.iter_mut().map(|loaded| &mut loaded.model), &running.inputs)?;
         Ok(loaded)
     })
@@ -109,8 +111,10 @@ fn open(path: &Path, key: Option<OutputKey<'_>>, running: &Running) -> Result<Mo
     if running.keep_state {
         model.keep_state();
     }
-    if let Some(dtype) = running.dtype {
-        model.cast(dtype.kind())?;
+    if let Some(kind) = running.precision.kind() {
+        model.cast(kind, "--precision")?;
+    } else if let Some(dtype) = running.dtype {
+        model.cast(dtype.kind(), "--dtype")?;
     }
     if let Some(OutputKey { option, key }) = key {
         model.choose_part(key).map_err(|error| match error {

@@ -1,7 +1,7 @@
 //! What of a command changes what a model gives, beside its layer and the data.
 
 use super::extraction::Extraction;
-use crate::analysis::{Running, Texts};
+use crate::analysis::{Precision, Running, Texts};
 use crate::data::Tokenized;
 use crate::report::ModelInput;
 
@@ -21,6 +21,8 @@ pub fn run_options(
     options.extend(output_index.map(|index| format!("output {index}")));
     options.extend(record.draw_seed.map(|seed| format!("draws {seed}")));
     options.extend(record.dtype.iter().map(|dtype| format!("in {dtype}")));
+    let tf32 = running.precision == Precision::Tf32;
+    options.extend(tf32.then(|| "in tf32".to_owned()));
     options.extend(running.keep_state.then(|| "keeps state".to_owned()));
     options.extend(tokenized.map(|made| {
         let length = texts.max_length;

@@ -305,6 +305,7 @@ impl Stitch {
             preprocess: samples.preprocess.clone(),
             read: self.data.load.recorded(self.running.seed),
             optimize: self.running.optimize,
+            precision: self.running.precision.recorded(),
             device,
         }
     }

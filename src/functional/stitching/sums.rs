@@ -7,6 +7,7 @@ use super::form::Form;
 use super::joined::{Alike, Columns, Joined, rows};
 use super::resizing::Resizing;
 use crate::error::Result;
+use crate::torchscript::device::exactly;
 use crate::torchscript::tensors;
 
 /// Rows whose squares are taken at a time.
@@ -118,6 +119,7 @@ impl NormalEquations {
         targets: &[Tensor],
         mask: Option<&Tensor>,
     ) -> Result<()> {
+        let _exact = exactly();
         let padding = mask.map(Padding::of);
         let both = |p: &Padding| Ok((p.emptied(sources)?, p.emptied(targets)?));
         let emptied: Option<(Vec<Tensor>, Vec<Tensor>)> = padding.as_ref().map(both).transpose()?;

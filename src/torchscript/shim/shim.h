@@ -182,6 +182,27 @@ int repsim_rows_push(repsim_rows* rows, const void* tensor, char** error);
 // slices × rows × 4,096, or 1 × rows × columns. Returns 0 if that was done.
 int repsim_rows_read(const repsim_rows* rows, int64_t start, const void* centre, const void* out,
                      char** error);
+// Whether CUDA devices multiply float32 in TF32, in matrix products and convolutions alike. Once it was called,
+// convolutions are computed by algorithms that give the same each time.
+void repsim_set_tf32(int allowed);
+// 1 if the current CUDA device computes in TF32 and bfloat16.
+int repsim_has_short_floats();
+
+// A tensor of float32 on a CUDA device, copied over pinned memory by the current stream, which is not waited for. Null
+// on an error.
+void* repsim_upload(const float* values, const int64_t* shape, size_t axes, int64_t device, char** error);
+
+// Streams of a CUDA device beside the current one of this thread, the main stream: one for copies and `count` for
+// models. Null on an error.
+typedef struct repsim_streams repsim_streams;
+repsim_streams* repsim_streams_new(int64_t device, size_t count, char** error);
+void repsim_drop_streams(repsim_streams* streams);
+// Lets the streams of models wait for the main one and for copies made so far, and further copies for the main one.
+int repsim_fork(repsim_streams* streams, char** error);
+// Lets the main stream wait for those of models.
+int repsim_join(repsim_streams* streams, char** error);
+// Makes a stream the current one of this thread: that of a model by its place, the main one (-1), that of copies (-2).
+int repsim_use_stream(repsim_streams* streams, int64_t which, char** error);
 
 // The version of the libtorch that is linked.
 const char* repsim_libtorch_version();
