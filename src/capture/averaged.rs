@@ -42,11 +42,28 @@ impl Averaged {
         output: &Tensor,
         tokens: impl Into<Tokens<'a>>,
     ) -> Result<()> {
-        let Some(sizes) = reduce.magnitudes(output, tokens) else { return Ok(()) };
-        let sum = sizes.square().sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
-        let found = Array1::from_iter(tensors::to_vector(&sum)?.iter().copied());
-        self.merge(&Self { squares: found });
+        if let Some(sum) = Self::squares(reduce, output, tokens) {
+            self.merge(&Self::of(&sum)?);
+        }
         Ok(())
+    }
+
+    /// What [`Averaged::add`] takes in, where the output is; `None` where rows are not means.
+    pub fn squares<'a>(
+        reduce: Reduce,
+        output: &Tensor,
+        tokens: impl Into<Tokens<'a>>,
+    ) -> Option<Tensor> {
+        let sizes = reduce.magnitudes(output, tokens)?.square();
+        Some(sizes.sum_dim_intlist([0i64].as_slice(), false, Kind::Double))
+    }
+
+    /// Of a sum of those.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn of(squares: &Tensor) -> Result<Self> {
+        Ok(Self { squares: tensors::to_vector(squares)? })
     }
 
     /// Takes in what another one was given.

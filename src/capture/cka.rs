@@ -14,6 +14,7 @@ use super::full::{FullPass, LayerGram, Left};
 use super::minibatch::{Cut, HsicBlock, Minibatch};
 use super::plan::{Needs, Part};
 use super::reduce::Reduce;
+use super::resident::Resident;
 use super::spatial::{Finished, Spatial};
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
@@ -209,7 +210,8 @@ fn from_features(
     settings: &Settings,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
-    let mut consumer = Features::new(settings.reduce, &widths(feed, settings.reduce));
+    let consumer = Features::new(settings.reduce, &widths(feed, settings.reduce));
+    let mut consumer = if feed.is_on_cpu() { consumer } else { consumer.apart() };
     let (samples, mut timing) = one_pass(feed, &mut consumer, progress)?;
     let measuring = std::time::Instant::now();
     let (centring, needs) = (settings.bias.centring(), settings.bias.least_samples());
@@ -357,9 +359,16 @@ fn minibatch(
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
     let counts: Vec<usize> = feed.shapes().iter().map(Vec::len).collect();
-    let cut = Cut::new(groups(feed, chosen.gathered));
-    let what = (settings.reduce, settings.kernel);
-    let centring = settings.bias.centring();
+    let (reduce, centring) = (settings.reduce, settings.bias.centring());
+    if !feed.is_on_cpu() && settings.kernel == Kernel::Linear {
+        let of_batches = (groups(feed, chosen.gathered), feed.batch_size());
+        let mut consumer = Resident::new(reduce, centring, &counts, of_batches);
+        let (samples, timing) = one_pass(feed, &mut consumer, progress)?;
+        let (table, absences, spreads, dropped) = consumer.finish()?;
+        let outcome = Outcome { dropped, ..Outcome::of(table, absences, samples, timing) };
+        return Ok(outcome.with_enough_samples(settings.bias).judged(&spreads));
+    }
+    let (what, cut) = ((reduce, settings.kernel), Cut::new(groups(feed, chosen.gathered)));
     let mut consumer = Minibatch::new(what, centring, &counts, (cut, feed.batch_size(), 0));
     let (samples, timing) = one_pass(feed, &mut consumer, progress)?;
     let whole = consumer.finish().total();

@@ -10,6 +10,7 @@ use super::feed::{Absence, Absences, Consumer, Place, Spreads};
 use super::full::why_not_finite;
 use super::reduce::Reduce;
 use super::rows::{first_not_finite, mean, squared_norm};
+use super::seen::{Names, Seen};
 use crate::error::Result;
 use crate::linalg::Centring;
 use crate::stats::{HsicTable, LayerMoments, PairMoments, PairProducts};
@@ -25,7 +26,27 @@ struct LayerState {
     constant: f64,
     averaged: Averaged,
     absence: Option<Absence>,
+    /// What is not read yet.
+    apart: Option<Apart>,
 }
+
+/// Sums of one layer that stay where its outputs are, in float64: those of [`LayerMoments`], [`PairMoments`] of the
+/// layer with itself and [`Averaged`].
+#[derive(Default)]
+struct Apart {
+    samples: usize,
+    sum: Sum,
+    total: Sum,
+    products: Sum,
+    norms: Sum,
+    by_own: Sum,
+    averaged: Sum,
+    seen: Seen,
+}
+
+/// A sum that begins with its first term.
+#[derive(Default)]
+struct Sum(Option<Tensor>);
 
 /// The layers of one model, side by side.
 struct Side {
@@ -33,6 +54,8 @@ struct Side {
     width: usize,
     /// The centred rows of the current batch and their squared norms, in float64, of each layer.
     rows: Vec<Option<(Tensor, Tensor)>>,
+    /// Whether sums stay where the outputs are, and products of features are in the features' own precision.
+    apart: bool,
 }
 
 /// The rows of a batch of all layers of a model, and of each layer the squared norms of its rows.
@@ -56,6 +79,46 @@ pub struct Features {
     norms: Tensor,
     x_by_y: Tensor,
     y_by_x: Tensor,
+    names: Names,
+}
+
+impl Sum {
+    fn add(&mut self, term: &Tensor) {
+        let term = term.to_kind(Kind::Double);
+        self.0 = Some(self.0.take().map_or_else(|| term.copy(), |sum| sum + &term));
+    }
+}
+
+impl Apart {
+    /// Adds centred rows and their squared norms.
+    fn add(&mut self, rows: &Tensor, squares: &Tensor) {
+        self.samples += rows.size()[0] as usize;
+        self.sum.add(&rows.sum_dim_intlist([0i64].as_slice(), false, Kind::Double));
+        self.total.add(&squares.sum(Kind::Double).reshape([1]));
+        self.products.add(&rows.tr().mm(rows));
+        self.norms.add(&squares.dot(squares).reshape([1]));
+        self.by_own.add(&rows.tr().mv(&squares.to_kind(rows.kind())));
+    }
+
+    /// Adds all of it to the sums that are read.
+    fn settle(self, layer: &mut LayerState, names: &Names) -> Result<()> {
+        let (Some(sum), Some(total)) = (self.sum.0, self.total.0) else { return Ok(()) };
+        let (Some(products), Some(norms)) = (self.products.0, self.norms.0) else { return Ok(()) };
+        let Some(by_own) = self.by_own.0 else { return Ok(()) };
+        let (total, by_own) = (tensors::to_vector(&total)?[0], tensors::to_vector(&by_own)?);
+        layer.moments.add(self.samples, tensors::to_vector(&sum)?.view(), total);
+        layer.own.add(&PairProducts {
+            products: tensors::to_matrix(&products)?,
+            norms: tensors::to_vector(&norms)?[0],
+            x_by_y: by_own.clone(),
+            y_by_x: by_own,
+        });
+        if let Some(averaged) = &self.averaged.0 {
+            layer.averaged = Averaged::of(averaged)?;
+        }
+        layer.absence = self.seen.why_not_finite(names)?;
+        Ok(())
+    }
 }
 
 impl LayerState {
@@ -69,6 +132,7 @@ impl LayerState {
             constant: 0.0,
             averaged: Averaged::default(),
             absence: None,
+            apart: None,
         }
     }
 
@@ -93,6 +157,10 @@ impl LayerState {
 
     /// Adds centred rows to the layer's own sums.
     fn add(&mut self, rows: &Tensor, squares: &Tensor) -> Result<()> {
+        if let Some(apart) = &mut self.apart {
+            apart.add(rows, squares);
+            return Ok(());
+        }
         let sum = rows.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
         let total = squares.sum(Kind::Double).double_value(&[]);
         let samples = rows.size()[0] as usize;
@@ -117,13 +185,13 @@ impl Side {
         });
         let layers: Vec<LayerState> = layers.collect();
         let rows = layers.iter().map(|_| None).collect();
-        Self { layers, width, rows }
+        Self { layers, width, rows, apart: false }
     }
 
     /// The rows of the batch side by side, with zeros for layers that gave none.
     fn stack(&mut self, samples: usize, like: &Tensor) -> Result<Stacked> {
         let samples = samples as i64;
-        let zeros = |width| Tensor::zeros([samples, width], (Kind::Double, like.device()));
+        let zeros = |width, kind| Tensor::zeros([samples, width], (kind, like.device()));
         let mut all = vec![];
         let mut norms = vec![];
         for (layer, rows) in self.layers.iter_mut().zip(&mut self.rows) {
@@ -132,7 +200,10 @@ impl Side {
                     layer.add(&rows, &squares)?;
                     (rows, squares.unsqueeze(1))
                 }
-                None => (zeros(layer.columns.len() as i64), zeros(1)),
+                None => {
+                    let width = layer.columns.len() as i64;
+                    (zeros(width, like.kind()), zeros(1, Kind::Double))
+                }
             };
             all.push(rows);
             norms.push(squares);
@@ -147,7 +218,33 @@ impl Features {
         let sides: Vec<Side> = widths.iter().map(|widths| Side::new(widths)).collect();
         let zero = || Tensor::zeros([0i64], (Kind::Double, tch::Device::Cpu));
         let (products, norms, x_by_y, y_by_x) = (zero(), zero(), zero(), zero());
-        Self { reduce, sides, products, norms, x_by_y, y_by_x }
+        Self { reduce, sides, products, norms, x_by_y, y_by_x, names: Names::default() }
+    }
+
+    /// The same, for outputs on a device that computes while the program goes on.
+    pub fn apart(mut self) -> Self {
+        for side in &mut self.sides {
+            side.apart = true;
+            side.layers.iter_mut().for_each(|layer| layer.apart = Some(Apart::default()));
+        }
+        self
+    }
+
+    fn layer_apart(&mut self, at: &Place<'_>, output: &Tensor) -> Result<()> {
+        let place = self.names.note(at);
+        let side = &mut self.sides[at.subject];
+        let layer = &mut side.layers[at.layer];
+        let rows = self.reduce.rows(output, at.tokens)?;
+        let centred = &rows - &*layer.centre.get_or_insert_with(|| mean(&rows));
+        let squares = centred.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+        if let Some(apart) = &mut layer.apart {
+            apart.seen.add(place, &rows, &squares);
+            if let Some(sizes) = Averaged::squares(self.reduce, output, at.tokens) {
+                apart.averaged.add(&sizes);
+            }
+        }
+        side.rows[at.layer] = Some((centred, squares));
+        Ok(())
     }
 
     /// HSIC of all pairs of layers, why layers have none, and what HSIC of each is held against.
@@ -155,10 +252,15 @@ impl Features {
     /// # Errors
     /// What libtorch said.
     pub fn finish(
-        self,
+        mut self,
         centring: Centring,
         needs: usize,
     ) -> Result<(HsicTable, Absences, Spreads)> {
+        for layer in self.sides.iter_mut().flat_map(|side| &mut side.layers) {
+            if let Some(apart) = layer.apart.take() {
+                apart.settle(layer, &self.names)?;
+            }
+        }
         let (a, b) = (&self.sides[0], &self.sides[self.sides.len() - 1]);
         let own = |side: &Side| -> Array1<f64> {
             side.layers.iter().map(|l| l.own.hsic(&l.moments, &l.moments, centring)).collect()
@@ -193,9 +295,13 @@ fn whole(sum: &Tensor, rows: usize, columns: usize) -> Result<Array2<f64>> {
     }
 }
 
-/// Adds the products of the columns of two matrices of the same height.
+/// Adds the products of the columns of two matrices of the same height, the second in the precision of the first.
 fn add_products(sum: &mut Tensor, x: &Tensor, y: &Tensor) {
     match sum.numel() {
+        _ if x.kind() != Kind::Double => {
+            let found = x.tr().mm(&y.to_kind(x.kind())).to_kind(Kind::Double);
+            *sum = if sum.numel() == 0 { found } else { &*sum + found };
+        }
         0 => *sum = x.tr().mm(y),
         _ => *sum = sum.addmm_(&x.tr(), y),
     }
@@ -210,6 +316,10 @@ impl Consumer for Features {
         let side = &mut self.sides[at.subject];
         let layer = &mut side.layers[at.layer];
         layer.constant = at.constant(output);
+        if side.apart {
+            self.layer_apart(&at, output)?;
+            return Ok(Answer::Keep);
+        }
         if layer.absence.is_some() {
             return Ok(Answer::Keep);
         }
@@ -227,6 +337,7 @@ impl Consumer for Features {
     }
 
     fn batch_done(&mut self, samples: usize) -> Result<()> {
+        self.names.batch_done(samples);
         let given = self.sides.iter().flat_map(|side| &side.rows).flatten().next();
         let Some(like) = given.map(|(rows, _)| rows.shallow_clone()) else { return Ok(()) };
         let stacked = self.sides.iter_mut().map(|side| side.stack(samples, &like));

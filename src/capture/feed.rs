@@ -9,14 +9,16 @@ use tch::{Device, Kind, Tensor};
 use super::distinct::Sources;
 use super::judge::{Judge, Judged, Naming};
 use super::part::Reading;
+use super::placed::{Placed, Placing, to_tensor};
 use super::shared::{self, Shared};
 use super::{Progress, Reduce, Timing, Tokens};
-use crate::data::{Batch, Dataset, InputBatch, Layout, LoadOptions, Preprocess, Summary};
+use crate::data::{Batch, Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::similarity::{
     self,
-    cka::{CONSTANT, CONSTANT_DOUBLE},
+    cka::{CONSTANT, CONSTANT_BFLOAT16, CONSTANT_DOUBLE, CONSTANT_HALF},
 };
+use crate::torchscript::device::{Streams, exactly};
 use crate::torchscript::{Answer, Axes, Layer, Model, draws, real_parts, shape_text, tensors};
 
 /// A prepared model, the layers wanted of it, and which of the inputs of a batch it takes.
@@ -142,8 +144,12 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// The scatter relative to the squared norm of the mean below which an output counts as constant.
     pub fn constant(&self, output: &Tensor) -> f64 {
-        let double = output.kind() == Kind::Double && !self.single;
-        if double { CONSTANT_DOUBLE } else { CONSTANT }
+        match output.kind() {
+            Kind::Double if !self.single => CONSTANT_DOUBLE,
+            Kind::Half => CONSTANT_HALF,
+            Kind::BFloat16 => CONSTANT_BFLOAT16,
+            _ => CONSTANT,
+        }
     }
 }
 
@@ -169,7 +175,8 @@ pub trait Feed {
         false
     }
 
-    /// Whether the outputs lie in the memory of the CPU.
+    /// Whether the outputs lie in the memory of the CPU. Elsewhere they are computed while the program goes on, and
+    /// whoever reads a number waits for all before it.
     fn is_on_cpu(&self) -> bool {
         true
     }
@@ -214,14 +221,22 @@ pub struct ModelFeed<'a> {
     mixed: bool,
     /// Samples, and batches, that an earlier run did.
     start: (usize, usize),
+    apart: bool,
+    /// Outputs that are not read yet: of which model, for which samples.
+    unread: Vec<(usize, Vec<usize>, Tensor)>,
 }
+
+/// Batches whose outputs are read together where they are on a device.
+const UNREAD: usize = 16;
 
 impl<'a> ModelFeed<'a> {
     /// Of models that were prepared.
     pub fn new(subjects: &'a mut [Subject], source: Source<'a>) -> Self {
         let naming = Naming::default();
         let judges = subjects.iter().map(|s| Judge::new(&naming, &s.model)).collect();
-        Self { subjects, source, summary: None, judges, mixed: false, start: (0, 0) }
+        let apart = device_of(subjects) != Device::Cpu;
+        let (summary, mixed, start, unread) = (None, false, (0, 0), vec![]);
+        Self { subjects, source, summary, judges, mixed, start, apart, unread }
     }
 
     /// The same, of samples that are in random order, or not.
@@ -240,6 +255,12 @@ impl<'a> ModelFeed<'a> {
     /// The outputs cannot be read.
     pub fn recall(&mut self, indices: &[usize], outputs: &Tensor) -> Result<()> {
         self.judges[0].take(self.source.dataset, indices, Some(outputs))
+    }
+
+    /// The same, worked on as if the models were on a device beside the CPU: for tests of what is done there.
+    #[doc(hidden)]
+    pub fn as_if_apart(self) -> Self {
+        Self { apart: true, ..self }
     }
 
     /// The same, with the names of the outputs.
@@ -279,7 +300,7 @@ impl Feed for ModelFeed<'_> {
     }
 
     fn is_on_cpu(&self) -> bool {
-        self.subjects.iter().all(|subject| subject.model.device() == Device::Cpu)
+        !self.apart
     }
 
     fn copies(&self, _: usize, _: usize) -> Option<&[usize]> {
@@ -311,28 +332,38 @@ impl Feed for ModelFeed<'_> {
         timing: &mut Timing,
     ) -> Result<usize> {
         let (start, mut place) = self.start;
+        let device = device_of(self.subjects);
         let rest = self.source.dataset.from(start);
-        let mut batches = rest.batches(self.source.preprocess, &self.source.load)?;
+        let batches = rest.batches(self.source.preprocess, &self.source.load)?;
+        let mut batches = Placing::new(self.source.dataset, batches, device);
+        let streams = Streams::new(device, self.subjects.len())?;
         let again = self.summary.is_some();
         if start == 0 {
             self.judges.iter_mut().for_each(|judge| judge.begin_pass(again));
         }
+        self.unread.clear();
         let first = self.source.load.range.as_ref().map_or(0, |range| range.start);
         place += first / self.source.load.batch_size.max(1);
-        loop {
-            let waiting = Instant::now();
-            let Some(batch) = batches.next() else { break };
-            let mut batch = batch?;
-            batch.indices.iter_mut().for_each(|place| *place += start);
-            timing.wait += waiting.elapsed().as_secs_f64();
+        while let Some(placed) = batches.take(&streams, timing) {
+            let mut placed = placed?;
+            placed.batch.indices.iter_mut().for_each(|place| *place += start);
+            let batch = &placed.batch;
             draws::begin_batch(place);
             place += 1;
-            self.run(&batch, consumer, timing)?;
+            streams.fork()?;
+            self.run(&placed, &streams, consumer, timing)?;
+            if self.apart {
+                batches.fetch(&streams, timing);
+            }
+            streams.join()?;
+            self.read(UNREAD * self.subjects.len())?;
             let measuring = Instant::now();
+            let _exact = exactly();
             consumer.batch_done(batch.len())?;
             timing.measure += measuring.elapsed().as_secs_f64();
             progress.advance(batch.len());
         }
+        self.read(0)?;
         let summary = batches.summary();
         timing.decode += summary.decode_seconds;
         Ok(self.summary.get_or_insert(summary).samples)
@@ -342,25 +373,43 @@ impl Feed for ModelFeed<'_> {
 impl ModelFeed<'_> {
     fn run(
         &mut self,
-        batch: &Batch,
+        placed: &Placed,
+        streams: &Streams,
         consumer: &mut dyn Consumer,
         timing: &mut Timing,
     ) -> Result<()> {
-        let inputs = to_tensors(batch)?;
+        let Placed { batch, inputs, masks } = placed;
         let dataset = self.source.dataset;
         let name =
             |row: usize| batch.indices.get(row).map_or_else(String::new, |&i| dataset.name(i));
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
                 let indices = &batch.indices;
-                let mask = token_mask(dataset, &inputs[subject.input]);
-                let tokens = Tokens { mask: mask.as_ref(), ..Tokens::default() };
+                let _current = streams.of_model(i)?;
+                let mask = masks[subject.input].as_ref();
+                let tokens = Tokens { mask, ..Tokens::default() };
                 let (samples, single, same) = (batch.len(), false, None);
                 let name = &name;
                 let at =
                     Place { subject: i, layer: 0, samples, tokens, name, indices, single, same };
                 let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
-                self.judges[i].take(dataset, indices, output.as_ref())?;
+                match &output {
+                    Some(output) if self.apart && self.judges[i].wants(output, batch.len()) => {
+                        self.unread.push((i, indices.clone(), output.detach().copy()));
+                    }
+                    Some(_) if self.apart => {}
+                    _ => self.judges[i].take(dataset, indices, output.as_ref())?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the outputs that were left, where those are so many.
+    fn read(&mut self, least: usize) -> Result<()> {
+        if self.unread.len() >= least {
+            for (model, indices, output) in std::mem::take(&mut self.unread) {
+                self.judges[model].take(self.source.dataset, &indices, Some(&output))?;
             }
         }
         Ok(())
@@ -382,6 +431,7 @@ impl Subject {
         let mut shared = Shared::new(layers);
         let output = model.run(input, &mut |layer, output| {
             let tapped = Instant::now();
+            let _exact = exactly();
             let same = shared.find(layer, output);
             let axes = &layers[layer].axes;
             let output = real(output, axes)?;
@@ -403,6 +453,11 @@ impl Subject {
         // Features that are the output itself are not logits.
         Ok(output.filter(|_| !layers.is_empty()))
     }
+}
+
+/// Where the models of a run are.
+fn device_of(subjects: &[Subject]) -> Device {
+    subjects.first().map_or(Device::Cpu, |subject| subject.model.device())
 }
 
 fn real(output: &Tensor, axes: &Axes) -> Result<Tensor> {
@@ -431,26 +486,8 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
     }
 }
 
-/// Which tokens of a batch are not padding, as its `attention_mask` says; `None` where all are.
-pub fn token_mask(dataset: &Dataset, input: &Tensor) -> Option<Tensor> {
-    let (start, tokens) = dataset.mask_columns()?;
-    let mask = input.narrow(1, start as i64, tokens as i64).ne(0.0);
-    (mask.logical_not().any().int64_value(&[]) != 0).then_some(mask)
-}
-
 pub(super) fn to_tensors(batch: &Batch) -> Result<Vec<Tensor>> {
     batch.inputs.iter().map(|input| to_tensor(input)).collect()
-}
-
-/// The tensor a model takes: N×C×H×W for images, the rows as they are for other arrays.
-///
-/// # Errors
-/// The batch's shape does not fit its data.
-pub fn to_tensor(input: &InputBatch) -> Result<Tensor> {
-    match input.layout {
-        Layout::Nhwc => tensors::from_nhwc(&input.data, &input.shape),
-        Layout::Rows => tensors::from_rows(&input.data, &input.shape),
-    }
 }
 
 /// Gives every batch once, as the models take it: a tensor a preprocessing.

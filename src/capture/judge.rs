@@ -67,6 +67,11 @@ impl Judge {
         self.done = self.tally.rows() > 0;
     }
 
+    /// Whether it takes in such an output of so many samples.
+    pub fn wants(&self, output: &Tensor, samples: usize) -> bool {
+        !self.done && is_of_classes(output, samples)
+    }
+
     /// Takes in what the model gave for the samples at some positions of the data, where that is N×K
     /// or a vector of N, a single output a sample.
     ///
@@ -78,7 +83,7 @@ impl Judge {
         indices: &[usize],
         output: Option<&Tensor>,
     ) -> Result<()> {
-        let Some(output) = output.filter(|o| !self.done && is_of_classes(o, indices.len())) else {
+        let Some(output) = output.filter(|o| self.wants(o, indices.len())) else {
             return Ok(());
         };
         let outputs = tensors::to_matrix(&output.detach().reshape([indices.len() as i64, -1]))?;

@@ -21,11 +21,14 @@ pub mod maps;
 mod minibatch;
 pub mod pairs;
 pub mod part;
+mod placed;
 mod plan;
 mod projection;
 mod reduce;
 pub mod represent;
+mod resident;
 mod rows;
+mod seen;
 mod shared;
 mod spatial;
 pub mod stored;
@@ -33,10 +36,10 @@ pub mod stored;
 pub use averaged::Averaged;
 pub use feed::{
     Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, each_batch, first_samples,
-    to_tensor, token_mask,
 };
 pub use judge::{Judge, Judged, Naming};
 pub use minibatch::HsicBlock;
+pub use placed::{to_tensor, token_mask};
 pub use plan::bytes_text;
 pub use projection::distortion;
 pub use reduce::{Reduce, Tokens};

@@ -19,6 +19,9 @@ const WORK: i64 = 1 << 21;
 /// Fewest rows of a batch that are multiplied at a time.
 const FEWEST: i64 = 64;
 
+/// The same on devices, which are slow to begin something: 256 MiB.
+const LARGE_WORK: i64 = 1 << 26;
+
 /// Parts of a batch's rows that are multiplied each with the rows up to its own last: a product of a
 /// matrix with itself is symmetric, and half of it is not computed.
 const PARTS: i64 = 8;
@@ -41,6 +44,7 @@ pub struct RowStore {
     centre: Option<Tensor>,
     /// The rows as they came, where they are kept without their zeros.
     sparse: Option<SparseRows>,
+    large_blocks: bool,
 }
 
 /// Slices of equal width, one behind the other.
@@ -75,6 +79,7 @@ impl RowStore {
             panels: panels.into_iter().filter(|p| p.slices * p.width > 0).collect(),
             centre: None,
             sparse: None,
+            large_blocks: false,
         }
     }
 
@@ -98,6 +103,11 @@ impl RowStore {
         }
     }
 
+    /// The same, which does as much as it can at once, on every device.
+    pub fn in_large_blocks(self) -> Self {
+        Self { large_blocks: true, ..self }
+    }
+
     /// Squared norm of the centre that is subtracted.
     pub fn centre_norm(&self) -> f64 {
         self.centre.as_ref().map_or(0.0, squared_norm)
@@ -105,8 +115,13 @@ impl RowStore {
 
     /// Forgets the rows and their centre, but not the memory they lay in; gives the squared norm of the centre.
     pub fn restart(&mut self) -> f64 {
+        self.take_centre().map_or(0.0, |centre| squared_norm(&centre))
+    }
+
+    /// The same, and gives the centre.
+    pub fn take_centre(&mut self) -> Option<Tensor> {
         self.filled = 0;
-        self.centre.take().map_or(0.0, |centre| squared_norm(&centre))
+        self.centre.take()
     }
 
     /// Products of the rows of a batch with the centre, and their sums, both in float64: what brings
@@ -137,7 +152,17 @@ impl RowStore {
     /// # Errors
     /// What libtorch said.
     pub fn extend(&mut self, rows: &Tensor) -> Result<Block> {
+        Ok(Block { products: tensors::to_matrix(&self.products(rows)?)? })
+    }
+
+    /// The same products where the rows are, in float64.
+    ///
+    /// # Errors
+    /// What libtorch said.
+    pub fn products(&mut self, rows: &Tensor) -> Result<Tensor> {
         let count = rows.size()[0];
+        let large = self.large_blocks || rows.device() != tch::Device::Cpu;
+        let (work, parts) = if large { (LARGE_WORK, 1) } else { (WORK, PARTS) };
         let (start, width, filled) = (self.start, self.width, self.filled);
         let centre = self.centre.get_or_insert_with(|| mean(&rows.narrow(1, start, width)));
         let keep = filled + count <= self.capacity;
@@ -151,24 +176,24 @@ impl RowStore {
                 let shape = [panel.slices, self.capacity, panel.width];
                 panel.kept = Some(Tensor::empty(shape, (rows.kind(), rows.device())));
             }
-            for chunk in panel.chunks(count) {
+            for chunk in panel.chunks(count, work) {
                 let batch = panel.view(rows, 0, chunk);
                 let centre = panel.view(centre, start, chunk);
-                panel.multiply(chunk, (&batch, &centre), (filled, keep), &products);
+                panel.multiply(chunk, (&batch, &centre), (filled, keep), (&products, parts));
             }
         }
         if let Some(sparse) = self.sparse.as_mut().filter(|_| keep) {
             sparse.push(rows)?;
         }
         self.filled += count;
-        Ok(Block { products: tensors::to_matrix(&products)? })
+        Ok(products)
     }
 }
 
 impl Panel {
     /// Slices that are worked on together, for batches of so many rows.
-    fn chunks(&self, rows: i64) -> impl Iterator<Item = Chunk> + use<> {
-        let (slices, most) = (self.slices, (WORK / (rows * self.width).max(1)).max(1));
+    fn chunks(&self, rows: i64, work: i64) -> impl Iterator<Item = Chunk> + use<> {
+        let (slices, most) = (self.slices, (work / (rows * self.width).max(1)).max(1));
         let chunk = move |first| Chunk { first, slices: most.min(slices - first) };
         (0..slices).step_by(most as usize).map(chunk)
     }
@@ -190,7 +215,7 @@ impl Panel {
         products: &Tensor,
     ) -> Result<()> {
         let count = rows.size()[0];
-        for chunk in self.chunks(filled + count) {
+        for chunk in self.chunks(filled + count, WORK) {
             let shape = [chunk.slices, filled + count, self.width];
             let all = Tensor::empty(shape, (rows.kind(), rows.device()));
             let own = all.narrow(1, filled, count);
@@ -200,7 +225,7 @@ impl Panel {
                 let centre = centre.narrow(1, first, chunk.slices * self.width);
                 kept.read(first, &centre, &all.narrow(1, 0, filled))?;
             }
-            add_products(products, &own, &all, 0);
+            add_products((products, PARTS), &own, &all, 0);
         }
         Ok(())
     }
@@ -211,7 +236,7 @@ impl Panel {
         chunk: Chunk,
         (batch, centre): (&Tensor, &Tensor),
         (filled, keep): (i64, bool),
-        products: &Tensor,
+        products: (&Tensor, i64),
     ) {
         let count = batch.size()[1];
         let kept = self.kept.as_ref().map(|kept| kept.narrow(0, chunk.first, chunk.slices));
@@ -232,10 +257,10 @@ impl Panel {
 
 /// Adds the products of the rows of a batch with others, which stand for the columns of `products` from
 /// `offset` on: of its own rows up to each part's last.
-fn add_products(products: &Tensor, batch: &Tensor, others: &Tensor, offset: i64) {
+fn add_products((products, parts): (&Tensor, i64), batch: &Tensor, others: &Tensor, offset: i64) {
     let (count, columns) = (batch.size()[1], others.size()[1]);
     let before = products.size()[1] - count;
-    let part = ((count + PARTS - 1) / PARTS).max(FEWEST);
+    let part = ((count + parts - 1) / parts).max(FEWEST);
     for first in (0..count).step_by(part as usize) {
         let rows = part.min(count - first);
         let columns = columns.min(before + first + rows - offset);

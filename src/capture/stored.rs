@@ -33,6 +33,7 @@ pub struct StoredFeed {
     layers: Vec<Vec<Kept>>,
     samples: usize,
     batch_size: usize,
+    apart: bool,
 }
 
 /// One array as layers are given.
@@ -68,7 +69,14 @@ impl StoredFeed {
     fn of(layers: Vec<Vec<Kept>>, batch_size: usize) -> Self {
         let first = layers.iter().flatten().next();
         let samples = first.map_or(0, |layer| layer.values.size()[0] as usize);
-        Self { layers, samples, batch_size: batch_size.clamp(1, samples.max(1)) }
+        let batch_size = batch_size.clamp(1, samples.max(1));
+        Self { layers, samples, batch_size, apart: false }
+    }
+
+    /// The same, worked on as if it were on a device beside the CPU: for tests of what is done there.
+    #[doc(hidden)]
+    pub fn as_if_apart(self) -> Self {
+        Self { apart: true, ..self }
     }
 }
 
@@ -93,6 +101,10 @@ impl Feed for StoredFeed {
 
     fn batch_size(&self) -> usize {
         self.batch_size
+    }
+
+    fn is_on_cpu(&self) -> bool {
+        !self.apart
     }
 
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]> {

@@ -145,7 +145,8 @@ pub fn least_samples(centring: Centring) -> usize {
     }
 }
 
-fn normaliser(centring: Centring, n: usize) -> f64 {
+/// What an inner product of centred matrices of order n is divided by: (n−1)² or n(n−3).
+pub fn normaliser(centring: Centring, n: usize) -> f64 {
     let n = n as f64;
     match centring {
         Centring::Double => (n - 1.0) * (n - 1.0),

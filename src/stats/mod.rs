@@ -13,6 +13,6 @@ pub use blocks::{Blocks, Division, Sum};
 pub use channels::{Channel, ChannelMoments, ChannelSums};
 pub use correlations::Correlations;
 pub use cross::{LayerMoments, PairMoments, PairProducts};
-pub use hsic::{HsicSums, HsicTable, least_samples};
+pub use hsic::{HsicSums, HsicTable, least_samples, normaliser};
 pub use moments::Moments;
 pub use resampling::{Draws, percentiles};

@@ -42,6 +42,15 @@ fn reference(features: &Array2<f64>, bias: Bias) -> f64 {
 
 /// Runs the network over the features, the layers `scale` and `root` with each other.
 fn run(features: &Array2<f32>, settings: &Settings, batch: usize, optimize: bool) -> Outcome {
+    run_where(features, settings, (batch, optimize, false))
+}
+
+/// The same, as on a device beside the CPU where `apart`.
+fn run_where(
+    features: &Array2<f32>,
+    settings: &Settings,
+    (batch, optimize, apart): (usize, bool, bool),
+) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("features.npy");
     ndarray_npy::write_npy(&file, features).unwrap();
@@ -56,7 +65,8 @@ fn run(features: &Array2<f32>, settings: &Settings, batch: usize, optimize: bool
     let load = LoadOptions { batch_size: batch, ..LoadOptions::default() };
     let source = Source { dataset: &dataset, preprocess: &preprocess, load };
     let mut subjects = [Subject { model, layers, input: 0 }];
-    let mut feed = ModelFeed::new(&mut subjects, source);
+    let feed = ModelFeed::new(&mut subjects, source);
+    let mut feed = if apart { feed.as_if_apart() } else { feed };
     compare(&mut feed, settings, &mut Silent).unwrap()
 }
 
@@ -85,9 +95,11 @@ fn minibatch_hsic_is_that_of_float64() {
             let batch = |rows: ndarray::ArrayView2<'_, f64>| reference(&rows.to_owned(), bias);
             let wanted = doubles.axis_chunks_iter(Axis(0), 64).map(batch).sum::<f64>() / 4.0;
             let settings = Settings { estimator: Estimator::Minibatch, bias, reduce, ..settings() };
-            let found = run(&features, &settings, 64, true);
-            let off = (found.table.aa[0] / wanted - 1.0).abs();
-            assert!(off <= FLOAT32, "{bias}, {reduce}: off by {off:e}");
+            for apart in [false, true] {
+                let found = run_where(&features, &settings, (64, true, apart));
+                let off = (found.table.aa[0] / wanted - 1.0).abs();
+                assert!(off <= FLOAT32, "{bias}, {reduce}: off by {off:e}");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
 mod absent;
+mod apart;
 mod batches;
 mod copies;
 mod engine;
