@@ -1,9 +1,11 @@
 //! HSIC between all layers of one or two models over a data set.
 
+mod batches;
 mod parts;
 
 use std::collections::VecDeque;
 
+use self::batches::minibatch;
 pub use self::parts::{cut, joined, part};
 use super::distinct::Distinct;
 use super::estimator::{Chosen, Groups, Scale, choose};
@@ -11,10 +13,9 @@ pub use super::estimator::{Estimator, wants_mixed};
 use super::features::Features;
 use super::feed::{Absence, Absences, Consumer, Feed, Spreads};
 use super::full::{FullPass, LayerGram, Left};
-use super::minibatch::{Cut, HsicBlock, Minibatch};
+use super::minibatch::HsicBlock;
 use super::plan::{Needs, Part};
 use super::reduce::Reduce;
-use super::resident::Resident;
 use super::spatial::{Finished, Spatial};
 use super::{Progress, Timing};
 use crate::error::{Error, Result};
@@ -350,30 +351,6 @@ pub(super) fn spread(gram: &PackedSymmetric) -> f64 {
 /// Applies the kernel to a linear Gram matrix.
 pub(super) fn settle(gram: &mut PackedSymmetric, kernel: Kernel) -> Result<(), Absence> {
     kernel.apply(gram).map_err(|_| Absence::NoSpread)
-}
-
-fn minibatch(
-    feed: &mut dyn Feed,
-    settings: &Settings,
-    chosen: &Chosen,
-    progress: &mut dyn Progress,
-) -> Result<Outcome> {
-    let counts: Vec<usize> = feed.shapes().iter().map(Vec::len).collect();
-    let (reduce, centring) = (settings.reduce, settings.bias.centring());
-    if !feed.is_on_cpu() && settings.kernel == Kernel::Linear {
-        let of_batches = (groups(feed, chosen.gathered), feed.batch_size());
-        let mut consumer = Resident::new(reduce, centring, &counts, of_batches);
-        let (samples, timing) = one_pass(feed, &mut consumer, progress)?;
-        let (table, absences, spreads, dropped) = consumer.finish()?;
-        let outcome = Outcome { dropped, ..Outcome::of(table, absences, samples, timing) };
-        return Ok(outcome.with_enough_samples(settings.bias).judged(&spreads));
-    }
-    let (what, cut) = ((reduce, settings.kernel), Cut::new(groups(feed, chosen.gathered)));
-    let mut consumer = Minibatch::new(what, centring, &counts, (cut, feed.batch_size(), 0));
-    let (samples, timing) = one_pass(feed, &mut consumer, progress)?;
-    let whole = consumer.finish().total();
-    let whole = whole.unwrap_or_else(|| HsicBlock::new(centring, &counts));
-    Ok(Outcome::of_minibatches(&whole, settings, samples, timing))
 }
 
 fn spatial(

@@ -315,6 +315,7 @@ impl Features {
             run: run_options(running, of, record, data.tokenized()),
             pixels: data.pixels(),
             optimize: running.optimize,
+            precision: running.precision.recorded(),
             device,
         }
     }

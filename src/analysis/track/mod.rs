@@ -205,6 +205,7 @@ impl Track {
             output_index: self.output_index,
             read: self.data.load.recorded(self.running.seed),
             optimize: self.running.optimize,
+            precision: self.running.precision.recorded(),
             device: device.to_owned(),
         }
     }

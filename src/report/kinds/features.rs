@@ -39,6 +39,9 @@ pub struct FeaturesSettings {
     pub pixels: String,
     /// Whether the model ran frozen, with batch norms folded.
     pub optimize: bool,
+    /// How exactly it computed, where not in float32 or its own type: `tf32`, `f16` or `bf16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
     /// Where it ran.
     pub device: String,
 }

@@ -34,6 +34,9 @@ pub struct TrackSettings {
     pub read: ReadSettings,
     /// Whether the models ran frozen, with batch norms folded.
     pub optimize: bool,
+    /// How exactly they computed, where not in float32 or each in its own type: `tf32`, `f16` or `bf16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
     /// Where they ran.
     pub device: String,
 }
