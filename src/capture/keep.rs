@@ -225,11 +225,15 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// Whether an output is N×K floats.
+/// Whether an output is N×K floats, or a vector of N, a single output a sample.
 fn is_logits(output: &Tensor, samples: usize) -> bool {
     let floats = [Kind::Float, Kind::Double, Kind::Half, Kind::BFloat16];
-    matches!(output.size()[..], [n, k] if n == samples as i64 && k > 0)
-        && floats.contains(&output.kind())
+    let is_matrix = match output.size()[..] {
+        [n] => n == samples as i64,
+        [n, k] => n == samples as i64 && k > 0,
+        _ => false,
+    };
+    is_matrix && floats.contains(&output.kind())
 }
 
 impl Consumer for Keeper<'_> {

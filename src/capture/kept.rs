@@ -28,6 +28,8 @@ pub struct KeptLayer {
     pub reader: LayerReader,
     /// For each axis of a row which one behind the samples it is of N×C×positions; empty of reduced ones.
     pub order: Vec<usize>,
+    /// How many of these lay around the axis of the samples in memory.
+    pub around: usize,
     /// The axes of the layer's own output.
     pub axes: Axes,
     /// Of means C numbers of the size of what they were taken over; see [`Tokens::averaged`].
@@ -102,6 +104,11 @@ impl KeptLayer {
         if self.order.is_empty() {
             return Ok(stored);
         }
+        let around = self.around as i64;
+        let stored = match around {
+            0 => stored,
+            _ => stored.movedim_int(0, around).contiguous().movedim_int(around, 0),
+        };
         let mut inverse = vec![0; self.order.len() + 1];
         self.order
             .iter()

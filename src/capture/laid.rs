@@ -37,6 +37,8 @@ pub struct Laid {
     /// For each axis of the row which one behind the samples it is of the output as N×C×positions; empty of
     /// reduced ones.
     pub order: Vec<usize>,
+    /// How many of these lie around the axis of the samples in memory.
+    pub around: usize,
     /// The file with a row a batch: of means what they were taken over, as Σ a² a channel.
     pub averaged: Option<String>,
     /// Channels of that.
@@ -65,7 +67,7 @@ impl Keeping {
         let width = self.reduce.width(&shape);
         let projected_from = self.project.filter(|(to, _)| width > *to).map(|_| width);
         let whole = self.reduce == Reduce::Flatten && projected_from.is_none();
-        let order = if whole { memory_order(output) } else { vec![] };
+        let (order, around) = if whole { memory_order(output) } else { (vec![], 0) };
         let row = match (whole, projected_from, self.project) {
             (true, ..) => order.iter().map(|&axis| shape[axis + 1] as usize).collect(),
             (false, Some(_), Some((to, _))) => vec![to],
@@ -78,6 +80,7 @@ impl Keeping {
             format,
             row,
             order,
+            around,
             channels: averaged.as_ref().map_or(0, |sizes| sizes.size()[1] as usize),
             averaged: averaged.map(|_| String::new()),
             projected_from,
@@ -98,12 +101,15 @@ impl Keeping {
     }
 }
 
-/// The axes behind the samples in the order in which they lie in memory.
-fn memory_order(output: &Tensor) -> Vec<usize> {
+/// The axes behind the samples in the order in which they lie in memory, and how many of them lie around the axis of
+/// the samples.
+fn memory_order(output: &Tensor) -> (Vec<usize>, usize) {
     let (sizes, strides) = (output.size(), output.stride());
     let mut order: Vec<usize> = (1..sizes.len()).collect();
     order.sort_by_key(|&axis| (sizes[axis] <= 1, std::cmp::Reverse(strides[axis])));
-    order.into_iter().map(|axis| axis - 1).collect()
+    let is_around = |axis: &&usize| sizes[**axis] > 1 && strides[**axis] > strides[0];
+    let around = order.iter().filter(is_around).count();
+    (order.into_iter().map(|axis| axis - 1).collect(), around)
 }
 
 /// The most bytes of a name of a file before its ending.

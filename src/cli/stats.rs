@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// Options of `repsim stats`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folder of images, or an array of images or of features (.npy, .npz, .safetensors)
+    /// A folder of images or of repsim features, or an array of images or of features (.npy, .npz, .safetensors)
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// The file to write: an .npz with mu and sigma, which pytorch-fid and clean-fid read too

@@ -119,6 +119,35 @@ fn cka_and_other_measures_are_those_of_the_models_bit_for_bit() {
     assert_eq!(value(&mixed.results), value(&direct.results));
 }
 
+/// Means of instance norms are rounding, which is told by what they were taken over; T×N×D lies in memory with the
+/// samples in the middle; and of random draws each batch has its own.
+#[test]
+fn what_is_not_in_the_numbers_alone_is_kept_too() {
+    let folders = tempfile::tempdir().unwrap();
+    let cases = [
+        ("averages/network.pt", "averages/images.npy", Reduce::Gap, Reduce::Gap),
+        ("axes/time_first_scripted.pt", "axes/sequences.npy", Reduce::Flatten, Reduce::Gap),
+        ("draws/noise.pt", "draws/input.npy", Reduce::Flatten, Reduce::Flatten),
+    ];
+    for (i, (model, data, written, reduce)) in cases.into_iter().enumerate() {
+        let folder = folders.path().join(i.to_string());
+        let mut request = features(model, &path(data), folder.clone());
+        request.reduce = written;
+        request.run(&Silent).unwrap();
+        let found = |model: PathBuf, data: Data, preprocessing: Preprocessing| {
+            let mut cka = Cka { reduce, ..Cka::new(&model, model.clone()) };
+            (cka.sides.data, cka.sides.preprocessing) = (data, preprocessing);
+            cka.sides.models.truncate(1);
+            cka.run(&Silent).unwrap()
+        };
+        let direct = found(path(model), samples(&path(data)), raw());
+        let stored = found(folder, self::data(None), Preprocessing::default());
+        assert_eq!(value(&stored.results), value(&direct.results), "{model}");
+        assert_eq!(direct.results.nulls.is_empty(), i > 0, "{model}");
+        assert_eq!(stored.inputs.models[0].draw_seed, direct.inputs.models[0].draw_seed);
+    }
+}
+
 #[test]
 fn sets_and_many_models_are_measured_as_the_models_themselves() {
     let kept = Kept::new(24, |request| {

@@ -132,6 +132,6 @@ fn name_the_best_match_of_each_layer() {
 fn of_other_kinds_are_not_known() {
     let run = repsim(["schema", "fed"]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("cka, compare, distance, fid, layers"), "{}", run.stderr);
+    assert!(run.stderr.contains("cka, compare, distance, features, fid, layers"), "{}", run.stderr);
     assert_eq!(run.stdout, "");
 }

@@ -42,11 +42,13 @@ pub fn report(made: Made<'_>, done: Done, how: Keeping) -> FeaturesReport {
     let mut kept: Vec<KeptLayer> = done.layers.iter().map(layers).collect();
     name_same(&mut kept, &made.record, &done.differing);
     let labels = made.dataset.labels();
+    let several =
+        done.outputs.as_ref().is_some_and(|outputs| !matches!(outputs.laid.row[..], [] | [1]));
     let results = FeaturesResults {
         n,
         layers: kept,
         outputs: done.outputs.as_ref().map(layers),
-        predictions: done.predictions,
+        predictions: done.predictions.filter(|_| several),
         names: done.indices.iter().map(|&i| made.dataset.name(i)).collect(),
         labels: labels.map(|all| done.indices.iter().map(|&i| all[i]).collect()),
         classes: made.dataset.classes().to_vec(),
@@ -89,6 +91,7 @@ fn layer(finished: &Finished, (samples, batches): (usize, usize), how: Keeping) 
         dtype: laid.format,
         shape: [&[samples], laid.row.as_slice()].concat(),
         order: laid.order.clone(),
+        around: laid.around,
         averaged: averaged.map(|(file, sha256)| AveragedFile {
             file,
             sha256,
@@ -133,7 +136,7 @@ fn not_finite(layers: &[Finished]) -> Option<Warning> {
 /// # Errors
 /// They cannot be read.
 pub fn predictions(outputs: &Tensor) -> Result<Vec<Option<usize>>> {
-    let outputs = tensors::to_matrix(outputs)?;
+    let outputs = tensors::to_matrix(&outputs.reshape([outputs.size()[0], -1]))?;
     Ok(outputs.rows().into_iter().map(largest).collect())
 }
 

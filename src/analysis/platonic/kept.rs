@@ -23,7 +23,7 @@ pub(super) fn found(asked: &Platonic, observer: &dyn Observer) -> Result<Found> 
         naming: Naming::default(),
     };
     let layer = |i: usize| asked.layers.get(i).or(asked.layers.first()).map(String::as_str);
-    let choose = |i: usize, folder: &Folder| Ok(vec![folder.one_layer(layer(i))?]);
+    let choose = |i: usize, folder: &Folder| Ok((vec![folder.one_layer(layer(i))?], None));
     let mut givers = of_models.open(&choose, &|paths, places, running, dataset| {
         let steps = vec![asked.preprocessing.for_models(dataset, paths)?];
         let load = asked.data.load.options(running.threads());

@@ -142,12 +142,18 @@ pub fn check(subjects: &[Subject], reduce: Reduce) -> Result<Vec<Warning>> {
 
 /// A warning of layers whose channels could only be guessed.
 pub fn unknown(layers: &[Layer], model: &Path) -> Option<Warning> {
-    let guessed = |layer: &&Layer| layer.axes.told == By::Guessed && layer.shape.len() > 2;
-    let found: Vec<&Layer> = layers.iter().filter(guessed).collect();
-    let first = found.first()?;
-    let names: Vec<&str> = found.iter().map(|layer| layer.name.as_str()).collect();
-    let axis = |layer: &&Layer| layer.axes.channels.map_or(String::new(), |a| a.to_string());
-    let mut axes: Vec<String> = found.iter().map(axis).collect();
+    let layers: Vec<_> = layers.iter().map(|l| (l.name.as_str(), l.axes, l.shape.len())).collect();
+    unknown_of(&layers, model)
+}
+
+/// The same of layers by name, with the axes of their outputs and the number of these.
+pub fn unknown_of(layers: &[(&str, Axes, usize)], model: &Path) -> Option<Warning> {
+    let found = layers.iter().filter(|(_, axes, rank)| axes.told == By::Guessed && *rank > 2);
+    let found: Vec<_> = found.collect();
+    let (first, ..) = found.first()?;
+    let names: Vec<&str> = found.iter().map(|(name, ..)| *name).collect();
+    let axis = |axes: &Axes| axes.channels.map_or(String::new(), |a| a.to_string());
+    let mut axes: Vec<String> = found.iter().map(|(_, axes, _)| axis(axes)).collect();
     axes.dedup();
     let text = format!(
         "which axis holds the channels is not known for {} of {}: by the number of axes, axis {} is \
@@ -155,7 +161,7 @@ pub fn unknown(layers: &[Layer], model: &Path) -> Option<Warning> {
         few("layer", &names),
         model.display(),
         listed(&axes.iter().map(String::as_str).collect::<Vec<_>>()),
-        first.name
+        first
     );
     Some(Warning::new("channel-axis-unknown", names.join(", "), text))
 }

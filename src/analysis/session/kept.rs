@@ -5,6 +5,8 @@ use std::thread;
 
 use tch::{Kind, Tensor};
 
+use super::axes;
+use super::notices::PADDING;
 use crate::capture::Reduce;
 use crate::capture::keep::from_bytes;
 use crate::capture::kept::{KeptLayer, KeptSubject};
@@ -25,6 +27,9 @@ pub const JOURNAL: &str = "unfinished.jsonl";
 
 /// What to do about a folder that is damaged.
 const AGAIN: &str = "write the folder again with repsim features";
+
+/// Places of layers, and a warning of those left out.
+pub type Chosen = (Vec<usize>, Option<Warning>);
 
 /// A folder that is whole, as far as its index says.
 pub struct Folder {
@@ -108,15 +113,29 @@ impl Folder {
         self.index.results.layers.iter().map(|layer| layer.name.as_str()).collect()
     }
 
-    /// The layers wanted: where none is named all but inputs of linear layers.
+    /// The layers wanted, to be given reduced so: where none is named all but inputs of linear layers, and of the
+    /// others those that it takes; a warning tells of those that are left out.
     ///
     /// # Errors
     /// A pattern chooses none.
-    pub fn choose(&self, selection: &Selection) -> Result<Vec<usize>> {
+    pub fn choose(&self, selection: &Selection, reduce: Reduce) -> Result<Chosen> {
         let names = self.names();
         let is_input = |name: &str| name.ends_with(":input");
         let only = names.iter().all(|name| is_input(name));
-        selection.choose_names_or(&names, &self.path, |name| only || !is_input(name))
+        let default = |name: &str| only || !is_input(name);
+        let chosen = selection.choose_names_or(&names, &self.path, default)?;
+        let layers = &self.index.results.layers;
+        let takes = |i: &usize| reduce.check(&shape_of(&layers[*i])).is_ok();
+        let (taken, others): (Vec<usize>, Vec<usize>) = chosen.iter().partition(|i| takes(i));
+        if !selection.is_default() || taken.is_empty() || others.is_empty() {
+            return Ok((chosen, None));
+        }
+        let without: Vec<&str> = others.iter().map(|&i| names[i]).collect();
+        let text = format!(
+            "{} without tokens left out: --reduce {reduce} takes tokens",
+            few("layer", &without)
+        );
+        Ok((taken, Some(Warning::new("layers-without-tokens", &self.model().path, text))))
     }
 
     /// The one layer that features are taken of: the one named, else the input of the last linear layer, or the
@@ -191,22 +210,27 @@ impl Folder {
 
     fn layer(&self, entry: &Entry) -> Result<KeptLayer> {
         let head = head(entry);
-        let rank = entry.shape.len();
-        let axes = self.info(&entry.name).map_or(Axes::guessed(rank), |info| Axes {
-            samples: info.sample_axis,
-            channels: info.channel_axis,
-            told: By::named(info.channel_axis_by.as_deref()),
-            class_tokens: info.class_tokens,
-        });
+        let axes = self.axes(entry);
         Ok(KeptLayer {
             name: entry.name.clone(),
             reader: LayerReader::open(&self.path.join(&entry.file), &head, self.index.results.n)?,
             head,
             order: entry.order.clone(),
+            around: entry.around,
             axes,
             averaged: self.averaged(entry)?,
             source: None,
             is_same: false,
+        })
+    }
+
+    /// The axes of the layer's own output.
+    fn axes(&self, entry: &Entry) -> Axes {
+        self.info(&entry.name).map_or(Axes::guessed(entry.shape.len()), |info| Axes {
+            samples: info.sample_axis,
+            channels: info.channel_axis,
+            told: By::named(info.channel_axis_by.as_deref()),
+            class_tokens: info.class_tokens,
         })
     }
 
@@ -335,12 +359,35 @@ impl Folder {
 
     /// What is to be known of the features that are looked at: what was noticed when they were written, and what
     /// projections do.
-    pub fn warnings(&self, chosen: &[usize], measures: &[Measure]) -> Result<Vec<Warning>> {
+    pub fn warnings(
+        &self,
+        chosen: &[usize],
+        (reduce, measures): (Reduce, &[Measure]),
+    ) -> Result<Vec<Warning>> {
+        // Whether padding counts depends on what is asked for now.
+        let told = self.index.warnings.iter().filter(|warning| warning.code != PADDING);
+        let mut warnings: Vec<Warning> = told.cloned().collect();
+        warnings.extend(self.unknown_axes(chosen, reduce));
+        warnings.extend(self.projected(chosen, measures)?);
+        Ok(warnings)
+    }
+
+    /// Warns of whole outputs whose channels could only be guessed, where it depends on them.
+    fn unknown_axes(&self, chosen: &[usize], reduce: Reduce) -> Option<Warning> {
+        let entries = chosen.iter().map(|&i| &self.index.results.layers[i]);
+        let whole = entries.filter(|entry| reduce != Reduce::Flatten && !entry.order.is_empty());
+        let layers: Vec<_> =
+            whole.map(|entry| (entry.name.as_str(), self.axes(entry), entry.shape.len())).collect();
+        axes::unknown_of(&layers, Path::new(&self.model().path))
+    }
+
+    /// Warns of projections.
+    fn projected(&self, chosen: &[usize], measures: &[Measure]) -> Result<Option<Warning>> {
         let results = &self.index.results;
         let made = chosen.iter().map(|&i| &results.layers[i]);
         let made: Vec<_> =
             made.filter_map(|entry| Some((entry, entry.projected.as_ref()?))).collect();
-        let Some((_, first)) = made.first() else { return Ok(self.index.warnings.clone()) };
+        let Some((_, first)) = made.first() else { return Ok(None) };
         let names: Vec<&str> = made.iter().map(|(entry, _)| entry.name.as_str()).collect();
         let layers = few("layer", &names);
         if let Some(measure) = measures.iter().find(|measure| measure.takes_units()) {
@@ -366,8 +413,7 @@ impl Folder {
             first.to,
             100.0 * first.deviation
         );
-        let warning = Warning::new("projected-features", names.join(", "), text);
-        Ok(self.index.warnings.iter().cloned().chain([warning]).collect())
+        Ok(Some(Warning::new("projected-features", names.join(", "), text)))
     }
 
     /// How the features of a layer came about, as files of statistics hold it.

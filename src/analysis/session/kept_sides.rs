@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::kept::Folder;
+use super::kept::{Chosen, Folder};
 use super::models::Listening;
 use super::notices;
 use super::{accuracy, duplicates};
@@ -17,7 +17,7 @@ use crate::similarity::Measure;
 use crate::torchscript::{device, native};
 
 /// Which layers of a folder are wanted: places among its layers.
-pub type Choosing<'a> = dyn Fn(usize, &Folder) -> Result<Vec<usize>> + 'a;
+pub type Choosing<'a> = dyn Fn(usize, &Folder) -> Result<Chosen> + 'a;
 
 /// Makes the models ready that run: paths, with the place of each among all.
 pub type Loading<'a> =
@@ -108,10 +108,11 @@ impl Asked<'_> {
         for (place, folder) in folders.iter().enumerate() {
             match folder {
                 Some(folder) => {
-                    let chosen = choose(place, folder)?;
+                    let (chosen, left_out) = choose(place, folder)?;
                     givers.push(Giver::Kept(folder.subject(&chosen, self.reduce)?));
                     records.push(folder.record(&chosen));
-                    for warning in folder.warnings(&chosen, self.measures)? {
+                    let told = folder.warnings(&chosen, (self.reduce, self.measures))?;
+                    for warning in left_out.into_iter().chain(told) {
                         if !warnings.contains(&warning) {
                             warnings.push(warning);
                         }

@@ -11,6 +11,9 @@ use crate::view::names::{counted, few, listed};
 /// The code of the warning of images that are enlarged much.
 pub const ENLARGED: &str = "enlarged";
 
+/// The code of the warning of padding that counts as a part of samples.
+pub const PADDING: &str = "padding-counts";
+
 /// Warns of files that were left out, and of images that were enlarged much.
 pub fn of_data(data: &DataInput) -> Vec<Warning> {
     let warnings = [
@@ -61,7 +64,7 @@ pub fn of_padding(data: &DataInput, reduce: Reduce) -> Option<Warning> {
         counted(data.padded, if data.tokens.is_some() { "text" } else { "sample" }),
         data.path
     );
-    counts.then(|| Warning::new("padding-counts", &data.path, text))
+    counts.then(|| Warning::new(PADDING, &data.path, text))
 }
 
 /// Warns of labels that were left out.

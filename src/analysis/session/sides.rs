@@ -169,7 +169,8 @@ impl Sides {
         let naming = Naming::default();
         let asked = Asked { models, data, running, reduce, measures, naming };
         self.refuse_preprocessing()?;
-        let choose = |place: usize, folder: &Folder| folder.choose(&selections[place.min(1)]);
+        let choose =
+            |place: usize, folder: &Folder| folder.choose(&selections[place.min(1)], reduce);
         let mut givers = asked.open(&choose, &|paths, places, running, dataset| {
             let own = &places.iter().map(|&i| selections[i.min(1)].clone()).collect::<Vec<_>>();
             let steps = self.steps_of_one(dataset, &paths[0], places[0])?;

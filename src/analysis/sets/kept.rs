@@ -6,6 +6,7 @@ use super::sums::Gathering;
 use super::watch::Watch;
 use super::{Collected, Measured, Sets};
 use crate::analysis::session::kept::Folder;
+use crate::analysis::session::notices;
 use crate::capture::kept::KeptSubject;
 use crate::data::Preprocess;
 use crate::error::Result;
@@ -62,7 +63,8 @@ impl Sets<'_> {
         self.kept.layer = subject.layers.first().map(|layer| layer.name.clone());
         self.kept.preprocess = data.and_then(|data| data.preprocess.first().cloned());
         self.kept.device = Some(folder.index.settings.device.clone());
-        self.warnings.extend(folder.warnings(&chosen, &[])?);
+        self.warnings.extend(data.and_then(|data| notices::of_padding(data, self.args.reduce)));
+        self.warnings.extend(folder.warnings(&chosen, (self.args.reduce, &[]))?);
         Ok(OneLayer { subject, width: self.args.reduce.width(&shape) })
     }
 
@@ -92,6 +94,7 @@ impl Sets<'_> {
         let OneLayer { subject, width } = self.one_layer(folder)?;
         self.plan(subject.samples, width)?;
         let outputs = if logits { folder.outputs()? } else { None };
+        let outputs = outputs.filter(|layer| layer.head.row.len() == 1);
         let mut rows = Array2::zeros((subject.samples, width));
         let (mut done, mut said, mut watch) = (0, vec![], Watch::default());
         let (reduce, batch) = (self.args.reduce, self.args.load.batch_size);

@@ -219,7 +219,7 @@ impl Stage<'_> {
             measures: &measures,
             naming: Naming::default(),
         };
-        let choose = |_: usize, folder: &Folder| folder.choose(&self.selections[0]);
+        let choose = |_: usize, folder: &Folder| folder.choose(&self.selections[0], asked.reduce);
         let mut givers = of_folder.open(&choose, &|_, _, _, _| {
             Err(Error::usage("no model is among folders of features", "give one, or none"))
         })?;

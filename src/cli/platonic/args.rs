@@ -16,7 +16,7 @@ use crate::similarity::{Measure, Options};
 /// Options of `repsim platonic`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Two or more models: .pt2 of torch.export, or TorchScript
+    /// Two or more models: .pt2 of torch.export, or TorchScript; or folders of repsim features
     #[arg(value_name = "MODEL", required_unless_present = "features")]
     pub models: Vec<PathBuf>,
     /// Align stored representations instead: .npz, .npy or .safetensors files, an array a model,

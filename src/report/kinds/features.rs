@@ -53,10 +53,10 @@ pub struct FeaturesResults {
     pub n: usize,
     /// The layers, in the order in which they finish.
     pub layers: Vec<KeptLayer>,
-    /// What the model itself gives for each sample, where that is N×K floats.
+    /// What the model itself gives for each sample, where that is N×K floats or N of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<KeptLayer>,
-    /// The place of the largest output for each sample; `null` where outputs are not finite.
+    /// The place of the largest output for each sample where there are several; `null` where outputs are not finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictions: Option<Vec<Option<usize>>>,
     /// Names of the samples, in the order of the rows.
@@ -89,6 +89,9 @@ pub struct KeptLayer {
     /// outputs lie as they did in memory. Empty of reduced ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<usize>,
+    /// How many of these axes lay around that of the samples in memory.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub around: usize,
     /// Of channel means what they were taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub averaged: Option<AveragedFile>,
@@ -101,6 +104,10 @@ pub struct KeptLayer {
     /// The first sample for which it is NaN or infinite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_finite: Option<String>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// How large the numbers were that means were taken over.
