@@ -164,15 +164,14 @@ pub fn put(folder: &Path, report: &FeaturesReport) -> Result<()> {
 /// What the run of a folder was, to be held against another.
 pub fn identity(folder: &Folder) -> Value {
     let index = &folder.index;
-    let data = index.inputs.data.as_ref();
-    let samples = index.results.n + data.map_or(0, |data| data.skipped.len());
+    let samples = index.results.n + folder.data.skipped.len();
     let layers: Vec<&String> = folder.model().layers.iter().map(|layer| &layer.name).collect();
     json!({
         "tool": index.tool.version,
         "model": folder.model().identity(),
         "layers": layers,
         "settings": index.settings,
-        "preprocess": data.map(|data| &data.preprocess),
+        "preprocess": folder.data.preprocess,
         "samples": samples,
     })
 }

@@ -141,8 +141,7 @@ impl<'a> Run<'a> {
         let before = results::identity(&folder);
         refuse_other(&folder.path, &before, identity)?;
         folder.check_whole()?;
-        let data = folder.index.inputs.data.as_ref();
-        let skipped = data.map_or(&[][..], |data| &data.skipped);
+        let skipped = &folder.data.skipped;
         let kept: Vec<usize> = (0..self.dataset.len())
             .filter(|&i| !skipped.iter().any(|s| s.name == self.dataset.name(i)))
             .collect();

@@ -14,7 +14,9 @@ use crate::data::statistics::Origin;
 use crate::data::{Dataset, FloatFormat, LayerHead, LayerReader, SourceKind};
 use crate::error::{Error, Result};
 use crate::report::features::{FeaturesReport, KeptLayer as Entry};
-use crate::report::{AnyReport, FolderInput, LayerInfo, ModelInput, Warning, sha256_of_file};
+use crate::report::{
+    AnyReport, DataInput, FolderInput, LayerInfo, ModelInput, Warning, sha256_of_file,
+};
 use crate::similarity::Measure;
 use crate::torchscript::{Axes, By, Selection};
 use crate::view::names::few;
@@ -37,6 +39,8 @@ pub struct Folder {
     pub path: PathBuf,
     /// Its index.
     pub index: FeaturesReport,
+    /// What the index says of the samples.
+    pub data: DataInput,
     sha256: String,
 }
 
@@ -90,12 +94,12 @@ impl Folder {
         let whole = files.clone().all(rows)
             && files.clone().filter(is_plain).count() == files.count()
             && lengths.into_iter().flatten().all(|length| length == results.n)
-            && report.inputs.models.len() == 1
-            && report.inputs.data.is_some();
-        if !whole {
+            && report.inputs.models.len() == 1;
+        let Some(data) = report.inputs.data.clone().filter(|_| whole) else {
             return wrong("its features.json contradicts itself", AGAIN);
-        }
-        Ok(Self { path: path.to_owned(), sha256: sha256_of_file(&index)?, index: *report })
+        };
+        let sha256 = sha256_of_file(&index)?;
+        Ok(Self { path: path.to_owned(), sha256, data, index: *report })
     }
 
     /// The model whose outputs these are.
@@ -258,7 +262,7 @@ impl Folder {
         // Of a row a sample every reduction makes the same.
         let rows = self.info(&entry.name).is_none_or(|info| info.shape.len() < 2);
         let of_tokens = !matches!(reduce, Reduce::Flatten | Reduce::Gap);
-        let padded = self.index.inputs.data.as_ref().map_or(0, |data| data.padded);
+        let padded = self.data.padded;
         let whole = entry.projected.is_none() && settings.reduce == Reduce::Flatten;
         let problem = match () {
             () if rows && entry.projected.is_none() => return Ok(()),
@@ -323,7 +327,7 @@ impl Folder {
 
     /// What a report says of the model, with the layers looked at.
     pub fn record(&self, chosen: &[usize]) -> ModelInput {
-        let FeaturesReport { settings, results, tool, inputs, .. } = &self.index;
+        let FeaturesReport { settings, results, tool, .. } = &self.index;
         let entries: Vec<&Entry> = chosen.iter().map(|&i| &results.layers[i]).collect();
         let is_chosen = |info: &&LayerInfo| entries.iter().any(|entry| entry.name == info.name);
         let mut dtypes = vec![];
@@ -332,7 +336,6 @@ impl Folder {
                 dtypes.push(entry.dtype);
             }
         }
-        let data = inputs.data.as_ref();
         let folder = FolderInput {
             path: self.shown(),
             sha256: self.sha256.clone(),
@@ -344,7 +347,7 @@ impl Folder {
             batch_size: settings.read.batch_size,
             optimize: settings.optimize,
             device: settings.device.clone(),
-            data: data.map_or(String::new(), |data| data.path.clone()),
+            data: self.data.path.clone(),
             fingerprint: self.fingerprint().to_owned(),
         };
         let model = self.model();
@@ -354,7 +357,7 @@ impl Folder {
 
     /// The fingerprint of the samples.
     pub fn fingerprint(&self) -> &str {
-        self.index.inputs.data.as_ref().map_or("", |data| data.fingerprint.as_str())
+        &self.data.fingerprint
     }
 
     /// What is to be known of the features that are looked at: what was noticed when they were written, and what
@@ -418,7 +421,7 @@ impl Folder {
 
     /// How the features of a layer came about, as files of statistics hold it.
     pub fn origin(&self, layer: &KeptLayer, reduce: Reduce) -> Origin {
-        let FeaturesReport { settings, tool, inputs, results, .. } = &self.index;
+        let FeaturesReport { settings, tool, results, .. } = &self.index;
         let model = self.model();
         let mut run = settings.run.clone();
         let entry = results.layers.iter().find(|entry| entry.name == layer.name);
@@ -428,7 +431,6 @@ impl Folder {
                 made.from, made.to, made.seed
             ));
         }
-        let data = inputs.data.as_ref();
         let rank = self.info(&layer.name).map_or(2, |info| info.shape.len() + 1);
         let by_rank = Axes::guessed(rank);
         let differs = layer.axes.channels != by_rank.channels || layer.axes.samples > 0;
@@ -438,7 +440,7 @@ impl Folder {
             weights: model.weights.as_ref().map(|weights| weights.identity()),
             layer: layer.name.clone(),
             reduce: reduce.to_string(),
-            preprocess: data.and_then(|data| data.preprocess.first().cloned()),
+            preprocess: self.data.preprocess.first().cloned(),
             fingerprint: self.fingerprint().to_owned(),
             optimize: settings.optimize,
             run,
@@ -463,9 +465,7 @@ impl Folder {
             other.shown()
         );
         // Each tokenizer makes other bytes of a text.
-        let is_text = |folder: &Self| {
-            folder.index.inputs.data.as_ref().is_some_and(|data| data.kind == SourceKind::Texts)
-        };
+        let is_text = |folder: &Self| folder.data.kind == SourceKind::Texts;
         match is_text(self) && is_text(other) {
             true => Ok(Some(Warning::new("other-samples", other.shown(), text))),
             false => Err(Error::usage(text, "write both from the same data")),
@@ -477,7 +477,7 @@ impl Folder {
     /// # Errors
     /// Names the first sample that is another one, or has none.
     pub fn rows_of(&self, dataset: &Dataset) -> Result<Vec<Option<usize>>> {
-        let skipped = self.index.inputs.data.iter().flat_map(|data| &data.skipped);
+        let skipped = self.data.skipped.iter();
         let skipped: std::collections::HashSet<&str> =
             skipped.map(|sample| sample.name.as_str()).collect();
         let all: Vec<String> = (0..dataset.len()).map(|i| dataset.name(i)).collect();

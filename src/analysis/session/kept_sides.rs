@@ -167,9 +167,8 @@ impl Asked<'_> {
 
 fn known(folders: &[Option<Folder>]) -> Result<Known> {
     let first = folders.iter().flatten().next();
-    let (results, data) = first
-        .and_then(|folder| Some((&folder.index.results, folder.index.inputs.data.as_ref()?)))
-        .ok_or_else(|| Error::usage("no folder of features was given", "give one"))?;
+    let first = first.ok_or_else(|| Error::usage("no folder of features was given", "give one"))?;
+    let (results, data) = (&first.index.results, &first.data);
     let (names, labels) = (results.names.clone(), results.labels.clone());
     Ok(Known { names, labels, data: data.clone() })
 }

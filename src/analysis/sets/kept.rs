@@ -58,12 +58,11 @@ impl Sets<'_> {
         let chosen = [folder.one_layer(self.args.layer.as_deref())?];
         let subject = folder.subject(&chosen, self.args.reduce)?;
         let shape = subject.layers.first().map_or(vec![], |layer| layer.shape(subject.samples));
-        let data = folder.index.inputs.data.as_ref();
         self.kept.records.push(folder.record(&chosen));
         self.kept.layer = subject.layers.first().map(|layer| layer.name.clone());
-        self.kept.preprocess = data.and_then(|data| data.preprocess.first().cloned());
+        self.kept.preprocess = folder.data.preprocess.first().cloned();
         self.kept.device = Some(folder.index.settings.device.clone());
-        self.warnings.extend(data.and_then(|data| notices::of_padding(data, self.args.reduce)));
+        self.warnings.extend(notices::of_padding(&folder.data, self.args.reduce));
         self.warnings.extend(folder.warnings(&chosen, (self.args.reduce, &[]))?);
         Ok(OneLayer { subject, width: self.args.reduce.width(&shape) })
     }
@@ -85,7 +84,7 @@ impl Sets<'_> {
         let origin = Some(folder.origin(layer, reduce));
         let (rows, moments) = sums.whole(width);
         let set = self.fit(&folder.path, rows, moments.as_ref())?;
-        let (count, input) = (Some(subject.samples), input(folder));
+        let (count, input) = (Some(subject.samples), SetInput::Images(folder.data.clone()));
         Ok(Measured { set, moments, count, origin, input })
     }
 
@@ -116,14 +115,8 @@ impl Sets<'_> {
             labels: results.labels.clone(),
             classes: results.classes.clone(),
             logits: ndarray::concatenate(Axis(0), &views).ok(),
-            input: input(folder),
+            input: SetInput::Images(folder.data.clone()),
             origin: Some(folder.origin(&subject.layers[0], reduce)),
         })
     }
-}
-
-/// What the report says of the samples: that they were those of the data that the model ran on.
-fn input(folder: &Folder) -> SetInput {
-    let data = folder.index.inputs.data.clone();
-    data.map_or_else(|| unreachable!("a folder was opened without its data"), SetInput::Images)
 }
