@@ -125,6 +125,7 @@ impl Fid {
         let (pieces, device) = merged_sets(run, &mut sets, &asked, &settings, states)?;
         let sets = Sets::new(&self.extraction, observer, self.keep()).given(pieces);
         let mut report = self.scored(sets, observer, tell)?;
+        report.timing.total += report.timing.over_data();
         report.settings.device = Some(device).filter(|device| !device.is_empty());
         Ok(report)
     }

@@ -43,6 +43,8 @@ pub const THREADS: Whole = Whole::new(1, 1024);
 pub const DRAWS: Whole = Whole::new(0, 1_000_000);
 /// Random subsets of which there is one at least.
 pub const SUBSETS: Whole = Whole::new(1, 1_000_000);
+/// Seconds between two things.
+pub const SECONDS: Whole = Whole::new(0, 1_000_000);
 /// Samples of which two are needed.
 pub const TWO_OR_MORE: Whole = Whole::new(2, 1_000_000_000);
 /// Runs of a network for one image, or passes over the data.

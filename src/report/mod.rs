@@ -117,6 +117,13 @@ pub struct Timing {
     pub passes: usize,
 }
 
+impl Timing {
+    /// What passes over the data took, that of shards one after the other.
+    pub fn over_data(&self) -> f64 {
+        self.wait + self.forward + self.measure
+    }
+}
+
 impl Tool {
     /// This build, with the libtorch it runs on.
     pub fn current(libtorch: &str) -> Self {

@@ -307,6 +307,16 @@ fn states_that_do_not_belong_together_are_told() {
         fs::write(shards.file(name), bytes).unwrap();
         shards.refused(&["a", name], &parts);
     }
+    // What a state says of its command may be of anybody: merging writes nothing but what it was told to.
+    let mut state = State::read(&shards.file("a")).unwrap();
+    let elsewhere = shards.file("elsewhere.json");
+    for (place, word) in [(1, format!("--output={}", elsewhere.display())), (0, "demo".to_owned())]
+    {
+        state.head.command.insert(place, word);
+        fs::write(shards.file("hostile"), state.to_bytes().unwrap()).unwrap();
+        shards.refused(&["hostile", "b"], &["hostile", "command line has"]);
+    }
+    assert!(!elsewhere.exists());
     // A shard does not write over what is of another run, or of another number of shards.
     assert_told(&shards.shard("1/2", "--bias biased", "b"), &["bias: ", "another file with -o"]);
     assert_told(&shards.shard("1/3", "", "b"), &["shard 1/2", "1/3"]);

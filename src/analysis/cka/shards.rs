@@ -61,7 +61,9 @@ impl Cka {
         if !device.is_empty() {
             seen.device = device;
         }
-        self.reported(seen, started, observer)
+        let mut report = self.reported(seen, started, observer)?;
+        report.timing.total += report.timing.over_data();
+        Ok(report)
     }
 
     /// What all shards have in common, but for the number of blocks.

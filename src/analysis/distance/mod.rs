@@ -103,6 +103,7 @@ impl Distance {
             merged_sets(self.named(), &mut sets, &self.asked(), &settings, states)?;
         let sets = Sets::new(&self.extraction, observer, Keep::Classes).given(pieces);
         let (mut report, rows) = self.measured(sets, observer)?;
+        report.timing.total += report.timing.over_data();
         report.settings.device = Some(device).filter(|device| !device.is_empty());
         Ok((report, rows))
     }

@@ -54,7 +54,7 @@ pub fn expanded(
     let Some((name, own)) = matches.subcommand() else { return Ok(given) };
     let Some(command) = commands.find_subcommand(name) else { return Ok(given) };
     if name == "merge" {
-        return merged(&given, own);
+        return merged(&given, own, commands);
     }
     if !devices.is_empty() {
         return on_devices(&given, devices, (command, own));
@@ -135,7 +135,7 @@ fn talk(own: &ArgMatches) -> impl Iterator<Item = OsString> {
 }
 
 /// The command line that merges states: that of their run, with what `merge` was given.
-fn merged(given: &[OsString], own: &ArgMatches) -> Result<Vec<OsString>> {
+fn merged(given: &[OsString], own: &ArgMatches, commands: &Command) -> Result<Vec<OsString>> {
     let paths: Vec<PathBuf> =
         own.get_many::<PathBuf>("states").into_iter().flatten().cloned().collect();
     let Some(first) = paths.first() else { return Ok(given.to_vec()) };
@@ -144,8 +144,13 @@ fn merged(given: &[OsString], own: &ArgMatches) -> Result<Vec<OsString>> {
         let problem = "it was not made by a command";
         return Err(Error::file("merge", first, problem, "merge it with the program that made it"));
     };
+    if let Some(word) = foreign(command, run, commands) {
+        let problem = format!("its command line has '{word}', which that of a shard has not");
+        return Err(Error::file("merge", first, problem, "run its shard again"));
+    }
     let has = |flag: &str| run.iter().any(|word| word == flag);
-    if has("--trust-model") && !own.get_flag("trust_model") {
+    let trusts = has("--trust-model") || has("--only-confined");
+    if trusts && !own.get_flag("trust_model") {
         let problem = "its run trusted the code of its models (--trust-model)";
         return Err(Error::file("merge", first, problem, "give --trust-model if you do, too"));
     }
@@ -166,6 +171,27 @@ fn merged(given: &[OsString], own: &ArgMatches) -> Result<Vec<OsString>> {
     words.extend(paths.iter().map(|path| joined("states", path.as_os_str())));
     words.extend(run.iter().filter(is_other).map(OsString::from));
     Ok(words)
+}
+
+/// The first word of a command line that no shard was asked for with: a command that has none, or an option that names
+/// a file to write. A state may come from anywhere, and merging it writes what `merge` was told and nothing else.
+fn foreign<'a>(command: &'a String, run: &'a [String], commands: &Command) -> Option<&'a String> {
+    let named = |command: &Command, name: &str| -> Option<Arg> {
+        command.get_arguments().find(|option| option.get_long() == Some(name)).cloned()
+    };
+    let found = commands.find_subcommand(command);
+    let Some(found) = found.filter(|found| named(found, "shard").is_some()) else {
+        return Some(command);
+    };
+    let is_of_run = |word: &String| {
+        let name = word.strip_prefix("--").map(|rest| rest.split('=').next().unwrap_or(rest));
+        let option = name.and_then(|name| named(found, name));
+        option.is_some_and(|option| {
+            let id = option.get_id().as_str();
+            !OWN.contains(&id) && id != "stats_cache" && option.get_help_heading() != Some("Check")
+        })
+    };
+    run.iter().take_while(|word| *word != "--").find(|word| !is_of_run(word))
 }
 
 fn joined(option: &str, value: &OsStr) -> OsString {

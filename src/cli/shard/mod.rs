@@ -12,6 +12,7 @@ use std::time::Duration;
 use self::lock::Lock;
 use super::defaults;
 use super::gate::GateArgs;
+use super::limits;
 use super::output::{Messages, is_stdout};
 use super::results::ResultArgs;
 use super::status::Status;
@@ -39,9 +40,10 @@ pub struct ShardArgs {
         value_name = "SECONDS",
         default_value_t = 60,
         requires = "shard",
+        value_parser = limits::SECONDS,
         help_heading = "Many machines"
     )]
-    save_every: u64,
+    save_every: usize,
     /// The states that are merged
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "shard")]
     states: Vec<PathBuf>,
@@ -133,7 +135,7 @@ impl ShardArgs {
             messages.note(&format!("{} is continued: {}", place.partial.display(), state.told()));
         }
         let save = Box::new(|state: &State| place.keep(&place.partial, state));
-        let job = Job { shard, before, every: Duration::from_secs(self.save_every), save };
+        let job = Job { shard, before, every: Duration::from_secs(self.save_every as u64), save };
         let state = work(job)?;
         if was_done {
             let path = place.state.display();
