@@ -224,7 +224,7 @@ mod tests {
     fn steps_grow_to_the_time_between() {
         let every = Duration::from_secs(60);
         assert_eq!(next_step(1, Duration::from_secs(2), every), 30);
-        assert_eq!(next_step(30, Duration::from_secs(200), every), 8);
+        assert_eq!(next_step(30, Duration::from_secs(180), every), 10);
         assert_eq!(next_step(1, Duration::from_secs(200), every), 1);
     }
 }
