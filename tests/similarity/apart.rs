@@ -1,13 +1,17 @@
 //! HSIC where sums stay on a device until the end, computed on the CPU: what the other way gives.
 
+use std::path::Path;
+
 use ndarray::{Array2, ArrayD};
 use repsim::capture::cka::{Estimator, Outcome, Settings, compare};
 use repsim::capture::stored::StoredFeed;
-use repsim::capture::{Reduce, Silent};
+use repsim::capture::{Judged, ModelFeed, Reduce, Silent, Source, Subject, first_samples};
+use repsim::data::{Channels, Dataset, LoadOptions, Preprocess, Preset};
+use repsim::torchscript::{Execution, Model};
 
-use crate::engine::{BIASES, assert_near, settings};
+use crate::engine::{BIASES, assert_near, settings, values};
 use crate::random::Random;
-use crate::tolerances::REORDERED;
+use crate::tolerances::{FLOAT32, REORDERED};
 
 fn minibatch() -> Settings {
     Settings { estimator: Estimator::Minibatch, ..settings() }
@@ -127,5 +131,42 @@ fn sums_of_features_are_the_same() {
             assert!(found[0].reason.as_ref().is_some_and(|why| why.contains("few features")));
             assert_same(&found, &format!("{} networks, {bias}", subjects.len()));
         }
+    }
+}
+
+/// What a network and its outputs say of images: more batches than outputs are left unread for.
+fn over_images(settings: &Settings, apart: bool) -> (Outcome, Vec<Judged>) {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let dataset = Dataset::open(&examples.join("images")).unwrap().subset(Some(72), None).unwrap();
+    let raw = Preprocess::preset(Preset::Raw);
+    let preprocess = [Preprocess { channels: Channels::Rgb, ..raw }];
+    let load = LoadOptions { batch_size: 4, ..LoadOptions::default() };
+    let source = Source { dataset: &dataset, preprocess: &preprocess, load };
+    let sample = first_samples(&source, 2).unwrap().swap_remove(0);
+    let subject = |name: &str| {
+        let mut model = Model::load(examples.join("models").join(name), false).unwrap();
+        let mut layers = model.probe(&sample).unwrap();
+        layers.retain(|layer| layer.name.len() <= "layer1".len());
+        model.prepare(&layers, &Execution::default()).unwrap();
+        Subject { model, layers, input: 0 }
+    };
+    let mut subjects = ["fashion-seed0-scripted.pt", "fashion-mixup-scripted.pt"].map(subject);
+    let feed = ModelFeed::new(&mut subjects, source);
+    let mut feed = if apart { feed.as_if_apart() } else { feed };
+    let outcome = compare(&mut feed, settings, &mut Silent).unwrap();
+    let judged = feed.judged();
+    (outcome, judged)
+}
+
+#[test]
+fn networks_over_images_give_the_same() {
+    for estimator in [Estimator::Minibatch, Estimator::Full] {
+        let settings = Settings { estimator, ..settings() };
+        let (here, judged) = over_images(&settings, false);
+        let (apart, judged_apart) = over_images(&settings, true);
+        assert_eq!(judged_apart, judged);
+        assert!(judged.iter().all(|judged| matches!(judged.accuracy, Some(Ok(_)))));
+        assert_eq!((&apart.absences, apart.samples), (&here.absences, here.samples));
+        assert_near(&values(&apart), &values(&here), FLOAT32, "over images");
     }
 }
