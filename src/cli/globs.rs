@@ -85,42 +85,40 @@ fn place(pattern: &Path) -> (PathBuf, usize) {
     (parts[..plain].iter().collect(), depth)
 }
 
-/// The order in which people count: `epoch2` before `epoch10`. Runs of digits are compared as numbers,
-/// of equal ones the shorter first.
-pub fn natural(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (parts(a).into_iter(), parts(b).into_iter());
+/// The order in which people count: `epoch2` before `epoch10`. Runs of digits are compared as numbers.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a, b);
     loop {
-        let order = match (left.next(), right.next()) {
+        let (x, y) = match (left.chars().next(), right.chars().next()) {
+            (Some(x), Some(y)) => (x, y),
             (None, None) => return a.cmp(b),
-            (x, y) if x.is_none() || y.is_none() => x.is_some().cmp(&y.is_some()),
-            (x, y) => compared(x.unwrap_or_default(), y.unwrap_or_default()),
+            (one, other) => return one.cmp(&other),
+        };
+        let number = x.is_ascii_digit() && y.is_ascii_digit();
+        let [m, n] = match number {
+            true => [left, right].map(digits),
+            false => [x.len_utf8(), y.len_utf8()],
+        };
+        let order = match number {
+            true => as_numbers(&left[..m], &right[..n]),
+            false => x.cmp(&y),
         };
         if order != Ordering::Equal {
             return order;
         }
+        (left, right) = (&left[m..], &right[n..]);
     }
 }
 
-/// Runs of digits, and what lies between them.
-fn parts(text: &str) -> Vec<&str> {
-    let mut found = vec![];
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let digits = first.is_ascii_digit();
-        let end = rest.find(|c: char| c.is_ascii_digit() != digits).unwrap_or(rest.len());
-        found.push(&rest[..end]);
-        rest = &rest[end..];
-    }
-    found
+/// How many digits a text begins with.
+fn digits(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
 }
 
-fn compared(a: &str, b: &str) -> Ordering {
-    let number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-    if !(number(a) && number(b)) {
-        return a.cmp(b);
-    }
-    let [x, y] = [a, b].map(|text| text.trim_start_matches('0'));
-    x.len().cmp(&y.len()).then(x.cmp(y))
+/// Digits of any number, as numbers.
+fn as_numbers(a: &str, b: &str) -> Ordering {
+    let [a, b] = [a, b].map(|digits| digits.trim_start_matches('0'));
+    a.len().cmp(&b.len()).then(a.cmp(b))
 }
 
 #[cfg(test)]

@@ -15,8 +15,14 @@ const PAPER: u32 = 673;
 
 /// What is run to get a report: its name, the command with `{a}` and `{b}` for networks, `{here}` for the
 /// folder, and how many pictures its page has.
-const KINDS: [(&str, &str, usize); 6] = [
+const KINDS: [(&str, &str, usize); 8] = [
     ("layers", "layers {a} --input-size 3x32x32", 0),
+    (
+        "track",
+        "track {a} {b} --data {here}/real {preprocess} --reference {b} --plot {here}/training.png",
+        3,
+    ),
+    ("pairs", "cka {a} {b} {a} --data {here}/real {preprocess} --layers layer?", 0),
     (
         "fid",
         "fid {here}/real {here}/samples-at-a-late-step-of-training {here}/real \
