@@ -62,7 +62,7 @@ fn an_archive_cut_short() {
 #[test]
 fn something_else_for_a_model() {
     fails("cka {mlp.npy} --data {mlp.npy}", &["it is a NumPy array", "--data"]);
-    fails("cka {images} --data {mlp.npy}", &["it is a folder", "--data"]);
+    fails("cka {images} --data {mlp.npy}", &["it is a folder", "features.json"]);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn options_that_mean_nothing() {
 fn options_that_do_not_go_together() {
     fails(&format!("{MLP} --reduce spatial --kernel rbf"), &["--reduce spatial", "linear"]);
     fails(&format!("{MLP} --quiet --verbose"), &["--quiet", "--verbose"]);
-    fails("cka {mlp.pt} {mlp.pt} {mlp.pt} --data {mlp.npy}", &["mlp.pt"]);
+    fails("compare {mlp.pt} {mlp.pt} {mlp.pt} --data {mlp.npy}", &["mlp.pt"]);
 }
 
 #[test]
