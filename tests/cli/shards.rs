@@ -100,6 +100,9 @@ fn what_has_no_batches_is_not_divided() {
     cka.sides.running.keep_state = true;
     assert!(said(&cka).contains("keeps its state"));
     cka.sides.running.keep_state = false;
+    cka.controls.push(path("tiny_resnet_traced.pt"));
+    assert!(said(&cka).contains("no controls"));
+    cka.controls.clear();
     fs::write(folder.path().join("odd/broken.png"), "no picture").unwrap();
     cka.sides.data.load.skip_unreadable = true;
     cka.sides.data.load.batch_size = 8;

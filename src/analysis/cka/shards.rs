@@ -41,6 +41,9 @@ impl Cka {
         if self.sides.models.len() > 2 {
             return Err(undivided("every pair of more than two models is compared by all samples"));
         }
+        if self.sides.models.len() > 2 || !self.controls.is_empty() {
+            return Err(undivided("it takes one model or two, and no controls"));
+        }
         if !self.sides.features.is_empty() || self.sides.models.iter().any(|path| path.is_dir()) {
             return Err(undivided("representations are stored, and no network runs over them"));
         }

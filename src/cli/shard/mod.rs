@@ -126,7 +126,10 @@ impl ShardArgs {
         let place = Place::new(output)?;
         if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
             let problem = format!("{option} is for a whole report, and --shard writes a state");
-            return Err(Error::usage(problem, "give it to repsim merge, or to repsim check"));
+            return Err(Error::usage(
+                problem,
+                "leave it out; repsim merge draws, and repsim check checks",
+            ));
         }
         let _lock = Lock::take(&place.state)?;
         let before = place.before(self.resume)?;
