@@ -157,7 +157,7 @@ pub(super) fn grams(
 ) -> Result<Grams> {
     let widths = widths(feed, settings.reduce);
     let needs = plan(&widths, feed, settings.memory);
-    let mut waiting = Waiting::new(&needs, feed.is_on_cpu())?;
+    let mut waiting = Waiting::new(&needs, feed.is_on_cpu() && feed.may_be_single())?;
     let mut grams: Vec<Vec<LayerGram>> =
         widths.iter().map(|w| w.iter().map(|_| LayerGram::default()).collect()).collect();
     let mut timing = Timing::default();
@@ -185,9 +185,9 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn new(needs: &Needs<'_>, on_cpu: bool) -> Result<Self> {
+    fn new(needs: &Needs<'_>, suits: bool) -> Result<Self> {
         let plain = needs.passes()?;
-        let whole = (plain.len() > 1 && on_cpu).then(|| needs.whole()).flatten();
+        let whole = (plain.len() > 1 && suits).then(|| needs.whole()).flatten();
         Ok(match whole {
             Some(parts) => Self { passes: VecDeque::from([parts]), sparse: true },
             None => Self { passes: plain.into(), sparse: false },

@@ -110,6 +110,10 @@ impl Feed for Distinct<'_> {
         self.feed.is_on_cpu()
     }
 
+    fn may_be_single(&self) -> bool {
+        self.feed.may_be_single()
+    }
+
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]> {
         self.feed.copies(subject, layer)
     }

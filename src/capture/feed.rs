@@ -181,6 +181,11 @@ pub trait Feed {
         true
     }
 
+    /// Whether the outputs are known to be float32 numbers, or are not known.
+    fn may_be_single(&self) -> bool {
+        true
+    }
+
     /// Of each sample that was given the first one that is the same to a layer of a subject; `None`
     /// where no two are. Known after the first pass.
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]>;

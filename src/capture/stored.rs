@@ -1,7 +1,7 @@
 //! Stored representations in the place of models.
 
 use ndarray::{ArrayD, ArrayViewD};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::feed::{Consumer, Feed, Place};
 use super::{Progress, Timing, Tokens};
@@ -105,6 +105,10 @@ impl Feed for StoredFeed {
 
     fn is_on_cpu(&self) -> bool {
         !self.apart
+    }
+
+    fn may_be_single(&self) -> bool {
+        self.layers.iter().flatten().all(|layer| layer.values.kind() == Kind::Float)
     }
 
     fn copies(&self, subject: usize, layer: usize) -> Option<&[usize]> {
