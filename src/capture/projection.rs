@@ -40,8 +40,8 @@ impl Projection {
         let mut place = |block: usize| {
             let (first, size) = (begin(block), begin(block + 1) - begin(block));
             let drawn = random.next_u64();
-            let place = first + (u128::from(drawn) * u128::from(size) >> 64) as u64;
-            (place << 1) as u32 | (drawn & 1) as u32
+            let place = first + ((u128::from(drawn) * u128::from(size)) >> 64) as u64;
+            ((place << 1) as u32) | ((drawn & 1) as u32)
         };
         let places = (0..width * entries).map(|i| place(i % entries)).collect();
         Self { width, to, entries, places }

@@ -62,7 +62,7 @@ mod tests {
         let all = Tensor::linspace(-1.0, 1.0, 5 * width, tch::kind::FLOAT_CPU).reshape([5, width]);
         let some = all.relu();
         let _ = some.narrow(0, 1, 1).fill_(0.0);
-        let _ = some.narrow(0, 2, 1).copy_(&all.narrow(0, 0, 1));
+        some.narrow(0, 2, 1).copy_(&all.narrow(0, 0, 1));
         let _ = some.narrow(0, 3, 1).fill_(-0.0);
         let mut rows = SparseRows::like(&some).ok_or_else(|| failed("make rows", ""))?;
         rows.push(&some.narrow(0, 0, 2))?;

@@ -121,9 +121,10 @@ impl Sets {
     }
 
     fn extraction(&self) -> repsim::analysis::Extraction {
-        let mut extraction = repsim::analysis::Extraction::default();
-        extraction.model = Some(path("tiny_resnet_scripted.pt"));
-        extraction.preprocessing = raw();
+        let model = Some(path("tiny_resnet_scripted.pt"));
+        let preprocessing = raw();
+        let mut extraction =
+            repsim::analysis::Extraction { model, preprocessing, ..Default::default() };
         extraction.load.batch_size = 4;
         extraction
     }

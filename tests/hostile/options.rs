@@ -43,7 +43,8 @@ fn numbers(command: &Command) -> Vec<Arg> {
     let takes_number = |arg: &&Arg| {
         let is_other = other.iter().any(|id| arg.get_value_parser().type_id() == *id);
         let takes_value = arg.get_action().takes_values() && arg.get_long().is_some();
-        takes_value && !is_other && arg.get_possible_values().is_empty()
+        let is_file = arg.get_value_names().is_some_and(|names| names.iter().any(|n| n == "FILE"));
+        takes_value && !is_other && !is_file && arg.get_possible_values().is_empty()
     };
     command.get_arguments().filter(takes_number).cloned().collect()
 }

@@ -119,12 +119,12 @@ impl Measuring for OfShard<'_, '_> {
         let before = state.take_hsic();
         let run = &mut |blocks| engine::part(feed, &settings, blocks, progress);
         let keep = &mut |piece| {
-            state.body = Body::Hsic(Some(piece));
+            state.body = Body::Hsic(Some(Box::new(piece)));
             (job.save)(&state)?;
             state.take_hsic().ok_or_else(|| undivided("what was kept is gone"))
         };
         let piece = in_steps(job.shard.of(blocks), before, job.every, run, keep)?;
-        state.body = Body::Hsic(piece);
+        state.body = Body::Hsic(piece.map(Box::new));
         state.head.done = true;
         Ok(state)
     }

@@ -74,7 +74,7 @@ pub struct Head {
 #[serde(rename_all = "lowercase")]
 pub enum Body {
     /// HSIC over batches.
-    Hsic(Option<Piece<Blocks<HsicBlock>>>),
+    Hsic(Option<Box<Piece<Blocks<HsicBlock>>>>),
     /// Features of sets of images, in their order.
     Sets(Vec<Option<Piece<SetSums>>>),
 }
@@ -108,7 +108,7 @@ impl State {
     /// What was gathered so far, in words.
     pub fn told(&self) -> String {
         let pieces: Vec<(usize, usize)> = match &self.body {
-            Body::Hsic(piece) => piece.iter().map(told).collect(),
+            Body::Hsic(piece) => piece.as_deref().into_iter().map(told).collect(),
             Body::Sets(sets) => sets.iter().flatten().map(told).collect(),
         };
         let sum = |of: fn(&(usize, usize)) -> usize| pieces.iter().map(of).sum::<usize>();
@@ -176,7 +176,7 @@ impl State {
     /// Takes out what was gathered of HSIC.
     pub(in crate::analysis) fn take_hsic(&mut self) -> Option<Piece<Blocks<HsicBlock>>> {
         match &mut self.body {
-            Body::Hsic(piece) => piece.take(),
+            Body::Hsic(piece) => piece.take().map(|piece| *piece),
             Body::Sets(_) => None,
         }
     }
