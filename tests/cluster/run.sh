@@ -35,18 +35,20 @@ PY
     echo "ok: $1 gives the report of one run, after $SECONDS s"
 }
 
+patience=(-o Acquire::http::Timeout=10 -o Acquire::Retries=1)
+
 # Packages of Debian, where the programs are not there yet.
 debian() {
     command -v "$1" >/dev/null && return
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
-    apt-get install -y -qq "${@:2}" >"$work/apt.log" 2>&1 && return
-    apt-get update -qq >>"$work/apt.log" 2>&1 && apt-get install -y -qq "${@:2}" >>"$work/apt.log" 2>&1
+    apt-get "${patience[@]}" install -y -qq "${@:2}" >"$work/apt.log" 2>&1 && return
+    apt-get "${patience[@]}" update -qq >>"$work/apt.log" 2>&1 && apt-get "${patience[@]}" install -y -qq "${@:2}" >>"$work/apt.log" 2>&1
 }
 
 ray() {
     local venv=$root/target/cluster/venv
     if ! "$venv/bin/python" -c 'import ray' 2>/dev/null; then
-        python3 -m venv "$venv" && "$venv/bin/pip" install -q ray==2.60.0 >"$work/pip.log" 2>&1 ||
+        python3 -m venv "$venv" && "$venv/bin/pip" install -q --timeout 10 --retries 1 ray==2.60.0 >"$work/pip.log" 2>&1 ||
             { skipped Ray "$(tail -1 "$work/pip.log" 2>/dev/null || echo "there is no venv")"; return 0; }
     fi
     RAY_DEDUP_LOGS=0 timeout 120 "$venv/bin/python" tests/cluster/ray_nodes.py "$repsim" "$root/examples" "$work" 6 \
