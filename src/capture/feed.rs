@@ -201,6 +201,11 @@ pub trait Feed {
     /// Takes what was read elsewhere in the place of a pass.
     fn replay(&mut self, _reading: &Reading) {}
 
+    /// The samples that models run over; `None` of stored representations.
+    fn dataset(&self) -> Option<&Dataset> {
+        None
+    }
+
     /// Gives everything once; returns how many samples there were.
     ///
     /// # Errors
@@ -321,6 +326,10 @@ impl Feed for ModelFeed<'_> {
     fn reading(&self) -> Option<Reading> {
         let tallies = self.judged().into_iter().map(|judged| judged.tally).collect();
         self.summary.as_ref().map(|summary| Reading::new(summary, tallies))
+    }
+
+    fn dataset(&self) -> Option<&Dataset> {
+        Some(self.source.dataset)
     }
 
     fn replay(&mut self, reading: &Reading) {

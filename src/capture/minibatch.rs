@@ -140,6 +140,13 @@ impl HsicBlock {
         }
     }
 
+    /// Whether it is of so many layers of each subject.
+    pub fn is_of(&self, centring: Centring, counts: &[usize]) -> bool {
+        let last = counts.last().copied().unwrap_or(0);
+        self.sums.are_of(centring, counts[0], last)
+            && self.layers.iter().map(Vec::len).eq(counts.iter().copied())
+    }
+
     /// The same of other layers: layer l of subject s has the sums of layer `source(s, l)`.
     #[must_use]
     pub fn rearranged(self, source: &dyn Fn(usize, usize) -> usize) -> Self {

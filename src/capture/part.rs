@@ -15,6 +15,9 @@ use crate::stats::{Blocks, Sum};
 /// Bytes of a digest.
 const DIGEST: usize = size_of::<Digest>();
 
+/// Samples of a part that are read again to see whether the data are the same, about.
+const SEEN_AGAIN: usize = 8;
+
 /// What was read of a part of the data, in the order in which it was read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
@@ -97,6 +100,32 @@ impl Reading {
         Err(Error::usage(problem, "take it out of the data, and run all shards again"))
     }
 
+    /// Whether there is a digest of each sample, at its position.
+    pub fn is_sound(&self) -> bool {
+        let add = |sum: usize, range: &Range<usize>| sum.checked_add(range.len());
+        let positions = self.positions.iter().try_fold(0, add);
+        let (digests, rest) = self.digests.0.as_chunks::<DIGEST>();
+        positions == Some(self.samples) && digests.len() == self.samples && rest.is_empty()
+    }
+
+    /// The name of a sample that is another one now than when it was read: a few are looked at, from the first to the
+    /// last.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub fn changed(&self, dataset: &Dataset) -> Result<Option<String>> {
+        let digests = self.digests.0.as_chunks::<DIGEST>().0;
+        let (step, last) = (digests.len().div_ceil(SEEN_AGAIN).max(1), digests.len());
+        let all = self.positions.iter().cloned().flatten().zip(digests).enumerate();
+        let some = all.filter(|(place, _)| place.is_multiple_of(step) || place + 1 == last);
+        for (_, (position, digest)) in some {
+            if position < dataset.len() && dataset.digest_of(position)? != *digest {
+                return Ok(Some(dataset.name(position)));
+            }
+        }
+        Ok(None)
+    }
+
     /// What was read, of all the data where this is of all.
     pub fn summary(&self, dataset: &Dataset) -> Summary {
         let positions = self.positions.iter().cloned().flatten();
@@ -137,6 +166,13 @@ impl Sum for Reading {
             false => self.tallies.iter_mut().zip(&later.tallies).for_each(|(a, b)| a.merge(b)),
         }
         self.timing.add(&later.timing);
+    }
+}
+
+impl<T: Sum> Piece<Blocks<T>> {
+    /// Whether its sums are of its blocks, and what was read of them fits together.
+    pub fn is_sound(&self) -> bool {
+        self.reading.is_sound() && self.sums.are_within(&self.blocks)
     }
 }
 

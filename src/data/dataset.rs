@@ -386,6 +386,21 @@ impl Dataset {
         of_names((0..self.len()).map(|i| self.name(i)))
     }
 
+    /// The same of the labels of the samples; `None` without labels.
+    pub fn listing_of_labels(&self) -> Option<String> {
+        self.labels().map(|labels| of_names(labels.iter().map(ToString::to_string)))
+    }
+
+    /// The hash of a sample's bytes as stored.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn digest_of(&self, i: usize) -> Result<Digest> {
+        let mut bytes = vec![];
+        self.read(i, &mut bytes)?;
+        Ok(digest(&bytes))
+    }
+
     /// Name and digest of every sample, in their order.
     fn digests(&self, workers: usize) -> Result<Vec<(String, Digest)>> {
         let (next, found) = (AtomicUsize::new(0), Mutex::new(vec![]));

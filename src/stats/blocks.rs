@@ -1,5 +1,7 @@
 //! Sums over blocks of the data, the same to the last bit however the blocks were divided among runs.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// What later data can be added to.
@@ -79,6 +81,23 @@ impl<T: Sum> Blocks<T> {
         sums.rev().reduce(|later, mut sum| {
             sum.merge(later);
             sum
+        })
+    }
+
+    /// Whether all sums are as this wants them.
+    pub fn all(&self, is: impl Fn(&T) -> bool) -> bool {
+        self.knots.iter().all(|knot| is(&knot.sum))
+    }
+
+    /// Whether the sums are those of blocks of a range, each where it can be in the tree, one behind the other.
+    pub fn are_within(&self, blocks: &Range<usize>) -> bool {
+        let mut end = blocks.start;
+        self.knots.iter().all(|knot| {
+            let size = 1_usize.checked_shl(knot.level).unwrap_or(0);
+            let (first, behind) = (knot.first, knot.first.checked_add(size));
+            let fits = size > 0 && first.is_multiple_of(size) && first >= end;
+            end = behind.unwrap_or(usize::MAX);
+            fits && behind.is_some_and(|behind| behind <= blocks.end)
         })
     }
 
@@ -167,6 +186,18 @@ mod tests {
     fn few_sums_are_held() {
         assert!(of(0..1023).knots.len() <= 10);
         assert!(of(511..1023).knots.len() <= 20);
+    }
+
+    #[test]
+    fn sums_lie_in_the_blocks_they_are_said_to_be_of() {
+        assert!(of(3..9).are_within(&(3..9)) && of(3..9).are_within(&(2..10)));
+        assert!(!of(3..9).are_within(&(4..9)) && !of(3..9).are_within(&(3..8)));
+        let knot = |first, level| Blocks { knots: vec![Knot { first, level, sum: 0.0 }] };
+        assert!(knot(4, 2).are_within(&(4..8)) && !knot(5, 2).are_within(&(0..99)));
+        assert!(!knot(0, 64).are_within(&(0..usize::MAX)));
+        assert!(!knot(usize::MAX, 0).are_within(&(0..usize::MAX)));
+        let twice = Blocks { knots: [knot(4, 1).knots, knot(4, 1).knots].concat() };
+        assert!(!twice.are_within(&(0..99)));
     }
 
     #[test]

@@ -117,6 +117,12 @@ impl HsicSums {
         }
     }
 
+    /// Whether they are of so many layers of A and of B.
+    pub fn are_of(&self, centring: Centring, layers_a: usize, layers_b: usize) -> bool {
+        let of_each = self.aa.len() == layers_a && self.bb.len() == layers_b;
+        self.centring == centring && self.ab.dim() == (layers_a, layers_b) && of_each
+    }
+
     /// The means over what was added; zeros if nothing was.
     pub fn mean(&self) -> HsicTable {
         let scale = if self.weight > 0.0 { 1.0 / self.weight } else { 0.0 };

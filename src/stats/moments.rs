@@ -44,6 +44,12 @@ impl Moments {
         }
     }
 
+    /// Whether all it has is of so many features.
+    pub fn is_of(&self, width: usize) -> bool {
+        [&self.origin, &self.mean].iter().all(|one| one.len() == width)
+            && self.scatter.dim() == (width, width)
+    }
+
     /// Rows seen.
     pub fn count(&self) -> usize {
         self.count

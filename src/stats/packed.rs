@@ -131,7 +131,8 @@ pub mod triangle {
     /// What the format says; the numbers are not as many as the order says.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Array2<f64>, D::Error> {
         let (order, bytes) = read_pair::<D, usize>(from)?;
-        if order.checked_mul(order + 1).is_none_or(|twice| twice * 4 != bytes.0.len()) {
+        let numbers = (order as u128 * (order as u128 + 1)) / 2;
+        if numbers * 8 != bytes.0.len() as u128 {
             return Err(D::Error::custom("a triangle of numbers is incomplete"));
         }
         let mut numbers = bytes.numbers();
@@ -140,5 +141,27 @@ pub mod triangle {
             row.iter_mut().take(i + 1).zip(&mut numbers).for_each(|(to, number)| *to = number);
         }
         Ok(matrix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use serde::Deserialize;
+
+    use super::Bytes;
+
+    #[derive(Deserialize)]
+    struct Triangle(#[serde(with = "super::triangle")] Array2<f64>);
+
+    #[test]
+    fn triangles_are_of_as_many_numbers_as_they_say() {
+        let read = |order: usize, numbers: usize| {
+            let mut bytes = vec![];
+            ciborium::into_writer(&(order, Bytes(vec![0; 8 * numbers])), &mut bytes).unwrap();
+            ciborium::from_reader::<Triangle, _>(&bytes[..]).ok().map(|read| read.0.dim())
+        };
+        assert_eq!((read(3, 6), read(0, 0)), (Some((3, 3)), Some((0, 0))));
+        assert_eq!((read(3, 5), read(usize::MAX, 0), read(1 << 32, 0)), (None, None, None));
     }
 }

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ndarray::Array4;
-use repsim::analysis::{Cka, Data, Distance, Fid, Job, Preprocessing, Shard, Silent, State, Stats};
+use repsim::analysis::{
+    Body, Cka, Data, Distance, Fid, Job, Preprocessing, Shard, Silent, State, Stats,
+};
+use repsim::capture::HsicBlock;
 use repsim::capture::cka::Estimator;
 use repsim::data::Preset;
 use repsim::error::Result;
 use repsim::frechet::Metric;
+use repsim::linalg::Centring;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -107,6 +111,91 @@ fn what_has_no_batches_is_not_divided() {
     cka.sides.data.load.skip_unreadable = true;
     cka.sides.data.load.batch_size = 8;
     assert!(said(&cka).contains("broken.png") || said(&cka).contains("cannot be read"));
+}
+
+/// Names and sizes are as before; what a state has seen is told from what is there by a few samples, and by the labels.
+#[test]
+fn other_data_under_the_same_names_are_told() {
+    let folder = pictures(23);
+    let cka = cka(folder.path(), 5);
+    let mut found = states(2, |job| cka.shard(job, &Silent));
+    let last = folder.path().join("odd/021.png");
+    fs::write(&last, fs::read(folder.path().join("even/004.png")).unwrap()).unwrap();
+    let said = cka.merged(found.clone(), &Silent).unwrap_err().to_string();
+    assert!(said.contains("odd/021.png") && said.contains("another one"), "{said}");
+    let state = found.remove(0);
+    let job = Job { before: Some(state.clone()), ..Job::new(state.head.shard) };
+    let said = cka.shard(job, &Silent).unwrap_err().to_string();
+    assert!(said.contains("odd/021.png"), "{said}");
+
+    let sets = Sets::new();
+    let mut fid = Fid::new(sets.few.path(), [sets.many.path()]);
+    fid.extraction = sets.extraction();
+    let found = states(3, |job| fid.shard(job, &Silent));
+    fs::copy(sets.many.path().join("even/000.png"), sets.many.path().join("even/040.png")).unwrap();
+    let said = fid.merged(found, &Silent, &mut |_| Ok(())).unwrap_err().to_string();
+    assert!(said.contains("even/040.png") || said.contains("odd/039.png"), "{said}");
+}
+
+#[test]
+fn other_labels_under_the_same_names_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("images.npz");
+    let write = |first: i64| {
+        let pixel = |(n, y, x, c): (usize, usize, usize, usize)| {
+            ((n * n * 31 + y * 57 + x * 91 * (n % 5 + 1) + c * 13 + n * x * y) % 251) as u8
+        };
+        let mut file = ndarray_npy::NpzWriter::new(fs::File::create(&data).unwrap());
+        file.add_array("images", &Array4::from_shape_fn((12, 16, 16, 3), pixel)).unwrap();
+        let labels =
+            ndarray::Array1::from_shape_fn(12, |n| if n == 0 { first } else { n as i64 % 2 });
+        file.add_array("labels", &labels).unwrap();
+        file.finish().unwrap();
+    };
+    write(0);
+    let cka = cka(&data, 5);
+    let states = states(2, |job| cka.shard(job, &Silent));
+    write(1);
+    let said = cka.merged(states, &Silent).unwrap_err().to_string();
+    assert!(said.contains("labels of "), "{said}");
+}
+
+/// A checksum tells what was damaged, not what was written so.
+#[test]
+fn states_whose_parts_do_not_fit_together_are_told() {
+    let folder = pictures(23);
+    let cka = cka(folder.path(), 5);
+    let found = states(2, |job| cka.shard(job, &Silent));
+    let piece = |place: usize| match &found[place].body {
+        Body::Hsic(Some(piece)) => piece.clone(),
+        _ => panic!("no sums"),
+    };
+    let (late, early) = (piece(0), piece(1));
+    let mut changed = vec![];
+    let mut few = early.clone();
+    few.sums = few.sums.map(|_| HsicBlock::new(Centring::Unbiased, &[1, 1]));
+    changed.push(few);
+    let mut elsewhere = early.clone();
+    elsewhere.sums = late.sums;
+    changed.push(elsewhere);
+    let mut unread = early;
+    unread.reading = Default::default();
+    changed.push(unread);
+    for piece in changed {
+        let mut states = found.clone();
+        states[1].body = Body::Hsic(Some(piece));
+        let states = states.iter().map(through_a_file).collect();
+        let said = cka.merged(states, &Silent).unwrap_err().to_string();
+        assert!(said.contains("does not fit together"), "{said}");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut state = found[0].clone();
+    for (index, count) in [(1, 1 << 34), (2, 2), (0, 0)] {
+        state.head.shard = Shard { index, count };
+        fs::write(file.path(), state.to_bytes().unwrap()).unwrap();
+        let said = State::read(file.path()).unwrap_err().to_string();
+        assert!(said.contains("there is no shard"), "{said}");
+    }
 }
 
 /// A network over two folders of pictures, one of which has more of them than it has features.
@@ -392,6 +481,10 @@ fn several_devices_are_shards() {
         assert_eq!(found[part], whole[part], "{part}");
     }
     assert_told(&line("cpu,gpu"), &["the process on gpu failed", "gpu"]);
+    // Before any process is started.
+    let nowhere = line("cpu,cpu -o nowhere/report.json");
+    assert_told(&nowhere, &["nowhere/report.json", "its folder does not exist"]);
+    assert!(!nowhere.stderr.contains("layers of"), "{}", nowhere.stderr);
     let layers = repsim(words("layers {tiny_resnet_scripted.pt} --device cpu,cpu"));
     assert_told(&layers, &["repsim layers runs on one device"]);
 }

@@ -9,7 +9,8 @@ use crate::analysis::session::sides::{Known, Measuring};
 use crate::analysis::shards::{
     Body, Facts, Head, Job, State, check_run, in_steps, joined, ordered, undivided,
 };
-use crate::capture::cka::{self as engine, Estimator, Outcome};
+use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
+use crate::capture::part::Piece;
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, CkaSettings};
@@ -112,6 +113,7 @@ impl Measuring for OfShard<'_, '_> {
         let (mut facts, device) = self.known.take();
         facts.add("blocks", blocks);
         let mut state = job.begun(Head::new("cka", job.shard, facts), Body::Hsic(None))?;
+        check(&state, feed, &settings)?;
         if state.head.done {
             return Ok(state);
         }
@@ -161,9 +163,23 @@ impl Measuring for OfStates<'_> {
         facts.add("blocks", blocks);
         let mut states = self.states.take();
         self.known.borrow_mut().1 = check_run(&states, "cka", facts)?;
+        states.iter().try_for_each(|state| check(state, feed, &settings))?;
         let pieces = states.iter_mut().filter_map(State::take_hsic);
         let none = || Error::usage("the data have no block", "give data with samples");
         let whole = joined(pieces, blocks)?.ok_or_else(none)?;
         engine::joined(feed, &settings, whole)
     }
+}
+
+/// Makes sure that what a state holds is of a feed.
+fn check(state: &State, feed: &dyn Feed, settings: &Settings) -> Result<()> {
+    let counts: Vec<usize> = feed.shapes().iter().map(Vec::len).collect();
+    let (centring, cut) = (settings.bias.centring(), engine::cut(feed, settings)?);
+    let first = |block| feed.samples().min(cut.first_batch(block) * feed.batch_size());
+    state.check_hsic(feed.dataset(), |Piece { blocks, reading, sums }| {
+        blocks.start <= blocks.end
+            && blocks.end <= cut.blocks()
+            && reading.samples() == first(blocks.end) - first(blocks.start)
+            && sums.all(|block| block.is_of(centring, &counts))
+    })
 }

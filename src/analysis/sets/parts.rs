@@ -39,6 +39,14 @@ impl Sets<'_> {
         Ok(Some(dataset))
     }
 
+    /// The number of features of the samples of a set of images.
+    ///
+    /// # Errors
+    /// As [`Sets::images_at`].
+    pub fn width(&mut self, dataset: &Dataset) -> Result<usize> {
+        Ok(self.features.prepare(dataset)?.width)
+    }
+
     /// The number of blocks that a set of images is divided into.
     ///
     /// # Errors

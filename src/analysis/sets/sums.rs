@@ -1,5 +1,7 @@
 //! What is gathered of the samples of a set, by the blocks that they are divided into.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +146,26 @@ impl Gathering {
 }
 
 impl SetSums {
+    /// Whether it is of so many samples and features, and of blocks of these.
+    pub fn is_of(&self, (samples, width): (usize, usize), blocks: &Range<usize>) -> bool {
+        let rows = self
+            .rows
+            .as_ref()
+            .is_none_or(|rows| rows.0.dim() == (samples, width) && self.indices.len() == samples);
+        let moments = self.moments.as_ref().is_none_or(|moments| {
+            moments.are_within(blocks) && moments.all(|one| one.is_of(width))
+        });
+        let logits = self.logits.as_ref().is_none_or(|logits| logits.0.nrows() == samples);
+        rows && moments && logits && self.watch.is_of(width)
+    }
+
+    /// Whether the same was gathered of others.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let kept = |sums: &Self| (sums.moments.is_some(), sums.rows.is_some());
+        let logits = self.logits.as_ref().zip(other.logits.as_ref());
+        kept(self) == kept(other) && logits.is_none_or(|(a, b)| a.0.ncols() == b.0.ncols())
+    }
+
     /// The rows, and the mean and scatter, of a set that was gathered whole.
     pub(super) fn whole(self, width: usize) -> (Option<Array2<f64>>, Option<Moments>) {
         let empty = || Moments::new(width);

@@ -31,6 +31,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Whether what was seen are so many features.
+    pub(super) fn is_of(&self, width: usize) -> bool {
+        let width = if self.rows == 0 { 0 } else { width };
+        [&self.origin, &self.sum, &self.squares].iter().all(|one| one.len() == width)
+    }
+
     /// Takes in some rows, and what they are means of.
     pub(super) fn add(&mut self, rows: ArrayView2<'_, f64>, averaged: &Averaged, constant: f64) {
         self.averaged.merge(averaged);

@@ -72,6 +72,9 @@ impl Facts {
         let path = data.path().display();
         self.add(format!("number of samples of {path}"), data.len());
         self.add(format!("names of the samples of {path}"), data.listing());
+        if let Some(labels) = data.listing_of_labels() {
+            self.add(format!("labels of {path}"), labels);
+        }
         if let Ok(found) = std::fs::metadata(data.path())
             && found.is_file()
         {

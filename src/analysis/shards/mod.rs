@@ -55,6 +55,11 @@ pub struct Shard {
 const MOST: usize = 1_000_000;
 
 impl Shard {
+    /// Whether it is one of so many as there may be.
+    fn is_one(self) -> bool {
+        self.index < self.count && self.count <= MOST
+    }
+
     /// The blocks of this shard, of so many: as many for each shard, up to one.
     pub fn of(self, blocks: usize) -> Range<usize> {
         let place = |index: usize| (index as u128 * blocks as u128 / self.count as u128) as usize;

@@ -9,7 +9,7 @@ use crate::analysis::Running;
 use crate::analysis::sets::{SetSums, Sets};
 use crate::capture::part::Piece;
 use crate::data::{ArrayLayout, Dataset};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A set that a run looks at.
 pub struct Asked<'a> {
@@ -57,6 +57,15 @@ impl<'a> Opened<'a> {
         }
         Ok(Self { sets: images, facts })
     }
+
+    /// Makes sure that what states hold is of these sets.
+    fn check(&self, sets: &mut Sets<'_>, states: &[State]) -> Result<()> {
+        let mut asked = vec![];
+        for (_, dataset) in &self.sets {
+            asked.push((dataset, sets.width(dataset)?));
+        }
+        states.iter().try_for_each(|state| state.check_sets(&asked))
+    }
 }
 
 /// Gathers what a shard has of sets.
@@ -71,9 +80,10 @@ pub fn over_sets<S: Serialize>(
     mut job: Job<'_>,
 ) -> Result<State> {
     let opened = Opened::new(sets, asked, running, settings)?;
-    let head = Head::new(kind, job.shard, opened.facts);
+    let head = Head::new(kind, job.shard, opened.facts.clone());
     let empty = Body::Sets(opened.sets.iter().map(|_| None).collect());
     let mut state = job.begun(head, empty)?;
+    opened.check(sets, std::slice::from_ref(&state))?;
     if state.head.done {
         return Ok(state);
     }
@@ -128,7 +138,8 @@ pub fn merged_sets<S: Serialize>(
 ) -> Result<(Vec<Piece<SetSums>>, String)> {
     let opened = Opened::new(sets, asked, running, settings)?;
     let states = ordered(states)?;
-    let device = check_run(&states, kind, opened.facts)?;
+    let device = check_run(&states, kind, opened.facts.clone())?;
+    opened.check(sets, &states)?;
     let mut pieces: Vec<Vec<Piece<SetSums>>> = opened.sets.iter().map(|_| vec![]).collect();
     for state in states {
         let Body::Sets(found) = state.body else { continue };
@@ -138,6 +149,11 @@ pub fn merged_sets<S: Serialize>(
     }
     let mut whole = vec![];
     for (pieces, (_, dataset)) in pieces.into_iter().zip(&opened.sets) {
+        if !pieces.windows(2).all(|two| two[0].sums.is_like(&two[1].sums)) {
+            let problem =
+                format!("shards gathered different things of {}", dataset.path().display());
+            return Err(Error::usage(problem, "run the shards again"));
+        }
         whole.extend(joined(pieces.into_iter(), sets.blocks(dataset)?)?);
     }
     Ok((whole, device))

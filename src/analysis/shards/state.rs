@@ -10,7 +10,8 @@ use super::Shard;
 use super::facts::Facts;
 use crate::analysis::sets::SetSums;
 use crate::capture::HsicBlock;
-use crate::capture::part::Piece;
+use crate::capture::part::{Piece, Reading};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::report::DefaultsInput;
@@ -168,9 +169,16 @@ impl State {
         }
         let (head, body) =
             line(&rest[..rest.len() - CHECKSUM]).ok_or_else(|| damaged("it has no head"))?;
-        let head = serde_json::from_slice(head).map_err(|e| damaged(&e.to_string()))?;
-        let body = ciborium::from_reader(body).map_err(|e| damaged(&e.to_string()))?;
-        Ok(Self::new(head, body))
+        let head: Head = serde_json::from_slice(head).map_err(|e| damaged(&e.to_string()))?;
+        if !head.shard.is_one() {
+            return Err(damaged(&format!("there is no shard {}", head.shard)));
+        }
+        let mut rest = body;
+        let body = ciborium::from_reader(&mut rest).map_err(|e| damaged(&e.to_string()))?;
+        match rest.len() {
+            0 => Ok(Self::new(head, body)),
+            more => Err(damaged(&format!("{} behind its end", counted(more, "byte")))),
+        }
     }
 
     /// Takes out what was gathered of HSIC.
@@ -178,6 +186,64 @@ impl State {
         match &mut self.body {
             Body::Hsic(piece) => piece.take().map(|piece| *piece),
             Body::Sets(_) => None,
+        }
+    }
+
+    /// Makes sure that sums of HSIC fit together, are those that are wanted, and are of the data that are there now.
+    ///
+    /// # Errors
+    /// They are not.
+    pub(in crate::analysis) fn check_hsic(
+        &self,
+        dataset: Option<&Dataset>,
+        is_wanted: impl Fn(&Piece<Blocks<HsicBlock>>) -> bool,
+    ) -> Result<()> {
+        match &self.body {
+            Body::Hsic(None) => Ok(()),
+            Body::Hsic(Some(piece)) => {
+                let is_sound = piece.is_sound() && is_wanted(piece);
+                self.check_piece(is_sound, &piece.reading, dataset)
+            }
+            Body::Sets(_) => self.check_piece(false, &Reading::default(), None),
+        }
+    }
+
+    /// The same of features of sets, with the number of features of each.
+    ///
+    /// # Errors
+    /// They are not.
+    pub(super) fn check_sets(&self, sets: &[(&Dataset, usize)]) -> Result<()> {
+        let found: &[_] = match &self.body {
+            Body::Sets(found) => found,
+            Body::Hsic(_) => &[],
+        };
+        self.check_piece(found.len() == sets.len(), &Reading::default(), None)?;
+        for (piece, (dataset, width)) in found.iter().zip(sets) {
+            let Some(Piece { blocks, reading, sums }) = piece else { continue };
+            let is_sound = reading.is_sound() && sums.is_of((reading.samples(), *width), blocks);
+            self.check_piece(is_sound, reading, Some(dataset))?;
+        }
+        Ok(())
+    }
+
+    fn check_piece(
+        &self,
+        is_sound: bool,
+        reading: &Reading,
+        dataset: Option<&Dataset>,
+    ) -> Result<()> {
+        if !is_sound {
+            let problem = "it is damaged: what it holds does not fit together";
+            return Err(Error::file("use", self.name(), problem, AGAIN));
+        }
+        let Some(dataset) = dataset else { return Ok(()) };
+        match reading.changed(dataset)? {
+            None => Ok(()),
+            Some(name) => {
+                let path = dataset.path().display();
+                let problem = format!("sample {name} of {path} is another one now than then");
+                Err(self.foreign(problem))
+            }
         }
     }
 

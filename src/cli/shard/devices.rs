@@ -30,6 +30,13 @@ pub fn several(mut given: Vec<OsString>) -> Result<(Vec<OsString>, Vec<String>)>
         list if list.contains(',') => list.split(',').map(|one| one.trim().to_owned()).collect(),
         _ => return Ok((given, vec![])),
     };
+    if devices.iter().any(String::is_empty) {
+        let remedy = "name each, such as cuda:0,cuda:1, or one: cpu, cuda or cuda:N";
+        return Err(Error::usage(
+            format!("--device: '{value}' names no device at a comma"),
+            remedy,
+        ));
+    }
     given.drain(place..given.len().min(place + words));
     Ok((given, devices))
 }
@@ -159,5 +166,8 @@ mod tests {
         assert_eq!(of("repsim cka --device cpu a"), taken("repsim cka --device cpu a", ""));
         assert_eq!(of("repsim cka --device"), taken("repsim cka --device", ""));
         assert_eq!(of("repsim cka --devices a,b"), taken("repsim cka --devices a,b", ""));
+        for list in ["cpu,", ",", ",cpu"] {
+            assert!(several(["--device", list].map(OsString::from).to_vec()).is_err(), "{list}");
+        }
     }
 }

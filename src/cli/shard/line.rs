@@ -1,7 +1,7 @@
 //! Command lines of shards, and of the run that merges them.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use clap::parser::ValueSource;
@@ -11,7 +11,9 @@ use super::Choice;
 use super::devices::Start;
 use crate::analysis::State;
 use crate::cli::defaults;
+use crate::cli::output::is_stdout;
 use crate::error::{Error, Result};
+use crate::report::check_writable;
 
 /// Options that are not of the run: of shards, of outputs, of messages, and of how much of a machine is used.
 const OWN: [&str; 15] = [
@@ -120,12 +122,22 @@ fn on_devices(
     line.extend(talk(own));
     if devices.len() > 1 {
         let (program, run) = (&given[0], words(command, own, &of_run));
+        // Asked before the run, as what it gathered is gone when the report cannot be written.
+        for path in ["output", "plot", "per_sample"].iter().filter_map(|id| path_of(own, id)) {
+            check_writable(path)?;
+        }
         let start = Start { program, name, words: &run, has_threads };
         let states = start.on(devices)?;
         line.extend(states.iter().map(|path| joined("states", path.as_os_str())));
     }
     line.extend(words(command, own, &|_| true));
     Ok(line)
+}
+
+/// The file of an option, unless that is standard output.
+fn path_of<'a>(own: &'a ArgMatches, option: &str) -> Option<&'a Path> {
+    let path = own.try_get_one::<PathBuf>(option).ok().flatten()?;
+    (!is_stdout(path)).then_some(path)
 }
 
 /// How much is said.
