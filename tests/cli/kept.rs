@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use repsim::analysis::{
-    Cka, Compare, Data, Distance, Extraction, Features, Fid, Loading, Observer, Platonic,
-    Preprocessing, Silent, Stats,
+    ChannelAxis, Cka, Compare, Data, Distance, Extraction, Features, Fid, Loading, Observer,
+    Platonic, Preprocessing, Silent, Stats,
 };
 use repsim::capture::cka::Estimator;
 use repsim::capture::{Progress, Reduce};
@@ -117,6 +117,77 @@ fn cka_and_other_measures_are_those_of_the_models_bit_for_bit() {
     });
     assert_eq!(value(&stored.results), value(&direct.results));
     assert_eq!(value(&mixed.results), value(&direct.results));
+}
+
+/// Pictures are for the model that runs: as one of three, as a control, or beside a folder that does not say which
+/// axis is that of the channels.
+#[test]
+fn one_model_runs_beside_two_folders() {
+    let kept = Kept::new(13, |_| {});
+    let images = kept.images.path();
+    let (model, [a, b]) = (path(MODELS[0]), MODELS.map(|model| kept.folder(model)));
+    let cka = |models: &[PathBuf], controls: &[PathBuf]| {
+        let mut cka = Cka::new(&models[0], &models[1]);
+        cka.sides.models = models.to_vec();
+        cka.controls = controls.to_vec();
+        (cka.sides.data, cka.sides.preprocessing) = (data(Some(images)), steps(Some(images)));
+        cka.sides.running.channel_axes = vec![ChannelAxis::new("conv1", 1).unwrap()];
+        cka
+    };
+    let direct = MODELS.map(path);
+    for models in [[a.clone(), b.clone(), model.clone()], [model.clone(), a.clone(), b.clone()]] {
+        let own = |p: &PathBuf| if *p == b { direct[1].clone() } else { direct[0].clone() };
+        let same = models.iter().map(own).collect::<Vec<_>>();
+        let [stored, run] = [&models[..], &same].map(|models| {
+            let found = cka(models, &[]).run_pairs(&Silent).unwrap().results;
+            found.pairs.iter().map(|pair| value(&pair.results)).collect::<Vec<_>>()
+        });
+        assert_eq!(stored, run);
+    }
+    let [stored, run] = [[a.clone(), b.clone()], direct.clone()].map(|models| {
+        let report = cka(&models, std::slice::from_ref(&model)).run(&Silent).unwrap();
+        value(&report.results)
+    });
+    assert_eq!(stored, run);
+    let alone = cka(&[a.clone(), b], &[a]).run(&Silent).unwrap_err().to_string();
+    assert!(alone.contains("no model runs beside the folders"), "{alone}");
+}
+
+/// A stage gives the tensor of its last block, which alone is kept.
+#[test]
+fn layers_are_found_by_all_their_names() {
+    let kept = Kept::new(12, |_| {});
+    for patterns in [vec!["layer?"], vec!["layer2", "fc"], vec!["layer2.0", "layer2"]] {
+        let [direct, stored, mixed] = kept.each(|[a, b], images| {
+            let mut cka = Cka::new(a, b).layers(patterns.clone());
+            cka.sides.layers_b = vec!["layer?".to_owned()];
+            (cka.sides.data, cka.sides.preprocessing) = (data(images), steps(images));
+            cka.run(&Silent).unwrap()
+        });
+        let of = |report: &repsim::report::cka::CkaReport| {
+            let cka: Vec<Vec<Option<f64>>> = report
+                .results
+                .cka
+                .iter()
+                .map(|row| row.iter().map(|v| v.get()).collect())
+                .collect();
+            (report.results.layers_a.clone(), report.results.layers_b.clone(), cka)
+        };
+        let (a, b, values) = of(&direct);
+        for found in [&stored, &mixed] {
+            let (own_a, own_b, own) = of(found);
+            assert_eq!((&own_a, &own_b), (&a, &b), "{patterns:?}");
+            let apart = |(x, y): (&Vec<Option<f64>>, &Vec<Option<f64>>)| {
+                x.iter().zip(y).all(|(x, y)| (x.unwrap() - y.unwrap()).abs() < 1e-6)
+            };
+            assert!(own.iter().zip(&values).all(apart), "{patterns:?}: {own:?} {values:?}");
+        }
+        let layers = &stored.inputs.models[1].layers;
+        assert_eq!(
+            layers.iter().map(|l| &l.name).collect::<Vec<_>>(),
+            b.iter().collect::<Vec<_>>()
+        );
+    }
 }
 
 /// Means of instance norms are rounding, which is told by what they were taken over; T×N×D lies in memory with the
@@ -399,6 +470,11 @@ fn folders_that_do_not_go_together_or_are_damaged_are_refused() {
     assert!(said.contains("'layer9' matches no layer"), "{said}");
     let said = says(&a, &b, |cka| {
         gap(cka);
+        cka.sides.running.optimize = false;
+    });
+    assert!(said.contains("--no-optimize is given"), "{said}");
+    let said = says(&a, &b, |cka| {
+        gap(cka);
         cka.sides.data.load.limit = Some(4);
     });
     assert!(said.contains("options for images were given"), "{said}");
@@ -455,6 +531,11 @@ fn the_program_writes_a_folder_and_takes_it() {
     assert!(done(&line).stderr.contains("nothing is left to do"));
     let found = crate::support::report(&format!("cka {folder} --format json"));
     assert_eq!(found["inputs"]["models"][0]["features"]["dtypes"][0], "f16");
+    // A row of features is one whatever the reduction, projected or not.
+    let (few, sums) = (format!("{folder}-few"), format!("{folder}.npz"));
+    let projected = line.replace("-o", "--project 4 -o").replace(&folder, &few);
+    done(&projected);
+    assert!(done(&format!("stats {few} -o {sums}")).stderr.contains("random projections to 4"));
     let page = kept.path().join("page.html").display().to_string();
     done(&format!("report {folder}/features.json -o {page}"));
     let run =

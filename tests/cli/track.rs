@@ -244,7 +244,9 @@ fn folders_of_features_are_checkpoints() {
     let stored = report(&format!("track {}", at(&folder, "step*")));
     assert_valid(&stored, "track");
     assert_eq!(names(&stored), ["step2", "step10"]);
-    let mixed = report(&format!("track {a} {ARCH} --weights none --weights {e9} {DATA}"));
+    let mixed = report(&format!(
+        "track {a} {ARCH} --weights none --weights {e9} {DATA} --channel-axis conv1=1"
+    ));
     for found in [&stored, &mixed] {
         for field in ["with_last", "with_previous"] {
             assert_eq!(values(found, field), values(&direct, field));
@@ -255,7 +257,16 @@ fn folders_of_features_are_checkpoints() {
         assert_eq!(found["inputs"]["data"]["fingerprint"], direct["inputs"]["data"]["fingerprint"]);
     }
     let fewer = kept("fewer", e9, "--limit 6");
-    refused(&format!("track {a} {fewer}"), &["step2", "sample 6 of", "missing"]);
+    refused(&format!("track {a} {fewer}"), &["step2", "sample 7 of", "missing"]);
+    let mut bytes = fs::read(path("weights/images.npy")).unwrap();
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    let changed = at(&folder, "images.npy");
+    fs::write(&changed, bytes).unwrap();
+    let steps = "--preprocess raw";
+    let other = at(&folder, "other");
+    done(&format!("features {ARCH} --weights {e9} --data {changed} {steps} -o {other}"));
+    refused(&format!("track {a} {other}"), &["step2 have the names of", "other bytes"]);
     refused(&format!("track {a} {ARCH} --weights none --weights {e9}"), &["--data"]);
     refused(&format!("track {a} {a}"), &["step2 is given twice"]);
 }

@@ -1,8 +1,9 @@
 //! Models that the diagonal is read against.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Cka;
+use crate::analysis::session::sides::Sides;
 use crate::analysis::{Observer, Preprocessing};
 use crate::capture::Progress;
 use crate::error::Result;
@@ -24,13 +25,26 @@ impl Cka {
         if running.output_keys.len() == 2 {
             running.output_keys[1] = None;
         }
-        let found = Self { sides, ..self.clone() }.compared(&OnlyPasses(observer))?;
+        let found = self.of_pair(sides).compared(&OnlyPasses(observer))?;
         let (models, files) = (&found.inputs.models, &found.inputs.features);
         let of_model = models.get(1).map(|model| (model.path.clone(), model.sha256.clone()));
         let of_file = files.get(1).map(|file| (file.path.clone(), file.sha256.clone()));
         let (path, sha256) = of_model.or(of_file).unwrap_or_default();
         let name = found.inputs.names().pop().unwrap_or_default();
         Ok(found.results.control(name, path, sha256))
+    }
+
+    /// The same of two of the models: what is said of how they run is not said of two folders of features, beside
+    /// which others run.
+    pub(super) fn of_pair(&self, mut sides: Sides) -> Self {
+        let runs = |models: &[PathBuf]| models.iter().any(|path| !path.is_dir());
+        let others = runs(&self.sides.models) || runs(&self.controls);
+        if sides.features.is_empty() && others && !runs(&sides.models) {
+            sides.preprocessing = Preprocessing::default();
+            sides.preprocessing_b = Preprocessing::default();
+            sides.running.channel_axes = vec![];
+        }
+        Self { sides, ..self.clone() }
     }
 }
 

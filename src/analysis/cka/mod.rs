@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::analysis::Observer;
 use crate::analysis::request::over_data;
+use crate::analysis::session::kept_sides::refuse_running;
 use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::analysis::session::sides::{Measuring, Seen, Sides};
 use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
@@ -93,7 +94,9 @@ impl Cka {
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CkaReport> {
         let started = Instant::now();
-        self.finished(self.compared(observer)?, started, observer)
+        refuse_running(self.sides.models.iter().chain(&self.controls), &self.sides.running)?;
+        let report = self.of_pair(self.sides.clone()).compared(observer)?;
+        self.finished(report, started, observer)
     }
 
     /// The report of what was seen, with the controls.

@@ -6,7 +6,7 @@ use super::Cka;
 use super::control::OnlyPasses;
 use crate::analysis::Observer;
 use crate::analysis::platonic::unique;
-use crate::analysis::session::kept_sides::Asked;
+use crate::analysis::session::kept_sides::{Asked, refuse_running};
 use crate::analysis::session::models::listen;
 use crate::analysis::session::{accuracy, axes, beside, duplicates, notices, told, weights_of};
 use crate::capture::pairs::{Every, compare_every, pairs, suits};
@@ -27,6 +27,7 @@ impl Cka {
         let started = Instant::now();
         self.settings().check(self.sides.data.load.batch_size)?;
         self.check_pairs()?;
+        refuse_running(&self.sides.models, &self.sides.running)?;
         let together = match Asked::any(&self.sides.models) {
             true => None,
             false => self.together(observer)?,
@@ -147,7 +148,7 @@ impl Cka {
             if !sides.running.weights.is_empty() {
                 sides.running.weights = vec![weights[i].clone(), weights[j].clone()];
             }
-            let mut report = Self { sides, ..self.clone() }.compared(&OnlyPasses(observer))?;
+            let mut report = self.of_pair(sides).compared(&OnlyPasses(observer))?;
             for (place, record) in [i, j].into_iter().zip(report.inputs.models.drain(..)) {
                 records[place].get_or_insert(record);
             }

@@ -12,6 +12,7 @@ pub(in crate::analysis) use self::chance::check_components;
 pub(in crate::analysis) use self::results::{Compared, Layers};
 use crate::analysis::Observer;
 use crate::analysis::request::over_data;
+use crate::analysis::session::kept_sides::refuse_running;
 use crate::analysis::session::sides::{Measuring, Seen, Sides};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::{Feed, Progress, Reduce};
@@ -87,6 +88,7 @@ impl Compare {
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CompareReport> {
         let started = Instant::now();
+        refuse_running(&self.sides.models, &self.sides.running)?;
         let plan = self.chance.plan((&self.measures, self.options), &self.sides.running)?;
         let seen = self.sides.see(self, observer)?;
         let mut report = self.compared(seen, &plan, observer)?;

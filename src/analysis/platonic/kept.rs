@@ -3,7 +3,7 @@
 use super::{Found, Platonic, check_components, listen_to, unique};
 use crate::analysis::Observer;
 use crate::analysis::session::kept::Folder;
-use crate::analysis::session::kept_sides::{Asked, Givers};
+use crate::analysis::session::kept_sides::{Asked, Givers, refuse_running};
 use crate::analysis::session::{axes, beside};
 use crate::capture::represent::represent;
 use crate::capture::{Naming, Source};
@@ -13,6 +13,7 @@ use crate::report::{Inputs, ModelInput};
 /// What the models gave that ran, and those whose features were written before.
 pub(super) fn found(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
     refuse(asked)?;
+    refuse_running(&asked.models, &asked.running)?;
     let measures = std::slice::from_ref(&asked.measure);
     let of_models = Asked {
         models: &asked.models,

@@ -5,8 +5,8 @@ use std::thread;
 
 use tch::{Kind, Tensor};
 
-use super::axes;
 use super::notices::PADDING;
+use super::{axes, kept_names};
 use crate::capture::Reduce;
 use crate::capture::keep::from_bytes;
 use crate::capture::kept::{KeptLayer, KeptSubject};
@@ -41,6 +41,8 @@ pub struct Folder {
     pub index: FeaturesReport,
     /// What the index says of the samples.
     pub data: DataInput,
+    /// Layers that gave the tensor of one that was kept, behind those of the index.
+    pub(super) also: Vec<Entry>,
     sha256: String,
 }
 
@@ -99,7 +101,8 @@ impl Folder {
             return wrong("its features.json contradicts itself", AGAIN);
         };
         let sha256 = sha256_of_file(&index)?;
-        Ok(Self { path: path.to_owned(), sha256, data, index: *report })
+        let also = kept_names::also(&report);
+        Ok(Self { path: path.to_owned(), sha256, data, also, index: *report })
     }
 
     /// The model whose outputs these are.
@@ -127,9 +130,8 @@ impl Folder {
         let is_input = |name: &str| name.ends_with(":input");
         let only = names.iter().all(|name| is_input(name));
         let default = |name: &str| only || !is_input(name);
-        let chosen = selection.choose_names_or(&names, &self.path, default)?;
-        let layers = &self.index.results.layers;
-        let takes = |i: &usize| reduce.check(&shape_of(&layers[*i])).is_ok();
+        let chosen = self.named(selection, default)?;
+        let takes = |i: &usize| reduce.check(&shape_of(self.entry(*i))).is_ok();
         let (taken, others): (Vec<usize>, Vec<usize>) = chosen.iter().partition(|i| takes(i));
         if !selection.is_default() || taken.is_empty() || others.is_empty() {
             return Ok((chosen, None));
@@ -158,7 +160,7 @@ impl Folder {
                 Error::file("take features from", &self.path, problem, "name one with --layers")
             });
         };
-        let chosen = Selection::new(&[name])?.choose_names(&names, &self.path)?;
+        let chosen = self.named(&Selection::new(&[name])?, |_| true)?;
         match chosen.as_slice() {
             [one] => Ok(*one),
             more => {
@@ -175,15 +177,16 @@ impl Folder {
     /// way.
     pub fn subject(&self, chosen: &[usize], reduce: Reduce) -> Result<KeptSubject> {
         let results = &self.index.results;
-        let entries: Vec<&Entry> = chosen.iter().map(|&i| &results.layers[i]).collect();
+        let entries: Vec<&Entry> = chosen.iter().map(|&i| self.entry(i)).collect();
         entries.iter().try_for_each(|entry| self.check_reduce(entry, reduce))?;
         self.check_files(&entries)?;
         let mut layers = vec![];
         for entry in &entries {
             let source = self.source(entry, &layers);
-            let same = |name: &str| results.layers.iter().find(|layer| layer.name == name);
             let first = |name: &str| {
-                same(name).and_then(|layer| layer.same_as.clone()).unwrap_or(name.to_owned())
+                self.entry_of(name)
+                    .and_then(|layer| layer.same_as.clone())
+                    .unwrap_or(name.to_owned())
             };
             let is_same = source.is_some_and(|s| first(&entry.name) == first(&layers[s].name));
             layers.push(KeptLayer { source, is_same, ..self.layer(entry)? });
@@ -205,10 +208,11 @@ impl Folder {
     /// The first of the layers that gave the tensor of this one when they were found.
     fn source(&self, entry: &Entry, before: &[KeptLayer]) -> Option<usize> {
         let info = self.info(&entry.name)?;
-        before.iter().position(|layer| info.aliases.contains(&layer.name))
+        before.iter().position(|l| info.name == l.name || info.aliases.contains(&l.name))
     }
 
-    fn info(&self, name: &str) -> Option<&LayerInfo> {
+    pub(super) fn info(&self, name: &str) -> Option<&LayerInfo> {
+        let name = self.kept_as(name);
         self.model().layers.iter().find(|layer| layer.name == name)
     }
 
@@ -265,7 +269,7 @@ impl Folder {
         let padded = self.data.padded;
         let whole = entry.projected.is_none() && settings.reduce == Reduce::Flatten;
         let problem = match () {
-            () if rows && entry.projected.is_none() => return Ok(()),
+            () if rows => return Ok(()),
             () if !whole && settings.reduce != reduce => format!(
                 "layer {} was written with --reduce {}, and --reduce {reduce} is asked for",
                 entry.name, settings.reduce
@@ -327,9 +331,8 @@ impl Folder {
 
     /// What a report says of the model, with the layers looked at.
     pub fn record(&self, chosen: &[usize]) -> ModelInput {
-        let FeaturesReport { settings, results, tool, .. } = &self.index;
-        let entries: Vec<&Entry> = chosen.iter().map(|&i| &results.layers[i]).collect();
-        let is_chosen = |info: &&LayerInfo| entries.iter().any(|entry| entry.name == info.name);
+        let FeaturesReport { settings, tool, .. } = &self.index;
+        let entries: Vec<&Entry> = chosen.iter().map(|&i| self.entry(i)).collect();
         let mut dtypes = vec![];
         for entry in &entries {
             if !dtypes.contains(&entry.dtype) {
@@ -351,7 +354,7 @@ impl Folder {
             fingerprint: self.fingerprint().to_owned(),
         };
         let model = self.model();
-        let layers = model.layers.iter().filter(is_chosen).cloned().collect();
+        let layers = self.infos(&entries);
         ModelInput { layers, features: Some(Box::new(folder)), ..model.clone() }
     }
 
@@ -377,7 +380,7 @@ impl Folder {
 
     /// Warns of whole outputs whose channels could only be guessed, where it depends on them.
     fn unknown_axes(&self, chosen: &[usize], reduce: Reduce) -> Option<Warning> {
-        let entries = chosen.iter().map(|&i| &self.index.results.layers[i]);
+        let entries = chosen.iter().map(|&i| self.entry(i));
         let whole = entries.filter(|entry| reduce != Reduce::Flatten && !entry.order.is_empty());
         let layers: Vec<_> =
             whole.map(|entry| (entry.name.as_str(), self.axes(entry), entry.shape.len())).collect();
@@ -387,7 +390,7 @@ impl Folder {
     /// Warns of projections.
     fn projected(&self, chosen: &[usize], measures: &[Measure]) -> Result<Option<Warning>> {
         let results = &self.index.results;
-        let made = chosen.iter().map(|&i| &results.layers[i]);
+        let made = chosen.iter().map(|&i| self.entry(i));
         let made: Vec<_> =
             made.filter_map(|entry| Some((entry, entry.projected.as_ref()?))).collect();
         let Some((_, first)) = made.first() else { return Ok(None) };
@@ -421,11 +424,10 @@ impl Folder {
 
     /// How the features of a layer came about, as files of statistics hold it.
     pub fn origin(&self, layer: &KeptLayer, reduce: Reduce) -> Origin {
-        let FeaturesReport { settings, tool, results, .. } = &self.index;
+        let FeaturesReport { settings, tool, .. } = &self.index;
         let model = self.model();
         let mut run = settings.run.clone();
-        let entry = results.layers.iter().find(|entry| entry.name == layer.name);
-        if let Some(made) = entry.and_then(|entry| entry.projected.as_ref()) {
+        if let Some(made) = self.entry_of(&layer.name).and_then(|entry| entry.projected.as_ref()) {
             run.push(format!(
                 "projected from {} to {} with seed {}",
                 made.from, made.to, made.seed

@@ -7,7 +7,7 @@ use super::kept::{Chosen, Folder};
 use super::models::Listening;
 use super::notices;
 use super::{accuracy, duplicates};
-use crate::analysis::{Data, Draw, Observer, Running};
+use crate::analysis::{Data, Draw, Observer, Precision, Running};
 use crate::capture::kept::{Giver, GiverFeed, StoredSamples};
 use crate::capture::{Feed, Judged, Naming, Reduce, Source, Subject};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary, mixed_order};
@@ -163,6 +163,37 @@ impl Asked<'_> {
         }
         Ok(())
     }
+}
+
+/// Refuses what was said of how models run where all are folders of features: nothing would come of it, and the report
+/// would say it.
+///
+/// # Errors
+/// Names the option.
+pub fn refuse_running<'a>(
+    models: impl IntoIterator<Item = &'a PathBuf>,
+    running: &Running,
+) -> Result<()> {
+    let mut models = models.into_iter().peekable();
+    let Some(first) = models.peek().map(|path| path.display().to_string()) else { return Ok(()) };
+    if models.any(|path| !path.is_dir()) {
+        return Ok(());
+    }
+    let given = [
+        ("--dtype", running.dtype.is_some()),
+        ("--precision", running.precision != Precision::default()),
+        ("--keep-state", running.keep_state),
+        ("--no-optimize", !running.optimize),
+        ("--input", !running.inputs.is_empty()),
+        ("--output-key", !running.output_keys.is_empty()),
+    ];
+    let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+    Err(Error::usage(
+        format!(
+            "{option} is given, and {first} is a folder of features beside which no model runs"
+        ),
+        "give it to repsim features",
+    ))
 }
 
 fn known(folders: &[Option<Folder>]) -> Result<Known> {

@@ -15,7 +15,7 @@ use crate::analysis::session::{axes, duplicates, notices, told, weights_of};
 use crate::analysis::{Observer, Running};
 use crate::capture::represent::{Captured, Outcome, Wanted, represent};
 use crate::capture::{Judged, ModelFeed, Naming, Source};
-use crate::data::{Dataset, Preprocess};
+use crate::data::{Dataset, Preprocess, SourceKind};
 use crate::error::{Error, Result};
 use crate::report::{DataInput, ModelInput, Timing, Warning};
 use crate::similarity::Representation;
@@ -110,7 +110,8 @@ impl Told {
         if let Some(i) = (0..self.samples.len().max(names.len())).find(differs) {
             let shown = |names: &[String]| names.get(i).map_or("missing".to_owned(), Clone::clone);
             let problem = format!(
-                "sample {i} of {path} is {}, and that of the last checkpoint {}",
+                "sample {} of {path} is {}, and that of the last checkpoint {}",
+                i + 1,
                 shown(names),
                 shown(&self.samples)
             );
@@ -119,10 +120,14 @@ impl Told {
                 "give all checkpoints the same samples in one order",
             ));
         }
-        if first.fingerprint != data.fingerprint {
-            let text =
-                format!("the samples of {path} have the names of the others' and other bytes");
-            self.warnings.push(Warning::new("other-samples", path, text));
+        if first.fingerprint == data.fingerprint {
+            return Ok(());
+        }
+        let text = format!("the samples of {path} have the names of the others' and other bytes");
+        // Each tokenizer makes other bytes of a text.
+        match [first, &data].iter().all(|data| data.kind == SourceKind::Texts) {
+            true => self.warnings.push(Warning::new("other-samples", path, text)),
+            false => return Err(Error::usage(text, "give all checkpoints the same data")),
         }
         Ok(())
     }
@@ -210,11 +215,16 @@ impl Stage<'_> {
     /// Reads a folder of features in the place of a checkpoint.
     fn read(&mut self, path: &Path, running: &Running) -> Result<Seen> {
         let asked = self.asked;
+        let mut running = running.clone();
+        if self.data.is_some() {
+            // Those of the checkpoints that run.
+            running.channel_axes = vec![];
+        }
         let (models, measures) = ([path.to_owned()], [asked.measure]);
         let of_folder = Asked {
             models: &models,
             data: &asked.data,
-            running,
+            running: &running,
             reduce: asked.reduce,
             measures: &measures,
             naming: Naming::default(),

@@ -12,6 +12,7 @@ use std::time::Instant;
 use self::kept::{Samples, Seen, Stage, Told};
 use self::values::Followed;
 use crate::analysis::request::over_data;
+use crate::analysis::session::kept_sides::refuse_running;
 use crate::analysis::session::{beside, weights_of};
 use crate::analysis::{Data, Observer, Preprocessing, Running};
 use crate::capture::Reduce;
@@ -101,6 +102,7 @@ impl Track {
         self.check()?;
         let all: Vec<PathBuf> = self.checkpoints.iter().chain(&self.reference).cloned().collect();
         let running: Vec<PathBuf> = all.into_iter().filter(|path| !path.is_dir()).collect();
+        refuse_running(self.checkpoints.iter().chain(&self.reference), &self.running)?;
         let opened = self.open(&running)?;
         let data = opened.as_ref().map(|(dataset, preprocess, execution)| {
             beside::tell_preset(&self.preprocessing, &preprocess[0], observer);
