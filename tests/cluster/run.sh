@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # The scripts of examples/cluster on engines that this machine runs for the test: a Ray cluster of two nodes of which one is
 # killed in the middle, Slurm with one node and an array of four, GNU parallel. Each merged report has to be that of one run.
-# What cannot be had (no network, not root) is skipped, and said to be. tests/cluster/run.sh [ray|slurm|parallel]…
+# What cannot be had (no network, not root) is skipped, and said to be. tests/cluster/run.sh [prepare|ray|slurm|parallel]…
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 root=$PWD
 repsim=${REPSIM:-$root/target/release/repsim}
-[ -x "$repsim" ] || cargo build --release --bin repsim
-export REPSIM=$repsim REPSIM_THREADS=1
+export REPSIM=$repsim REPSIM_THREADS=1 DEBIAN_FRONTEND=noninteractive
 work=$(mktemp -d)
 pids=()
 stop() {
@@ -45,12 +44,21 @@ debian() {
     apt-get "${patience[@]}" update -qq >>"$work/apt.log" 2>&1 && apt-get "${patience[@]}" install -y -qq "${@:2}" >>"$work/apt.log" 2>&1
 }
 
+venv=$root/target/cluster/venv
+has_ray() { "$venv/bin/python" -c 'import ray' 2>/dev/null; }
+install_ray() {
+    has_ray || { python3 -m venv "$venv" && "$venv/bin/pip" install -q --timeout 10 --retries 1 ray==2.60.0; } >"$work/pip.log" 2>&1
+}
+
+# What the tests need, for a machine that has other things to do meanwhile.
+prepare() {
+    install_ray || true
+    debian slurmctld slurm-wlm munge || true
+    debian parallel parallel || true
+}
+
 ray() {
-    local venv=$root/target/cluster/venv
-    if ! "$venv/bin/python" -c 'import ray' 2>/dev/null; then
-        python3 -m venv "$venv" && "$venv/bin/pip" install -q --timeout 10 --retries 1 ray==2.60.0 >"$work/pip.log" 2>&1 ||
-            { skipped Ray "$(tail -1 "$work/pip.log" 2>/dev/null || echo "there is no venv")"; return 0; }
-    fi
+    install_ray || { skipped Ray "$(tail -1 "$work/pip.log" 2>/dev/null || echo "there is no venv")"; return 0; }
     RAY_DEDUP_LOGS=0 timeout 120 "$venv/bin/python" tests/cluster/ray_nodes.py "$repsim" "$root/examples" "$work" 6 \
         "${command[@]}" >"$work/ray.log" 2>&1 || { tail -40 "$work/ray.log"; return 1; }
     grep 'a node was killed' "$work/ray.log"
@@ -112,6 +120,11 @@ parallel_shards() {
     compare "GNU parallel" "$work/parallel.json"
 }
 
+if [ "${1:-}" = prepare ]; then
+    prepare
+    exit
+fi
+[ -x "$repsim" ] || cargo build --release --bin repsim
 "$repsim" "${command[@]}" -o "$work/whole.json" --quiet
 for engine in "${@:-ray slurm parallel}"; do
     for one in $engine; do
