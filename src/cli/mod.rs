@@ -182,7 +182,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if cli.command.computes() {
         messages.detail(&waiting::told());
     }
-    signals::watch();
+    signals::watch(shard::forget);
     match guarded(|| whole(&cli.command, (&files, hold), &messages)) {
         Ok(status) => status.into(),
         Err(error) if output::is_broken_pipe(&error) => DONE,

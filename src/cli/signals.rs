@@ -1,7 +1,7 @@
 //! What signals do: end the run, and leave nothing behind.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -18,7 +18,14 @@ const EXIT: i32 = 128;
 /// From now on each of [`ENDING`] removes what the run has written and not put in its place, and ends the process with 128
 /// and its number; a second one ends it at once. Those that whoever started the process has it ignore (`nohup`)
 /// stay ignored. A file that grows beyond the limit of the shell becomes an error of writing it.
-pub fn watch() {
+///
+/// Before that `also` is called. Of several calls the first counts.
+pub fn watch(also: fn()) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| watch_from_now(also));
+}
+
+fn watch_from_now(also: fn()) {
     let ignored = ignored();
     let is_heard = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
     let heard: Vec<i32> = ENDING.into_iter().filter(is_heard).collect();
@@ -35,6 +42,7 @@ pub fn watch() {
     let _ = thread.spawn(move || {
         if let Some(signal) = signals.forever().next() {
             remove_hidden();
+            also();
             low_level::exit(EXIT + signal);
         }
     });

@@ -487,3 +487,53 @@ fn several_devices_are_shards() {
     let layers = repsim(words("layers {tiny_resnet_scripted.pt} --device cpu,cpu"));
     assert_told(&layers, &["repsim layers runs on one device"]);
 }
+
+fn until(seconds: u64, is_so: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + Duration::from_secs(seconds);
+    while !is_so() {
+        assert!(std::time::Instant::now() < end, "it is not so after {seconds} s");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Command lines of processes that name a file, but for this one.
+fn processes_with(file: &Path) -> Vec<String> {
+    let file = file.display().to_string();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line.contains(&file)).map(|line| line.replace('\0', " ")).collect()
+}
+
+/// Whoever stops the run stops the processes on its devices too, and their states are not left behind.
+#[test]
+fn processes_on_devices_end_with_the_run() {
+    let shards = Shards::new();
+    let data = shards.file("images.npy");
+    let images = Array4::from_shape_fn((30_000, 16, 16, 3), |(n, y, x, c)| {
+        ((n * 31 + y * 57 + x * 91 * (n % 5 + 1) + c * 13) % 251) as u8
+    });
+    ndarray_npy::write_npy(&data, &images).unwrap();
+    let line = format!(
+        "cka {{tiny_resnet_scripted.pt}} --data {} --preprocess raw --estimator minibatch --batch-size 4 \
+         --device cpu,cpu",
+        data.display()
+    );
+    for signal in ["TERM", "KILL"] {
+        let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_repsim"));
+        let mut run = run.args(words(&line)).env("TMPDIR", shards.folder.path()).spawn().unwrap();
+        let on_devices = || {
+            let found = processes_with(&data).into_iter();
+            found.filter(|line| line.contains("--shard=")).count()
+        };
+        until(30, || on_devices() == 2);
+        let number = run.id().to_string();
+        std::process::Command::new("kill").args(["-s", signal, &number]).status().unwrap();
+        run.wait().unwrap();
+        // Much sooner than they are done.
+        until(5, || processes_with(&data).is_empty());
+        if signal == "TERM" {
+            let left = crate::support::files_in(shards.folder.path());
+            assert_eq!(left, ["images.npy"]);
+        }
+    }
+}

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 
 use tempfile::TempDir;
 
+use crate::cli::signals;
 use crate::error::{Error, Result};
 use crate::torchscript::device;
 
@@ -69,7 +70,10 @@ impl Start<'_> {
     /// A process cannot be started, or what the first said that failed.
     pub(super) fn on(&self, devices: &[String]) -> Result<Vec<PathBuf>> {
         let folder = tempfile::tempdir().map_err(|e| Error::io("make", std::env::temp_dir(), e))?;
-        let file = |index: usize| folder.path().join(format!("{index}.state"));
+        let at = folder.path().to_owned();
+        *STATES.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder);
+        signals::watch(forget);
+        let file = |index: usize| at.join(format!("{index}.state"));
         let states: Vec<PathBuf> = (0..devices.len()).map(file).collect();
         let mut running: Vec<(&String, Child)> = vec![];
         for (index, device) in devices.iter().enumerate() {
@@ -97,7 +101,6 @@ impl Start<'_> {
                 "correct that, or name one device",
             ));
         }
-        *STATES.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder);
         Ok(states)
     }
 
@@ -106,7 +109,7 @@ impl Start<'_> {
         process
             .args([self.name, "--no-config", "--quiet", shard])
             .arg(format!("--device={device}"));
-        process.arg("-o").arg(state);
+        process.arg("-o").arg(state).arg(format!("--with-parent={}", std::process::id()));
         if !self.has_threads {
             let threads = available_parallelism().map_or(1, usize::from) / count;
             process.arg(format!("--threads={}", threads.max(1)));

@@ -16,8 +16,9 @@ use crate::error::{Error, Result};
 use crate::report::check_writable;
 
 /// Options that are not of the run: of shards, of outputs, of messages, and of how much of a machine is used.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "shard",
+    "with_parent",
     "resume",
     "save_every",
     "states",

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
 use self::lock::Lock;
 use super::defaults;
 use super::gate::GateArgs;
@@ -44,6 +46,9 @@ pub struct ShardArgs {
         help_heading = "Many machines"
     )]
     save_every: usize,
+    /// End when the process ends that started this one, and has this number
+    #[arg(long, value_name = "N", hide = true, requires = "shard")]
+    with_parent: Option<i32>,
     /// The states that are merged
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "shard")]
     states: Vec<PathBuf>,
@@ -122,6 +127,7 @@ impl ShardArgs {
         messages: &Messages,
         work: impl FnOnce(Job<'_>) -> Result<State>,
     ) -> Result<Status> {
+        self.with_parent.map_or(Ok(()), end_with)?;
         let shard = self.shard.unwrap_or(Choice::Auto).settled()?;
         let place = Place::new(output)?;
         if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
@@ -153,6 +159,16 @@ impl ShardArgs {
             state.told()
         ));
         Ok(Status::Done)
+    }
+}
+
+/// Ends this process with the one that started it, and has this number.
+fn end_with(parent: i32) -> Result<()> {
+    // Where the system knows of no such thing, the shard runs to its end.
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    match getppid().map(Pid::as_raw_pid) == Some(parent) {
+        true => Ok(()),
+        false => Err(Error::usage("the run that this shard is of has ended", "run it again")),
     }
 }
 
