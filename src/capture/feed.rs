@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::distinct::Sources;
 use super::judge::{Judge, Judged, Naming};
 use super::part::Reading;
-use super::placed::{Placed, Placing, to_tensor};
+use super::placed::{Placed, Placing, to_tensors};
 use super::shared::{self, Shared};
 use super::{Progress, Reduce, Timing, Tokens};
 use crate::data::{Batch, Dataset, LoadOptions, Preprocess, Summary};
@@ -498,10 +498,6 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
             ),
         }),
     }
-}
-
-pub(super) fn to_tensors(batch: &Batch) -> Result<Vec<Tensor>> {
-    batch.inputs.iter().map(|input| to_tensor(input)).collect()
 }
 
 /// Gives every batch once, as the models take it: a tensor a preprocessing.

@@ -6,10 +6,10 @@ use tch::{Kind, Tensor};
 
 use super::distinct::Sources;
 use super::extract::{Piece, Sink, reduced};
-use super::feed::{Consumer, Feed, Place, Source, Subject, to_tensors};
+use super::feed::{Consumer, Feed, Place, Source, Subject};
 use super::judge::{Judge, Judged, Naming};
 use super::keep::from_bytes;
-use super::placed::token_mask;
+use super::placed::{to_tensors, token_mask};
 use super::rows::first_not_finite;
 use super::shared;
 use super::{Averaged, Progress, Reduce, Timing, Tokens};

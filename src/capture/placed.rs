@@ -103,3 +103,11 @@ pub fn to_tensor(input: &InputBatch) -> Result<Tensor> {
         Layout::Rows => tensors::from_rows(&input.data, &input.shape),
     }
 }
+
+/// The inputs of a batch.
+///
+/// # Errors
+/// What libtorch said.
+pub(super) fn to_tensors(batch: &Batch) -> Result<Vec<Tensor>> {
+    batch.inputs.iter().map(|input| to_tensor(input)).collect()
+}
