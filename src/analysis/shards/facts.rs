@@ -55,6 +55,10 @@ impl Facts {
         self.add(format!("model {path}"), model.identity());
         let layers: Vec<&str> = model.layers.iter().map(|layer| layer.name.as_str()).collect();
         self.add(format!("layers of {path}"), layers.join(" "));
+        for layer in &model.layers {
+            let axis = layer.channel_axis.map_or("none".to_owned(), |axis| axis.to_string());
+            self.add(format!("axis of the channels of {} of {path}", layer.name), axis);
+        }
         let inputs: Vec<&str> = model.inputs.iter().map(|input| input.array.as_str()).collect();
         self.add(format!("inputs of {path}"), inputs.join(" "));
         let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
