@@ -165,21 +165,15 @@ fn layers_are_found_by_all_their_names() {
             cka.run(&Silent).unwrap()
         });
         let of = |report: &repsim::report::cka::CkaReport| {
-            let cka: Vec<Vec<Option<f64>>> = report
-                .results
-                .cka
-                .iter()
-                .map(|row| row.iter().map(|v| v.get()).collect())
-                .collect();
+            let cka: Vec<Vec<f64>> = serde_json::from_value(value(&report.results.cka)).unwrap();
             (report.results.layers_a.clone(), report.results.layers_b.clone(), cka)
         };
         let (a, b, values) = of(&direct);
         for found in [&stored, &mixed] {
             let (own_a, own_b, own) = of(found);
             assert_eq!((&own_a, &own_b), (&a, &b), "{patterns:?}");
-            let apart = |(x, y): (&Vec<Option<f64>>, &Vec<Option<f64>>)| {
-                x.iter().zip(y).all(|(x, y)| (x.unwrap() - y.unwrap()).abs() < 1e-6)
-            };
+            let apart =
+                |(x, y): (&Vec<f64>, &Vec<f64>)| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-6);
             assert!(own.iter().zip(&values).all(apart), "{patterns:?}: {own:?} {values:?}");
         }
         let layers = &stored.inputs.models[1].layers;
@@ -468,6 +462,15 @@ fn folders_that_do_not_go_together_or_are_damaged_are_refused() {
         cka.sides.layers = vec!["layer9".to_owned()];
     });
     assert!(said.contains("'layer9' matches no layer"), "{said}");
+    let nothing = kept.folders.path().join("mistyped");
+    let said = says(&nothing, &b, gap);
+    assert!(said.contains("mistyped: there is no such file or folder"), "{said}");
+    // Before anything runs: the layer that is not there would be told then.
+    let said = says(&path(MODELS[0]), &path(MODELS[1]), |cka| {
+        cka.sides.layers = vec!["layer9".to_owned()];
+        cka.controls = vec![nothing.clone()];
+    });
+    assert!(said.contains("mistyped: there is no such file"), "{said}");
     let said = says(&a, &b, |cka| {
         gap(cka);
         cka.sides.running.optimize = false;

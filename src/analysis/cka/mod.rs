@@ -15,7 +15,7 @@ use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::analysis::session::sides::{Measuring, Seen, Sides};
 use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
 use crate::capture::{Feed, Progress, Reduce};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, CkaSettings, Side};
 use crate::report::{ReadSettings, Warning};
 use crate::similarity::{Bias, Kernel};
@@ -95,6 +95,10 @@ impl Cka {
     pub fn run(&self, observer: &dyn Observer) -> Result<CkaReport> {
         let started = Instant::now();
         refuse_running(self.sides.models.iter().chain(&self.controls), &self.sides.running)?;
+        if let Some(path) = self.controls.iter().find(|path| !path.exists()) {
+            let remedy = "give --control the path of a model";
+            return Err(Error::file("load", path, "there is no such file", remedy));
+        }
         let report = self.of_pair(self.sides.clone()).compared(observer)?;
         self.finished(report, started, observer)
     }

@@ -166,14 +166,19 @@ impl Asked<'_> {
 }
 
 /// Refuses what was said of how models run where all are folders of features: nothing would come of it, and the report
-/// would say it.
+/// would say it. Beside folders, a path where nothing is may be that of a folder.
 ///
 /// # Errors
-/// Names the option.
+/// Names the option, or the path.
 pub fn refuse_running<'a>(
-    models: impl IntoIterator<Item = &'a PathBuf>,
+    models: impl IntoIterator<Item = &'a PathBuf> + Clone,
     running: &Running,
 ) -> Result<()> {
+    let any = models.clone().into_iter().any(|path| path.is_dir());
+    if let Some(path) = models.clone().into_iter().find(|path| any && !path.exists()) {
+        let remedy = "give the path of a model, or of a folder that repsim features wrote";
+        return Err(Error::file("load", path, "there is no such file or folder", remedy));
+    }
     let mut models = models.into_iter().peekable();
     let Some(first) = models.peek().map(|path| path.display().to_string()) else { return Ok(()) };
     if models.any(|path| !path.is_dir()) {
