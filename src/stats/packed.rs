@@ -158,7 +158,7 @@ mod tests {
     fn triangles_are_of_as_many_numbers_as_they_say() {
         let read = |order: usize, numbers: usize| {
             let mut bytes = vec![];
-            ciborium::into_writer(&(order, Bytes(vec![0; 8 * numbers])), &mut bytes).unwrap();
+            let _ = ciborium::into_writer(&(order, Bytes(vec![0; 8 * numbers])), &mut bytes);
             ciborium::from_reader::<Triangle, _>(&bytes[..]).ok().map(|read| read.0.dim())
         };
         assert_eq!((read(3, 6), read(0, 0)), (Some((3, 3)), Some((0, 0))));
