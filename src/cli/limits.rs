@@ -65,6 +65,8 @@ pub const NUMBER: Whole = Whole::new(0, 1_000_000_000);
 pub const AXIS: Whole = Whole::new(0, 63);
 /// A device.
 pub const DEVICE: Whole = Whole::new(0, 255);
+/// A process.
+pub const PROCESS: Whole<i32> = Whole::new(1, i32::MAX as u64);
 /// Where random numbers begin.
 pub const SEED: Whole<u64> = Whole::new(0, u64::MAX);
 

@@ -47,7 +47,7 @@ pub struct ShardArgs {
     )]
     save_every: usize,
     /// End when the process ends that started this one, and has this number
-    #[arg(long, value_name = "N", hide = true, requires = "shard")]
+    #[arg(long, value_name = "N", hide = true, requires = "shard", value_parser = limits::PROCESS)]
     with_parent: Option<i32>,
     /// The states that are merged
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "shard")]
