@@ -133,7 +133,7 @@ impl Accuracy {
 }
 
 /// The place of the largest number, of equals the first; `None` where one is not finite.
-fn prediction(row: ArrayView1<'_, f64>) -> Option<usize> {
+pub fn prediction(row: ArrayView1<'_, f64>) -> Option<usize> {
     let mut best = 0;
     for (i, value) in row.iter().enumerate() {
         if !value.is_finite() {

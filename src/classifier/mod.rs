@@ -9,6 +9,6 @@ mod accuracy;
 mod classes;
 mod form;
 
-pub use accuracy::{Accuracy, LEVEL, Tally, at_least};
+pub use accuracy::{Accuracy, LEVEL, Tally, at_least, prediction};
 pub use classes::{Matched, Numbering, numbered, numbered_in_two, unlike};
 pub use form::{Ending, Forms, OutputForm};

@@ -80,3 +80,22 @@ fn what_a_device_lacks_is_one_line() {
     let named = "cka {draws/complex.pt} --data {draws/input.npy} --precision bf16";
     refused(&run(named, &[]), &["leave --precision out"]);
 }
+
+#[test]
+fn features_that_no_model_is_run_for_are_of_none() {
+    let files = Files::new();
+    let folder = files.path("kept");
+    let kept = "features {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --preprocess raw -l fc";
+    assert_eq!(run(kept, &["-o", &folder]).code, 0);
+    let rows = format!("{folder}/fc.npy");
+    let arrays = run("fid", &[&rows, &rows, "--precision", "bf16", "--format", "json"]);
+    let arrays: Value = serde_json::from_str(&arrays.stdout).unwrap();
+    assert_eq!(arrays["settings"].get("precision"), None);
+    for option in ["--precision=bf16", "--no-optimize", "--output-index=1", "--preprocess=raw"] {
+        let told = run("fid", &[&folder, &folder, option]);
+        let given = if option == "--preprocess=raw" { "--preprocess" } else { "is given" };
+        refused(&told, &[given, "repsim features"]);
+    }
+    let told = run("cka", &[&folder, &folder, "--output-index", "1"]);
+    refused(&told, &["--output-index is given", "repsim features"]);
+}

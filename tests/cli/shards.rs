@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ndarray::Array4;
 use repsim::analysis::{
-    Body, Cka, Data, Distance, Fid, Job, Preprocessing, Shard, Silent, State, Stats,
+    Body, ChannelAxis, Cka, Data, Distance, Fid, Job, Preprocessing, Shard, Silent, State, Stats,
 };
 use repsim::capture::HsicBlock;
 use repsim::capture::cka::Estimator;
@@ -94,10 +94,8 @@ fn gathered_batches_in_random_order_are_shared_too() {
 fn what_has_no_batches_is_not_divided() {
     let folder = pictures(6);
     let mut cka = cka(folder.path(), 5);
-    let said = |cka: &Cka| {
-        let job = Job::new(Shard { index: 0, count: 1 });
-        cka.shard(job, &Silent).unwrap_err().to_string()
-    };
+    let one = || Job::new(Shard { index: 0, count: 1 });
+    let said = |cka: &Cka| cka.shard(one(), &Silent).unwrap_err().to_string();
     cka.estimator = Estimator::Full;
     assert!(said(&cka).contains("--estimator minibatch"));
     cka.estimator = Estimator::Minibatch;
@@ -135,6 +133,18 @@ fn other_data_under_the_same_names_are_told() {
     fs::copy(sets.many.path().join("even/000.png"), sets.many.path().join("even/040.png")).unwrap();
     let said = fid.merged(found, &Silent, &mut |_| Ok(())).unwrap_err().to_string();
     assert!(said.contains("even/040.png") || said.contains("odd/039.png"), "{said}");
+}
+
+#[test]
+fn other_axes_of_channels_are_told() {
+    let data = pictures(12);
+    let plain = cka(data.path(), 4);
+    let mut turned = plain.clone();
+    turned.sides.running.channel_axes = vec![ChannelAxis::new("conv1", 2).unwrap()];
+    let mut both = [&turned, &plain].into_iter();
+    let mixed = states(2, |job| both.next().unwrap().shard(job, &Silent));
+    let said = plain.merged(mixed, &Silent).unwrap_err().to_string();
+    assert!(said.contains("axis of the channels of conv1 of "), "{said}");
 }
 
 #[test]

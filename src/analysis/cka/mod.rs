@@ -94,7 +94,8 @@ impl Cka {
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CkaReport> {
         let started = Instant::now();
-        refuse_running(self.sides.models.iter().chain(&self.controls), &self.sides.running)?;
+        let all = self.sides.models.iter().chain(&self.controls);
+        refuse_running(all, &self.sides.running, self.sides.output_index)?;
         if let Some(path) = self.controls.iter().find(|path| !path.exists()) {
             let remedy = "give --control the path of a model";
             return Err(Error::file("load", path, "there is no such file", remedy));
@@ -175,7 +176,7 @@ impl Cka {
             layers_b: self.sides.patterns_b().to_vec(),
             output_index: self.sides.output_index,
             optimize: self.sides.running.optimize,
-            precision: self.sides.running.precision.recorded(),
+            precision: self.sides.recorded_precision(),
             device: device.to_owned(),
         }
     }

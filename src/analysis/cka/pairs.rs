@@ -27,7 +27,7 @@ impl Cka {
         let started = Instant::now();
         self.settings().check(self.sides.data.load.batch_size)?;
         self.check_pairs()?;
-        refuse_running(&self.sides.models, &self.sides.running)?;
+        refuse_running(&self.sides.models, &self.sides.running, self.sides.output_index)?;
         let together = match Asked::any(&self.sides.models) {
             true => None,
             false => self.together(observer)?,

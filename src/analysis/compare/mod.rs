@@ -88,7 +88,7 @@ impl Compare {
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CompareReport> {
         let started = Instant::now();
-        refuse_running(&self.sides.models, &self.sides.running)?;
+        refuse_running(&self.sides.models, &self.sides.running, self.sides.output_index)?;
         let plan = self.chance.plan((&self.measures, self.options), &self.sides.running)?;
         let seen = self.sides.see(self, observer)?;
         let mut report = self.compared(seen, &plan, observer)?;
@@ -162,7 +162,7 @@ impl Compare {
             layers_b: self.sides.patterns_b().to_vec(),
             output_index: self.sides.output_index,
             optimize: self.sides.running.optimize,
-            precision: self.sides.running.precision.recorded(),
+            precision: self.sides.recorded_precision(),
             device: device.to_owned(),
         }
     }

@@ -220,7 +220,7 @@ impl Distance {
             seed: load.subset_seed(running.seed),
             output_index: *output_index,
             optimize: running.optimize,
-            precision: running.precision.recorded(),
+            precision: self.extraction.recorded_precision(),
             device: sets.device(),
         }
     }

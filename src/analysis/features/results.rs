@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use ndarray::ArrayView1;
 use serde_json::{Value, json};
 use tch::Tensor;
 
@@ -10,6 +9,7 @@ use super::run::Done;
 use crate::analysis::session::kept::{Folder, INDEX};
 use crate::capture::distortion;
 use crate::capture::keep::{Finished, Keeping};
+use crate::classifier::prediction;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::report::features::{
@@ -137,20 +137,7 @@ fn not_finite(layers: &[Finished]) -> Option<Warning> {
 /// They cannot be read.
 pub fn predictions(outputs: &Tensor) -> Result<Vec<Option<usize>>> {
     let outputs = tensors::to_matrix(&outputs.reshape([outputs.size()[0], -1]))?;
-    Ok(outputs.rows().into_iter().map(largest).collect())
-}
-
-fn largest(row: ArrayView1<'_, f64>) -> Option<usize> {
-    let mut best = 0;
-    for (i, value) in row.iter().enumerate() {
-        if !value.is_finite() {
-            return None;
-        }
-        if *value > row[best] {
-            best = i;
-        }
-    }
-    Some(best)
+    Ok(outputs.rows().into_iter().map(prediction).collect())
 }
 
 /// Writes the index into its folder, which is whole then.

@@ -13,7 +13,7 @@ use crate::report::{Inputs, ModelInput};
 /// What the models gave that ran, and those whose features were written before.
 pub(super) fn found(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
     refuse(asked)?;
-    refuse_running(&asked.models, &asked.running)?;
+    refuse_running(&asked.models, &asked.running, asked.output_index)?;
     let measures = std::slice::from_ref(&asked.measure);
     let of_models = Asked {
         models: &asked.models,

@@ -62,6 +62,13 @@ impl Default for Extraction {
     }
 }
 
+impl Extraction {
+    /// What reports say of how exactly the model computes; nothing where there is none.
+    pub(in crate::analysis) fn recorded_precision(&self) -> Option<String> {
+        self.model.as_ref().and_then(|_| self.running.precision.recorded())
+    }
+}
+
 /// A model that is loaded when the first images come, and then serves all image sets alike.
 pub struct Features<'a> {
     args: &'a Extraction,

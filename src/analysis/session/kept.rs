@@ -413,8 +413,8 @@ impl Folder {
         };
         let text = format!(
             "{layers} of {}: random projections to {} numbers; squared distances keep their mean with a deviation of \
-             at most {:.1} % each, {bound} (Johnson and Lindenstrauss), and what is said of single features, sparsity \
-             and ranks is of the projections",
+             at most {:.1} % each, {bound} (Johnson and Lindenstrauss). Measures such as CKA move with them, the more the fewer numbers there are, \
+             and what is said of single features, sparsity and ranks is of the projections",
             self.shown(),
             first.to,
             100.0 * first.deviation

@@ -173,6 +173,7 @@ impl Asked<'_> {
 pub fn refuse_running<'a>(
     models: impl IntoIterator<Item = &'a PathBuf> + Clone,
     running: &Running,
+    output_index: Option<usize>,
 ) -> Result<()> {
     let any = models.clone().into_iter().any(|path| path.is_dir());
     if let Some(path) = models.clone().into_iter().find(|path| any && !path.exists()) {
@@ -191,6 +192,7 @@ pub fn refuse_running<'a>(
         ("--no-optimize", !running.optimize),
         ("--input", !running.inputs.is_empty()),
         ("--output-key", !running.output_keys.is_empty()),
+        ("--output-index", output_index.is_some()),
     ];
     let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
     Err(Error::usage(

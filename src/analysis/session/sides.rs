@@ -131,6 +131,11 @@ pub trait Measuring {
 }
 
 impl Sides {
+    /// What reports say of how exactly models compute; nothing where there are none.
+    pub(in crate::analysis) fn recorded_precision(&self) -> Option<String> {
+        self.models.first().and_then(|_| self.running.precision.recorded())
+    }
+
     /// Two models.
     pub fn two(a: impl Into<PathBuf>, b: impl Into<PathBuf>) -> Self {
         Self { models: vec![a.into(), b.into()], ..Self::default() }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Keep, Sets};
 use crate::analysis::session::extraction::is_array;
 use crate::analysis::session::kept::Folder;
+use crate::analysis::session::kept_sides::refuse_running;
 use crate::data::features::{StoredSet, open_set};
 use crate::data::statistics::Statistics;
 use crate::data::{ArrayLayout, Dataset};
@@ -63,6 +64,7 @@ impl Sets<'_> {
     pub(super) fn contents(&self, path: &Path) -> Result<Contents> {
         if Folder::is_at(path) {
             self.refuse_options(path)?;
+            self.refuse_running(path)?;
             return Folder::open(path).map(|folder| Contents::Kept(Box::new(folder)));
         }
         if !is_array(path) || path.is_dir() {
@@ -77,6 +79,18 @@ impl Sets<'_> {
         }
         self.refuse_options(path)?;
         Ok(Contents::Features(set))
+    }
+
+    /// Refuses what was said of a model where none runs and features are those of a folder.
+    fn refuse_running(&self, path: &Path) -> Result<()> {
+        if self.args.model.is_some() {
+            return Ok(());
+        }
+        if self.args.preprocessing.any() {
+            let problem = format!("{} holds features, not images", path.display());
+            return Err(Error::usage(problem, "give --preprocess and the like to repsim features"));
+        }
+        refuse_running([&path.to_owned()], &self.args.running, self.args.output_index)
     }
 
     /// Refuses options that features do not have.

@@ -165,7 +165,7 @@ impl State {
         }
         let end = bytes.len().saturating_sub(CHECKSUM);
         if Sha256::digest(&bytes[..end])[..] != bytes[end..] {
-            return Err(damaged("its checksum is that of other bytes; was it cut short?"));
+            return Err(damaged("its checksum is that of other bytes, as where it was cut short"));
         }
         let (head, body) =
             line(&rest[..rest.len() - CHECKSUM]).ok_or_else(|| damaged("it has no head"))?;

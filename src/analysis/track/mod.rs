@@ -102,7 +102,8 @@ impl Track {
         self.check()?;
         let all: Vec<PathBuf> = self.checkpoints.iter().chain(&self.reference).cloned().collect();
         let running: Vec<PathBuf> = all.into_iter().filter(|path| !path.is_dir()).collect();
-        refuse_running(self.checkpoints.iter().chain(&self.reference), &self.running)?;
+        let all = self.checkpoints.iter().chain(&self.reference);
+        refuse_running(all, &self.running, self.output_index)?;
         let opened = self.open(&running)?;
         let data = opened.as_ref().map(|(dataset, preprocess, execution)| {
             beside::tell_preset(&self.preprocessing, &preprocess[0], observer);
