@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
@@ -29,6 +30,8 @@ pub struct Written<'a> {
     pub differing: &'a [usize],
     /// What the model gave.
     pub outputs: Option<&'a Tensor>,
+    /// Layers that were NaN or infinite for the first time, and for which sample.
+    pub not_finite: &'a [(usize, String)],
 }
 
 /// Takes note of a batch that is written.
@@ -45,6 +48,7 @@ struct Target {
 }
 
 /// What was written of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// How it lies.
     pub laid: Laid,
@@ -87,6 +91,7 @@ struct Batch {
     indices: Vec<usize>,
     differing: Vec<usize>,
     outputs: Option<Tensor>,
+    not_finite: Vec<(usize, String)>,
 }
 
 /// The name under which a model's output stands where a layer's would.
@@ -132,6 +137,19 @@ impl<'a> KeptFiles<'a> {
         self.targets = targets.into_iter().map(Some).collect();
         self.layout = Some(layout.clone());
         Ok(kept)
+    }
+
+    /// Takes over which layers were NaN or infinite in the batches that were there already, and for which sample.
+    pub fn recall<'b>(&mut self, not_finite: impl IntoIterator<Item = &'b (usize, String)>) {
+        for (layer, sample) in not_finite {
+            if let Some(Some(target)) = self.targets.get_mut(*layer) {
+                target.not_finite.get_or_insert_with(|| sample.clone());
+            }
+        }
+    }
+
+    fn not_finite(&self, layer: usize) -> Option<&String> {
+        self.targets.get(layer)?.as_ref()?.not_finite.as_ref()
     }
 
     /// The outputs of the model that are kept, of so many samples from a place on, as they were given.
@@ -223,6 +241,14 @@ impl<'a> Keeper<'a> {
     pub fn files(self) -> KeptFiles<'a> {
         self.files
     }
+
+    fn keep(&mut self, at: &Place<'_>, output: &Tensor) -> Result<()> {
+        let was_finite = self.files.not_finite(at.layer).is_none();
+        self.files.keep(at, output)?;
+        let broken = self.files.not_finite(at.layer).filter(|_| was_finite);
+        self.batch.not_finite.extend(broken.map(|sample| (at.layer, sample.clone())));
+        Ok(())
+    }
 }
 
 /// Whether an output is N×K floats, or a vector of N, a single output a sample.
@@ -246,7 +272,7 @@ impl Consumer for Keeper<'_> {
         if source.is_some() && at.same != source {
             self.batch.differing.push(at.layer);
         }
-        self.files.keep(&at, output)?;
+        self.keep(&at, output)?;
         Ok(Answer::Keep)
     }
 
@@ -255,7 +281,7 @@ impl Consumer for Keeper<'_> {
         match output {
             Some(output) if self.files.output_is_layer => {
                 let axes = Axes::guessed(output.dim());
-                self.files.keep(&Place { layer: 0, ..at }, &axes.canonical(output))
+                self.keep(&Place { layer: 0, ..at }, &axes.canonical(output))
             }
             _ if self.files.output_is_layer => Ok(()),
             output => {
@@ -270,7 +296,8 @@ impl Consumer for Keeper<'_> {
         let digest = self.files.digest();
         let (indices, differing) = (&batch.indices, &batch.differing);
         let outputs = batch.outputs.as_ref();
-        (self.note)(Written { layout: self.files.layout(), indices, digest, differing, outputs })
+        let (layout, not_finite) = (self.files.layout(), &batch.not_finite);
+        (self.note)(Written { layout, indices, digest, differing, outputs, not_finite })
     }
 }
 

@@ -138,7 +138,7 @@ impl Laid {
     }
 
     /// The names of its files.
-    pub(super) fn files(&self) -> Vec<String> {
+    pub fn files(&self) -> Vec<String> {
         std::iter::once(&self.file).chain(&self.averaged).cloned().collect()
     }
 

@@ -34,7 +34,7 @@ pub struct Reading {
 }
 
 /// What some blocks of the data gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Piece<T> {
     /// Numbers of the blocks.
     pub blocks: Range<usize>,
@@ -76,6 +76,20 @@ impl Reading {
     /// Samples used.
     pub fn samples(&self) -> usize {
         self.samples
+    }
+
+    /// Positions of the samples, in the order in which they were read.
+    pub fn positions(&self) -> impl Iterator<Item = usize> {
+        self.positions.iter().cloned().flatten()
+    }
+
+    /// Whether its samples are some at these positions, each once and in their order.
+    pub fn is_within(&self, positions: &Range<usize>) -> bool {
+        let ends = self.positions.windows(2).all(|two| two[0].end <= two[1].start);
+        let inside = |range: &Range<usize>| {
+            positions.start <= range.start && range.start <= range.end && range.end <= positions.end
+        };
+        ends && self.positions.iter().all(inside)
     }
 
     /// Where the time went.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::args::{self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs};
 use super::limits;
 use super::output::Messages;
-use crate::analysis::Features;
+use super::shard::ShardArgs;
+use crate::analysis::{Features, Job};
 use crate::capture::Reduce;
 use crate::data::FloatFormat;
 use crate::error::Result;
@@ -49,6 +50,8 @@ pub struct Args {
     preprocess: PreprocessArgs,
     #[command(flatten)]
     run: ModelArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 /// A type of floats in files.
@@ -75,23 +78,36 @@ impl From<StoredArg> for FloatFormat {
     }
 }
 
-/// Writes the folder.
+impl Args {
+    fn request(&self) -> Result<Features> {
+        Ok(Features {
+            layers: self.layers.layers.clone(),
+            reduce: self.reduce,
+            dtype: self.dtype.map(FloatFormat::from),
+            project: self.project,
+            output_index: self.outputs.output_index,
+            data: self.data.request(),
+            preprocessing: self.preprocess.request(),
+            running: self.run.request(1)?,
+            ..Features::new(&self.model, &self.output)
+        })
+    }
+}
+
+/// Writes the folder, or the part of it that a shard has.
 ///
 /// # Errors
 /// As [`Features::run`].
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
-    let request = Features {
-        layers: args.layers.layers.clone(),
-        reduce: args.reduce,
-        dtype: args.dtype.map(FloatFormat::from),
-        project: args.project,
-        output_index: args.outputs.output_index,
-        data: args.data.request(),
-        preprocessing: args.preprocess.request(),
-        running: args.run.request(1)?,
-        ..Features::new(&args.model, &args.output)
+    let request = args.request()?;
+    if args.shard.is_asked() {
+        let work = |job: Job<'_>| request.shard(job, messages);
+        return args.shard.run_in(&args.output, messages, work);
+    }
+    let report = match args.shard.states()? {
+        Some(states) => request.merged(states, messages)?,
+        None => request.run(messages)?,
     };
-    let report = request.run(messages)?;
     messages.note(&format!("{}: {}", args.output.display(), report.lead()));
     Ok(())
 }

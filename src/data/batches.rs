@@ -115,7 +115,7 @@ pub struct Enlarged {
 }
 
 /// What was read so far; after the last batch, of the whole data set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
     /// Samples used.
     pub samples: usize,

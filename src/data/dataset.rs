@@ -401,6 +401,14 @@ impl Dataset {
         Ok(digest(&bytes))
     }
 
+    /// The hash of every sample's bytes as stored, in their order, taken on that many threads (at least one).
+    ///
+    /// # Errors
+    /// A sample that cannot be read: the first of them.
+    pub fn all_digests(&self, workers: usize) -> Result<Vec<Digest>> {
+        Ok(self.digests(workers)?.into_iter().map(|(_, digest)| digest).collect())
+    }
+
     /// Name and digest of every sample, in their order.
     fn digests(&self, workers: usize) -> Result<Vec<(String, Digest)>> {
         let (next, found) = (AtomicUsize::new(0), Mutex::new(vec![]));

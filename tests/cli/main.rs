@@ -49,6 +49,7 @@ mod options;
 mod output;
 mod own_steps;
 mod pairs;
+mod parts;
 mod platonic;
 mod precision;
 mod quantized;

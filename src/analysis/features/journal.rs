@@ -1,7 +1,7 @@
 //! How far a folder of features is while it is being written.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::analysis::session::kept::{INDEX, JOURNAL};
 use crate::capture::keep::Layout;
 use crate::error::{Error, Result};
-use crate::files::{self, MOST_TEXT};
+use crate::files;
 
 /// A line of a journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct BatchLine {
     pub digest: String,
     /// Layers that did not give the tensor of another in it.
     pub differing: Vec<usize>,
+    /// Layers that were NaN or infinite for the first time, and for which sample.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_finite: Vec<(usize, String)>,
 }
 
 /// The journal of a folder, which no other process has meanwhile.
@@ -130,8 +133,9 @@ impl Journal {
 
 /// The lines of a journal, as far as they are whole.
 fn lines(path: &Path) -> Result<Vec<Line>> {
-    let text = files::read_text(path, MOST_TEXT)?;
-    Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
+    let file = files::open(path).map_err(|e| Error::io("read", path, e))?;
+    let whole = |line: std::io::Result<String>| serde_json::from_str(&line.ok()?).ok();
+    Ok(BufReader::new(file).lines().map_while(whole).collect())
 }
 
 /// Refuses a folder that holds something and no journal.
@@ -219,6 +223,7 @@ mod tests {
             samples: String::new(),
             digest: String::new(),
             differing: vec![],
+            not_finite: vec![],
         };
         let mut journal = Journal::open(folder.path(), &run)?;
         journal.keep(0)?;

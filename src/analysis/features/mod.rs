@@ -1,16 +1,21 @@
 //! What the layers of a model give, written to files once for all later questions.
 
+mod join;
 mod journal;
+mod parts;
 mod results;
 mod run;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use self::journal::Journal;
 use self::run::Run;
+
+pub(in crate::analysis) use self::parts::Parts;
 use crate::analysis::request::over_data;
-use crate::analysis::{Data, Draw, Observer, Preprocessing, Running};
+use crate::analysis::session::kept::{INDEX, SHARDS};
+use crate::analysis::{Data, Draw, Job, Observer, Preprocessing, Running, State};
 use crate::capture::Reduce;
 use crate::capture::keep::Keeping;
 use crate::data::FloatFormat;
@@ -97,6 +102,48 @@ impl Features {
             Journal::forget(&self.folder);
         }
         Ok(report)
+    }
+
+    /// Writes what a shard has of the batches to the folder, which is a part of the whole then, and gives its state.
+    /// That belongs into the folder, as [`State::PART`]: where it is there the shard is done, and only looked at; else
+    /// what a run that was stopped left of it is gone on with.
+    ///
+    /// # Errors
+    /// As [`Features::run`]; the run cannot be divided, or the folder holds another part.
+    pub fn shard(&self, job: Job<'_>, observer: &dyn Observer) -> Result<State> {
+        self.check()?;
+        Run::prepare(self, observer)?.shard(job, observer)
+    }
+
+    /// Puts the parts of all shards together, which these states are of, as the folder that one run would have
+    /// written. The parts stay; those that lie in [`Features::shards_in`] of the folder go.
+    ///
+    /// # Errors
+    /// The states are not those of all shards of this run, a file of a part is not there or damaged, or the folder
+    /// holds something else or cannot be written.
+    pub fn merged(&self, states: Vec<State>, observer: &dyn Observer) -> Result<FeaturesReport> {
+        let started = Instant::now();
+        self.check()?;
+        let (mut report, is_new) = Run::prepare(self, observer)?.merge(states, observer)?;
+        report.warnings.iter().for_each(|warning| observer.warning(warning));
+        if is_new {
+            report.timing.total = started.elapsed().as_secs_f64() + report.timing.over_data();
+            results::put(&self.folder, &report)?;
+            Journal::forget(&self.folder);
+        }
+        // What is left of them is in nobody's way.
+        let _ = std::fs::remove_dir_all(Self::shards_in(&self.folder));
+        Ok(report)
+    }
+
+    /// Where in a folder its parts are while several processes of one run write them.
+    pub fn shards_in(folder: &Path) -> PathBuf {
+        folder.join(SHARDS)
+    }
+
+    /// Whether a folder is whole.
+    pub fn is_whole(folder: &Path) -> bool {
+        folder.join(INDEX).exists()
     }
 
     fn check(&self) -> Result<()> {

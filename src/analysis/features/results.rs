@@ -27,6 +27,7 @@ pub struct Made<'a> {
     pub settings: FeaturesSettings,
     pub record: ModelInput,
     pub data: DataInput,
+    pub copies: Option<Vec<usize>>,
     pub warnings: Vec<Warning>,
     pub loading: f64,
     pub dataset: &'a Dataset,
@@ -35,7 +36,9 @@ pub struct Made<'a> {
 
 /// The index of a folder.
 pub fn report(made: Made<'_>, done: Done, how: Keeping) -> FeaturesReport {
-    let n = done.indices.len();
+    let n = done.reading.samples();
+    let indices: Vec<usize> = done.reading.positions().collect();
+    let timing = done.reading.timing();
     let mut warnings = made.warnings;
     warnings.extend(not_finite(&done.layers));
     let layers = |finished: &Finished| layer(finished, (n, done.batches), how);
@@ -49,10 +52,10 @@ pub fn report(made: Made<'_>, done: Done, how: Keeping) -> FeaturesReport {
         layers: kept,
         outputs: done.outputs.as_ref().map(layers),
         predictions: done.predictions.filter(|_| several),
-        names: done.indices.iter().map(|&i| made.dataset.name(i)).collect(),
-        labels: labels.map(|all| done.indices.iter().map(|&i| all[i]).collect()),
+        names: indices.iter().map(|&i| made.dataset.name(i)).collect(),
+        labels: labels.map(|all| indices.iter().map(|&i| all[i]).collect()),
         classes: made.dataset.classes().to_vec(),
-        copies: done.summary.copies,
+        copies: made.copies,
     };
     Report {
         schema: SchemaId::current("features"),
@@ -63,10 +66,10 @@ pub fn report(made: Made<'_>, done: Done, how: Keeping) -> FeaturesReport {
         warnings,
         timing: Timing {
             load: made.loading,
-            decode: done.timing.decode,
-            wait: done.timing.wait,
-            forward: done.timing.forward,
-            measure: done.timing.measure,
+            decode: timing.decode,
+            wait: timing.wait,
+            forward: timing.forward,
+            measure: timing.measure,
             passes: 1,
             ..Timing::default()
         },
@@ -148,16 +151,21 @@ pub fn put(folder: &Path, report: &FeaturesReport) -> Result<()> {
     write_atomically(&folder.join(INDEX), to_json(report)?.as_bytes())
 }
 
-/// What the run of a folder was, to be held against another.
-pub fn identity(folder: &Folder) -> Value {
+/// What the run of a folder was, to be held against another on some device, on which it is where it was one of those
+/// of its shards.
+pub fn identity(folder: &Folder, device: &str) -> Value {
     let index = &folder.index;
+    let mut settings = index.settings.clone();
+    if settings.device.split(", ").any(|own| own == device) {
+        device.clone_into(&mut settings.device);
+    }
     let samples = index.results.n + folder.data.skipped.len();
     let layers: Vec<&String> = folder.model().layers.iter().map(|layer| &layer.name).collect();
     json!({
         "tool": index.tool.version,
         "model": folder.model().identity(),
         "layers": layers,
-        "settings": index.settings,
+        "settings": settings,
         "preprocess": folder.data.preprocess,
         "samples": samples,
     })

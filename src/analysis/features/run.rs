@@ -1,5 +1,6 @@
 //! The run over the data.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -12,23 +13,25 @@ use crate::analysis::session::kept::{Folder, INDEX};
 use crate::analysis::session::run_options::run_options;
 use crate::analysis::session::{accuracy, axes, duplicates, load_all, models, notices, told};
 use crate::capture::keep::{Finished, Keeper, KeptFiles, Written};
+use crate::capture::part::Reading;
 use crate::capture::{Feed, ModelFeed, Source, Subject, Timing, first_samples};
 use crate::data::{Dataset, LoadOptions, Preprocess, Skipped, Summary, in_hexadecimal};
 use crate::error::{Error, Result};
 use crate::report::features::{FeaturesReport, FeaturesSettings};
 use crate::report::{DataInput, ModelInput, Warning};
+use crate::stats::Sum;
 use crate::torchscript::{Selection, device};
 
 /// A model that is ready, the data, and what the run is.
 pub struct Run<'a> {
-    asked: &'a Features,
-    dataset: Dataset,
-    preprocess: Vec<Preprocess>,
-    load: LoadOptions,
-    subject: Subject,
-    record: ModelInput,
+    pub(super) asked: &'a Features,
+    pub(super) dataset: Dataset,
+    pub(super) preprocess: Vec<Preprocess>,
+    pub(super) load: LoadOptions,
+    pub(super) subject: Subject,
+    pub(super) record: ModelInput,
     warnings: Vec<Warning>,
-    settings: FeaturesSettings,
+    pub(super) settings: FeaturesSettings,
     loading: f64,
 }
 
@@ -40,16 +43,12 @@ pub struct Done {
     pub outputs: Option<Finished>,
     /// The layers that did not give the tensor of another in the whole run.
     pub differing: Vec<usize>,
-    /// Positions of the samples in the data.
-    pub indices: Vec<usize>,
     /// Batches.
     pub batches: usize,
     /// The places of the largest outputs.
     pub predictions: Option<Vec<Option<usize>>>,
-    /// What was read.
-    pub summary: Summary,
-    /// Where the time went.
-    pub timing: Timing,
+    /// What was read, and where the time went.
+    pub reading: Reading,
 }
 
 impl<'a> Run<'a> {
@@ -91,7 +90,7 @@ impl<'a> Run<'a> {
     }
 
     /// What has to be the same where a run goes on with another.
-    fn identity(&self) -> Value {
+    pub(super) fn identity(&self) -> Value {
         let layers: Vec<Value> = self.subject.layers.iter().map(|l| json!(l.name)).collect();
         json!({
             "tool": env!("CARGO_PKG_VERSION"),
@@ -109,36 +108,59 @@ impl<'a> Run<'a> {
     /// As [`Features::run`].
     pub fn write(mut self, observer: &dyn Observer) -> Result<(FeaturesReport, bool)> {
         let identity = self.identity();
-        let folder = &self.asked.folder;
-        if folder.join(INDEX).exists() {
-            let report = self.finished(&identity)?;
-            let shown = folder.display();
-            observer.note(&format!("{shown} is whole: nothing is left to do"));
+        if let Some(report) = self.finished(&identity, observer)? {
             return Ok((report, false));
         }
-        let mut journal = Journal::open(folder, &identity)?;
-        let done = self.pass(&mut journal, observer)?;
-        let data = DataInput::new(&self.dataset, Some(done.summary.clone()), &self.preprocess);
-        self.warnings.extend(duplicates::of_data(Some(&done.summary), self.dataset.path()));
+        let mut journal = Journal::open(&self.asked.folder, &identity)?;
+        let done = self.pass(&mut journal, 0..self.dataset.len(), observer)?;
+        Ok((self.reported(done, observer), true))
+    }
+
+    /// The index of a folder into which all was written.
+    pub(super) fn reported(mut self, done: Done, observer: &dyn Observer) -> FeaturesReport {
+        let summary = self.judge(&done.reading, observer);
+        let data = DataInput::new(&self.dataset, summary.clone(), &self.preprocess);
+        self.warnings.extend(duplicates::of_data(summary.as_ref(), self.dataset.path()));
         self.warnings.extend(notices::of_data(&data));
         self.warnings.extend(notices::of_padding(&data, self.asked.reduce));
         let made = results::Made {
             settings: self.settings,
             record: self.record,
             data,
+            copies: summary.and_then(|summary| summary.copies),
             warnings: self.warnings,
             loading: self.loading,
             dataset: &self.dataset,
             inputs: self.asked.running.inputs(),
         };
-        let report = results::report(made, done, self.asked.keeping());
-        Ok((report, true))
+        results::report(made, done, self.asked.keeping())
     }
 
-    /// The index of a folder that is whole, and of the same run over the same data.
-    fn finished(&self, identity: &Value) -> Result<FeaturesReport> {
+    /// Says how often the model is right, by what was counted of its outputs; gives what was read.
+    fn judge(&mut self, reading: &Reading, observer: &dyn Observer) -> Option<Summary> {
+        let Self { dataset, preprocess, load, subject, record, warnings, .. } = self;
+        let source = Source { dataset, preprocess, load: load.clone() };
+        let mut feed = ModelFeed::new(std::slice::from_mut(subject), source);
+        feed.replay(reading);
+        let (judged, path) = (feed.judged(), dataset.path().display().to_string());
+        warnings.extend(accuracy::judge(std::slice::from_mut(record), &path, &judged, observer));
+        feed.summary.take()
+    }
+
+    /// The index of a folder that is whole, and of the same run over the same data; `None` where it is not whole.
+    ///
+    /// # Errors
+    /// It is of another run, or damaged.
+    pub(super) fn finished(
+        &self,
+        identity: &Value,
+        observer: &dyn Observer,
+    ) -> Result<Option<FeaturesReport>> {
+        if !self.asked.folder.join(INDEX).exists() {
+            return Ok(None);
+        }
         let folder = Folder::open(&self.asked.folder)?;
-        let before = results::identity(&folder);
+        let before = results::identity(&folder, &self.settings.device);
         refuse_other(&folder.path, &before, identity)?;
         folder.check_whole()?;
         let skipped = &folder.data.skipped;
@@ -146,62 +168,67 @@ impl<'a> Run<'a> {
             .filter(|&i| !skipped.iter().any(|s| s.name == self.dataset.name(i)))
             .collect();
         let fingerprint = self.dataset.only(&kept).fingerprint(self.load.workers)?;
-        match fingerprint == folder.fingerprint() {
-            true => Ok(folder.index),
-            false => {
-                let problem = "it is whole, and of samples that have other bytes now";
-                let remedy = "give another folder, or remove this one";
-                Err(Error::file("write features to", &folder.path, problem, remedy))
-            }
+        if fingerprint != folder.fingerprint() {
+            let problem = "it is whole, and of samples that have other bytes now";
+            let remedy = "give another folder, or remove this one";
+            return Err(Error::file("write features to", &folder.path, problem, remedy));
         }
+        observer.note(&format!("{} is whole: nothing is left to do", folder.shown()));
+        Ok(Some(folder.index))
     }
 
-    fn pass(&mut self, journal: &mut Journal, observer: &dyn Observer) -> Result<Done> {
-        let Self { asked, dataset, preprocess, load, subject, record, warnings, .. } = self;
+    /// Runs the model over the samples of a range of positions, which begins with a batch, and writes what it gives;
+    /// goes on with what the journal says is written of it.
+    ///
+    /// # Errors
+    /// The data cannot be read, the model does not run on them, or a file cannot be written.
+    pub(super) fn pass(
+        &mut self,
+        journal: &mut Journal,
+        range: Range<usize>,
+        observer: &dyn Observer,
+    ) -> Result<Done> {
+        let Self { asked, dataset, preprocess, load, subject, .. } = self;
         let dataset = &*dataset;
         let names: Vec<String> = subject.layers.iter().map(|l| l.name.clone()).collect();
-        let expected = (dataset.len(), dataset.len().div_ceil(load.batch_size));
+        let expected = (range.len(), range.len().div_ceil(load.batch_size));
         let mut files = KeptFiles::new(asked.keeping(), &asked.folder, &names, expected);
         let kept = go_on(&mut files, journal, (dataset, load), asked.running.keep_state)?;
-        let start =
-            journal.batches.iter().flat_map(|b| &b.indices).max().map_or(0, |last| last + 1);
+        let last = journal.batches.iter().flat_map(|b| &b.indices).max();
+        let start = last.map_or(range.start, |last| last + 1);
         if kept > 0 {
-            let shown = asked.folder.display();
-            observer.note(&format!("{shown}: goes on behind {start} of {} samples", dataset.len()));
+            let (shown, done) = (asked.folder.display(), start - range.start);
+            observer.note(&format!("{shown}: goes on behind {done} of {} samples", range.len()));
         }
-        let source = Source { dataset, preprocess, load: load.clone() };
+        let own = LoadOptions { range: Some(0..range.end.saturating_sub(start)), ..load.clone() };
+        let source = Source { dataset, preprocess, load: own };
         let feed = ModelFeed::new(std::slice::from_mut(subject), source);
-        let mut feed = feed.after(start, kept);
+        let mut feed = feed.after(start, range.start / load.batch_size + kept);
         let mut predicted = recalled(&files, journal, &mut feed)?;
+        let before =
+            (kept > 0).then(|| earlier((dataset, journal), range.start..start, (preprocess, load)));
+        let before = before.transpose()?;
         let mut timing = Timing::default();
         let sources = feed.sources();
         let mut note = |written: Written<'_>| note(written, (dataset, journal), &mut predicted);
         let mut keeper = Keeper::new(files, sources, &mut note);
-        if start < dataset.len() {
+        if start < range.end {
             let progress = &mut *observer.passes();
-            progress.begin(1, 1, dataset.len());
-            progress.advance(start);
+            progress.begin(1, 1, range.len());
+            progress.advance(start - range.start);
             feed.pass(&mut keeper, progress, &mut timing)?;
             progress.end();
         }
         let files = keeper.files();
-        let (summary, judged) = (feed.summary.take(), feed.judged());
+        let reading = read(before, &feed, start).took(timing);
         let (layers, outputs) = files.finish()?;
-        let path = dataset.path().display().to_string();
-        warnings.extend(accuracy::judge(std::slice::from_mut(record), &path, &judged, observer));
-        let indices: Vec<usize> =
-            journal.batches.iter().flat_map(|batch| batch.indices.clone()).collect();
-        let summary = match summary {
-            Some(summary) if kept == 0 => summary,
-            rest => whole(rest, (dataset, &indices, start), (preprocess, load))?,
-        };
         let mut differing: Vec<usize> =
             journal.batches.iter().flat_map(|batch| batch.differing.clone()).collect();
         differing.sort_unstable();
         differing.dedup();
         let predictions = outputs.as_ref().map(|_| predicted);
         let batches = journal.batches.len();
-        Ok(Done { layers, outputs, differing, indices, batches, predictions, summary, timing })
+        Ok(Done { layers, outputs, differing, batches, predictions, reading })
     }
 }
 
@@ -220,6 +247,7 @@ fn go_on(
             files.go_on(&layout, &batches.collect::<Vec<_>>())?
         }
     };
+    files.recall(journal.batches[..kept].iter().flat_map(|batch| &batch.not_finite));
     journal.keep(kept)?;
     for batch in &journal.batches {
         let there = batch.indices.iter().all(|&i| i < dataset.len());
@@ -259,43 +287,55 @@ fn note(
     (dataset, journal): (&Dataset, &mut Journal),
     predicted: &mut Vec<Option<usize>>,
 ) -> Result<()> {
-    let Written { layout, indices, digest, differing, outputs } = written;
+    let Written { layout, indices, digest, differing, outputs, not_finite } = written;
     predicted.extend(outputs.map(results::predictions).transpose()?.unwrap_or_default());
     let samples = dataset.only(indices).fingerprint(1)?;
     let (indices, differing) = (indices.to_vec(), differing.to_vec());
-    journal.note(layout, BatchLine { indices, samples, digest: in_hexadecimal(&digest), differing })
+    let (digest, not_finite) = (in_hexadecimal(&digest), not_finite.to_vec());
+    journal.note(layout, BatchLine { indices, samples, digest, differing, not_finite })
 }
 
-/// What was read by an earlier run and by this one, which began at a position.
-fn whole(
-    rest: Option<Summary>,
-    (dataset, indices, start): (&Dataset, &[usize], usize),
+/// What an earlier run read of the samples at these positions.
+fn earlier(
+    (dataset, journal): (&Dataset, &Journal),
+    range: Range<usize>,
     (preprocess, load): (&[Preprocess], &LoadOptions),
-) -> Result<Summary> {
-    let used = dataset.only(indices);
-    let (fingerprint, copies) = used.fingerprint_and_copies(load.workers)?;
-    let left_out = (0..start).filter(|i| indices.binary_search(i).is_err());
+) -> Result<Reading> {
+    let indices: Vec<usize> = journal.batches.iter().flat_map(|b| b.indices.clone()).collect();
+    let used = dataset.only(&indices);
+    let left_out = range.filter(|i| indices.binary_search(i).is_err());
     let reason = "it could not be read before the run was interrupted".to_owned();
     let skipped = left_out.map(|i| Skipped { name: dataset.name(i), reason: reason.clone() });
-    let mut skipped: Vec<Skipped> = skipped.collect();
-    skipped.extend(rest.iter().flat_map(|rest| rest.skipped.clone()));
-    let first = preprocess.first().map_or(Ok(None), |steps| used.first_enlarged(steps))?;
-    let later = rest.as_ref().and_then(|rest| rest.enlarged.clone());
-    let enlarged = match (first, later) {
-        (Some(first), Some(later)) if later.factor > first.factor => Some(later),
-        (first, later) => first.or(later),
-    };
-    Ok(Summary {
-        digests: vec![],
+    let summary = Summary {
         samples: indices.len(),
-        fingerprint: Some(fingerprint),
-        copies,
-        skipped,
-        enlarged,
-        beyond: rest.as_ref().and_then(|rest| rest.beyond),
+        fingerprint: None,
+        copies: None,
+        digests: indices.iter().copied().zip(used.all_digests(load.workers)?).collect(),
+        skipped: skipped.collect(),
+        enlarged: preprocess.first().map_or(Ok(None), |steps| used.first_enlarged(steps))?,
+        beyond: None,
         padded: used.padded()?,
-        decode_seconds: rest.map_or(0.0, |rest| rest.decode_seconds),
-    })
+        decode_seconds: 0.0,
+    };
+    Ok(Reading::new(&summary, vec![]))
+}
+
+/// What an earlier run read, and what a feed did that began at a position.
+fn read(before: Option<Reading>, feed: &ModelFeed<'_>, start: usize) -> Reading {
+    let tallies = feed.judged().into_iter().map(|judged| judged.tally).collect();
+    let rest = feed.summary.clone().map(|mut summary| {
+        summary.digests.iter_mut().for_each(|(position, _)| *position += start);
+        Reading::new(&summary, vec![])
+    });
+    let mut reading = match (before, rest) {
+        (Some(mut before), Some(rest)) => {
+            before.merge(rest);
+            before
+        }
+        (before, rest) => before.or(rest).unwrap_or_default(),
+    };
+    reading.merge(Reading::new(&Summary::default(), tallies));
+    reading
 }
 
 impl Features {

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::notices::PADDING;
 use super::{axes, kept_names};
+use crate::analysis::State;
 use crate::capture::Reduce;
 use crate::capture::keep::from_bytes;
 use crate::capture::kept::{KeptLayer, KeptSubject};
@@ -26,6 +27,9 @@ pub const INDEX: &str = "features.json";
 
 /// The file that says how far a folder is that is not finished.
 pub const JOURNAL: &str = "unfinished.jsonl";
+
+/// The folder of parts of a folder that several processes of one run write.
+pub const SHARDS: &str = ".repsim-shards";
 
 /// What to do about a folder that is damaged.
 const AGAIN: &str = "write the folder again with repsim features";
@@ -49,7 +53,8 @@ pub struct Folder {
 impl Folder {
     /// Whether a path is a folder that `repsim features` wrote or is writing.
     pub fn is_at(path: &Path) -> bool {
-        path.is_dir() && (path.join(INDEX).exists() || path.join(JOURNAL).exists())
+        let marks = [INDEX, JOURNAL, State::PART, SHARDS];
+        path.is_dir() && marks.iter().any(|mark| path.join(mark).exists())
     }
 
     /// The folders among paths where models are given.
@@ -69,12 +74,17 @@ impl Folder {
         let index = path.join(INDEX);
         let wrong = |problem: &str, remedy: &str| Err(Error::file("read", path, problem, remedy));
         if !index.exists() {
-            return match path.join(JOURNAL).exists() {
-                true => wrong(
+            let has = |mark: &str| path.join(mark).exists();
+            return match () {
+                () if has(State::PART) => wrong(
+                    "it is what one shard of repsim features wrote",
+                    "put all of them together: repsim merge SHARD… -o FOLDER",
+                ),
+                () if has(JOURNAL) || has(SHARDS) => wrong(
                     "the run of repsim features that wrote it did not come to its end",
                     "run the same command again: it goes on where that stopped",
                 ),
-                false => wrong(
+                () => wrong(
                     "it is a folder without features.json",
                     "give a model, or a folder that repsim features wrote",
                 ),

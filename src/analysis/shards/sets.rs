@@ -108,7 +108,7 @@ impl State {
     fn set(&mut self, place: usize) -> Option<&mut Option<Piece<SetSums>>> {
         match &mut self.body {
             Body::Sets(sets) => sets.get_mut(place),
-            Body::Hsic(_) => None,
+            Body::Hsic(_) | Body::Features(_) => None,
         }
     }
 

@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::Shard;
 use super::facts::Facts;
+use crate::analysis::features::Parts;
+use crate::analysis::session::kept::{INDEX, JOURNAL};
 use crate::analysis::sets::SetSums;
 use crate::capture::HsicBlock;
 use crate::capture::part::{Piece, Reading};
@@ -78,6 +80,8 @@ pub enum Body {
     Hsic(Option<Box<Piece<Blocks<HsicBlock>>>>),
     /// Features of sets of images, in their order.
     Sets(Vec<Option<Piece<SetSums>>>),
+    /// Outputs of layers in the files of the folder that the state lies in.
+    Features(Option<Box<Piece<Parts>>>),
 }
 
 impl Head {
@@ -101,6 +105,9 @@ impl Head {
 }
 
 impl State {
+    /// The file of a state in the folder that a shard of `repsim features` wrote.
+    pub const PART: &str = "shard.state";
+
     /// Of a shard of a run.
     pub fn new(head: Head, body: Body) -> Self {
         Self { head, body, path: None }
@@ -111,6 +118,7 @@ impl State {
         let pieces: Vec<(usize, usize)> = match &self.body {
             Body::Hsic(piece) => piece.as_deref().into_iter().map(told).collect(),
             Body::Sets(sets) => sets.iter().flatten().map(told).collect(),
+            Body::Features(part) => part.as_deref().into_iter().map(told).collect(),
         };
         let sum = |of: fn(&(usize, usize)) -> usize| pieces.iter().map(of).sum::<usize>();
         let (blocks, samples) = (sum(|p| p.0), sum(|p| p.1));
@@ -134,11 +142,15 @@ impl State {
         Ok(bytes)
     }
 
-    /// Reads the file of a state.
+    /// Reads the file of a state, or of a folder that of its part.
     ///
     /// # Errors
     /// It cannot be read, is no state, is one of a newer version, or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            let part = path.join(Self::PART);
+            return if part.exists() { Self::read(&part) } else { Err(not_a_part(path)) };
+        }
         let mut bytes = vec![];
         let read = files::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
         read.map_err(|e| Error::io("read", path, e))?;
@@ -185,7 +197,36 @@ impl State {
     pub(in crate::analysis) fn take_hsic(&mut self) -> Option<Piece<Blocks<HsicBlock>>> {
         match &mut self.body {
             Body::Hsic(piece) => piece.take().map(|piece| *piece),
-            Body::Sets(_) => None,
+            Body::Sets(_) | Body::Features(_) => None,
+        }
+    }
+
+    /// The same, which lies in a file.
+    pub(in crate::analysis) fn at(self, path: PathBuf) -> Self {
+        Self { path: Some(path), ..self }
+    }
+
+    /// The folder of the part of a shard of `repsim features`.
+    pub(in crate::analysis) fn folder(&self) -> &Path {
+        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
+    /// Makes sure that the part of a shard of `repsim features` fits together, and is of the data that are there now.
+    ///
+    /// # Errors
+    /// It does not, or is not.
+    pub(in crate::analysis) fn check_part(
+        &self,
+        dataset: &Dataset,
+        is_wanted: impl Fn(&Piece<Parts>) -> bool,
+    ) -> Result<()> {
+        match &self.body {
+            Body::Features(None) => Ok(()),
+            Body::Features(Some(part)) => {
+                let is_sound = part.reading.is_sound() && is_wanted(part);
+                self.check_piece(is_sound, &part.reading, Some(dataset))
+            }
+            Body::Hsic(_) | Body::Sets(_) => self.check_piece(false, &Reading::default(), None),
         }
     }
 
@@ -204,7 +245,7 @@ impl State {
                 let is_sound = piece.is_sound() && is_wanted(piece);
                 self.check_piece(is_sound, &piece.reading, dataset)
             }
-            Body::Sets(_) => self.check_piece(false, &Reading::default(), None),
+            Body::Sets(_) | Body::Features(_) => self.check_piece(false, &Reading::default(), None),
         }
     }
 
@@ -215,7 +256,7 @@ impl State {
     pub(super) fn check_sets(&self, sets: &[(&Dataset, usize)]) -> Result<()> {
         let found: &[_] = match &self.body {
             Body::Sets(found) => found,
-            Body::Hsic(_) => &[],
+            Body::Hsic(_) | Body::Features(_) => &[],
         };
         self.check_piece(found.len() == sets.len(), &Reading::default(), None)?;
         for (piece, (dataset, width)) in found.iter().zip(sets) {
@@ -248,16 +289,35 @@ impl State {
     }
 
     /// The error for a state that is in the way of another, or does not belong to the others.
-    pub(super) fn foreign(&self, problem: String) -> Error {
+    pub(in crate::analysis) fn foreign(&self, problem: String) -> Error {
         let remedy = "run all shards with the same command and N, or name another file with -o";
         Error::file("use", self.name(), problem, remedy)
     }
 
     /// What messages call it.
-    pub(super) fn name(&self) -> PathBuf {
+    pub(in crate::analysis) fn name(&self) -> PathBuf {
         let unread = || PathBuf::from(format!("shard {}", self.head.shard));
         self.path.clone().unwrap_or_else(unread)
     }
+}
+
+/// The error for a folder without a state.
+fn not_a_part(path: &Path) -> Error {
+    let has = |mark: &str| path.join(mark).exists();
+    let (problem, remedy) = match () {
+        () if has(INDEX) => (
+            "it is a folder of features that is whole, and none of a shard",
+            "give the folders that repsim features --shard wrote",
+        ),
+        () if has(JOURNAL) => (
+            "its shard was stopped before its end",
+            "run the shard again: it goes on where it stopped",
+        ),
+        () => {
+            ("it is a folder, and none of a shard", "give the files or folders that --shard wrote")
+        }
+    };
+    Error::file("read", path, problem, remedy)
 }
 
 /// Blocks and samples of a piece.

@@ -1,11 +1,14 @@
 //! One run on several devices of this machine: a process for each, which works on a shard, and their states merged.
 
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::thread::available_parallelism;
+use std::thread::{self, JoinHandle, available_parallelism};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::cli::signals;
@@ -61,6 +64,8 @@ pub(super) struct Start<'a> {
     pub words: &'a [OsString],
     /// Whether these say how many threads there are.
     pub has_threads: bool,
+    /// Where the states go that are kept where a process fails; others are kept until the run has ended.
+    pub parts: Option<PathBuf>,
 }
 
 impl Start<'_> {
@@ -69,39 +74,39 @@ impl Start<'_> {
     /// # Errors
     /// A process cannot be started, or what the first said that failed.
     pub(super) fn on(&self, devices: &[String]) -> Result<Vec<PathBuf>> {
-        let folder = tempfile::tempdir().map_err(|e| Error::io("make", std::env::temp_dir(), e))?;
-        let at = folder.path().to_owned();
-        *STATES.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder);
+        let at = self.folder()?;
         signals::watch(forget);
-        let file = |index: usize| at.join(format!("{index}.state"));
+        let file = |index: usize| at.join(format!("{index}-of-{}.state", devices.len()));
         let states: Vec<PathBuf> = (0..devices.len()).map(file).collect();
-        let mut running: Vec<(&String, Child)> = vec![];
+        let mut running: Vec<Running<'_>> = vec![];
         for (index, device) in devices.iter().enumerate() {
             let shard = format!("--shard={index}/{}", devices.len());
             match self.process(device, &shard, (&states[index], devices.len())).spawn() {
-                Ok(child) => running.push((device, child)),
+                Ok(child) => running.push(Running::new(device, child)),
                 Err(error) => {
-                    running.into_iter().for_each(|(_, child)| end(child));
+                    end(running);
                     return Err(Error::io("start", self.program_path(), error));
                 }
             }
         }
-        let mut failed = None;
-        for (device, child) in running {
-            if failed.is_some() {
-                end(child);
-                continue;
-            }
-            let ended = child.wait_with_output().map_err(|e| Error::io("run on", device, e))?;
-            failed = why(&ended).map(|said| (device, said));
-        }
-        if let Some((device, said)) = failed {
-            return Err(Error::usage(
+        match first_failure(running)? {
+            None => Ok(states),
+            Some((device, said)) => Err(Error::usage(
                 format!("the process on {device} failed: {said}"),
                 "correct that, or name one device",
-            ));
+            )),
         }
-        Ok(states)
+    }
+
+    /// The folder of the states.
+    fn folder(&self) -> Result<PathBuf> {
+        if let Some(parts) = &self.parts {
+            return Ok(parts.clone());
+        }
+        let folder = tempfile::tempdir().map_err(|e| Error::io("make", std::env::temp_dir(), e))?;
+        let at = folder.path().to_owned();
+        *STATES.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder);
+        Ok(at)
     }
 
     fn process(&self, device: &str, shard: &str, (state, count): (&Path, usize)) -> Command {
@@ -128,20 +133,77 @@ impl Start<'_> {
     }
 }
 
-fn end(mut child: Child) {
-    let _ = child.kill();
-    let _ = child.wait();
+/// A process on a device.
+struct Running<'a> {
+    device: &'a str,
+    child: Child,
+    /// Takes in what it says.
+    said: JoinHandle<String>,
 }
 
-/// Why a process failed, by the last line that it said.
-fn why(ended: &Output) -> Option<String> {
-    if ended.status.success() {
-        return None;
+/// How long it is waited until processes are looked at again.
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// How long processes have to end when they are told to.
+const TO_END: Duration = Duration::from_secs(5);
+
+impl<'a> Running<'a> {
+    fn new(device: &'a str, mut child: Child) -> Self {
+        let stderr = child.stderr.take();
+        let said = thread::spawn(move || {
+            let mut said = vec![];
+            // What was read until it failed counts.
+            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut said));
+            String::from_utf8_lossy(&said).into_owned()
+        });
+        Self { device, child, said }
     }
-    let said = String::from_utf8_lossy(&ended.stderr);
-    let last = said.lines().last().unwrap_or_default();
-    let said = last.strip_prefix("error: ").unwrap_or(last).to_owned();
-    Some(if said.is_empty() { ended.status.to_string() } else { said })
+
+    /// Why it failed, by the last line that it said.
+    fn why(self, status: ExitStatus) -> String {
+        let said = self.said.join().unwrap_or_default();
+        let last = said.lines().last().unwrap_or_default();
+        let said = last.strip_prefix("error: ").unwrap_or(last).to_owned();
+        if said.is_empty() { status.to_string() } else { said }
+    }
+}
+
+/// Waits for the end of all processes, or of the first one that fails: the others are ended then.
+fn first_failure(mut running: Vec<Running<'_>>) -> Result<Option<(&str, String)>> {
+    while !running.is_empty() {
+        let mut place = 0;
+        while let Some(one) = running.get_mut(place) {
+            let ended = one.child.try_wait().map_err(|e| Error::io("run on", one.device, e))?;
+            match ended {
+                None => place += 1,
+                Some(status) if status.success() => drop(running.remove(place)),
+                Some(status) => {
+                    let failed = running.remove(place);
+                    end(running);
+                    return Ok(Some((failed.device, failed.why(status))));
+                }
+            }
+        }
+        thread::sleep(BETWEEN);
+    }
+    Ok(None)
+}
+
+/// Ends processes, by force where they do not end by themselves.
+fn end(mut running: Vec<Running<'_>>) {
+    for one in &running {
+        let process = Pid::from_child(&one.child);
+        // One that has ended already is what is wanted.
+        let _ = kill_process(process, Signal::TERM);
+    }
+    let until = Instant::now() + TO_END;
+    for one in &mut running {
+        while matches!(one.child.try_wait(), Ok(None)) && Instant::now() < until {
+            thread::sleep(BETWEEN);
+        }
+        let _ = one.child.kill();
+        let _ = one.child.wait();
+    }
 }
 
 /// Removes the states of the processes.

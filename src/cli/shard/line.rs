@@ -9,20 +9,21 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::Choice;
 use super::devices::Start;
-use crate::analysis::State;
+use crate::analysis::{Features, State};
 use crate::cli::defaults;
 use crate::cli::output::is_stdout;
 use crate::error::{Error, Result};
 use crate::report::check_writable;
 
 /// Options that are not of the run: of shards, of outputs, of messages, and of how much of a machine is used.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
     "shard",
     "with_parent",
     "resume",
     "save_every",
     "states",
     "output",
+    "features_folder",
     "format",
     "plot",
     "per_sample",
@@ -121,13 +122,16 @@ fn on_devices(
     let mut line: Vec<OsString> = given.iter().take(1).cloned().collect();
     line.extend([name.into(), format!("--device={}", devices[0]).into()]);
     line.extend(talk(own));
-    if devices.len() > 1 {
+    let folder = own.try_get_one::<PathBuf>("features_folder").ok().flatten();
+    let is_whole = folder.is_some_and(|folder| Features::is_whole(folder));
+    if devices.len() > 1 && !is_whole {
         let (program, run) = (&given[0], words(command, own, &of_run));
         // Asked before the run, as what it gathered is gone when the report cannot be written.
         for path in ["output", "plot", "per_sample"].iter().filter_map(|id| path_of(own, id)) {
             check_writable(path)?;
         }
-        let start = Start { program, name, words: &run, has_threads };
+        let parts = folder.map(|folder| Features::shards_in(folder));
+        let start = Start { program, name, words: &run, has_threads, parts };
         let states = start.on(devices)?;
         line.extend(states.iter().map(|path| joined("states", path.as_os_str())));
     }

@@ -28,12 +28,13 @@ pub use self::line::{expanded, taken as command};
 /// Which part of the samples a run looks at.
 #[derive(clap::Args)]
 pub struct ShardArgs {
-    /// Run shard I of N over its part of the samples, and write its state to the file of -o: I counts from 0; auto
+    /// Run shard I of N over its part of the samples, and write its state to the file of -o (of features its part of
+    /// the folder to that folder): I counts from 0; auto
     /// takes both from SLURM, torchrun, Open MPI, PMI, a Kubernetes indexed job or an AWS Batch array. `repsim merge`
     /// makes the report of all states. In the name of the file {shard} stands for I, {shards} for N
     #[arg(long, value_name = "I/N", help_heading = "Many machines")]
     shard: Option<Choice>,
-    /// Go on where the shard was stopped: from the state that it kept last, FILE.partial
+    /// Go on where the shard was stopped: from the state that it kept last, FILE.partial (features goes on anyway)
     #[arg(long, requires = "shard", help_heading = "Many machines")]
     resume: bool,
     /// Seconds between two such states, about; 0 keeps one after each block of batches
@@ -143,7 +144,7 @@ impl ShardArgs {
         if let Some(state) = before.as_ref().filter(|state| !state.head.done) {
             messages.note(&format!("{} is continued: {}", place.partial.display(), state.told()));
         }
-        let save = Box::new(|state: &State| place.keep(&place.partial, state));
+        let save = Box::new(|state: &State| keep(&place.partial, state));
         let job = Job { shard, before, every: Duration::from_secs(self.save_every as u64), save };
         let state = work(job)?;
         if was_done {
@@ -151,7 +152,7 @@ impl ShardArgs {
             messages.note(&format!("shard {shard} is done already: {path} is left as it is"));
             return Ok(Status::Done);
         }
-        place.keep(&place.state, &state)?;
+        keep(&place.state, &state)?;
         let _ = std::fs::remove_file(&place.partial);
         messages.note(&format!(
             "wrote {} (shard {shard}: {})",
@@ -159,6 +160,32 @@ impl ShardArgs {
             state.told()
         ));
         Ok(Status::Done)
+    }
+}
+
+impl ShardArgs {
+    /// Works on a shard whose files are those of a folder, its state among them.
+    ///
+    /// # Errors
+    /// What `work` says, or the state cannot be written.
+    pub fn run_in(
+        &self,
+        folder: &Path,
+        messages: &Messages,
+        work: impl FnOnce(Job<'_>) -> Result<State>,
+    ) -> Result<()> {
+        self.with_parent.map_or(Ok(()), end_with)?;
+        let shard = self.shard.unwrap_or(Choice::Auto).settled()?;
+        let file = folder.join(State::PART);
+        let was_done = file.exists();
+        let save = Box::new(|state: &State| keep(&file, state));
+        let state = work(Job { save, ..Job::new(shard) })?;
+        let path = folder.display();
+        messages.note(&match was_done {
+            true => format!("shard {shard} is done already: {path} is left as it is"),
+            false => format!("wrote {path} (shard {shard}: {})", state.told()),
+        });
+        Ok(())
     }
 }
 
@@ -212,11 +239,12 @@ impl Place {
             (false, false) => Ok(None),
         }
     }
+}
 
-    fn keep(&self, path: &Path, state: &State) -> Result<()> {
-        let mut state = state.clone();
-        state.head.command = command();
-        state.head.defaults = defaults::taken();
-        write_atomically(path, &state.to_bytes()?)
-    }
+/// Writes a state, with the command line of its run.
+fn keep(path: &Path, state: &State) -> Result<()> {
+    let mut state = state.clone();
+    state.head.command = command();
+    state.head.defaults = defaults::taken();
+    write_atomically(path, &state.to_bytes()?)
 }
