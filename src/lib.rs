@@ -44,6 +44,7 @@
 //! * [`similarity`]: CKA and HSIC, as formulas.
 //! * [`frechet`]: distances of distributions: FID and its relatives.
 //! * [`novelty`]: how far samples lie from a reference, and what that tells of predictions.
+//! * [`probe`]: how well classes can be read out of features, by simple models fitted on a part of the samples.
 //! * [`classifier`]: what a classifier's output says, and how often it is right beside chance.
 //! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.
 //! * [`functional`]: which channels a prediction rests on, and how it holds under perturbation.
@@ -71,6 +72,7 @@ pub mod frechet;
 pub mod functional;
 pub mod linalg;
 pub mod novelty;
+pub mod probe;
 pub mod render;
 pub mod report;
 pub mod saliency;

@@ -10,6 +10,7 @@ mod layers;
 mod maps;
 mod observer;
 mod platonic;
+mod probe;
 mod request;
 mod saliency;
 mod sensitivity;
@@ -30,6 +31,7 @@ pub use layers::Layers;
 pub use maps::{MapChannels, Maps, MapsSink};
 pub use observer::{Observer, Silent, Steps};
 pub use platonic::Platonic;
+pub use probe::{Probe, ProbeControl, Share};
 pub use request::{
     Data, Draw, FloatType, JUDGED, Loading, Precision, Preprocessing, Running, Texts, patterns_b,
     selections,

@@ -9,10 +9,10 @@ use tch::{Device, Kind, Tensor};
 use super::distinct::Sources;
 use super::judge::{Judge, Judged, Naming};
 use super::part::Reading;
-use super::placed::{Placed, Placing, to_tensors};
+use super::placed::{Placed, Placing};
 use super::shared::{self, Shared};
 use super::{Progress, Reduce, Timing, Tokens};
-use crate::data::{Batch, Dataset, LoadOptions, Preprocess, Summary};
+use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::similarity::{
     self,
@@ -110,6 +110,14 @@ pub trait Consumer {
     /// # Errors
     /// The output cannot be worked with.
     fn output(&mut self, _at: Place<'_>, _output: Option<&Tensor>) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the subjects are given of a batch, before they run: the first of the preprocessings.
+    ///
+    /// # Errors
+    /// The input cannot be worked with.
+    fn input(&mut self, _at: Place<'_>, _input: &Tensor) -> Result<()> {
         Ok(())
     }
 
@@ -396,6 +404,12 @@ impl ModelFeed<'_> {
         let dataset = self.source.dataset;
         let name =
             |row: usize| batch.indices.get(row).map_or_else(String::new, |&i| dataset.name(i));
+        if let Some(input) = inputs.first() {
+            let (tokens, indices) = (Tokens::default(), &batch.indices);
+            let (samples, name, single, same) = (batch.len(), &name, false, None);
+            let at = Place { subject: 0, layer: 0, samples, tokens, name, indices, single, same };
+            consumer.input(at, input)?;
+        }
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
                 let indices = &batch.indices;
@@ -497,54 +511,5 @@ fn check_shape(layer: &Layer, output: &Tensor, samples: usize, path: &Path) -> R
                 layer.name
             ),
         }),
-    }
-}
-
-/// Gives every batch once, as the models take it: a tensor a preprocessing.
-///
-/// # Errors
-/// The data cannot be read, or what `take` said.
-pub fn each_batch(
-    source: &Source<'_>,
-    timing: &mut Timing,
-    mut take: impl FnMut(&Batch, &[Tensor]) -> Result<()>,
-) -> Result<Summary> {
-    let mut batches = source.dataset.batches(source.preprocess, &source.load)?;
-    let mut place = 0;
-    loop {
-        let waiting = Instant::now();
-        let Some(batch) = batches.next() else { break };
-        let batch = batch?;
-        let inputs = to_tensors(&batch)?;
-        timing.wait += waiting.elapsed().as_secs_f64();
-        let running = Instant::now();
-        draws::begin_batch(place);
-        place += 1;
-        take(&batch, &inputs)?;
-        timing.forward += running.elapsed().as_secs_f64();
-    }
-    let summary = batches.summary();
-    timing.decode += summary.decode_seconds;
-    Ok(summary)
-}
-
-/// The first samples of the data as a model takes them, for finding its layers; at most as many as a
-/// batch has.
-///
-/// # Errors
-/// The data cannot be read.
-pub fn first_samples(source: &Source<'_>, count: usize) -> Result<Vec<Tensor>> {
-    let batch_size = count.min(source.load.batch_size);
-    let load = LoadOptions {
-        batch_size,
-        ahead: 1,
-        fingerprint: false,
-        range: None,
-        ..source.load.clone()
-    };
-    let mut batches = source.dataset.batches(source.preprocess, &load)?;
-    match batches.next() {
-        Some(batch) => to_tensors(&batch?),
-        None => Err(Error::usage("the data holds no sample", "give --data a folder with images")),
     }
 }

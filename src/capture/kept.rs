@@ -265,6 +265,9 @@ impl<'a> GiverFeed<'a> {
         let dataset = source.dataset;
         let name =
             |row: usize| batch.indices.get(row).map_or_else(String::new, |&i| dataset.name(i));
+        if let Some(input) = inputs.first() {
+            consumer.input(place(0, batch.len(), &name, &batch.indices), input)?;
+        }
         for (i, giver) in self.givers.iter_mut().enumerate() {
             if !consumer.wants(i) {
                 continue;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 mod averaged;
+mod batches;
 pub mod cka;
 mod distinct;
 mod estimator;
@@ -13,6 +14,7 @@ pub mod extract;
 mod features;
 mod feed;
 mod full;
+pub mod gather;
 mod judge;
 pub mod keep;
 pub mod kept;
@@ -34,9 +36,8 @@ mod spatial;
 pub mod stored;
 
 pub use averaged::Averaged;
-pub use feed::{
-    Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject, each_batch, first_samples,
-};
+pub use batches::{each_batch, first_samples};
+pub use feed::{Absence, Absences, Feed, ModelFeed, Source, Spreads, Subject};
 pub use judge::{Judge, Judged, Naming};
 pub use minibatch::HsicBlock;
 pub use placed::{to_tensor, token_mask};

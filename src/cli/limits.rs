@@ -47,6 +47,8 @@ pub const SUBSETS: Whole = Whole::new(1, 1_000_000);
 pub const SECONDS: Whole = Whole::new(0, 1_000_000);
 /// Samples of which two are needed.
 pub const TWO_OR_MORE: Whole = Whole::new(2, 1_000_000_000);
+/// Folds of samples.
+pub const FOLDS: Whole = Whole::new(2, 1_000_000);
 /// Runs of a network for one image, or passes over the data.
 pub const STEPS: Whole = Whole::new(1, 100_000);
 /// Pixels on a side.
@@ -86,6 +88,8 @@ pub const DEVIATION: Real = Real::from(1e-38, 1e9);
 pub const RATE: Real = Real { above: true, ..Real::from(0.0, 1e6) };
 /// A ridge, as a share of the mean variance.
 pub const RIDGE: Real = Real::from(0.0, 1e9);
+/// An inverse strength of regularisation.
+pub const COST: Real = Real::from(1e-9, 1e9);
 /// The bandwidth of a kernel, as a multiple of the median distance.
 pub const BANDWIDTH: Real = Real::from(1e-6, 1e6);
 /// A value of a measure.

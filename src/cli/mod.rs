@@ -25,6 +25,7 @@ mod output;
 mod outputs;
 mod picture;
 mod platonic;
+mod probe;
 mod report;
 mod requests;
 mod results;
@@ -79,6 +80,8 @@ enum Command {
     Compare(Box<compare::Args>),
     /// Align many models with each other on the same data, one layer each
     Platonic(Box<platonic::Args>),
+    /// Probe what can be read out of each layer, against controls
+    Probe(Box<probe::Args>),
     /// Follow the layers of a network over the checkpoints of its training
     Track(Box<track::Args>),
     /// Measure how far image sets lie from a reference: FID, KID, precision and recall
@@ -215,6 +218,7 @@ impl Command {
             Self::Cka(args) => ("cka", args.gate.judging()),
             Self::Compare(args) => ("compare", args.gate.judging()),
             Self::Platonic(args) => ("platonic", args.gate.judging()),
+            Self::Probe(args) => ("probe", args.gate.judging()),
             Self::Distance(args) => ("distance", args.gate.judging()),
             Self::Fid(args) => ("fid", args.gate.judging()),
             Self::Maps(args) => ("maps", args.gate.judging()),
@@ -248,6 +252,7 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Cka(args) => cka::run(args, messages),
         Command::Compare(args) => compare::run(args, messages),
         Command::Platonic(args) => platonic::run(args, messages),
+        Command::Probe(args) => probe::run(args, messages),
         Command::Distance(args) => distance::run(args, messages),
         Command::Fid(args) => fid::run(args, messages),
         Command::Maps(args) => maps::run(args, messages),

@@ -20,6 +20,7 @@ pub mod page;
 mod pairs;
 pub mod pictures;
 pub mod platonic;
+pub mod probe;
 mod provenance;
 pub mod saliency;
 mod sensitivity;

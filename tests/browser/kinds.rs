@@ -15,12 +15,17 @@ const PAPER: u32 = 673;
 
 /// What is run to get a report: its name, the command with `{a}` and `{b}` for networks, `{here}` for the
 /// folder, and how many pictures its page has.
-const KINDS: [(&str, &str, usize); 8] = [
+const KINDS: [(&str, &str, usize); 9] = [
     ("layers", "layers {a} --input-size 3x32x32", 0),
     (
         "track",
         "track {a} {b} --data {here}/real {preprocess} --reference {b} --plot {here}/training.png",
         3,
+    ),
+    (
+        "probe",
+        "probe {a} {b} --data {here}/real {preprocess} --layers layer? --folds 3 --plot {here}/probes.png",
+        1,
     ),
     ("pairs", "cka {a} {b} {a} --data {here}/real {preprocess} --layers layer?", 0),
     (

@@ -52,6 +52,7 @@ mod pairs;
 mod parts;
 mod platonic;
 mod precision;
+mod probe;
 mod quantized;
 mod readme;
 mod report;

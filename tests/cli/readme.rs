@@ -43,7 +43,7 @@ const TOKENS: [(&str, &str); 4] = [
 ];
 
 /// Files that the blocks leave behind.
-const WRITTEN: [&str; 26] = [
+const WRITTEN: [&str; 28] = [
     "report.json",
     "cka.png",
     "real.npz",
@@ -60,6 +60,8 @@ const WRITTEN: [&str; 26] = [
     "models.png",
     "training.json",
     "training-pairs.png",
+    "probes.json",
+    "probes.png",
     "stitch.json",
     "stitching.png",
     "function-structure.png",

@@ -73,6 +73,7 @@ pub fn path(name: &str) -> PathBuf {
             "draws/",
             "export/",
             "measures/",
+            "probe/",
             "quantized/",
             "fid/",
             "inputs/",

@@ -17,6 +17,7 @@ mod measures_facts;
 mod measures_golden;
 mod noise;
 mod offsets;
+mod probes;
 mod random;
 mod spatial;
 mod tolerances;

@@ -61,6 +61,7 @@ struct Known {
     names: Vec<String>,
     data: DataInput,
     labels: Option<Vec<usize>>,
+    classes: Vec<String>,
 }
 
 impl Asked<'_> {
@@ -208,7 +209,8 @@ fn known(folders: &[Option<Folder>]) -> Result<Known> {
     let first = first.ok_or_else(|| Error::usage("no folder of features was given", "give one"))?;
     let (results, data) = (&first.index.results, &first.data);
     let (names, labels) = (results.names.clone(), results.labels.clone());
-    Ok(Known { names, labels, data: data.clone() })
+    let classes = results.classes.clone();
+    Ok(Known { names, labels, classes, data: data.clone() })
 }
 
 /// Holds the samples of folders against those of the first.
@@ -329,6 +331,14 @@ impl Givers {
         match &self.data {
             Some((dataset, ..)) => dataset.labels().map(<[_]>::to_vec),
             None => self.known.labels.clone(),
+        }
+    }
+
+    /// The name of a class, or its number.
+    pub fn class_name(&self, class: usize) -> String {
+        match &self.data {
+            Some((dataset, ..)) => dataset.class_name(class),
+            None => self.known.classes.get(class).cloned().unwrap_or_else(|| class.to_string()),
         }
     }
 }

@@ -9,6 +9,7 @@ mod layers;
 mod maps;
 mod pairs;
 mod platonic;
+mod probe;
 mod saliency;
 mod sensitivity;
 mod stitch;

@@ -74,6 +74,7 @@ pub mod layers;
 pub mod maps;
 pub mod pairs;
 pub mod platonic;
+pub mod probe;
 pub mod saliency;
 pub mod sensitivity;
 pub mod stitch;
@@ -91,6 +92,7 @@ kinds! {
     Maps maps::MapsReport, "maps", 1;
     Pairs pairs::PairsReport, "pairs", 1;
     Platonic platonic::PlatonicReport, "platonic", 1;
+    Probe probe::ProbeReport, "probe", 1;
     Saliency saliency::SaliencyReport, "saliency", 1;
     Sensitivity sensitivity::SensitivityReport, "sensitivity", 1;
     Stitch stitch::StitchReport, "stitch", 1;
