@@ -25,7 +25,7 @@ pub use cka::Cka;
 pub use compare::{Chance, Compare};
 pub use distance::Distance;
 pub use features::Features;
-pub use fid::Fid;
+pub use fid::{Fid, Spatial};
 pub use input_files::{InputFiles, whole_path};
 pub use layers::Layers;
 pub use maps::{MapChannels, Maps, MapsSink};

@@ -21,6 +21,7 @@ pub struct Extractor {
     axes: Axes,
     rank: usize,
     width: usize,
+    first_channels: Option<usize>,
 }
 
 /// The features of a batch.
@@ -78,7 +79,36 @@ impl Extractor {
         reduce.check(&shape).map_err(|problem| of_output(&subject, problem))?;
         let width = reduce.width(&shape);
         let rank = shape.len();
-        Ok(Self { subject, reduce, axes, rank, width })
+        Ok(Self { subject, reduce, axes, rank, width, first_channels: None })
+    }
+
+    /// With the first channels of the layer alone, at all of its positions.
+    ///
+    /// # Errors
+    /// The layer has no positions, or fewer channels.
+    pub fn with_first_channels(mut self, count: usize) -> Result<Self> {
+        let layer = self.subject.layers.first();
+        let shape = layer.map(|layer| layer.canonical_shape()).unwrap_or_default();
+        let name = layer.map_or("the output", |layer| &layer.name);
+        if shape.len() < 3 || (shape[1] as usize) < count {
+            let shape = shape_text(&shape);
+            let problem =
+                format!("{name} has shape '{shape}', and no {count} channels with positions");
+            return Err(Error::usage(
+                problem,
+                "name a spatial layer, or take fewer of its channels",
+            ));
+        }
+        self.first_channels = Some(count);
+        self.width = self.width_of(shape);
+        Ok(self)
+    }
+
+    fn width_of(&self, mut shape: Vec<i64>) -> usize {
+        if let (Some(count), Some(channels)) = (self.first_channels, shape.get_mut(1)) {
+            *channels = count as i64;
+        }
+        self.reduce.width(&shape)
     }
 
     /// The model and the layer.
@@ -104,7 +134,8 @@ impl Extractor {
             return Ok(());
         };
         layer.shape = shape;
-        let width = self.reduce.width(&layer.canonical_shape());
+        let shape = layer.canonical_shape();
+        let width = self.width_of(shape);
         if width == self.width {
             return Ok(());
         }
@@ -120,6 +151,11 @@ impl Extractor {
     /// D.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// The number of axes of what they are taken from, that of the samples among them.
+    pub fn rank(&self) -> usize {
+        self.rank
     }
 
     /// The axis of the channels, where the features depend on it and the number of axes would tell
@@ -172,6 +208,7 @@ impl Extractor {
             reduce: self.reduce,
             axes: self.axes,
             layer,
+            first_channels: self.first_channels,
             wants_logits: pass.logits || judges,
             model: self.subject.model.path().display().to_string(),
             batch: Batch::default(),
@@ -248,6 +285,7 @@ struct Collector<'a, 'b> {
     reduce: Reduce,
     axes: Axes,
     layer: Option<String>,
+    first_channels: Option<usize>,
     wants_logits: bool,
     model: String,
     batch: Batch,
@@ -257,6 +295,8 @@ struct Collector<'a, 'b> {
 impl Collector<'_, '_> {
     fn take(&mut self, at: Place<'_>, output: &Tensor) -> Result<()> {
         let tokens = Tokens { class: self.axes.class_tokens.unwrap_or(0), ..at.tokens };
+        let part = self.first_channels.map(|count| output.narrow(1, 0, count as i64));
+        let output = part.as_ref().unwrap_or(output);
         let features = reduced(output, self.reduce, (self.axes, tokens))?;
         if !features.sum().is_finite() {
             self.check_finite(at, output)?;

@@ -86,6 +86,8 @@ impl Facts {
 use Direction::{Larger, Neither, Smaller};
 use Places::{LayerAndName, Layers, Names, Pairs};
 
+const FRECHET: &str =
+    "relative, for FID has no unit; float32 features of another device move it by some 1e-5";
 const SHARES: &str = "a share of samples: at 1,000 of them, five that changed sides";
 const AGREEMENT: &str = "means over images move by less than this between devices";
 const NEIGHBOURS: &str = "neighbours that are nearly equally near change places";
@@ -95,11 +97,7 @@ const EXACT: &str = "a count: it is the same or it is not";
 /// What is measured of other things than two layers.
 const OTHERS: &[Facts] = &[
     facts("alignment", Neither, Pairs).within(5e-3, 5e-3, NEIGHBOURS),
-    facts("fid", Smaller, Names).within(
-        1e-3,
-        1e-3,
-        "relative, for FID has no unit; float32 features of another device move it by some 1e-5",
-    ),
+    facts("fid", Smaller, Names).within(1e-3, 1e-3, FRECHET),
     facts("fid-inf", Smaller, Names).within(
         1e-3,
         1e-2,
@@ -110,6 +108,13 @@ const OTHERS: &[Facts] = &[
         1e-2,
         "small values, of the same subsets by their seed",
     ),
+    facts("sfid", Smaller, Names).within(1e-3, 1e-3, FRECHET),
+    facts("class-fid", Smaller, Names).within(1e-3, 1e-2, "means over classes of few samples"),
+    facts("cmmd", Smaller, Names).within(1e-3, 1e-2, "a small difference of means"),
+    facts("isc", Larger, Names).within(0.0, 5e-3, AGREEMENT),
+    facts("vendi", Larger, Names).within(0.0, 5e-3, "an effective number of samples"),
+    facts("authpct", Larger, Names).within(0.5, 0.0, "percent of samples: at 1,000 of them, five"),
+    facts("ct", Neither, Names).within(0.1, 0.0, "in standard deviations"),
     facts("precision", Larger, Names).within(5e-3, 0.0, SHARES),
     facts("recall", Larger, Names).within(5e-3, 0.0, SHARES),
     facts("coverage", Larger, Names).within(5e-3, 0.0, SHARES),

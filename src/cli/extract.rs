@@ -54,6 +54,7 @@ impl ExtractArgs {
             reduce: self.reduce,
             memory: self.memory,
             output_index: self.outputs.output_index,
+            first_channels: None,
             texts: self.texts.request(),
             load: self.load.request(),
             preprocessing: self.preprocess.request(),

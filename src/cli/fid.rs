@@ -10,10 +10,10 @@ use super::results::check_apart;
 use super::shard::ShardArgs;
 use super::status::Status;
 use super::{outputs, picture};
-use crate::analysis::{Fid, Job};
+use crate::analysis::{Fid, Job, Spatial};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
-use crate::frechet::Metric;
+use crate::frechet::{Metric, inception};
 use crate::report::fid::{Candidate, FidReport};
 use crate::view::Form;
 use crate::view::fid::{Rows, table_within};
@@ -59,7 +59,9 @@ pub struct Args {
 /// What is measured.
 #[derive(clap::Args)]
 struct MeasureArgs {
-    /// fid, kid, prdc (precision, recall, density, coverage), fid-inf (for infinitely many samples)
+    /// fid, kid, prdc (precision, recall, density, coverage), fid-inf (for infinitely many samples), sfid (of a
+    /// spatial layer), class-fid (the mean over classes), cmmd, isc (Inception Score of the model's logits), vendi,
+    /// authpct, ct (copies of the reference)
     #[arg(
         long,
         value_name = "LIST",
@@ -80,10 +82,79 @@ struct MeasureArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measure",
           value_parser = limits::TWO_OR_MORE)]
     kid_subset_size: usize,
-    /// Seed of the random subsets of KID and FID∞ [default: follows from --seed]
+    /// Parts of the samples for isc
+    #[arg(long, value_name = "N", help_heading = "Measure", value_parser = limits::SUBSETS,
+          hide_short_help = true)]
+    isc_splits: Option<usize>,
+    /// Split samples for isc in their order, not shuffled as torch-fidelity does by default
+    #[arg(long, help_heading = "Measure", hide_short_help = true)]
+    isc_in_order: bool,
+    /// Samples of the reference's kind that the generator was not trained on, for ct; the reference is then the
+    /// training set
+    #[arg(long, value_name = "SET", help_heading = "Measure")]
+    held_out: Option<PathBuf>,
+    /// The layer of sfid, in a pass of its own
+    #[arg(long, value_name = "NAME", help_heading = "Measure")]
+    sfid_layer: Option<String>,
+    /// How many of its channels are taken, the first ones [default: 7]
+    #[arg(long, value_name = "N", help_heading = "Measure", value_parser = limits::COUNT,
+          hide_short_help = true)]
+    sfid_channels: Option<usize>,
+    /// Seed of the random subsets of KID and FID∞ and the clusters of ct [default: follows from --seed]
     #[arg(long, value_name = "SEED", help_heading = "Random numbers", value_parser = limits::SEED,
           hide_short_help = true)]
     subset_seed: Option<u64>,
+}
+
+/// Channels of a spatial layer that the guided-diffusion suite takes.
+const SPATIAL_CHANNELS: usize = 7;
+
+impl MeasureArgs {
+    fn wants(&self, metric: Metric) -> bool {
+        self.metrics.contains(&metric)
+    }
+
+    /// Metrics without what they need, and options of metrics that were not asked for.
+    fn check(&self) -> Result<()> {
+        let needs = [
+            (Metric::Ct, "--held-out", self.held_out.is_some(), "SET"),
+            (Metric::Sfid, "--sfid-layer", self.sfid_layer.is_some(), "NAME"),
+        ];
+        for (metric, option, is_given, value) in needs {
+            if self.wants(metric) && !is_given {
+                let problem = format!("--metrics {metric} needs {option}");
+                return Err(Error::usage(
+                    problem,
+                    format!("add {option} {value}, or leave {metric} out"),
+                ));
+            }
+        }
+        let only_for = [
+            (Metric::Ct, "--held-out", self.held_out.is_some()),
+            (Metric::Sfid, "--sfid-layer", self.sfid_layer.is_some()),
+            (Metric::Sfid, "--sfid-channels", self.sfid_channels.is_some()),
+            (Metric::Isc, "--isc-splits", self.isc_splits.is_some()),
+            (Metric::Isc, "--isc-in-order", self.isc_in_order),
+        ];
+        match only_for.into_iter().find(|(metric, _, given)| *given && !self.wants(*metric)) {
+            Some((metric, option, _)) => Err(Error::usage(
+                format!("{option} is for --metrics {metric}, which was not asked for"),
+                format!("add {metric} to --metrics, or leave {option} out"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn isc(&self) -> inception::Settings {
+        let default = inception::Settings::default();
+        let splits = self.isc_splits.unwrap_or(default.splits);
+        inception::Settings { splits, shuffle: !self.isc_in_order }
+    }
+
+    fn spatial(&self) -> Option<Spatial> {
+        let channels = self.sfid_channels.unwrap_or(SPATIAL_CHANNELS);
+        self.sfid_layer.clone().map(|layer| Spatial { layer, channels })
+    }
 }
 
 /// What standard output gets.
@@ -194,6 +265,7 @@ impl Args {
     /// Options that do not go together.
     pub fn request(&self) -> Result<Fid> {
         let MeasureArgs { k, kid_subsets, kid_subset_size, subset_seed, .. } = self.measure;
+        self.measure.check()?;
         if let Some(folder) = self.stats_cache.as_ref().filter(|folder| !folder.exists()) {
             outputs::make_folder(folder).map_err(|e| Error::io("create", folder, e))?;
         }
@@ -203,6 +275,9 @@ impl Args {
             kid_subsets,
             kid_subset_size,
             subset_seed,
+            isc: self.measure.isc(),
+            held_out: self.measure.held_out.clone(),
+            spatial: self.measure.spatial(),
             fail_above: self.fail_above,
             cache: self.stats_cache.clone(),
             reference_layout: self.reference_layout,
@@ -216,7 +291,7 @@ impl Args {
         if self.fail_above.is_some() && !self.metrics().iter().any(|m| m.is_distance()) {
             return Err(Error::usage(
                 "--fail-above needs a distance, and --metrics has none",
-                "add fid, kid or fid-inf to --metrics",
+                "add fid, kid, fid-inf, sfid, class-fid or cmmd to --metrics",
             ));
         }
         let Some(path) = &self.output else { return Ok(()) };

@@ -146,7 +146,7 @@ fn lies_inside(squared_distance: f64, squared_radius: f64) -> bool {
 }
 
 /// Squared distance of each row to the k-th nearest other. Of the symmetric distances half are computed.
-fn squared_radii(rows: &Array2<f64>, k: usize) -> Vec<f64> {
+pub(super) fn squared_radii(rows: &Array2<f64>, k: usize) -> Vec<f64> {
     let n = rows.nrows();
     let mut nearest = vec![Nearest(Vec::with_capacity(k + 1)); n];
     for block in row_blocks(n, n) {

@@ -1,6 +1,6 @@
 //! Class activation maps from a layer's output and its gradient.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::method::Method;
 use crate::error::{Error, Result};
@@ -8,6 +8,9 @@ use crate::torchscript::{LayerGradient, MapView, tensors};
 
 /// Keeps a quotient from 0/0, as the authors' program has it.
 const EPSILON: f64 = 1e-6;
+
+/// The same of XGrad-CAM, as pytorch-grad-cam has it.
+const AXIOMS_EPSILON: f64 = 1e-7;
 
 /// The map of each image, N×h×w, at the resolution of the layer, cut at 0.
 ///
@@ -17,6 +20,9 @@ const EPSILON: f64 = 1e-6;
 /// layercam    ReLU(Σₖ ReLU(Gₖ)Aₖ)
 /// gradcam++   ReLU(Σₖ wₖAₖ)            wₖ = Σ over positions of αₖ·ReLU(Gₖ)
 ///                                      αₖ = Gₖ² / (2Gₖ² + Gₖ³·ΣAₖ + ε), 0 where Gₖ = 0
+/// xgradcam    ReLU(Σₖ wₖAₖ)            wₖ = Σ over positions of GₖAₖ / (ΣAₖ + ε′)
+/// eigencam    ReLU(Σₖ vₖ(Aₖ − mean))   v the first right singular vector of the positions × channels, centred;
+///                                      with the sign that makes the largest absolute value positive
 /// ```
 ///
 /// with A the layer's output and G the gradient of the score with respect to it, both seen as maps
@@ -27,6 +33,8 @@ const EPSILON: f64 = 1e-6;
 pub fn map(method: Method, layer: &LayerGradient, view: MapView) -> Result<Tensor> {
     let (a, g) = (&view.maps(&layer.activation), &view.maps(&layer.gradient));
     let weighted = match method {
+        Method::EigenCam => return first_component(a),
+        Method::XGradCam => a * of_axioms(a, g),
         Method::GradCam => a * mean(g),
         Method::HiResCam => a * g,
         Method::LayerCam => a * g.relu(),
@@ -42,6 +50,35 @@ pub fn map(method: Method, layer: &LayerGradient, view: MapView) -> Result<Tenso
 
 fn mean(gradient: &Tensor) -> Tensor {
     gradient.mean_dim([2i64, 3].as_slice(), true, gradient.kind())
+}
+
+fn of_axioms(a: &Tensor, g: &Tensor) -> Tensor {
+    let axes = [2i64, 3];
+    let sum = |x: &Tensor| x.sum_dim_intlist(axes.as_slice(), true, x.kind());
+    sum(&(g * a)) / (sum(a) + AXIOMS_EPSILON)
+}
+
+/// Each position's place along the direction in which positions differ most, cut at 0 (Muhammad & Yeasin 2020). A
+/// principal component has no sign of its own: it is turned so that its largest absolute value is positive (Chung &
+/// Ying 2025).
+///
+/// # Errors
+/// libtorch's decomposition failed.
+fn first_component(a: &Tensor) -> Result<Tensor> {
+    let (rows, columns) = (a.size()[2], a.size()[3]);
+    let positions = a.detach().flatten(2, 3).transpose(1, 2).to_kind(Kind::Double);
+    let centred = &positions - positions.mean_dim([1i64].as_slice(), true, Kind::Double);
+    let products = centred.matmul(&centred.transpose(1, 2));
+    let (values, vectors) = products
+        .f_linalg_eigh("L")
+        .map_err(|e| tensors::torch_error("take principal components", &e))?;
+    let last = values.size()[1] - 1;
+    let lengths = values.narrow(1, last, 1).clamp_min(0.0).sqrt();
+    let places = vectors.narrow(2, last, 1).squeeze_dim(2) * lengths;
+    let most = places.amax([1i64].as_slice(), true);
+    let turned = most.less_tensor(&(-places.amin([1i64].as_slice(), true)));
+    let places = (-&places).where_self(&turned, &places);
+    Ok(places.reshape([-1, rows, columns]).relu().to_kind(a.kind()))
 }
 
 fn plus_plus(a: &Tensor, g: &Tensor) -> Tensor {

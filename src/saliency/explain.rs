@@ -8,6 +8,7 @@ use super::cam;
 use super::focus::{Embedded, Focus, Focused, Network, as_images, images_of};
 use super::method::Method;
 use super::occlusion::occlusion;
+use super::score_cam::score_cam;
 use super::target::{Classes, Target};
 use crate::error::{Error, Result};
 use crate::torchscript::{
@@ -145,6 +146,11 @@ impl Explainer {
         let mut maps = Vec::new();
         for Column { method, layer } in self.columns() {
             maps.push(match (method, layer) {
+                (Method::ScoreCam, Some(layer)) => {
+                    let maps = self.view(layer, &seen)?.maps(&pass.layers[layer].activation);
+                    let batch = self.options.batch;
+                    score_cam(&mut self.network(&placed), &seen, &maps, &pass.classes, batch)?
+                }
                 (_, Some(layer)) => {
                     cam::map(method, &pass.layers[layer], self.view(layer, &seen)?)?
                 }

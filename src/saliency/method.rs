@@ -36,13 +36,23 @@ pub enum Method {
     /// Grad-CAM with weights Σ α·ReLU(∂S/∂Aₖ) (Chattopadhay et al. 2018).
     #[serde(rename = "gradcam++")]
     GradCamPlusPlus,
+    /// Grad-CAM with weights Σ (∂S/∂Aₖ · Aₖ)/ΣAₖ (Fu et al. 2020).
+    #[serde(rename = "xgradcam")]
+    XGradCam,
+    /// The activations at each position along their first principal component, which knows of no class (Muhammad &
+    /// Yeasin 2020).
+    #[serde(rename = "eigencam")]
+    EigenCam,
+    /// ReLU(Σₖ wₖAₖ), wₖ the softmax over channels of the score of the input masked by Aₖ (Wang et al. 2020).
+    #[serde(rename = "scorecam")]
+    ScoreCam,
     /// The fall of the score where a window over a pixel is filled in (Zeiler & Fergus 2014),
     /// averaged over the windows that hold the pixel.
     Occlusion,
 }
 
 /// All methods, with their names.
-const NAMES: [(&str, Method); 9] = [
+const NAMES: [(&str, Method); 12] = [
     ("gradient", Method::Gradient),
     ("gradient-x-input", Method::GradientTimesInput),
     ("smoothgrad", Method::SmoothGrad),
@@ -51,13 +61,25 @@ const NAMES: [(&str, Method); 9] = [
     ("hirescam", Method::HiResCam),
     ("layercam", Method::LayerCam),
     ("gradcam++", Method::GradCamPlusPlus),
+    ("xgradcam", Method::XGradCam),
+    ("eigencam", Method::EigenCam),
+    ("scorecam", Method::ScoreCam),
     ("occlusion", Method::Occlusion),
 ];
 
 impl Method {
     /// Whether it looks at a layer and not at the input.
     pub fn is_cam(self) -> bool {
-        matches!(self, Self::GradCam | Self::HiResCam | Self::LayerCam | Self::GradCamPlusPlus)
+        matches!(
+            self,
+            Self::GradCam
+                | Self::HiResCam
+                | Self::LayerCam
+                | Self::GradCamPlusPlus
+                | Self::XGradCam
+                | Self::EigenCam
+                | Self::ScoreCam
+        )
     }
 
     /// Whether a map can have negative values that mean something.

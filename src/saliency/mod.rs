@@ -18,6 +18,7 @@ mod method;
 mod occlusion;
 mod output;
 pub mod rank;
+mod score_cam;
 mod ssim;
 pub mod summary;
 mod target;

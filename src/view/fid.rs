@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use super::table::Cell;
 use super::{Content, Place, Tables, View, file_name, table, words};
-use crate::frechet::Metric;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::fid::{Candidate, FidReport};
 
@@ -19,6 +18,7 @@ impl View for FidReport {
         let body = html! {
             (candidates(self))
             @for why in without_spread(self) { p.small { "KID stands without ± where " (why) "." } }
+            (classes(self))
             (html::words(words::FID))
         };
         let reference = file_name(&results.reference.path);
@@ -62,14 +62,10 @@ fn lead(report: &FidReport) -> String {
 }
 
 /// The candidate with the least of the first metric that is a distance, where there are several.
-fn nearest(report: &FidReport) -> Option<(String, &'static str, f64)> {
+fn nearest(report: &FidReport) -> Option<(String, String, f64)> {
     let metrics = &report.settings.metrics;
     let metric = metrics.iter().find(|m| m.is_distance())?;
-    let name = match metric {
-        Metric::Kid => "KID",
-        Metric::FidInf => "FID∞",
-        _ => "FID",
-    };
+    let name = heading(Candidate::columns(&[*metric]).first()?);
     let scores = report.results.candidates.iter().filter_map(|c| Some((c, c.score(metrics)?)));
     let least = scores.min_by(|x, y| x.1.total_cmp(&y.1))?;
     (report.results.candidates.len() > 1).then(|| (file_name(&least.0.path), name, least.1))
@@ -77,7 +73,7 @@ fn nearest(report: &FidReport) -> Option<(String, &'static str, f64)> {
 
 fn candidates(report: &FidReport) -> Markup {
     let names = Candidate::columns(&report.settings.metrics);
-    let names: Vec<&str> = names.into_iter().filter(|name| *name != "kid_std").collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.ends_with("_std")).collect();
     let candidates = &report.results.candidates;
     let most: Vec<f64> = names.iter().map(|name| most(candidates, name)).collect();
     let mut columns = vec![Column::text("set"), Column::number("n")];
@@ -91,6 +87,35 @@ fn candidates(report: &FidReport) -> Markup {
     };
     let caption = format!("Against {}", report.results.reference.path);
     Table { caption: &caption, columns, rows: candidates.iter().map(row).collect() }.draw()
+}
+
+/// A table of the classes, a column a candidate.
+fn classes(report: &FidReport) -> Markup {
+    let candidates = &report.results.candidates;
+    let mut names: Vec<&str> = vec![];
+    for class in candidates.iter().flat_map(|candidate| &candidate.classes) {
+        if !names.contains(&class.class.as_str()) {
+            names.push(&class.class);
+        }
+    }
+    if names.is_empty() {
+        return html! {};
+    }
+    let mut columns = vec![Column::text("class")];
+    columns.extend(candidates.iter().map(|c| Column::number(short(&c.path, candidates))));
+    let entry = |candidate: &Candidate, name: &str| {
+        let own = candidate.classes.iter().find(|class| class.class == name);
+        match own.and_then(|class| class.fid.get()) {
+            Some(value) => Entry::number(Some(value), 4),
+            None => Entry::gone(own.and_then(|class| class.null.as_deref()).unwrap_or_default()),
+        }
+    };
+    let row = |name: &&str| {
+        let mut row = vec![Entry::code((*name).to_owned())];
+        row.extend(candidates.iter().map(|candidate| entry(candidate, name)));
+        row
+    };
+    Table { caption: "FID by class", columns, rows: names.iter().map(row).collect() }.draw()
 }
 
 /// Why values of KID have no standard deviation, each reason once.
@@ -112,6 +137,13 @@ fn heading(column: &str) -> String {
         "trace_term" => "trace term",
         "kid" => "KID",
         "fid_inf" => "FID∞",
+        "sfid" => "sFID",
+        "class_fid" => "FID by class",
+        "cmmd" => "CMMD",
+        "isc" => "IS",
+        "vendi" => "Vendi",
+        "authpct" => "AuthPct",
+        "ct" => "C_T",
         other => other,
     }
     .to_owned()
@@ -122,6 +154,8 @@ fn most(candidates: &[Candidate], column: &str) -> f64 {
     let values = || candidates.iter().filter_map(|c| c.value(column));
     match column {
         "precision" | "recall" | "coverage" => 1.0,
+        "authpct" => 100.0,
+        "ct" => 0.0,
         "mean_term" | "trace_term" => most(candidates, "fid"),
         _ => values().fold(0.0, f64::max),
     }
@@ -134,20 +168,15 @@ fn entry(candidate: &Candidate, column: &str, most: f64) -> Entry {
     let share = (most > 0.0).then_some(value / most);
     let decimals = if column.starts_with("kid") { 6 } else { 4 };
     let entry = Entry::number(Some(value), decimals).bar(share);
-    match candidate.value("kid_std").filter(|_| column == "kid") {
-        Some(std) => entry.note(format!("± {std:.6}")),
+    match candidate.value(&format!("{column}_std")) {
+        Some(std) => entry.note(format!("± {std:.decimals$}")),
         None => entry,
     }
 }
 
 fn why(candidate: &Candidate, column: &str) -> String {
-    let metric = match column {
-        "kid" => Metric::Kid,
-        "fid_inf" => Metric::FidInf,
-        "precision" | "recall" | "density" | "coverage" => Metric::Prdc,
-        _ => Metric::Fid,
-    };
-    let null = candidate.nulls.iter().find(|null| null.metric == metric);
+    let metric = Candidate::metric_of(column);
+    let null = candidate.nulls.iter().find(|null| Some(null.metric) == metric);
     let reason = null.map(|null| &null.reason).or(candidate.error.as_ref());
     reason.cloned().unwrap_or_default()
 }
@@ -213,9 +242,10 @@ fn below_each_other(header: &[&str], rows: &[Vec<Cell>]) -> String {
 
 fn title(column: &str) -> String {
     match column {
-        "fid" => "FID".to_owned(),
-        "kid" => "KID".to_owned(),
-        "fid_inf" => "FID∞".to_owned(),
-        other => other.replace("_std", " ±").replace("kid", "KID").replace('_', " "),
+        "mean_term" | "trace_term" => column.replace('_', " "),
+        other => match other.strip_suffix("_std") {
+            Some(of) => format!("{} ±", heading(of)),
+            None => heading(other),
+        },
     }
 }

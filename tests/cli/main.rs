@@ -31,6 +31,7 @@ mod fid_images;
 mod fid_mistakes;
 mod fid_options;
 mod fid_output;
+mod fid_relatives;
 mod fid_statistics;
 mod fid_support;
 mod fid_usage;

@@ -11,5 +11,6 @@ mod kid;
 mod large;
 mod novelty;
 mod prdc;
+mod relatives;
 mod support;
 mod tolerances;

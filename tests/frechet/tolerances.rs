@@ -40,3 +40,6 @@ pub const COUNTED_FLOAT32: f64 = 1e-6;
 
 /// Standard errors by which two estimates from random subsets may differ.
 pub const STANDARD_ERRORS: f64 = 5.0;
+
+/// Logarithms, exponentials and eigenvalues in float64, in another order, relative.
+pub const SCORES: f64 = 1e-11;

@@ -13,6 +13,7 @@ mod derivatives;
 mod faithfulness;
 mod maps;
 mod mistakes;
+mod more_cams;
 mod random;
 mod smoothgrad;
 mod stitching;

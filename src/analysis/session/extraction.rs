@@ -37,6 +37,8 @@ pub struct Extraction {
     pub output_index: Option<usize>,
     /// How texts become token ids.
     pub texts: Texts,
+    /// How many of the layer's channels are taken, the first ones; all without one.
+    pub first_channels: Option<usize>,
     /// Which samples are taken of each set, and how they are read.
     pub load: Loading,
     /// What is done to them.
@@ -54,6 +56,7 @@ impl Default for Extraction {
             reduce: Reduce::Gap,
             memory: 4 << 30,
             output_index: None,
+            first_channels: None,
             texts: Texts::default(),
             load: Loading::default(),
             preprocessing: Preprocessing::default(),
@@ -98,7 +101,7 @@ pub struct Ready {
     /// Where it runs.
     pub device: String,
     /// Whether it is an extractor for FID, which takes bytes.
-    takes_bytes: bool,
+    pub takes_bytes: bool,
     /// The arrays of the set that it is ready for; none for images.
     arrays: Vec<InputArray>,
     warnings: Vec<Warning>,
@@ -109,6 +112,11 @@ impl Ready {
     /// another one.
     pub fn channel_axis(&self) -> Option<usize> {
         self.extractor.channel_axis()
+    }
+
+    /// Whether its features are the numbers that the model returns for each sample, and not means of more.
+    pub fn gives_matrix(&self) -> bool {
+        self.extractor.takes_output() && self.extractor.rank() == 2
     }
 }
 
@@ -266,7 +274,10 @@ impl<'a> Features<'a> {
         let of_layers = std::slice::from_ref(&subject);
         warnings.extend(axes::check(of_layers, self.args.reduce)?);
         let layer = subject.layers.first().map_or(OUTPUT.to_owned(), |l| l.name.clone());
-        let extractor = Extractor::new(subject, self.args.reduce, &sample)?;
+        let mut extractor = Extractor::new(subject, self.args.reduce, &sample)?;
+        if let Some(count) = self.args.first_channels {
+            extractor = extractor.with_first_channels(count)?;
+        }
         let width = extractor.width();
         let device = device::name(execution.device);
         let model = path.display();

@@ -57,7 +57,7 @@ impl Sets<'_> {
 
     /// Images with their labels, where those are wanted.
     fn open(&self, path: &Path) -> Result<Dataset> {
-        self.features.open(path, self.keep == Keep::Classes)
+        self.features.open(path, self.keep == Keep::Classes || self.wanted.classes)
     }
 
     /// What a path holds. With a model every set is taken as what goes into it.

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, Axis, s};
 
+use super::beside::{named, of_form};
 use super::sums::Gathering;
 use super::watch::Watch;
 use super::{Collected, Measured, Sets};
@@ -10,6 +11,7 @@ use crate::analysis::session::notices;
 use crate::capture::kept::KeptSubject;
 use crate::data::Preprocess;
 use crate::error::Result;
+use crate::frechet::{Beside, FeatureSet};
 use crate::report::{ModelInput, SetInput};
 
 /// What is known of the model whose features were read.
@@ -74,16 +76,23 @@ impl Sets<'_> {
         let cut = self.cut(subject.samples, width);
         let mut gathering = Gathering::new(plan, cut, (subject.samples, width))?;
         let (reduce, batch) = (self.args.reduce, self.args.load.batch_size);
-        let names = (folder.index.results.names.as_slice(), folder.shown());
-        subject.extract(reduce, (names.0, &names.1), batch, None, &mut |piece| {
+        let results = &folder.index.results;
+        let names = (results.names.as_slice(), folder.shown());
+        let outputs = if self.wanted.outputs { folder.outputs()? } else { None };
+        let outputs = outputs.filter(|layer| layer.head.row.len() == 1);
+        subject.extract(reduce, (names.0, &names.1), batch, outputs.as_ref(), &mut |piece| {
             gathering.add(&piece)
         })?;
-        let sums = gathering.finish();
+        let mut sums = gathering.finish();
         let layer = &subject.layers[0];
         self.warnings.extend(sums.watch.means(&layer.name, &folder.path)?);
         let origin = Some(folder.origin(layer, reduce));
+        let form = self.kept.records.last().and_then(|record| record.output);
+        let outputs = of_form(sums.logits.take().map(|rows| rows.0), form);
+        let beside =
+            Beside { outputs, classes: named(results.labels.as_deref(), &results.classes) };
         let (rows, moments) = sums.whole(width);
-        let set = self.fit(&folder.path, rows, moments.as_ref())?;
+        let set = FeatureSet { beside, ..self.fit(&folder.path, rows, moments.as_ref())? };
         let (count, input) = (Some(subject.samples), SetInput::Images(folder.data.clone()));
         Ok(Measured { set, moments, count, origin, input })
     }

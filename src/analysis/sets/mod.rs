@@ -1,5 +1,6 @@
 //! Sets of samples in any form: images, stored features, or their mean and covariance.
 
+mod beside;
 mod cache;
 mod collect;
 mod contents;
@@ -28,11 +29,11 @@ use crate::analysis::session::{ChannelAxes, duplicates, notices};
 use crate::capture::Averaged;
 use crate::capture::extract::reduced;
 use crate::capture::part::Piece;
-use crate::data::features::StoredFeature;
+use crate::data::features::{StoredFeature, StoredSet};
 use crate::data::statistics::{Origin, Statistics};
 use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
-use crate::frechet::{FeatureSet, Gaussian};
+use crate::frechet::{Beside, FeatureSet, Gaussian};
 use crate::report::{
     ArrayInfo, DataInput, FeatureInput, SetInput, StatisticsInput, Tool, Warning, sha256_of_file,
 };
@@ -42,6 +43,7 @@ use crate::torchscript::{Axes, By, libtorch_version, native, tensors};
 
 use self::contents::Contents;
 
+pub use self::beside::Wanted;
 pub use self::collect::Collected;
 pub use self::origin::check_same;
 pub use self::sums::SetSums;
@@ -88,6 +90,7 @@ pub struct Sets<'a> {
     pub features: Features<'a>,
     args: &'a Extraction,
     keep: Keep,
+    wanted: Wanted,
     cache: Option<Cache>,
     /// Where the channels of stored features were given to be.
     axes: ChannelAxes,
@@ -123,6 +126,7 @@ impl<'a> Sets<'a> {
             features,
             args,
             keep,
+            wanted: Wanted::default(),
             cache,
             axes,
             held,
@@ -150,10 +154,15 @@ impl<'a> Sets<'a> {
     /// It cannot be read, holds no samples or only one, or its features are not finite.
     pub fn measure(&mut self, path: &Path) -> Result<Measured> {
         if Statistics::is_statistics(path) {
+            self.refuse_channels(path)?;
             return self.statistics(path);
         }
-        match self.contents(path)? {
-            Contents::Features(set) => self.stored_features(path, &set.feature),
+        let contents = self.contents(path)?;
+        if !matches!(contents, Contents::Images(_)) {
+            self.refuse_channels(path)?;
+        }
+        match contents {
+            Contents::Features(set) => self.stored_features(path, &set),
             Contents::Kept(folder) => self.measure_kept(&folder),
             Contents::Images(dataset) => self.images(&dataset),
         }
@@ -211,11 +220,12 @@ impl<'a> Sets<'a> {
         let Statistics { mean, covariance, samples, origin } = statistics;
         let gaussian = self.timed(|| Gaussian::of_covariance(mean.view(), covariance.view()));
         let gaussian = gaussian.map_err(|e| of_file(path, e))?;
-        let set = FeatureSet { gaussian, rows: None };
+        let set = FeatureSet { gaussian, rows: None, beside: Beside::default() };
         Ok(Measured { set, moments: None, count: samples, origin, input })
     }
 
-    fn stored_features(&mut self, path: &Path, feature: &StoredFeature) -> Result<Measured> {
+    fn stored_features(&mut self, path: &Path, stored: &StoredSet) -> Result<Measured> {
+        let feature = &stored.feature;
         let (axes, width) = self.axes_of(path, feature)?;
         let count = feature.count();
         let plan = self.plan(count, width)?;
@@ -238,7 +248,9 @@ impl<'a> Sets<'a> {
             return Err(Error::file("take features from", path, problem, remedy));
         }
         let input = feature_input(path, feature, axes)?;
-        let set = self.fit(path, rows, moments.as_ref())?;
+        let labels = stored.labels.as_ref().ok().and_then(|labels| labels.as_deref());
+        let beside = beside::of_features(labels);
+        let set = FeatureSet { beside, ..self.fit(path, rows, moments.as_ref())? };
         Ok(Measured { set, moments, count: Some(count), origin: None, input })
     }
 
@@ -306,7 +318,10 @@ impl<'a> Sets<'a> {
             return self.fitted(dataset.path(), found, input);
         }
         let plan = self.plan(dataset.len(), width)?;
-        let (rows, moments, summary) = self.run(dataset, width, plan)?;
+        let (sums, summary) = self.gathered(dataset, (width, plan), self.wanted.outputs)?;
+        self.tell(&sums.watch, dataset, &summary)?;
+        let beside = self.beside_images(dataset, &sums);
+        let (rows, moments) = sums.whole(width);
         let origin = self.origin(dataset, summary.fingerprint.clone().unwrap_or_default());
         let (clean, count) = (summary.skipped.is_empty(), summary.samples);
         let input = self.images_input(dataset, summary);
@@ -317,7 +332,7 @@ impl<'a> Sets<'a> {
                 self.warnings.push(Warning::new("not-cached", dataset.path().display(), text));
             }
         }
-        let set = self.fit(dataset.path(), rows, moments.as_ref())?;
+        let set = FeatureSet { beside, ..self.fit(dataset.path(), rows, moments.as_ref())? };
         Ok(Measured { set, moments, count: Some(count), origin, input })
     }
 
@@ -332,19 +347,6 @@ impl<'a> Sets<'a> {
                 None
             }
         })
-    }
-
-    /// Runs the model and takes in what the plan wants of the features.
-    fn run(
-        &mut self,
-        dataset: &Dataset,
-        width: usize,
-        plan: Plan,
-    ) -> Result<(Option<Array2<f64>>, Option<Moments>, Summary)> {
-        let (sums, summary) = self.gathered(dataset, (width, plan), false)?;
-        self.tell(&sums.watch, dataset, &summary)?;
-        let (rows, moments) = sums.whole(width);
-        Ok((rows, moments, summary))
     }
 
     /// Warns of images on another scale, and of channel means that are rounding.
@@ -371,7 +373,7 @@ impl<'a> Sets<'a> {
         });
         let gaussian = gaussian.map_err(|e| of_file(path, e))?;
         let rows = rows.filter(|_| self.keep == Keep::Samples);
-        Ok(FeatureSet { gaussian, rows })
+        Ok(FeatureSet { gaussian, rows, beside: Beside::default() })
     }
 
     /// What is kept of a set of so many samples.

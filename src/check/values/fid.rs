@@ -49,7 +49,16 @@ fn conditions(report: &FidReport) -> Vec<Condition> {
 }
 
 /// Settings that count for some metrics only.
-const OF_METRICS: [&str; 4] = ["k", "kid_subsets", "kid_subset_size", "subset_seed"];
+const OF_METRICS: [&str; 8] = [
+    "k",
+    "kid_subsets",
+    "kid_subset_size",
+    "subset_seed",
+    "isc_splits",
+    "isc_shuffle",
+    "sfid_layer",
+    "sfid_channels",
+];
 
 /// Those of the metrics that were asked for.
 fn of_metrics(report: &FidReport) -> Vec<Condition> {
@@ -67,7 +76,16 @@ fn of_metrics(report: &FidReport) -> Vec<Condition> {
         add("kid_subsets", settings.kid_subsets.to_string());
         add("kid_subset_size", settings.kid_subset_size.to_string());
     }
-    if has("kid") || has("fid-inf") {
+    if has("isc") {
+        add("isc_splits", settings.isc_splits.to_string());
+        add("isc_shuffle", settings.isc_shuffle.to_string());
+    }
+    if has("sfid") {
+        let layer = settings.sfid_layer.clone().unwrap_or_default();
+        let channels = settings.sfid_channels.unwrap_or_default();
+        add("sfid_layer", format!("{layer}, {channels} channels"));
+    }
+    if has("kid") || has("fid-inf") || has("ct") {
         add("subset_seed", settings.subset_seed.to_string());
     }
     used

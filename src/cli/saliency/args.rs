@@ -25,7 +25,7 @@ pub struct Args {
     #[command(flatten)]
     pub results: ResultArgs,
     /// How maps are made, a comma-separated list: gradient, gradient-x-input, smoothgrad,
-    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, occlusion;
+    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, xgradcam, eigencam, scorecam, occlusion;
     /// finite-difference gives no map but the derivative from its definition at the pixels of --patch
     #[arg(
         long,

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::Reduce;
 use crate::data::{ArrayLayout, Preprocess};
+use crate::frechet::classes::ClassDistance;
 use crate::frechet::kid::Kid;
-use crate::frechet::{Metric, Scores};
+use crate::frechet::{Alone, Metric, Scores};
 use crate::linalg::Route;
 use crate::report::{Number, Report, Warning};
 
@@ -31,8 +32,20 @@ pub struct FidSettings {
     pub kid_subsets: usize,
     /// Samples in a subset of KID, at most.
     pub kid_subset_size: usize,
-    /// Seed of the random subsets of KID and FID∞.
+    /// Seed of the random subsets of KID and FID∞, and of the clusters of C_T.
     pub subset_seed: u64,
+    /// Parts of the samples for the Inception Score.
+    #[serde(default = "ten")]
+    pub isc_splits: usize,
+    /// Whether samples were shuffled before that, in the order of torch-fidelity.
+    #[serde(default)]
+    pub isc_shuffle: bool,
+    /// The layer of sFID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sfid_layer: Option<String>,
+    /// How many of its channels are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sfid_channels: Option<usize>,
     /// The score above which the command exits with 1.
     pub fail_above: Option<f64>,
     /// Samples in a batch.
@@ -73,13 +86,32 @@ pub struct FidResults {
     pub candidates: Vec<Candidate>,
 }
 
+/// Parts of the samples that reports have which do not say.
+fn ten() -> usize {
+    10
+}
+
 /// The reference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reference {
     /// Its path as given.
     pub path: String,
     /// Samples; `null` for statistics that do not say.
     pub n: Option<usize>,
+    /// Its Inception Score, where that is wanted and the model gives logits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isc: Option<Number>,
+    /// Its Vendi Score, where that is wanted and samples are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendi: Option<Number>,
+}
+
+impl Reference {
+    /// With what is said of it by itself.
+    pub fn new(path: String, n: Option<usize>, alone: &Alone) -> Self {
+        let isc = alone.inception.map(|found| found.mean.into());
+        Self { path, n, isc, vendi: alone.vendi.map(Number::from) }
+    }
 }
 
 /// What was found of one candidate. A metric that was not wanted is left out; one that has no value
@@ -138,12 +170,65 @@ pub struct Candidate {
     /// Share of the variance of the distances that the extrapolating line explains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fid_inf_r_squared: Option<Number>,
+    /// sFID, the Fréchet distance of all positions of a spatial layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sfid: Option<Number>,
+    /// The mean over classes of the Fréchet distance of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_fid: Option<Number>,
+    /// The distance of each class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassFid>,
+    /// CMMD, times 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmmd: Option<Number>,
+    /// The Inception Score, the mean over splits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isc: Option<Number>,
+    /// Standard deviation over splits; `null` of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isc_std: Option<Number>,
+    /// The Vendi Score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendi: Option<Number>,
+    /// Percent of the candidate's samples that are no copies of the reference's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authpct: Option<Number>,
+    /// C_T: far below 0 for copies of the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ct: Option<Number>,
+    /// Clusters of the reference that hold too few of the candidate's samples to count for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ct_left_out: Option<usize>,
     /// Why metrics are `null`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nulls: Vec<NullMetric>,
     /// Why the candidate could not be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// The Fréchet distance of one class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassFid {
+    /// Its name, or its number in files of features.
+    pub class: String,
+    /// Samples of the reference.
+    pub n_reference: usize,
+    /// Samples of the candidate.
+    pub n: usize,
+    /// The distance.
+    pub fid: Number,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub null: Option<String>,
+}
+
+impl From<&ClassDistance> for ClassFid {
+    fn from(found: &ClassDistance) -> Self {
+        let ([n_reference, n], fid) = (found.counts, found.value.as_ref().ok().copied().into());
+        Self { class: found.class.clone(), n_reference, n, fid, null: found.value.clone().err() }
+    }
 }
 
 /// Why a metric has no value.
@@ -203,18 +288,33 @@ impl Candidate {
                 self.fid_inf = number(scores.infinity.as_ref().map(|i| i.value));
                 self.fid_inf_r_squared = number(scores.infinity.as_ref().map(|i| i.r_squared));
             }
+            Metric::Sfid => self.sfid = number(scores.sfid),
+            Metric::ClassFid => {
+                self.class_fid = number(scores.class_fid);
+                self.classes = scores.classes.iter().map(ClassFid::from).collect();
+            }
+            Metric::Cmmd => self.cmmd = number(scores.cmmd.map(|found| found.value)),
+            Metric::Isc => {
+                self.isc = number(scores.alone.inception.map(|found| found.mean));
+                self.isc_std = number(scores.alone.inception.and_then(|found| found.std));
+            }
+            Metric::Vendi => self.vendi = number(scores.alone.vendi),
+            Metric::Authpct => self.authpct = number(scores.authpct),
+            Metric::Ct => {
+                self.ct = number(scores.copying.map(|found| found.value));
+                self.ct_left_out = scores.copying.map(|found| found.left_out);
+            }
         }
     }
 
     /// The columns of a row for scripts: name and value, those of metrics that were wanted.
     pub fn columns(metrics: &[Metric]) -> Vec<&'static str> {
-        let of = |metric: &Metric| match metric {
-            Metric::Fid => vec!["fid", "mean_term", "trace_term"],
-            Metric::Kid => vec!["kid", "kid_std"],
-            Metric::Prdc => vec!["precision", "recall", "density", "coverage"],
-            Metric::FidInf => vec!["fid_inf"],
-        };
-        metrics.iter().flat_map(of).collect()
+        metrics.iter().flat_map(|metric| columns_of(*metric)).copied().collect()
+    }
+
+    /// The metric that a column is of.
+    pub fn metric_of(column: &str) -> Option<Metric> {
+        Metric::ALL.into_iter().find(|metric| columns_of(*metric).contains(&column))
     }
 
     /// The value of one of [`Candidate::columns`].
@@ -230,6 +330,14 @@ impl Candidate {
             "density" => self.density,
             "coverage" => self.coverage,
             "fid_inf" => self.fid_inf,
+            "sfid" => self.sfid,
+            "class_fid" => self.class_fid,
+            "cmmd" => self.cmmd,
+            "isc" => self.isc,
+            "isc_std" => self.isc_std,
+            "vendi" => self.vendi,
+            "authpct" => self.authpct,
+            "ct" => self.ct,
             _ => None,
         };
         found?.get()
@@ -237,12 +345,24 @@ impl Candidate {
 
     /// What `--fail-above` looks at: the value of the first of the metrics that is a distance.
     pub fn score(&self, metrics: &[Metric]) -> Option<f64> {
-        let column = match metrics.iter().find(|m| m.is_distance())? {
-            Metric::Kid => "kid",
-            Metric::FidInf => "fid_inf",
-            _ => "fid",
-        };
-        self.value(column)
+        let metric = metrics.iter().find(|m| m.is_distance())?;
+        self.value(columns_of(*metric).first()?)
+    }
+}
+
+fn columns_of(metric: Metric) -> &'static [&'static str] {
+    match metric {
+        Metric::Fid => &["fid", "mean_term", "trace_term"],
+        Metric::Kid => &["kid", "kid_std"],
+        Metric::Prdc => &["precision", "recall", "density", "coverage"],
+        Metric::FidInf => &["fid_inf"],
+        Metric::Sfid => &["sfid"],
+        Metric::ClassFid => &["class_fid"],
+        Metric::Cmmd => &["cmmd"],
+        Metric::Isc => &["isc", "isc_std"],
+        Metric::Vendi => &["vendi"],
+        Metric::Authpct => &["authpct"],
+        Metric::Ct => &["ct"],
     }
 }
 
@@ -307,6 +427,17 @@ pub fn short_extrapolation(rows: &[Candidate], width: usize) -> Option<Warning> 
         first.n?
     );
     Some(Warning::new("short-extrapolation", places(rows.iter().filter(short)), text))
+}
+
+/// Warns of embeddings whose distances are far beyond σ of the kernel of CMMD.
+pub fn saturated_kernel(path: &str, scores: &Scores) -> Option<Warning> {
+    scores.cmmd.filter(|found| found.saturated)?;
+    let text = format!(
+        "cmmd of {path}: samples of the two sets lie so far apart for σ = 10 that the kernel between them is near 0, \
+         and the value says little; CMMD is meant for embeddings of length 1 (papers: CLIP ViT-L/14 at 336 pixels, \
+         normalised)"
+    );
+    Some(Warning::new("kernel-saturated", path, text))
 }
 
 /// Warns of metrics without a value: once a metric and reason.

@@ -1,18 +1,21 @@
 //! How far sets of samples lie from a reference: the Fréchet distance and its relatives.
 
+mod spatial;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::sets::{Keep, Measured, Sets, check_same};
+pub use self::spatial::Spatial;
+use super::sets::{Keep, Measured, Sets, Wanted, check_same};
 use super::shards::{Asked, Job, State, merged_sets, over_sets};
 use crate::analysis::session::extraction::Extraction;
 use crate::analysis::{Draw, Observer, Silent};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
-use crate::frechet::{Metric, Scorer, Settings, kid};
+use crate::frechet::{Alone, Metric, Scorer, Settings, inception, kid};
 use crate::report::fid::{
     Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
-    short_extrapolation, small_subsets,
+    saturated_kernel, short_extrapolation, small_subsets,
 };
 use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning};
 use crate::torchscript::{libtorch_version, native};
@@ -49,6 +52,12 @@ pub struct Fid {
     pub kid_subset_size: usize,
     /// Seed of the random subsets of KID and FID∞, where it does not follow from that of the run.
     pub subset_seed: Option<u64>,
+    /// How samples are split for the Inception Score.
+    pub isc: inception::Settings,
+    /// Samples that the generator was not trained on, which the test of data copying needs.
+    pub held_out: Option<PathBuf>,
+    /// The layer of sFID, and how many of its channels are taken.
+    pub spatial: Option<Spatial>,
     /// The score that the report says candidates must not exceed.
     pub fail_above: Option<f64>,
     /// A folder that mean and covariance of images are kept in, found by content.
@@ -73,6 +82,9 @@ impl Fid {
             kid_subsets: 100,
             kid_subset_size: 1000,
             subset_seed: None,
+            isc: inception::Settings::default(),
+            held_out: None,
+            spatial: None,
             fail_above: None,
             cache: None,
             reference_layout: None,
@@ -90,7 +102,8 @@ impl Fid {
         observer: &dyn Observer,
         tell: &mut dyn FnMut(&Candidate) -> Result<()>,
     ) -> Result<FidReport> {
-        self.scored(Sets::new(&self.extraction, observer, self.keep()), observer, tell)
+        let sets = Sets::new(&self.extraction, observer, self.keep());
+        self.scored(sets.wanting(self.wanted()), observer, tell)
     }
 
     /// Gathers what a shard has of the images of all sets.
@@ -99,12 +112,17 @@ impl Fid {
     /// The run cannot be divided, or a set cannot be measured.
     pub fn shard(&self, job: Job<'_>, observer: &dyn Observer) -> Result<State> {
         native::set_threads(self.extraction.running.threads());
+        if self.spatial.is_some() {
+            let problem = "sfid takes a run of its own over the samples, which is not divided";
+            return Err(Error::usage(problem, "leave sfid out of --metrics"));
+        }
         if self.cache.is_some() {
             let problem =
                 "--stats-cache keeps statistics of whole sets, and a shard has parts of them";
             return Err(Error::usage(problem, "leave --stats-cache out"));
         }
-        let (mut sets, asked) = (Sets::new(&self.extraction, observer, self.keep()), self.asked());
+        let sets = Sets::new(&self.extraction, observer, self.keep());
+        let (mut sets, asked) = (sets.wanting(self.wanted()), self.asked());
         let settings = |sets: &Sets<'_>| self.recorded(sets);
         over_sets(("fid", &self.extraction.running), &mut sets, &asked, &settings, job)
     }
@@ -119,23 +137,29 @@ impl Fid {
         observer: &dyn Observer,
         tell: &mut dyn FnMut(&Candidate) -> Result<()>,
     ) -> Result<FidReport> {
-        let (mut sets, asked) = (Sets::new(&self.extraction, &Silent, self.keep()), self.asked());
+        let sets = Sets::new(&self.extraction, &Silent, self.keep());
+        let (mut sets, asked) = (sets.wanting(self.wanted()), self.asked());
         let settings = |sets: &Sets<'_>| self.recorded(sets);
         let run = ("fid", &self.extraction.running);
         let (pieces, device) = merged_sets(run, &mut sets, &asked, &settings, states)?;
         let sets = Sets::new(&self.extraction, observer, self.keep()).given(pieces);
-        let mut report = self.scored(sets, observer, tell)?;
+        let mut report = self.scored(sets.wanting(self.wanted()), observer, tell)?;
         report.timing.total += report.timing.over_data();
         report.settings.device = Some(device).filter(|device| !device.is_empty());
         Ok(report)
     }
 
     fn asked(&self) -> Vec<Asked<'_>> {
-        let reference =
-            Asked { path: &self.reference, layout: self.reference_layout, logits: false };
-        let candidate = |path| Asked { path, layout: None, logits: false };
-        let candidates = self.candidates.iter().map(PathBuf::as_path).map(candidate);
-        std::iter::once(reference).chain(candidates).collect()
+        let logits = self.wanted().outputs;
+        let reference = Asked { path: &self.reference, layout: self.reference_layout, logits };
+        let others = self.held_out.iter().chain(&self.candidates).map(PathBuf::as_path);
+        let other = |path| Asked { path, layout: None, logits };
+        std::iter::once(reference).chain(others.map(other)).collect()
+    }
+
+    fn wanted(&self) -> Wanted {
+        let wants = |metric| self.metrics.contains(&metric);
+        Wanted { outputs: wants(Metric::Isc), classes: wants(Metric::ClassFid) }
     }
 
     fn keep(&self) -> Keep {
@@ -157,7 +181,9 @@ impl Fid {
         native::set_threads(threads);
         let settings = self.settings();
         let mut sets = sets.cached(self.cache.as_deref())?;
-        let all: Vec<&PathBuf> = std::iter::once(&self.reference).chain(&self.candidates).collect();
+        let spatial = self.spatial_distances(observer)?;
+        let others = self.held_out.iter().chain(&self.candidates);
+        let all: Vec<&PathBuf> = std::iter::once(&self.reference).chain(others).collect();
         sets.check_axes(&all)?;
         let reference = sets.with_layout(&self.reference, self.reference_layout, |sets| {
             sets.measure(&self.reference).map_err(|e| naming(&self.reference, e))
@@ -165,8 +191,14 @@ impl Fid {
         sets.hold(&reference);
         let mut run = Run::new(self, &reference, observer);
         run.warn(sets.noticed());
+        run.take_spatial(spatial);
+        let held_out = self.held_out.as_ref().map(|path| run.held_out(path, &mut sets));
+        let held_out = held_out.transpose()?;
         let scoring = Instant::now();
-        let scorer = native::with_blas_threads(threads, || Scorer::new(&reference.set, &settings))?;
+        let held_out = held_out.as_ref().map(|measured| &measured.set);
+        let scorer = || Scorer::new(&reference.set, held_out, &settings);
+        let scorer = native::with_blas_threads(threads, scorer)?;
+        run.alone = native::with_blas_threads(threads, || scorer.alone());
         run.comparing += scoring.elapsed().as_secs_f64();
         for path in &self.candidates {
             let row = run.candidate(path, &scorer, &mut sets);
@@ -184,7 +216,7 @@ impl Fid {
         let (subsets, subset_size, seed) =
             (self.kid_subsets, self.kid_subset_size, self.subset_seed());
         let kid = kid::Settings { subsets, subset_size, seed };
-        Settings { metrics: self.metrics.clone(), kid, k: self.k, seed }
+        Settings { metrics: self.metrics.clone(), kid, k: self.k, isc: self.isc, seed }
     }
 
     fn subset_seed(&self) -> u64 {
@@ -202,6 +234,10 @@ impl Fid {
             kid_subsets: self.kid_subsets,
             kid_subset_size: self.kid_subset_size,
             subset_seed: self.subset_seed(),
+            isc_splits: self.isc.splits,
+            isc_shuffle: self.isc.shuffle,
+            sfid_layer: self.spatial.as_ref().map(|spatial| spatial.layer.clone()),
+            sfid_channels: self.spatial.as_ref().map(|spatial| spatial.channels),
             fail_above: self.fail_above,
             batch_size: load.batch_size,
             limit: load.limit,
@@ -224,6 +260,10 @@ struct Run<'a> {
     rows: Vec<Candidate>,
     inputs: Vec<SetInput>,
     warnings: Vec<Warning>,
+    /// What is said of the reference by itself.
+    alone: Alone,
+    /// The distances of a spatial layer, one a candidate.
+    spatial: Option<FidReport>,
     /// Seconds in distances.
     comparing: f64,
 }
@@ -232,7 +272,8 @@ impl<'a> Run<'a> {
     fn new(args: &'a Fid, reference: &'a Measured, observer: &'a dyn Observer) -> Self {
         let inputs = vec![reference.input.clone()];
         let (rows, warnings, comparing) = (vec![], vec![], 0.0);
-        Self { args, observer, reference, rows, inputs, warnings, comparing }
+        let (alone, spatial) = (Alone::default(), None);
+        Self { args, observer, reference, rows, inputs, warnings, alone, spatial, comparing }
     }
 
     fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
@@ -240,6 +281,25 @@ impl<'a> Run<'a> {
             self.observer.warning(&warning);
             self.warnings.push(warning);
         }
+    }
+
+    /// The samples that the test of data copying holds generated ones against.
+    fn held_out(&mut self, path: &Path, sets: &mut Sets<'_>) -> Result<Measured> {
+        let measured = sets.measure(path).map_err(|e| naming(path, e))?;
+        sets.hold(&measured);
+        self.warn(sets.noticed());
+        self.check_origin(path, &measured).map_err(|e| naming(path, e))?;
+        self.inputs.push(measured.input.clone());
+        Ok(measured)
+    }
+
+    fn check_origin(&mut self, path: &Path, measured: &Measured) -> Result<()> {
+        match (&self.reference.origin, &measured.origin) {
+            (Some(a), Some(b)) => check_same(a, b)?,
+            (None, None) => {}
+            _ => self.warn([unknown_origin(path)]),
+        }
+        Ok(())
     }
 
     fn warn_of_numbers(&mut self) {
@@ -276,15 +336,13 @@ impl<'a> Run<'a> {
         let measured = if self.is_reference(path) { None } else { Some(sets.measure(path)?) };
         let candidate = measured.as_ref().unwrap_or(self.reference);
         self.warn(sets.noticed());
-        match (&self.reference.origin, &candidate.origin) {
-            (Some(a), Some(b)) => check_same(a, b)?,
-            (None, None) => {}
-            _ => self.warn([unknown_origin(path)]),
-        }
+        self.check_origin(path, candidate)?;
         let comparing = Instant::now();
         let threads = self.args.extraction.running.threads();
-        let scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
+        let mut scores = native::with_blas_threads(threads, || scorer.score(&candidate.set))?;
+        self.enter_spatial(path, &mut scores);
         self.comparing += comparing.elapsed().as_secs_f64();
+        self.warn(saturated_kernel(&shown(path), &scores));
         let row = Candidate::measured(shown(path), candidate.count, &self.args.metrics, &scores);
         self.inputs.push(candidate.input.clone());
         Ok(row)
@@ -298,7 +356,7 @@ impl<'a> Run<'a> {
     }
 
     fn report(self, sets: &Sets<'_>) -> FidReport {
-        let Self { args, reference, rows, inputs, warnings, comparing, .. } = self;
+        let Self { args, reference, rows, inputs, warnings, alone, comparing, .. } = self;
         let spent = &sets.features.timing;
         Report {
             schema: SchemaId::current("fid"),
@@ -312,7 +370,7 @@ impl<'a> Run<'a> {
             results: FidResults {
                 layer: sets.layer(),
                 width: reference.set.gaussian.width(),
-                reference: Reference { path: shown(&args.reference), n: reference.count },
+                reference: Reference::new(shown(&args.reference), reference.count, &alone),
                 candidates: rows,
             },
             warnings,
