@@ -26,6 +26,9 @@ pub struct Wanted {
 /// Rows and columns that images are averaged to, at most.
 pub const PIXELS: i64 = 32;
 
+/// Channels of images.
+const COLOURS: u64 = 3;
+
 /// The rows of a layer.
 #[derive(Debug, Clone)]
 pub struct Gathered {
@@ -86,7 +89,9 @@ pub fn gather(feed: &mut dyn Feed, wanted: Wanted, progress: &mut dyn Progress) 
 }
 
 fn check_memory(widths: &[Vec<usize>], samples: usize, wanted: Wanted) -> Result<()> {
-    let columns: u64 = widths.iter().flatten().map(|&width| width as u64).sum();
+    let of_layers: u64 = widths.iter().flatten().map(|&width| width as u64).sum();
+    let of_pixels = if wanted.pixels { COLOURS * (PIXELS * PIXELS) as u64 } else { 0 };
+    let columns = of_layers + of_pixels;
     let needed = 8 * columns.saturating_mul(samples as u64);
     if needed <= wanted.memory {
         return Ok(());

@@ -88,8 +88,8 @@ struct ProbeArgs {
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = limits::FOLDS, help_heading = "Probes")]
     inner_folds: usize,
     /// Neighbours of knn
-    #[arg(long, short, value_name = "K", default_value_t = 5, value_parser = limits::COUNT, help_heading = "Probes")]
-    k: usize,
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = limits::COUNT, help_heading = "Probes")]
+    neighbours: usize,
     /// Leave features as they are; without it they are brought to mean 0 and variance 1 by the samples that are
     /// fitted on (StandardScaler)
     #[arg(long, help_heading = "Probes")]
@@ -193,7 +193,7 @@ impl ProbeArgs {
             }
         }
         probe.inner_folds = self.inner_folds;
-        probe.neighbours = self.k;
+        probe.neighbours = self.neighbours;
         probe.standardize = !self.no_standardize;
         probe.reduce = self.reduce;
         probe.memory = self.memory;

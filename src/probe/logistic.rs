@@ -73,7 +73,7 @@ impl<'a> Objective<'a> {
 
     fn evaluate(&self, point: &Array2<f64>) -> (f64, Array2<f64>) {
         let (weights, intercepts) = parts(point);
-        let mut scores = self.rows.dot(&weights) + &intercepts;
+        let mut scores = self.rows.dot(&weights) + intercepts;
         let n = self.rows.nrows().max(1) as f64;
         let loss = match self.columns {
             1 => self.of_two(&mut scores),

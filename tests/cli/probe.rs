@@ -64,7 +64,7 @@ fn layers_controls_and_pixels_are_probed_together() {
     let [report, plot] = ["probe.json", "probe.png"].map(|name| folder.path().join(name));
     done(&format!(
         "probe {{{TINY}}} {{tiny_resnet_traced.pt}} --data {} --preprocess raw --folds 3 --layers layer? \
-         --probe ridge,logistic,knn,nearest-mean --alpha 1,100 --cost 0.01,1 -k 3 --plot {} -o {}",
+         --probe ridge,logistic,knn,nearest-mean --alpha 1,100 --cost 0.01,1 --neighbours 3 --plot {} -o {}",
         images.path().display(),
         plot.display(),
         report.display()

@@ -40,7 +40,7 @@ pub fn report(
     let mut warnings = std::mem::take(&mut seen.warnings);
     warnings.extend(of_null_layers(&models));
     warnings.extend(of_convergence(&models, pixels.as_ref()));
-    warnings.extend(at_chance(truth, asked));
+    warnings.extend(few_samples(truth, asked));
     let recorded = asked.recorded(seen);
     let results = probing.results(seen, models, pixels, against);
     check_values(&results)?;
@@ -354,7 +354,7 @@ fn of_convergence(models: &[ProbeModel], pixels: Option<&ProbeLayer>) -> Option<
 }
 
 /// Warns of so few samples that intervals say little.
-fn at_chance(truth: &Truth, asked: &Probe) -> Option<Warning> {
+fn few_samples(truth: &Truth, asked: &Probe) -> Option<Warning> {
     let count = truth.measured().len();
     let Task::Classes { .. } = truth.task else { return None };
     let (low, high) = wilson(count / 2, count)?;

@@ -150,7 +150,7 @@ impl Probe {
         let fit = self.share.fitted(feed.samples());
         let shapes = feed.shapes();
         let widths = shapes.iter().flatten().map(|shape| self.reduce.width(shape));
-        match widths.max().filter(|width| *width >= fit) {
+        match widths.max().filter(|width| *width + 1 >= fit) {
             None => Ok(()),
             Some(width) => Err(Error::usage(
                 format!(

@@ -155,7 +155,7 @@ pub struct ProbeScore {
     pub probe: String,
     /// Accuracy on the samples that it was not fitted on, or the mean of R² over targets; `null` where there is none.
     pub score: Number,
-    /// Its 95 % Wilson score interval (Wilson 1927), of accuracies.
+    /// Its 95 % Wilson score interval (Wilson 1927), of accuracies, over samples as if folds were independent.
     pub interval: Option<(f64, f64)>,
     /// The same where labels are shuffled.
     pub shuffled: Number,
