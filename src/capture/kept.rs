@@ -1,5 +1,6 @@
 //! Outputs of layers that an earlier run wrote, in the place of the model that gave them.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use tch::{Kind, Tensor};
@@ -9,6 +10,7 @@ use super::extract::{Piece, Sink, reduced};
 use super::feed::{Consumer, Feed, Place, Source, Subject};
 use super::judge::{Judge, Judged, Naming};
 use super::keep::from_bytes;
+use super::part::Reading;
 use super::placed::{to_tensors, token_mask};
 use super::rows::first_not_finite;
 use super::shared;
@@ -71,6 +73,8 @@ pub struct GiverFeed<'a> {
     pub summary: Option<Summary>,
     judges: Vec<Option<Judge>>,
     mixed: bool,
+    /// The batches of files that are given, where those are not all, and what was read of them.
+    part: Option<(Range<usize>, Reading)>,
 }
 
 /// Samples whose outputs are all in files.
@@ -141,8 +145,8 @@ impl KeptSubject {
         Ok(())
     }
 
-    /// Hands over the features of one layer as [`Extractor::run`](super::extract::Extractor::run) does, a batch of
-    /// `batch_size` samples at a time.
+    /// Hands over the features of one layer for the samples of a range as
+    /// [`Extractor::run`](super::extract::Extractor::run) does, a batch of `batch_size` samples at a time.
     ///
     /// # Errors
     /// The file cannot be read, features are not finite (which sample), or the sink failed.
@@ -150,12 +154,12 @@ impl KeptSubject {
         &self,
         reduce: Reduce,
         (names, model): (&[String], &str),
-        batch_size: usize,
+        (batch_size, range): (usize, Range<usize>),
         outputs: Option<&KeptLayer>,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let Some(layer) = self.layers.first() else { return Ok(()) };
-        let all: Vec<usize> = (0..self.samples).collect();
+        let all: Vec<usize> = range.collect();
         for rows in all.chunks(batch_size.max(1)) {
             let output = layer.outputs(rows)?;
             let features = reduced(&output, reduce, (layer.axes(), layer.tokens()))?;
@@ -202,7 +206,7 @@ impl<'a> GiverFeed<'a> {
             Giver::Kept(_) => None,
         };
         let judges = givers.iter().map(judge).collect();
-        Self { givers, source, stored, summary: None, judges, mixed: false }
+        Self { givers, source, stored, summary: None, judges, mixed: false, part: None }
     }
 
     /// The same, of samples that are in random order, or not.
@@ -303,6 +307,7 @@ impl<'a> GiverFeed<'a> {
     ) -> Result<usize> {
         let measuring = Instant::now();
         let StoredSamples { order, names, batch_size } = self.stored;
+        let order = &order[self.places()];
         for rows in order.chunks(batch_size.max(1)) {
             let name = |row: usize| rows.get(row).map_or_else(String::new, |&i| names[i].clone());
             for (i, giver) in self.givers.iter().enumerate() {
@@ -317,6 +322,15 @@ impl<'a> GiverFeed<'a> {
         }
         timing.measure += measuring.elapsed().as_secs_f64();
         Ok(order.len())
+    }
+}
+
+impl GiverFeed<'_> {
+    /// Places of the samples of files that are given, in their order.
+    fn places(&self) -> Range<usize> {
+        let all = self.stored.order.len();
+        let first = |batch: usize| all.min(batch.saturating_mul(self.stored.batch_size.max(1)));
+        self.part.as_ref().map_or(0..all, |(batches, _)| first(batches.start)..first(batches.end))
     }
 }
 
@@ -366,6 +380,14 @@ impl Feed for GiverFeed<'_> {
         self.mixed
     }
 
+    fn restrict(&mut self, batches: Range<usize>) {
+        self.part = Some((batches, Reading::default()));
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        self.part.as_ref().map(|(_, reading)| reading.clone())
+    }
+
     fn copies(&self, subject: usize, _: usize) -> Option<&[usize]> {
         match (&self.source, &self.givers[subject]) {
             (Some(_), _) => self.summary.as_ref()?.copies.as_deref(),
@@ -382,7 +404,13 @@ impl Feed for GiverFeed<'_> {
     ) -> Result<usize> {
         match self.source.clone() {
             Some(source) => self.over_data(&source, consumer, progress, timing),
-            None => self.over_files(consumer, progress, timing),
+            None => {
+                let places = self.places();
+                if let Some((_, reading)) = &mut self.part {
+                    *reading = Reading::of_rows(places);
+                }
+                self.over_files(consumer, progress, timing)
+            }
         }
     }
 }

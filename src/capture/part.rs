@@ -114,6 +114,18 @@ impl Reading {
         Err(Error::usage(problem, "take it out of the data, and run all shards again"))
     }
 
+    /// Of rows of files at these places, which nothing was read of beside.
+    pub fn of_rows(places: Range<usize>) -> Self {
+        let (samples, positions) = (places.len(), vec![places]);
+        Self { samples, positions, ..Self::default() }
+    }
+
+    /// Whether it is of rows of files.
+    pub fn is_of_rows(&self) -> bool {
+        let add = |sum: usize, range: &Range<usize>| sum.checked_add(range.len());
+        self.digests.0.is_empty() && self.positions.iter().try_fold(0, add) == Some(self.samples)
+    }
+
     /// Whether there is a digest of each sample, at its position.
     pub fn is_sound(&self) -> bool {
         let add = |sum: usize, range: &Range<usize>| sum.checked_add(range.len());
@@ -142,15 +154,14 @@ impl Reading {
 
     /// What was read, of all the data where this is of all.
     pub fn summary(&self, dataset: &Dataset) -> Summary {
-        let positions = self.positions.iter().cloned().flatten();
-        let digests = positions.zip(self.digests.0.as_chunks::<DIGEST>().0.iter().copied());
-        let digests: Vec<(usize, Digest)> = digests.filter(|(i, _)| *i < dataset.len()).collect();
-        let (fingerprint, copies) = dataset.fingerprint_of(&digests);
+        let positions: Vec<usize> = self.positions().take_while(|i| *i < dataset.len()).collect();
+        let digests = self.digests.0.as_chunks::<DIGEST>().0;
+        let (fingerprint, copies) = dataset.fingerprint_of(&positions, digests);
         Summary {
             samples: self.samples,
             fingerprint: Some(fingerprint),
             copies,
-            digests,
+            digests: vec![],
             skipped: self.skipped.clone(),
             enlarged: self.enlarged.clone(),
             beyond: self.beyond,
@@ -184,9 +195,10 @@ impl Sum for Reading {
 }
 
 impl<T: Sum> Piece<Blocks<T>> {
-    /// Whether its sums are of its blocks, and what was read of them fits together.
-    pub fn is_sound(&self) -> bool {
-        self.reading.is_sound() && self.sums.are_within(&self.blocks)
+    /// Whether its sums are of its blocks, and what was read of them fits together: of `samples`, or of rows of files.
+    pub fn is_sound(&self, samples: bool) -> bool {
+        let read = if samples { self.reading.is_sound() } else { self.reading.is_of_rows() };
+        read && self.sums.are_within(&self.blocks)
     }
 }
 

@@ -15,6 +15,7 @@ use clap::{Arg, ArgMatches, Command};
 use toml::{Table, Value};
 
 use super::usage::what;
+use crate::analysis::Features;
 use crate::error::{Error, Result};
 use crate::files::{self, MOST_BY_HAND};
 use crate::report::DefaultsInput;
@@ -99,13 +100,13 @@ enum Place {
 ///
 /// # Errors
 /// The file cannot be read, or a key or value is none that an option takes.
-pub fn added(given: Vec<OsString>, commands: &Command) -> Result<(Vec<OsString>, Vec<String>)> {
+pub fn added(given: Vec<OsString>, commands: &Command, has_devices: bool) -> Result<Added> {
     let Ok(matches) = commands.clone().try_get_matches_from(&given) else {
-        return Ok((given, vec![]));
+        return Ok(Added { words: given, ..Added::default() });
     };
     let (name, own) = matches.subcommand().unwrap_or(("", &matches));
     let command = commands.find_subcommand(name).filter(|command| computes(command));
-    let Some(command) = command else { return Ok((given, vec![])) };
+    let Some(command) = command else { return Ok(Added { words: given, ..Added::default() }) };
     let mut told = vec![];
     let mut all = variables(command);
     if let Some(path) = file(own)? {
@@ -114,12 +115,39 @@ pub fn added(given: Vec<OsString>, commands: &Command) -> Result<(Vec<OsString>,
     }
     // What else applies depends on whether there is a model.
     all.sort_by_key(|found| (needs(&found.option).is_some(), found.option != "model"));
-    let (taken, unset) = (vec![], vec![]);
-    let mut line = Line { words: given, command, commands, own, told, taken, unset, record: None };
+    let (taken, unset) = (vec![], if has_devices { vec![DEVICE.to_owned()] } else { vec![] });
+    let added = Added { words: given, told, devices: None };
+    let mut line = Line { added, command, commands, own, taken, unset, record: None };
     all.into_iter().try_for_each(|found| line.add(found))?;
     line.record.map_or(Ok(()), |record| TAKEN.set(record)).ok();
-    Ok((line.words, line.told))
+    Ok(line.added)
 }
+
+/// A command line with its defaults.
+#[derive(Debug, Default)]
+pub struct Added {
+    /// Its words.
+    pub words: Vec<OsString>,
+    /// What to say of the defaults.
+    pub told: Vec<String>,
+    /// A list of devices in the place of one, which is not among the words.
+    pub devices: Option<String>,
+}
+
+/// The option that may name several devices.
+const DEVICE: &str = "device";
+
+/// Options that say how models run, where folders of features have no use for them.
+const OF_MODELS: [&str; 8] = [
+    DEVICE,
+    "dtype",
+    "precision",
+    "keep-state",
+    "no-optimize",
+    "input",
+    "output-key",
+    "output-index",
+];
 
 /// Whether a command runs models or reads features.
 fn computes(command: &Command) -> bool {
@@ -263,12 +291,11 @@ fn beside(place: &Place, text: &str) -> String {
 
 /// A command line that defaults are added to.
 struct Line<'a> {
-    words: Vec<OsString>,
+    added: Added,
     command: &'a Command,
     commands: &'a Command,
     /// What was given.
     own: &'a ArgMatches,
-    told: Vec<String>,
     /// Options that were added, and from where.
     taken: Vec<(String, Place)>,
     /// Options that a section leaves without a value, whatever a later one says.
@@ -291,24 +318,32 @@ impl Line<'_> {
         }
         let shown: Vec<String> = found.values.iter().map(|value| word(&found, value)).collect();
         let shown = shown.join(" ");
-        if self.clashes(option, &found.place) {
-            self.told.push(format!("{shown} of {} does not apply here", found.place));
+        let of_list = found.values.first().is_some_and(|value| is_list(value));
+        if self.clashes(option, (&found.place, of_list)) {
+            self.added.told.push(format!("{shown} of {} does not apply here", found.place));
+            return Ok(());
+        }
+        if found.option == DEVICE && is_list(&found.values[0]) {
+            self.added.told.push(format!("{shown} is from {}", found.place));
+            self.added.devices = Some(found.values[0].clone());
+            self.note(shown, &found.place);
+            self.taken.push((found.option, found.place));
             return Ok(());
         }
         let name = self.command.get_name();
-        let at = self.words.iter().position(|word| word == name).map_or(1, |at| at + 1);
-        let mut words = self.words.clone();
+        let at = self.added.words.iter().position(|word| word == name).map_or(1, |at| at + 1);
+        let mut words = self.added.words.clone();
         words.splice(at..at, found.values.iter().map(|value| word(&found, value).into()));
         match self.commands.clone().try_get_matches_from(&words) {
             Ok(_) => {
-                self.told.push(format!("{shown} is from {}", found.place));
+                self.added.told.push(format!("{shown} is from {}", found.place));
                 self.note(shown, &found.place);
                 self.taken.push((found.option, found.place));
-                self.words = words;
+                self.added.words = words;
                 Ok(())
             }
             Err(wrong) if does_not_go_together(wrong.kind()) => {
-                self.told.push(format!("{shown} of {} does not apply here", found.place));
+                self.added.told.push(format!("{shown} of {} does not apply here", found.place));
                 Ok(())
             }
             Err(wrong) => Err(found.place.error(&what(&wrong.to_string()))),
@@ -350,16 +385,25 @@ impl Line<'_> {
         let given = self.own.get_raw(id).filter(|_| self.is_given(option));
         let is = |text: &str| text.split(',').any(|one| one == value);
         let start = format!("--{name}=");
-        let mut taken = self.words.iter().filter_map(|word| word.to_str()?.strip_prefix(&start));
+        let mut taken =
+            self.added.words.iter().filter_map(|word| word.to_str()?.strip_prefix(&start));
         match given {
             Some(mut values) => values.any(|given| given.to_str().is_some_and(is)),
             None => taken.any(is),
         }
     }
 
+    /// Whether all that the command is given without names are folders of features.
+    fn has_folders_only(&self) -> bool {
+        let places = self.command.get_arguments().filter(|option| option.is_positional());
+        let given = |place: &Arg| self.own.get_raw(place.get_id().as_str());
+        let mut paths = places.filter_map(given).flatten().map(Path::new).peekable();
+        paths.peek().is_some() && paths.all(Features::is_whole)
+    }
+
     /// Whether an option means nothing beside what is there: steps beside a preset from elsewhere, what is for
     /// images where features are stored, what is for B where there is none.
-    fn clashes(&self, option: &Arg, place: &Place) -> bool {
+    fn clashes(&self, option: &Arg, (place, of_list): (&Place, bool)) -> bool {
         let group = option.get_help_heading().unwrap_or_default();
         let preset = self.taken.iter().find(|(option, _)| option == "preprocess");
         let preset = match preset {
@@ -370,13 +414,22 @@ impl Line<'_> {
             || (option_of(self.command, "model").is_some() && !self.is_there("model"));
         let models = self.own.try_get_many::<PathBuf>("models").ok().flatten();
         let single = models.is_some_and(|models| models.count() < 2);
-        let for_b = group == "Preprocessing of B"
-            || option.get_long().is_some_and(|name| name.ends_with("-b"));
+        let name = option.get_long().unwrap_or_default();
+        let several = name == DEVICE && of_list;
+        let is_divided = option_of(self.command, "shard").is_some();
+        let for_b = group == "Preprocessing of B" || name.ends_with("-b");
         self.lacks(option)
+            || (several && (!is_divided || self.is_there("shard")))
+            || (OF_MODELS.contains(&name) && (stored || self.has_folders_only()))
             || (group == "Preprocessing" && preset)
             || (OF_IMAGES.contains(&group) && stored)
             || (for_b && single)
     }
+}
+
+/// Whether a device is a list of several, which are shards of a run.
+fn is_list(device: &str) -> bool {
+    device == "cuda:all" || device.contains(',')
 }
 
 fn does_not_go_together(kind: ErrorKind) -> bool {

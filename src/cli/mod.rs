@@ -160,9 +160,12 @@ fn on_a_large_stack(arguments: &[OsString]) -> u8 {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<OsString> = arguments.into_iter().collect();
     output::choose_colours(&given);
-    let added = shard::several(given).and_then(|(given, devices)| {
-        let (line, told) = defaults::added(given, &declared())?;
-        Ok((shard::expanded(line, &declared(), &devices)?, told))
+    let added = shard::several(given).and_then(|(given, mut devices)| {
+        let added = defaults::added(given, &declared(), !devices.is_empty())?;
+        if let Some(list) = added.devices {
+            devices = shard::several(vec![format!("--device={list}").into()])?.1;
+        }
+        Ok((shard::expanded(added.words, &declared(), &devices)?, added.told))
     });
     let (arguments, defaults) = match added {
         Ok(whole) => whole,

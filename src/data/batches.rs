@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Dataset;
-use super::fingerprint::{Digest, copies, fingerprint};
+use super::fingerprint::{Digest, copies_of, fingerprint};
 use super::loader::{Loader, send_all};
 use super::preprocess::Preprocess;
 use super::transform::Scaling;
@@ -232,13 +232,12 @@ impl Batches {
     /// What was read so far; complete after the last batch.
     pub fn summary(&self) -> Summary {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = |&(i, digest): &(usize, Digest)| (self.dataset.name(i), digest);
+        let digests = &progress.digests;
+        let (name, digest) = (|i: usize| self.dataset.name(digests[i].0), |i: usize| digests[i].1);
         Summary {
             samples: progress.samples,
-            fingerprint: self
-                .fingerprint
-                .then(|| fingerprint(progress.digests.iter().map(named).collect())),
-            copies: copies(progress.digests.iter().map(|(_, digest)| *digest)),
+            fingerprint: self.fingerprint.then(|| fingerprint(digests.len(), name, digest)),
+            copies: copies_of(digests.len(), digest),
             digests: if self.partial { progress.digests.clone() } else { vec![] },
             skipped: progress.skipped.clone(),
             enlarged: progress.enlarged.map(|(i, how)| Enlarged::new(self.dataset.name(i), how)),

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::batches::{Batches, Enlarged, LoadOptions};
-use super::fingerprint::{Digest, copies, digest, fingerprint, of_names};
+use super::fingerprint::{Digest, copies_of, digest, fingerprint, of_names};
 use super::preprocess::{Preprocess, Preset};
 use super::source::{
     self, ArrayLayout, Form, InputArray, Opening, Sample, Source, SourceKind, Tokenized, Tokenizing,
@@ -369,16 +369,21 @@ impl Dataset {
     /// As [`Dataset::fingerprint`].
     pub fn fingerprint_and_copies(&self, workers: usize) -> Result<(String, Option<Vec<usize>>)> {
         let samples = self.digests(workers)?;
-        let copies = copies(samples.iter().map(|(_, digest)| *digest));
-        Ok((fingerprint(samples), copies))
+        let (count, digest) = (samples.len(), |i: usize| samples[i].1);
+        let fingerprint = fingerprint(count, |i| samples[i].0.clone(), digest);
+        Ok((fingerprint, copies_of(count, digest)))
     }
 
-    /// The text of [`Dataset::fingerprint`] of samples whose digests are known with their positions, in the order in
+    /// The text of [`Dataset::fingerprint`] of samples at these positions whose digests are known, in the order in
     /// which they were read, and which of them are copies.
-    pub fn fingerprint_of(&self, digests: &[(usize, Digest)]) -> (String, Option<Vec<usize>>) {
-        let named = |&(i, digest): &(usize, Digest)| (self.name(i), digest);
-        let copies = copies(digests.iter().map(|(_, digest)| *digest));
-        (fingerprint(digests.iter().map(named).collect()), copies)
+    pub fn fingerprint_of(
+        &self,
+        positions: &[usize],
+        digests: &[Digest],
+    ) -> (String, Option<Vec<usize>>) {
+        let (count, digest) = (positions.len().min(digests.len()), |i: usize| digests[i]);
+        let fingerprint = fingerprint(count, |i| self.name(positions[i]), digest);
+        (fingerprint, copies_of(count, digest))
     }
 
     /// What tells this choice of samples from others without reading them: SHA-256 over their names in their order.

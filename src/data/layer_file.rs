@@ -260,7 +260,8 @@ pub fn in_hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A file of rows that is read in pieces.
+/// A file of rows that is read in pieces: by positioned reads, and not by a memory map, of which a page that the disk or
+/// the network does not give, or that another process cuts off, ends the process instead of being an error.
 #[derive(Debug, Clone)]
 pub struct LayerReader {
     stored: Stored,

@@ -3,11 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use repsim::analysis::{Cka, Data, Features, Job, Loading, Preprocessing, Shard, Silent, State};
+use repsim::analysis::{
+    Cka, Data, Distance, Extraction, Features, Fid, Job, Loading, Preprocessing, Shard, Silent,
+    State, Stats,
+};
 use repsim::capture::Reduce;
+use repsim::capture::cka::Estimator;
 use repsim::data::{FloatFormat, Preset};
+use repsim::frechet::Metric;
 use tempfile::TempDir;
 
+use crate::shards::{states, timeless};
 use crate::support::{Run, done, files_in, path, pictures, repsim, started, words};
 
 fn request(images: &Path, folder: PathBuf) -> Features {
@@ -186,4 +192,124 @@ fn several_devices_write_one_folder() {
     assert_eq!(two.code, 0, "{}", two.stderr);
     done(&parts.line("one", "").join(" "));
     assert_same(&parts.at("two"), &parts.at("one"));
+}
+
+/// Nothing more fits into a file than the system allows: what was written stays, and is gone on with.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_what_can_be_gone_on_with() {
+    let parts = Parts::new();
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$@\"";
+    let mut run = std::process::Command::new("bash");
+    run.args(["-c", script, "-", env!("CARGO_BIN_EXE_repsim")]);
+    let run = run.args(parts.line("part", "--shard 0/1")).output().unwrap();
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(2), "{said}");
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("layer1.npy"), "{said}");
+    let left = files_in(&parts.at("part"));
+    assert!(left.contains(&"unfinished.jsonl".to_owned()), "{left:?}");
+    assert!(!left.contains(&State::PART.to_owned()), "{left:?}");
+    assert_told(&parts.merge(&["part"], "m"), &["stopped before its end"]);
+    let again = repsim(parts.line("part", "--shard 0/1"));
+    assert!(again.code == 0 && again.stderr.contains("goes on behind"), "{}", again.stderr);
+    assert_eq!(parts.merge(&["part"], "merged").code, 0);
+    assert_eq!(repsim(parts.line("whole", "")).code, 0);
+    assert_same(&parts.at("merged"), &parts.at("whole"));
+}
+
+/// Two networks over the same pictures, and the first over others.
+struct Folders {
+    root: TempDir,
+}
+
+impl Folders {
+    fn new() -> Self {
+        let (root, images, others) = (tempfile::tempdir().unwrap(), pictures(41), pictures(9));
+        let scripted = path("tiny_resnet_scripted.pt");
+        for (name, model, images) in [
+            ("a", scripted.clone(), &images),
+            ("b", path("tiny_resnet_traced.pt"), &images),
+            ("few", scripted, &others),
+        ] {
+            let mut request = Features { model, ..request(images.path(), root.path().join(name)) };
+            request.layers = vec!["layer?".to_owned(), "fc:input".to_owned()];
+            request.run(&Silent).unwrap();
+        }
+        Self { root }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+}
+
+/// Rows are shared out by their places; no image is read, and no network runs.
+#[test]
+fn folders_of_features_are_divided_too() {
+    let folders = Folders::new();
+    let [a, b, few] = ["a", "b", "few"].map(|name| folders.at(name));
+    let mut cka = Cka::new(&a, &b);
+    cka.estimator = Estimator::Minibatch;
+    cka.sides.data.load.batch_size = 5;
+    let whole = timeless(&cka.run(&Silent).unwrap());
+    let mut extraction = Extraction::default();
+    extraction.load.batch_size = 4;
+    let mut fid = Fid::new(&a, [&few, &a]);
+    (fid.metrics, fid.extraction) = (vec![Metric::Fid], extraction.clone());
+    let scores = timeless(&fid.run(&Silent, &mut |_| Ok(())).unwrap());
+    for count in [2, 7] {
+        let found = states(count, |job| cka.shard(job, &Silent));
+        assert_eq!(timeless(&cka.merged(found, &Silent).unwrap()), whole, "{count} shards");
+        let found = states(count, |job| fid.shard(job, &Silent));
+        let merged = fid.merged(found, &Silent, &mut |_| Ok(())).unwrap();
+        assert_eq!(timeless(&merged), scores, "{count} shards");
+    }
+    let stats = Stats { extraction: extraction.clone(), ..Stats::new(&a) };
+    let found = states(3, |job| stats.shard(job, &Silent));
+    assert_eq!(stats.merged(found, &Silent).unwrap(), stats.run(&Silent).unwrap());
+    let distance = Distance { extraction, k: 3, ..Distance::new(&a, &few) };
+    let found = states(3, |job| distance.shard(job, &Silent));
+    let ((merged, rows), (report, own)) =
+        (distance.merged(found, &Silent).unwrap(), distance.run(&Silent).unwrap());
+    assert_eq!((timeless(&merged), rows), (timeless(&report), own));
+
+    let mut mixed = cka.clone();
+    mixed.sides.models[1] = path("tiny_resnet_traced.pt");
+    let one = Job::new(Shard { index: 0, count: 1 });
+    let said = mixed.shard(one, &Silent).unwrap_err().to_string();
+    assert!(said.contains("a model runs beside a folder"), "{said}");
+    let mut found = states(2, |job| cka.shard(job, &Silent));
+    let index = fs::read_to_string(b.join("features.json")).unwrap();
+    fs::write(b.join("features.json"), format!("{index}\n")).unwrap();
+    let said = cka.merged(std::mem::take(&mut found), &Silent).unwrap_err().to_string();
+    assert!(said.contains("index of "), "{said}");
+}
+
+/// What is a default for models is no mistake where there are none; what is given is.
+#[test]
+fn options_for_models_beside_folders_alone() {
+    let folders = Folders::new();
+    let [a, b] = ["a", "b"].map(|name| folders.at(name).display().to_string());
+    let config = folders.at("repsim.toml");
+    fs::write(
+        &config,
+        "[defaults]\ndevice = \"cuda:all\"\nprecision = \"bf16\"\nno-optimize = true\n",
+    )
+    .unwrap();
+    let with = format!("--config {}", config.display());
+    let found = crate::support::report(&format!("cka {a} {b} --layers layer1 {with}"));
+    assert!(found["settings"].get("precision").is_none());
+    done(&format!("stats {a} -o {} {with}", folders.at("s.npz").display()));
+    let told = |line: &str, parts: &[&str]| assert_told(&repsim(words(line)), parts);
+    told(&format!("cka {a} {b} --device cpu"), &["--device is given", "no model runs"]);
+    told(
+        &format!("cka {a}/features.json {b}"),
+        &["it is the index of a folder", "give the folder"],
+    );
+    told(&format!("fid {a}/features.json {b}"), &["it is the index of a folder"]);
+    told(&format!("layers {a}/features.json"), &["it is the index of a folder"]);
+    let check = repsim(words(&format!("check {a}/features.json --baseline {b}/features.json")));
+    let said = format!("{}{}", check.stdout, check.stderr);
+    assert!(check.code != 0 && said.contains("the model is"), "{said}");
 }

@@ -25,7 +25,7 @@ use crate::support::{Run, done, path, pictures, repsim, words};
 const COUNTS: [usize; 4] = [1, 2, 3, 7];
 
 /// The states of all shards, the last first.
-fn states(count: usize, mut run: impl FnMut(Job<'_>) -> Result<State>) -> Vec<State> {
+pub fn states(count: usize, mut run: impl FnMut(Job<'_>) -> Result<State>) -> Vec<State> {
     let shards = (0..count).rev().map(|index| Shard { index, count });
     shards.map(|shard| through_a_file(&run(Job::new(shard)).unwrap())).collect()
 }
@@ -37,7 +37,7 @@ fn through_a_file(state: &State) -> State {
 }
 
 /// A report without its times.
-fn timeless(report: &impl serde::Serialize) -> Value {
+pub fn timeless(report: &impl serde::Serialize) -> Value {
     let mut value = serde_json::to_value(report).unwrap();
     value.as_object_mut().unwrap().remove("timing");
     value

@@ -220,9 +220,13 @@ impl Measuring for Cka {
     fn tell(&self, feed: &dyn Feed, observer: &dyn Observer) -> Result<()> {
         let passes = engine::passes_needed(feed, &self.settings())?;
         if passes > 1 {
+            let run = match self.sides.models.iter().all(|path| path.is_dir()) {
+                true => "the files are read",
+                false => "the models run",
+            };
             observer.note(&format!(
-                "the features of {} samples do not fit into --memory at once: the models run in \
-                 {passes} passes, fewer where many are zero (more --memory, --reduce gap or --estimator minibatch would save that)",
+                "the features of {} samples do not fit into --memory at once: {run} in {passes} passes, fewer where many \
+                 are zero (more --memory, --reduce gap or --estimator minibatch would save that)",
                 feed.samples()
             ));
         }

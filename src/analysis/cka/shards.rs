@@ -1,10 +1,12 @@
 //! CKA over batches, divided into shards.
 
 use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::Cka;
 use crate::analysis::Observer;
+use crate::analysis::session::kept_sides::refuse_running;
 use crate::analysis::session::sides::{Known, Measuring};
 use crate::analysis::shards::{
     Body, Facts, Head, Job, State, check_run, in_steps, joined, ordered, undivided,
@@ -45,9 +47,15 @@ impl Cka {
         if self.sides.models.len() > 2 || !self.controls.is_empty() {
             return Err(undivided("it takes one model or two, and no controls"));
         }
-        if !self.sides.features.is_empty() || self.sides.models.iter().any(|path| path.is_dir()) {
+        if !self.sides.features.is_empty() {
             return Err(undivided("representations are stored, and no network runs over them"));
         }
+        let is_folder = |path: &PathBuf| path.is_dir();
+        let models = &self.sides.models;
+        if models.iter().any(is_folder) && !models.iter().all(is_folder) {
+            return Err(undivided("a model runs beside a folder of features"));
+        }
+        refuse_running(models, &self.sides.running, self.sides.output_index)?;
         let (job, known) = (Cell::new(Some(job)), RefCell::default());
         Ok(self.sides.see(&OfShard { cka: self, job, known }, observer)?.found)
     }
@@ -74,14 +82,14 @@ impl Cka {
     fn facts(&self, known: &Known<'_>) -> Result<Facts> {
         // What is divided is averaged over batches, whether that was asked for or chosen.
         let estimator = Estimator::Minibatch;
-        let settings = CkaSettings { estimator, ..self.recorded(known.data.len(), known.device) };
+        let settings = CkaSettings { estimator, ..self.recorded(known.samples, known.device) };
         let mut facts = Facts::of(&settings, &self.sides.running)?;
         facts.add("--estimator", self.estimator);
         if self.estimator == Estimator::Auto {
             facts.add("--memory", self.memory);
         }
         known.models.iter().for_each(|model| facts.add_model(model));
-        facts.add_data(known.data, known.preprocess)?;
+        known.data.map_or(Ok(()), |data| facts.add_data(data, known.preprocess))?;
         Ok(facts)
     }
 }
@@ -99,6 +107,10 @@ impl Measuring for OfShard<'_, '_> {
 
     fn mixes(&self, samples: usize) -> bool {
         self.cka.mixes(samples)
+    }
+
+    fn in_parts(&self) -> bool {
+        true
     }
 
     fn before(&self, known: &Known<'_>) -> Result<()> {
@@ -149,6 +161,10 @@ impl Measuring for OfStates<'_> {
 
     fn in_order(&self) -> Option<usize> {
         self.cka.in_order()
+    }
+
+    fn in_parts(&self) -> bool {
+        true
     }
 
     fn before(&self, known: &Known<'_>) -> Result<()> {

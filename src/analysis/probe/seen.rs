@@ -321,6 +321,7 @@ fn kept(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
         reduce: asked.reduce,
         measures: &[],
         naming: Naming::default(),
+        parts: false,
     };
     let selection = Selection::new(&asked.layers)?;
     let choose = |_: usize, folder: &Folder| folder.choose(&selection, asked.reduce);

@@ -5,8 +5,9 @@ use std::thread;
 
 use tch::{Kind, Tensor};
 
+use super::axes;
+use super::kept_names::{self, check_names};
 use super::notices::PADDING;
-use super::{axes, kept_names};
 use crate::analysis::State;
 use crate::capture::Reduce;
 use crate::capture::keep::from_bytes;
@@ -15,9 +16,7 @@ use crate::data::statistics::Origin;
 use crate::data::{Dataset, FloatFormat, LayerHead, LayerReader, SourceKind};
 use crate::error::{Error, Result};
 use crate::report::features::{FeaturesReport, KeptLayer as Entry};
-use crate::report::{
-    AnyReport, DataInput, FolderInput, LayerInfo, ModelInput, Warning, sha256_of_file,
-};
+use crate::report::{DataInput, FolderInput, LayerInfo, ModelInput, Warning, sha256_of_file};
 use crate::similarity::Measure;
 use crate::torchscript::{Axes, By, Selection};
 use crate::view::names::few;
@@ -45,6 +44,8 @@ pub struct Folder {
     pub index: FeaturesReport,
     /// What the index says of the samples.
     pub data: DataInput,
+    /// Whether its files are held against their hashes: not where a run reads parts of them only.
+    pub hashed: bool,
     /// Layers that gave the tensor of one that was kept, behind those of the index.
     pub(super) also: Vec<Entry>,
     sha256: String,
@@ -90,9 +91,7 @@ impl Folder {
                 ),
             };
         }
-        let AnyReport::Features(report) = AnyReport::read(&index)? else {
-            return wrong("its features.json is a report of another kind", AGAIN);
-        };
+        let report = FeaturesReport::read(&index)?;
         let results = &report.results;
         let rows = |layer: &Entry| layer.shape.first() == Some(&results.n);
         let lengths = [
@@ -112,7 +111,7 @@ impl Folder {
         };
         let sha256 = sha256_of_file(&index)?;
         let also = kept_names::also(&report);
-        Ok(Self { path: path.to_owned(), sha256, data, also, index: *report })
+        Ok(Self { path: path.to_owned(), sha256, data, hashed: true, also, index: report })
     }
 
     /// The model whose outputs these are.
@@ -306,6 +305,9 @@ impl Folder {
 
     /// Holds files against the hashes in the index.
     fn check_files(&self, entries: &[&Entry]) -> Result<()> {
+        if !self.hashed {
+            return Ok(());
+        }
         let averaged = entries.iter().filter_map(|entry| entry.averaged.as_ref());
         let averaged = averaged.map(|file| (file.file.as_str(), file.sha256.as_str()));
         let files = entries.iter().map(|entry| (entry.file.as_str(), entry.sha256.as_str()));
@@ -503,26 +505,6 @@ impl Folder {
             .map(|name| if skipped.contains(name.as_str()) { None } else { next.next() })
             .collect())
     }
-}
-
-/// Holds the names of samples against each other.
-fn check_names((a, of_a): (&str, &[String]), (b, of_b): (&str, &[String])) -> Result<()> {
-    let apart = (0..of_a.len().max(of_b.len())).find(|&i| of_a.get(i) != of_b.get(i));
-    let Some(i) = apart else { return Ok(()) };
-    let problem = match (of_a.get(i), of_b.get(i)) {
-        (Some(x), Some(y)) if of_a.contains(y) && of_b.contains(x) => {
-            format!("{a} and {b} hold samples in another order: number {} is {x} and {y}", i + 1)
-        }
-        (Some(x), Some(y)) => {
-            format!("{a} and {b} hold other samples: number {} is {x} and {y}", i + 1)
-        }
-        (Some(x), None) => format!("{b} holds {} samples, and {a} also {x}", of_b.len()),
-        (None, Some(y)) => format!("{a} holds {} samples, and {b} also {y}", of_a.len()),
-        (None, None) => return Ok(()),
-    };
-    let remedy =
-        "give the same data, with the --limit and --seed that the features were written with";
-    Err(Error::usage(problem, remedy))
 }
 
 fn head(entry: &Entry) -> LayerHead {

@@ -1,10 +1,49 @@
 //! Names of the layers of a folder: those that were kept, and those that gave the tensor of one of them.
 
-use super::kept::Folder;
-use crate::error::Result;
+use std::path::Path;
+
+use super::kept::{Folder, INDEX};
+use crate::error::{Error, Result};
 use crate::report::LayerInfo;
 use crate::report::features::{FeaturesReport, KeptLayer as Entry};
 use crate::torchscript::Selection;
+
+/// Refuses the index of a folder where the folder is meant.
+///
+/// # Errors
+/// It is one: which folder to give.
+pub fn refuse_index(path: &Path) -> Result<()> {
+    if path.file_name() != Some(INDEX.as_ref()) || !path.is_file() {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).display();
+    let problem = "it is the index of a folder of features";
+    Err(Error::file("load", path, problem, format!("give the folder: {folder}")))
+}
+
+/// Holds the names of samples against each other.
+pub(super) fn check_names(
+    (a, of_a): (&str, &[String]),
+    (b, of_b): (&str, &[String]),
+) -> Result<()> {
+    let apart = (0..of_a.len().max(of_b.len())).find(|&i| of_a.get(i) != of_b.get(i));
+    let Some(i) = apart else { return Ok(()) };
+    let problem = match (of_a.get(i), of_b.get(i)) {
+        (Some(x), Some(y)) if of_a.contains(y) && of_b.contains(x) => {
+            format!("{a} and {b} hold samples in another order: number {} is {x} and {y}", i + 1)
+        }
+        (Some(x), Some(y)) => {
+            format!("{a} and {b} hold other samples: number {} is {x} and {y}", i + 1)
+        }
+        (Some(x), None) => format!("{b} holds {} samples, and {a} also {x}", of_b.len()),
+        (None, Some(y)) => format!("{a} holds {} samples, and {b} also {y}", of_a.len()),
+        (None, None) => return Ok(()),
+    };
+    let remedy =
+        "give the same data, with the --limit and --seed that the features were written with";
+    Err(Error::usage(problem, remedy))
+}
 
 /// A layer for each name under which a kept one gave its tensor too, and that was not kept itself.
 pub(super) fn also(report: &FeaturesReport) -> Vec<Entry> {

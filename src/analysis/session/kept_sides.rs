@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::kept::{Chosen, Folder};
+use super::kept_names::refuse_index;
 use super::models::Listening;
 use super::notices;
 use super::{accuracy, duplicates};
@@ -14,7 +15,8 @@ use crate::data::{Dataset, LoadOptions, Preprocess, Summary, mixed_order};
 use crate::error::{Error, Result};
 use crate::report::{DataInput, ModelInput, Warning};
 use crate::similarity::Measure;
-use crate::torchscript::{device, native};
+use crate::torchscript::device::{self, DeviceChoice};
+use crate::torchscript::native;
 
 /// Which layers of a folder are wanted: places among its layers.
 pub type Choosing<'a> = dyn Fn(usize, &Folder) -> Result<Chosen> + 'a;
@@ -37,6 +39,8 @@ pub struct Asked<'a> {
     pub measures: &'a [Measure],
     /// Names of the outputs of models.
     pub naming: Naming,
+    /// Whether files are read in part only.
+    pub parts: bool,
 }
 
 /// Models and folders, ready to give what their layers give.
@@ -77,7 +81,8 @@ impl Asked<'_> {
     /// were given that folders do not have.
     pub fn open(&self, choose: &Choosing<'_>, load: &Loading<'_>) -> Result<Givers> {
         let started = Instant::now();
-        let folders = Folder::among(self.models)?;
+        let mut folders = Folder::among(self.models)?;
+        folders.iter_mut().flatten().for_each(|folder| folder.hashed = !self.parts);
         let known = known(&folders)?;
         let running: Vec<usize> = (0..folders.len()).filter(|&i| folders[i].is_none()).collect();
         self.refuse_options(&folders, running.len())?;
@@ -176,6 +181,7 @@ pub fn refuse_running<'a>(
     running: &Running,
     output_index: Option<usize>,
 ) -> Result<()> {
+    models.clone().into_iter().try_for_each(|path| refuse_index(path))?;
     let any = models.clone().into_iter().any(|path| path.is_dir());
     if let Some(path) = models.clone().into_iter().find(|path| any && !path.exists()) {
         let remedy = "give the path of a model, or of a folder that repsim features wrote";
@@ -187,6 +193,7 @@ pub fn refuse_running<'a>(
         return Ok(());
     }
     let given = [
+        ("--device", running.device != DeviceChoice::Auto),
         ("--dtype", running.dtype.is_some()),
         ("--precision", running.precision != Precision::default()),
         ("--keep-state", running.keep_state),

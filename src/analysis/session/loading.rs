@@ -6,6 +6,7 @@ use std::thread;
 use super::axes::ChannelAxes;
 use super::given;
 use super::kept::Folder;
+use super::kept_names::refuse_index;
 use super::models::LoadedModel;
 use super::weights::ChosenWeights;
 use crate::analysis::Running;
@@ -103,6 +104,7 @@ pub(in crate::analysis) fn weights_of(
 }
 
 fn open(path: &Path, key: Option<OutputKey<'_>>, running: &Running) -> Result<Model> {
+    refuse_index(path)?;
     if Folder::is_at(path) {
         let problem = "it is a folder of features, and this needs the network itself";
         return Err(Error::file("load", path, problem, "give the model that it was written from"));

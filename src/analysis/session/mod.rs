@@ -11,7 +11,7 @@ pub mod extraction;
 pub mod focus;
 mod given;
 pub mod kept;
-mod kept_names;
+pub mod kept_names;
 pub mod kept_sides;
 mod loading;
 pub mod models;

@@ -64,8 +64,10 @@ pub struct Seen<T> {
 pub struct Known<'a> {
     /// The models and their layers.
     pub models: &'a [ModelInput],
-    /// The samples, in the order in which they are read.
-    pub data: &'a Dataset,
+    /// Samples, as many as there are at most.
+    pub samples: usize,
+    /// Those that models run over, in the order in which they are read.
+    pub data: Option<&'a Dataset>,
     /// What is done to them.
     pub preprocess: &'a [Preprocess],
     /// Where the models run.
@@ -105,6 +107,11 @@ pub trait Measuring {
     /// What is measured, where that are measures by name.
     fn measures(&self) -> &[Measure] {
         &[]
+    }
+
+    /// Whether this is a part of a run, or puts parts together: files are not read whole for their hashes.
+    fn in_parts(&self) -> bool {
+        false
     }
 
     /// Takes in what is known before the samples are read.
@@ -172,7 +179,8 @@ impl Sides {
         let selections = selections(&self.layers, &self.layers_b)?;
         let (models, measures) = (self.models.as_slice(), measuring.measures());
         let naming = Naming::default();
-        let asked = Asked { models, data, running, reduce, measures, naming };
+        let parts = measuring.in_parts();
+        let asked = Asked { models, data, running, reduce, measures, naming, parts };
         self.refuse_preprocessing()?;
         let choose =
             |place: usize, folder: &Folder| folder.choose(&selections[place.min(1)], reduce);
@@ -195,6 +203,14 @@ impl Sides {
             layers.iter().map(|(name, shape)| SideLayer::new(name, reduce, shape)).collect()
         };
         let sides = givers.layers().into_iter().map(side).collect();
+        let known = Known {
+            models: &givers.records,
+            samples,
+            data: None,
+            preprocess: &[],
+            device: &givers.device,
+        };
+        measuring.before(&known)?;
         let mixes = measuring.mixes(samples);
         let (found, data) = givers.measure(&asked, (mixes, observer), |feed| {
             measuring.tell(feed, observer)?;
@@ -277,7 +293,14 @@ impl Sides {
         let data = mixed.as_ref().unwrap_or(&dataset);
         let source = Source { dataset: data, ..source };
         let (models, steps) = (&records, &preprocess);
-        measuring.before(&Known { models, data, preprocess: steps, device: &device })?;
+        let known = Known {
+            models,
+            samples: data.len(),
+            data: Some(data),
+            preprocess: steps,
+            device: &device,
+        };
+        measuring.before(&known)?;
         let mut feed = ModelFeed::new(&mut subjects, source).mixed(mixed.is_some());
         measuring.tell(&feed, observer)?;
         let found = measuring.measure(&mut feed, &mut *observer.passes())?;

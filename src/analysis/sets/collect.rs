@@ -43,7 +43,7 @@ impl Sets<'_> {
         }
         let collected = match self.contents(path)? {
             Contents::Features(set) => self.collect_stored(path, set)?,
-            Contents::Kept(folder) => self.collect_kept(&folder, logits)?,
+            Contents::Kept(folder) => self.collect_kept(*folder, logits)?,
             Contents::Images(dataset) => self.collect_images(&dataset, logits)?,
         };
         self.held += 8 * collected.rows.len() as u64;

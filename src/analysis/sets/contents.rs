@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Keep, Sets};
 use crate::analysis::session::extraction::is_array;
 use crate::analysis::session::kept::Folder;
+use crate::analysis::session::kept_names::refuse_index;
 use crate::analysis::session::kept_sides::refuse_running;
 use crate::data::features::{StoredSet, open_set};
 use crate::data::statistics::Statistics;
@@ -62,6 +63,7 @@ impl Sets<'_> {
 
     /// What a path holds. With a model every set is taken as what goes into it.
     pub(super) fn contents(&self, path: &Path) -> Result<Contents> {
+        refuse_index(path)?;
         if Folder::is_at(path) {
             self.refuse_options(path)?;
             self.refuse_running(path)?;

@@ -1,14 +1,13 @@
 //! Sets whose features a run of `repsim features` wrote.
 
-use ndarray::{Array2, Axis, s};
+use std::ops::Range;
 
 use super::beside::{named, of_form};
 use super::sums::Gathering;
-use super::watch::Watch;
-use super::{Collected, Measured, Sets};
+use super::{Collected, Measured, Plan, SetSums, Sets};
 use crate::analysis::session::kept::Folder;
 use crate::analysis::session::notices;
-use crate::capture::kept::KeptSubject;
+use crate::capture::kept::{KeptLayer, KeptSubject};
 use crate::data::Preprocess;
 use crate::error::Result;
 use crate::frechet::{Beside, FeatureSet};
@@ -24,10 +23,21 @@ pub(super) struct KeptModels {
     device: Option<String>,
 }
 
-/// One layer of a folder.
-struct OneLayer {
+/// One layer of a folder, and what the model said where that is kept.
+pub struct KeptSet {
+    pub(super) folder: Folder,
     subject: KeptSubject,
-    width: usize,
+    outputs: Option<KeptLayer>,
+    pub(super) width: usize,
+    /// What a report says of the model.
+    pub(super) record: ModelInput,
+}
+
+impl KeptSet {
+    /// Its samples.
+    pub fn samples(&self) -> usize {
+        self.subject.samples
+    }
 }
 
 impl Sets<'_> {
@@ -56,39 +66,60 @@ impl Sets<'_> {
     }
 
     /// Opens the layer that was asked for, and takes note of where it is from.
-    fn one_layer(&mut self, folder: &Folder) -> Result<OneLayer> {
+    pub(super) fn kept_set(&mut self, mut folder: Folder) -> Result<KeptSet> {
+        // Shards have read it by now.
+        folder.hashed &= self.given.is_empty();
         let chosen = [folder.one_layer(self.args.layer.as_deref())?];
         let subject = folder.subject(&chosen, self.args.reduce)?;
         let shape = subject.layers.first().map_or(vec![], |layer| layer.shape(subject.samples));
-        self.kept.records.push(folder.record(&chosen));
+        let record = folder.record(&chosen);
+        self.kept.records.push(record.clone());
         self.kept.layer = subject.layers.first().map(|layer| layer.name.clone());
         self.kept.preprocess = folder.data.preprocess.first().cloned();
         self.kept.device = Some(folder.index.settings.device.clone());
         self.warnings.extend(notices::of_padding(&folder.data, self.args.reduce));
         self.warnings.extend(folder.warnings(&chosen, (self.args.reduce, &[]))?);
-        Ok(OneLayer { subject, width: self.args.reduce.width(&shape) })
+        let outputs = folder.outputs()?.filter(|layer| layer.head.row.len() == 1);
+        let width = self.args.reduce.width(&shape);
+        Ok(KeptSet { folder, subject, outputs, width, record })
+    }
+
+    /// What the samples at some places of a folder give, with `logits` also what the model said of each.
+    pub(super) fn gather_kept(
+        &self,
+        set: &KeptSet,
+        (plan, range): (Plan, Range<usize>),
+        logits: bool,
+    ) -> Result<SetSums> {
+        let cut = self.cut(set.samples(), set.width);
+        let mut gathering = Gathering::new(plan, cut, (range.len(), set.width))?;
+        let (reduce, batch) = (self.args.reduce, self.args.load.batch_size);
+        let names = (set.folder.index.results.names.as_slice(), set.folder.shown());
+        let (names, outputs) =
+            ((names.0, names.1.as_str()), set.outputs.as_ref().filter(|_| logits));
+        set.subject
+            .extract(reduce, names, (batch, range), outputs, &mut |piece| gathering.add(&piece))?;
+        Ok(gathering.finish())
+    }
+
+    /// The same of all its samples, or what shards gathered of them.
+    fn gathered_kept(&mut self, set: &KeptSet, plan: Plan, logits: bool) -> Result<SetSums> {
+        match self.given.pop_front() {
+            Some(piece) => Ok(piece.sums),
+            None => self.gather_kept(set, (plan, 0..set.samples()), logits),
+        }
     }
 
     /// Measures the features of a folder.
-    pub(super) fn measure_kept(&mut self, folder: &Folder) -> Result<Measured> {
-        let OneLayer { subject, width } = self.one_layer(folder)?;
-        let plan = self.plan(subject.samples, width)?;
-        let cut = self.cut(subject.samples, width);
-        let mut gathering = Gathering::new(plan, cut, (subject.samples, width))?;
-        let (reduce, batch) = (self.args.reduce, self.args.load.batch_size);
-        let results = &folder.index.results;
-        let names = (results.names.as_slice(), folder.shown());
-        let outputs = if self.wanted.outputs { folder.outputs()? } else { None };
-        let outputs = outputs.filter(|layer| layer.head.row.len() == 1);
-        subject.extract(reduce, (names.0, &names.1), batch, outputs.as_ref(), &mut |piece| {
-            gathering.add(&piece)
-        })?;
-        let mut sums = gathering.finish();
-        let layer = &subject.layers[0];
+    pub(super) fn measure_kept(&mut self, folder: Folder) -> Result<Measured> {
+        let set = self.kept_set(folder)?;
+        let plan = self.plan(set.samples(), set.width)?;
+        let mut sums = self.gathered_kept(&set, plan, self.wanted.outputs)?;
+        let KeptSet { folder, subject, width, record, .. } = set;
+        let (layer, results) = (&subject.layers[0], &folder.index.results);
         self.warnings.extend(sums.watch.means(&layer.name, &folder.path)?);
-        let origin = Some(folder.origin(layer, reduce));
-        let form = self.kept.records.last().and_then(|record| record.output);
-        let outputs = of_form(sums.logits.take().map(|rows| rows.0), form);
+        let origin = Some(folder.origin(layer, self.args.reduce));
+        let outputs = of_form(sums.logits.take().map(|rows| rows.0), record.output);
         let beside =
             Beside { outputs, classes: named(results.labels.as_deref(), &results.classes) };
         let (rows, moments) = sums.whole(width);
@@ -98,34 +129,22 @@ impl Sets<'_> {
     }
 
     /// All features of a folder, with `logits` what the model said.
-    pub(super) fn collect_kept(&mut self, folder: &Folder, logits: bool) -> Result<Collected> {
-        let OneLayer { subject, width } = self.one_layer(folder)?;
-        self.plan(subject.samples, width)?;
-        let outputs = if logits { folder.outputs()? } else { None };
-        let outputs = outputs.filter(|layer| layer.head.row.len() == 1);
-        let mut rows = Array2::zeros((subject.samples, width));
-        let (mut done, mut said, mut watch) = (0, vec![], Watch::default());
-        let (reduce, batch) = (self.args.reduce, self.args.load.batch_size);
+    pub(super) fn collect_kept(&mut self, folder: Folder, logits: bool) -> Result<Collected> {
+        let set = self.kept_set(folder)?;
+        let plan = Plan { covariance: false, ..self.plan(set.samples(), set.width)? };
+        let sums = self.gathered_kept(&set, plan, logits)?;
+        let KeptSet { folder, subject, .. } = set;
+        self.warnings.extend(sums.watch.means(&subject.layers[0].name, &folder.path)?);
+        let SetSums { rows, logits, .. } = sums;
         let results = &folder.index.results;
-        let names = (results.names.as_slice(), folder.shown());
-        subject.extract(reduce, (names.0, &names.1), batch, outputs.as_ref(), &mut |piece| {
-            let count = piece.features.nrows();
-            rows.slice_mut(s![done..done + count, ..]).assign(&piece.features);
-            watch.add(piece.features, piece.averaged, piece.constant);
-            said.extend(piece.logits.map(|l| l.to_owned()));
-            done += count;
-            Ok(())
-        })?;
-        self.warnings.extend(watch.means(&subject.layers[0].name, &folder.path)?);
-        let views: Vec<_> = said.iter().map(|part| part.view()).collect();
         Ok(Collected {
-            rows,
+            rows: rows.map(|rows| rows.0).unwrap_or_default(),
             names: results.names.clone(),
             labels: results.labels.clone(),
             classes: results.classes.clone(),
-            logits: ndarray::concatenate(Axis(0), &views).ok(),
+            logits: logits.map(|logits| logits.0),
             input: SetInput::Images(folder.data.clone()),
-            origin: Some(folder.origin(&subject.layers[0], reduce)),
+            origin: Some(folder.origin(&subject.layers[0], self.args.reduce)),
         })
     }
 }

@@ -46,6 +46,7 @@ use self::contents::Contents;
 pub use self::beside::Wanted;
 pub use self::collect::Collected;
 pub use self::origin::check_same;
+pub use self::parts::Divided;
 pub use self::sums::SetSums;
 
 /// A set that was measured.
@@ -163,7 +164,7 @@ impl<'a> Sets<'a> {
         }
         match contents {
             Contents::Features(set) => self.stored_features(path, &set),
-            Contents::Kept(folder) => self.measure_kept(&folder),
+            Contents::Kept(folder) => self.measure_kept(*folder),
             Contents::Images(dataset) => self.images(&dataset),
         }
     }

@@ -61,6 +61,9 @@ impl Facts {
         }
         let inputs: Vec<&str> = model.inputs.iter().map(|input| input.array.as_str()).collect();
         self.add(format!("inputs of {path}"), inputs.join(" "));
+        if let Some(folder) = &model.features {
+            self.add(format!("index of {}", folder.path), &folder.sha256);
+        }
         let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
         self.add(format!("type of floats of {path}"), told(&model.dtype));
         self.add(format!("output of {path}"), told(&model.output_key));

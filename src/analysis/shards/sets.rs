@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{Body, Facts, Head, Job, State, in_steps, joined, ordered, undivided};
 use crate::analysis::Running;
-use crate::analysis::sets::{SetSums, Sets};
+use crate::analysis::sets::{Divided, SetSums, Sets};
 use crate::capture::part::Piece;
-use crate::data::{ArrayLayout, Dataset};
+use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 
 /// A set that a run looks at.
@@ -21,9 +21,9 @@ pub struct Asked<'a> {
     pub logits: bool,
 }
 
-/// The sets of images among those asked for, and what makes shards ones of the same run.
+/// The sets among those asked for that are divided, and what makes shards ones of the same run.
 struct Opened<'a> {
-    sets: Vec<(&'a Asked<'a>, Dataset)>,
+    sets: Vec<(&'a Asked<'a>, Divided)>,
     facts: Facts,
 }
 
@@ -37,32 +37,31 @@ impl<'a> Opened<'a> {
         if running.keep_state {
             return Err(undivided("a model that keeps its state runs over all samples in turn"));
         }
-        let mut images = vec![];
+        let mut divided = vec![];
         for one in asked {
-            let found = sets.with_layout(one.path, one.layout, |sets| sets.images_at(one.path))?;
-            images.extend(found.map(|dataset| (one, dataset)));
+            let found = sets.with_layout(one.path, one.layout, |sets| sets.divided_at(one.path))?;
+            divided.extend(found.map(|set| (one, set)));
         }
-        if images.is_empty() {
-            return Err(undivided("all sets are features or statistics, and no network runs"));
+        if divided.is_empty() {
+            return Err(undivided("all sets are arrays of features or statistics"));
         }
         let mut facts = Facts::of(&settings(sets), running)?;
         facts.add("--memory", sets.memory());
-        for (_, dataset) in &images {
-            let blocks = sets.blocks(dataset)?;
-            facts.add_data(dataset, &sets.described(dataset).preprocess)?;
-            facts.add(format!("blocks of {}", dataset.path().display()), blocks);
+        for (_, set) in &divided {
+            sets.describe(set, &mut facts)?;
+            facts.add(format!("blocks of {}", set.shown()), sets.blocks(set)?);
         }
         if let Some(ready) = sets.features.ready() {
             facts.add_model(&ready.record);
         }
-        Ok(Self { sets: images, facts })
+        Ok(Self { sets: divided, facts })
     }
 
     /// Makes sure that what states hold is of these sets.
     fn check(&self, sets: &mut Sets<'_>, states: &[State]) -> Result<()> {
         let mut asked = vec![];
-        for (_, dataset) in &self.sets {
-            asked.push((dataset, sets.width(dataset)?));
+        for (_, set) in &self.sets {
+            asked.push((set.dataset(), sets.width(set)?));
         }
         states.iter().try_for_each(|state| state.check_sets(&asked))
     }
@@ -87,11 +86,11 @@ pub fn over_sets<S: Serialize>(
     if state.head.done {
         return Ok(state);
     }
-    state.head.device = sets.features.ready().map_or(String::new(), |ready| ready.device.clone());
-    for (place, (one, dataset)) in opened.sets.iter().enumerate() {
-        let target = job.shard.of(sets.blocks(dataset)?);
+    state.head.device = sets.device().unwrap_or_default();
+    for (place, (one, set)) in opened.sets.iter().enumerate() {
+        let target = job.shard.of(sets.blocks(set)?);
         let before = state.take_set(place);
-        let run = &mut |blocks| sets.part(dataset, blocks, one.logits);
+        let run = &mut |blocks| sets.part(set, blocks, one.logits);
         let keep = &mut |piece| {
             state.put_set(place, Some(piece));
             (job.save)(&state)?;
@@ -148,13 +147,12 @@ pub fn merged_sets<S: Serialize>(
         }
     }
     let mut whole = vec![];
-    for (pieces, (_, dataset)) in pieces.into_iter().zip(&opened.sets) {
+    for (pieces, (_, set)) in pieces.into_iter().zip(&opened.sets) {
         if !pieces.windows(2).all(|two| two[0].sums.is_like(&two[1].sums)) {
-            let problem =
-                format!("shards gathered different things of {}", dataset.path().display());
+            let problem = format!("shards gathered different things of {}", set.shown());
             return Err(Error::usage(problem, "run the shards again"));
         }
-        whole.extend(joined(pieces.into_iter(), sets.blocks(dataset)?)?);
+        whole.extend(joined(pieces.into_iter(), sets.blocks(set)?)?);
     }
     Ok((whole, device))
 }

@@ -242,7 +242,7 @@ impl State {
         match &self.body {
             Body::Hsic(None) => Ok(()),
             Body::Hsic(Some(piece)) => {
-                let is_sound = piece.is_sound() && is_wanted(piece);
+                let is_sound = piece.is_sound(dataset.is_some()) && is_wanted(piece);
                 self.check_piece(is_sound, &piece.reading, dataset)
             }
             Body::Sets(_) | Body::Features(_) => self.check_piece(false, &Reading::default(), None),
@@ -253,7 +253,7 @@ impl State {
     ///
     /// # Errors
     /// They are not.
-    pub(super) fn check_sets(&self, sets: &[(&Dataset, usize)]) -> Result<()> {
+    pub(super) fn check_sets(&self, sets: &[(Option<&Dataset>, usize)]) -> Result<()> {
         let found: &[_] = match &self.body {
             Body::Sets(found) => found,
             Body::Hsic(_) | Body::Features(_) => &[],
@@ -261,8 +261,9 @@ impl State {
         self.check_piece(found.len() == sets.len(), &Reading::default(), None)?;
         for (piece, (dataset, width)) in found.iter().zip(sets) {
             let Some(Piece { blocks, reading, sums }) = piece else { continue };
-            let is_sound = reading.is_sound() && sums.is_of((reading.samples(), *width), blocks);
-            self.check_piece(is_sound, reading, Some(dataset))?;
+            let read = dataset.map_or_else(|| reading.is_of_rows(), |_| reading.is_sound());
+            let is_sound = read && sums.is_of((reading.samples(), *width), blocks);
+            self.check_piece(is_sound, reading, *dataset)?;
         }
         Ok(())
     }

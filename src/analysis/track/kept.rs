@@ -228,6 +228,7 @@ impl Stage<'_> {
             reduce: asked.reduce,
             measures: &measures,
             naming: Naming::default(),
+            parts: false,
         };
         let choose = |_: usize, folder: &Folder| folder.choose(&self.selections[0], asked.reduce);
         let mut givers = of_folder.open(&choose, &|_, _, _, _| {

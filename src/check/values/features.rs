@@ -1,6 +1,7 @@
 //! Values of `repsim features`.
 
 use super::{Content, Entry, Main, Values};
+use crate::check::comparable::Condition;
 use crate::report::features::FeaturesReport;
 
 const MAIN: Main = Main { measure: "elements", diagonal: false };
@@ -11,6 +12,10 @@ impl Values for FeaturesReport {
             let elements: usize = layer.shape.iter().skip(1).product();
             Entry::new("elements", &[&layer.name], (elements as f64).into())
         });
-        Content::new(MAIN, entries.collect())
+        let mut content = Content::new(MAIN, entries.collect());
+        // Of shapes alone nobody sees that they are another network's.
+        let models = self.inputs.models.iter();
+        content.conditions.extend(models.map(|model| Condition::new("model", model.identity())));
+        content
     }
 }

@@ -1,14 +1,47 @@
 //! The report of `repsim features`, which is the index of the folder that it wrote.
 
+use std::io::BufReader;
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Reduce;
 use crate::data::FloatFormat;
-use crate::report::{Number, ReadSettings, Report};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::report::{AnyReport, Number, ReadSettings, Report, SchemaId};
 
 /// An index of outputs of layers in files.
 pub type FeaturesReport = Report<FeaturesSettings, FeaturesResults>;
+
+impl FeaturesReport {
+    /// Reads an index, which grows with the samples: as it comes, however long it is.
+    ///
+    /// # Errors
+    /// There is no such file, or it is not such an index: what it is instead.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = files::open(path).map_err(|e| Error::io("read", path, e))?;
+        if let Ok(report) = serde_json::from_reader::<_, Self>(BufReader::new(file))
+            && report.schema == SchemaId::current("features")
+        {
+            return Ok(report);
+        }
+        // What is wrong with it is said as of any report.
+        match AnyReport::read(path)? {
+            AnyReport::Features(report) => Ok(*report),
+            _ => {
+                let problem = "it is a report of another kind";
+                Err(Error::file(
+                    "read",
+                    path,
+                    problem,
+                    "write the folder again with repsim features",
+                ))
+            }
+        }
+    }
+}
 
 /// All that changes what is in the files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
