@@ -5,11 +5,13 @@ use ndarray_linalg as _;
 
 mod centring;
 pub mod distances;
+mod lapack;
 mod packed;
 mod products;
 mod psd;
 mod ridge;
 mod root;
+mod root_trace;
 mod spectrum;
 
 pub use centring::{CentredRows, Centring, centre_columns};

@@ -3,8 +3,10 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use ndarray_linalg::error::LinalgError;
-use ndarray_linalg::{AllocatedArray, AllocatedArrayMut, Cholesky, Eigh, Lapack, UPLO};
+use ndarray_linalg::{Cholesky, UPLO};
 
+use super::lapack::{Tridiagonal, eigenvectors};
+use super::root_trace::Roots;
 use super::singular_values;
 
 /// Columns that are found one by one before the rest of the matrix is brought up to date.
@@ -176,17 +178,35 @@ fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError
         true => symmetric(product),
         false => symmetric(product.t()),
     };
-    let values = eigenvalues(gram)?;
+    let reduced = Tridiagonal::of(gram.view())?;
+    match Roots::of(&reduced) {
+        Some(roots) => Ok(of_roots(roots, gram.nrows())),
+        None => Ok(of_eigenvalues(&reduced.eigenvalues()?)),
+    }
+}
+
+/// Of a matrix whose eigenvalues are all above rounding.
+fn of_roots(roots: Roots, order: usize) -> RootTrace {
+    let rounding = (order as f64).sqrt() * f64::EPSILON * roots.largest;
+    RootTrace {
+        value: roots.trace,
+        error: (rounding * rounding / 4.0 * roots.inverses).sqrt(),
+        rank: order,
+        route: Route::Eigenvalues,
+    }
+}
+
+fn of_eigenvalues(values: &[f64]) -> RootTrace {
     let largest = values.iter().copied().fold(0.0, f64::max);
     let rounding = (values.len() as f64).sqrt() * f64::EPSILON * largest;
     let (above, below): (Vec<f64>, Vec<f64>) = values.iter().partition(|v| **v > rounding);
     let moved: f64 = above.iter().map(|v| rounding * rounding / (4.0 * v)).sum();
-    Ok(RootTrace {
+    RootTrace {
         value: values.iter().map(|v| v.max(0.0).sqrt()).sum(),
         error: moved.sqrt() + below.len() as f64 * rounding.sqrt(),
-        rank: values.iter().filter(|v| **v > rounding).count(),
+        rank: above.len(),
         route: Route::Eigenvalues,
-    })
+    }
 }
 
 /// MMᵀ. What lies above the blocks on the diagonal is copied from below.
@@ -204,13 +224,6 @@ fn symmetric(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
         upper.assign(&lower.t());
     }
     gram
-}
-
-/// Eigenvalues of a symmetric matrix, ascending. (`EigValsh` of ndarray-linalg 0.18 computes the
-/// eigenvectors too, and takes nine times as long.)
-fn eigenvalues(mut matrix: Array2<f64>) -> Result<Vec<f64>, LinalgError> {
-    let layout = matrix.square_layout()?;
-    Ok(f64::eigh(false, layout, UPLO::Lower, matrix.as_allocated_mut()?)?)
 }
 
 fn by_singular_values(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError> {
@@ -231,7 +244,7 @@ fn by_eigenvectors(
     correlations: &Array2<f64>,
     matrix: ArrayView2<'_, f64>,
 ) -> Result<Array2<f64>, Indefinite> {
-    let Ok((values, vectors)) = correlations.eigh(UPLO::Lower) else {
+    let Ok((values, vectors)) = eigenvectors(correlations.view()) else {
         return Err(Indefinite::of(matrix));
     };
     let largest = values.iter().copied().fold(0.0, f64::max);
@@ -251,7 +264,8 @@ fn by_eigenvectors(
 
 impl Indefinite {
     fn of(matrix: ArrayView2<'_, f64>) -> Self {
-        let values = eigenvalues(matrix.to_owned()).unwrap_or_else(|_| vec![f64::NAN]);
+        let values = Tridiagonal::of(matrix).and_then(Tridiagonal::eigenvalues);
+        let values = values.unwrap_or_else(|_| vec![f64::NAN]);
         let over = |pick: fn(f64, f64) -> f64, none| values.iter().copied().fold(none, pick);
         Self { smallest: over(f64::min, f64::INFINITY), largest: over(f64::max, f64::NEG_INFINITY) }
     }

@@ -2,7 +2,8 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use ndarray_linalg::error::LinalgError;
-use ndarray_linalg::{Eigh, UPLO};
+
+use super::lapack::eigenvectors;
 
 /// A scatter matrix S = XᵀX of D centred features taken apart, S = V·diag(λ)·Vᵀ, so that
 ///
@@ -28,7 +29,7 @@ impl RidgeSolver {
     /// LAPACK's iteration did not converge (values that are not finite).
     pub fn new(scatter: ArrayView2<'_, f64>, of_mean: f64) -> Result<Self, LinalgError> {
         let order = scatter.nrows();
-        let (values, vectors) = scatter.eigh(UPLO::Lower)?;
+        let (values, vectors) = eigenvectors(scatter)?;
         let rounding = f64::from(f32::EPSILON).powi(2) * order as f64;
         let least = rounding * (values.last().copied().unwrap_or(0.0).max(0.0) + of_mean);
         let first = values.iter().position(|v| *v > least).unwrap_or(order);

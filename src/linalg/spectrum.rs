@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, ArrayView2, Axis};
 use ndarray_linalg::error::LinalgError;
-use ndarray_linalg::{Eigh, JobSvd, SVDDC, UPLO};
+use ndarray_linalg::{JobSvd, SVDDC};
 
 use super::PackedSymmetric;
+use super::lapack::eigenvectors;
 
 /// The left half of X = U·diag(s)·Vᵀ, as far as the rank of X goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +37,7 @@ impl Spectrum {
     /// # Errors
     /// LAPACK's iteration did not converge (values that are not finite).
     pub fn of_gram(gram: &PackedSymmetric) -> Result<Self, LinalgError> {
-        let (values, vectors) = gram.to_square().eigh(UPLO::Lower)?;
+        let (values, vectors) = eigenvectors(gram.to_square().view())?;
         let values: Vec<f64> = values.iter().rev().copied().collect();
         let rounding = values.len() as f64 * f64::EPSILON * values.first().unwrap_or(&0.0);
         let rank = values.iter().take_while(|v| **v > rounding).count();
