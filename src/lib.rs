@@ -47,6 +47,7 @@
 //! * [`probe`]: how well classes can be read out of features, by simple models fitted on a part of the samples.
 //! * [`classifier`]: what a classifier's output says, and how often it is right beside chance.
 //! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.
+//! * [`patterns`]: which samples and places drive a channel most, and what two channels share.
 //! * [`functional`]: which channels a prediction rests on, and how it holds under perturbation.
 //! * [`capture`]: the engine that runs models over data and feeds the accumulators.
 //! * [`report`]: versioned results with their provenance.
@@ -72,6 +73,7 @@ pub mod frechet;
 pub mod functional;
 pub mod linalg;
 pub mod novelty;
+pub mod patterns;
 pub mod probe;
 pub mod render;
 pub mod report;

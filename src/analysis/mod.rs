@@ -9,6 +9,7 @@ mod input_files;
 mod layers;
 mod maps;
 mod observer;
+mod patterns;
 mod platonic;
 mod probe;
 mod request;
@@ -30,6 +31,7 @@ pub use input_files::{InputFiles, whole_path};
 pub use layers::Layers;
 pub use maps::{MapChannels, Maps, MapsSink};
 pub use observer::{Observer, Silent, Steps};
+pub use patterns::{Patterns, PatternsSink};
 pub use platonic::Platonic;
 pub use probe::{Probe, ProbeControl, Share};
 pub use request::{

@@ -177,7 +177,7 @@ impl Consumer for Collector<'_> {
 }
 
 /// Both maps at the smaller height and the smaller width of the two.
-fn of_one_size(left: &Tensor, right: &Tensor) -> Result<(Tensor, Tensor)> {
+pub(super) fn of_one_size(left: &Tensor, right: &Tensor) -> Result<(Tensor, Tensor)> {
     let (a, b) = (left.size(), right.size());
     let size = [a[2].min(b[2]), a[3].min(b[3])];
     Ok((tensors::resized(left, size)?, tensors::resized(right, size)?))
@@ -191,7 +191,7 @@ fn mask_of(maps: &Tensor, mask: Option<&Tensor>) -> Option<Tensor> {
 }
 
 /// N×K×H×W maps as a matrix with a row a position and a column a channel, without those of padding.
-fn positions(maps: &Tensor, mask: Option<&Tensor>) -> Result<Array2<f32>> {
+pub(super) fn positions(maps: &Tensor, mask: Option<&Tensor>) -> Result<Array2<f32>> {
     let channels = maps.size().get(1).copied().unwrap_or(0);
     let rows = maps.f_permute([0, 2, 3, 1]).and_then(|t| t.f_reshape([-1, channels]));
     let own = |rows: Tensor| match mask {

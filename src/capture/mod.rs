@@ -23,6 +23,7 @@ pub mod maps;
 mod minibatch;
 pub mod pairs;
 pub mod part;
+pub mod patterns;
 mod placed;
 mod plan;
 mod projection;

@@ -91,6 +91,7 @@ const FRECHET: &str =
 const SHARES: &str = "a share of samples: at 1,000 of them, five that changed sides";
 const AGREEMENT: &str = "means over images move by less than this between devices";
 const NEIGHBOURS: &str = "neighbours that are nearly equally near change places";
+const TOP: &str = "of few samples a channel, of which nearly equal ones change places";
 const TRACKED: &str = "CKA of float32 features moves by some 1e-4 between devices";
 const EXACT: &str = "a count: it is the same or it is not";
 
@@ -142,6 +143,11 @@ const OTHERS: &[Facts] = &[
     facts("best-correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
     facts("greedy-correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
     facts("one-to-one-correlation", Larger, Layers).within(5e-3, 0.0, AGREEMENT),
+    facts("class-selectivity", Neither, Layers).within(5e-3, 0.0, "a mean over channels"),
+    facts("class-entropy", Neither, Layers).within(5e-2, 0.0, TOP),
+    facts("same-patterns", Larger, Layers).within(2e-2, 0.0, TOP),
+    facts("shared-top", Larger, Layers).within(1e-2, 0.0, TOP),
+    facts("same-place-top", Larger, Layers).within(1e-2, 0.0, TOP),
     facts("rank-correlation", Neither, Names).within(
         2e-2,
         0.0,

@@ -23,6 +23,7 @@ mod maps;
 mod merge;
 mod output;
 mod outputs;
+mod patterns;
 mod picture;
 mod platonic;
 mod probe;
@@ -92,6 +93,8 @@ enum Command {
     Saliency(Box<saliency::Args>),
     /// Look at the feature maps of layers, and match the channels of two models
     Maps(Box<maps::Args>),
+    /// See which patches of the data drive each channel most, and whether two models share them
+    Patterns(Box<patterns::Args>),
     /// Find which channels a prediction rests on, and how predictions hold under perturbation
     Sensitivity(Box<sensitivity::Args>),
     /// Test whether one network can use another's features, against controls
@@ -225,6 +228,7 @@ impl Command {
             Self::Distance(args) => ("distance", args.gate.judging()),
             Self::Fid(args) => ("fid", args.gate.judging()),
             Self::Maps(args) => ("maps", args.gate.judging()),
+            Self::Patterns(args) => ("patterns", args.gate.judging()),
             Self::Saliency(args) => ("saliency", args.gate.judging()),
             Self::Sensitivity(args) => ("sensitivity", args.gate.judging()),
             Self::Stitch(args) => ("stitch", args.gate.judging()),
@@ -259,6 +263,7 @@ fn run(command: &Command, messages: &Messages) -> Result<Status> {
         Command::Distance(args) => distance::run(args, messages),
         Command::Fid(args) => fid::run(args, messages),
         Command::Maps(args) => maps::run(args, messages),
+        Command::Patterns(args) => patterns::run(args, messages),
         Command::Saliency(args) => saliency::run(args, messages),
         Command::Sensitivity(args) => sensitivity::run(args, messages),
         Command::Stitch(args) => stitch::run(args, messages),

@@ -14,6 +14,7 @@ use torch_sys::C_tensor;
 
 pub mod builder;
 pub mod device;
+pub mod fields;
 mod found;
 pub mod inputs;
 pub mod loading;

@@ -18,6 +18,7 @@ pub mod measures;
 pub mod names;
 pub mod page;
 mod pairs;
+pub mod patterns;
 pub mod pictures;
 pub mod platonic;
 pub mod probe;

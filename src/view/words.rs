@@ -51,6 +51,16 @@ pub const MAPS: Words = Words {
               is best for many is a match for none: look at the one-to-one matching too.",
 };
 
+/// Of the patches that drive channels.
+pub const PATTERNS: Words = Words {
+    says: "Which images, and which part of them, drive each channel most, how far it prefers classes, and \
+           whether the channels of another network are driven by the same.",
+    does_not: "What a channel does for the prediction, nor what it answers to between its largest values and \
+               its usual ones: a channel may have many meanings of which the top shows one.",
+    pitfall: "Images of one class resemble each other: lists share more than those drawn at random where both \
+              channels prefer a class, whatever they see of it. Hold it against a network that was not trained.",
+};
+
 /// Of channels and perturbations.
 pub const SENSITIVITY: Words = Words {
     says: "How far the score moves when a channel moves, to first order (sensitivity), how far it falls \

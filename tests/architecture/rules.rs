@@ -30,6 +30,7 @@ pub const RULES: &[Rule] = &[
     pure("classifier", &[]),
     pure("novelty", &["error", "linalg", "classifier"]),
     pure("probe", &["linalg", "stats"]),
+    pure("patterns", &[]),
     rule("torchscript", &["error", "files", "checkpoint"]),
     rule("checkpoint", &["error", "files"]),
     rule("data", &["error", "files"]),
@@ -41,7 +42,16 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "capture",
-        &["error", "linalg", "stats", "similarity", "torchscript", "data", "classifier"],
+        &[
+            "error",
+            "linalg",
+            "stats",
+            "similarity",
+            "patterns",
+            "torchscript",
+            "data",
+            "classifier",
+        ],
     ),
     rule(
         "report",
@@ -85,6 +95,7 @@ pub const RULES: &[Rule] = &[
             "similarity",
             "frechet",
             "novelty",
+            "patterns",
             "classifier",
             "saliency",
             "functional",

@@ -35,7 +35,7 @@ impl MapChannels {
     ///
     /// # Errors
     /// One is.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::analysis) fn check(&self) -> Result<()> {
         let Self::These(list) = self else { return Ok(()) };
         match list.iter().enumerate().find(|(i, channel)| list[..*i].contains(channel)) {
             None => Ok(()),

@@ -16,6 +16,7 @@ pub mod kept_sides;
 mod loading;
 pub mod models;
 pub mod notices;
+pub mod patches;
 pub mod run_options;
 pub mod shown;
 pub mod sides;

@@ -376,14 +376,14 @@ impl LoadedModel {
     }
 
     /// Warnings of the prepared model, and of layers whose channels could only be guessed.
-    fn warnings_of(&mut self, layers: &[Layer]) -> Vec<Warning> {
+    pub(super) fn warnings_of(&mut self, layers: &[Layer]) -> Vec<Warning> {
         let mut warnings = self.take_noticed();
         warnings.extend(of_model(&self.model, layers));
         warnings.extend(axes::unknown(layers, self.model.path()));
         warnings
     }
 
-    fn found<'a>(
+    pub(super) fn found<'a>(
         &'a mut self,
         all: &'a [Layer],
         samples: &'a Tensor,

@@ -25,7 +25,7 @@ pub fn in_report(view: MapView) -> MapGrid {
     MapGrid { rows, columns, left_out }
 }
 
-fn no_map(model: &Model, layer: &Layer, why: NoMap) -> Error {
+pub(super) fn no_map(model: &Model, layer: &Layer, why: NoMap) -> Error {
     Error::Layer {
         layer: layer.name.clone(),
         path: model.path().to_owned(),

@@ -8,6 +8,7 @@ mod fid;
 mod layers;
 mod maps;
 mod pairs;
+mod patterns;
 mod platonic;
 mod probe;
 mod saliency;

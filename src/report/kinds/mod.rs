@@ -73,6 +73,7 @@ pub mod fid;
 pub mod layers;
 pub mod maps;
 pub mod pairs;
+pub mod patterns;
 pub mod platonic;
 pub mod probe;
 pub mod saliency;
@@ -91,6 +92,7 @@ kinds! {
     Layers layers::LayersReport, "layers", 1;
     Maps maps::MapsReport, "maps", 1;
     Pairs pairs::PairsReport, "pairs", 1;
+    Patterns patterns::PatternsReport, "patterns", 1;
     Platonic platonic::PlatonicReport, "platonic", 1;
     Probe probe::ProbeReport, "probe", 1;
     Saliency saliency::SaliencyReport, "saliency", 1;

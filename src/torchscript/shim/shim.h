@@ -10,6 +10,7 @@ extern "C" {
 typedef struct repsim_model repsim_model;
 typedef struct repsim_tail repsim_tail;
 typedef struct repsim_rows repsim_rows;
+typedef struct repsim_fields repsim_fields;
 
 // What a hook asks for at a layer: go on with the tensor, go on with another, stop the run.
 enum { REPSIM_KEEP = 0, REPSIM_REPLACE = 1, REPSIM_STOP = 2 };
@@ -203,6 +204,17 @@ int repsim_fork(repsim_streams* streams, char** error);
 int repsim_join(repsim_streams* streams, char** error);
 // Makes a stream the current one of this thread: that of a model by its place, the main one (-1), that of copies (-2).
 int repsim_use_stream(repsim_streams* streams, int64_t which, char** error);
+
+// Follows what of `input`, N×C×H×W, the values of this thread's runs depend on, until it is dropped. Where an
+// operator is not known, what comes of it is not.
+repsim_fields* repsim_follow_fields(const void* input, char** error);
+void repsim_drop_fields(repsim_fields* fields);
+// One bound of the box of the input that each value of `output` depends on, a new at::Tensor* of its shape: 0 minus
+// the first row, 1 the last row, 2 minus the first column, 3 the last column; −∞ where a value depends on
+// nothing of the input, NaN where it is not known.
+void* repsim_field(const repsim_fields* fields, const void* output, int bound, char** error);
+// The operators so far that are not known, a line each. To be freed by `repsim_free`.
+char* repsim_fields_unknown(const repsim_fields* fields);
 
 // The version of the libtorch that is linked.
 const char* repsim_libtorch_version();
