@@ -165,7 +165,10 @@ impl State {
             moments: ChannelMoments::new(channels),
             top: some(End::Largest, wanted.top),
             bottom: some(End::Smallest, wanted.bottom),
-            of_class: vec![some(End::Largest, wanted.of_class); classes],
+            of_class: vec![
+                some(End::Largest, wanted.of_class);
+                if wanted.of_class > 0 { classes } else { 0 }
+            ],
             class_sums: Array2::zeros((classes, channels)),
             active: vec![0; channels],
             batch: None,
@@ -182,8 +185,9 @@ impl State {
                 let peak = largest.peak(row, channel, sample);
                 self.top[channel].push(peak);
                 self.active[channel] += usize::from(peak.value > 0.0);
-                if let Some(class) = labels.map(|labels| labels[sample]) {
-                    self.of_class[class][channel].push(peak);
+                let class = labels.and_then(|labels| self.of_class.get_mut(labels[sample]));
+                if let Some(class) = class {
+                    class[channel].push(peak);
                 }
             }
         }

@@ -77,6 +77,7 @@ pub const RULES: &[Rule] = &[
             "files",
             "similarity",
             "frechet",
+            "patterns",
             "saliency",
             "functional",
             "capture",

@@ -8,6 +8,7 @@ mod control;
 mod damaged;
 mod draws;
 mod exported;
+mod fields;
 mod golden;
 mod gradients;
 mod hooks;

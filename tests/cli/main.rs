@@ -51,6 +51,7 @@ mod output;
 mod own_steps;
 mod pairs;
 mod parts;
+mod patterns;
 mod platonic;
 mod precision;
 mod probe;

@@ -5,14 +5,14 @@ use repsim::cli::declared;
 /// Names of before, by command, with the names that stand for them now.
 const OLD_NAMES: [(&str, &[&str], &str); 6] = [
     ("heatmap", &["cka", "compare", "platonic", "stitch"], "plot"),
-    ("sheet", &["saliency", "maps"], "plot"),
+    ("sheet", &["saliency", "maps", "patterns"], "plot"),
     ("sheet-rows", &["saliency"], "rows"),
     (
         "layer",
         &["platonic", "saliency", "maps", "sensitivity", "fid", "stats", "distance"],
         "layers",
     ),
-    ("layer-b", &["maps"], "layers-b"),
+    ("layer-b", &["maps", "patterns"], "layers-b"),
     ("bootstrap", &["compare", "platonic"], "subsamples"),
 ];
 
@@ -72,6 +72,7 @@ fn results_have_the_same_forms_everywhere() {
         "distance",
         "saliency",
         "maps",
+        "patterns",
         "sensitivity",
         "stitch",
         "check",

@@ -43,7 +43,7 @@ const TOKENS: [(&str, &str); 4] = [
 ];
 
 /// Files that the blocks leave behind.
-const WRITTEN: [&str; 28] = [
+const WRITTEN: [&str; 31] = [
     "report.json",
     "cka.png",
     "real.npz",
@@ -56,6 +56,9 @@ const WRITTEN: [&str; 28] = [
     "maps.png",
     "pairs.png",
     "maps.json",
+    "patches.png",
+    "shared.png",
+    "patterns.json",
     "channels.png",
     "models.png",
     "training.json",

@@ -73,6 +73,7 @@ pub fn path(name: &str) -> PathBuf {
             "draws/",
             "export/",
             "measures/",
+            "patterns/",
             "probe/",
             "quantized/",
             "fid/",

@@ -158,7 +158,7 @@ pub fn counterparts(sides: &Sides<'_>) -> Vec<Counterpart> {
             found.push(Counterpart {
                 model: ["a", "b"][model].to_owned(),
                 layer: sides.name((model, layer)),
-                nearest: sides.name((other, nearest)),
+                nearest: (answered > 0.0).then(|| sides.name((other, nearest))),
                 answered: answered.into(),
                 is_counterpart: answered >= COUNTERPART,
             });

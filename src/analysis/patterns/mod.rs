@@ -205,7 +205,7 @@ impl Patterns {
         beside::tell(&self.preprocessing, &preprocess, observer);
         self.check_channels(&opened)?;
         if sink.wants_patches() {
-            sink.begin(&self.planned(&opened))?;
+            sink.begin(&self.planned(&opened, &dataset))?;
         }
         let wanted = self.wanted(&dataset, &opened)?;
         let loading = loading.elapsed().as_secs_f64();
@@ -303,7 +303,8 @@ impl Patterns {
     }
 
     /// How large the sheet will be at most.
-    fn planned(&self, opened: &Opened) -> Planned {
+    fn planned(&self, opened: &Opened, dataset: &Dataset) -> Planned {
+        let classes = if self.class_patches > 0 { dataset.classes().len() } else { 0 };
         let layers = opened.subjects[0].layers.iter();
         let shown = |channels: usize| match self.pick.len() {
             0 => channels.min(self.rows),
@@ -312,7 +313,7 @@ impl Patterns {
         let channels =
             layers.map(|layer| layer.canonical_shape().get(1).map_or(0, |&k| k as usize));
         Planned {
-            channels: channels.map(shown).sum(),
+            rows: channels.map(shown).sum::<usize>() * (1 + classes),
             columns: self.columns(),
             image: opened.sides[0].image,
         }
@@ -320,9 +321,10 @@ impl Patterns {
 
     /// Columns of the sheet: what they are of, and how many.
     fn columns(&self) -> Vec<(String, usize)> {
+        let most = self.top.max(self.class_patches);
         let top = match self.partner {
-            Some(_) => vec![("A".to_owned(), self.top), ("B".to_owned(), self.top)],
-            None => vec![("largest".to_owned(), self.top)],
+            Some(_) => vec![("A".to_owned(), most), ("B".to_owned(), self.top)],
+            None => vec![("largest".to_owned(), most)],
         };
         let bottom = (self.bottom > 0).then(|| ("smallest".to_owned(), self.bottom));
         top.into_iter().chain(bottom).collect()

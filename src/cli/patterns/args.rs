@@ -76,7 +76,8 @@ pub struct UnitArgs {
     #[arg(long, value_name = "K", default_value_t = 9, value_parser = limits::COUNT,
           help_heading = "Patches")]
     pub top: usize,
-    /// Keep the K images with its smallest values, too
+    /// Keep the K images with its smallest values, too; behind a ReLU these are often 0, and of equal values the
+    /// first images
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Patches")]
     pub bottom: Option<usize>,
     /// Keep the K images of each class with its largest values, too; on the sheet a row a class

@@ -269,8 +269,8 @@ pub struct Counterpart {
     pub model: String,
     /// The layer.
     pub layer: String,
-    /// The layer of the other model.
-    pub nearest: String,
+    /// The layer of the other model; `null` where none answers to any.
+    pub nearest: Option<String>,
     /// Share of the layer's channels whose top images one channel there shares beyond chance (5 %, corrected for all
     /// pairs of channels by Bonferroni).
     pub answered: Number,

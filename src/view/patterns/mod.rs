@@ -151,7 +151,7 @@ fn counterparts(all: &[Counterpart]) -> Markup {
     let row = |one: &Counterpart| {
         vec![
             Entry::text(format!("{} · {}", one.model.to_uppercase(), one.layer)),
-            Entry::text(one.nearest.clone()),
+            Entry::text(one.nearest.clone().unwrap_or_default()),
             Entry::number(one.answered.get().map(|share| 100.0 * share), 0),
             Entry::text(if one.is_counterpart { "yes" } else { "none" }),
         ]
@@ -271,7 +271,7 @@ fn all_counterparts(all: &[Counterpart]) -> table::Table {
         let row: Vec<Cell> = vec![
             one.model.to_uppercase().into(),
             one.layer.clone().into(),
-            one.nearest.clone().into(),
+            one.nearest.clone().unwrap_or("-".to_owned()).into(),
             Cell::share(one.answered.get(), 0),
             (if one.is_counterpart { "yes" } else { "none" }).into(),
         ];

@@ -22,7 +22,7 @@ const BEYOND: [u8; 3] = [0xe4, 0xe7, 0xea];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Rows.
-    pub channels: usize,
+    pub rows: usize,
     /// Groups of columns, and how many each has.
     pub columns: Vec<(String, usize)>,
     /// Rows and columns of the image as the network sees it.
@@ -93,7 +93,7 @@ pub fn class_heading(channel: usize, class: &str) -> String {
 /// A line about the partner of a channel.
 pub fn partner(pair: &MatchedChannel) -> String {
     let r = pair.correlation.get().map_or(String::new(), |r| decimal(r, 2));
-    format!("B {} · r {r} · {} shared", pair.b, pair.shared)
+    format!("B {}, r {r}, {} shared", pair.b, pair.shared)
 }
 
 /// What stands under a patch: the value, and the class of the image.
@@ -139,8 +139,7 @@ impl Planned {
         let (groups, columns) = headings(&self.columns);
         let blank = Cell::new(Image { height, width, pixels: vec![] }, "value\nclass");
         let cells = vec![blank; columns.len()];
-        let rows =
-            vec![Row { heading: "layer\nactive\nselectivity", cells: &cells }; self.channels];
+        let rows = vec![Row { heading: "layer\nactive\nselectivity", cells: &cells }; self.rows];
         format.check_sheet(&Sheet { groups: &groups, columns: &columns, rows: &rows, ..frame() })
     }
 }

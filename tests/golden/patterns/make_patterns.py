@@ -9,7 +9,7 @@ Everything is written beside this script:
   first row, first column, last row, last column of the input whose gradient is not zero. The gradients are
   PyTorch's, of each unit alone, in networks whose weights are all positive, so that nothing cancels; a maximum
   is taken for a mean there, which looks at the same places;
-* `images.npy`, uint8 N×H×W×3, of class i % 4;
+* `images.npy`, uint8 N×H×W×3, of class i // 8;
 * `patterns.json`: of `a.pt` and `b.pt` over these images what forward hooks saw, in numpy: the images with the
   largest and smallest values of each channel, class means, entropy, selectivity; of channels of both that are
   matched by correlation the images and places they share, SciPy's hypergeometric tails and Holm's correction.
@@ -201,7 +201,7 @@ def save_fields() -> None:
         arrays |= {f"{name}.{layer}": boxes for layer, boxes in found.items()}
         save_archive(torch.jit.script(net), FOLDER / f"{name}.pt")
         batch = torch.export.Dim("batch", min=1)
-        if name in ("resnet", "branches", "decoder"):
+        if name in ("resnet", "decoder"):
             program = torch.export.export(net, (example,), dynamic_shapes=({0: batch},))
             save_program(program, FOLDER / f"{name}.pt2")
     np.savez_compressed(FOLDER / "fields.npz", **arrays)
@@ -308,7 +308,7 @@ def compared(a: np.ndarray, b: np.ndarray, boxes: np.ndarray) -> list[dict[str, 
 def save_patterns() -> None:
     torch.manual_seed(5)
     count = 32
-    labels = np.arange(count) % CLASSES
+    labels = np.arange(count) * CLASSES // count
     random = np.random.default_rng(3)
     images = np.clip(random.normal(90, 60, (count, SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
     for i, label in enumerate(labels):
