@@ -98,7 +98,7 @@ fn one_seed_is_the_same_option_wherever_models_run() {
     let runs =
         |command: &&clap::Command| command.get_arguments().any(|a| a.get_long() == Some("threads"));
     let commands: Vec<&clap::Command> = whole.get_subcommands().filter(runs).collect();
-    assert_eq!(commands.len(), 14);
+    assert_eq!(commands.len(), 15);
     let help = |command: &clap::Command| {
         let seed = command.get_arguments().find(|a| a.get_long() == Some("seed"));
         seed.and_then(|seed| seed.get_long_help().map(ToString::to_string))
