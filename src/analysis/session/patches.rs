@@ -19,7 +19,7 @@ use crate::torchscript::{
 };
 use crate::view::names::listed;
 
-/// Operators that are named where a receptive field is not known.
+/// What stands before the operators that keep a receptive field from being known.
 const WITHOUT_RULE: &str = "it is not known what its operators pass on";
 
 /// A model whose units are looked at.
@@ -59,8 +59,8 @@ impl LoadedModel {
         self.feed(data)?;
         let all = self.find_layers(samples)?;
         let focus = focus::likely(data, &self.fed, &self.model)?;
-        refuse_without_images(focus.as_ref(), &self.model)?;
         let images = images_of(focus.as_ref(), samples);
+        refuse_without_images(focus.as_ref(), &images, &self.model)?;
         let asked = Asked { names, grid, differentiated: false };
         let layers = self.found(&all, samples, &images).unit_layers(&asked, observer)?;
         let folding = Folding::of(&images, grid);
@@ -107,12 +107,13 @@ impl Found<'_> {
 }
 
 /// Refuses inputs that have no rows and columns.
-fn refuse_without_images(focus: Option<&Focus>, model: &Model) -> Result<()> {
-    let Some(focus) = focus.filter(|focus| focus.is_tokens || focus.shape[1] * focus.shape[2] <= 1)
-    else {
+fn refuse_without_images(focus: Option<&Focus>, images: &Tensor, model: &Model) -> Result<()> {
+    let has_positions = matches!(images.size()[..], [_, _, rows, columns] if rows * columns > 1);
+    if has_positions && focus.is_none_or(|focus| !focus.is_tokens) {
         return Ok(());
-    };
-    let problem = format!("its input {} has no rows and columns to cut patches from", focus.name);
+    }
+    let name = focus.map_or(String::new(), |focus| format!(" {}", focus.name));
+    let problem = format!("its input{name} has no rows and columns to cut patches from");
     let remedy = "give a network of images; `repsim saliency` looks into texts";
     Err(Error::file("look into", model.path(), problem, remedy))
 }
@@ -164,6 +165,9 @@ fn of_bounds(
         Error::usage(format!("failed to read receptive fields: {e}"), "please report this")
     })?;
     let unknown: Vec<&str> = found.unknown.iter().map(String::as_str).collect();
-    Ok(Fields::of_bounds(image, bounds.view())
-        .ok_or_else(|| format!("{WITHOUT_RULE} ({})", listed(&unknown))))
+    let why = match unknown.as_slice() {
+        [] => "its operators write into parts of tensors".to_owned(),
+        unknown => format!("{WITHOUT_RULE} ({})", listed(unknown)),
+    };
+    Ok(Fields::of_bounds(image, bounds.view()).ok_or(why))
 }
