@@ -198,6 +198,31 @@ pub(super) const JACCARD: Facts = Facts {
     ..SIMILARITY
 };
 
+pub(super) const SECOND_ORDER_COSINE: Facts = Facts {
+    name: "second-order-cosine",
+    what: "Whether a sample has the same angles to those near it in either layer.",
+    invariances: ANGLES,
+    tolerance: NEIGHBOURS,
+    caveats: &[
+        "Distances are not centred: it is near 1 for unrelated layers whose angles vary little; read it against its \
+         null.",
+    ],
+    ..SIMILARITY
+};
+
+pub(super) const HARD_CORRELATION: Facts = Facts {
+    name: "hard-correlation",
+    what: "How far each unit of the narrower layer correlates with one of its own in the other.",
+    range: (-1.0, 1.0),
+    invariances: &[IsotropicScaling, UnitOrder, Translation, SampleOrder],
+    caveats: &[
+        "A rotation changes it: it asks whether single units correspond. The best of many correlations is high by \
+         chance where samples are few.",
+        "A constant unit correlates by 0, also with itself.",
+    ],
+    ..SIMILARITY
+};
+
 pub(super) const SOFT_MATCHING: Facts = Facts {
     name: "soft-matching",
     what: "How far each unit of one layer has a matching unit in the other.",

@@ -60,7 +60,7 @@ pub(super) fn large_enough(measure: Measure, pair: &Pair<'_>) -> Result<(), Abse
     let options = pair.a().options();
     let whitened = measure == Measure::ShapeMetric && options.alpha == 0.0;
     match measure {
-        Measure::MutualKnn | Measure::Cknna | Measure::Jaccard => {
+        Measure::MutualKnn | Measure::Cknna | Measure::Jaccard | Measure::SecondOrderCosine => {
             match 2 * options.neighbours + 2 {
                 needs if samples < needs => Err(Absence::TooFew { samples, needs }),
                 _ => Ok(()),

@@ -82,6 +82,12 @@ measures! {
     Cknna: catalogue::CKNNA;
     /// The mean Jaccard index |N_A ∩ N_B|/|N_A ∪ N_B| of the same neighbours.
     Jaccard: catalogue::JACCARD;
+    /// Second-order cosine similarity (Hamilton et al. 2016): the mean over samples of the cosine of their cosine
+    /// distances 1 − cos to all samples that are among the k nearest in either layer.
+    SecondOrderCosine: catalogue::SECOND_ORDER_COSINE;
+    /// Hard correlation match (Li et al. 2015): the mean correlation of units that are matched one to one, each of the
+    /// layer with fewer of them, so that the sum is largest. A constant unit correlates by 0.
+    HardCorrelation: catalogue::HARD_CORRELATION;
     /// The soft-matching distance (Khosla & Williams 2024) of centred units of norm 1,
     ///
     /// ```text
@@ -98,7 +104,7 @@ measures! {
 impl Measure {
     /// Whether it is of single units, so that no Gram matrix gives it.
     pub const fn takes_units(self) -> bool {
-        matches!(self, Self::Pwcca | Self::SoftMatching)
+        matches!(self, Self::Pwcca | Self::SoftMatching | Self::HardCorrelation)
     }
 
     /// Whether swapping the layers changes nothing, with these options.
@@ -135,6 +141,11 @@ impl Measure {
             Self::MutualKnn => a.neighbours()?.mutual(b.neighbours()?, order),
             Self::Cknna => a.neighbours()?.cknna(b.neighbours()?, order)?,
             Self::Jaccard => a.neighbours()?.jaccard(b.neighbours()?, order),
+            Self::SecondOrderCosine => {
+                let angles = [a.angles()?, b.angles()?];
+                a.neighbours()?.second_order(b.neighbours()?, (order, pair.inverse()), angles)?
+            }
+            Self::HardCorrelation => pair.hard_correlation()?,
             Self::SoftMatching => pair.soft_matching()?,
             Self::DistanceCorrelation => a.distances()?.cosine(b.distances()?, order),
         };
@@ -175,13 +186,14 @@ pub fn kept_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 
     let matrices = any(&[Measure::Cka, Measure::Hsic])
         + any(&[Measure::Rsa, Measure::RdmCosine])
         + any(&[Measure::Rsa])
-        + any(&[Measure::DistanceCorrelation]);
+        + any(&[Measure::DistanceCorrelation])
+        + any(&[Measure::SecondOrderCosine]);
     let (n, d) = (samples as u64, features as u64);
     let directions = n.min(d);
     let numbers = n * directions
         + any(&[Measure::Procrustes, Measure::ProcrustesAngle]) * n * directions
         + any(&[Measure::Pwcca]) * directions * d
-        + any(&[Measure::SoftMatching]) * n * d;
+        + any(&[Measure::SoftMatching, Measure::HardCorrelation]) * n * d;
     matrices * PackedSymmetric::bytes(samples) + 8 * numbers
 }
 

@@ -1,5 +1,7 @@
 //! Nearest neighbours that two representations share.
 
+use std::collections::BTreeSet;
+
 use super::absence::Absence;
 use super::inner::place;
 use crate::linalg::PackedSymmetric;
@@ -66,6 +68,38 @@ impl Neighbours {
         let count = self.lists.len();
         let each = |i: usize| of(self.shared(other, order, i).count() as f64);
         (0..count).map(each).sum::<f64>() / count as f64
+    }
+
+    /// The mean over samples i of the cosine of (1 − cos(xᵢ, xⱼ))ⱼ and (1 − cos(yᵢ, yⱼ))ⱼ over all j in N_A ∪ N_B, with
+    /// the order of the second layer's samples and its inverse, and the cosines of both.
+    ///
+    /// # Errors
+    /// All of a sample's neighbours point its own way, so that it has no distances.
+    pub(super) fn second_order(
+        &self,
+        other: &Self,
+        (order, inverse): (Option<&[usize]>, Option<Vec<usize>>),
+        [own, theirs]: [&PackedSymmetric; 2],
+    ) -> Result<f64, Absence> {
+        let mut total = 0.0;
+        for i in 0..self.lists.len() {
+            let there = place(order, i);
+            let mine = self.lists[i].iter().map(|&(j, _)| j);
+            let of_other = other.lists[there].iter().map(|&(j, _)| place(inverse.as_deref(), j));
+            let union: BTreeSet<usize> = mine.chain(of_other).collect();
+            let (mut product, mut squares) = (0.0, [0.0; 2]);
+            for j in union {
+                let x = (1.0 - own.get(i, j)).max(0.0);
+                let y = (1.0 - theirs.get(there, place(order, j))).max(0.0);
+                product += x * y;
+                squares = [squares[0] + x * x, squares[1] + y * y];
+            }
+            if squares.iter().any(|sum| *sum <= 0.0) {
+                return Err(Absence::Singles);
+            }
+            total += product / (squares[0] * squares[1]).sqrt();
+        }
+        Ok(total / self.lists.len() as f64)
     }
 
     /// Mean over samples of |N_A ∩ N_B|/k (Huh et al. 2024).

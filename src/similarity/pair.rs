@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, Axis, s};
 
 use super::absence::Absence;
 use super::inner::place;
+use super::matching::one_to_one;
 use super::representation::Representation;
 use super::transport::{column_distances, least_cost};
 use crate::error::{Error, Result as Checked};
@@ -234,6 +235,21 @@ impl<'a> Pair<'a> {
         let columns = overlap.columns().into_iter().zip(&right.values);
         let explained: f64 = columns.map(|(c, s)| s * s * c.dot(&c)).sum();
         Ok(explained / right.values.iter().map(|s| s * s).sum::<f64>())
+    }
+
+    /// The mean correlation of units in the best one-to-one matching.
+    pub(super) fn hard_correlation(&self) -> Result<f64, Absence> {
+        let features = self.a.width().max(self.b.width());
+        let (left, right) = (self.a.units()?, self.b.units()?);
+        if features > MOST_UNITS {
+            return Err(Absence::TooWide { features, most: MOST_UNITS });
+        }
+        let correlations = match self.order {
+            None => left.t().dot(right),
+            Some(order) => left.t().dot(&right.select(Axis(0), order)),
+        };
+        let pairs = one_to_one(correlations.view());
+        Ok(pairs.iter().map(|pair| pair.correlation).sum::<f64>() / pairs.len() as f64)
     }
 
     /// √min_P Σ Pᵢⱼ‖xᵢ − yⱼ‖² over soft matchings of units.

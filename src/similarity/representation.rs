@@ -79,6 +79,7 @@ pub struct Representation {
     rdm: OnceLock<Result<Rdm, Absence>>,
     ranks: OnceLock<Result<Rdm, Absence>>,
     neighbours: OnceLock<Result<Neighbours, Absence>>,
+    angles: OnceLock<Result<PackedSymmetric, Absence>>,
 }
 
 /// A representation reduced to its principal components.
@@ -181,6 +182,7 @@ impl Representation {
             rdm: OnceLock::new(),
             ranks: OnceLock::new(),
             neighbours: OnceLock::new(),
+            angles: OnceLock::new(),
         }
     }
 
@@ -369,6 +371,14 @@ impl Representation {
             true => Err(Absence::TooFewDistinct { samples, needs: k + 1 }),
             false => Neighbours::of(&self.cosines()?, k),
         })
+    }
+
+    /// The same as [`Representation::cosines`], kept.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn angles(&self) -> Result<&PackedSymmetric, Absence> {
+        kept(&self.angles, || self.cosines())
     }
 
     /// Cosines of the angles between samples, not centred.

@@ -290,7 +290,9 @@ fn what_cannot_be_compared_is_told() {
         &["expected flatten, gap, tokens-mean, cls or last"],
     );
     fails(&format!("{FEATURES} --measures shape-metric --alpha 2"), &["--alpha", "from 0 to 1"]);
-    let none = ["--neighbours is for mutual-knn, cknna and jaccard, and none of them is asked for"];
+    let none = [
+        "--neighbours is for mutual-knn, cknna, jaccard and second-order-cosine, and none of them is asked for",
+    ];
     fails(&format!("{FEATURES} --measures cka,svcca --neighbours 5"), &none);
     fails(&format!("{FEATURES} a.npz b.npz"), &["one or two files, not 3", "platonic --features"]);
     fails(&format!("{FEATURES} --measures cka,"), &["a measure without a name", "cka, hsic"]);

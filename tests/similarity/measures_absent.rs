@@ -148,7 +148,9 @@ fn a_sample_without_direction_is_named() {
         let single = other.slice(s![.., ..1]).to_owned();
         assert_eq!(of(measure, &single, &other), Err(Absence::ConstantSample(0)));
     }
-    for measure in [Measure::MutualKnn, Measure::Cknna, Measure::Jaccard] {
+    let of_angles =
+        [Measure::MutualKnn, Measure::Cknna, Measure::Jaccard, Measure::SecondOrderCosine];
+    for measure in of_angles {
         assert_eq!(of(measure, &zero, &other), Err(Absence::ZeroSample(6)));
         assert!(of(measure, &flat, &other).is_ok());
     }
@@ -165,6 +167,7 @@ fn too_few_samples_are_told() {
         (Measure::Rsa, 2, 3),
         (Measure::MutualKnn, 5, 6),
         (Measure::Cknna, 5, 6),
+        (Measure::SecondOrderCosine, 5, 6),
     ];
     for (measure, samples, needs) in cases {
         let found = of(measure, &noise(samples, 3), &noise(samples, 3));
@@ -187,7 +190,9 @@ fn numbers_of_samples_must_agree() {
 fn too_many_units_are_told() {
     let (x, y) = (noise(6, 4097), noise(6, 2));
     let why = Absence::TooWide { features: 4097, most: 4096 };
-    assert_eq!(of(Measure::SoftMatching, &x, &y), Err(why));
+    for measure in [Measure::SoftMatching, Measure::HardCorrelation] {
+        assert_eq!(of(measure, &x, &y), Err(why));
+    }
 }
 
 /// A sample that stands out alone leaves unbiased HSIC nothing.

@@ -10,7 +10,7 @@ use crate::similarity::{Bias, Measure, Options};
 /// Options of the measures.
 #[derive(clap::Args)]
 pub struct OptionArgs {
-    /// k of mutual-knn, cknna and jaccard [default: 10]
+    /// k of mutual-knn, cknna, jaccard and second-order-cosine [default: 10]
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Measure")]
     neighbours: Option<usize>,
     /// α of shape-metric: 1 rotates only, 0 allows any invertible linear map [default: 0.5]
@@ -57,7 +57,8 @@ impl OptionArgs {
     /// An option is out of its range, or is for none of the measures.
     pub fn options(&self, measures: &[Measure]) -> Result<Options> {
         let asked = |name, given, those: &[Measure]| is_for(name, given, those, measures);
-        let knn = [Measure::MutualKnn, Measure::Cknna, Measure::Jaccard];
+        let knn =
+            [Measure::MutualKnn, Measure::Cknna, Measure::Jaccard, Measure::SecondOrderCosine];
         asked("--neighbours", self.neighbours.is_some(), &knn)?;
         asked("--alpha", self.alpha.is_some(), &[Measure::ShapeMetric])?;
         asked("--variance", self.variance.is_some(), &[Measure::Svcca])?;

@@ -48,7 +48,7 @@ pub struct CompareSettings {
 /// Options of measures; each uses its own.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeasureOptions {
-    /// k of mutual-knn, cknna and jaccard.
+    /// k of mutual-knn, cknna, jaccard and second-order-cosine.
     pub neighbours: usize,
     /// α of shape-metric: 1 rotates only, 0 allows any invertible linear map.
     pub alpha: f64,

@@ -6,6 +6,7 @@ packages that cannot be installed beside current ones are followed by their form
 * netrep (ahwillia/netrep, commit 016774f0): partial whitening and the angular distance;
 * svcca (google/svcca, commit 1f9f7ea4) and anatome (moskomule/anatome, commit 015ccc46): CCA,
   projection weighting;
+* ReSi (mklabunde/resi, snapshot of 2025): second-order cosine, hard correlation match;
 * platonic-rep (minyoungg/platonic-rep, commit 07ef02ab): mutual nearest neighbours, CKNNA, the
   latter without the 1e-6 that is added to its denominator.
 
@@ -19,6 +20,8 @@ import dcor
 import numpy as np
 import ot
 import rsatoolbox
+import scipy.optimize
+import scipy.spatial.distance
 import skdim
 from numpy.typing import NDArray
 
@@ -198,6 +201,25 @@ def distance_correlation(x: Array, y: Array) -> float:
     return float(dcor.u_distance_correlation_sqr(x, y))
 
 
+def second_order_cosine(x: Array, y: Array) -> float:
+    """ReSi's `second_order_cosine_similarity`, with the neighbours above."""
+    distances = [1 - cosines(z) for z in (x, y)]
+
+    def of(sample: int, near: set[int]) -> float:
+        a, b = (d[sample, sorted(near)] for d in distances)
+        return 1 - scipy.spatial.distance.cosine(a, b)
+
+    pairs = zip(neighbours(x), neighbours(y))
+    return float(np.mean([of(i, set(a) | set(b)) for i, (a, b) in enumerate(pairs)]))
+
+
+def hard_correlation(x: Array, y: Array) -> float:
+    """ReSi's `hard_correlation_match`."""
+    correlations = units(x).T @ units(y)
+    matched = scipy.optimize.linear_sum_assignment(correlations, maximize=True)
+    return float(correlations[matched].mean())
+
+
 PAIRWISE = {
     "cka": cka,
     "hsic": hsic,
@@ -213,6 +235,8 @@ PAIRWISE = {
     "mutual-knn": mutual_knn,
     "cknna": cknna,
     "jaccard": jaccard,
+    "second-order-cosine": second_order_cosine,
+    "hard-correlation": hard_correlation,
     "soft-matching": soft_matching,
     "distance-correlation": distance_correlation,
 }
