@@ -60,7 +60,7 @@ impl Cells {
     /// The cell of each row, and the sum of squared distances to their centres.
     fn places(&self, rows: &Array2<f64>) -> (Vec<usize>, f64) {
         let distances = squared_distances(rows.view(), self.centres.view());
-        let nearest = distances.rows().into_iter().filter_map(|row| least(row)).collect::<Vec<_>>();
+        let nearest = distances.rows().into_iter().filter_map(least).collect::<Vec<_>>();
         let spread = nearest.iter().map(|(_, d)| d).sum();
         (nearest.into_iter().map(|(cell, _)| cell).collect(), spread)
     }
