@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::{Kind, Tensor};
 
+use super::ablation_cam::ablation_cam;
 use super::cam;
 use super::focus::{Embedded, Focus, Focused, Network, as_images, images_of};
 use super::method::Method;
@@ -146,6 +147,11 @@ impl Explainer {
         let mut maps = Vec::new();
         for Column { method, layer } in self.columns() {
             maps.push(match (method, layer) {
+                (Method::AblationCam, Some(layer)) => {
+                    let maps = self.view(layer, &seen)?.maps(&pass.layers[layer].activation);
+                    let at = (layer, self.layers[layer].axes);
+                    ablation_cam(&mut self.model, &placed, at, &maps, &pass.classes)?
+                }
                 (Method::ScoreCam, Some(layer)) => {
                     let maps = self.view(layer, &seen)?.maps(&pass.layers[layer].activation);
                     let batch = self.options.batch;

@@ -46,13 +46,16 @@ pub enum Method {
     /// ReLU(Σₖ wₖAₖ), wₖ the softmax over channels of the score of the input masked by Aₖ (Wang et al. 2020).
     #[serde(rename = "scorecam")]
     ScoreCam,
+    /// ReLU(Σₖ wₖAₖ), wₖ the share of the score that is lost without Aₖ (Desai & Ramaswamy 2020).
+    #[serde(rename = "ablationcam")]
+    AblationCam,
     /// The fall of the score where a window over a pixel is filled in (Zeiler & Fergus 2014),
     /// averaged over the windows that hold the pixel.
     Occlusion,
 }
 
 /// All methods, with their names.
-const NAMES: [(&str, Method); 12] = [
+const NAMES: [(&str, Method); 13] = [
     ("gradient", Method::Gradient),
     ("gradient-x-input", Method::GradientTimesInput),
     ("smoothgrad", Method::SmoothGrad),
@@ -64,6 +67,7 @@ const NAMES: [(&str, Method); 12] = [
     ("xgradcam", Method::XGradCam),
     ("eigencam", Method::EigenCam),
     ("scorecam", Method::ScoreCam),
+    ("ablationcam", Method::AblationCam),
     ("occlusion", Method::Occlusion),
 ];
 
@@ -79,6 +83,7 @@ impl Method {
                 | Self::XGradCam
                 | Self::EigenCam
                 | Self::ScoreCam
+                | Self::AblationCam
         )
     }
 

@@ -6,6 +6,7 @@
 //! * [`summary`], [`compare`], [`bootstrap`]: maps in a few numbers, and how alike two are.
 //! * [`rank`], [`auc`]: ranks, and areas under curves.
 
+mod ablation_cam;
 pub mod auc;
 pub mod bootstrap;
 pub mod cam;

@@ -210,6 +210,19 @@ pub(super) const SECOND_ORDER_COSINE: Facts = Facts {
     ..SIMILARITY
 };
 
+pub(super) const ALIGNED_COSINE: Facts = Facts {
+    name: "aligned-cosine",
+    what: "What angle a sample has to itself, on average, after the best rotation about the origin.",
+    range: (-1.0, 1.0),
+    invariances: ANGLES,
+    tolerance: DIRECTIONS,
+    caveats: &[
+        "Features are not centred: it is near 1 for unrelated layers with a large mean. Few samples against many \
+         features make any two layers close.",
+    ],
+    ..SIMILARITY
+};
+
 pub(super) const HARD_CORRELATION: Facts = Facts {
     name: "hard-correlation",
     what: "How far each unit of the narrower layer correlates with one of its own in the other.",

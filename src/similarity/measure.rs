@@ -85,6 +85,10 @@ measures! {
     /// Second-order cosine similarity (Hamilton et al. 2016): the mean over samples of the cosine of their cosine
     /// distances 1 − cos to all samples that are among the k nearest in either layer.
     SecondOrderCosine: catalogue::SECOND_ORDER_COSINE;
+    /// Aligned cosine similarity (Hamilton et al. 2016): the mean over samples of cos(Qᵀxᵢ, yᵢ), with Q the orthogonal map
+    /// that turns the features, not centred, best onto each other (Schönemann 1966); the narrower layer is padded
+    /// with zeros.
+    AlignedCosine: catalogue::ALIGNED_COSINE;
     /// Hard correlation match (Li et al. 2015): the mean correlation of units that are matched one to one, each of the
     /// layer with fewer of them, so that the sum is largest. A constant unit correlates by 0.
     HardCorrelation: catalogue::HARD_CORRELATION;
@@ -145,6 +149,7 @@ impl Measure {
                 let angles = [a.angles()?, b.angles()?];
                 a.neighbours()?.second_order(b.neighbours()?, (order, pair.inverse()), angles)?
             }
+            Self::AlignedCosine => pair.aligned_cosine()?,
             Self::HardCorrelation => pair.hard_correlation()?,
             Self::SoftMatching => pair.soft_matching()?,
             Self::DistanceCorrelation => a.distances()?.cosine(b.distances()?, order),
@@ -192,6 +197,7 @@ pub fn kept_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 
     let directions = n.min(d);
     let numbers = n * directions
         + any(&[Measure::Procrustes, Measure::ProcrustesAngle]) * n * directions
+        + any(&[Measure::AlignedCosine]) * n * directions
         + any(&[Measure::Pwcca]) * directions * d
         + any(&[Measure::SoftMatching, Measure::HardCorrelation]) * n * d;
     matrices * PackedSymmetric::bytes(samples) + 8 * numbers

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2, s};
+use ndarray_linalg::{JobSvd, SVDDC};
 
 use super::absence::Absence;
 use super::inner::place;
@@ -235,6 +236,24 @@ impl<'a> Pair<'a> {
         let columns = overlap.columns().into_iter().zip(&right.values);
         let explained: f64 = columns.map(|(c, s)| s * s * c.dot(&c)).sum();
         Ok(explained / right.values.iter().map(|s| s * s).sum::<f64>())
+    }
+
+    /// The mean over samples of the cosine after the best orthogonal map, with factors F of the features, FFᵀ = XXᵀ: with
+    /// FᵀG = UΣVᵀ the rows of FU and GV are compared.
+    pub(super) fn aligned_cosine(&self) -> Result<f64, Absence> {
+        let (left, right) = (self.a.uncentred_factor()?, self.b.uncentred_factor()?);
+        let right: CowArray<'_, f64, Ix2> = match self.order {
+            None => right.view().into(),
+            Some(order) => CowArray::from(right.select(Axis(0), order)),
+        };
+        let (u, _, vt) =
+            left.t().dot(&right).svddc(JobSvd::Some).map_err(|_| Absence::NotConverged)?;
+        let (u, vt) = u.zip(vt).ok_or(Absence::NotConverged)?;
+        let (turned, onto) = (left.dot(&u), right.dot(&vt.t()));
+        let norms = |rows: ArrayView2<'_, f64>| rows.map_axis(Axis(1), |row| row.dot(&row).sqrt());
+        let cosines =
+            (turned * onto).sum_axis(Axis(1)) / (norms(left.view()) * norms(right.view()));
+        Ok(cosines.sum() / cosines.len() as f64)
     }
 
     /// The mean correlation of units in the best one-to-one matching.

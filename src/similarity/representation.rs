@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
 use super::absence::Absence;
 use super::cka::CONSTANT;
@@ -80,6 +80,7 @@ pub struct Representation {
     ranks: OnceLock<Result<Rdm, Absence>>,
     neighbours: OnceLock<Result<Neighbours, Absence>>,
     angles: OnceLock<Result<PackedSymmetric, Absence>>,
+    uncentred: OnceLock<Result<Array2<f64>, Absence>>,
 }
 
 /// A representation reduced to its principal components.
@@ -183,6 +184,7 @@ impl Representation {
             ranks: OnceLock::new(),
             neighbours: OnceLock::new(),
             angles: OnceLock::new(),
+            uncentred: OnceLock::new(),
         }
     }
 
@@ -373,6 +375,27 @@ impl Representation {
         })
     }
 
+    /// F, n×r with FFᵀ = XXᵀ, of features that are not centred: the features themselves where they are no more than
+    /// samples.
+    ///
+    /// # Errors
+    /// As [`Representation::cosines`], or no convergence.
+    pub(super) fn uncentred_factor(&self) -> Result<&Array2<f64>, Absence> {
+        kept(&self.uncentred, || {
+            self.angles()?;
+            match &self.source {
+                Source::Features(x) if (2..=x.nrows()).contains(&x.ncols()) => Ok(x.to_owned()),
+                source => {
+                    let found = Spectrum::of_gram(&source.products());
+                    let found = found.map_err(|_| Absence::NotConverged)?;
+                    let factor = &found.basis * &Array1::from_vec(found.values);
+                    // LAPACK's wrapper refuses the strides of some matrices of one row or column.
+                    Ok(concatenate![Axis(1), factor, Array2::zeros((factor.nrows(), 1))])
+                }
+            }
+        })
+    }
+
     /// The same as [`Representation::cosines`], kept.
     ///
     /// # Errors
@@ -472,13 +495,18 @@ impl Source {
         }
     }
 
-    fn cosines(&self) -> Result<PackedSymmetric, Absence> {
-        let products = match self {
+    /// XXᵀ of features that are not centred.
+    fn products(&self) -> PackedSymmetric {
+        match self {
             Self::Features(x) => gram(x.view()),
             Self::Gram { products: k, .. } => {
                 PackedSymmetric::from_fn(k.sums.len(), |i, j| k.get(i, j))
             }
-        };
+        }
+    }
+
+    fn cosines(&self) -> Result<PackedSymmetric, Absence> {
+        let products = self.products();
         match products.diagonal().position(|norm| norm <= 0.0) {
             Some(sample) => Err(Absence::ZeroSample(sample)),
             None => Ok(over_diagonal(&products)),

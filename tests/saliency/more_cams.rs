@@ -8,15 +8,15 @@ use crate::support::{
 };
 use crate::tolerances::MAP;
 
-/// Images that are looked at: Score-CAM runs the network once a channel for each.
+/// Images that are looked at: Score-CAM and Ablation-CAM run the network once a channel for each.
 const IMAGES: usize = 2;
 
 #[test]
 fn maps_are_those_of_pytorch_grad_cam() {
     let golden = arrays("more_cams.npz");
     let cheap = [Method::XGradCam, Method::EigenCam];
-    let asked: [(&[Method], &[&str]); 2] =
-        [(&cheap, &["layer4", "layer3"]), (&[Method::ScoreCam], &["layer3"])];
+    let dear = [Method::ScoreCam, Method::AblationCam];
+    let asked: [(&[Method], &[&str]); 2] = [(&cheap, &["layer4", "layer3"]), (&dear, &["layer3"])];
     let mut checked = 0;
     for (way, (methods, layers)) in EACH.into_iter().flat_map(|way| asked.map(|of| (way, of))) {
         let x = input().narrow(0, 0, IMAGES as i64);
@@ -31,7 +31,7 @@ fn maps_are_those_of_pytorch_grad_cam() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 2 * 5);
+    assert_eq!(checked, 2 * 6);
 }
 
 /// How many copies of an image go through the network together changes nothing.

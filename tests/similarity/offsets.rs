@@ -71,8 +71,13 @@ fn options() -> Options {
 /// Measures that subtract the mean, or look at distances, know nothing of an offset.
 #[test]
 fn measures_know_nothing_of_an_offset() {
-    let of_angles =
-        [Measure::MutualKnn, Measure::Cknna, Measure::Jaccard, Measure::SecondOrderCosine];
+    let of_angles = [
+        Measure::MutualKnn,
+        Measure::Cknna,
+        Measure::Jaccard,
+        Measure::SecondOrderCosine,
+        Measure::AlignedCosine,
+    ];
     let of = |x: Array2<f64>| Representation::within(x, options(), CONSTANT_DOUBLE).unwrap();
     let digits = |seed| Random::new(seed).matrix(40, 6).mapv(|v| (v * 65536.0).round() / 65536.0);
     let (near, other) = (of(digits(1)), of(digits(2)));

@@ -25,7 +25,8 @@ pub struct Args {
     #[command(flatten)]
     pub results: ResultArgs,
     /// How maps are made, a comma-separated list: gradient, gradient-x-input, smoothgrad,
-    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, xgradcam, eigencam, scorecam, occlusion;
+    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, xgradcam, eigencam, scorecam, ablationcam,
+    /// occlusion;
     /// finite-difference gives no map but the derivative from its definition at the pixels of --patch
     #[arg(
         long,

@@ -6,7 +6,7 @@ packages that cannot be installed beside current ones are followed by their form
 * netrep (ahwillia/netrep, commit 016774f0): partial whitening and the angular distance;
 * svcca (google/svcca, commit 1f9f7ea4) and anatome (moskomule/anatome, commit 015ccc46): CCA,
   projection weighting;
-* ReSi (mklabunde/resi, snapshot of 2025): second-order cosine, hard correlation match;
+* ReSi (mklabunde/resi, snapshot of 2025): second-order and aligned cosine, hard correlation match;
 * platonic-rep (minyoungg/platonic-rep, commit 07ef02ab): mutual nearest neighbours, CKNNA, the
   latter without the 1e-6 that is added to its denominator.
 
@@ -20,6 +20,7 @@ import dcor
 import numpy as np
 import ot
 import rsatoolbox
+import scipy.linalg
 import scipy.optimize
 import scipy.spatial.distance
 import skdim
@@ -220,6 +221,15 @@ def hard_correlation(x: Array, y: Array) -> float:
     return float(correlations[matched].mean())
 
 
+def aligned_cosine(x: Array, y: Array) -> float:
+    """ReSi's `aligned_cossim`."""
+    width = max(x.shape[1], y.shape[1])
+    x, y = (np.pad(z, ((0, 0), (0, width - z.shape[1]))) for z in (x, y))
+    x = x @ scipy.linalg.orthogonal_procrustes(x, y)[0]
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return float(np.mean((x * y).sum(1) / norms))
+
+
 PAIRWISE = {
     "cka": cka,
     "hsic": hsic,
@@ -236,6 +246,7 @@ PAIRWISE = {
     "cknna": cknna,
     "jaccard": jaccard,
     "second-order-cosine": second_order_cosine,
+    "aligned-cosine": aligned_cosine,
     "hard-correlation": hard_correlation,
     "soft-matching": soft_matching,
     "distance-correlation": distance_correlation,
