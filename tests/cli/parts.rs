@@ -56,6 +56,9 @@ fn part(request: &Features, index: usize, count: usize) -> State {
     State::read(&request.folder).unwrap()
 }
 
+/// A name, what is asked for, and numbers of shards.
+type Case<'a> = (&'a str, &'a dyn Fn(&mut Features), &'a [usize]);
+
 /// The last batch is shorter, two samples are copies, and of seven shards two have no batch.
 #[test]
 fn parts_make_the_folder_of_one_run() {
@@ -67,7 +70,7 @@ fn parts_make_the_folder_of_one_run() {
         (request.project, request.dtype) = (Some(64), Some(FloatFormat::Bf16));
         request.layers = vec!["conv1".to_owned(), "layer?".to_owned()];
     };
-    let cases: [(&str, &dyn Fn(&mut Features), &[usize]); 3] =
+    let cases: [Case<'_>; 3] =
         [("whole", &whole, &[7]), ("means", &means, &[1, 3]), ("projected", &projected, &[2])];
     for (name, change, counts) in cases {
         let made = |folder: String| {
