@@ -204,7 +204,7 @@ fn mistakes_are_told_in_a_line() {
         ),
         (
             "patterns {axes/sequence1d_scripted.pt} --data {axes/sequences.npy} --top 1".to_owned(),
-            "no rows and columns to cut patches from",
+            "no layer gives a spatial map",
         ),
     ];
     for (line, said) in cases {
