@@ -277,10 +277,9 @@ impl Consumer for Collector<'_> {
     fn layer(&mut self, at: Place<'_>, output: &Tensor) -> Result<Answer> {
         let paired = self.is_paired(at);
         let maps = self.wanted.views[at.subject][at.layer].maps(output);
-        if at.subject == 0 && at.layer == 0 {
-            if let Some((labels, _)) = &self.wanted.labels {
-                at.indices.iter().for_each(|&sample| self.class_counts[labels[sample]] += 1);
-            }
+        let first = at.subject == 0 && at.layer == 0;
+        if let Some((labels, _)) = self.wanted.labels.as_ref().filter(|_| first) {
+            at.indices.iter().for_each(|&sample| self.class_counts[labels[sample]] += 1);
         }
         let state = &mut self.layers[at.subject][at.layer];
         let rows: Array2<f32> = positions(&maps, None)?;

@@ -97,7 +97,7 @@ impl Tridiagonal {
                 slope = 1.0 + ratio * ratio * slope;
                 pivot = self.diagonal[i] - ratio * self.beside[i - 1];
             }
-            if !(pivot > 0.0) {
+            if pivot.is_nan() || pivot <= 0.0 {
                 return None;
             }
             sum += slope / pivot;
