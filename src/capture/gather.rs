@@ -1,8 +1,9 @@
 //! The rows of all layers over a data set, kept as they are.
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2, Axis};
 use tch::Tensor;
 
+use super::averaged::Averaged;
 use super::feed::{Consumer, Feed, Place};
 use super::plan::bytes_text;
 use super::reduce::Reduce;
@@ -34,7 +35,8 @@ const COLOURS: u64 = 3;
 pub struct Gathered {
     /// D.
     pub width: usize,
-    /// n×D, or why there are none.
+    /// n×D, or why there are none. Columns that are constant but for the rounding of the type that they were computed in
+    /// are constant: what reads them out would read how samples were rounded.
     pub rows: Result<Array2<f64>, String>,
     /// The scatter relative to the squared norm of the mean below which they count as constant.
     pub constant: f64,
@@ -113,6 +115,7 @@ struct State {
     values: Vec<f64>,
     absence: Option<String>,
     constant: f64,
+    averaged: Averaged,
 }
 
 impl State {
@@ -129,14 +132,34 @@ impl State {
     }
 
     fn whole(self) -> Gathered {
-        let Self { width, values, absence, constant } = self;
+        let Self { width, values, absence, constant, averaged } = self;
         let count = values.len().checked_div(width).unwrap_or(0);
         let rows = match absence {
             Some(why) => Err(why),
-            None => Array2::from_shape_vec((count, width), values).map_err(|e| e.to_string()),
+            None => Array2::from_shape_vec((count, width), values)
+                .map(|rows| settled(rows, &averaged, constant))
+                .map_err(|e| e.to_string()),
         };
         Gathered { width, rows, constant }
     }
+}
+
+/// Rows with the mean over the samples in the place of each column that is constant but for rounding: by what it is a mean
+/// of (see [`Averaged`]), or by its own size.
+fn settled(mut rows: Array2<f64>, averaged: &Averaged, constant: f64) -> Array2<f64> {
+    averaged.settle(&mut rows, constant);
+    let mean = rows.mean_axis(Axis(0)).unwrap_or_default();
+    let (mut scatter, mut squares) = (Array1::zeros(mean.len()), Array1::zeros(mean.len()));
+    for row in rows.rows() {
+        let centred = &row - &mean;
+        scatter += &(&centred * &centred);
+        squares += &(&row * &row);
+    }
+    let columns = scatter.iter().zip(&squares).enumerate();
+    for (column, _) in columns.filter(|(_, (scatter, squares))| **scatter <= constant * **squares) {
+        rows.column_mut(column).fill(mean[column]);
+    }
+    rows
 }
 
 struct Pass {
@@ -176,6 +199,7 @@ impl Consumer for Pass {
         let rows = self.wanted.reduce.rows(output, at.tokens)?;
         let state = &mut self.layers[at.subject][at.layer];
         state.constant = at.constant(output);
+        state.averaged.add(self.wanted.reduce, output, at.tokens)?;
         state.add(&rows, &at)?;
         Ok(Answer::Keep)
     }
