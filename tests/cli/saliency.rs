@@ -27,6 +27,20 @@ fn overlays(folder: &Path) -> usize {
 }
 
 #[test]
+fn maps_that_a_negative_score_turns_around_are_told() {
+    let line = format!(
+        "saliency {MODEL} --data {{images}} --limit 1 --preprocess raw --channels 3 --mean 0.286 --std 0.353 \
+         --layers layer4 --method gradcam,ablationcam --class"
+    );
+    let warned = |class: &str| {
+        let found = report(&format!("{line} {class}"));
+        let warnings = found["warnings"].as_array().unwrap().clone();
+        warnings.iter().any(|warning| warning["code"] == "negative-score")
+    };
+    assert!(warned("9-ankle-boot") && !warned("0-t-shirt"));
+}
+
+#[test]
 fn every_method_gives_a_map_and_a_valid_report() {
     let folder = tempfile::tempdir().unwrap();
     let (maps, sheet) = (folder.path().join("m.npz"), folder.path().join("s.png"));

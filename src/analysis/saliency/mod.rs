@@ -5,6 +5,7 @@ mod request;
 mod results;
 mod tokens;
 mod trust;
+mod warned;
 
 use std::time::Instant;
 

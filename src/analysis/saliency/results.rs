@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 use super::comparison::{self, Comparison};
 use super::tokens::Tokens;
 use super::trust::{Faithfulness, Kept, sanity};
+use super::warned::{blank, not_finite, turned};
 use super::{ColumnMaps, Saliency, SaliencySink, Subject, enlarged, to_array};
 use crate::analysis::Observer;
 use crate::analysis::session::target::name_of as class;
@@ -23,9 +24,7 @@ use crate::report::saliency::{
 };
 use crate::report::{DataInput, Inputs, SchemaId, Timing, Tool, Warning};
 use crate::saliency::summary::{Summary, summarise};
-use crate::saliency::{
-    Classes, Explained, Images, Method, Network, Options, Target, finite, finite_rows,
-};
+use crate::saliency::{Classes, Explained, Images, Network, Options, Target, finite, finite_rows};
 use crate::torchscript::{Execution, libtorch_version, tensors};
 use crate::view::saliency::pictures::{Mapped, Planned};
 
@@ -305,6 +304,7 @@ impl<'a> Collected<'a> {
         let degenerate = self.images.iter().flat_map(|i| &i.maps).filter(|m| m.degenerate).count();
         warnings.extend(not_finite(&self.images, &self.broken));
         warnings.extend(blank(&self.images, &self.columns, degenerate));
+        warnings.extend(turned(&self.images, &self.columns));
         let timing = Timing {
             load: loading,
             decode: read.decode_seconds,
@@ -475,52 +475,6 @@ fn in_numbers(summary: &Summary) -> MapSummary {
         max: summary.max.into(),
         degenerate: summary.degenerate,
     }
-}
-
-/// Warns of logits that are not finite.
-fn not_finite(images: &[ImageResult], broken: &[usize]) -> Option<Warning> {
-    let first = &images.get(*broken.first()?)?.sample;
-    let mut all = broken.to_vec();
-    all.dedup();
-    let text = format!(
-        "logits are not finite (NaN or infinite) in {} of {} images, the first {first}: they have no \
-         prediction",
-        all.len(),
-        images.len()
-    );
-    Some(Warning::new("logits-not-finite", first, text))
-}
-
-fn blank(images: &[ImageResult], columns: &[ColumnInfo], count: usize) -> Option<Warning> {
-    let first = images.iter().find_map(|image| {
-        let place = image.maps.iter().position(|m| m.degenerate)?;
-        Some((&image.sample, columns.get(place)?))
-    })?;
-    let (sample, column) = first;
-    let is_broken = |m: &&MapSummary| m.degenerate && m.max.get().is_none();
-    let broken =
-        images.iter().filter(|image| image.sample == *sample).flat_map(|image| &image.maps);
-    let first_broken = broken.filter(|m| m.degenerate).take(1).any(|m| is_broken(&m));
-    let place = columns.iter().position(|other| other.name == column.name).unwrap_or_default();
-    let all = images.iter().all(|i| i.maps.get(place).is_some_and(|m| m.degenerate));
-    let of_class_token = all && column.grid.as_ref().is_some_and(|grid| grid.left_out > 0);
-    let why = match column.method {
-        _ if first_broken => "it is not finite",
-        Method::Gradient | Method::SmoothGrad => "its gradient is zero",
-        method if method.is_cam() && of_class_token => {
-            "the score does not depend on its tokens, as behind the last block, where the class token alone \
-             is read: name a layer within that block, such as its first norm"
-        }
-        method if method.is_cam() => "nothing in it speaks for the class",
-        _ => "it is zero everywhere",
-    };
-    let text = format!(
-        "{count} {} degenerate, the first that of {sample} by {}: {why}; such maps are left \
-         blank, and out of all comparisons",
-        if count == 1 { "map is" } else { "maps are" },
-        column.name
-    );
-    Some(Warning::new("degenerate-map", &column.name, text))
 }
 
 #[cfg(test)]
