@@ -60,7 +60,7 @@ struct ProbeArgs {
     /// the sample first
     #[arg(long, value_name = "FILE.csv", help_heading = "Probes")]
     targets: Option<PathBuf>,
-    /// The class of each row of --features, a line each
+    /// The class of each row of --features, a line each [default: the array 'labels' beside them]
     #[arg(
         long,
         value_name = "FILE",
@@ -84,12 +84,12 @@ struct ProbeArgs {
     /// samples to fit on is taken [default: 0.0001,0.001,0.01,0.1,1,10]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = limits::COST, help_heading = "Probes")]
     cost: Vec<f64>,
-    /// These folds
-    #[arg(long, value_name = "K", default_value_t = 3, value_parser = limits::FOLDS, help_heading = "Probes")]
-    inner_folds: usize,
-    /// Neighbours of knn
-    #[arg(long, value_name = "K", default_value_t = 5, value_parser = limits::COUNT, help_heading = "Probes")]
-    neighbours: usize,
+    /// These folds [default: 3]
+    #[arg(long, value_name = "K", value_parser = limits::FOLDS, help_heading = "Probes")]
+    inner_folds: Option<usize>,
+    /// Neighbours of knn [default: 5]
+    #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Probes")]
+    neighbours: Option<usize>,
     /// Leave features as they are; without it they are brought to mean 0 and variance 1 by the samples that are
     /// fitted on (StandardScaler)
     #[arg(long, help_heading = "Probes")]
@@ -119,7 +119,7 @@ struct ControlArgs {
     no_control: bool,
     /// Seed of the re-initialised weights [default: follows from --seed]
     #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
-          conflicts_with_all = ["control", "no_control"], hide_short_help = true)]
+          conflicts_with_all = ["control", "no_control", "features"], hide_short_help = true)]
     control_seed: Option<u64>,
 }
 
@@ -148,6 +148,11 @@ impl Args {
     /// Options that do not go together, or that are for nothing that is asked for.
     fn request(&self) -> Result<Probe> {
         let stored = !self.features.is_empty();
+        if self.probes.classes.is_some() && !stored {
+            let remedy =
+                "put the images of each class into a sub-folder, or save labels beside arrays";
+            return Err(Error::usage("--classes is for --features alone", remedy));
+        }
         let of_data = self.data.load.any() || self.preprocess.any();
         check_stored(stored, of_data || self.outputs.output_index.is_some())?;
         self.run.weights.refuse(stored, "--features")?;
@@ -192,8 +197,8 @@ impl ProbeArgs {
                 grid.sort_unstable_by(f64::total_cmp);
             }
         }
-        probe.inner_folds = self.inner_folds;
-        probe.neighbours = self.neighbours;
+        probe.inner_folds = self.inner_folds.unwrap_or(probe.inner_folds);
+        probe.neighbours = self.neighbours.unwrap_or(probe.neighbours);
         probe.standardize = !self.no_standardize;
         probe.reduce = self.reduce;
         probe.memory = self.memory;
@@ -201,11 +206,13 @@ impl ProbeArgs {
         Ok(())
     }
 
-    /// Refuses strengths of probes that are not asked for.
+    /// Refuses settings of probes that are not asked for.
     fn check_kinds(&self, kinds: &[Kind]) -> Result<()> {
         let given = [
             ("--alpha", !self.alpha.is_empty(), Kind::Ridge),
             ("--cost", !self.cost.is_empty(), Kind::Logistic),
+            ("--inner-folds", self.inner_folds.is_some(), Kind::Logistic),
+            ("--neighbours", self.neighbours.is_some(), Kind::Neighbours),
         ];
         match given.iter().find(|(_, given, kind)| *given && !kinds.contains(kind)) {
             None => Ok(()),

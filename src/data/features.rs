@@ -10,6 +10,9 @@ use super::source::{
 };
 use crate::error::{Error, Result};
 
+/// What the array of classes is called that lies beside those of features.
+pub const CLASSES: &str = LABELS;
+
 /// One layer's representation: a row a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feature {
@@ -104,6 +107,19 @@ pub fn load_chosen(path: &Path, choose: &mut Choose<'_>) -> Result<Vec<Feature>>
 /// As [`open_features`].
 pub fn load_features(path: &Path) -> Result<Vec<Feature>> {
     load_chosen(path, &mut |names| Ok((0..names.len()).collect()))
+}
+
+/// The classes of so many samples that a file of arrays holds as [`CLASSES`], where it does.
+///
+/// # Errors
+///
+/// The file is damaged, or what is called so are no classes.
+pub fn load_classes(path: &Path, samples: usize) -> Result<Option<Vec<usize>>> {
+    let mut file = arrays(path)?;
+    match file.names().iter().any(|name| name == LABELS) {
+        false => Ok(None),
+        true => labels(&file.array(LABELS)?, &[samples]).map(Some),
+    }
 }
 
 /// The features of a file, and the classes of its samples where it holds those too.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use ndarray::{Array1, Array2, Array3};
+use ndarray_npy::NpzWriter;
 use repsim::analysis::{
     Data, Features, Loading, Preprocessing, Probe, ProbeControl, Share, Silent,
 };
@@ -11,7 +13,7 @@ use repsim::probe::Kind;
 use repsim::report::probe::{ProbeReport, ProbeScore};
 use serde_json::Value;
 
-use crate::check_support::refused;
+use crate::check_support::{check, ended, refused};
 use crate::reports::assert_valid;
 use crate::support::{done, path, pictures, repsim, words};
 
@@ -159,6 +161,63 @@ fn arrays_are_probed_and_the_same_command_gives_the_same_results() {
     assert!(model.control.is_none() && model.without_control.is_some());
     request.split_seed = Some(7);
     assert_ne!(value(&a)["results"], value(&request.run(&Silent).unwrap())["results"]);
+    let other = folder.path().join("other.txt");
+    fs::write(&other, lines.iter().rev().copied().collect::<Vec<_>>().join("\n")).unwrap();
+    (request.split_seed, request.classes) = (None, Some(other));
+    let run = check(&value(&request.run(&Silent).unwrap()), &value(&a), &[]);
+    ended(&run, 2, &["SHA-256 of the classes"]);
+}
+
+/// A file of float32 arrays whose samples differ by rounding alone, by their class, and of those classes.
+fn rounded(file: &Path, classes: &[u8]) {
+    let n = classes.len();
+    let apart = |i: usize| if classes[i] == 1 { f32::EPSILON } else { 0.0 };
+    let means = Array3::from_shape_fn((n, 2, 2), |(i, _, p)| match p {
+        0 => 1.0 + apart(i),
+        _ => -1.0,
+    });
+    let columns = Array2::from_shape_fn((n, 3), |(i, _)| 5.0 * (1.0 + apart(i)));
+    let told = Array2::from_shape_fn((n, 2), |(i, d)| {
+        (i * (d + 2)) as f32 + 9.0 * apart(i) / f32::EPSILON
+    });
+    let mut writer = NpzWriter::new(fs::File::create(file).unwrap());
+    writer.add_array("means", &means).unwrap();
+    writer.add_array("columns", &columns).unwrap();
+    writer.add_array("told", &told).unwrap();
+    writer.add_array("labels", &Array1::from_iter(classes.iter().map(|&c| i64::from(c)))).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn rounding_is_not_read_out_and_labels_beside_features_are_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, other] = ["a.npz", "b.npz"].map(|name| folder.path().join(name));
+    let classes: Vec<u8> = (0..40).map(|i| u8::from(i % 4 == 0)).collect();
+    rounded(&file, &classes);
+    let mut request = Probe::new(Vec::<String>::new());
+    request.features = vec![file];
+    for standardize in [true, false] {
+        request.standardize = standardize;
+        request.layers = if standardize {
+            vec![]
+        } else {
+            ["means", "columns", "told"].map(Into::into).to_vec()
+        };
+        let found = request.run(&Silent).unwrap();
+        assert_eq!(found.results.classes.iter().map(|c| c.count).collect::<Vec<_>>(), [30, 10]);
+        let layers = &found.results.models[0].layers;
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        assert_eq!(names, ["means", "columns", "told"]);
+        for probe in layers[..2].iter().flat_map(|layer| &layer.probes) {
+            assert_eq!(probe.score.get(), Some(0.75), "{probe:?}");
+        }
+        let copies = found.warnings.iter().find(|warning| warning.code == "duplicate-samples");
+        assert!(copies.unwrap().text.contains("were fitted on too"));
+    }
+    rounded(&other, &classes.iter().rev().copied().collect::<Vec<_>>());
+    request.features.push(other);
+    let text = request.run(&Silent).unwrap_err().to_string();
+    assert!(text.contains("b.npz") && text.contains("labels are not those of"), "{text}");
 }
 
 #[test]
@@ -175,7 +234,10 @@ fn numbers_are_read_out_by_the_names_of_samples() {
     let mut request = request(&[TINY], images.path());
     request.kinds = vec![Kind::Ridge];
     request.targets = Some(table.clone());
-    let found = request.run(&Silent).unwrap().results;
+    let found = request.run(&Silent).unwrap();
+    let told = found.warnings.iter().find(|warning| warning.code == "constant-target");
+    assert!(told.unwrap().text.starts_with("target none of "));
+    let found = found.results;
     assert_eq!(found.targets.as_ref().unwrap().names, ["size", "none"]);
     let probe = &found.models[0].layers[0].probes[0];
     assert!(probe.r2[0].get().is_some() && probe.r2[1].get().is_none());
@@ -209,6 +271,10 @@ fn what_cannot_be_probed_is_refused_in_one_line() {
     refused(&line("--folds 7"), &["--folds 7", "class even", "has 6 samples"]);
     refused(&line("--alpha 0,1"), &["--alpha 0", "features", "any labels would fit"]);
     refused(&line("--cost 1"), &["--cost is for logistic"]);
+    refused(&line("--inner-folds 4"), &["--inner-folds is for logistic"]);
+    refused(&line("--probe ridge --neighbours 3"), &["--neighbours is for knn"]);
+    refused(&line("--neighbours 99"), &["--neighbours 99", "9 samples to fit on"]);
+    refused(&line("--classes t.txt"), &["--classes is for --features"]);
     refused(&line("--probe svm"), &["ridge, logistic, knn or nearest-mean"]);
     refused(&line("--control nowhere.pt"), &["nowhere.pt", "no such file"]);
     refused(&line("--probe knn --targets t.csv"), &["--probe knn", "--targets holds numbers"]);

@@ -11,7 +11,7 @@ use crate::analysis::request::over_data;
 use crate::analysis::session::axes::{self, ChannelAxes};
 use crate::analysis::session::kept_sides::Asked;
 use crate::analysis::session::models::Listening;
-use crate::analysis::session::target::names_in_order;
+use crate::analysis::session::target::{BY_LINE, names_in_order};
 use crate::analysis::session::{accuracy, beside, duplicates, load_all, notices, stored};
 use crate::analysis::{Data, Observer, Preprocessing, Running};
 use crate::capture::represent::{Outcome, Wanted, represent};
@@ -189,7 +189,7 @@ fn models(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
     let loading = Instant::now();
     let dataset = asked.data.open_inputs(asked.running.seed)?;
     check_components(asked.components, dataset.len())?;
-    let named = asked.labels.as_deref().map(names_in_order).transpose()?;
+    let named = asked.labels.as_deref().map(|path| names_in_order(path, BY_LINE)).transpose()?;
     let execution = asked.running.execution()?;
     let preprocess = [asked.preprocessing.for_models(&dataset, &asked.models)?];
     let load = asked.data.load.options(asked.running.threads());

@@ -1,5 +1,7 @@
 //! From rows of layers to the report.
 
+use ndarray::{ArrayView1, Axis};
+
 use super::Probe;
 use super::against;
 use super::seen::{Control, Layer, Model, Seen};
@@ -40,6 +42,7 @@ pub fn report(
     let mut warnings = std::mem::take(&mut seen.warnings);
     warnings.extend(of_null_layers(&models));
     warnings.extend(of_convergence(&models, pixels.as_ref()));
+    warnings.extend(of_constant_targets(truth));
     warnings.extend(few_samples(truth, asked));
     let recorded = asked.recorded(seen);
     let results = probing.results(seen, models, pixels, against);
@@ -230,6 +233,7 @@ impl Probing<'_> {
             n_measured: measured.len(),
             classes,
             chance,
+            classes_file: self.truth.file.clone(),
             targets,
             models,
             pixels,
@@ -351,6 +355,23 @@ fn of_convergence(models: &[ProbeModel], pixels: Option<&ProbeLayer>) -> Option<
         few("layer", &places)
     );
     (!places.is_empty()).then(|| Warning::new("not-converged", listed(&places), text))
+}
+
+/// Warns of targets that no score counts.
+fn of_constant_targets(truth: &Truth) -> Option<Warning> {
+    let Task::Numbers { values, told, .. } = &truth.task else { return None };
+    let measured = values.select(Axis(0), &truth.measured());
+    let same = |column: ArrayView1<'_, f64>| column.iter().all(|v| Some(v) == column.first());
+    let columns = measured.columns().into_iter().zip(&told.names);
+    let names: Vec<&str> =
+        columns.filter(|(column, _)| same(*column)).map(|(_, name)| name.as_str()).collect();
+    let text = format!(
+        "{} of {} {} the same for all samples measured on, and without R²: means are over the others",
+        few("target", &names),
+        told.path,
+        if names.len() == 1 { "is" } else { "are" }
+    );
+    (!names.is_empty()).then(|| Warning::new("constant-target", listed(&names), text))
 }
 
 /// Warns of so few samples that intervals say little.

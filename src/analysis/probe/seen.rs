@@ -19,6 +19,7 @@ use crate::capture::gather::{self, Gathered, Outcome, Wanted};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{Feed, ModelFeed, Naming, Source, Subject, first_samples};
 use crate::data::Dataset;
+use crate::data::features::{CLASSES, load_classes};
 use crate::error::{Error, Result};
 use crate::report::{DataInput, Inputs, ModelInput, Warning};
 use crate::torchscript::{Execution, Selection, device, native};
@@ -140,6 +141,28 @@ impl Probe {
             Some(_) => Ok(()),
             None => check_labels(labels, name, (self.share, place)),
         }
+    }
+
+    /// The classes of rows that files of arrays hold beside features, where no other ones are given; several files
+    /// have to agree.
+    fn stored_labels(&self, files: &[stored::Stored]) -> Result<Option<Vec<usize>>> {
+        let rows = files.iter().flat_map(|(_, arrays)| arrays).map(|array| array.values.shape()[0]);
+        let samples = rows.min().unwrap_or(0);
+        let given = self.classes.is_some() || self.targets.is_some();
+        let mut found: Option<(&Path, Vec<usize>)> = None;
+        for (path, _) in files.iter().filter(|_| !given) {
+            let Some(labels) = load_classes(path, samples)? else { continue };
+            match &found {
+                Some((first, known)) if *known != labels => {
+                    let problem = format!("its {CLASSES} are not those of {}", first.display());
+                    let remedy = "save the same samples in the same order in both";
+                    return Err(Error::file("match", path, problem, remedy));
+                }
+                Some(_) => {}
+                None => found = Some((path, labels)),
+            }
+        }
+        Ok(found.map(|(_, labels)| labels))
     }
 
     /// Refuses layers of at least as many features as samples to fit on, without a penalty.
@@ -415,6 +438,8 @@ fn arrays(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
     let selection = Selection::new(&asked.layers)?;
     let channel_axes = ChannelAxes::new(&asked.running.channel_axes, asked.features.len());
     let files = stored::load(&asked.features, &vec![selection; asked.features.len()])?;
+    let labels = asked.stored_labels(&files)?;
+    let files = files.into_iter().map(without_labels).collect::<Result<Vec<_>>>()?;
     let files = stored::with_axes(files, &channel_axes, asked.reduce)?;
     let features = files.iter().map(stored::record).collect::<Result<_>>()?;
     let own = unique(files.iter().map(|file| file.path.display().to_string()).collect());
@@ -422,7 +447,7 @@ fn arrays(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
     let arrays: Vec<_> = files.into_iter().map(stored::layers).collect();
     let mut feed = StoredFeed::with_axes(&arrays, asked.data.load.batch_size)?;
     asked.check_widths(&feed)?;
-    let warnings = duplicates::of_features(&named, &feed);
+    let warnings = duplicates::of_fit_features(&named, &feed);
     drop(arrays);
     let outcome = gather::gather(&mut feed, asked.wanted(false), &mut *observer.passes())?;
     let unknown = "stored features have no logits".to_owned();
@@ -432,7 +457,7 @@ fn arrays(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
     let names = named.into_iter().map(|(_, names)| names);
     let all = names.zip(outcome.layers).map(|(names, rows)| layers(names, rows)).collect();
     Ok(Seen {
-        labels: None,
+        labels,
         classes: vec![],
         models: together((own, accuracy), all, controls),
         pixels: Err("stored features have no pixels".to_owned()),
@@ -443,4 +468,17 @@ fn arrays(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
         timing: outcome.timing,
         device: "cpu".to_owned(),
     })
+}
+
+/// The arrays of a file that are features: its classes are none.
+fn without_labels((path, mut arrays): stored::Stored) -> Result<stored::Stored> {
+    arrays.retain(|array| array.name != CLASSES);
+    match arrays.is_empty() {
+        false => Ok((path, arrays)),
+        true => {
+            let problem = format!("what was chosen of it is {CLASSES}, which are read out");
+            let remedy = "choose arrays of features with --layers";
+            Err(Error::file("take features from", path, problem, remedy))
+        }
+    }
 }

@@ -11,8 +11,8 @@ use crate::analysis::Draw;
 use crate::analysis::session::target::names_in_order;
 use crate::error::{Error, Result};
 use crate::files::{self, MOST_TEXT};
-use crate::probe::{Part, folds, permuted_within, split};
-use crate::report::probe::{ProbeClass, Targets};
+use crate::probe::{Kind, Part, folds, permuted_within, split};
+use crate::report::probe::{ClassesFile, ProbeClass, Targets};
 use crate::report::sha256_of_file;
 use crate::stats::Draws;
 use crate::view::names::counted;
@@ -29,6 +29,8 @@ pub enum Task {
 pub struct Truth {
     pub parts: Vec<Part>,
     pub task: Task,
+    /// The file of the classes, where it is one of its own.
+    pub file: Option<ClassesFile>,
 }
 
 impl Share {
@@ -49,6 +51,24 @@ impl Share {
     }
 }
 
+impl Probe {
+    /// Refuses more neighbours than there are samples to find them among.
+    fn check_neighbours(&self, parts: &[Part]) -> Result<()> {
+        let fit = parts.iter().map(|part| part.fit.len()).min().unwrap_or(0);
+        if !self.kinds.contains(&Kind::Neighbours) || self.neighbours <= fit {
+            return Ok(());
+        }
+        let problem = format!(
+            "--neighbours {}: knn has {} to fit on",
+            self.neighbours,
+            counted(fit, "sample")
+        );
+        let remedy =
+            format!("give --neighbours {fit} at most or more samples, or leave knn out of --probe");
+        Err(Error::usage(problem, remedy))
+    }
+}
+
 impl Truth {
     /// The classes or numbers of the samples that were seen.
     ///
@@ -63,7 +83,7 @@ impl Truth {
             check_samples(asked.share, samples)?;
             let parts = asked.share.parts(&vec![0; samples], seed);
             let shuffled = values.select(Axis(0), &permuted_within(&parts, samples, &mut draws));
-            return Ok(Self { parts, task: Task::Numbers { values, shuffled, told } });
+            return Ok(Self { parts, task: Task::Numbers { values, shuffled, told }, file: None });
         }
         let given = asked.classes.as_deref().map(|path| listed(path, samples)).transpose()?;
         let (labels, names) = match &given {
@@ -77,9 +97,11 @@ impl Truth {
         check_labels(labels, &name, (asked.share, &place))?;
         let (labels, classes) = dense(labels.unwrap_or_default(), &name);
         let parts = asked.share.parts(&labels, seed);
+        asked.check_neighbours(&parts)?;
         let from = permuted_within(&parts, samples, &mut draws);
         let shuffled = from.into_iter().map(|i| labels[i]).collect();
-        Ok(Self { parts, task: Task::Classes { labels, shuffled, classes } })
+        let file = asked.classes.as_deref().map(classes_file).transpose()?;
+        Ok(Self { parts, task: Task::Classes { labels, shuffled, classes }, file })
     }
 
     /// Samples that are held out by some part.
@@ -162,18 +184,20 @@ fn check_samples(share: Share, samples: usize) -> Result<()> {
     }
 }
 
+fn classes_file(path: &Path) -> Result<ClassesFile> {
+    Ok(ClassesFile { path: path.display().to_string(), sha256: sha256_of_file(path)? })
+}
+
+/// What to do about a file of classes.
+const ONE_A_LINE: &str = "give the class of each sample, a line each";
+
 /// The class of each sample by a file with a line each, and the names of the classes: in their order, by number where
 /// all are numbers.
 fn listed(path: &Path, samples: usize) -> Result<(Vec<usize>, Vec<String>)> {
-    let lines = names_in_order(path)?;
+    let lines = names_in_order(path, ONE_A_LINE)?;
     if lines.len() != samples {
         let problem = format!("it has {} lines, and there are {samples} samples", lines.len());
-        return Err(Error::file(
-            "read",
-            path,
-            problem,
-            "give the class of each sample, a line each",
-        ));
+        return Err(Error::file("read", path, problem, ONE_A_LINE));
     }
     let mut names = lines.clone();
     names.sort_by_key(|name| (name.parse::<i64>().ok().map_or((1, 0), |n| (0, n)), name.clone()));

@@ -49,9 +49,19 @@ pub fn of_images(copies: Option<&[usize]>, path: &str) -> Option<Warning> {
 
 /// Warns of rows that are there several times, for the array where they are most.
 pub fn of_features(files: &[(PathBuf, Vec<String>)], feed: &dyn Feed) -> Vec<Warning> {
+    in_features(files, feed, LAYERS)
+}
+
+/// The same, of rows of which some are fitted on and others measured on.
+pub fn of_fit_features(files: &[(PathBuf, Vec<String>)], feed: &dyn Feed) -> Vec<Warning> {
+    in_features(files, feed, FIT)
+}
+
+fn in_features(files: &[(PathBuf, Vec<String>)], feed: &dyn Feed, harm: &str) -> Vec<Warning> {
     let of = |(s, (path, names)): (usize, &(PathBuf, Vec<String>))| {
         let array = |name: &String| format!("array {name} of {}", path.display());
-        of_layers(&names.iter().map(array).collect::<Vec<_>>(), &|l| feed.copies(s, l))
+        let names: Vec<String> = names.iter().map(array).collect();
+        of_most(&names, &|l| feed.copies(s, l), harm)
     };
     files.iter().enumerate().filter_map(of).collect()
 }
@@ -61,10 +71,18 @@ pub fn of_layers<'a>(
     names: &[String],
     copies: &dyn Fn(usize) -> Option<&'a [usize]>,
 ) -> Option<Warning> {
+    of_most(names, copies, LAYERS)
+}
+
+fn of_most<'a>(
+    names: &[String],
+    copies: &dyn Fn(usize) -> Option<&'a [usize]>,
+    harm: &str,
+) -> Option<Warning> {
     let counted =
         names.iter().enumerate().filter_map(|(i, name)| Some((name, distinct(copies(i))?)));
     let (name, counted) = counted.min_by_key(|(_, (different, _))| *different)?;
-    Some(warning(&format!("in {name}"), counted, LAYERS))
+    Some(warning(&format!("in {name}"), counted, harm))
 }
 
 /// How many samples are different, and how many there are, where that says something.

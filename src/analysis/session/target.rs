@@ -14,7 +14,7 @@ use crate::saliency::{Target, forward};
 use crate::torchscript::{Model, tensors};
 
 /// What a file of names has to be.
-const BY_LINE: &str = "give a name a line for each logit, in their order";
+pub const BY_LINE: &str = "give a name a line for each logit, in their order";
 
 /// Which score of a classifier is looked at.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +140,7 @@ fn known(
 /// # Errors
 /// As [`names_in_order`], or there are other than K lines.
 pub fn names_in(path: &Path, count: usize) -> Result<Vec<String>> {
-    let names = names_in_order(path)?;
+    let names = names_in_order(path, BY_LINE)?;
     check_names(path, &names, count)?;
     Ok(names)
 }
@@ -157,18 +157,18 @@ pub fn check_names(path: &Path, names: &[String], count: usize) -> Result<()> {
     }
 }
 
-/// The lines of a file, a name for each logit.
+/// The lines of a file, a name each; `remedy` says what the file has to be.
 ///
 /// # Errors
 /// It cannot be read, is not text, or has a blank line.
-pub fn names_in_order(path: &Path) -> Result<Vec<String>> {
+pub fn names_in_order(path: &Path, remedy: &str) -> Result<Vec<String>> {
     let bytes = files::read(path, MOST_BY_HAND)?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::file("read", path, "it is not text", BY_LINE))?;
+        .map_err(|_| Error::file("read", path, "it is not text", remedy))?;
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
     if let Some(blank) = names.iter().position(String::is_empty) {
         let problem = format!("line {} is blank, and later names would shift", blank + 1);
-        return Err(Error::file("read", path, problem, BY_LINE));
+        return Err(Error::file("read", path, problem, remedy));
     }
     Ok(names)
 }

@@ -25,6 +25,13 @@ impl Values for ProbeReport {
         }
         let mut content = Content::new(Main { measure: score, diagonal: false }, entries);
         content.conditions.push(Condition::of_data("number of samples", results.n));
+        let files = [
+            ("the classes", results.classes_file.as_ref().map(|file| &file.sha256)),
+            ("the targets", results.targets.as_ref().map(|told| &told.sha256)),
+        ];
+        let known = files.iter().filter_map(|(of, sha256)| Some((of, (*sha256)?)));
+        let of_file = |(of, sha256)| Condition::of_shared_data(format!("SHA-256 of {of}"), sha256);
+        content.conditions.extend(known.map(of_file));
         content.indifferent.extend(["probes", "control_seed"]);
         content
     }

@@ -72,6 +72,9 @@ pub struct ProbeResults {
     /// Share of the samples measured on that are of the most frequent class: what a probe reaches without features;
     /// 0, the R² of the mean, where numbers were read out.
     pub chance: f64,
+    /// The file that holds the class of each sample, where it is one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes_file: Option<ClassesFile>,
     /// The numbers that were read out, and the file that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<Targets>,
@@ -104,6 +107,15 @@ pub struct ProbeClass {
     pub name: String,
     /// Samples of it.
     pub count: usize,
+}
+
+/// A file of classes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassesFile {
+    /// Its path as given.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
 }
 
 /// A file of numbers.

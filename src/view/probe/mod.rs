@@ -25,16 +25,17 @@ impl Tables for ProbeReport {
     /// Every probe on every layer; then the best layers class by class, or target by target, and where structure and
     /// what is read out disagree.
     fn tables(&self) -> Vec<table::Table> {
-        let against = self.results.against.as_ref().map(|_| disagreements(self));
+        let against = self.results.against.as_ref().filter(|found| !found.disagreements.is_empty());
+        let against = against.map(|_| disagreements(self));
         [scores(self), parts(self)].into_iter().chain(against).collect()
     }
 
     fn text(&self) -> String {
-        let against = self
-            .results
-            .against
-            .as_ref()
-            .map(|found| format!("\n{}\n{}", together(found), disagreements(self)));
+        let against =
+            self.results.against.as_ref().map(|found| match found.disagreements.is_empty() {
+                true => format!("\n{}\n", together(found)),
+                false => format!("\n{}\n{}", together(found), disagreements(self)),
+            });
         format!("{}\n{}{}", lead(self), scores(self), against.unwrap_or_default())
     }
 }
