@@ -12,6 +12,6 @@ mod receptive;
 mod selectivity;
 
 pub use extremes::{End, Extremes, Peak};
-pub use overlap::{Overlap, Seen, Shared, holm};
+pub use overlap::{Overlap, SAME_PLACE, Seen, Shared, holm};
 pub use receptive::{Fields, Window};
 pub use selectivity::{class_selectivity, entropy};

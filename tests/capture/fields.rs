@@ -105,6 +105,43 @@ fn channels_of_branches_keep_their_own() {
     check("branches.pt");
 }
 
+#[test]
+fn constants_in_the_shape_of_maps_add_nothing() {
+    check("biased.pt");
+}
+
+/// Rows of a table by numbers of the input, and numbers that leave the tensors.
+#[test]
+fn what_gradients_do_not_show_is_not_taken_for_known() {
+    let mut model = Model::load(format!("{FOLDER}read.pt"), false).unwrap();
+    let layers = chosen(&mut model, &["before", "looked", "scaled"]);
+    let found = model.follow_fields(&input(), &input().size(), &layers).unwrap();
+    assert!(found[0].unknown.is_empty());
+    assert!(found[1].unknown.iter().any(|name| name == "aten::index"), "{:?}", found[1].unknown);
+    assert!(
+        found[2].unknown.iter().any(|name| name == "aten::_local_scalar_dense"),
+        "{:?}",
+        found[2].unknown
+    );
+    let known: Vec<bool> = followed(&mut model, &layers).iter().map(Option::is_some).collect();
+    assert_eq!(known, [true, false, false]);
+}
+
+/// Operators of other libraries bear the names of libtorch's, and take other arguments.
+#[test]
+fn quantised_operators_are_not_taken_for_their_namesakes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/quantized/");
+    let mut model = Model::load(format!("{folder}static.pt"), false).unwrap();
+    let images = Tensor::rand([2, 2, 5, 5], (Kind::Float, Device::Cpu));
+    let layers = model.probe(&images).unwrap();
+    let found = model.follow_fields(&images, &images.size(), &layers).unwrap();
+    let unknown = |name: &str| {
+        let place = layers.iter().position(|layer| layer.name == name).unwrap();
+        found[place].unknown.iter().any(|operator| operator.starts_with("quantized::"))
+    };
+    assert!(unknown("conv") && unknown("fc"));
+}
+
 /// Measured in the prepared network, with its maxima: of convolutions alone the same, else within.
 #[test]
 fn measured_fields_lie_within_those_that_are_followed() {

@@ -170,7 +170,7 @@ fn a_command_line_is_divided_and_what_does_not_belong_together_is_told() {
         fs::write(&file, bytes).unwrap();
     }
 
-    let merged = parts.merge(&["1.state", "0.state"], "merged");
+    let merged = parts.merge(&["1.state/shard.state", "0.state"], "merged");
     assert_eq!(merged.code, 0, "{}", merged.stderr);
     assert!(
         parts.merge(&["1.state", "0.state"], "merged").stderr.contains("nothing is left to do")
@@ -191,10 +191,18 @@ fn several_devices_write_one_folder() {
         started(parts.line(name, options).into_iter().map(Into::into).collect())
     };
     assert_told(&run("two", "--device cpu,gpu"), &["the process on gpu failed"]);
+    let begun = parts.at("begun");
+    fs::create_dir(&begun).unwrap();
+    fs::write(begun.join("unfinished.jsonl"), "").unwrap();
+    assert_told(&run("begun", "--device cpu,cpu"), &["begun", "a run on one device"]);
+    assert_eq!(files_in(&begun), ["unfinished.jsonl"]);
+    let left = parts.at("one").join(".repsim-shards");
+    fs::create_dir_all(left.join("0-of-2.state")).unwrap();
     let two = run("two", "--device cpu,cpu");
     assert_eq!(two.code, 0, "{}", two.stderr);
     done(&parts.line("one", "").join(" "));
     assert_same(&parts.at("two"), &parts.at("one"));
+    assert!(!left.exists());
 }
 
 /// Nothing more fits into a file than the system allows: what was written stays, and is gone on with.
@@ -283,6 +291,12 @@ fn folders_of_features_are_divided_too() {
     let said = mixed.shard(one, &Silent).unwrap_err().to_string();
     assert!(said.contains("a model runs beside a folder"), "{said}");
     let mut found = states(2, |job| cka.shard(job, &Silent));
+    mixed.sides.models[1] = folders.at("gone");
+    let one = Job::new(Shard { index: 0, count: 1 });
+    let said = [mixed.shard(one, &Silent).err(), mixed.merged(found.clone(), &Silent).err()];
+    for said in said.map(|error| error.unwrap().to_string()) {
+        assert!(said.contains("gone: there is no such file or folder"), "{said}");
+    }
     let index = fs::read_to_string(b.join("features.json")).unwrap();
     fs::write(b.join("features.json"), format!("{index}\n")).unwrap();
     let said = cka.merged(std::mem::take(&mut found), &Silent).unwrap_err().to_string();

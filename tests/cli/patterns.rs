@@ -4,7 +4,7 @@
 use std::fs;
 
 use ndarray::Array4;
-use ndarray_npy::read_npy;
+use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -164,6 +164,40 @@ fn a_layer_without_positions_shows_whole_images_and_picks_are_kept() {
     );
     let names: Vec<&Value> = list(&found["pictures"]).iter().map(|p| &p["shows"]).collect();
     assert_eq!(names, ["Patches that drive each channel most"]);
+}
+
+#[test]
+fn layers_that_see_parts_of_other_sizes_share_no_places_and_that_is_said() {
+    let data = images(12, 1);
+    let found = report(&format!(
+        "patterns {NETS} --data {} {STEPS} --layer conv1 --layers-b layer2 --top 3",
+        data.path().display()
+    ));
+    let warning = list(&found["warnings"]).iter().find(|one| one["code"] == "fields-unlike");
+    let text = warning.expect("it is said")["text"].as_str().unwrap();
+    assert!(text.contains("conv1 in A sees 4 %") && text.contains("layer2 in B 100 %"), "{text}");
+    assert_eq!(found["results"]["comparisons"][0]["mean_same_place"], 0.0);
+}
+
+#[test]
+fn a_sample_without_numbers_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nan.npy");
+    let mut values = Array4::from_shape_fn((6, 3, 24, 24), |(n, c, row, column)| {
+        ((n * 31 + c * 17 + row * 7 + column * 3) as f32 * 0.61).sin()
+    });
+    values[(4, 1, 5, 5)] = f32::NAN;
+    write_npy(&file, &values).unwrap();
+    let data = format!("--data {} --float-range keep", file.display());
+    let found = report(&format!("patterns {NETS} {data} {STEPS} --layer conv1 --top 6"));
+    let codes: Vec<&Value> = list(&found["warnings"]).iter().map(|one| &one["code"]).collect();
+    assert_eq!(codes.iter().filter(|code| **code == "not-finite").count(), 2, "{codes:?}");
+    let comparison = &found["results"]["comparisons"][0];
+    for side in ["unmatched_a", "unmatched_b"] {
+        let why: Vec<&Value> = list(&comparison[side]).iter().map(|one| &one["why"]).collect();
+        assert_eq!(why, ["not finite"; 4], "{side}");
+    }
+    assert_eq!(list(&found["results"]["layers"][0]["channels"][0]["top"]).len(), 5);
 }
 
 #[test]

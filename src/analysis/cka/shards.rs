@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Cka;
 use crate::analysis::Observer;
-use crate::analysis::session::kept_sides::refuse_running;
+use crate::analysis::session::kept_sides::{refuse_missing, refuse_running};
 use crate::analysis::session::sides::{Known, Measuring};
 use crate::analysis::shards::{
     Body, Facts, Head, Job, State, check_run, in_steps, joined, ordered, undivided,
@@ -52,10 +52,10 @@ impl Cka {
         }
         let is_folder = |path: &PathBuf| path.is_dir();
         let models = &self.sides.models;
+        refuse_running(models, &self.sides.running, self.sides.output_index)?;
         if models.iter().any(is_folder) && !models.iter().all(is_folder) {
             return Err(undivided("a model runs beside a folder of features"));
         }
-        refuse_running(models, &self.sides.running, self.sides.output_index)?;
         let (job, known) = (Cell::new(Some(job)), RefCell::default());
         Ok(self.sides.see(&OfShard { cka: self, job, known }, observer)?.found)
     }
@@ -66,6 +66,7 @@ impl Cka {
     /// As [`Cka::run`]; or the states are not those of all shards of this run.
     pub fn merged(&self, states: Vec<State>, observer: &dyn Observer) -> Result<CkaReport> {
         let started = Instant::now();
+        refuse_missing(&self.sides.models)?;
         let states = Cell::new(ordered(states)?);
         let measuring = OfStates { cka: self, states, known: RefCell::default() };
         let mut seen = self.sides.see(&measuring, observer)?;

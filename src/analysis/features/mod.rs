@@ -14,7 +14,7 @@ use self::run::Run;
 
 pub(in crate::analysis) use self::parts::Parts;
 use crate::analysis::request::over_data;
-use crate::analysis::session::kept::{INDEX, SHARDS};
+use crate::analysis::session::kept::{INDEX, JOURNAL, SHARDS};
 use crate::analysis::{Data, Draw, Job, Observer, Preprocessing, Running, State};
 use crate::capture::Reduce;
 use crate::capture::keep::Keeping;
@@ -100,6 +100,8 @@ impl Features {
             report.timing.total = started.elapsed().as_secs_f64();
             results::put(&self.folder, &report)?;
             Journal::forget(&self.folder);
+            // What processes on several devices left before this run.
+            let _ = std::fs::remove_dir_all(Self::shards_in(&self.folder));
         }
         Ok(report)
     }
@@ -139,6 +141,22 @@ impl Features {
     /// Where in a folder its parts are while several processes of one run write them.
     pub fn shards_in(folder: &Path) -> PathBuf {
         folder.join(SHARDS)
+    }
+
+    /// Refuses a folder in which one process has begun, which several cannot go on with.
+    ///
+    /// # Errors
+    /// There is such a run.
+    pub fn check_for_several(folder: &Path) -> Result<()> {
+        match folder.join(JOURNAL).exists() && !Self::shards_in(folder).exists() {
+            true => Err(Error::file(
+                "write features to",
+                folder,
+                "a run on one device has begun there and did not come to its end",
+                "go on with that device, or give another folder",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Whether a folder is whole.

@@ -6,9 +6,12 @@ use ndarray::ArrayView2;
 
 use super::results::{Run, driven};
 use crate::capture::patterns::Outcome;
-use crate::patterns::{Overlap, Seen, Shared, holm};
-use crate::report::Number;
-use crate::report::patterns::{Counterpart, MatchedChannel, NearestChannel, PatternsComparison};
+use crate::patterns::{Overlap, SAME_PLACE, Seen, Shared, holm};
+use crate::render::text::decimal;
+use crate::report::patterns::{
+    Counterpart, FieldInfo, MatchedChannel, NearestChannel, PatternsComparison,
+};
+use crate::report::{Number, Warning};
 use crate::similarity::matching::{self, Pair};
 
 /// Probability below which a find does not count as chance, all of a layer together.
@@ -53,6 +56,23 @@ impl Sides<'_> {
         self.run.opened.subjects[model].layers[layer].name.clone()
     }
 
+    /// Warns of layers whose units see parts of so different sizes that no two of them can lie at one place.
+    pub fn unlike(&self, (a, b): (usize, usize)) -> Option<Warning> {
+        let told = &self.run.told;
+        let [own, other] = [&told[0][a], &told[1][b]].map(|told| share_of_image(&told.info));
+        let text = format!(
+            "a unit of {} in A sees {} % of its image and one of {} in B {} %: such windows do not overlap by half of \
+             their union, so that no place counts as shared and no patterns as the same; go by the shared images, or \
+             name layers that see as much (--layers-b)",
+            self.name((0, a)),
+            decimal(100.0 * own, 0),
+            self.name((1, b)),
+            decimal(100.0 * other, 0),
+        );
+        let is_unlike = own.min(other) < SAME_PLACE * own.max(other);
+        is_unlike.then(|| Warning::new("fields-unlike", &self.name((0, a)), text))
+    }
+
     /// Lists are of places in the data, of which some may have been left out as unreadable.
     fn chance(&self) -> Overlap {
         Overlap::of(self.outcome.samples)
@@ -77,8 +97,9 @@ impl Sides<'_> {
         let alone_a: Vec<usize> = (0..best.len()).filter(|&c| best[c].is_none()).collect();
         let is_best = |c: usize| best.iter().flatten().any(|pair| pair.b == c);
         let alone_b: Vec<usize> = (0..correlations.ncols()).filter(|&c| !is_best(c)).collect();
-        let constant = |c: usize| correlations.column(c).iter().all(|r| r.is_nan());
-        let why = |c: usize| if constant(c) { "constant" } else { "best of none" };
+        let alone = |at: At, c: usize| self.without_correlation(at, c);
+        let has_none = |c: usize| correlations.column(c).iter().all(|r| r.is_nan());
+        let why = |c: usize| if has_none(c) { alone((1, b), c) } else { "best of none" };
         PatternsComparison {
             layer_a: self.name((0, a)),
             layer_b: self.name((1, b)),
@@ -90,8 +111,21 @@ impl Sides<'_> {
             same_share: mean(matched.iter().map(|one| f64::from(u8::from(one.same)))),
             correlated_but_different: matched.iter().filter(differs).map(|one| one.a).collect(),
             matched,
-            unmatched_a: alone_a.iter().map(|&c| nearest((c, &own), &other, "constant")).collect(),
+            unmatched_a: alone_a
+                .iter()
+                .map(|&c| nearest((c, &own), &other, alone((0, a), c)))
+                .collect(),
             unmatched_b: alone_b.iter().map(|&c| nearest((c, &other), &own, why(c))).collect(),
+        }
+    }
+
+    /// Why a channel correlates with none.
+    fn without_correlation(&self, (model, layer): At, channel: usize) -> &'static str {
+        let values = self.outcome.layers[model][layer][channel].values;
+        match values {
+            values if !values.mean.is_finite() => "not finite",
+            values if values.min == values.max => "constant",
+            _ => "all of the other are constant or not finite",
         }
     }
 
@@ -216,6 +250,12 @@ fn nearest((channel, own): (usize, &Lists), other: &Lists, why: &str) -> Nearest
         same_place: found.map_or(0, |(_, shared)| shared.places),
         why: why.to_owned(),
     }
+}
+
+/// The part of an image that the largest receptive field takes.
+fn share_of_image(field: &FieldInfo) -> f64 {
+    let area = |(rows, columns): (usize, usize)| rows as f64 * columns as f64;
+    area(field.size) / area(field.image)
 }
 
 fn share(count: usize, of: &[Seen]) -> f64 {

@@ -42,8 +42,10 @@ impl Run<'_> {
         for layer in layers.iter().chain(&layers_b) {
             warnings.extend(not_exact(layer));
             warnings.extend(dead(layer));
+            warnings.extend(not_finite(layer));
         }
         let sides = Sides { run: self, outcome };
+        warnings.extend(wanted.pairs.iter().filter_map(|pair| sides.unlike(*pair)));
         let pairs = wanted.pairs.iter().zip(&outcome.correlations);
         let comparisons = pairs.map(|(pair, r)| sides.compare(*pair, r.view())).collect();
         let counterparts = counterparts(&sides);
@@ -243,6 +245,19 @@ fn not_exact(layer: &PatternsLayer) -> Option<Warning> {
         ),
     };
     Some(Warning::new(code, &layer.layer, text))
+}
+
+/// Warns of channels with values that are no numbers: the samples that have them are not among the patches.
+fn not_finite(layer: &PatternsLayer) -> Option<Warning> {
+    let is_finite = |c: &&PatternsChannel| c.mean.get().is_some();
+    let count = layer.channels.len() - layer.channels.iter().filter(is_finite).count();
+    let text = format!(
+        "{count} of {} channels of {} are NaN or infinite somewhere: they have no means, correlate with none, and of \
+         samples in which they are NaN there are no patches",
+        layer.channels.len(),
+        layer.layer
+    );
+    (count > 0).then(|| Warning::new("not-finite", &layer.layer, text))
 }
 
 /// Warns of channels that never change: they have no patches.

@@ -171,8 +171,19 @@ impl Asked<'_> {
     }
 }
 
+/// Refuses a path where nothing is beside folders of features, as it may be that of a folder.
+///
+/// # Errors
+/// Names the path.
+pub fn refuse_missing<'a>(models: impl IntoIterator<Item = &'a PathBuf> + Clone) -> Result<()> {
+    let any = models.clone().into_iter().any(|path| path.is_dir());
+    let Some(path) = models.into_iter().find(|path| any && !path.exists()) else { return Ok(()) };
+    let remedy = "give the path of a model, or of a folder that repsim features wrote";
+    Err(Error::file("load", path, "there is no such file or folder", remedy))
+}
+
 /// Refuses what was said of how models run where all are folders of features: nothing would come of it, and the report
-/// would say it. Beside folders, a path where nothing is may be that of a folder.
+/// would say it. Of a path where nothing is: [`refuse_missing`].
 ///
 /// # Errors
 /// Names the option, or the path.
@@ -182,11 +193,7 @@ pub fn refuse_running<'a>(
     output_index: Option<usize>,
 ) -> Result<()> {
     models.clone().into_iter().try_for_each(|path| refuse_index(path))?;
-    let any = models.clone().into_iter().any(|path| path.is_dir());
-    if let Some(path) = models.clone().into_iter().find(|path| any && !path.exists()) {
-        let remedy = "give the path of a model, or of a folder that repsim features wrote";
-        return Err(Error::file("load", path, "there is no such file or folder", remedy));
-    }
+    refuse_missing(models.clone())?;
     let mut models = models.into_iter().peekable();
     let Some(first) = models.peek().map(|path| path.display().to_string()) else { return Ok(()) };
     if models.any(|path| !path.is_dir()) {

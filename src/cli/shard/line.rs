@@ -130,6 +130,7 @@ fn on_devices(
         for path in ["output", "plot", "per_sample"].iter().filter_map(|id| path_of(own, id)) {
             check_writable(path)?;
         }
+        folder.map_or(Ok(()), |folder| Features::check_for_several(folder))?;
         let parts = folder.map(|folder| Features::shards_in(folder));
         let start = Start { program, name, words: &run, has_threads, parts };
         let states = start.on(devices)?;
@@ -153,10 +154,14 @@ fn talk(own: &ArgMatches) -> impl Iterator<Item = OsString> {
 
 /// The command line that merges states: that of their run, with what `merge` was given.
 fn merged(given: &[OsString], own: &ArgMatches, commands: &Command) -> Result<Vec<OsString>> {
-    let paths: Vec<PathBuf> =
+    let mut paths: Vec<PathBuf> =
         own.get_many::<PathBuf>("states").into_iter().flatten().cloned().collect();
     let Some(first) = paths.first() else { return Ok(given.to_vec()) };
     let head = State::read(first)?.head;
+    if head.command.first().is_some_and(|command| command == "features") {
+        paths.iter_mut().for_each(|path| *path = of_folder(path));
+    }
+    let first = &paths[0];
     let Some((command, run)) = head.command.split_first() else {
         let problem = "it was not made by a command";
         return Err(Error::file("merge", first, problem, "merge it with the program that made it"));
@@ -188,6 +193,15 @@ fn merged(given: &[OsString], own: &ArgMatches, commands: &Command) -> Result<Ve
     words.extend(paths.iter().map(|path| joined("states", path.as_os_str())));
     words.extend(run.iter().filter(is_other).map(OsString::from));
     Ok(words)
+}
+
+/// Of the state in a part of a folder of features that part, whose files are read, too.
+fn of_folder(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|_| path.ends_with(State::PART) && path.is_file());
+    let here = |folder: &Path| {
+        if folder.as_os_str().is_empty() { Path::new(".") } else { folder }.to_owned()
+    };
+    folder.map_or_else(|| path.to_owned(), here)
 }
 
 /// The first word of a command line that no shard was asked for with: a command that has none, or an option that names

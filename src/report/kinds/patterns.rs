@@ -258,7 +258,8 @@ pub struct NearestChannel {
     pub shared: usize,
     /// Those of them at the same place.
     pub same_place: usize,
-    /// Why it is unmatched: `constant`, or `best of none`.
+    /// Why it is unmatched: `constant`, `not finite`, `all of the other are constant or not finite`, or `best of
+    /// none`.
     pub why: String,
 }
 

@@ -35,10 +35,15 @@ inline std::string operator_name(const c10::FunctionSchema& schema) {
   return name;
 }
 
-// The tensors of a value, one or a list of them.
+// The tensors of a value, one or a list of them, of which some may be missing.
 inline std::vector<at::Tensor> tensors_of(const c10::IValue& value) {
   if (value.isTensor()) return {value.toTensor()};
-  return value.isTensorList() ? value.toTensorVector() : std::vector<at::Tensor>();
+  if (value.isTensorList()) return value.toTensorVector();
+  std::vector<at::Tensor> found;
+  if (!value.isList()) return found;
+  for (const c10::IValue& element : value.toListRef())
+    if (element.isTensor()) found.push_back(element.toTensor());
+  return found;
 }
 
 }  // namespace repsim

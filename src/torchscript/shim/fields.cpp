@@ -66,7 +66,7 @@ std::unique_ptr<at::ObserverContext> FieldTracker::begin(const at::RecordFunctio
   if (!current || current->inside_ || !function.operator_schema()) return nullptr;
   auto frame = std::make_unique<Frame>();
   frame->arguments = arguments_of(function);
-  frame->known = has_spread(operator_name(*function.operator_schema()));
+  frame->known = has_spread(*function.operator_schema());
   current->inside_ = frame->known;
   return frame;
 }
@@ -96,6 +96,10 @@ void FieldTracker::take(const Step& step, bool known, const std::vector<at::Tens
   for (const auto& value : step.arguments)
     for (const auto& tensor : tensors_of(value)) depends |= tensor.defined() && find(tensor);
   if (!depends) return;
+  if (reads_numbers(step.name)) {
+    if (!read_) unknown_.push_back(step.schema.name());
+    read_ = true;
+  }
   for (size_t place = 0; place < outputs.size(); place++) {
     const auto& output = outputs[place];
     if (!output.defined()) continue;
@@ -106,6 +110,7 @@ void FieldTracker::take(const Step& step, bool known, const std::vector<at::Tens
     }
     auto bounds = found(step, output, place);
     if (!bounds) continue;
+    if (read_) bounds = bounds_of(output.sizes(), kUnknown);
     if (written) write(output, std::move(*bounds));
     else if (!find(output) || step.name != "tap") set(output, std::move(*bounds));
   }

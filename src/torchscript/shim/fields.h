@@ -45,6 +45,7 @@ class FieldTracker {
   at::CallbackHandle handle_;
   FieldTracker* previous_;
   bool inside_ = false;  // an operator whose parts are not looked at
+  bool read_ = false;    // numbers came of the input: what is computed from now on may depend on all of it
   size_t sets_ = 0;
   // Weak references keep the addresses from being used again, and no memory of the values.
   std::unordered_map<const at::TensorImpl*, std::pair<Weak, Bounds>> bounds_;

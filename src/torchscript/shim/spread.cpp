@@ -147,7 +147,9 @@ std::vector<int64_t> leads(const One& one, const std::vector<int64_t>& kernel,
 at::Tensor convolution(const One& one, const at::Tensor& output) {
   const auto input = one.first();
   if (!input.defined()) return input;
-  const auto weight = one.argument("weight")->toTensor();
+  const auto* given = one.argument("weight");
+  check(given && given->isTensor());
+  const auto& weight = given->toTensor();
   check(!one.has("weight") && !one.has("bias") && input.dim() == weight.dim());
   const int64_t positions = input.dim() - 2, groups = one.number("groups", 1);
   const bool transposed = one.flag("transposed") || one.step.name.rfind("conv_transpose", 0) == 0;
@@ -227,6 +229,12 @@ at::Tensor elements(const One& one, const at::Tensor& output) {
     for (const auto& tensor : tensors_of(value))
       if (const auto own = one.of(tensor); own.defined()) all = larger(all, own.expand(output.sizes()));
   return all;
+}
+
+// The first at its place; of the others the shape or the type alone counts.
+at::Tensor first_only(const One& one, const at::Tensor& output) {
+  const auto own = one.first();
+  return own.defined() ? own.expand(output.sizes()) : own;
 }
 
 at::Tensor batch_norm(const One& one, const at::Tensor& output) {
@@ -326,6 +334,7 @@ at::Tensor moved(const One& one, const at::Tensor&) {
       const auto own = one.of(value.toTensor());
       any |= own.defined();
       if (own.defined()) stack.back() = own;
+      else if (stack.size() == 1) stack.back() = filled(value.toTensor().sizes(), kNothing);
     } else if (value.isTensorList()) {
       std::vector<at::Tensor> list;
       for (const auto& tensor : value.toTensorVector()) {
@@ -361,6 +370,11 @@ at::Tensor copied(const One& one, const at::Tensor& output) {
   return own.defined() ? own.expand(output.sizes()) : filled(output.sizes(), kNothing);
 }
 
+at::Tensor filled_with(const One& one, const at::Tensor& output) {
+  const auto own = one.tensor("value");
+  return own.defined() ? own.expand(output.sizes()) : filled(output.sizes(), kNothing);
+}
+
 at::Tensor nothing(const One&, const at::Tensor& output) { return filled(output.sizes(), kNothing); }
 
 using Rule = at::Tensor (*)(const One& one, const at::Tensor& output);
@@ -386,12 +400,13 @@ const std::unordered_map<std::string, Rule>& rules() {
                    "softplus",   "softsign",      "prelu",     "log_sigmoid", "threshold", "hardshrink", "softshrink",
                    "erf",        "sin",           "cos",       "floor",     "ceil",       "round",     "reciprocal",
                    "maximum",    "minimum",       "where",     "masked_fill", "lerp",     "addcmul",   "addcdiv",
-                   "dropout",    "dropout2d",     "feature_dropout", "alpha_dropout", "native_dropout", "to",
-                   "_to_copy",   "contiguous",    "clone",     "detach",    "alias",      "lift_fresh", "type_as",
+                   "dropout",    "dropout2d",     "feature_dropout", "alpha_dropout", "native_dropout",
+                   "_to_copy",   "contiguous",    "clone",     "detach",    "alias",      "lift_fresh",
                    "float",      "double",        "half",      "gt",        "lt",         "ge",        "le",
                    "eq",         "ne",            "logical_and", "logical_or", "logical_not", "nan_to_num",
                    "atan2",      "expm1",         "special_expit", "true_divide", "floor_divide", "remainder",
                    "to_mkldnn",  "to_dense",      "mkldnn_reorder_conv2d_weight"});
+    add(first_only, {"expand_as", "to", "type_as"});
     add(batch_norm, {"batch_norm", "native_batch_norm", "_native_batch_norm_legit",
                      "_native_batch_norm_legit_no_training"});
     add(instance_norm, {"instance_norm"});
@@ -407,7 +422,7 @@ const std::unordered_map<std::string, Rule>& rules() {
     add(halves, {"glu"});
     add(reshaped, {"view", "reshape", "_unsafe_view", "_reshape_alias", "view_as", "reshape_as", "flatten",
                    "unflatten", "squeeze", "unsqueeze"});
-    add(moved, {"permute", "transpose", "t", "numpy_T", "mT", "movedim", "expand", "expand_as", "broadcast_to",
+    add(moved, {"permute", "transpose", "t", "numpy_T", "mT", "movedim", "expand", "broadcast_to",
                 "select", "slice", "narrow", "chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk",
                 "unsafe_split", "unsafe_split_with_sizes", "unbind", "cat", "concat", "stack", "hstack", "vstack",
                 "flip", "roll", "repeat", "tile", "repeat_interleave", "index_select", "index", "gather", "unfold",
@@ -417,8 +432,9 @@ const std::unordered_map<std::string, Rule>& rules() {
                 "replication_pad2d", "rot90"});
     add(padded, {"pad", "constant_pad_nd"});
     add(copied, {"copy"});
+    add(filled_with, {"fill"});
     add(nothing, {"zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_zeros",
-                  "new_ones", "new_empty", "new_full", "fill", "zero"});
+                  "new_ones", "new_empty", "new_full", "zero"});
     return all;
   }();
   return table;
@@ -431,7 +447,14 @@ Bounds bounds_of(at::IntArrayRef shape, double value) {
   return {one, one, one, one};
 }
 
-bool has_spread(const std::string& name) { return rules().count(name) > 0; }
+bool has_spread(const c10::FunctionSchema& schema) {
+  const bool is_own = schema.name().rfind("aten::", 0) == 0 || schema.name().rfind("repsim::", 0) == 0;
+  return is_own && rules().count(operator_name(schema)) > 0;
+}
+
+bool reads_numbers(const std::string& name) {
+  return name == "item" || name == "_local_scalar_dense" || name == "equal";
+}
 
 std::optional<Bounds> spread(const Step& step, const at::Tensor& output, size_t place) {
   const auto rule = rules().at(step.name);

@@ -25,8 +25,11 @@ struct Step {
   std::function<const Bounds*(const at::Tensor&)> find;  // null where nothing of the input is in it
 };
 
-// Whether it is known what an operator does.
-bool has_spread(const std::string& name);
+// Whether it is known what an operator does. Those of other libraries may bear the names of libtorch's.
+bool has_spread(const c10::FunctionSchema& schema);
+
+// Whether an operator takes values out of a tensor as numbers, which nothing follows.
+bool reads_numbers(const std::string& name);
 
 // What output number `place` of a known operator depends on, those in lists counted one by one; nothing where
 // it does not depend on the input. Throws where the call is one that the rule is not for.

@@ -6,7 +6,8 @@ use super::table::Cell;
 use super::{Content, Place, Tables, View, names, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::patterns::{
-    Counterpart, MatchedChannel, PatternsChannel, PatternsComparison, PatternsLayer, PatternsReport,
+    Counterpart, MatchedChannel, NearestChannel, PatternsChannel, PatternsComparison,
+    PatternsLayer, PatternsReport,
 };
 
 /// Rows of a table in a terminal.
@@ -21,6 +22,9 @@ impl View for PatternsReport {
                 h3 { span.code { (found.layer_a) } " beside " span.code { (found.layer_b) } " of B" }
                 p { (summary(found)) }
                 (matched(found))
+                @for (model, other, all) in [("A", "B", &found.unmatched_a), ("B", "A", &found.unmatched_b)] {
+                    @if !all.is_empty() { (unmatched(model, other, all)) }
+                }
             }
             @if !results.counterparts.is_empty() { (counterparts(&results.counterparts)) }
             (html::words(words::PATTERNS))
@@ -131,6 +135,29 @@ fn matched(found: &PatternsComparison) -> Markup {
         Cell::number(found.shared_by_chance.get(), 2)
     );
     Table { caption: &caption, columns, rows: found.matched.iter().map(row).collect() }.draw()
+}
+
+fn unmatched(model: &str, other: &str, all: &[NearestChannel]) -> Markup {
+    let nearest = format!("nearest of {other}");
+    let columns = vec![
+        Column::number("channel"),
+        Column::number(&nearest),
+        Column::number("shared images"),
+        Column::number("same place"),
+        Column::text("why"),
+    ];
+    let row = |one: &NearestChannel| {
+        vec![
+            Entry::count(one.channel),
+            Entry::number(one.nearest.map(|channel| channel as f64), 0),
+            Entry::count(one.shared),
+            Entry::count(one.same_place),
+            Entry::text(&one.why),
+        ]
+    };
+    let caption =
+        format!("Unmatched channels of {model}, and those that share most of their top images");
+    Table { caption: &caption, columns, rows: all.iter().map(row).collect() }.draw()
 }
 
 fn verdict(one: &MatchedChannel, found: &PatternsComparison) -> &'static str {

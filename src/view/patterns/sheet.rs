@@ -179,7 +179,7 @@ fn note(report: &PatternsReport) -> String {
     let fields: Vec<String> =
         layers.map(|layer| format!("{}: {}", layer.layer, field_in_words(&layer.field))).collect();
     format!(
-        "Each patch is what the unit depends on of the image as the network sees it; grey lies beyond the border. \
+        "Each patch is what the unit depends on of the image as the network sees it; grey is padding, not image. \
          Under it: the value of the channel and the class of the image. {}.",
         fields.join("; ")
     )

@@ -139,6 +139,39 @@ class Branches(nn.Module):
         return self.gated(y * self.gate(y.mean((2, 3)))[:, :, None, None])
 
 
+class Biased(nn.Module):
+    """A constant in the shape of the maps, and their mean laid over all of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.shift = nn.Parameter(torch.full((1, 4, 1, 1), 7.5))
+        self.shifted = nn.Conv2d(4, 4, 3, padding=1)
+        self.filled = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        y = self.shifted(y + self.shift.type_as(y).expand_as(y))
+        return self.filled(y * torch.zeros_like(y).fill_(y.mean()))
+
+
+class Read(nn.Module):
+    """Rows of a table by their places, and a number that leaves the tensors: gradients show neither."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = nn.Conv2d(3, 4, 4, 4)
+        self.table = nn.Parameter(torch.randn(8, 4))
+        self.looked = nn.Conv2d(4, 4, 3, padding=1)
+        self.scaled = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.before(x)
+        places = (y.permute(0, 2, 3, 1).unsqueeze(-2) - self.table).square().sum(-1).argmin(-1)
+        z = self.looked(self.table[places].permute(0, 3, 1, 2))
+        return self.scaled(y / float(y.abs().max())) + z
+
+
 def positive(net: nn.Module) -> nn.Module:
     for parameter in net.parameters():
         parameter.data = parameter.data.abs() + 0.01
@@ -192,6 +225,7 @@ def save_fields() -> None:
         "dilated": (Dilated(), ["first", "second", "third", "pool", "last"]),
         "decoder": (Decoder(), ["down", "up", "near", "mix", "shuffle", "smooth", "cells"]),
         "branches": (Branches(), ["joined", "turned", "gated"]),
+        "biased": (Biased(), ["conv", "shifted", "filled"]),
     }
     arrays = {}
     example = torch.rand(2, 3, SIDE, SIDE, dtype=torch.float64)
@@ -204,6 +238,7 @@ def save_fields() -> None:
         if name in ("resnet", "decoder"):
             program = torch.export.export(net, (example,), dynamic_shapes=({0: batch},))
             save_program(program, FOLDER / f"{name}.pt2")
+    save_archive(torch.jit.script(Read().double().eval()), FOLDER / "read.pt")
     np.savez_compressed(FOLDER / "fields.npz", **arrays)
 
 
