@@ -15,7 +15,7 @@ const PAPER: u32 = 673;
 
 /// What is run to get a report: its name, the command with `{a}` and `{b}` for networks, `{here}` for the
 /// folder, and how many pictures its page has.
-const KINDS: [(&str, &str, usize); 9] = [
+const KINDS: [(&str, &str, usize); 10] = [
     ("layers", "layers {a} --input-size 3x32x32", 0),
     (
         "track",
@@ -44,6 +44,12 @@ const KINDS: [(&str, &str, usize); 9] = [
         "maps",
         "maps {a} --match {b} --data {here}/real --limit 4 {preprocess} --layer layer3 \
               --sheet {here}/maps.png",
+        1,
+    ),
+    (
+        "patterns",
+        "patterns {a} {b} --data {here}/real --limit 12 {preprocess} --layers layer3 --top 3 \
+                  --plot {here}/patterns.png",
         1,
     ),
     (

@@ -132,7 +132,7 @@ fn options_that_mean_nothing() {
         let option = options.split(' ').next().unwrap();
         fails(&format!("fid {real} {fake} {options}"), &[option]);
     }
-    fails(&format!("fid {real} {fake} --metrics is"), &["fid, kid, prdc or fid-inf"]);
+    fails(&format!("fid {real} {fake} --metrics is"), &["authpct or ct"]);
     let line = format!("fid {real} {fake} --metrics kid --kid-subset-size 1");
     fails(&line, &["--kid-subset-size", "from 2 "]);
     let run = repsim(words(&format!("fid {real} {fake} --format xml")));
