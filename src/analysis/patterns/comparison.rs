@@ -70,7 +70,7 @@ impl Sides<'_> {
             decimal(100.0 * other, 0),
         );
         let is_unlike = own.min(other) < SAME_PLACE * own.max(other);
-        is_unlike.then(|| Warning::new("fields-unlike", &self.name((0, a)), text))
+        is_unlike.then(|| Warning::new("fields-unlike", self.name((0, a)), text))
     }
 
     /// Lists are of places in the data, of which some may have been left out as unreadable.
