@@ -300,6 +300,7 @@ impl Consumer for Collector<'_> {
             let rows = (positions(&left, None)?, positions(&right, None)?);
             correlations.push_rows(rows.0.view(), rows.1.view());
         }
+        self.layers.iter_mut().flatten().for_each(|state| state.batch = None);
         Ok(())
     }
 }

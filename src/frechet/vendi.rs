@@ -1,7 +1,8 @@
 //! The Vendi Score: how many different samples a set holds, in effect.
 
 use ndarray::{Array2, ArrayView2};
-use ndarray_linalg::{EigValsh, UPLO};
+
+use crate::linalg::{eigenvalues, gram};
 
 /// The Vendi Score of order 1 with the cosine kernel (Friedman & Dieng 2023): with x̂ a row scaled to length 1,
 /// Kᵢⱼ = x̂ᵢ·x̂ⱼ, and λ the eigenvalues of K/n, which sum to 1,
@@ -27,14 +28,13 @@ pub fn vendi(rows: ArrayView2<'_, f64>) -> Result<f64, String> {
         }
         row /= length;
     }
-    let values = similarity(&unit).eigvalsh(UPLO::Lower).map_err(|e| e.to_string())?;
+    let values = eigenvalues(similarity(&unit)).map_err(|e| e.to_string())?;
     let entropy: f64 = values.iter().filter(|v| **v > 0.0).map(|v| -v * v.ln()).sum();
     Ok(entropy.exp())
 }
 
 /// X̂X̂ᵀ/n or X̂ᵀX̂/n.
 fn similarity(unit: &Array2<f64>) -> Array2<f64> {
-    let product =
-        if unit.nrows() > unit.ncols() { unit.t().dot(unit) } else { unit.dot(&unit.t()) };
-    product / unit.nrows() as f64
+    let smaller = if unit.nrows() > unit.ncols() { unit.t() } else { unit.view() };
+    gram(smaller).to_square() / unit.nrows() as f64
 }

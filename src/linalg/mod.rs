@@ -15,6 +15,7 @@ mod root_trace;
 mod spectrum;
 
 pub use centring::{CentredRows, Centring, centre_columns};
+pub use lapack::{eigenvalues, eigenvectors};
 pub use packed::PackedSymmetric;
 pub use products::gram;
 pub use psd::{Factor, Indefinite, RootTrace, Route, nuclear_norm};

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use ndarray_linalg::error::LinalgError;
 use ndarray_linalg::{Cholesky, UPLO};
 
-use super::lapack::{Tridiagonal, eigenvectors};
+use super::lapack::{Tridiagonal, eigenvalues, eigenvectors};
 use super::root_trace::Roots;
 use super::singular_values;
 
@@ -178,9 +178,10 @@ fn by_eigenvalues(product: ArrayView2<'_, f64>) -> Result<RootTrace, LinalgError
         true => symmetric(product),
         false => symmetric(product.t()),
     };
-    let reduced = Tridiagonal::of(gram.view())?;
+    let order = gram.nrows();
+    let reduced = Tridiagonal::of(gram)?;
     match Roots::of(&reduced) {
-        Some(roots) => Ok(of_roots(roots, gram.nrows())),
+        Some(roots) => Ok(of_roots(roots, order)),
         None => Ok(of_eigenvalues(&reduced.eigenvalues()?)),
     }
 }
@@ -264,8 +265,7 @@ fn by_eigenvectors(
 
 impl Indefinite {
     fn of(matrix: ArrayView2<'_, f64>) -> Self {
-        let values = Tridiagonal::of(matrix).and_then(Tridiagonal::eigenvalues);
-        let values = values.unwrap_or_else(|_| vec![f64::NAN]);
+        let values = eigenvalues(matrix.to_owned()).unwrap_or_else(|_| vec![f64::NAN]);
         let over = |pick: fn(f64, f64) -> f64, none| values.iter().copied().fold(none, pick);
         Self { smallest: over(f64::min, f64::INFINITY), largest: over(f64::max, f64::NEG_INFINITY) }
     }

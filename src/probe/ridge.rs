@@ -57,8 +57,8 @@ pub fn indicators(labels: &[usize], classes: usize) -> Array2<f64> {
 #[derive(Debug, Clone)]
 pub struct Ridge<'a> {
     span: &'a Span,
-    /// Y − ȳ, n×T.
-    targets: Array2<f64>,
+    /// What of Y − ȳ lies outside of the span, n×T; 0 where that fills all directions.
+    unexplained: Array2<f64>,
     means: Array1<f64>,
     /// ZᵀY, r×T.
     cross: Array2<f64>,
@@ -83,7 +83,14 @@ impl<'a> Ridge<'a> {
             if filled { 0.0 } else { (1.0 - 1.0 / n as f64 - within).max(0.0) }
         });
         let outside = outside.collect();
-        Self { span, targets, means, cross, outside }
+        let unexplained = match filled {
+            true => Array2::zeros(targets.dim()),
+            false => {
+                let squares = span.squares.view().insert_axis(Axis(1));
+                &targets - &span.rows.dot(&(&cross / &squares))
+            }
+        };
+        Self { span, unexplained, means, cross, outside }
     }
 
     /// The map for a penalty of each target.
@@ -108,13 +115,8 @@ impl<'a> Ridge<'a> {
     pub fn errors(&self, alpha: f64) -> Array1<f64> {
         let Span { rows, squares, .. } = self.span;
         let left = squares.mapv(|s| if alpha == 0.0 { 0.0 } else { alpha / (s + alpha) });
-        let whole = rows.dot(&(&self.cross / &squares.view().insert_axis(Axis(1))));
         let shrunk = &self.cross * &(&left / squares).insert_axis(Axis(1));
-        let filled = self.span.rank() + 1 >= rows.nrows();
-        let mut residuals = rows.dot(&shrunk);
-        if !filled {
-            residuals += &(&self.targets - &whole);
-        }
+        let mut residuals = rows.dot(&shrunk) + &self.unexplained;
         for ((row, mut residual), outside) in
             rows.rows().into_iter().zip(residuals.rows_mut()).zip(&self.outside)
         {
@@ -138,7 +140,7 @@ impl<'a> Ridge<'a> {
             let place = first_largest(errors.iter().map(|errors| -errors[t]));
             grid.get(place).copied().unwrap_or(0.0)
         };
-        (0..self.targets.ncols()).map(of).collect()
+        (0..self.means.len()).map(of).collect()
     }
 }
 

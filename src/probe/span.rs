@@ -1,7 +1,8 @@
 //! Features in the coordinates of the directions in which they differ.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
-use ndarray_linalg::{Eigh, UPLO};
+
+use crate::linalg::eigenvectors;
 
 /// Centred n×D features X = Z·Vᵀ with orthonormal V, D×r, and ZᵀZ = diag(s²): a rotation, which changes no
 /// Euclidean distance and no optimum of a linear model with an L2 penalty. Where D > n the n×n matrix XXᵀ is taken
@@ -28,8 +29,7 @@ impl Span {
         let centred = &rows - &mean;
         let wide = width > n;
         let product = if wide { centred.dot(&centred.t()) } else { centred.t().dot(&centred) };
-        let (values, vectors) = product
-            .eigh(UPLO::Lower)
+        let (values, vectors) = eigenvectors(product.view())
             .map_err(|e| format!("failed to take the features apart: {e}"))?;
         let least = n.max(width) as f64 * f64::EPSILON * values.last().copied().unwrap_or(0.0);
         let first = values.iter().position(|v| *v > least).unwrap_or(values.len());

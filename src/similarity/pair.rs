@@ -141,8 +141,7 @@ impl<'a> Pair<'a> {
                 None => left.t().dot(right),
                 Some(order) => left.t().dot(&right.select(Axis(0), order)),
             };
-            let norm = |factor: &Array2<f64>| factor.iter().map(|v| v * v).sum::<f64>().sqrt();
-            let scale = norm(left) * norm(right);
+            let scale = frobenius(left) * frobenius(right);
             let near =
                 |found: &RootTrace| found.error <= ROUNDING * scale && found.value <= ALIKE * scale;
             let found = nuclear_norm(product.view(), SMALL, near);
@@ -295,6 +294,12 @@ impl<'a> Pair<'a> {
         let filled = self.a.spectrum()?.rank() + self.b.spectrum()?.rank();
         Ok(filled.saturating_sub(directions))
     }
+}
+
+/// √ΣF².
+fn frobenius(factor: &Array2<f64>) -> f64 {
+    let rows = factor.rows().into_iter();
+    rows.map(|row| row.dot(&row)).sum::<f64>().sqrt()
 }
 
 fn singular(matrix: ndarray::ArrayView2<'_, f64>) -> Result<Vec<f64>, Absence> {

@@ -1,7 +1,8 @@
 //! Principal components.
 
 use ndarray::{Array1, Array2, ArrayView2, s};
-use ndarray_linalg::{Eigh, UPLO};
+
+use crate::linalg::eigenvectors;
 
 use super::mean;
 
@@ -31,7 +32,7 @@ impl Components {
         let by_columns = n >= width;
         let product =
             if by_columns { centred.t().dot(&centred) } else { centred.dot(&centred.t()) };
-        let (values, vectors) = product.eigh(UPLO::Lower).map_err(|e| e.to_string())?;
+        let (values, vectors) = eigenvectors(product.view()).map_err(|e| e.to_string())?;
         let last = values.len() - k;
         let (values, vectors) =
             (values.slice(s![last..]).to_owned(), vectors.slice(s![.., last..]));
