@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const SOURCES: &[&str] = &[
     "aliases.cpp",
     "allowed.cpp",
+    "apart.cpp",
     "axes.cpp",
     "build.cpp",
     "constants.cpp",
@@ -45,6 +46,7 @@ fn main() {
     let headers = [
         "aliases.h",
         "allowed.h",
+        "apart.h",
         "axes.h",
         "build.h",
         "bytes.h",

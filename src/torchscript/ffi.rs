@@ -68,6 +68,7 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> c_int;
     fn repsim_probed_axes(model: *const Opaque, call: usize, axes: *mut [i64; 3]);
+    fn repsim_keeps_samples_apart(model: *const Opaque) -> c_int;
     fn repsim_prepare(
         model: *mut Opaque,
         layers: *const i64,
@@ -307,6 +308,13 @@ impl Handle {
         // SAFETY: the handle is valid and there is room for three numbers; any call may be asked for.
         unsafe { repsim_probed_axes(self.0.as_ptr(), call, &mut axes) };
         axes.map(|axis| usize::try_from(axis).ok())
+    }
+
+    /// Whether the last probe that followed the values met only operators that are known to keep the
+    /// samples of a batch apart, to draw and write nothing, and to take any memory layout.
+    pub fn keeps_samples_apart(&self) -> bool {
+        // SAFETY: the handle is valid.
+        unsafe { repsim_keeps_samples_apart(self.0.as_ptr()) != 0 }
     }
 
     /// Keeps the taps of the layers given and makes the model ready to run on the device. Returns

@@ -42,7 +42,8 @@ impl Model {
     /// Runs the model as it was loaded and returns all layers that ran, in the order in which they
     /// finished. A second run with one sample more, where the model allows it, tells the axis of the
     /// samples; another on the first sample in other company and with other random numbers shows which
-    /// layers depend on these. Whether it takes batches of one size only is found out, too. To be called
+    /// layers depend on these. Where all operators are known to keep samples apart, one run on the first sample
+    /// takes the place of both. Whether it takes batches of one size only is found out, too. To be called
     /// before [`Model::prepare`].
     ///
     /// # Errors
@@ -90,14 +91,16 @@ impl Model {
     fn probe_fitted(&mut self, input: &Tensor) -> Result<Vec<Layer>> {
         let (input, heard) = self.first(input)?;
         let input = &input;
-        self.trial = Some(input.shallow_clone());
         let same = self.handle.same_tensors(heard.len());
         self.causes = self.handle.causes();
         self.output_dependence = self.handle.output_dependence();
-        let more = self.with_one_more(input, &heard)?;
-        let axes = self.axes(input, &heard, more.as_deref());
-        let along: Vec<usize> = axes.iter().map(|axes| axes.samples).collect();
-        let seen = self.vary(input, &heard, (&along, more));
+        let (axes, seen) = match self.first_alone(input, &heard) {
+            Some(alone) => (self.axes(&heard, (input, 1), Some(&alone)), self.told(&heard)),
+            None => {
+                self.trial = Some(input.shallow_clone());
+                self.tried(input, &heard)?
+            }
+        };
         let mut layers = self.layers_of(heard, axes);
         for (layer, seen) in layers.iter_mut().zip(seen) {
             layer.dependence = seen;
@@ -108,6 +111,27 @@ impl Model {
         name_aliases(&mut layers, &same);
         defaults::mark(&mut layers, &self.raw);
         Ok(layers)
+    }
+
+    /// What the first sample gives alone, where the operators show that nothing else needs to be tried: the
+    /// model keeps samples apart and takes any number of them. `None` where they do not.
+    fn first_alone(&mut self, input: &Tensor, heard: &[Heard]) -> Option<Vec<Heard>> {
+        let several = input.size().first().is_some_and(|&samples| samples > 1);
+        if !several || self.fixed.is_some() || !self.handle.keeps_samples_apart() {
+            return None;
+        }
+        let alone = self.hear(&input.narrow(0, 0, 1), Listening::default()).ok()?;
+        (places(&alone) == places(heard)).then_some(alone)
+    }
+
+    /// The axes of each output, and what it depends on, by further runs.
+    fn tried(&mut self, input: &Tensor, heard: &[Heard]) -> Result<(Vec<Axes>, Vec<Dependence>)> {
+        let samples = input.size().first().map_or(0, |&n| n as usize);
+        let more = self.with_one_more(input, heard)?;
+        let axes = self.axes(heard, (input, samples + 1), more.as_deref());
+        let along: Vec<usize> = axes.iter().map(|axes| axes.samples).collect();
+        let seen = self.vary(input, heard, (&along, more));
+        Ok((axes, seen))
     }
 
     /// The first run. `x.view(x.size(0), -1)` behind a convolution has no answer for a batch laid out
@@ -153,6 +177,11 @@ impl Model {
         Ok(heard)
     }
 
+    /// What the operators of each output say that it depends on.
+    fn told(&self, heard: &[Heard]) -> Vec<Dependence> {
+        heard.iter().map(|heard| self.handle.layer_dependence(heard.tap)).collect()
+    }
+
     /// What each output depends on: what its operators say, and what the first sample's was seen to
     /// depend on. `along` holds the axes of the samples, `more` what a batch with a sample more gave.
     fn vary(
@@ -161,8 +190,7 @@ impl Model {
         before: &[Heard],
         (along, more): (&[usize], Option<Vec<Heard>>),
     ) -> Vec<Dependence> {
-        let told = before.iter().map(|heard| self.handle.layer_dependence(heard.tap));
-        let mut found: Vec<Dependence> = told.collect();
+        let mut found = self.told(before);
         let how = Listening { along, ..Listening::default() };
         let mut anew = None;
         if along.iter().any(|&axis| axis > 0) {
@@ -239,16 +267,20 @@ impl Model {
         if more.is_none() {
             self.fixed.get_or_insert(samples);
         }
-        let places = |heard: &[Heard]| heard.iter().map(|h| (h.tap, h.call)).collect::<Vec<_>>();
         Ok(more.filter(|more| places(more) == places(heard)))
     }
 
-    /// What the axes of each output stand for.
-    fn axes(&self, input: &Tensor, heard: &[Heard], more: Option<&[Heard]>) -> Vec<Axes> {
+    /// What the axes of each output stand for, by what another number of samples gave.
+    fn axes(
+        &self,
+        heard: &[Heard],
+        (input, number): (&Tensor, usize),
+        other: Option<&[Heard]>,
+    ) -> Vec<Axes> {
         let samples = input.size().first().map_or(0, |&n| n as usize);
         let of = |(i, heard): (usize, &Heard)| {
             let first = Shown { samples, shape: &heard.shape };
-            let second = more.map(|more| Shown { samples: samples + 1, shape: &more[i].shape });
+            let second = other.map(|other| Shown { samples: number, shape: &other[i].shape });
             Axes::found(&first, second.as_ref(), self.handle.probed_axes(i))
         };
         heard.iter().enumerate().map(of).collect()
@@ -314,6 +346,11 @@ impl Heard {
     fn is_coarse(&self) -> bool {
         matches!(self.dtype, tch::Kind::Half | tch::Kind::BFloat16)
     }
+}
+
+/// Which call of which module each output of a run is of.
+fn places(heard: &[Heard]) -> Vec<(usize, usize)> {
+    heard.iter().map(|heard| (heard.tap, heard.call)).collect()
 }
 
 /// Which outputs of a run are apart from those of another; `None` where other layers ran.
@@ -385,6 +422,59 @@ fn name_aliases(layers: &mut [Layer], same: &[Option<usize>]) {
         for &place in group {
             let others = group.iter().filter(|&&other| other != place);
             layers[place].aliases = others.map(|&other| layers[other].name.clone()).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tch::{Device, Kind as Dtype};
+
+    use super::*;
+
+    fn probed(name: &str, side: i64) -> (Model, Vec<Layer>, Tensor) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/capture/apart");
+        let mut model = match Model::load(folder.join(name), false) {
+            Ok(model) => model,
+            Err(error) => panic!("{name}: {error}"),
+        };
+        let numbers = Tensor::arange(6 * side * side, (Dtype::Double, Device::Cpu)).sin();
+        let input = numbers.to_kind(Dtype::Float).reshape([2, 3, side, side]);
+        match model.probe(&input) {
+            Ok(layers) => (model, layers, input),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+
+    fn facts(axes: &[Axes], seen: &[Dependence]) -> Vec<(Axes, Dependence)> {
+        axes.iter().copied().zip(seen.iter().copied()).collect()
+    }
+
+    #[test]
+    fn what_operators_show_is_what_further_runs_show() {
+        for name in ["plain.pt", "traced.pt", "plain.pt2"] {
+            let (mut model, layers, input) = probed(name, 4);
+            assert!(model.handle.keeps_samples_apart() && model.trial.is_none(), "{name}");
+            let shown: Vec<_> = layers.iter().map(|l| (l.axes, l.dependence)).collect();
+            let ran = model
+                .first(&input)
+                .and_then(|(input, heard)| model.tried(&input, &heard))
+                .map(|(axes, seen)| facts(&axes, &seen));
+            assert!(layers.len() > 4 && ran.is_ok_and(|ran| ran == shown), "{name}");
+            assert_eq!((model.fixed, model.draws), (None, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn samples_that_meet_are_seen_by_further_runs() {
+        for name in ["vector", "places", "limits", "norm", "stacked", "unbatched", "dropout"] {
+            let (model, layers, _) = probed(&format!("{name}.pt"), 2);
+            assert!(!model.handle.keeps_samples_apart(), "{name}");
+            let output = model.output_dependence;
+            let told = output.batch || output.draw || model.fixed.is_some() || layers.is_empty();
+            assert!(told || name == "stacked", "{name}: {output:?}");
         }
     }
 }

@@ -34,6 +34,7 @@ struct repsim_model {
   std::vector<std::string> merged;              // names and what they count as
   repsim::Owners owners;                        // of the nodes of `tapped`
   repsim::Dependence dependence;                // as it was probed last
+  bool apart = false;                           // its samples, as it was probed last
   std::vector<int64_t> same;                    // of the calls of the hook in the last probe
   bool overwrites_input = false;                // it was seen to
   std::vector<std::string> written;             // attributes that a run was seen to change

@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "aliases.h"
+#include "apart.h"
 #include "axes.h"
 #include "bytes.h"
 #include "dependence.h"
@@ -391,6 +392,7 @@ int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, i
     if (follow) {
       model->dependence =
           repsim::find_dependence(*model->tapped, given, model->owners, model->layers);
+      model->apart = repsim::keeps_samples_apart(*model->tapped, given);
       tracker.emplace(copies);
       sigmoids.emplace();
       identities.emplace(model->same);
@@ -416,6 +418,8 @@ void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3])
   axes[1] = found.channels;
   axes[2] = found.class_tokens;
 }
+
+int repsim_keeps_samples_apart(const repsim_model* model) { return model->apart; }
 
 int repsim_prepare(repsim_model* model, const int64_t* layers, size_t count, int want_optimize,
                    const char* device, const void* const* trial, size_t tensors, char** note,

@@ -133,6 +133,10 @@ int repsim_probe(repsim_model* model, const void* const* inputs, size_t count, i
 // others do not come from the input. −1 where it cannot be told.
 void repsim_probed_axes(const repsim_model* model, size_t call, int64_t axes[3]);
 
+// Whether the probe's last run with `follow` had operators alone that are known to keep samples apart, draw
+// nothing, write nothing and take any memory layout: then no further run is needed to see it.
+int repsim_keeps_samples_apart(const repsim_model* model);
+
 // Keeps the taps of the given layers only and makes the model ready to run on `device`
 // ("cpu", "cuda:0"). With `optimize` it is frozen, batch norms are folded and convolution weights
 // are laid out channels-last; `note` then says why where that was not possible, or where a run on
