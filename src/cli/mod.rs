@@ -43,6 +43,7 @@ mod stitch;
 mod target;
 mod track;
 mod usage;
+mod version;
 mod weights;
 
 use std::ffi::OsString;
@@ -310,6 +311,9 @@ fn guarded(command: impl FnOnce() -> Result<Status>) -> Result<Status> {
 
 /// Help and version go to standard output; a wrong option is a run that could not be done.
 fn not_understood(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    if version::is_asked(error, arguments) {
+        return printed(output::print(&version::told()));
+    }
     if usage::is_help(error) {
         return help(error);
     }
@@ -325,11 +329,16 @@ fn help(error: &clap::Error) -> u8 {
         let _ = error.print();
         return FAILED;
     }
-    let printed = match native::stdout_was_closed() {
+    let done = match native::stdout_was_closed() {
         true => Err(std::io::Error::other("it is closed")),
         false => error.print(),
     };
-    match printed.map_err(|e| Error::io("write", output::STDOUT, e)) {
+    printed(done.map_err(|e| Error::io("write", output::STDOUT, e)))
+}
+
+/// The exit code of what did nothing but print.
+fn printed(done: Result<()>) -> u8 {
+    match done {
         Err(error) if !output::is_broken_pipe(&error) => {
             Messages::new(false, false).error(&error);
             FAILED

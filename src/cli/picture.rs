@@ -51,7 +51,8 @@ pub fn draw(
     outputs::write(path, &drawn(format).map_err(|e| Error::file("draw", path, e, smaller))?)
 }
 
-fn format_of(path: &Path) -> PictureFormat {
+/// The format that the name of a file asks for.
+pub fn format_of(path: &Path) -> PictureFormat {
     if is_svg(path) { PictureFormat::Svg } else { PictureFormat::Png }
 }
 

@@ -91,7 +91,6 @@ fn main() {
     // its own threads, or two pools of threads wait for each other's cores.
     println!("cargo:rustc-link-search=native={}", libraries.display());
     println!("cargo:rustc-link-lib=dylib=torch_cpu");
-    println!("cargo:rustc-env=REPSIM_LIBTORCH_LIB={}", libraries.display());
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo:rustc-link-arg=-Wl,--allow-shlib-undefined");
@@ -130,6 +129,8 @@ fn compile_rows(shim: &Path, libraries: &Path) {
 fn cpp(libraries: &Path) -> cc::Build {
     let include = libraries.with_file_name("include");
     let mut build = cc::Build::new();
+    // Checks of libtorch's headers name their files: as the library calls them, wherever they lie here.
+    build.flag_if_supported(format!("-ffile-prefix-map={}=torch/include", include.display()));
     build
         .cpp(true)
         .std("c++20")

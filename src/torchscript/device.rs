@@ -1,6 +1,7 @@
 //! Where models run: the CPU, or a CUDA device whose library is loaded only when it is asked for.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,7 +85,8 @@ impl DeviceChoice {
 fn cuda(i: usize) -> Result<Device> {
     if let Err(message) = load_cuda() {
         let problem = format!("failed to use device cuda:{i}: {message}");
-        let remedy = "use --device cpu, or build with CUDA's libraries (./setup.sh --cuda)";
+        let remedy = "use --device cpu, or install CUDA's libraries (with PyTorch: pip install torch; in a checkout: \
+                      ./setup.sh --cuda)";
         return Err(Error::usage(problem, remedy));
     }
     let count = tch::Cuda::device_count().max(0) as usize;
@@ -227,8 +229,34 @@ fn load_cuda() -> Result<(), String> {
 }
 
 fn open_cuda_library() -> Result<(), String> {
-    let beside = concat!(env!("REPSIM_LIBTORCH_LIB"), "/libtorch_cuda.so");
-    open_library("libtorch_cuda.so").or_else(|_| open_library(beside))
+    let beside = libtorch_folder().map(|folder| folder.join(CUDA_LIBRARY));
+    let beside = beside.filter(|library| library.exists());
+    open_library(
+        &beside.map_or(CUDA_LIBRARY.into(), |library| library.to_string_lossy().into_owned()),
+    )
+}
+
+const CUDA_LIBRARY: &str = "libtorch_cuda.so";
+
+/// The folder of the libtorch that runs.
+pub fn libtorch_folder() -> Option<PathBuf> {
+    let file = ffi::libtorch_file()?;
+    let file = file.canonicalize().unwrap_or(file);
+    file.parent().map(PathBuf::from)
+}
+
+/// Whether models can run on CUDA devices here, in a line; libtorch's CUDA library is opened only where there is a
+/// driver for it.
+pub fn cuda_told() -> String {
+    let found = open_library("libcuda.so.1").map_err(|_| "there is no NVIDIA driver".to_owned());
+    match found.and_then(|()| load_cuda()) {
+        Err(reason) => format!("not found: {reason}"),
+        Ok(()) => match tch::Cuda::device_count().max(0) {
+            0 => "found, but no device".to_owned(),
+            1 => "found, 1 device".to_owned(),
+            many => format!("found, {many} devices"),
+        },
+    }
 }
 
 #[cfg(test)]

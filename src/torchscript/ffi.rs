@@ -7,6 +7,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 
 use tch::Tensor;
@@ -91,6 +92,7 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> c_int;
     fn repsim_libtorch_version() -> *const c_char;
+    fn repsim_libtorch_file() -> *const c_char;
 }
 
 /// What a hook asks for at a layer.
@@ -160,10 +162,19 @@ fn c_string(text: &str) -> Result<CString, String> {
     CString::new(text).map_err(|_| "the name holds a zero byte".to_owned())
 }
 
-/// The version of the libtorch that is linked.
+/// The version of the libtorch that runs.
 pub fn libtorch_version() -> &'static str {
     // SAFETY: a constant string of the shim.
     unsafe { CStr::from_ptr(repsim_libtorch_version()) }.to_str().unwrap_or("unknown")
+}
+
+/// The file of the libtorch that runs, as the dynamic loader found it.
+pub fn libtorch_file() -> Option<PathBuf> {
+    // SAFETY: null, or a string of the loader that lives as long as the library is loaded: to the end.
+    let file = NonNull::new(unsafe { repsim_libtorch_file() }.cast_mut())?;
+    // SAFETY: as above.
+    let file = unsafe { CStr::from_ptr(file.as_ptr()) };
+    Some(PathBuf::from(file.to_string_lossy().into_owned()))
 }
 
 impl Handle {

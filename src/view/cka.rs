@@ -40,6 +40,10 @@ impl View for CkaReport {
         };
         Content { kind: "Centred kernel alignment", title, lead: shown.lead(), body }
     }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(format))
+    }
 }
 
 impl Tables for CkaReport {

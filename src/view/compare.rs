@@ -39,6 +39,10 @@ impl View for CompareReport {
             format!("{lead} over {} samples, by {} measures.", results.n, results.measures.len());
         Content { kind: "Measures of similarity", title, lead, body }
     }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(0, format))
+    }
 }
 
 impl Tables for CompareReport {

@@ -28,6 +28,10 @@ impl View for DistanceReport {
         let title = format!("{} samples against {} in {layer}", results.n, results.n_reference);
         Content { kind: "Distance from a reference", title, lead: lead(self), body }
     }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(format))
+    }
 }
 
 impl Tables for DistanceReport {

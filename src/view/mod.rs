@@ -74,6 +74,11 @@ impl Place<'_> {
 pub trait View: Tables {
     /// What is particular to it, for a page.
     fn content(&self, place: Place<'_>) -> Content;
+
+    /// The picture that shows most of it, from what the report holds; `None` of a kind whose pictures need more.
+    fn main_picture(&self, _: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        None
+    }
 }
 
 /// What has tables: reports, and what is made of reports.

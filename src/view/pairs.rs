@@ -34,6 +34,10 @@ impl View for PairsReport {
         );
         Content { kind: "Centred kernel alignment of every pair", title, lead, body }
     }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(format))
+    }
 }
 
 impl Tables for PairsReport {

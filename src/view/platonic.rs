@@ -34,6 +34,10 @@ impl View for PlatonicReport {
         let title = format!("{} models", results.models.len());
         Content { kind: "Alignment of models", title, lead, body }
     }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(format))
+    }
 }
 
 impl Tables for PlatonicReport {

@@ -41,6 +41,10 @@ impl View for SensitivityReport {
             body,
         }
     }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(format))
+    }
 }
 
 impl Tables for SensitivityReport {

@@ -7,9 +7,9 @@ mod terminal;
 use ndarray::Array2;
 
 use super::names::counted;
-use super::{Content, Place, Tables, View, subjects, table, words};
-use crate::render::ColorMap;
+use super::{Content, PictureFormat, Place, Plot as _, Tables, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
+use crate::render::{ColorMap, RenderError};
 use crate::report::Number;
 use crate::report::stitch::{AgainstResult, PairResult, StitchReport};
 
@@ -33,6 +33,10 @@ impl View for StitchReport {
             }
         };
         Content { kind: "Stitching", title: subjects(self), lead: lead(self), body }
+    }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(format))
     }
 }
 

@@ -3,6 +3,9 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <caffe2/core/common.h>
+#include <dlfcn.h>
+#include <torch/version.h>
 
 #include <cstring>
 #include <vector>
@@ -94,6 +97,18 @@ int repsim_use_stream(repsim_streams* streams, int64_t which, char** error) {
     streams->guard.exchangeStream(stream);
     return 0;
   });
+}
+
+const char* repsim_libtorch_version() {
+  const auto& built = caffe2::GetBuildOptions();
+  const auto found = built.find("TORCH_VERSION");
+  return found == built.end() ? TORCH_VERSION : found->second.c_str();
+}
+
+const char* repsim_libtorch_file() {
+  Dl_info found{};
+  const auto* const of_it = reinterpret_cast<const void*>(&caffe2::GetBuildOptions);
+  return dladdr(of_it, &found) != 0 ? found.dli_fname : nullptr;
 }
 
 }  // extern "C"

@@ -7,7 +7,6 @@
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/csrc/jit/passes/lower_tuples.h>
-#include <torch/version.h>
 
 #include <algorithm>
 #include <cmath>
@@ -531,7 +530,5 @@ int repsim_run_tail(repsim_tail* tail, const void* activation, int gradients, re
     return 0;
   });
 }
-
-const char* repsim_libtorch_version() { return TORCH_VERSION; }
 
 }  // extern "C"

@@ -220,7 +220,10 @@ void* repsim_field(const repsim_fields* fields, const void* output, int bound, c
 // The operators so far that are not known, a line each. To be freed by `repsim_free`.
 char* repsim_fields_unknown(const repsim_fields* fields);
 
-// The version of the libtorch that is linked.
+// The version of the libtorch that runs, which may be a later patch of the one compiled against.
 const char* repsim_libtorch_version();
+
+// The file of that libtorch, as the dynamic loader found it; null where it does not say.
+const char* repsim_libtorch_file();
 
 }  // extern "C"

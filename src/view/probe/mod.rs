@@ -4,7 +4,8 @@ mod page;
 mod pictures;
 
 use super::table::{self, Cell};
-use super::{Content, Place, Tables, View, subjects};
+use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects};
+use crate::render::RenderError;
 use crate::report::Number;
 use crate::report::probe::{ProbeLayer, ProbeModel, ProbeReport, ProbeResults, ProbeScore, Task};
 use crate::view::names::counted;
@@ -18,6 +19,10 @@ impl View for ProbeReport {
             lead: lead(self),
             body: page::body(self, place),
         }
+    }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.plot(format))
     }
 }
 

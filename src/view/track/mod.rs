@@ -7,7 +7,8 @@ use ndarray::Array2;
 
 pub use self::pictures::Picture;
 use super::table::{self, Cell};
-use super::{Content, Place, Tables, View};
+use super::{Content, PictureFormat, Place, Tables, View};
+use crate::render::RenderError;
 use crate::report::Number;
 use crate::report::track::{LayerTrack, TrackReport, TrackResults};
 
@@ -37,6 +38,10 @@ impl View for TrackReport {
             lead,
             body: page::body(self, place),
         }
+    }
+
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        Some(self.picture(Picture::Lines, format))
     }
 }
 
