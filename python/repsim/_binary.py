@@ -18,12 +18,14 @@ LIBRARY = "libtorch_cpu.so"
 class RepsimError(Exception):
     """What could not be done: what is wrong, where, and what to do, in one line."""
 
-    def __init__(self, message: str, code: int = 2, output: str = "") -> None:
+    def __init__(self, message: str, code: int = 2, output: str = "", printed: str = "") -> None:
         super().__init__(message)
         self.code = code
         """The exit code of the program."""
         self.output = output
         """All that it said on standard error."""
+        self.printed = printed
+        """What it printed before that."""
 
 
 class Program:
@@ -70,7 +72,8 @@ def check_version(folder: str) -> str:
             text = file.read()
     except OSError:
         text = ""
-    fields = dict(re.findall(r"^(__version__|git_version)\s*(?::[^=]*)?=\s*['\"]([^'\"]+)", text, re.MULTILINE))
+    found = re.finditer(r"^(__version__|git_version)\s*(?::[^=]*)?=\s*['\"]([^'\"]+)", text, re.MULTILINE)
+    fields = {str(field[1]): str(field[2]) for field in found}
     version = fields.get("__version__")
     wanted = series(BUILT_VERSION)
     if version is None:

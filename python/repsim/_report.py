@@ -208,7 +208,7 @@ def check_table(contents: dict[str, Any]) -> list[dict[str, Value]]:
     words = {"unchecked": "could not be checked"}
     found = [*contents["failures"], *contents["moved"]]
     rows = [{name: finding.get(name) for name in names} for finding in found]
-    return [{**row, "outcome": words.get(row["outcome"], row["outcome"])} for row in map(whole, rows)]
+    return [whole({**row, "outcome": words.get(row["outcome"], row["outcome"])}) for row in rows]
 
 
 def diff_table(contents: dict[str, Any]) -> list[dict[str, Value]]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Union
 
@@ -16,7 +17,7 @@ from ._binary import RepsimError, explain_loader, program
 from ._report import Report
 
 Word = Union[str, "os.PathLike[str]", int, float]
-Option = Union[Word, bool, None, "list[Word]", "tuple[Word, ...]"]
+Option = Union[Word, bool, None, Sequence[Word]]
 
 DRIFT = 1
 """The exit code of a check that found drift."""
@@ -43,7 +44,7 @@ def run(command: str, *inputs: Word, output: Word | None = None, **options: Opti
         path = Path(str(output))
         if command != "features" and path.suffix != ".json":
             raise RepsimError(f"output={str(output)!r} is not a .json; the table is report.to_frame()")
-    words = [*arguments(command, inputs, options), "--output", str(path)]
+    words = [*arguments(command, inputs, options), f"--output={path}"]
     code, _, said = execute(words)
     found = path / "features.json" if command == "features" else path
     if not found.is_file():
@@ -63,7 +64,7 @@ def call(command: str, *inputs: Word, **options: Option) -> str:
     """
     code, printed, said = execute(arguments(command, inputs, options))
     if code == DRIFT:
-        raise RepsimError(last_line(said) or "the check found drift", code, said)
+        raise RepsimError(last_line(said) or "the check found drift", code, said, printed)
     return printed
 
 
@@ -86,7 +87,7 @@ def option(name: str, value: Option) -> list[str]:
     dashed = f"--{name.rstrip('_').replace('_', '-')}" if len(name) > 1 else f"-{name}"
     if value is True:
         return [dashed]
-    values = value if isinstance(value, (list, tuple)) else [value]
+    values = [value] if isinstance(value, (str, int, float, os.PathLike)) else value
     return [word for one in values for word in ([f"{dashed}={one}"] if len(name) > 1 else [dashed, str(one)])]
 
 

@@ -53,8 +53,13 @@ fn scores_have_the_same_forms() {
 
 #[test]
 fn columns_for_programs_have_names_of_their_own() {
+    let files = Files::new();
+    let kept = files.folder().join("kept.json").display().to_string();
     let header = |line: &str| {
-        let found = rows(&done(line).stdout, b',');
+        let printed = done(&format!("{line} -o {kept}")).stdout;
+        // What is read back has the table of the run.
+        assert_eq!(done(&format!("report {kept} -f csv")).stdout, printed);
+        let found = rows(&printed, b',');
         let mut names = found[0].clone();
         assert!(names.iter().all(|name| !name.is_empty()), "{names:?}");
         names.sort_unstable();

@@ -100,6 +100,12 @@ fn help_and_version_are_no_mistakes() {
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
         assert!(run.stdout.contains("repsim"));
     }
+    let version = repsim(["--version"]).stdout;
+    let lines: Vec<&str> = version.lines().collect();
+    let [own, libtorch, cuda] = lines[..] else { panic!("{version}") };
+    assert_eq!(repsim(["-V"]).stdout.trim_end(), own);
+    assert!(libtorch.starts_with("libtorch 2.") && libtorch.ends_with("/torch/lib"), "{libtorch}");
+    assert!(cuda.starts_with("CUDA "), "{cuda}");
     for command in ["cka", "layers", "schema"] {
         let run = repsim([command, "--help"]);
         assert_eq!(run.code, 0);

@@ -132,6 +132,34 @@ fn pictures_may_be_added_by_hand() {
 }
 
 #[test]
+fn a_single_report_gives_its_tables_and_its_picture() {
+    let folder = compared();
+    let at = folder.path().display();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let line = format!("report {at}/cka.json --format json -o {at}/a.csv --plot {at}/a.svg");
+    assert_eq!(done(&line).stdout, read("cka.json"));
+    assert!(read("a.csv").starts_with("layer of A,best match in B,CKA"), "{}", read("a.csv"));
+    assert!(read("a.svg").contains("<svg"));
+    assert_eq!(done(&format!("report {at}/cka.json -o {at}/a.md")).stdout, "");
+    assert_eq!(done(&format!("report {at}/cka.json -f md")).stdout, read("a.md"));
+    let cases = [
+        ("cka.json {}/cka.json -f csv", "those of one report, not of 2"),
+        ("cka.json -f csv -o -", "both want standard output"),
+        ("cka.json --plot {}/a.pdf", "end its name in .png or .svg"),
+        ("layers.json --plot {}/b.png", "layers does not hold what its pictures show"),
+        ("cka.json", "--output"),
+    ];
+    done(&format!("layers {{tiny_resnet_scripted.pt}} -o {at}/layers.json"));
+    let before = files_in(folder.path());
+    for (words, expected) in cases {
+        let line = format!("report {at}/{}", words.replace("{}", &at.to_string()));
+        let said = fails(&line);
+        assert!(said.contains(expected), "{line}: {said}");
+    }
+    assert_eq!(files_in(folder.path()), before);
+}
+
+#[test]
 fn what_is_no_report_is_told_and_nothing_is_written() {
     let folder = compared();
     let at = folder.path().display();
