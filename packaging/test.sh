@@ -55,8 +55,8 @@ rm -r "$SITE/torch"
 # --- with the right one -------------------------------------------------------------------------------
 
 # What libtorch itself needs is enough to run the program, and a tenth of what `import torch` does.
+pip install pytest pandas mypy
 pip install --no-deps --no-compile --no-index --find-links "$WHEELS" torch nvidia-cuda-runtime nvidia-cuda-cupti
-pip install --find-links "$WHEELS" pytest pandas mypy
 "$VENV/bin/python" - <<'PY'
 from importlib.metadata import requires, version
 from pip._vendor.packaging.requirements import Requirement

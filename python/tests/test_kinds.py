@@ -31,7 +31,7 @@ RUNS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "maps": (("maps", A), {**FEW, "limit": 2, "layer": "layer4"}),
     "patterns": (("patterns", A), {**FEW, "layers": "layer4", "top": 2}),
     "sensitivity": (("sensitivity", A), {**FEW, "layer": "layer4", "perturb": "none"}),
-    "stitch": (("stitch", A, B), {**FEW, "at": "layer4"}),
+    "stitch": (("stitch", A, B), {**FEW, "layer_a": "layer4", "layer_b": "layer4"}),
 }
 
 DRAWN = {"cka", "pairs", "compare", "platonic", "probe", "track", "distance", "sensitivity"}

@@ -44,7 +44,7 @@ def test_a_report_lives_without_a_file_of_its_own(tmp_path: Path) -> None:
 def test_the_picture_of_the_run_is_shown(tmp_path: Path) -> None:
     picture = tmp_path / "map.png"
     report = repsim.run(
-        "compare", A, B, data=IMAGES, limit=8, layers="layer4", plot=picture, output=tmp_path / "a.json", **PREPROCESSING
+        "compare", A, B, data=IMAGES, limit=8, layers="layer4", measures="cka", plot=picture, output=tmp_path / "a.json", **PREPROCESSING
     )
     assert report.plot()._repr_png_() == picture.read_bytes()
     picture.write_bytes(b"another")
@@ -55,7 +55,7 @@ def test_a_check_says_whether_it_passed(cka: repsim.Report, tmp_path: Path) -> N
     again = repsim.run("check", cka.path, baseline=cka.path)
     assert again.passed and again.kind == "check"
     policy = tmp_path / "policy.toml"
-    policy.write_text('[[rule]]\nselect = "cka[\\"layer3\\"]"\nmin = 1.5\n')
+    policy.write_text("version = 1\nrules = ['cka[\"layer3\"] >= 1.5']\n")
     strict = repsim.run("check", cka.path, policy=policy)
     assert not strict.passed and strict["outcome"] != "passed"
     with pytest.raises(repsim.RepsimError) as drifted:

@@ -43,6 +43,14 @@ impl Tables for FidReport {
     fn text(&self) -> String {
         table_within(self, usize::MAX)
     }
+
+    /// As it is written while the scores come in.
+    fn separated(&self, separator: u8) -> crate::error::Result<String> {
+        match separator {
+            b',' => Rows::Csv.all(self),
+            _ => Rows::Tsv.all(self),
+        }
+    }
 }
 
 fn lead(report: &FidReport) -> String {

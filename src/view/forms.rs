@@ -40,11 +40,10 @@ impl Form {
     /// # Errors
     /// It cannot be written as JSON.
     pub fn write<T: Serialize + Tables>(self, report: &T) -> Result<String> {
-        let main = || report.tables().into_iter().next();
         Ok(match self {
             Self::Json => format!("{}\n", to_json(report)?),
-            Self::Csv => main().map_or_else(String::new, |table| table.separated(b',')),
-            Self::Tsv => main().map_or_else(String::new, |table| table.separated(b'\t')),
+            Self::Csv => report.separated(b',')?,
+            Self::Tsv => report.separated(b'\t')?,
             Self::Md => {
                 let tables: Vec<String> = report.tables().iter().map(Table::markdown).collect();
                 tables.join("\n")

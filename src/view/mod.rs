@@ -88,6 +88,15 @@ pub trait Tables {
 
     /// Its tables with words around them, for a terminal.
     fn text(&self) -> String;
+
+    /// Its main table for programs, values apart by a comma or a tab.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn separated(&self, separator: u8) -> crate::error::Result<String> {
+        let main = self.tables().into_iter().next();
+        Ok(main.map_or_else(String::new, |table| table.separated(separator)))
+    }
 }
 
 /// How a picture is written.

@@ -45,6 +45,9 @@ fn scores_have_the_same_forms() {
     let line = "fid {fid/features.npz} {fid/features.npz} --layers real";
     let run = done(&format!("{line} -o {} --format csv", path.display()));
     assert_eq!(files.read("a.csv"), run.stdout);
+    let report = files.folder().join("a.json").display().to_string();
+    done(&format!("{line} -o {report}"));
+    assert_eq!(done(&format!("report {report} -f csv")).stdout, run.stdout);
     let table = rows(&run.stdout, b',');
     assert_eq!((table.len(), table[0][0].as_str(), table[0][2].as_str()), (2, "candidate", "fid"));
     let tsv = done(&format!("{line} -f tsv")).stdout;
