@@ -95,7 +95,7 @@ build_wheel() {
 # --- the archive -----------------------------------------------------------------------------------
 
 libraries() { # the libraries of the program but those of the C library: name and path
-  LD_LIBRARY_PATH=$libtorch/lib ldd "$program" | awk '$2 == "=>" && $1 !~ /^(libc|libm|libdl|librt|libpthread)\.so/ {print $3}'
+  LD_LIBRARY_PATH=$libtorch/lib ldd "$program" | awk '$2 == "=>" && $1 !~ /^(libc|libm|libdl|librt|libutil|libpthread)\.so/ {print $3}'
 }
 
 build_archive() {

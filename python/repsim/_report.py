@@ -177,6 +177,9 @@ class Picture:
         """``png`` or ``svg``."""
         return "png" if self.data.startswith(b"\x89PNG") else "svg"
 
+    def __repr__(self) -> str:
+        return f"<picture, {self.format}, {len(self.data)} bytes>"
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes it to a file, whose name has to end as its format does."""
         path = Path(path)
