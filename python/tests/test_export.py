@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import IMAGES
 
 import repsim
 
@@ -47,6 +51,29 @@ def test_what_cannot_be_exported_is_told(tmp_path: Path) -> None:
     ):
         with pytest.raises(repsim.RepsimError, match=said):
             repsim.export(network(), example, path)
+
+
+def test_the_readme_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```py\n(.*?)```", readme, re.DOTALL)
+    parts = {
+        "layer1": torch.nn.Conv2d(3, 4, 3, stride=4),
+        "layer2": torch.nn.ReLU(),
+        "pool": torch.nn.AdaptiveAvgPool2d(1),
+        "flat": torch.nn.Flatten(),
+        "fc": torch.nn.Linear(4, 10),
+    }
+    model = torch.nn.Sequential(OrderedDict(parts))
+    monkeypatch.chdir(tmp_path)
+    repsim.export(model, torch.rand(2, 3, 224, 224), "other.pt2")
+    for place in sorted(Path(IMAGES).iterdir()):
+        (tmp_path / "photos" / place.name).mkdir(parents=True)
+        for image in sorted(place.iterdir())[:1]:
+            (tmp_path / "photos" / place.name / image.name).symlink_to(image)
+    repsim.run("fid", "photos", "photos", model="other.pt2", preprocess="imagenet", channels=3, output="fid.json")
+    given: dict[str, Any] = {"model": model, "torch": torch}
+    exec(block, given)
+    assert Path("cka.png").read_bytes().startswith(b"\x89PNG") and len(given["report"].to_frame()) == 3
 
 
 def test_tensorboard_has_the_numbers(cka: repsim.Report, tmp_path: Path) -> None:
