@@ -56,7 +56,8 @@ rm -r "$SITE/torch"
 
 # What libtorch itself needs is enough to run the program, and a tenth of what `import torch` does.
 pip install pytest pandas mypy
-pip install --no-deps --no-compile --no-index --find-links "$WHEELS" torch nvidia-cuda-runtime nvidia-cuda-cupti
+mapfile -t libtorch < <(sed -n 's/^readonly TORCH=/torch==/p; s/^readonly CU[A-Z_]*=\(nvidia\)/\1/p' setup.sh)
+pip install --no-deps --no-compile --find-links "$WHEELS" "${libtorch[@]}"
 "$VENV/bin/python" - <<'PY'
 from importlib.metadata import requires, version
 from pip._vendor.packaging.requirements import Requirement
