@@ -45,7 +45,7 @@ def run(command: str, *inputs: Word, output: Word | None = None, **options: Opti
         if command != "features" and path.suffix != ".json":
             raise RepsimError(f"output={str(output)!r} is not a .json; the table is report.to_frame()")
     words = [*arguments(command, inputs, options), f"--output={path}"]
-    code, _, said = execute(words)
+    code, _, said = execute(words, unsaid=kept.name if kept else None)
     found = path / "features.json" if command == "features" else path
     if not found.is_file():
         message = f"repsim {command} wrote no report; repsim.call runs commands without one"
@@ -91,10 +91,12 @@ def option(name: str, value: Option) -> list[str]:
     return [word for one in values for word in ([f"{dashed}={one}"] if len(name) > 1 else [dashed, str(one)])]
 
 
-def execute(words: list[str]) -> tuple[int, str, str]:
-    """Runs the program: its exit code (0, or 1 for drift), what it printed, and what it said."""
+def execute(words: list[str], unsaid: str | None = None) -> tuple[int, str, str]:
+    """Runs the program: its exit code (0, or 1 for drift), what it printed, and what it said. Lines with ``unsaid`` are
+    not shown."""
     found = program()
     screen = Screen.open()
+    screen.unsaid = unsaid
     process = subprocess.Popen(
         [found.path, *words],
         env=found.environment,
@@ -136,6 +138,7 @@ class Screen:
     def __init__(self, given: int, read: int, rows: bool) -> None:
         self.given, self.read, self.rows = given, read, rows
         self.said = ""
+        self.unsaid: str | None = None
 
     @classmethod
     def open(cls) -> Screen:
@@ -178,6 +181,8 @@ class Screen:
                 return
             text = piece.decode("utf-8", "replace")
             self.said += text
+            if self.unsaid:
+                text = re.sub(f"[^\\n]*{re.escape(self.unsaid)}[^\\n]*\\n", "", text)
             sys.stderr.write(text if self.rows else for_notebook(text))
             sys.stderr.flush()
 

@@ -86,6 +86,8 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[
 def test_what_the_program_says_is_passed_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     repsim.run("layers", A, output=tmp_path / "a.json")
     assert "a.json (report)" in capsys.readouterr().err
+    repsim.run("layers", A)
+    assert capsys.readouterr().err == ""
 
 
 def test_bars_move_in_notebooks() -> None:
