@@ -110,7 +110,7 @@ enum Command {
     Stats(Box<stats::Args>),
     /// Make the report of a run from the states of its shards
     Merge(Box<merge::Args>),
-    /// Turn reports into one HTML page
+    /// Turn reports into one HTML page, or one of them into tables or a picture
     Report(report::Args),
     /// Try it: compare three small networks that come with repsim, on 500 images
     Demo(demo::Args),
