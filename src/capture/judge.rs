@@ -138,7 +138,7 @@ impl Naming {
 }
 
 /// Whether an output is N×K, or a vector of N, of floats.
-fn is_of_classes(output: &Tensor, samples: usize) -> bool {
+pub(super) fn is_of_classes(output: &Tensor, samples: usize) -> bool {
     let shape = output.size();
     let floats = matches!(
         output.kind(),

@@ -46,6 +46,8 @@ pub struct KeptLayer {
 pub struct KeptSubject {
     /// The layers, in the order in which they finish.
     pub layers: Vec<KeptLayer>,
+    /// What the model itself gave, where that is wanted.
+    pub outputs: Option<Box<KeptLayer>>,
     /// Samples.
     pub samples: usize,
     /// Of each sample the first one of the same bytes, where any two have the same.
@@ -142,7 +144,10 @@ impl KeptSubject {
                 break;
             }
         }
-        Ok(())
+        match &self.outputs {
+            Some(outputs) => consumer.output(at, Some(&outputs.outputs(rows)?)),
+            None => Ok(()),
+        }
     }
 
     /// Hands over the features of one layer for the samples of a range as

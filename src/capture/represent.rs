@@ -10,10 +10,12 @@ use tch::{Kind, Tensor};
 use super::averaged::Averaged;
 use super::feed::{Consumer, Feed, Place};
 use super::full::{FullPass, LayerGram};
+use super::judge::is_of_classes;
 use super::plan::{Needs, Part, bytes_text};
 use super::reduce::Reduce;
 use super::rows::first_not_finite;
 use super::{Progress, Timing};
+use crate::classifier::OutputPair;
 use crate::error::{Error, Result};
 use crate::linalg::Centring;
 use crate::similarity::layer::Sparsity;
@@ -38,6 +40,8 @@ pub struct Wanted {
     /// Whether layers no wider than there are samples become Gram matrices too: of these HSIC is what
     /// [`cka`](super::cka) makes of them, bit for bit.
     pub grams: bool,
+    /// Whether what the two models themselves give is held against each other.
+    pub outputs: bool,
 }
 
 /// What a layer gave.
@@ -58,6 +62,8 @@ pub struct Outcome {
     pub names: Vec<String>,
     /// Position of each sample in the data set; empty for stored representations.
     pub indices: Vec<usize>,
+    /// What two models gave for all samples, where that was wanted and both gave a row of N×K outputs.
+    pub outputs: Option<OutputPair>,
     /// Passes over the data.
     pub passes: usize,
     /// Where the time went.
@@ -92,7 +98,8 @@ pub fn represent(
     let passes = plan.passes.len();
     let copies = |s: usize, l: usize| feed.copies(s, l);
     let layers = plan.made(grams, &mut kept, wanted, &copies);
-    Ok(Outcome { layers, names: kept.names, indices: kept.indices, passes, timing })
+    let outputs = kept.outputs.whole(kept.done);
+    Ok(Outcome { layers, names: kept.names, indices: kept.indices, outputs, passes, timing })
 }
 
 /// Of each sample the first that is the same to a layer of a subject.
@@ -288,6 +295,7 @@ struct Kept {
     layers: Vec<Vec<State>>,
     names: Vec<String>,
     indices: Vec<usize>,
+    outputs: Outputs,
     /// Samples of batches that are done.
     done: usize,
 }
@@ -299,6 +307,7 @@ impl Kept {
             layers: widths.iter().map(layers).collect(),
             names: Vec::with_capacity(samples),
             indices: vec![],
+            outputs: Outputs::default(),
             done: 0,
         }
     }
@@ -308,6 +317,38 @@ impl Kept {
             self.names.extend((0..at.samples).map(|row| (at.name)(row)));
             self.indices.extend(at.indices);
         }
+    }
+}
+
+/// What two models themselves gave.
+#[derive(Default)]
+struct Outputs {
+    pair: OutputPair,
+    /// Those of this batch, of each model.
+    batch: [Option<Array2<f64>>; 2],
+}
+
+impl Outputs {
+    fn take(&mut self, at: Place<'_>, output: &Tensor) -> Result<()> {
+        if let Some(slot) = self.batch.get_mut(at.subject)
+            && is_of_classes(output, at.samples)
+        {
+            let rows = output.detach().reshape([at.samples as i64, -1]);
+            *slot = Some(tensors::to_matrix(&rows)?);
+        }
+        Ok(())
+    }
+
+    fn batch_done(&mut self) {
+        if let [Some(a), Some(b)] = std::mem::take(&mut self.batch) {
+            self.pair.add(a.view(), b.view());
+        }
+    }
+
+    /// What was given for all of so many samples; nothing where a batch gave none.
+    fn whole(&mut self, samples: usize) -> Option<OutputPair> {
+        let pair = std::mem::take(&mut self.pair);
+        (samples > 0 && pair.samples() == samples).then_some(pair)
     }
 }
 
@@ -346,8 +387,18 @@ impl Consumer for Pass<'_> {
         Ok(Answer::Keep)
     }
 
+    fn output(&mut self, at: Place<'_>, output: Option<&Tensor>) -> Result<()> {
+        match output.filter(|_| self.first && self.wanted.outputs) {
+            Some(output) => self.kept.outputs.take(at, output),
+            None => Ok(()),
+        }
+    }
+
     fn batch_done(&mut self, samples: usize) -> Result<()> {
-        self.kept.done += if self.first { samples } else { 0 };
+        if self.first {
+            self.kept.done += samples;
+            self.kept.outputs.batch_done();
+        }
         self.pass.batch_done(samples)
     }
 }

@@ -7,8 +7,12 @@
 
 mod accuracy;
 mod classes;
+mod compared;
 mod form;
 
 pub use accuracy::{Accuracy, LEVEL, Tally, at_least, prediction};
 pub use classes::{Matched, Numbering, numbered, numbered_in_two, unlike};
+pub use compared::{
+    ComparedOutputs, OutputPair, Unlike, bounds_of_disagreement, jensen_shannon, probabilities,
+};
 pub use form::{Ending, Forms, OutputForm};

@@ -1,5 +1,7 @@
 //! The section of a comparison by several measures.
 
+mod outputs;
+
 use ndarray::Array2;
 
 use super::table::Cell;
@@ -23,6 +25,7 @@ impl View for CompareReport {
                 (matrix(self, found, &place.id(&format!("cmp{i}")), alone))
                 (words(&found.facts))
             }
+            (outputs::section(self))
             h3 { "Layer by layer, alone" }
             (layers(&results.layers))
         };
@@ -46,13 +49,16 @@ impl View for CompareReport {
 }
 
 impl Tables for CompareReport {
-    /// The best match of each layer by each measure, then each layer alone.
+    /// The best match of each layer by each measure, what the models themselves say, then each layer alone.
     fn tables(&self) -> Vec<table::Table> {
-        vec![matches_table(self), layers_table(&self.results.layers)]
+        let outputs = self.results.outputs.as_ref().map(outputs::table);
+        let alone = layers_table(&self.results.layers);
+        [matches_table(self)].into_iter().chain(outputs).chain([alone]).collect()
     }
 
     fn text(&self) -> String {
-        format!("{}\n\n{}", matches_table(self), layers_table(&self.results.layers))
+        let tables: Vec<String> = self.tables().iter().map(ToString::to_string).collect();
+        tables.join("\n\n")
     }
 }
 

@@ -48,6 +48,7 @@ mod model_inputs;
 mod nulls;
 mod options;
 mod output;
+mod outputs;
 mod own_steps;
 mod pairs;
 mod parts;

@@ -73,6 +73,7 @@ pub fn path(name: &str) -> PathBuf {
             "draws/",
             "export/",
             "measures/",
+            "outputs/",
             "patterns/",
             "probe/",
             "quantized/",

@@ -73,6 +73,7 @@ fn the_engine_finds_equal_rows() {
         memory: 1 << 30,
         halves: 0,
         grams: false,
+        outputs: false,
     };
     let outcome = represent(&mut feed, &wanted, &mut Silent).unwrap();
     let layer = |s: usize, l: usize| outcome.layers[s][l].found.as_ref().unwrap();

@@ -2,6 +2,7 @@
 
 mod chance;
 mod nulls;
+mod outputs;
 mod results;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::analysis::session::sides::{Measuring, Seen, Sides};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::Result;
-use crate::report::compare::{CompareReport, CompareSettings, MeasureOptions};
+use crate::report::compare::{CompareReport, CompareResults, CompareSettings, MeasureOptions};
 use crate::report::{Report, SchemaId, Timing, Tool};
 use crate::similarity::{Measure, Options, Plan, Representation, Table, table};
 use crate::torchscript::libtorch_version;
@@ -106,6 +107,7 @@ impl Compare {
             memory: self.memory,
             halves: self.chance.at_a_time(self.sides.running.threads()),
             grams: false,
+            outputs: self.takes_outputs(),
         }
     }
 
@@ -137,6 +139,9 @@ impl Compare {
             plan,
         };
         let (results, warnings) = compared.results()?;
+        let beside = (&seen.inputs, labels.as_deref(), outcome.names.as_slice());
+        let outputs = outputs::results(self, outcome.outputs.take(), beside, plan.seed)?;
+        let results = CompareResults { outputs, ..results };
         let timing = timing(outcome, seen.loading, measuring.elapsed().as_secs_f64());
         Ok(Report {
             schema: SchemaId::current("compare"),
@@ -211,6 +216,10 @@ impl Measuring for Compare {
 
     fn measures(&self) -> &[Measure] {
         &self.measures
+    }
+
+    fn takes_outputs(&self) -> bool {
+        self.sides.models.len() == 2
     }
 
     fn check(&self, samples: usize) -> Result<()> {

@@ -148,7 +148,7 @@ impl Compared<'_> {
         warnings.extend(compressed(&layers));
         let (layers_a, layers_b) = (self.names[0].clone(), self.names_b().to_vec());
         let n = self.samples.len();
-        Ok((CompareResults { layers_a, layers_b, n, measures, layers }, warnings))
+        Ok((CompareResults { layers_a, layers_b, n, measures, outputs: None, layers }, warnings))
     }
 
     pub(super) fn names_b(&self) -> &[String] {

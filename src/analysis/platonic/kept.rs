@@ -23,6 +23,7 @@ pub(super) fn found(asked: &Platonic, observer: &dyn Observer) -> Result<Found> 
         measures,
         naming: Naming::default(),
         parts: false,
+        outputs: false,
     };
     let layer = |i: usize| asked.layers.get(i).or(asked.layers.first()).map(String::as_str);
     let choose = |i: usize, folder: &Folder| Ok((vec![folder.one_layer(layer(i))?], None));

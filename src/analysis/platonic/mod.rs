@@ -138,6 +138,7 @@ impl Platonic {
             memory: self.memory,
             halves: self.chance.at_a_time(self.running.threads()),
             grams: false,
+            outputs: false,
         }
     }
 

@@ -201,7 +201,8 @@ impl Folder {
             layers.push(KeptLayer { source, is_same, ..self.layer(entry)? });
         }
         let (samples, copies) = (results.n, results.copies.clone());
-        Ok(KeptSubject { layers, samples, copies, rows: (0..samples).map(Some).collect() })
+        let outputs = None;
+        Ok(KeptSubject { layers, outputs, samples, copies, rows: (0..samples).map(Some).collect() })
     }
 
     /// What the model itself gave, as a layer.

@@ -9,7 +9,7 @@ use super::models::Listening;
 use super::notices;
 use super::{accuracy, duplicates};
 use crate::analysis::{Data, Draw, Observer, Precision, Running};
-use crate::capture::kept::{Giver, GiverFeed, StoredSamples};
+use crate::capture::kept::{Giver, GiverFeed, KeptSubject, StoredSamples};
 use crate::capture::{Feed, Judged, Naming, Reduce, Source, Subject};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary, mixed_order};
 use crate::error::{Error, Result};
@@ -41,6 +41,8 @@ pub struct Asked<'a> {
     pub naming: Naming,
     /// Whether files are read in part only.
     pub parts: bool,
+    /// Whether what the models themselves gave is taken from folders too.
+    pub outputs: bool,
 }
 
 /// Models and folders, ready to give what their layers give.
@@ -115,7 +117,7 @@ impl Asked<'_> {
             match folder {
                 Some(folder) => {
                     let (chosen, left_out) = choose(place, folder)?;
-                    givers.push(Giver::Kept(folder.subject(&chosen, self.reduce)?));
+                    givers.push(Giver::Kept(self.kept(folder, &chosen)?));
                     records.push(folder.record(&chosen));
                     let told = folder.warnings(&chosen, (self.reduce, self.measures))?;
                     for warning in left_out.into_iter().chain(told) {
@@ -133,6 +135,12 @@ impl Asked<'_> {
         }
         let loading = started.elapsed().as_secs_f64();
         Ok(Givers { givers, folders, records, warnings, data, known, loading, device })
+    }
+
+    /// What a folder holds of some layers, with what the model itself gave where that is wanted.
+    fn kept(&self, folder: &Folder, chosen: &[usize]) -> Result<KeptSubject> {
+        let outputs = if self.outputs { folder.outputs()?.map(Box::new) } else { None };
+        Ok(KeptSubject { outputs, ..folder.subject(chosen, self.reduce)? })
     }
 
     fn device(&self, folders: &[Option<Folder>]) -> String {
@@ -199,6 +207,33 @@ pub fn refuse_running<'a>(
     if models.any(|path| !path.is_dir()) {
         return Ok(());
     }
+    let Some(option) = option_of_models(running, output_index) else { return Ok(()) };
+    Err(Error::usage(
+        format!(
+            "{option} is given, and {first} is a folder of features beside which no model runs"
+        ),
+        "give it to repsim features",
+    ))
+}
+
+/// Refuses what was said of how models run where there are stored representations in their place.
+///
+/// # Errors
+/// Names the option.
+pub fn refuse_running_beside_arrays(running: &Running) -> Result<()> {
+    let option = option_of_models(running, None);
+    let option = option.or(running.draw_seed.map(|_| "--draw-seed"));
+    match option {
+        None => Ok(()),
+        Some(option) => Err(Error::usage(
+            format!("{option} is given, and no model runs beside --features"),
+            "leave it out",
+        )),
+    }
+}
+
+/// An option that was given and says how models run.
+fn option_of_models(running: &Running, output_index: Option<usize>) -> Option<&'static str> {
     let given = [
         ("--device", running.device != DeviceChoice::Auto),
         ("--dtype", running.dtype.is_some()),
@@ -209,13 +244,7 @@ pub fn refuse_running<'a>(
         ("--output-key", !running.output_keys.is_empty()),
         ("--output-index", output_index.is_some()),
     ];
-    let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
-    Err(Error::usage(
-        format!(
-            "{option} is given, and {first} is a folder of features beside which no model runs"
-        ),
-        "give it to repsim features",
-    ))
+    given.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
 }
 
 fn known(folders: &[Option<Folder>]) -> Result<Known> {

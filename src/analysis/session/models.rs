@@ -459,9 +459,7 @@ pub fn refuse_complex(model: &Model, layers: &[Layer]) -> Result<()> {
 
 /// Refuses methods that change their input where that is token ids.
 fn refuse_for_tokens(focus: &Focus, methods: &[Method]) -> Result<()> {
-    let of_values =
-        [Method::SmoothGrad, Method::IntegratedGradients, Method::ScoreCam, Method::Occlusion];
-    match methods.iter().find(|method| focus.is_tokens && of_values.contains(method)) {
+    match methods.iter().find(|method| focus.is_tokens && method.changes_values()) {
         None => Ok(()),
         Some(method) => Err(Error::usage(
             format!("{method} changes the input by degrees, and {} holds token ids", focus.name),

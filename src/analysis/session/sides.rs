@@ -114,6 +114,11 @@ pub trait Measuring {
         false
     }
 
+    /// Whether what the models themselves give is looked at, too.
+    fn takes_outputs(&self) -> bool {
+        false
+    }
+
     /// Takes in what is known before the samples are read.
     ///
     /// # Errors
@@ -179,8 +184,8 @@ impl Sides {
         let selections = selections(&self.layers, &self.layers_b)?;
         let (models, measures) = (self.models.as_slice(), measuring.measures());
         let naming = Naming::default();
-        let parts = measuring.in_parts();
-        let asked = Asked { models, data, running, reduce, measures, naming, parts };
+        let (parts, outputs) = (measuring.in_parts(), measuring.takes_outputs());
+        let asked = Asked { models, data, running, reduce, measures, naming, parts, outputs };
         self.refuse_preprocessing()?;
         let choose =
             |place: usize, folder: &Folder| folder.choose(&selections[place.min(1)], reduce);

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use ndarray::Array2;
+
 use super::axes::ChannelAxes;
 use crate::capture::Reduce;
 use crate::capture::stored::StoredLayer;
@@ -9,6 +11,9 @@ use crate::data::features::{Feature, load_chosen, load_features};
 use crate::error::{Error, Result};
 use crate::report::{ArrayInfo, FeatureInput, sha256_of_file};
 use crate::torchscript::{By, Selection};
+
+/// What the array of a model's own outputs is called beside those of features.
+const LOGITS: &str = "logits";
 
 /// A file of arrays, and those wanted of it.
 pub type Stored = (PathBuf, Vec<Feature>);
@@ -90,6 +95,23 @@ fn check_reduce(path: &Path, name: &str, layer: &StoredLayer, reduce: Reduce) ->
         problem: format!("holds {problem}"),
         remedy: "leave it out with --layers, or use --reduce gap".to_owned(),
     })
+}
+
+/// What the models gave whose features two files hold: their arrays `logits`, a row a sample, where both have one,
+/// whatever layers are looked at.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn logits(paths: &[PathBuf]) -> Result<Option<[Array2<f64>; 2]>> {
+    let of = |path: &PathBuf| -> Result<Option<Array2<f64>>> {
+        let all = |names: &[&str]| (0..names.len()).filter(|&i| names[i] == LOGITS).collect();
+        let found = load_chosen(path, &mut |names| Ok(all(names)))?.into_iter().next();
+        Ok(found.and_then(|found| found.values.into_dimensionality().ok()))
+    };
+    match paths {
+        [a, b] => Ok(of(a)?.zip(of(b)?).map(|(a, b)| [a, b])),
+        _ => Ok(None),
+    }
 }
 
 /// How many features a row of each array has.

@@ -229,6 +229,7 @@ impl Stage<'_> {
             measures: &measures,
             naming: Naming::default(),
             parts: false,
+            outputs: false,
         };
         let choose = |_: usize, folder: &Folder| folder.choose(&self.selections[0], asked.reduce);
         let mut givers = of_folder.open(&choose, &|_, _, _, _| {
@@ -290,5 +291,6 @@ fn wanted(asked: &Track, held: u64) -> Wanted {
         memory: asked.memory - held,
         halves: 0,
         grams: memory::of_products(asked.measure),
+        outputs: false,
     }
 }

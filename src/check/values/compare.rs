@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Content, Entry, Main, Values};
 use crate::check::comparable::Condition;
 use crate::check::measures;
-use crate::report::compare::{CompareReport, MeasureResult};
+use crate::report::compare::{CompareReport, MeasureResult, OutputMeasure, OutputResults};
 
 impl Values for CompareReport {
     fn content(&self) -> Content {
@@ -21,7 +21,7 @@ impl Values for CompareReport {
             };
             rows.flat_map(entry).collect::<Vec<_>>()
         });
-        let entries = entries.collect();
+        let entries = entries.chain(results.outputs.iter().flat_map(of_outputs)).collect();
         let known = results.measures.iter().find_map(|found| measures::of(&found.name));
         let measure = known.map_or("cka", |facts| facts.name);
         let mut content = Content::new(Main { measure, diagonal: true }, entries);
@@ -55,4 +55,12 @@ fn name_of(found: &MeasureResult) -> Cow<'static, str> {
         Some(facts) => facts.name.into(),
         None => found.name.clone().into(),
     }
+}
+
+/// What two models say of the same samples.
+fn of_outputs(outputs: &OutputResults) -> impl Iterator<Item = Entry> {
+    let entry = |found: &OutputMeasure| {
+        Entry::new::<&str>(found.name.clone(), &[], found.value).because(found.reason.as_deref())
+    };
+    outputs.measures.iter().map(entry)
 }

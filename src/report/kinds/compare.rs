@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distance::NullValue;
 use crate::capture::Reduce;
+use crate::classifier::OutputForm;
 use crate::report::{ChanceSettings, Number, ReadSettings, Report};
 use crate::similarity::{self, Bias, Invariance, Measure};
 
@@ -69,8 +70,43 @@ pub struct CompareResults {
     pub n: usize,
     /// One a measure.
     pub measures: Vec<MeasureResult>,
+    /// What two models themselves give, held against each other; of stored features where both files have an array
+    /// `logits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<OutputResults>,
     /// One a layer of A, then one of B: what is known of the layer alone.
     pub layers: Vec<LayerResult>,
+}
+
+/// What two models say of the same samples: output i of A is taken for the same class as output i of B.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputResults {
+    /// K, the number of outputs; 0 where they are not compared.
+    pub outputs: usize,
+    /// What the outputs of A and of B were taken for.
+    pub forms: Vec<OutputForm>,
+    /// Samples for which A and B name different classes.
+    pub differing: usize,
+    /// The accuracies of A and of B, where the classes of the samples are known.
+    pub accuracies: [Number; 2],
+    /// One a measure; of each, smaller is more alike.
+    pub measures: Vec<OutputMeasure>,
+}
+
+/// One measure of what two models say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputMeasure {
+    /// Its name: `disagreement`, `min-max-disagreement`, `jensen-shannon` or `accuracy-difference`.
+    pub name: String,
+    /// What it is, in a sentence.
+    pub what: String,
+    /// The value.
+    pub value: Number,
+    /// Its 95 % interval over samples: of a share Wilson's (1927), of the others by bootstrap.
+    pub interval: Option<(f64, f64)>,
+    /// Why there is no value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What is known of a measure.
