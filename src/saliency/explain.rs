@@ -7,14 +7,23 @@ use tch::{Kind, Tensor};
 use super::ablation_cam::ablation_cam;
 use super::cam;
 use super::focus::{Embedded, Focus, Focused, Network, as_images, images_of};
+use super::gradient_shap::{Draw, gradient_shap, uniform};
+use super::lime;
 use super::method::Method;
 use super::occlusion::occlusion;
+use super::patches::{Coalitions, Patches, coalitions};
 use super::score_cam::score_cam;
+use super::shapley::{Subsets, shapley};
 use super::target::{Classes, Target};
 use crate::error::{Error, Result};
 use crate::torchscript::{
     Answer, Folding, Grid, Layer, LayerGradient, MapView, Model, no_tensor, tensors,
 };
+
+/// What sets the draws of methods of one seed apart.
+const SHAP: u64 = 0x5ba9_0001;
+const LIME: u64 = 0x5ba9_0002;
+const SHAPLEY: u64 = 0x5ba9_0003;
 
 /// What changes the maps of the methods that have choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +41,13 @@ pub struct Options {
     /// What the path begins from and what windows are filled with: a value a channel, in what the
     /// network takes.
     pub baseline: Vec<f32>,
-    /// Side of the windows of occlusion, in pixels.
+    /// Share of the range of the image's values that is the standard deviation of the noise of Gradient SHAP.
+    pub shap_noise: f64,
+    /// Images with patches filled in, of each image, for LIME and KernelSHAP.
+    pub perturbations: usize,
+    /// α of the Lasso of LIME.
+    pub lime_alpha: f64,
+    /// Side of the windows of occlusion and of the patches of LIME and KernelSHAP, in pixels.
     pub window: usize,
     /// From one window to the next.
     pub stride: usize,
@@ -171,6 +186,9 @@ impl Explainer {
                     completeness = Some(error);
                     map
                 }
+                (Method::GradientShap, _) => self.gradient_shap(images, &seen, &pass.classes)?,
+                (Method::Lime, _) => self.lime(images, &seen, &pass.classes)?,
+                (Method::KernelShap, _) => self.kernel_shap(images, &seen, &pass.classes)?,
                 _ => {
                     let options = self.options.clone();
                     occlusion(&mut self.network(&placed), &seen, &pass.classes, &options)?
@@ -252,6 +270,85 @@ impl Explainer {
         Ok(self.over_channels(&(total / self.options.samples as f64)))
     }
 
+    fn gradient_shap(
+        &mut self,
+        images: &Images<'_>,
+        seen: &Tensor,
+        classes: &Classes,
+    ) -> Result<Tensor> {
+        let start = baseline(seen, &self.options.baseline)?;
+        let Options { samples, shap_noise, seed, .. } = self.options;
+        let axes = [1i64, 2, 3];
+        let range = seen.amax(axes.as_slice(), true) - seen.amin(axes.as_slice(), true);
+        let own = Images { input: seen, ..*images };
+        let draw = |sample: usize| {
+            let share = |&index: &usize| uniform(own_seed(index, sample, seed ^ SHAP));
+            let share: Vec<f64> = images.indices.iter().map(share).collect();
+            let noise = (shap_noise > 0.0).then(|| noise(&own, seed ^ SHAP, sample)).transpose()?;
+            let noise = noise.map(|noise| noise * &range * shap_noise);
+            Ok(Draw { share: Tensor::from_slice(&share), noise })
+        };
+        let mut network = self.network(images.input);
+        gradient_shap(&mut network, (seen, &start), classes, (0..samples).map(draw))
+    }
+
+    fn lime(&mut self, images: &Images<'_>, seen: &Tensor, classes: &Classes) -> Result<Tensor> {
+        let patches = Patches::of(seen, self.options.window)?;
+        let Options { perturbations, lime_alpha, seed, .. } = self.options;
+        let drawn = |&index: &usize| {
+            lime::masks(own_seed(index, 0, seed ^ LIME), perturbations, patches.count())
+        };
+        let masks = stacked(images.indices.iter().map(drawn), patches.count());
+        let found = self.coalitions(images.input, seen, (patches, &masks), classes)?;
+        Ok(patches.map(&lime::lime(&masks, &found, lime_alpha)?).to_device(seen.device()))
+    }
+
+    fn kernel_shap(
+        &mut self,
+        images: &Images<'_>,
+        seen: &Tensor,
+        classes: &Classes,
+    ) -> Result<Tensor> {
+        let patches = Patches::of(seen, self.options.window)?;
+        let Options { perturbations, seed, .. } = self.options;
+        let count = patches.count();
+        let drawn =
+            |&index: &usize| Subsets::of(count, perturbations, own_seed(index, 0, seed ^ SHAPLEY));
+        let subsets: Vec<Subsets> = images.indices.iter().map(drawn).collect();
+        let masks = stacked(subsets.iter().map(|s| s.masks.clone()), count);
+        let none = Tensor::zeros([1, subsets.len() as i64, count as i64], tch::kind::FLOAT_CPU);
+        let all = Tensor::cat(&[none.shallow_clone(), none + 1.0, masks], 0);
+        let found = self.coalitions(images.input, seen, (patches, &all), classes)?.scores;
+        let mut values = vec![];
+        for (i, subsets) in subsets.iter().enumerate() {
+            let own = found.select(1, i as i64);
+            let own = &own - own.get(0);
+            let chosen = subsets.count() as i64;
+            let masks = all.select(1, i as i64).narrow(0, 2, chosen);
+            let weights = Tensor::from_slice(&subsets.weights);
+            values.push(shapley(
+                &masks,
+                &own.narrow(0, 2, chosen),
+                &weights,
+                own.double_value(&[1]),
+            )?);
+        }
+        Ok(patches.map(&Tensor::stack(&values, 0)).to_device(seen.device()))
+    }
+
+    /// What the network makes of images with patches filled in.
+    fn coalitions(
+        &mut self,
+        rows: &Tensor,
+        seen: &Tensor,
+        of: (Patches, &Tensor),
+        classes: &Classes,
+    ) -> Result<Coalitions> {
+        let fill = baseline(seen, &self.options.baseline)?;
+        let batch = self.options.batch;
+        coalitions(&mut self.network(rows), (seen, &fill), of, classes, batch)
+    }
+
     /// The midpoint rule along the straight path, and by how much the map misses completeness.
     fn integrated(
         &mut self,
@@ -319,12 +416,21 @@ fn sum(tensor: &Tensor) -> Tensor {
 pub fn noise(images: &Images<'_>, seed: u64, sample: usize) -> Result<Tensor> {
     let shape: Vec<usize> = images.input.size()[1..].iter().map(|&size| size as usize).collect();
     let count = shape.iter().product();
-    let of = |&index: &usize| {
-        let own = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (sample as u64) << 32 ^ seed;
-        tensors::from_rows(&normal(own, count), &shape)
-    };
+    let of =
+        |&index: &usize| tensors::from_rows(&normal(own_seed(index, sample, seed), count), &shape);
     let all = images.indices.iter().map(of).collect::<Result<Vec<Tensor>>>()?;
     Ok(Tensor::stack(&all, 0).to_device(images.input.device()))
+}
+
+/// The seed of one draw of the image at this place of the data.
+fn own_seed(index: usize, sample: usize, seed: u64) -> u64 {
+    (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (sample as u64) << 32 ^ seed
+}
+
+/// The masks of N images, each P×K, as P×N×K.
+fn stacked(all: impl Iterator<Item = Vec<f32>>, patches: usize) -> Tensor {
+    let of = |masks: Vec<f32>| Tensor::from_slice(&masks).reshape([-1, patches as i64]);
+    Tensor::stack(&all.map(of).collect::<Vec<_>>(), 1)
 }
 
 /// Standard normal numbers in pairs, by Box and Muller.

@@ -52,10 +52,18 @@ pub enum Method {
     /// The fall of the score where a window over a pixel is filled in (Zeiler & Fergus 2014),
     /// averaged over the windows that hold the pixel.
     Occlusion,
+    /// The mean of (x + ε − x₀) · ∂S/∂x(x₀ + t(x + ε − x₀)) over random t and noise ε, summed over channels (Lundberg & Lee
+    /// 2017).
+    GradientShap,
+    /// The coefficients of a sparse linear model of the score, of images of which random patches are filled in (Ribeiro,
+    /// Singh & Guestrin 2016).
+    Lime,
+    /// The Shapley values of patches, by a weighted regression over images of which some are filled in (Lundberg & Lee 2017).
+    KernelShap,
 }
 
 /// All methods, with their names.
-const NAMES: [(&str, Method); 13] = [
+const NAMES: [(&str, Method); 16] = [
     ("gradient", Method::Gradient),
     ("gradient-x-input", Method::GradientTimesInput),
     ("smoothgrad", Method::SmoothGrad),
@@ -69,6 +77,9 @@ const NAMES: [(&str, Method); 13] = [
     ("scorecam", Method::ScoreCam),
     ("ablationcam", Method::AblationCam),
     ("occlusion", Method::Occlusion),
+    ("gradient-shap", Method::GradientShap),
+    ("lime", Method::Lime),
+    ("kernel-shap", Method::KernelShap),
 ];
 
 impl Method {
@@ -89,7 +100,32 @@ impl Method {
 
     /// Whether a map can have negative values that mean something.
     pub fn is_signed(self) -> bool {
-        matches!(self, Self::GradientTimesInput | Self::IntegratedGradients | Self::Occlusion)
+        matches!(
+            self,
+            Self::GradientTimesInput
+                | Self::IntegratedGradients
+                | Self::GradientShap
+                | Self::Occlusion
+                | Self::Lime
+                | Self::KernelShap
+        )
+    }
+
+    /// Whether it fills in random patches.
+    pub fn fills_patches(self) -> bool {
+        matches!(self, Self::Lime | Self::KernelShap)
+    }
+
+    /// Whether it changes the values of its input, which token ids do not take.
+    pub fn changes_values(self) -> bool {
+        matches!(
+            self,
+            Self::SmoothGrad
+                | Self::IntegratedGradients
+                | Self::GradientShap
+                | Self::ScoreCam
+                | Self::Occlusion
+        ) || self.fills_patches()
     }
 
     /// The names there are.

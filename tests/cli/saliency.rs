@@ -45,10 +45,10 @@ fn every_method_gives_a_map_and_a_valid_report() {
     let folder = tempfile::tempdir().unwrap();
     let (maps, sheet) = (folder.path().join("m.npz"), folder.path().join("s.png"));
     let methods = "gradient,gradient-x-input,smoothgrad,integrated-gradients,gradcam,hirescam,\
-                   layercam,gradcam++,occlusion";
+                   layercam,gradcam++,occlusion,gradient-shap,lime,kernel-shap";
     let line = format!(
-        "saliency {MODEL} {DATA} --method {methods} --samples 4 --steps 8 --maps {} --sheet {} \
-         --images {}",
+        "saliency {MODEL} {DATA} --method {methods} --samples 4 --steps 8 --window 8 --perturbations 20 \
+         --lime-alpha 0.001 --shap-noise 0.1 --maps {} --sheet {} --images {}",
         maps.display(),
         sheet.display(),
         folder.path().join("overlays").display()
@@ -70,8 +70,10 @@ fn every_method_gives_a_map_and_a_valid_report() {
         }
     }
     assert!(fs::read(&sheet).unwrap().starts_with(b"\x89PNG"));
-    assert_eq!(overlays(&folder.path().join("overlays")), 6 * 9);
-    assert_eq!(found["results"]["comparison"].as_array().unwrap().len(), 36);
+    assert_eq!(overlays(&folder.path().join("overlays")), 6 * 12);
+    assert_eq!(found["results"]["comparison"].as_array().unwrap().len(), 66);
+    let settings = &found["settings"];
+    assert_eq!((&settings["perturbations"], &settings["lime_alpha"]), (&20.into(), &0.001.into()));
     assert_eq!(report(&line)["results"], found["results"], "the same command, other results");
 }
 
@@ -420,6 +422,11 @@ fn mistakes_are_told() {
     fails("--method gradient --layer layer4", "--layers is for class activation maps");
     fails("--method occlusion --window 64", "does not fit an image of 32×32");
     fails("--method occlusion --window 4 --stride 5", "--stride of at most --window");
+    fails("--method lime --window 64", "a patch of 64 pixels does not fit an image of 32×32");
+    fails("--method kernel-shap --perturbations 9", "9 perturbations are too few for 64 patches");
+    fails("--perturbations 9", "--perturbations is for the method kernel-shap or lime");
+    fails("--method kernel-shap --lime-alpha 1", "--lime-alpha is for the method lime");
+    fails("--method smoothgrad --shap-noise 1", "--shap-noise is for the method gradient-shap");
     fails("--patch 1,1", "--patch is for the method finite-difference");
     fails("--method finite-difference --patch 40,1", "outside the image");
     fails("--output-index 1", "--output-index");

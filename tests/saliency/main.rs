@@ -15,6 +15,7 @@ mod maps;
 mod mistakes;
 mod more_cams;
 mod random;
+mod shap;
 mod smoothgrad;
 mod stitching;
 mod support;

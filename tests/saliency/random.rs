@@ -27,14 +27,14 @@ const METHODS: [Method; 8] = [
 ];
 
 /// The images as the network takes them, N×3×H×W in float32.
-fn images() -> Tensor {
+pub fn images() -> Tensor {
     let bytes: ndarray::Array4<u8> = read_npy(path("random.npy")).unwrap();
     let shape: Vec<i64> = bytes.shape().iter().map(|&side| side as i64).collect();
     let bytes = Tensor::from_slice(bytes.as_slice().unwrap()).reshape(&shape);
     (bytes.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0).contiguous()
 }
 
-fn explainer(archive: &PathBuf, x: &Tensor, optimize: bool) -> Explainer {
+pub fn explainer(archive: &PathBuf, x: &Tensor, optimize: bool) -> Explainer {
     let mut model = Model::load(archive, false).unwrap();
     let mut layers = model.probe(x).unwrap();
     layers.retain(|layer| layer.name == "act");

@@ -50,18 +50,24 @@ pub struct Saliency {
     pub of: Option<String>,
     /// Whether gradients are summed over channels with their sign; else their largest absolute value is taken.
     pub signed: bool,
-    /// Noisy copies of an image, for SmoothGrad.
+    /// Noisy copies of an image, for SmoothGrad; random places on the way from the baseline, for Gradient SHAP.
     pub samples: usize,
-    /// Standard deviation of their noise, as a share of the range of the image's values.
+    /// Standard deviation of the noise of SmoothGrad, as a share of the range of the image's values.
     pub noise: f64,
+    /// The same of Gradient SHAP; 0 where nothing is said.
+    pub shap_noise: Option<f64>,
+    /// Copies of an image with patches filled in, for LIME and KernelSHAP; [`PERTURBATIONS`] where nothing is said.
+    pub perturbations: Option<usize>,
+    /// α of the Lasso of LIME; [`LIME_ALPHA`] where nothing is said.
+    pub lime_alpha: Option<f64>,
     /// Seed of the noise, of the bootstrap and of re-initialised parameters, where it does not follow from that of
     /// the run.
     pub random_seed: Option<u64>,
     /// Steps of the path of integrated gradients.
     pub steps: usize,
-    /// What that path begins from, and what occlusion fills windows with.
+    /// What that path begins from, and what occlusion, LIME and KernelSHAP fill in.
     pub baseline: Baseline,
-    /// Side of the windows of occlusion, in pixels; an eighth of the image where nothing is said.
+    /// Side of the windows of occlusion and of the patches of LIME and KernelSHAP, in pixels; an eighth of the image where nothing is said.
     pub window: Option<usize>,
     /// From one window to the next, in pixels; half a window where nothing is said.
     pub stride: Option<usize>,
@@ -77,6 +83,12 @@ pub struct Saliency {
     /// How the models are loaded and run.
     pub running: Running,
 }
+
+/// Copies of an image with patches filled in.
+pub const PERTURBATIONS: usize = 512;
+
+/// α of the Lasso of LIME, as captum has it.
+pub const LIME_ALPHA: f64 = 0.01;
 
 /// The colour that stands for nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -104,6 +116,9 @@ impl Saliency {
             signed: false,
             samples: 25,
             noise: 0.15,
+            shap_noise: None,
+            perturbations: None,
+            lime_alpha: None,
             random_seed: None,
             steps: 32,
             baseline: Baseline::Black,
@@ -131,6 +146,7 @@ impl Saliency {
             let problem = format!("{option} is for maps, and finite-difference gives none");
             return Err(Error::usage(problem, "leave it out, or add gradient to --method"));
         }
+        self.check_choices()?;
         let of_cams = [("--grid", self.grid.is_some()), ("--layers", !self.layers.is_empty())];
         let cams = self.methods.iter().any(|method| method.is_cam());
         match of_cams.iter().find(|(_, asked)| *asked && !cams) {
@@ -139,6 +155,28 @@ impl Saliency {
                 format!("{option} is for class activation maps, and no method is one"),
                 "leave it out, or take --method gradcam",
             )),
+        }
+    }
+
+    /// Whether one of these methods is asked for.
+    pub(super) fn asks(&self, wanted: &[Method]) -> bool {
+        self.methods.iter().any(|method| wanted.contains(method))
+    }
+
+    /// Refuses choices that are for none of the methods.
+    fn check_choices(&self) -> Result<()> {
+        let choices = [
+            ("--shap-noise", self.shap_noise.is_some(), [Method::GradientShap].as_slice()),
+            ("--lime-alpha", self.lime_alpha.is_some(), &[Method::Lime]),
+            ("--perturbations", self.perturbations.is_some(), &[Method::KernelShap, Method::Lime]),
+        ];
+        match choices.iter().find(|(_, given, methods)| *given && !self.asks(methods)) {
+            None => Ok(()),
+            Some((option, _, methods)) => {
+                let names: Vec<String> = methods.iter().map(Method::to_string).collect();
+                let problem = format!("{option} is for the method {}", names.join(" or "));
+                Err(Error::usage(problem, format!("leave it out, or take --method {}", names[0])))
+            }
         }
     }
 
@@ -164,6 +202,9 @@ impl Saliency {
             signed: self.signed,
             samples: self.samples,
             noise: self.noise,
+            shap_noise: self.shap_noise.unwrap_or(0.0),
+            perturbations: self.perturbations.unwrap_or(PERTURBATIONS),
+            lime_alpha: self.lime_alpha.unwrap_or(LIME_ALPHA),
             seed: self.seed(),
             steps: self.steps,
             baseline: match self.baseline {

@@ -24,7 +24,9 @@ use crate::report::saliency::{
 };
 use crate::report::{DataInput, Inputs, SchemaId, Timing, Tool, Warning};
 use crate::saliency::summary::{Summary, summarise};
-use crate::saliency::{Classes, Explained, Images, Network, Options, Target, finite, finite_rows};
+use crate::saliency::{
+    Classes, Explained, Images, Method, Network, Options, Target, finite, finite_rows,
+};
 use crate::torchscript::{Execution, libtorch_version, tensors};
 use crate::view::saliency::pictures::{Mapped, Planned};
 
@@ -363,6 +365,11 @@ impl<'a> Collected<'a> {
             signed: options.signed,
             samples: options.samples,
             noise: options.noise,
+            shap_noise: asked.asks(&[Method::GradientShap]).then_some(options.shap_noise),
+            perturbations: asked
+                .asks(&[Method::Lime, Method::KernelShap])
+                .then_some(options.perturbations),
+            lime_alpha: asked.asks(&[Method::Lime]).then_some(options.lime_alpha),
             random_seed: asked.seed(),
             redrawn: asked.sanity.then(|| REDRAWN.to_owned()),
             steps: options.steps,

@@ -26,7 +26,7 @@ pub struct Args {
     pub results: ResultArgs,
     /// How maps are made, a comma-separated list: gradient, gradient-x-input, smoothgrad,
     /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, xgradcam, eigencam, scorecam, ablationcam,
-    /// occlusion;
+    /// occlusion, gradient-shap, lime, kernel-shap;
     /// finite-difference gives no map but the derivative from its definition at the pixels of --patch
     #[arg(
         long,
@@ -102,13 +102,23 @@ pub struct ChoiceArgs {
     /// Sum gradients over channels with their sign, instead of the largest absolute value
     #[arg(long, help_heading = "Method")]
     pub signed: bool,
-    /// Noisy copies of an image, for smoothgrad
+    /// Noisy copies of an image, for smoothgrad; random places between baseline and image, for gradient-shap
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = limits::STEPS,
           help_heading = "Method")]
     pub samples: usize,
-    /// Standard deviation of their noise, as a share of the range of the image's values
+    /// Standard deviation of the noise of smoothgrad, as a share of the range of the image's values
     #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = limits::NOISE, help_heading = "Method")]
     pub noise: f64,
+    /// The same of gradient-shap [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = limits::NOISE, help_heading = "Method")]
+    pub shap_noise: Option<f64>,
+    /// Copies of an image with patches filled in, for lime and kernel-shap, whose patches are squares of --window pixels;
+    /// kernel-shap takes all subsets of the patches where those are no more [default: 512]
+    #[arg(long, value_name = "N", value_parser = limits::PERTURBATIONS, help_heading = "Method")]
+    pub perturbations: Option<usize>,
+    /// How strongly lime leaves patches out: the α of its Lasso, in the unit of the score [default: 0.01]
+    #[arg(long, value_name = "NUMBER", value_parser = limits::LIME_ALPHA, help_heading = "Method")]
+    pub lime_alpha: Option<f64>,
     /// Seed of the noise, the resampling and the re-initialised parameters [default: follows from --seed]
     #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
           hide_short_help = true)]
@@ -117,14 +127,15 @@ pub struct ChoiceArgs {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = limits::STEPS,
           help_heading = "Method")]
     pub steps: usize,
-    /// What the path of integrated-gradients begins from, and what occlusion fills windows with:
-    /// black, or mean (zeros of the network's input)
+    /// What the paths of integrated-gradients and gradient-shap begin from, and what occlusion, lime and kernel-shap fill
+    /// in: black, or mean (zeros of the network's input)
     #[arg(long, value_name = "COLOUR", default_value = "black", help_heading = "Method")]
     pub baseline: BaselineArg,
-    /// Side of the windows of occlusion, in pixels [default: an eighth of the image]
+    /// Side of the windows of occlusion, and of the patches of lime and kernel-shap, in pixels [default: an eighth of the
+    /// image]
     #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub window: Option<usize>,
-    /// Pixels from one window to the next [default: half a window]
+    /// Pixels from one window of occlusion to the next [default: half a window]
     #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub stride: Option<usize>,
 }
@@ -199,6 +210,9 @@ impl Args {
             signed: choices.signed,
             samples: choices.samples,
             noise: choices.noise,
+            shap_noise: choices.shap_noise,
+            perturbations: choices.perturbations,
+            lime_alpha: choices.lime_alpha,
             random_seed: choices.random_seed,
             steps: choices.steps,
             baseline: choices.baseline.request(),

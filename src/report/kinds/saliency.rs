@@ -33,11 +33,20 @@ pub struct SaliencySettings {
     /// Whether gradients are summed over channels with their sign; else their largest absolute
     /// value is taken.
     pub signed: bool,
-    /// Noisy copies of an image, for SmoothGrad.
+    /// Noisy copies of an image, for SmoothGrad; random places on the way from the baseline, for Gradient SHAP.
     pub samples: usize,
-    /// Standard deviation of their noise, as a share of the range of the image's values.
+    /// Standard deviation of the noise of SmoothGrad, as a share of the range of the image's values.
     pub noise: f64,
-    /// Seed of the noise and of the bootstrap.
+    /// The same of Gradient SHAP, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shap_noise: Option<f64>,
+    /// Copies of an image with patches filled in, for LIME and KernelSHAP, where those were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perturbations: Option<usize>,
+    /// α of the Lasso of LIME, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lime_alpha: Option<f64>,
+    /// Seed of the noise, of what is drawn else and of the bootstrap.
     pub random_seed: u64,
     /// How `sanity` re-initialised parameters: `normal with each tensor's mean and deviation`, and what stays
     /// as it was; without the test `null`.
@@ -48,7 +57,7 @@ pub struct SaliencySettings {
     /// What the path begins from and what windows are filled with, a value a channel, in what the
     /// network takes.
     pub baseline: Vec<f32>,
-    /// Side of the windows of occlusion.
+    /// Side of the windows of occlusion, and of the patches of LIME and KernelSHAP.
     pub window: usize,
     /// From one window to the next.
     pub stride: usize,

@@ -25,7 +25,7 @@ impl Scale {
     pub fn of(method: Method, map: ArrayView2<'_, f32>) -> Self {
         Self {
             signed: method.is_signed() || map.iter().any(|v| *v < 0.0),
-            fine: !method.is_cam() && method != Method::Occlusion,
+            fine: !method.is_cam() && method != Method::Occlusion && !method.fills_patches(),
         }
     }
 
