@@ -104,6 +104,24 @@ pub(super) const PROCRUSTES_ANGLE: Facts = Facts {
     ..DISTANCE
 };
 
+pub(super) const SIZE_AND_SHAPE: Facts = Facts {
+    name: "size-and-shape",
+    what: "The distance left between the two clouds of samples after the best rotation, their sizes kept.",
+    metric: true,
+    range: (0.0, f64::INFINITY),
+    invariances: &[Orthogonal, UnitOrder, Translation, SampleOrder],
+    tolerance: Tolerance {
+        absolute: 0.0,
+        relative: 1e-2,
+        why: "relative: it has the unit of the features",
+    },
+    caveats: &[
+        "It grows with the scale of the features and with the number of samples; compare it with nothing but itself.",
+        "A layer with more features or larger activations is far from a small one whatever their shapes are.",
+    ],
+    ..DISTANCE
+};
+
 pub(super) const SHAPE_METRIC: Facts = Facts {
     name: "shape-metric",
     what: "The angle left after the best rotation of features that α whitens in part.",

@@ -54,6 +54,9 @@ measures! {
     Procrustes: catalogue::PROCRUSTES;
     /// The Procrustes angle arccos‖XᵀY‖_*, in radians (Williams et al. 2021).
     ProcrustesAngle: catalogue::PROCRUSTES_ANGLE;
+    /// The Procrustes distance of size and shape √(‖X‖² + ‖Y‖² − 2‖XᵀY‖_*) of centred features, not scaled; the narrower
+    /// layer is padded with zeros (Williams et al. 2021).
+    SizeAndShape: catalogue::SIZE_AND_SHAPE;
     /// The angular shape metric of Williams et al. (2021) after partial whitening,
     ///
     /// ```text
@@ -137,6 +140,7 @@ impl Measure {
             Self::RdmCosine => a.rdm()?.cosine(b.rdm()?, order),
             Self::Procrustes => pair.procrustes()?,
             Self::ProcrustesAngle => pair.procrustes_angle()?,
+            Self::SizeAndShape => pair.size_and_shape()?,
             Self::ShapeMetric => pair.shape_metric()?,
             Self::Svcca => pair.svcca()?,
             Self::Pwcca => pair.pwcca()?,
@@ -196,7 +200,9 @@ pub fn kept_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 
     let (n, d) = (samples as u64, features as u64);
     let directions = n.min(d);
     let numbers = n * directions
-        + any(&[Measure::Procrustes, Measure::ProcrustesAngle]) * n * directions
+        + any(&[Measure::Procrustes, Measure::ProcrustesAngle, Measure::SizeAndShape])
+            * n
+            * directions
         + any(&[Measure::AlignedCosine]) * n * directions
         + any(&[Measure::Pwcca]) * directions * d
         + any(&[Measure::SoftMatching, Measure::HardCorrelation]) * n * d;

@@ -159,6 +159,14 @@ impl<'a> Pair<'a> {
         Ok(self.rotated()?.acos())
     }
 
+    /// √(‖X‖² + ‖Y‖² − 2‖XᵀY‖_*), as the distance of the sizes and what the shapes add.
+    pub(super) fn size_and_shape(&self) -> Result<f64, Absence> {
+        let cosine = self.rotated()?;
+        let (left, right) = (frobenius(self.a.factor()?), frobenius(self.b.factor()?));
+        let apart = left - right;
+        Ok((apart * apart + 2.0 * left * right * (1.0 - cosine)).sqrt())
+    }
+
     /// arccos‖X̃ᵀỸ‖_*/(‖X̃‖‖Ỹ‖) with singular values αs + (1 − α).
     pub(super) fn shape_metric(&self) -> Result<f64, Absence> {
         let alpha = self.a.options().alpha;

@@ -54,7 +54,7 @@ fn of_stored_layers_the_golden_values() {
     let layers = names(&report["results"]["layers_a"]);
     assert_eq!(report["results"]["layers_a"], report["results"]["layers_b"]);
     let place = |name: &Value| layers.iter().position(|l| *l == name.as_str().unwrap()).unwrap();
-    assert_eq!(measures(&report).len(), 19);
+    assert_eq!(measures(&report).len(), 20);
     for found in measures(&report) {
         let name = found["name"].as_str().unwrap();
         for pair in golden["pairs"].as_array().unwrap() {

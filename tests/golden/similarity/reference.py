@@ -70,6 +70,13 @@ def procrustes(x: Array, y: Array) -> float:
     return 2 - 2 * nuclear(x.T @ y)
 
 
+def size_and_shape(x: Array, y: Array) -> float:
+    """What is left of centred features after the rotation that SciPy finds; ReSi's and netrep's distance."""
+    width = max(x.shape[1], y.shape[1])
+    x, y = (np.pad(centred(z), ((0, 0), (0, width - z.shape[1]))) for z in (x, y))
+    return float(np.linalg.norm(x @ scipy.linalg.orthogonal_procrustes(x, y)[0] - y))
+
+
 def whiten(x: Array, alpha: float) -> Array:
     """netrep's partial whitening; the eigenvalues that are clipped there meet zeros here."""
     lam, v = np.linalg.eigh(x.T @ x)
@@ -237,6 +244,7 @@ PAIRWISE = {
     "rdm-cosine": rdm_cosine,
     "procrustes": procrustes,
     "procrustes-angle": lambda x, y: shape_metric(x, y, 1),
+    "size-and-shape": size_and_shape,
     "shape-metric": shape_metric,
     "svcca": svcca,
     "pwcca": pwcca,
