@@ -51,7 +51,7 @@ const GROUPS: [&str; 13] = [
 const OF_IMAGES: [&str; 3] = ["Data", "Preprocessing", "Preprocessing of B"];
 
 /// Options that mean something only beside one of others, or beside one of their values.
-const NEEDS: [(&str, &[&str]); 11] = [
+const NEEDS: [(&str, &[&str]); 16] = [
     ("level", &["subsamples"]),
     ("random-seed", &["permutations", "subsamples"]),
     ("weights-key", &["weights", "weights-a", "weights-b"]),
@@ -60,8 +60,26 @@ const NEEDS: [(&str, &[&str]); 11] = [
     ("learning-rate", &["fit=trained"]),
     ("train-seed", &["fit=trained"]),
     ("patch", &["method=finite-difference"]),
-    ("alpha", &["measures=shape-metric", "measures=all"]),
-    ("variance", &["measures=svcca", "measures=all"]),
+    ("shap-noise", &["method=gradient-shap"]),
+    ("perturbations", &["method=lime", "method=kernel-shap"]),
+    ("lime-alpha", &["method=lime"]),
+    ("alpha", &["measures=shape-metric", "measures=all", "measure=shape-metric"]),
+    ("variance", &["measures=svcca", "measures=all", "measure=svcca"]),
+    ("bias", &["measures=cka", "measures=hsic", "measures=all", "measure=cka", "measure=hsic"]),
+    (
+        "neighbours",
+        &[
+            "measures=mutual-knn",
+            "measures=cknna",
+            "measures=jaccard",
+            "measures=second-order-cosine",
+            "measures=all",
+            "measure=mutual-knn",
+            "measure=cknna",
+            "measure=jaccard",
+            "measure=second-order-cosine",
+        ],
+    ),
     ("max-length", &["tokenizer"]),
 ];
 
@@ -138,7 +156,7 @@ pub struct Added {
 const DEVICE: &str = "device";
 
 /// Options that say how models run, where folders of features have no use for them.
-const OF_MODELS: [&str; 8] = [
+const OF_MODELS: [&str; 9] = [
     DEVICE,
     "dtype",
     "precision",
@@ -147,6 +165,7 @@ const OF_MODELS: [&str; 8] = [
     "input",
     "output-key",
     "output-index",
+    "draw-seed",
 ];
 
 /// Whether a command runs models or reads features.
@@ -377,17 +396,18 @@ impl Line<'_> {
         known.peek().is_some() && !known.any(|need| self.has(need))
     }
 
-    /// Whether an option is there, or has a value, as one of several too.
+    /// Whether an option is there, or has a value, as one of several and by default too.
     fn has(&self, need: &str) -> bool {
         let Some((name, value)) = need.split_once('=') else { return self.is_there(need) };
         let Some(option) = option_of(self.command, name) else { return false };
         let id = option.get_id().as_str();
         let given = self.own.get_raw(id).filter(|_| self.is_given(option));
+        let usual = self.own.get_raw(id).filter(|_| !self.is_given(option));
         let is = |text: &str| text.split(',').any(|one| one == value);
         let start = format!("--{name}=");
-        let mut taken =
-            self.added.words.iter().filter_map(|word| word.to_str()?.strip_prefix(&start));
-        match given {
+        let taken = self.added.words.iter();
+        let mut taken = taken.filter_map(|word| word.to_str()?.strip_prefix(&start)).peekable();
+        match given.or(usual.filter(|_| taken.peek().is_none())) {
             Some(mut values) => values.any(|given| given.to_str().is_some_and(is)),
             None => taken.any(is),
         }

@@ -80,6 +80,12 @@ pub const INNER_SHARE: Real = Real { above: true, below: true, ..SHARE };
 pub const STRENGTH: Real = Real { above: true, ..SHARE };
 /// The deviation of noise, as a share of a range of values.
 pub const NOISE: Real = Real::from(0.0, 1000.0);
+/// Times that labels are shuffled.
+pub const SHUFFLES: Whole = Whole::new(1, 1000);
+/// Copies of an image with patches filled in.
+pub const PERTURBATIONS: Whole = Whole::new(1, 1_000_000);
+/// The strength of a penalty on coefficients.
+pub const LIME_ALPHA: Real = Real::from(0.0, 1e9);
 /// What is subtracted from pixels.
 pub const MEAN: Real = Real::from(-1e9, 1e9);
 /// What pixels are divided by.

@@ -87,6 +87,10 @@ struct ProbeArgs {
     /// These folds [default: 3]
     #[arg(long, value_name = "K", value_parser = limits::FOLDS, help_heading = "Probes")]
     inner_folds: Option<usize>,
+    /// Shuffle the labels so often, and fit the probes to each: their mean is what selectivity is held against, with its
+    /// standard deviation [default: 5; with logistic 1]
+    #[arg(long, value_name = "N", value_parser = limits::SHUFFLES, help_heading = "Probes")]
+    shuffles: Option<usize>,
     /// Neighbours of knn [default: 5]
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Probes")]
     neighbours: Option<usize>,
@@ -197,6 +201,7 @@ impl ProbeArgs {
                 grid.sort_unstable_by(f64::total_cmp);
             }
         }
+        probe.shuffles = self.shuffles;
         probe.inner_folds = self.inner_folds.unwrap_or(probe.inner_folds);
         probe.neighbours = self.neighbours.unwrap_or(probe.neighbours);
         probe.standardize = !self.no_standardize;

@@ -129,14 +129,7 @@ impl Gaussian {
     /// # Errors
     /// Different D, or values so large that the distance is not finite.
     pub fn distance(&self, other: &Self) -> Result<Distance> {
-        if self.width() != other.width() {
-            return Err(Error::shape(
-                "take a distance",
-                ("the reference", &[self.width()]),
-                ("the candidate", &[other.width()]),
-                "use the same layer of the same model for both",
-            ));
-        }
+        check_widths(self.width(), other.width())?;
         let mean_term = (&self.mean - &other.mean).mapv(|v| v * v).sum();
         let traces = self.trace + other.trace;
         let trace_term = |root: &RootTrace| (traces - 2.0 * root.value).max(0.0);
@@ -152,6 +145,37 @@ impl Gaussian {
         let (rank, route) = (root.rank, root.route);
         Ok(Distance { value, mean_term, trace_term, rank, route, relative_error })
     }
+}
+
+/// Refuses a candidate with other features than the reference.
+///
+/// # Errors
+/// Different D.
+pub fn check_widths(reference: usize, candidate: usize) -> Result<()> {
+    match reference == candidate {
+        true => Ok(()),
+        false => Err(Error::shape(
+            "take a distance",
+            ("the reference", &[reference]),
+            ("the candidate", &[candidate]),
+            "use the same layer of the same model for both",
+        )),
+    }
+}
+
+/// The mean of n×D features whose squares a float64 holds, n ≥ 1.
+///
+/// # Errors
+/// There are no rows, or their values are too large.
+pub fn mean_of(rows: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
+    if rows.nrows() == 0 {
+        return Err(Error::usage("there are no samples", "give some"));
+    }
+    if rows.iter().any(|v| !(v * v).is_finite()) {
+        return Err(not_finite());
+    }
+    let first = rows.row(0);
+    Ok(&first + &((&rows - &first).sum_axis(Axis(0)) / rows.nrows() as f64))
 }
 
 fn not_finite() -> Error {

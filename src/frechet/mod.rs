@@ -25,5 +25,5 @@ pub mod prdc;
 pub mod scores;
 pub mod vendi;
 
-pub use gaussian::{Distance, Gaussian};
+pub use gaussian::{Distance, Gaussian, check_widths, mean_of};
 pub use scores::{Alone, Beside, FeatureSet, Metric, Scorer, Scores, Settings};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use super::infinity::{Infinity, infinity};
 use super::kid::{self, Kid};
 use super::prdc::{Manifold, Prdc, prdc};
 use super::vendi::vendi;
-use super::{Distance, Gaussian};
+use super::{Distance, Gaussian, check_widths};
 use crate::error::Result;
 
 /// What may be measured between two sets of features.
@@ -140,6 +140,11 @@ impl Settings {
         self.metrics.contains(&metric)
     }
 
+    /// Whether a metric takes the covariance of the features of whole sets.
+    pub fn need_covariance(&self) -> bool {
+        self.wants(Metric::Fid) || self.wants(Metric::FidInf)
+    }
+
     /// Whether mean and covariance do not suffice.
     pub fn need_samples(&self) -> bool {
         self.metrics.iter().any(|m| m.needs_samples())
@@ -149,8 +154,10 @@ impl Settings {
 /// A set of features as the metrics take it.
 #[derive(Debug, Clone)]
 pub struct FeatureSet {
-    /// Its mean and covariance.
-    pub gaussian: Gaussian,
+    /// The mean of its features.
+    pub mean: Array1<f64>,
+    /// Its mean and covariance; `None` where no metric needs them.
+    pub gaussian: Option<Gaussian>,
     /// A row a sample, where they were kept.
     pub rows: Option<Array2<f64>>,
     /// What is known of its samples beside their features.
@@ -237,7 +244,7 @@ impl<'a> Scorer<'a> {
         let of = |metric| rows().filter(|_| settings.wants(metric));
         let kid =
             of(Metric::Kid).map(|rows| kid::Reference::new(rows, settings.kid)).transpose()?;
-        let mean = reference.gaussian.mean();
+        let mean = reference.mean.view();
         let manifold = of(Metric::Prdc).map(|rows| Manifold::new(rows, mean, settings.k));
         let split = of(Metric::Ct).map(|rows| {
             let held_out = held_out.ok_or("no held-out samples were given")?;
@@ -268,8 +275,11 @@ impl<'a> Scorer<'a> {
     /// The two do not have the same features.
     pub fn score(&self, candidate: &FeatureSet) -> Result<Scores> {
         let mut scores = Scores::default();
-        let distance = self.reference.gaussian.distance(&candidate.gaussian)?;
-        scores.distance = self.settings.wants(Metric::Fid).then_some(distance);
+        check_widths(self.reference.mean.len(), candidate.mean.len())?;
+        let both = self.reference.gaussian.as_ref().zip(candidate.gaussian.as_ref());
+        if let Some((reference, candidate)) = both.filter(|_| self.settings.wants(Metric::Fid)) {
+            scores.distance = Some(reference.distance(candidate)?);
+        }
         for &metric in self.settings.metrics.iter().filter(|m| m.needs_samples()) {
             let missing = match (&self.reference.rows, &candidate.rows) {
                 (_, None) => "the candidate",
@@ -295,8 +305,9 @@ impl<'a> Scorer<'a> {
             let found = self.prdc(real, rows);
             scores.prdc = keep(Metric::Prdc, found, &mut scores.absent);
         }
-        if self.settings.wants(Metric::FidInf) {
-            let found = infinity(&self.reference.gaussian, rows, self.settings.seed);
+        let gaussian = self.reference.gaussian.as_ref();
+        if let Some(gaussian) = gaussian.filter(|_| self.settings.wants(Metric::FidInf)) {
+            let found = infinity(gaussian, rows, self.settings.seed);
             scores.infinity = keep(Metric::FidInf, found, &mut scores.absent);
         }
         scores.cmmd = self.cmmd.as_ref().map(|reference| reference.against(rows));
@@ -337,7 +348,7 @@ impl<'a> Scorer<'a> {
     fn prdc(&self, real: &Result<Manifold>, rows: ArrayView2<'_, f64>) -> Result<Prdc, String> {
         let text = |side: &str, e: &dyn fmt::Display| format!("{side}: {e}");
         let real = real.as_ref().map_err(|e| text("the reference", e))?;
-        let fake = Manifold::new(rows, self.reference.gaussian.mean(), self.settings.k);
+        let fake = Manifold::new(rows, self.reference.mean.view(), self.settings.k);
         let fake = fake.map_err(|e| text("the candidate", &e))?;
         prdc(real, &fake).map_err(|e| e.to_string())
     }

@@ -21,4 +21,4 @@ pub use products::gram;
 pub use psd::{Factor, Indefinite, RootTrace, Route, nuclear_norm};
 pub use ridge::RidgeSolver;
 pub use root::root_of_centred;
-pub use spectrum::{Spectrum, left_singular, singular_values};
+pub use spectrum::{Singular, Spectrum, left_singular, singular_values};

@@ -81,6 +81,30 @@ pub fn left_singular(matrix: ArrayView2<'_, f64>) -> Result<(Array2<f64>, Vec<f6
     Ok((vectors.unwrap_or_else(|| Array2::zeros((matrix.nrows(), 0))), values.to_vec()))
 }
 
+/// The singular value decomposition M = U·diag(s)·Vᵀ of an m×k matrix, r = min(m, k).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Singular {
+    /// U, m×r.
+    pub left: Array2<f64>,
+    /// s, descending.
+    pub values: Vec<f64>,
+    /// V, k×r.
+    pub right: Array2<f64>,
+}
+
+impl Singular {
+    /// Of a matrix that is not empty.
+    ///
+    /// # Errors
+    /// LAPACK's iteration did not converge (values that are not finite).
+    pub fn of(matrix: ArrayView2<'_, f64>) -> Result<Self, LinalgError> {
+        let (left, values, right) = matrix.svddc(JobSvd::Some)?;
+        let none = || Array2::zeros((0, 0));
+        let right = right.unwrap_or_else(none).reversed_axes();
+        Ok(Self { left: left.unwrap_or_else(none), values: values.to_vec(), right })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

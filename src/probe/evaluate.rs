@@ -50,7 +50,7 @@ pub struct Answers<T> {
     pub unconverged: usize,
 }
 
-/// A probe on the labels and on shuffled ones.
+/// A probe on the labels and on shuffled ones, as often as they were shuffled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classified {
     /// Which.
@@ -58,7 +58,7 @@ pub struct Classified {
     /// Of the labels.
     pub real: Answers<usize>,
     /// Of shuffled labels.
-    pub shuffled: Answers<usize>,
+    pub shuffled: Vec<Answers<usize>>,
 }
 
 /// Ridge regression on targets and on shuffled ones: a column a target.
@@ -66,8 +66,8 @@ pub struct Classified {
 pub struct Regressed {
     /// Of each target.
     pub real: Vec<Answers<f64>>,
-    /// Of shuffled targets.
-    pub shuffled: Vec<Answers<f64>>,
+    /// Of shuffled targets, of each time a list.
+    pub shuffled: Vec<Vec<Answers<f64>>>,
 }
 
 impl<T: Clone> Answers<T> {
@@ -120,12 +120,15 @@ impl Ready {
 /// If there is not a label a row.
 pub fn classify(
     rows: ArrayView2<'_, f64>,
-    [real, shuffled]: [&[usize]; 2],
+    (real, shuffled): (&[usize], &[Vec<usize>]),
     classes: usize,
     plan: &Plan,
 ) -> Result<Vec<Classified>, String> {
     let none = || Answers::none(rows.nrows());
-    let new = |&kind: &Kind| Classified { kind, real: none(), shuffled: none() };
+    let new = |&kind: &Kind| {
+        let shuffled = shuffled.iter().map(|_| none()).collect();
+        Classified { kind, real: none(), shuffled }
+    };
     let mut found: Vec<Classified> = plan.kinds.iter().map(new).collect();
     for part in &plan.parts {
         let ready = Ready::of(rows, part, plan)?;
@@ -134,7 +137,8 @@ pub fn classify(
             .contains(&Kind::Neighbours)
             .then(|| nearest(ready.fitted.view(), ready.held_out.view(), plan.neighbours));
         for probe in &mut found {
-            for (answers, labels) in [(&mut probe.real, real), (&mut probe.shuffled, shuffled)] {
+            let by_chance = probe.shuffled.iter_mut().zip(shuffled.iter().map(Vec::as_slice));
+            for (answers, labels) in [(&mut probe.real, real)].into_iter().chain(by_chance) {
                 let labels: Vec<usize> = part.fit.iter().map(|&i| labels[i]).collect();
                 let predicted = match (probe.kind, &ready.span, &near) {
                     (Kind::Ridge, Some(span), _) => ridge(span, (&labels, classes), plan, answers),
@@ -190,15 +194,18 @@ fn logistic(
 /// If there is not a row of targets a row.
 pub fn regress(
     rows: ArrayView2<'_, f64>,
-    [real, shuffled]: [ArrayView2<'_, f64>; 2],
+    (real, shuffled): (ArrayView2<'_, f64>, &[Array2<f64>]),
     plan: &Plan,
 ) -> Result<Regressed, String> {
     let none = || vec![Answers::none(rows.nrows()); real.ncols()];
-    let mut found = Regressed { real: none(), shuffled: none() };
+    let by_chance = shuffled.iter().map(|_| none()).collect();
+    let mut found = Regressed { real: none(), shuffled: by_chance };
     for part in &plan.parts {
         let ready = Ready::of(rows, part, plan)?;
         let Some((span, held_out)) = &ready.span else { continue };
-        for (answers, targets) in [(&mut found.real, real), (&mut found.shuffled, shuffled)] {
+        let by_chance =
+            found.shuffled.iter_mut().zip(shuffled.iter().map(|targets| targets.view()));
+        for (answers, targets) in [(&mut found.real, real)].into_iter().chain(by_chance) {
             let targets = targets.select(Axis(0), &part.fit);
             let ridge = Ridge::new(span, targets.view());
             let alphas = ridge.choose_each(&plan.grids.alphas);

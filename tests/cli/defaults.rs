@@ -112,6 +112,22 @@ fn a_section_unsets_what_holds_for_all() {
     );
 }
 
+/// Defaults of measures that are not asked for are left out, those of the default measures are taken.
+#[test]
+fn defaults_for_other_measures_do_not_apply() {
+    let files = with_file(
+        "[defaults]\ndata = \"data.npy\"\npreprocess = \"raw\"\nbias = \"biased\"\nneighbours = 2\n",
+    );
+    let line = "compare {tiny_resnet_scripted.pt} --layers layer? -v";
+    let found = run_in(&files, &format!("{line} --measures rsa"), &[]);
+    assert_eq!(found.code, 0, "{}", found.stderr);
+    assert!(found.stderr.contains("--bias=biased of [defaults]"), "{}", found.stderr);
+    assert_eq!(report(&found)["settings"]["options"]["bias"], "unbiased");
+    let found = report(&run_in(&files, line, &[]));
+    assert_eq!(found["settings"]["options"]["bias"], "biased");
+    assert_eq!(found["settings"]["options"]["neighbours"], 2);
+}
+
 #[test]
 fn wrong_defaults_are_refused_in_a_line() {
     for (text, parts) in [

@@ -95,3 +95,31 @@ fn a_square_symmetric_array_is_taken_for_no_features() {
     let run = ended(&format!("fid {spread} {square}"), 2);
     assert!(run.stderr.contains("square and symmetric"), "{}", run.stderr);
 }
+
+/// Metrics that take no covariance take sets of one row.
+#[test]
+fn a_covariance_is_taken_where_a_metric_needs_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = features("real");
+    let row = side(&folder, "row.npy", &all.slice(ndarray::s![..1, ..]).to_owned());
+    let few = side(&folder, "few.npy", &all.slice(ndarray::s![..40, ..]).to_owned());
+    let found = report(&format!("fid {few} {row} --metrics cmmd,vendi,kid"));
+    let scored = &rows(&found)[0];
+    assert!(number(scored, "cmmd") > 0.0);
+    assert_eq!(number(scored, "vendi"), 1.0);
+    assert!(scored["kid"].is_null(), "one row has no kernel distance");
+    let run = ended(&format!("fid {few} {row} --metrics fid,cmmd"), 2);
+    assert!(run.stderr.contains("row.npy: 1 sample has no covariance"), "{}", run.stderr);
+    let narrow = side(&folder, "narrow.npy", &all.slice(ndarray::s![..40, ..3]).to_owned());
+    let run = ended(&format!("fid {few} {narrow} --metrics cmmd"), 2);
+    assert!(run.stderr.contains("use the same layer of the same model"), "{}", run.stderr);
+    let large = side(&folder, "large.npy", &(&all * 1e200));
+    let run = ended(&format!("fid {few} {large} --metrics cmmd"), 2);
+    assert!(run.stderr.contains("large.npy: its values leave the range"), "{}", run.stderr);
+    // The same values as beside a metric that takes one.
+    let beside = report(&format!("fid {few} {few} --metrics fid,prdc,cmmd"));
+    let alone = report(&format!("fid {few} {few} --metrics prdc,cmmd"));
+    for name in ["precision", "recall", "density", "coverage", "cmmd"] {
+        assert_eq!(rows(&beside)[0][name], rows(&alone)[0][name], "{name}");
+    }
+}

@@ -24,7 +24,12 @@ fn one_call_runs_writes_and_checks() {
     let compare = "compare {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --neighbours 2";
     let platonic = "platonic {tiny_resnet_scripted.pt} {tiny_resnet_traced.pt} \
                     --data {tiny_resnet.npy} --neighbours 2";
-    for line in [TINY, &fid, saliency, layers, &distance, maps, compare, platonic] {
+    let patterns = "patterns {patterns/a.pt} {patterns/b.pt} --data {patterns/images.npy} --preprocess raw \
+                    --layer conv1 --limit 12";
+    let outputs =
+        "compare --features {outputs/a.npz} {outputs/b.npz} --measures cka --layers layer";
+    let all = [TINY, &fid, saliency, layers, &distance, maps, compare, platonic, patterns, outputs];
+    for line in all {
         let files = Files::new();
         let (base, out) = (files.path("base.json"), files.path("out.json"));
         assert_eq!(run(line, &["--update-baseline", &base, "-o", &out]).code, 0, "{line}");

@@ -192,6 +192,11 @@ fn a_sample_without_numbers_is_told() {
     let found = report(&format!("patterns {NETS} {data} {STEPS} --layer conv1 --top 6"));
     let codes: Vec<&Value> = list(&found["warnings"]).iter().map(|one| &one["code"]).collect();
     assert_eq!(codes.iter().filter(|code| **code == "not-finite").count(), 2, "{codes:?}");
+    let texts = found["warnings"].to_string();
+    assert!(
+        texts.contains("channels of conv1 of A are NaN") && texts.contains("of conv1 of B"),
+        "{texts}"
+    );
     let comparison = &found["results"]["comparisons"][0];
     for side in ["unmatched_a", "unmatched_b"] {
         let why: Vec<&Value> = list(&comparison[side]).iter().map(|one| &one["why"]).collect();
@@ -216,6 +221,33 @@ fn without_classes_nothing_is_said_of_them() {
     );
     let channel = &report(&line)["results"]["layers"][0]["channels"][0];
     assert_eq!(channel["classes"]["reason"], "the samples are of one class");
+}
+
+/// Nine images a channel are usual; of fewer samples all are kept, and that is said. Tables hold the channels of both.
+#[test]
+fn of_few_samples_all_are_kept() {
+    let data = images(4, 2);
+    let folder = data.path().display();
+    let line = format!("patterns {NETS} --data {folder} {STEPS} --layer conv1 --layer layer1");
+    let run = repsim(words(&line));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("--top 4: there are 4 samples"), "{}", run.stderr);
+    let found: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(found["settings"]["top"], 4);
+    let table = repsim(words(&format!("{line} --format csv"))).stdout;
+    let mut rows = csv::Reader::from_reader(table.as_bytes());
+    assert_eq!(
+        rows.headers().unwrap().iter().take(3).collect::<Vec<_>>(),
+        ["model", "layer", "channel"]
+    );
+    let count = |side: &str| -> usize {
+        let layers = list(&found["results"][side]).iter();
+        layers.map(|layer| list(&layer["channels"]).len()).sum()
+    };
+    let models: Vec<String> = rows.records().map(|row| row.unwrap()[0].to_owned()).collect();
+    let of = |model: &str| models.iter().filter(|own| *own == model).count();
+    assert_eq!((of("A"), of("B")), (count("layers"), count("layers_b")));
+    assert!(of("B") > 0);
 }
 
 #[test]

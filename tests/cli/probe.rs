@@ -83,6 +83,7 @@ fn layers_controls_and_pixels_are_probed_together() {
             assert_eq!(layer.probes.len(), 4);
             layer.probes.iter().for_each(|probe| check_score(probe, 24));
             assert!(layer.probes.iter().all(|probe| probe.control.get().is_some()));
+            assert!(layer.probes.iter().all(|probe| probe.shuffled_sd.get().is_none()));
             assert_eq!([0, 1, 2, 3].map(|i| layer.probes[i].chosen.len()), [3, 3, 0, 0]);
         }
     }
@@ -257,6 +258,53 @@ fn numbers_are_read_out_by_the_names_of_samples() {
     refused(&line("a,b\neven/000.png,one\n"), &["line 2", "b is 'one', not a number"]);
     refused(&line("a,b\nx,1\nx,2\n"), &["line 3", "sample x is there twice"]);
     refused(&line("a,b\nx,1,2\n"), &["targets.csv"]);
+}
+
+/// The mean over several times, whose first is the one of a single time, with its deviation.
+#[test]
+fn labels_are_shuffled_several_times() {
+    let images = pictures(20);
+    let of = |shuffles: Option<usize>| {
+        let mut request = request(&[TINY], images.path());
+        request.kinds = vec![Kind::Ridge, Kind::NearestMean];
+        request.shuffles = shuffles;
+        let found = request.run(&Silent).unwrap();
+        (found.settings.shuffles, found.results.models[0].layers[0].probes.clone())
+    };
+    let ((one, first), (two, both), (usual, _)) = (of(Some(1)), of(Some(2)), of(None));
+    assert_eq!([one, two, usual], [1, 2, 5]);
+    for (first, both) in first.iter().zip(&both) {
+        assert_eq!((first.score, first.shuffled_sd.get()), (both.score, None));
+        let (own, mean) = (first.shuffled.get().unwrap(), both.shuffled.get().unwrap());
+        let apart = 2.0 * (own - mean).abs();
+        assert!((both.shuffled_sd.get().unwrap() - apart / 2f64.sqrt()).abs() < 1e-12);
+        let lost = both.score.get().unwrap() - mean;
+        assert!((both.selectivity.get().unwrap() - lost).abs() < 1e-12);
+    }
+}
+
+/// What is said of how models run beside --features, and strengths at the end of what there is to choose from.
+#[test]
+fn options_and_strengths_that_mean_nothing_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = folder.path().join("classes.txt");
+    fs::write(&classes, (0..80).map(|i| format!("{}\n", i % 2)).collect::<String>()).unwrap();
+    let line = |more: &str| {
+        repsim(words(&format!(
+            "probe --features {{outputs/a.npz}} --classes {} --probe ridge {more}",
+            classes.display()
+        )))
+    };
+    for option in ["--device cpu", "--no-optimize", "--precision tf32", "--draw-seed 3"] {
+        let name = option.split(' ').next().unwrap();
+        refused(&line(option), &[name, "no model runs beside --features"]);
+    }
+    let told = line("--alpha 1e-9,1e-8");
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert!(told.stderr.contains("ridge chose the largest of its strengths"), "{}", told.stderr);
+    let table = line("--format csv").stdout;
+    assert!(table.lines().next().unwrap().contains("shuffled,sd,selectivity"), "{table}");
+    refused(&line("--shuffles 0"), &["--shuffles"]);
 }
 
 #[test]

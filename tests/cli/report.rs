@@ -45,7 +45,10 @@ fn every_kind_has_a_section() {
     done(&format!(
         "maps {model} --match {{tiny_resnet_traced.pt}} --data {data} --preprocess raw --layer layer1 -o {at}/maps.json"
     ));
-    let names = ["cka", "layers", "fid", "distance", "saliency", "maps"];
+    done(&format!(
+        "patterns {model} {{tiny_resnet_traced.pt}} --data {data} --preprocess raw --layer layer1 -o {at}/patterns.json"
+    ));
+    let names = ["cka", "layers", "fid", "distance", "saliency", "maps", "patterns"];
     let files: Vec<String> = names.iter().map(|name| format!("{at}/{name}.json")).collect();
     let page = done(&format!("report {} -o -", files.join(" "))).stdout;
     let kinds = [
@@ -55,6 +58,7 @@ fn every_kind_has_a_section() {
         "Distance from a reference",
         "Saliency maps",
         "Feature maps",
+        "Input patterns",
     ];
     for (i, kind) in kinds.iter().enumerate() {
         assert!(
@@ -62,9 +66,9 @@ fn every_kind_has_a_section() {
             "{kind}"
         );
     }
-    assert_eq!(page.matches("The pitfall").count(), 5, "one for each kind that measures");
+    assert_eq!(page.matches("The pitfall").count(), 6, "one for each kind that measures");
     assert!(page.contains("sensitivity is not importance") && page.contains("n ≪ D"));
-    assert_eq!(page.matches("<section class=\"report\"").count(), 6);
+    assert_eq!(page.matches("<section class=\"report\"").count(), 7);
 }
 
 #[test]

@@ -163,7 +163,9 @@ impl Fid {
     }
 
     fn keep(&self) -> Keep {
-        match (&self.cache, self.settings().need_samples()) {
+        let settings = self.settings();
+        match (&self.cache, settings.need_samples()) {
+            (_, true) if !settings.need_covariance() => Keep::Rows,
             (_, true) => Keep::Samples,
             (Some(_), false) => Keep::Moments,
             (None, false) => Keep::Few,
@@ -305,7 +307,7 @@ impl<'a> Run<'a> {
     fn warn_of_numbers(&mut self) {
         let mut sets = vec![(shown(&self.args.reference), self.reference.count)];
         sets.extend(self.rows.iter().map(|row| (row.path.clone(), row.n)));
-        let width = self.reference.set.gaussian.width();
+        let width = self.reference.set.mean.len();
         let by_covariance = [Metric::Fid, Metric::FidInf];
         if self.args.metrics.iter().any(|m| by_covariance.contains(m)) {
             self.warn(few_samples(&sets, width));
@@ -369,7 +371,7 @@ impl<'a> Run<'a> {
             settings: args.recorded(sets),
             results: FidResults {
                 layer: sets.layer(),
-                width: reference.set.gaussian.width(),
+                width: reference.set.mean.len(),
                 reference: Reference::new(shown(&args.reference), reference.count, &alone),
                 candidates: rows,
             },

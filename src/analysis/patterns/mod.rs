@@ -28,10 +28,14 @@ use crate::report::patterns::PatternsReport;
 use crate::report::{DataInput, Inputs, ModelInput, Warning};
 use crate::saliency::Focus;
 use crate::torchscript::{Execution, Grid, device};
+use crate::view::names::counted;
 use crate::view::patterns::sheet::{Planned, Shown};
 
 /// Rows of a sheet where nothing else was asked for.
 const ROWS: usize = 12;
+
+/// Images that are kept of each channel where nothing else was asked for.
+const TOP: usize = 9;
 
 /// The patches of the data that drive each channel of a layer most; with another model those that its channels
 /// share.
@@ -64,8 +68,9 @@ pub struct Patterns {
     pub grid: Option<Grid>,
     /// Channels that are reported; all where there are none.
     pub pick: Vec<usize>,
-    /// Images with the largest values that are kept of each channel.
-    pub top: usize,
+    /// Images with the largest values that are kept of each channel; nine where nothing is said, or all where those are
+    /// fewer.
+    pub top: Option<usize>,
     /// Those with the smallest.
     pub bottom: usize,
     /// Those with the largest of each class.
@@ -144,7 +149,7 @@ impl Patterns {
             layers_b: vec![],
             grid: None,
             pick: vec![],
-            top: 9,
+            top: None,
             bottom: 0,
             class_patches: 0,
             correlated: 0.5,
@@ -195,19 +200,30 @@ impl Patterns {
         let loading = Instant::now();
         let dataset = self.data.open_inputs(self.running.seed)?;
         self.check(&dataset)?;
+        let asked = Self { top: Some(self.top_of(&dataset, observer)), ..self.clone() };
+        asked.look_at(&dataset, loading, observer, sink)
+    }
+
+    fn look_at(
+        &self,
+        dataset: &Dataset,
+        loading: Instant,
+        observer: &dyn Observer,
+        sink: &mut dyn PatternsSink,
+    ) -> Result<PatternsReport> {
         let execution = self.running.execution()?;
         let both = (self.model.as_path(), self.partner.as_deref());
-        let preprocess = self.preprocessing.for_two(&self.preprocessing_b, &dataset, both)?;
+        let preprocess = self.preprocessing.for_two(&self.preprocessing_b, dataset, both)?;
         let load = self.data.load.options(self.running.threads());
-        let source = Source { dataset: &dataset, preprocess: &preprocess, load: load.clone() };
+        let source = Source { dataset, preprocess: &preprocess, load: load.clone() };
         let samples = first_samples(&source, 2)?;
-        let mut opened = self.listen((&dataset, &samples), (&execution, observer))?;
+        let mut opened = self.listen((dataset, &samples), (&execution, observer))?;
         beside::tell(&self.preprocessing, &preprocess, observer);
         self.check_channels(&opened)?;
         if sink.wants_patches() {
-            sink.begin(&self.planned(&opened, &dataset))?;
+            sink.begin(&self.planned(&opened, dataset))?;
         }
-        let wanted = self.wanted(&dataset, &opened)?;
+        let wanted = self.wanted(dataset, &opened)?;
         let loading = loading.elapsed().as_secs_f64();
         let mut feed = ModelFeed::new(&mut opened.subjects, source);
         let outcome = collect(&mut feed, &wanted, &mut *observer.passes())?;
@@ -217,16 +233,16 @@ impl Patterns {
         let path = dataset.path().display().to_string();
         let mut warnings = std::mem::take(&mut opened.warnings);
         warnings.extend(duplicates::of_images(copies, &path));
-        let data = DataInput::new(&dataset, read, &preprocess);
+        let data = DataInput::new(dataset, read, &preprocess);
         warnings.extend(notices::of_data(&data));
         let mut records = std::mem::take(&mut opened.records);
         warnings.extend(accuracy::judge(&mut records, &data.path, &judged, observer));
         let inputs = Inputs { models: records, data: Some(data), ..self.running.inputs() };
-        let run = Run { asked: self, dataset: &dataset, opened: &opened, told: &told };
+        let run = Run { asked: self, dataset, opened: &opened, told: &told };
         let of_run = (inputs, warnings, device::name(execution.device), loading);
         let report = run.report((&wanted, &outcome), of_run)?;
         if sink.wants_patches() {
-            let gallery = Gallery { dataset: &dataset, preprocess: &preprocess, load: &load };
+            let gallery = Gallery { dataset, preprocess: &preprocess, load: &load };
             sink.take(gallery.shown(&run, (&report, &outcome))?)?;
         }
         Ok(report)
@@ -234,7 +250,7 @@ impl Patterns {
 
     /// Refuses more images than there are, and classes where there are none.
     fn check(&self, dataset: &Dataset) -> Result<()> {
-        let wanted = [("--top", self.top), ("--bottom", self.bottom)];
+        let wanted = [("--top", self.top.unwrap_or(0)), ("--bottom", self.bottom)];
         if let Some((option, count)) = wanted.into_iter().find(|(_, count)| *count > dataset.len())
         {
             let problem = format!("{option} {count} is more than the {} samples", dataset.len());
@@ -247,6 +263,20 @@ impl Patterns {
             ));
         }
         Ok(())
+    }
+
+    /// Images that are kept of each channel.
+    fn tops(&self) -> usize {
+        self.top.unwrap_or(TOP)
+    }
+
+    /// As many images of each channel as were asked for; of fewer samples than are usual all, and says so.
+    fn top_of(&self, dataset: &Dataset, observer: &dyn Observer) -> usize {
+        if self.top.is_none() && dataset.len() < TOP {
+            let samples = counted(dataset.len(), "sample");
+            observer.note(&format!("--top {}: there are {samples}", dataset.len()));
+        }
+        self.tops().min(dataset.len())
     }
 
     /// Refuses channels that a layer of the first model does not have.
@@ -295,7 +325,7 @@ impl Patterns {
         Ok(Wanted {
             views: opened.sides.iter().map(|side| side.views.clone()).collect(),
             pairs: opened.pairs()?,
-            top: self.top,
+            top: self.tops(),
             bottom: self.bottom,
             of_class: self.class_patches,
             labels,
@@ -321,9 +351,9 @@ impl Patterns {
 
     /// Columns of the sheet: what they are of, and how many.
     fn columns(&self) -> Vec<(String, usize)> {
-        let most = self.top.max(self.class_patches);
+        let most = self.tops().max(self.class_patches);
         let top = match self.partner {
-            Some(_) => vec![("A".to_owned(), most), ("B".to_owned(), self.top)],
+            Some(_) => vec![("A".to_owned(), most), ("B".to_owned(), self.tops())],
             None => vec![("largest".to_owned(), most)],
         };
         let bottom = (self.bottom > 0).then(|| ("smallest".to_owned(), self.bottom));

@@ -39,10 +39,18 @@ impl Run<'_> {
     ) -> Result<PatternsReport> {
         let layers = self.layers(outcome, 0);
         let layers_b = if self.opened.sides.len() > 1 { self.layers(outcome, 1) } else { vec![] };
-        for layer in layers.iter().chain(&layers_b) {
-            warnings.extend(not_exact(layer));
-            warnings.extend(dead(layer));
-            warnings.extend(not_finite(layer));
+        let several = self.opened.sides.len() > 1;
+        for (layers, model) in [(&layers, "A"), (&layers_b, "B")] {
+            for layer in layers {
+                let of = if several {
+                    format!("{} of {model}", layer.layer)
+                } else {
+                    layer.layer.clone()
+                };
+                warnings.extend(not_exact(layer, &of));
+                warnings.extend(dead(layer, &of));
+                warnings.extend(not_finite(layer, &of));
+            }
         }
         let sides = Sides { run: self, outcome };
         warnings.extend(wanted.pairs.iter().filter_map(|pair| sides.unlike(*pair)));
@@ -90,7 +98,7 @@ impl Run<'_> {
             layers_b: asked.layers_b.clone(),
             grid: asked.grid.map(|grid| grid.to_string()),
             channels: if pick.is_empty() { "all".to_owned() } else { pick.join(",") },
-            top: asked.top,
+            top: asked.tops(),
             bottom: asked.bottom,
             class_patches: asked.class_patches,
             correlated: asked.correlated,
@@ -225,53 +233,49 @@ pub fn lowest(found: &ChannelPeaks) -> Vec<Peak> {
 }
 
 /// Warns of receptive fields that are not exact.
-fn not_exact(layer: &PatternsLayer) -> Option<Warning> {
+fn not_exact(layer: &PatternsLayer, of: &str) -> Option<Warning> {
     let reason = layer.field.reason.as_deref().unwrap_or_default();
     let (code, text) = match layer.field.source {
         FieldSource::Exact => return None,
         FieldSource::Measured => (
             "field-measured",
             format!(
-                "the receptive field of {} was measured by gradients: {reason}; a unit may depend on more",
-                layer.layer
+                "the receptive field of {of} was measured by gradients: {reason}; a unit may depend on more"
             ),
         ),
         FieldSource::Whole => (
             "field-unknown",
             format!(
-                "the receptive field of {} is not known: {reason}; the whole image stands for it",
-                layer.layer
+                "the receptive field of {of} is not known: {reason}; the whole image stands for it"
             ),
         ),
     };
-    Some(Warning::new(code, &layer.layer, text))
+    Some(Warning::new(code, of, text))
 }
 
 /// Warns of channels with values that are no numbers: the samples that have them are not among the patches.
-fn not_finite(layer: &PatternsLayer) -> Option<Warning> {
+fn not_finite(layer: &PatternsLayer, of: &str) -> Option<Warning> {
     let is_finite = |c: &&PatternsChannel| c.mean.get().is_some();
     let count = layer.channels.len() - layer.channels.iter().filter(is_finite).count();
     let text = format!(
-        "{count} of {} channels of {} are NaN or infinite somewhere: they have no means, correlate with none, and of \
+        "{count} of {} channels of {of} are NaN or infinite somewhere: they have no means, correlate with none, and of \
          samples in which they are NaN there are no patches",
-        layer.channels.len(),
-        layer.layer
+        layer.channels.len()
     );
-    (count > 0).then(|| Warning::new("not-finite", &layer.layer, text))
+    (count > 0).then(|| Warning::new("not-finite", of, text))
 }
 
 /// Warns of channels that never change: they have no patches.
-fn dead(layer: &PatternsLayer) -> Option<Warning> {
+fn dead(layer: &PatternsLayer, of: &str) -> Option<Warning> {
     let is_dead = |c: &&PatternsChannel| c.min.get().is_some() && c.min == c.max;
     let dead: Vec<String> =
         layer.channels.iter().filter(is_dead).map(|c| c.channel.to_string()).collect();
     let names: Vec<&str> = dead.iter().map(String::as_str).collect();
     let text = format!(
-        "{} of {} channels of {} have the same value everywhere and no patches: {}",
+        "{} of {} channels of {of} have the same value everywhere and no patches: {}",
         dead.len(),
         layer.channels.len(),
-        layer.layer,
         listed(&names)
     );
-    (!dead.is_empty()).then(|| Warning::new("constant-channels", &layer.layer, text))
+    (!dead.is_empty()).then(|| Warning::new("constant-channels", of, text))
 }

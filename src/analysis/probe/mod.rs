@@ -1,6 +1,7 @@
 //! How well classes, or numbers, can be read out of each layer by simple models, against controls.
 
 mod against;
+mod ends;
 mod results;
 mod seen;
 mod tasks;
@@ -11,12 +12,15 @@ use std::time::Instant;
 use self::seen::Seen;
 use self::tasks::Truth;
 use crate::analysis::request::over_data;
-use crate::analysis::session::kept_sides::refuse_running;
+use crate::analysis::session::kept_sides::{refuse_running, refuse_running_beside_arrays};
 use crate::analysis::{Data, Draw, Observer, Preprocessing, Running};
 use crate::capture::Reduce;
 use crate::error::{Error, Result};
 use crate::probe::{Grids, Kind};
 use crate::report::probe::{ProbeReport, ProbeSettings};
+
+/// How often labels are shuffled.
+pub const SHUFFLES: usize = 5;
 
 /// How samples are divided into those that probes are fitted on and those that they are measured on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +79,9 @@ pub struct Probe {
     pub neighbours: usize,
     /// Whether features are brought to mean 0 and variance 1.
     pub standardize: bool,
+    /// How often labels are shuffled, and probes fitted to them; [`SHUFFLES`] times where nothing is said, and once with
+    /// logistic regression, whose fits take long.
+    pub shuffles: Option<usize>,
     /// What the probes are held against besides.
     pub control: ProbeControl,
     /// Names or globs of the layers; empty for the default.
@@ -114,6 +121,7 @@ impl Probe {
             inner_folds: 3,
             neighbours: 5,
             standardize: true,
+            shuffles: None,
             control: ProbeControl::Redrawn,
             layers: vec![],
             reduce: Reduce::Gap,
@@ -166,7 +174,16 @@ impl Probe {
             let remedy = "give --control the path of a model, or of a folder of features";
             return Err(Error::file("load", path, "there is no such file", remedy));
         }
+        if !self.features.is_empty() {
+            refuse_running_beside_arrays(&self.running)?;
+        }
         refuse_running(self.models.iter().chain(control), &self.running, self.output_index)
+    }
+
+    /// How often labels are shuffled.
+    fn shuffles(&self) -> usize {
+        let slow = self.targets.is_none() && self.kinds.contains(&Kind::Logistic);
+        self.shuffles.unwrap_or(if slow { 1 } else { SHUFFLES })
     }
 
     fn seed(&self, draw: Draw) -> u64 {
@@ -194,6 +211,7 @@ impl Probe {
             inner_folds: self.inner_folds,
             neighbours: self.neighbours,
             split_seed: self.seed(Draw::Split),
+            shuffles: self.shuffles(),
             shuffle_seed: self.seed(Draw::Resampling),
             control_seed: seen.redrawn().then(|| self.seed(Draw::Control)),
             layers: self.layers.clone(),

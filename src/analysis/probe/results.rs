@@ -3,9 +3,9 @@
 use ndarray::{ArrayView1, Axis};
 
 use super::Probe;
-use super::against;
 use super::seen::{Control, Layer, Model, Seen};
 use super::tasks::{Task, Truth};
+use super::{against, ends};
 use crate::analysis::{Draw, Observer};
 use crate::capture::gather::Gathered;
 use crate::error::{Error, Result};
@@ -42,6 +42,7 @@ pub fn report(
     let mut warnings = std::mem::take(&mut seen.warnings);
     warnings.extend(of_null_layers(&models));
     warnings.extend(of_convergence(&models, pixels.as_ref()));
+    warnings.extend(ends::of_strengths(&models, &asked.grids));
     warnings.extend(of_constant_targets(truth));
     warnings.extend(few_samples(truth, asked));
     let recorded = asked.recorded(seen);
@@ -112,15 +113,13 @@ impl Probing<'_> {
         let rows = layer.rows.as_ref().map_err(Clone::clone)?.view();
         match &self.truth.task {
             Task::Classes { labels, shuffled, classes } => {
-                let found = classify(rows, [labels, shuffled], classes.len(), &self.plan)?;
-                Ok(found
-                    .iter()
-                    .map(|one| self.of_classes(one, [labels, shuffled], classes.len()))
-                    .collect())
+                let found = classify(rows, (labels, shuffled), classes.len(), &self.plan)?;
+                let of = |one: &Classified| self.of_classes(one, (labels, shuffled), classes.len());
+                Ok(found.iter().map(of).collect())
             }
             Task::Numbers { values, shuffled, .. } => {
-                let found = regress(rows, [values.view(), shuffled.view()], &self.plan)?;
-                Ok(vec![of_numbers(&found, [values, shuffled])])
+                let found = regress(rows, (values.view(), shuffled), &self.plan)?;
+                Ok(vec![of_numbers(&found, (values, shuffled))])
             }
         }
     }
@@ -128,13 +127,15 @@ impl Probing<'_> {
     fn of_classes(
         &self,
         found: &Classified,
-        [labels, shuffled]: [&[usize]; 2],
+        (labels, shuffled): (&[usize], &[Vec<usize>]),
         classes: usize,
     ) -> ProbeScore {
         let count = self.truth.measured().len();
         let right = right(&found.real, labels);
         let share = |right: usize| right as f64 / count as f64;
-        let by_chance = self::right(&found.shuffled, shuffled);
+        let times = found.shuffled.iter().zip(shuffled);
+        let by_chance: Vec<f64> =
+            times.map(|(found, labels)| share(self::right(found, labels))).collect();
         let confusion = confusion(labels, &found.real.predicted, classes);
         let of_class = |(class, row): (usize, &Vec<usize>)| {
             Number::from(row[class] as f64 / row.iter().sum::<usize>() as f64)
@@ -143,8 +144,9 @@ impl Probing<'_> {
             probe: found.kind.to_string(),
             score: share(right).into(),
             interval: wilson(right, count),
-            shuffled: share(by_chance).into(),
-            selectivity: (share(right) - share(by_chance)).into(),
+            shuffled: mean_of(&by_chance).into(),
+            shuffled_sd: deviation_of(&by_chance).into(),
+            selectivity: mean_of(&by_chance).map(|mean| share(right) - mean).into(),
             chosen: found.real.chosen.clone(),
             unconverged: found.real.unconverged,
             per_class: confusion.iter().enumerate().map(of_class).collect(),
@@ -247,16 +249,31 @@ fn right(answers: &Answers<usize>, labels: &[usize]) -> usize {
     answers.predicted.iter().zip(labels).filter(|(found, label)| **found == Some(**label)).count()
 }
 
-fn of_numbers(found: &Regressed, [values, shuffled]: [&ndarray::Array2<f64>; 2]) -> ProbeScore {
+/// The mean, where there is anything.
+fn mean_of(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The standard deviation of two values or more, with n − 1.
+fn deviation_of(values: &[f64]) -> Option<f64> {
+    let mean = mean_of(values)?;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
+}
+
+fn of_numbers(
+    found: &Regressed,
+    (values, shuffled): (&ndarray::Array2<f64>, &[ndarray::Array2<f64>]),
+) -> ProbeScore {
     let each = |answers: &[Answers<f64>], values: &ndarray::Array2<f64>| -> Vec<Option<f64>> {
         let columns = answers.iter().zip(values.columns());
         columns.map(|(answers, truth)| r2(&truth.to_vec(), &answers.predicted)).collect()
     };
-    let mean = |all: &[Option<f64>]| -> Option<f64> {
-        let known: Vec<f64> = all.iter().copied().flatten().collect();
-        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
-    };
-    let (real, control) = (each(&found.real, values), each(&found.shuffled, shuffled));
+    let mean = |all: &[Option<f64>]| mean_of(&all.iter().copied().flatten().collect::<Vec<_>>());
+    let real = each(&found.real, values);
+    let times = found.shuffled.iter().zip(shuffled);
+    let control: Vec<f64> =
+        times.filter_map(|(answers, values)| mean(&each(answers, values))).collect();
     let constant = real.iter().filter(|value| value.is_none()).count();
     let parts = found.real.first().map_or(0, |answers| answers.chosen.len());
     let chosen =
@@ -264,8 +281,9 @@ fn of_numbers(found: &Regressed, [values, shuffled]: [&ndarray::Array2<f64>; 2])
     ProbeScore {
         probe: Kind::Ridge.to_string(),
         score: mean(&real).into(),
-        shuffled: mean(&control).into(),
-        selectivity: mean(&real).zip(mean(&control)).map(|(a, b)| a - b).into(),
+        shuffled: mean_of(&control).into(),
+        shuffled_sd: deviation_of(&control).into(),
+        selectivity: mean(&real).zip(mean_of(&control)).map(|(a, b)| a - b).into(),
         chosen: chosen.collect(),
         reason: (constant > 0)
             .then(|| format!("{constant} of {} targets are constant", real.len())),

@@ -345,6 +345,7 @@ fn kept(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
         measures: &[],
         naming: Naming::default(),
         parts: false,
+        outputs: false,
     };
     let selection = Selection::new(&asked.layers)?;
     let choose = |_: usize, folder: &Folder| folder.choose(&selection, asked.reduce);

@@ -19,10 +19,10 @@ use crate::view::names::counted;
 
 /// What is read out.
 pub enum Task {
-    /// Classes: the number of each sample among those that occur.
-    Classes { labels: Vec<usize>, shuffled: Vec<usize>, classes: Vec<ProbeClass> },
+    /// Classes: the number of each sample among those that occur; shuffled ones of each time.
+    Classes { labels: Vec<usize>, shuffled: Vec<Vec<usize>>, classes: Vec<ProbeClass> },
     /// Numbers: a column a target.
-    Numbers { values: Array2<f64>, shuffled: Array2<f64>, told: Targets },
+    Numbers { values: Array2<f64>, shuffled: Vec<Array2<f64>>, told: Targets },
 }
 
 /// What is read out, and of which samples.
@@ -82,7 +82,8 @@ impl Truth {
             let (values, told) = table(path, &seen.samples)?;
             check_samples(asked.share, samples)?;
             let parts = asked.share.parts(&vec![0; samples], seed);
-            let shuffled = values.select(Axis(0), &permuted_within(&parts, samples, &mut draws));
+            let shuffle = |_| values.select(Axis(0), &permuted_within(&parts, samples, &mut draws));
+            let shuffled = (0..asked.shuffles()).map(shuffle).collect();
             return Ok(Self { parts, task: Task::Numbers { values, shuffled, told }, file: None });
         }
         let given = asked.classes.as_deref().map(|path| listed(path, samples)).transpose()?;
@@ -98,8 +99,11 @@ impl Truth {
         let (labels, classes) = dense(labels.unwrap_or_default(), &name);
         let parts = asked.share.parts(&labels, seed);
         asked.check_neighbours(&parts)?;
-        let from = permuted_within(&parts, samples, &mut draws);
-        let shuffled = from.into_iter().map(|i| labels[i]).collect();
+        let shuffle = |_| {
+            let from = permuted_within(&parts, samples, &mut draws);
+            from.into_iter().map(|i| labels[i]).collect()
+        };
+        let shuffled = (0..asked.shuffles()).map(shuffle).collect();
         let file = asked.classes.as_deref().map(classes_file).transpose()?;
         Ok(Self { parts, task: Task::Classes { labels, shuffled, classes }, file })
     }

@@ -33,7 +33,7 @@ use crate::data::features::{StoredFeature, StoredSet};
 use crate::data::statistics::{Origin, Statistics};
 use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
-use crate::frechet::{Beside, FeatureSet, Gaussian};
+use crate::frechet::{Beside, FeatureSet, Gaussian, mean_of};
 use crate::report::{
     ArrayInfo, DataInput, FeatureInput, SetInput, StatisticsInput, Tool, Warning, sha256_of_file,
 };
@@ -68,12 +68,21 @@ pub struct Measured {
 pub enum Keep {
     /// The features of every sample beside mean and covariance.
     Samples,
+    /// The features of every sample alone.
+    Rows,
     /// Samples where they are fewer than features: they are the better covariance then.
     Few,
     /// Mean and covariance alone.
     Moments,
     /// The features of every sample, and a covariance within classes.
     Classes,
+}
+
+impl Keep {
+    /// Whether metrics get the features of every sample.
+    fn keeps_rows(self) -> bool {
+        matches!(self, Self::Samples | Self::Rows)
+    }
 }
 
 /// What is kept of one set.
@@ -221,7 +230,8 @@ impl<'a> Sets<'a> {
         let Statistics { mean, covariance, samples, origin } = statistics;
         let gaussian = self.timed(|| Gaussian::of_covariance(mean.view(), covariance.view()));
         let gaussian = gaussian.map_err(|e| of_file(path, e))?;
-        let set = FeatureSet { gaussian, rows: None, beside: Beside::default() };
+        let gaussian = Some(gaussian);
+        let set = FeatureSet { mean, gaussian, rows: None, beside: Beside::default() };
         Ok(Measured { set, moments: None, count: samples, origin, input })
     }
 
@@ -297,7 +307,7 @@ impl<'a> Sets<'a> {
     fn images(&mut self, dataset: &Dataset) -> Result<Measured> {
         let width = self.features.prepare(dataset)?.width;
         let key = match &self.cache {
-            Some(_) if self.keep != Keep::Samples => Some(self.fingerprinted(dataset)?),
+            Some(_) if !self.keep.keeps_rows() => Some(self.fingerprinted(dataset)?),
             _ => None,
         };
         let (key, copies) = key.unzip();
@@ -366,6 +376,13 @@ impl<'a> Sets<'a> {
         rows: Option<Array2<f64>>,
         moments: Option<&Moments>,
     ) -> Result<FeatureSet> {
+        if self.keep == Keep::Rows
+            && let Some(rows) = rows
+        {
+            let mean = mean_of(rows.view()).map_err(|e| of_values(path, e))?;
+            let beside = Beside::default();
+            return Ok(FeatureSet { mean, gaussian: None, rows: Some(rows), beside });
+        }
         let gaussian = self.timed(|| match (&rows, moments) {
             (Some(rows), _) if rows.nrows() <= rows.ncols() => Gaussian::of_samples(rows.view()),
             (_, Some(moments)) => Gaussian::of_moments(moments),
@@ -373,8 +390,9 @@ impl<'a> Sets<'a> {
             (None, None) => Err(Error::usage("no samples", "give at least 2")),
         });
         let gaussian = gaussian.map_err(|e| of_file(path, e))?;
-        let rows = rows.filter(|_| self.keep == Keep::Samples);
-        Ok(FeatureSet { gaussian, rows, beside: Beside::default() })
+        let rows = rows.filter(|_| self.keep.keeps_rows());
+        let mean = gaussian.mean().to_owned();
+        Ok(FeatureSet { mean, gaussian: Some(gaussian), rows, beside: Beside::default() })
     }
 
     /// What is kept of a set of so many samples.
@@ -384,12 +402,13 @@ impl<'a> Sets<'a> {
     fn plan(&self, count: usize, width: usize) -> Result<Plan> {
         let (n, d) = (count as u64, width as u64);
         let samples = match self.keep {
-            Keep::Samples | Keep::Classes => true,
+            Keep::Samples | Keep::Rows | Keep::Classes => true,
             Keep::Few => n <= d && self.held + 8 * n * d <= self.args.memory,
             Keep::Moments => false,
         };
         // Samples that are no more than features serve in the place of a covariance.
-        let covariance = !samples || n > d || self.keep == Keep::Classes;
+        let enough = n <= d || self.keep == Keep::Rows;
+        let covariance = !samples || !enough || self.keep == Keep::Classes;
         let square = if covariance { 8 * MATRICES * d * d } else { 0 };
         let rows = if samples { 8 * n * d } else { 0 };
         let (needed, left) = (square + rows, self.args.memory.saturating_sub(self.held));
@@ -500,6 +519,16 @@ fn check_finite(path: &Path, (name, first): (&str, usize), rows: &Array2<f64>) -
         let problem = format!("row {} of array {name} is NaN or infinite", first + row);
         Err(Error::file("take features from", path, problem, "leave that sample out"))
     })
+}
+
+/// The same where no covariance is taken.
+fn of_values(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Usage { problem, remedy } => {
+            Error::file("take features from", path, problem, remedy)
+        }
+        other => other,
+    }
 }
 
 /// Puts the file's name before what was wrong with its numbers.

@@ -72,10 +72,10 @@ pub struct UnitArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = limits::NUMBER,
           help_heading = "Layers")]
     pub pick: Vec<usize>,
-    /// Images that are kept of each channel: those with its largest values, each with the position of that
-    #[arg(long, value_name = "K", default_value_t = 9, value_parser = limits::COUNT,
-          help_heading = "Patches")]
-    pub top: usize,
+    /// Images that are kept of each channel: those with its largest values, each with the position of that [default: 9,
+    /// or all where there are fewer]
+    #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Patches")]
+    pub top: Option<usize>,
     /// Keep the K images with its smallest values, too; behind a ReLU these are often 0, and of equal values the
     /// first images
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Patches")]

@@ -34,6 +34,9 @@ pub struct ProbeSettings {
     pub neighbours: usize,
     /// Seed of the folds, or of the split.
     pub split_seed: u64,
+    /// How often labels were shuffled, and probes fitted to them.
+    #[serde(default = "once")]
+    pub shuffles: usize,
     /// Seed of the shuffled labels.
     pub shuffle_seed: u64,
     /// Seed of the re-initialised weights; `null` where none were.
@@ -169,8 +172,11 @@ pub struct ProbeScore {
     pub score: Number,
     /// Its 95 % Wilson score interval (Wilson 1927), of accuracies, over samples as if folds were independent.
     pub interval: Option<(f64, f64)>,
-    /// The same where labels are shuffled.
+    /// The same where labels are shuffled, the mean over all times.
     pub shuffled: Number,
+    /// The standard deviation of that over the times, and so of `selectivity`; `null` of one time.
+    #[serde(default)]
+    pub shuffled_sd: Number,
     /// `score` − `shuffled`: what the features tell beyond what such a probe makes of any labels (Hewitt & Liang 2019).
     pub selectivity: Number,
     /// The same probe on the layer of this name of the control.
@@ -232,6 +238,11 @@ pub struct ProbeDisagreement {
     pub rank_cka: f64,
     /// Its place by the size of the difference, 1 for the smallest.
     pub rank_difference: f64,
+}
+
+/// Labels were shuffled once in reports of earlier versions.
+fn once() -> usize {
+    1
 }
 
 fn is_zero(count: &usize) -> bool {

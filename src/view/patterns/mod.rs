@@ -39,7 +39,7 @@ impl View for PatternsReport {
 }
 
 impl Tables for PatternsReport {
-    /// The channels; with another network those that are matched, and the layers that correspond.
+    /// The channels of both networks; with another one those that are matched, and the layers that correspond.
     fn tables(&self) -> Vec<table::Table> {
         let mut tables = vec![all_channels(self, usize::MAX)];
         if !self.results.comparisons.is_empty() {
@@ -52,7 +52,8 @@ impl Tables for PatternsReport {
     }
 
     fn text(&self) -> String {
-        let count: usize = self.results.layers.iter().map(|layer| layer.channels.len()).sum();
+        let layers = self.results.layers.iter().chain(&self.results.layers_b);
+        let count: usize = layers.map(|layer| layer.channels.len()).sum();
         let more = count.saturating_sub(ROWS);
         let mut text = all_channels(self, ROWS).to_string();
         if more > 0 {
@@ -232,24 +233,27 @@ fn histogram(channel: &PatternsChannel, report: &PatternsReport) -> String {
 }
 
 fn all_channels(report: &PatternsReport, most: usize) -> table::Table {
-    let mut header = vec!["layer", "channel", "active", "active images", "max"];
+    let several = !report.results.layers_b.is_empty();
+    let mut header = if several { vec!["model"] } else { vec![] };
+    header.extend(["layer", "channel", "active", "active images", "max"]);
     let classes = report.results.no_classes.is_none();
     header.extend(if classes { &["selectivity", "entropy", "prefers"][..] } else { &[] });
     header.push("top image");
     let mut table = table::new(&header);
-    let all = report
-        .results
-        .layers
-        .iter()
-        .flat_map(|layer| layer.channels.iter().map(move |channel| (layer, channel)));
-    for (layer, channel) in all.take(most) {
-        let mut row: Vec<Cell> = vec![
+    let results = &report.results;
+    let sides = [("A", &results.layers), ("B", &results.layers_b)].into_iter();
+    let layers = sides.flat_map(|(model, layers)| layers.iter().map(move |layer| (model, layer)));
+    let all =
+        layers.flat_map(|(model, layer)| layer.channels.iter().map(move |c| (model, layer, c)));
+    for (model, layer, channel) in all.take(most) {
+        let mut row: Vec<Cell> = if several { vec![model.into()] } else { vec![] };
+        row.extend([
             layer.layer.clone().into(),
             channel.channel.into(),
             Cell::share(channel.active.get(), 0),
             Cell::share(channel.active_images.get(), 0),
             Cell::number(channel.max.get(), 3),
-        ];
+        ]);
         if classes {
             let figures = channel.classes.as_ref();
             row.push(Cell::number(figures.and_then(|f| f.selectivity.get()), 2));
@@ -260,7 +264,8 @@ fn all_channels(report: &PatternsReport, most: usize) -> table::Table {
         row.push(channel.top.first().map_or("-".into(), |patch| patch.sample.clone().into()));
         table.add_row(row);
     }
-    table.align_right(&(1..if classes { 7 } else { 5 }).collect::<Vec<_>>());
+    let first = 1 + usize::from(several);
+    table.align_right(&(first..first + if classes { 6 } else { 4 }).collect::<Vec<_>>());
     table
 }
 

@@ -134,7 +134,10 @@ fn scores(report: &ProbeReport) -> table::Table {
     let mut header = if several { vec!["model"] } else { vec![] };
     header.extend(["layer", "D", "probe", name]);
     header.extend(classes.then_some("95 %"));
-    header.extend(["shuffled", "selectivity", "control"]);
+    let times = report.settings.shuffles > 1;
+    header.push("shuffled");
+    header.extend(times.then_some("sd"));
+    header.extend(["selectivity", "control"]);
     header.extend(several.then_some("CKA"));
     header.push("strength");
     let mut table = table::new(&header);
@@ -149,9 +152,9 @@ fn scores(report: &ProbeReport) -> table::Table {
             row.push(score(results, probe.score));
             let ends = |(low, high)| format!("{:.1}…{:.1}", 100.0 * low, 100.0 * high);
             row.extend(classes.then(|| Cell::interval(probe.interval, ends)));
-            row.extend(
-                [probe.shuffled, probe.selectivity, probe.control].map(|v| score(results, v)),
-            );
+            row.push(score(results, probe.shuffled));
+            row.extend(times.then(|| score(results, probe.shuffled_sd)));
+            row.extend([probe.selectivity, probe.control].map(|v| score(results, v)));
             row.extend(several.then(|| Cell::number(layer.cka.and_then(Number::get), 3)));
             let strength = chosen(probe);
             row.push(if strength.is_empty() { "-".into() } else { strength.into() });

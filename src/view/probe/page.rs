@@ -106,7 +106,10 @@ fn scores(report: &ProbeReport) -> Markup {
     let name = if classes { "accuracy in %" } else { "R²" };
     let mut columns = vec![Column::text("layer"), Column::text("probe"), Column::number(name)];
     columns.extend(classes.then(|| Column::text("95 %")));
-    columns.extend(["shuffled", "selectivity", "control"].map(Column::number));
+    let times = report.settings.shuffles > 1;
+    columns.push(Column::number("shuffled"));
+    columns.extend(times.then(|| Column::number("its deviation")));
+    columns.extend(["selectivity", "control"].map(Column::number));
     columns.extend(several.then(|| Column::number("CKA")));
     columns.push(Column::text("strength"));
     let row = |layer: &ProbeLayer, model: &str, probe: &ProbeScore| {
@@ -120,7 +123,9 @@ fn scores(report: &ProbeReport) -> Markup {
         let ends =
             probe.interval.map(|(low, high)| format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high));
         row.extend(classes.then(|| Entry::text(ends.or(probe.reason.clone()).unwrap_or_default())));
-        row.extend([probe.shuffled, probe.selectivity, probe.control].map(|v| value(results, v)));
+        row.push(value(results, probe.shuffled));
+        row.extend(times.then(|| value(results, probe.shuffled_sd)));
+        row.extend([probe.selectivity, probe.control].map(|v| value(results, v)));
         row.extend(several.then(|| Entry::number(layer.cka.and_then(Number::get), 3)));
         row.push(Entry::text(chosen(probe)));
         row
