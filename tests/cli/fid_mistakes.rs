@@ -5,6 +5,7 @@ use ndarray::{Array2, s};
 use repsim::report::sha256_of_file;
 use tempfile::TempDir;
 
+use crate::fid_output::ended;
 use crate::fid_support::{
     TINY, fails, features, row_fails, stats, three_sets, write, write_statistics,
 };
@@ -72,9 +73,14 @@ fn one_sample_only() {
     ] {
         fails(&line, &parts(path).each_ref().map(String::as_str));
     }
-    for metric in ["fid", "kid", "prdc", "fid-inf"] {
+    for metric in ["fid", "fid-inf"] {
         let line = format!("fid {real} {one} --metrics {metric}");
         row_fails(&line, &parts(&one).each_ref().map(String::as_str));
+    }
+    for metric in ["kid", "prdc"] {
+        let run = ended(&format!("fid {real} {one} --metrics {metric}"), 0);
+        let told = format!("{metric} of {one} has no value");
+        assert!(run.stderr.contains(&told), "{}", run.stderr);
     }
     let many = pictures(30);
     let line = format!("fid {} {images} {TINY}", many.path().display());

@@ -103,9 +103,12 @@ fn too_little_memory() {
     fails(&format!("{line} --memory 100KiB"), &parts);
     fails(&format!("stats {} {EXAMPLE} --memory 100KiB", data.path().display()), &parts);
     let parts = ["keeping 250 samples of 128 features", "1018 KiB", "has 100 KiB left"];
-    fails(&format!("{line} --memory 100KiB --metrics kid"), &parts);
+    fails(&format!("{line} --memory 100KiB --metrics fid,kid"), &parts);
     // Enough for the reference, which stays, but not for a candidate beside it.
-    row_fails(&format!("{line} --memory 1100KiB --metrics kid"), &["1018 KiB", "has 850 KiB left"]);
+    row_fails(
+        &format!("{line} --memory 1100KiB --metrics fid,kid"),
+        &["1018 KiB", "has 850 KiB left"],
+    );
     // 60 samples are a smaller factor of their covariance than it is.
     let run = repsim(words(&format!("{} {EXAMPLE} --memory 100KiB", both(&few))));
     assert_eq!(run.code, 0, "{}", run.stderr);

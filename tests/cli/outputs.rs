@@ -89,21 +89,22 @@ fn of_models_and_of_their_features_the_same() {
 }
 
 #[test]
-fn a_gate_holds_outputs() {
+fn a_policy_holds_outputs() {
     let folder = tempfile::tempdir().unwrap();
-    let policy = folder.path().join("policy.toml");
-    let line = format!("compare --features {{outputs/a.npz}} {{outputs/b.npz}} {LAYER} --policy");
+    let [report, policy] = ["out.json", "policy.toml"].map(|name| folder.path().join(name));
+    let report = report.display().to_string();
+    let line =
+        format!("compare --features {{outputs/a.npz}} {{outputs/b.npz}} {LAYER} -o {report}");
+    assert_eq!(repsim(words(&line)).code, 0);
     for (rule, code) in [
         ("disagreement <= 0.5", 0),
         ("jensen-shannon <= 0.1", 1),
-        ("accuracy-difference <= 0.1", 1),
+        ("accuracy-difference <= 0.1", 2),
         ("disagrement <= 0.1", 2),
     ] {
         std::fs::write(&policy, format!("version = 1\nrules = ['{rule}']\n")).unwrap();
-        let mut arguments = words(&line);
-        arguments.push(policy.display().to_string());
-        let run = repsim(arguments);
-        assert_eq!(run.code, code, "{rule}: {}", run.stderr);
+        let run = repsim(["check", &report, "--policy", &policy.display().to_string()]);
+        assert_eq!(run.code, code, "{rule}: {} {}", run.stdout, run.stderr);
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Content, Entry, Main, Values};
 use crate::check::comparable::Condition;
 use crate::check::measures;
-use crate::report::compare::{CompareReport, MeasureResult, OutputMeasure, OutputResults};
+use crate::report::compare::{CompareReport, MeasureResult, OutputResults};
 
 impl Values for CompareReport {
     fn content(&self) -> Content {
@@ -57,10 +57,8 @@ fn name_of(found: &MeasureResult) -> Cow<'static, str> {
     }
 }
 
-/// What two models say of the same samples.
+/// What two models say of the same samples, as far as it is known: without labels there are no accuracies to hold.
 fn of_outputs(outputs: &OutputResults) -> impl Iterator<Item = Entry> {
-    let entry = |found: &OutputMeasure| {
-        Entry::new::<&str>(found.name.clone(), &[], found.value).because(found.reason.as_deref())
-    };
-    outputs.measures.iter().map(entry)
+    let known = outputs.measures.iter().filter(|found| found.value.get().is_some());
+    known.map(|found| Entry::new::<&str>(found.name.clone(), &[], found.value))
 }
