@@ -87,7 +87,7 @@ fn filled(measure: Measure, pair: &Pair<'_>) -> Result<usize, Absence> {
 
 fn of_half(measure: Measure, pair: &Pair<'_>, rows: &[usize]) -> Result<f64, Absence> {
     let (a, b) = (pair.a().part(rows)?, pair.b().part(rows)?);
-    measure.value(&Pair::of_same(&a, &b))
+    measure.of_part(&Pair::of_same(&a, &b), pair.a().samples())
 }
 
 /// Random halves of n samples: of each the positions, in their order. They depend on `seed`, n and

@@ -131,6 +131,17 @@ impl Measure {
         Ok((self.one_way(pair)? + self.one_way(&pair.swapped(inverse.as_deref()))?) / 2.0)
     }
 
+    /// Its value for a part of the samples, in the size that it has of `samples`: a distance summed over samples grows with
+    /// the root of their number.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn of_part(self, part: &Pair<'_>, samples: usize) -> Result<f64, Absence> {
+        let grown = samples as f64 / part.a().samples() as f64;
+        let value = self.value(part)?;
+        Ok(if self == Self::SizeAndShape { value * grown.sqrt() } else { value })
+    }
+
     fn one_way(self, pair: &Pair<'_>) -> Result<f64, Absence> {
         let (a, b, order) = (pair.a(), pair.b(), pair.order());
         let value = match self {

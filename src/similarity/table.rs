@@ -204,7 +204,9 @@ fn of_half(
         match (&a[i], &b[j]) {
             (Ok(a), Ok(b)) => {
                 let pair = Pair::of_same(a, b);
-                values.extend(same.iter().map(|one| plan.measures[one.measure].value(&pair)));
+                let value =
+                    |one: &Sound| plan.measures[one.measure].of_part(&pair, layers.samples());
+                values.extend(same.iter().map(value));
             }
             (Err(why), _) | (_, Err(why)) => values.extend(same.iter().map(|_| Err(*why))),
         }

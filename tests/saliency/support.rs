@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use ndarray::{ArrayD, Axis};
 use repsim::data::features::load_features;
@@ -66,6 +66,8 @@ pub fn archive(model: &str) -> PathBuf {
 
 /// A copy of an archive with its numbers in float64.
 pub fn widened(file: &Path) -> PathBuf {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _alone = WRITING.lock();
     let mut module = CModule::load(file).unwrap();
     module.to(Device::Cpu, Kind::Double, false);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
