@@ -72,6 +72,19 @@ install_browser() { # in a shell of its own: without a browser everything else c
     say "no chromium and chromedriver: the tests of the page in a browser will be skipped"
 }
 
+readonly AXE=axe-core@4.10.3
+install_axe() { # what checks pages for readers of screens; without it they are checked for all else
+  [ -f target/axe-core/axe.min.js ] && return 0
+  have npm || { say "no npm: pages will not be checked by axe-core"; return 0; }
+  local folder
+  folder=$(mktemp -d)
+  mkdir -p target/axe-core
+  ( cd "$folder" && npm pack --silent "$AXE" >/dev/null && tar xzf axe-core-*.tgz ) &&
+    cp "$folder/package/axe.min.js" target/axe-core/ ||
+    say "axe-core could not be had: pages will not be checked by it"
+  rm -rf "$folder"
+}
+
 check_macos() {
   have c++ || die "no C++ compiler; run: xcode-select --install"
   have pkg-config || die "no pkg-config; run: brew install pkg-config"
@@ -162,5 +175,5 @@ installed() { # a CUDA set serves a CPU build too
 have cargo || die "no Rust toolchain; install one from https://rustup.rs (1.90 or newer)"
 if [ "${platform%%_*}" = manylinux ]; then install_debian; else check_macos; fi
 installed || fetch_libtorch
-[ -z "$browser" ] || install_browser
+[ -z "$browser" ] || { install_browser; install_axe; }
 say "ready: libtorch $(cat "$DEST/installed") in .libtorch, OpenBLAS $(pkg-config --modversion openblas)"

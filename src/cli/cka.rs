@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::ReduceArgs;
+use super::command;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
@@ -26,6 +27,8 @@ pub struct Args {
     /// Draw the matrix: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     plot: Option<PathBuf>,
+    #[command(flatten)]
+    range: picture::RangeArgs,
     /// Compare the layers of A with the corresponding ones of this model too, such as an untrained one: a line to read
     /// the diagonal against, in the page and below the map of --plot; A runs again for each; may be repeated
     #[arg(long, value_name = "MODEL")]
@@ -84,11 +87,11 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let report = match args.shard.states()? {
-        Some(states) => request.merged(states, messages)?,
-        None => request.run(messages)?,
+        Some(states) => request.merged(states, messages).map(command::signed)?,
+        None => request.run(messages).map(command::signed)?,
     };
     if let Some(path) = &args.plot {
-        picture::plot(&report, path)?;
+        picture::plot_over(&report, path, &args.range)?;
     }
     output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)
@@ -98,9 +101,9 @@ fn every_pair(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("pairs", args.results.place()?)?;
     let request = args.request()?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
-    let mut report = request.run_pairs(messages)?;
+    let mut report = request.run_pairs(messages).map(command::signed)?;
     if let Some(path) = &args.plot {
-        picture::plot(&report, path)?;
+        picture::plot_over(&report, path, &args.range)?;
         let shows = "CKA of every pair";
         report.pictures = vec![picture::written(shows, path, args.results.output.as_deref())?];
     }

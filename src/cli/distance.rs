@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::command;
 use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::limits;
@@ -70,6 +71,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         Some(states) => request.merged(states, messages)?,
         None => request.run(messages)?,
     };
+    let report = command::signed(report);
     if let Some(path) = &args.per_sample {
         let csv = picture::is(path, "csv");
         let bytes = if csv { rows::csv(&samples)? } else { rows::jsonl(&samples)? };

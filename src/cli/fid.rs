@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::command;
 use super::extract::ExtractArgs;
 use super::gate::GateArgs;
 use super::limits;
@@ -233,8 +234,8 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         rows.map_or(Ok(()), |rows| print(&rows.row(row, &metrics, first)?))
     };
     let report = match args.shard.states()? {
-        Some(states) => request.merged(states, messages, &mut tell)?,
-        None => request.run(messages, &mut tell)?,
+        Some(states) => request.merged(states, messages, &mut tell).map(command::signed)?,
+        None => request.run(messages, &mut tell).map(command::signed)?,
     };
     match args.output.as_deref() {
         Some(path) if path == Path::new("-") => output::write_report(&report, path)?,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{LayerArgs, ModelArgs};
+use super::command;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
@@ -56,7 +57,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         layers: args.layers.layers.clone(),
         running: args.models.request(1)?,
     };
-    let report = request.run()?;
+    let report = request.run().map(command::signed)?;
     show(args, &report, messages)?;
     gate.finish(&report, Status::Done, messages)
 }

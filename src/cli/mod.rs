@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod cka;
+mod command;
 mod compare;
 mod defaults;
 mod demo;
@@ -164,6 +165,7 @@ fn on_a_large_stack(arguments: &[OsString]) -> u8 {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<OsString> = arguments.into_iter().collect();
     output::choose_colours(&given);
+    command::remember(&given);
     let added = shard::several(given).and_then(|(given, mut devices)| {
         let added = defaults::added(given, &declared(), !devices.is_empty())?;
         if let Some(list) = added.devices {

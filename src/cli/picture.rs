@@ -6,7 +6,28 @@ use super::outputs;
 use crate::error::{Error, Result};
 use crate::render::RenderError;
 use crate::report::{PictureFile, check_writable};
-use crate::view::{PictureFormat, Plot};
+use crate::view::{ColourRange, PictureFormat, Plot};
+
+/// Which values have which colours in maps.
+#[derive(clap::Args)]
+pub struct RangeArgs {
+    /// Values at the ends of the colours of maps: full (the bounds of the measure), auto (the smallest and the largest
+    /// value of the picture, which its subtitle says), or two numbers
+    #[arg(
+        long,
+        value_name = "full|auto|LOW..HIGH",
+        default_value = "full",
+        allow_hyphen_values = true
+    )]
+    plot_range: ColourRange,
+}
+
+impl RangeArgs {
+    /// The same format with this range.
+    pub fn over(&self, format: PictureFormat) -> PictureFormat {
+        format.with_range(self.plot_range)
+    }
+}
 
 /// Checks that a picture can be written there, in a format that there is.
 ///
@@ -38,6 +59,14 @@ pub fn plot<R: Plot>(report: &R, path: &Path) -> Result<()> {
     draw(path, |format| report.plot(format), R::SMALLER)
 }
 
+/// The same with a range of the colours.
+///
+/// # Errors
+/// It cannot be drawn or written.
+pub fn plot_over<R: Plot>(report: &R, path: &Path, range: &RangeArgs) -> Result<()> {
+    draw(path, |format| report.plot(range.over(format)), R::SMALLER)
+}
+
 /// Draws a picture in the format of its name; `smaller` is what to do where it is too large.
 ///
 /// # Errors
@@ -53,7 +82,7 @@ pub fn draw(
 
 /// The format that the name of a file asks for.
 pub fn format_of(path: &Path) -> PictureFormat {
-    if is_svg(path) { PictureFormat::Svg } else { PictureFormat::Png }
+    if is_svg(path) { PictureFormat::SVG } else { PictureFormat::PNG }
 }
 
 /// What a report says of a picture that this run wrote.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs};
+use super::command;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
@@ -135,7 +136,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("probe", args.results.place()?)?;
     let request = args.request()?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
-    let mut report = request.run(messages)?;
+    let mut report = request.run(messages).map(command::signed)?;
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
         let shows = "What can be read out of layers, over depth";

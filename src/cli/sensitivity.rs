@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::args::{DataArgs, ModelArgs, PreprocessArgs};
+use super::command;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
@@ -136,7 +137,7 @@ fn wanted<T: Copy + PartialEq>(option: &str, list: &[OrNone<T>]) -> Result<Vec<T
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
     let gate = args.gate.prepare("sensitivity", args.results.place()?)?;
-    let mut report = request.run(messages)?;
+    let mut report = request.run(messages).map(command::signed)?;
     if let Some(path) = &args.plot {
         picture::plot(&report, path)?;
         let shows = "Importance against sensitivity";

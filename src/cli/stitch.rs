@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::args::{DataArgs, ModelArgs, PreprocessArgs, PreprocessBArgs};
+use super::command;
 use super::gate::GateArgs;
 use super::limits;
 use super::output::{self, Messages};
@@ -27,6 +28,8 @@ pub struct Args {
     /// Draw accuracy (agreement without labels) of all pairs: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     plot: Option<PathBuf>,
+    #[command(flatten)]
+    range: picture::RangeArgs,
     /// Draw stitching against CKA, a point a pair: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", requires = "against")]
     scatter: Option<PathBuf>,
@@ -162,9 +165,10 @@ impl FromStr for Against {
 pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
     let gate = args.gate.prepare("stitch", args.results.place()?)?;
-    let (mut report, place) = (request.run(messages)?, args.results.output.as_deref());
+    let (mut report, place) =
+        (request.run(messages).map(command::signed)?, args.results.output.as_deref());
     if let Some(path) = &args.plot {
-        picture::plot(&report, path)?;
+        picture::plot_over(&report, path, &args.range)?;
         let shows = "Stitching of all pairs of layers";
         report.pictures.push(picture::written(shows, path, place)?);
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs};
+use super::command;
 use super::compare::OptionArgs;
 use super::gate::GateArgs;
 use super::globs::Expanded;
@@ -31,6 +32,8 @@ pub struct Args {
     /// one of all checkpoints against each other at one layer (FILE-pairs.png)
     #[arg(long, short, value_name = "FILE")]
     plot: Option<PathBuf>,
+    #[command(flatten)]
+    range: picture::RangeArgs,
     /// Hold all checkpoints against this model too, at the layers of the same names
     #[arg(long, value_name = "MODEL")]
     reference: Option<PathBuf>,
@@ -81,9 +84,9 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         picture::check(path)?;
         outputs::check(path)?;
     }
-    let mut report = request.run(messages)?;
+    let mut report = request.run(messages).map(command::signed)?;
     for (picture, path) in &pictures {
-        picture::draw(path, |format| report.picture(*picture, format), SMALLER)?;
+        picture::draw(path, |format| report.picture(*picture, args.range.over(format)), SMALLER)?;
         let written = picture::written(picture.shows(), path, args.results.output.as_deref())?;
         report.pictures.push(written);
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    CUTMIX, CUTOUT, Demo, MIXUP, PREPROCESSING, SEED_0, SEED_1, preprocessing, write_report,
+    CUTMIX, CUTOUT, Demo, MIXUP, PREPROCESSING, SEED_0, SEED_1, command, preprocessing,
+    write_report,
 };
 use crate::analysis::{ColumnMaps, Saliency, SaliencySink, Score};
 use crate::error::{Error, Result};
@@ -49,7 +50,8 @@ impl Demo<'_> {
         let look = Look { colours: ColorMap::Viridis, opacity: 0.5 };
         let mut drawn = Drawn(Pictures::new(look, ROWS));
         let mut found = explained(&models, &images).run(self.observer, &mut drawn)?;
-        let picture = drawn.0.sheet(&found, PictureFormat::Png);
+        found.command = Some(command(&words));
+        let picture = drawn.0.sheet(&found, PictureFormat::PNG);
         let picture = picture.map_err(|e| Error::file("draw", &sheet, e, SMALLER))?;
         write_atomically(sheet.as_ref(), &picture)?;
         let (shows, beside) = ("Saliency maps over the images", Some(Path::new(&report)));

@@ -13,7 +13,7 @@ use crate::error::{Error, Result, visible_lines};
 use crate::frechet::Metric;
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
-use crate::report::{Provisional, write_atomically};
+use crate::report::{Provisional, command_line, write_atomically};
 use crate::view::fid::table_within;
 use crate::view::{PictureFormat, Plot, Tables, page, to_json};
 
@@ -161,8 +161,9 @@ impl Demo<'_> {
         words.extend(PREPROCESSING);
         words.extend(["-o", &report, "--plot", &picture]);
         self.show_command(&words)?;
-        let found = comparison(&a, &b, &data).run(self.observer)?;
-        let drawn = found.plot(PictureFormat::Png);
+        let mut found = comparison(&a, &b, &data).run(self.observer)?;
+        found.command = Some(command(&words));
+        let drawn = found.plot(PictureFormat::PNG);
         let drawn = drawn.map_err(|e| Error::file("draw", &picture, e, CkaReport::SMALLER))?;
         write_atomically(picture.as_ref(), &drawn)?;
         write_report(&found, &report)?;
@@ -189,7 +190,8 @@ impl Demo<'_> {
         words.extend(PREPROCESSING);
         words.extend(["-o", &report]);
         self.show_command(&words)?;
-        let found = scores(&model, &images, &paths).run(self.observer, &mut |_| Ok(()))?;
+        let mut found = scores(&model, &images, &paths).run(self.observer, &mut |_| Ok(()))?;
+        found.command = Some(command(&words));
         write_report(&found, &report)?;
         self.say(&table_within(&found, self.width))?;
         Ok(found)
@@ -212,9 +214,12 @@ impl Demo<'_> {
 
     /// Prints a command that does what comes next.
     fn show_command(&self, words: &[&str]) -> Result<()> {
-        let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        self.say(&format!("$ repsim {}\n", shown.join(" ")))
+        self.say(&format!("$ {}\n", command(words)))
     }
+}
+
+fn command(words: &[&str]) -> String {
+    command_line(std::iter::once("repsim").chain(words.iter().copied()))
 }
 
 fn write_report<T: serde::Serialize>(report: &T, path: &str) -> Result<()> {
@@ -258,14 +263,6 @@ pub fn scores(model: &str, reference: &str, candidates: &[String]) -> Fid {
 }
 
 /// A word as a shell takes it: between quotation marks where it holds what a shell would read.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-./,:=+@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
 fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))
 }
@@ -324,17 +321,5 @@ fn ranking(report: &FidReport) -> String {
     match rises {
         true => "FID rises with the strength of each of the three.".to_owned(),
         false => "FID does not rise with the strength of each of the three.".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_that_a_shell_would_read_are_quoted() {
-        let words = ["cka", "a/b-c.pt", "*", "a b", "it's", ""];
-        let expected = ["cka", "a/b-c.pt", "'*'", "'a b'", "'it'\\''s'", "''"];
-        assert_eq!(words.map(quoted), expected);
     }
 }

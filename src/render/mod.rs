@@ -9,10 +9,12 @@
 //! |---|---|
 //! | [`heatmap`] | a matrix of layers against layers |
 //! | [`chart`] | curves over a common axis |
+//! | [`stages`] | layers side by side that belong together |
 //! | [`Tiles`] | several of these as one picture |
 //! | [`scatter`] | points, some of them named |
 //! | [`sheet`] | pictures in a grid |
 //! | [`html`] | pages to read |
+//! | [`thumbnail()`] | small pictures of image files |
 //! | [`overlay()`], [`paint`] | maps over pictures, and alone |
 //! | [`Image`], [`encode_png`], [`upscale`] | pixels |
 //! | [`colormap`] | numbers to colours |
@@ -29,9 +31,11 @@ mod pixels;
 pub mod png;
 pub mod scatter;
 pub mod sheet;
+pub mod stages;
 mod style;
 pub mod svg;
 pub mod text;
+mod thumbnail;
 mod tiles;
 
 pub use chart::{Chart, Rule, Series};
@@ -42,4 +46,5 @@ pub use pixels::{Image, encode_png, upscale};
 pub use png::RenderError;
 pub use scatter::Scatter;
 pub use sheet::{Cell, Sheet};
+pub use thumbnail::thumbnail;
 pub use tiles::{Tile, Tiles};

@@ -1,6 +1,7 @@
 //! Reports: versioned results with all that is needed to trust and repeat them.
 
 mod accuracy;
+mod command;
 mod hidden;
 mod kinds;
 mod number;
@@ -18,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::ModelAccuracy;
+pub use command::command_line;
 pub use hidden::{Provisional, end as remove_hidden};
 pub(crate) use kinds::with_report;
 pub use kinds::*;
@@ -54,6 +56,9 @@ pub struct Report<S, R> {
     /// Pictures that the run wrote beside the report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pictures: Vec<PictureFile>,
+    /// The command line that made it, as a shell reads it; none where a program did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// Name and version of a schema. The version changes when a field changes its meaning or goes.

@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects, table, words};
-use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Rule, Table, html};
+use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::cka::{CkaReport, ControlResult, Null};
 
@@ -22,15 +22,13 @@ struct Shown<'a> {
 }
 
 impl View for CkaReport {
-    /// Heat map, best matches by depth, and a table of the layers.
+    /// Heat map, the diagonal as a line, and a table of the layers.
     fn content(&self, place: Place<'_>) -> Content {
         let shown = Shown::new(self);
         let body = html! {
             (shown.matrix(&place.id("cka")))
             (shown.diagonal())
             (html::words(words::CKA))
-            h3 { "Which depth matches which" }
-            (shown.plot())
             h3 { "Layer by layer" }
             (shown.table())
         };
@@ -192,32 +190,6 @@ impl<'a> Shown<'a> {
         results.nulls.iter().position(of)
     }
 
-    fn plot(&self) -> Markup {
-        let results = &self.report.results;
-        let point = |(i, j): (usize, Option<usize>)| {
-            let j = j?;
-            let (a, b) = (&results.layers_a[i], &results.layers_b[j]);
-            let label = format!("{a} → {b}: CKA {:.4}", self.values[(i, j)]);
-            Some(Point { x: i as f64, y: j as f64, label })
-        };
-        let points = self.best.iter().copied().enumerate().filter_map(point).collect();
-        let [x_label, y_label] = self.axes();
-        let what = if self.alone { "most alike other layer" } else { "best match in B" };
-        let plot = html::Plot {
-            caption: &format!(
-                "Each layer by depth, against the depth of its {what}. On the dashed line both lie \
-                 equally deep."
-            ),
-            x_label: &x_label,
-            y_label: &y_label,
-            x_names: &results.layers_a,
-            y_names: &results.layers_b,
-            series: &[Points { name: what, points, joined: false }],
-            rules: &[Rule::Diagonal("equally deep")],
-        };
-        plot.draw()
-    }
-
     fn table(&self) -> Markup {
         let best = if self.alone { "most alike other" } else { "best match in B" };
         let mut columns = vec![
@@ -230,10 +202,16 @@ impl<'a> Shown<'a> {
         if !self.alone {
             columns.push(Column::number("CKA with the same name"));
         }
-        let rows = (0..self.best.len()).map(|i| self.row(i)).collect();
+        let mut order: Vec<usize> = (0..self.best.len()).collect();
+        if !self.alone {
+            order.sort_by(|&i, &j| self.held(i).total_cmp(&self.held(j)));
+        }
+        let rows = order.into_iter().map(|i| self.row(i)).collect();
         let caption = match self.alone {
             true => "Layers in the order in which they finish",
-            false => "Layers of A in the order in which they finish",
+            false => {
+                "Layers of A, those that differ most from that of the same name first; depth: the order in which they finish"
+            }
         };
         Table { caption, columns, rows }.draw()
     }
@@ -263,6 +241,13 @@ impl<'a> Shown<'a> {
         (0..self.values.ncols())
             .find_map(|j| self.reason(i, j))
             .map_or_else(String::new, |n| nulls[n].reason.clone())
+    }
+
+    /// What a layer of A is ordered by: its value with that of the same name, else its best one; those without last.
+    fn held(&self, i: usize) -> f64 {
+        let best = || Some(self.values[(i, self.best[i]?)]);
+        let value = self.same_name(i).or_else(best);
+        value.filter(|value| value.is_finite()).unwrap_or(f64::INFINITY)
     }
 
     fn same_name(&self, i: usize) -> Option<f64> {

@@ -1,5 +1,7 @@
 //! The section of distances of single samples.
 
+mod samples;
+
 use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, Tables, View, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
@@ -9,7 +11,7 @@ use crate::report::distance::{Decile, DistanceReport, PredictionResult, Spread};
 
 impl View for DistanceReport {
     /// Spreads of the distances, and whether they tell wrong predictions.
-    fn content(&self, _: Place<'_>) -> Content {
+    fn content(&self, place: Place<'_>) -> Content {
         let results = &self.results;
         let body = html! {
             (spreads(self))
@@ -19,6 +21,10 @@ impl View for DistanceReport {
                 (accuracy(self, found))
                 (aurocs(self, found))
                 (deciles(self, found))
+            }
+            @if !results.farthest.is_empty() {
+                h3 { "The farthest samples" }
+                (samples::table(self, place))
             }
             @for null in &results.nulls {
                 p.small { (null.field) " has no value: " (null.reason) "." }

@@ -3,16 +3,16 @@
 pub mod sheet;
 
 use super::table::Cell;
-use super::{Content, Place, Tables, View, subjects, table, words};
+use super::{Content, Place, Tables, View, sights, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::Number;
 use crate::report::maps::{
-    ChannelInfo, MapGrid, MapsLayer, MapsReport, Matching, Pairs, ShownChannel,
+    ChannelInfo, MapGrid, MapsImage, MapsLayer, MapsReport, Matching, Pairs, ShownChannel,
 };
 
 impl View for MapsReport {
     /// A table of the channels of each layer, with the channels of the other network.
-    fn content(&self, _: Place<'_>) -> Content {
+    fn content(&self, place: Place<'_>) -> Content {
         let layers = &self.results.layers;
         let body = html! {
             (html::words(words::MAPS))
@@ -21,8 +21,14 @@ impl View for MapsReport {
                 @if let Some(found) = &layer.matching { (summary(found)) }
                 (channels(layer))
             }
+            h3 { "The images" }
+            (images(self, place))
         };
         Content { kind: "Feature maps", title: subjects(self), lead: lead(self), body }
+    }
+
+    fn has_sheets(&self) -> bool {
+        true
     }
 }
 
@@ -77,6 +83,18 @@ fn summary(found: &Matching) -> Markup {
         found.constant.1
     );
     Table { caption: &caption, columns, rows: rows.into_iter().map(row).collect() }.draw()
+}
+
+fn images(report: &MapsReport, place: Place<'_>) -> Markup {
+    let all = &report.results.images;
+    let mut columns = vec![Column::text("image"), Column::text("class").choice()];
+    let row = |image: &MapsImage| {
+        vec![Entry::code(&image.sample), Entry::text(image.label.clone().unwrap_or_default())]
+    };
+    let mut rows: Vec<Vec<Entry>> = all.iter().map(row).collect();
+    let samples = all.iter().map(|image| image.sample.as_str());
+    sights::beside(&mut columns, &mut rows, samples, (place, report.inputs.data.as_ref()));
+    Table { caption: "Images in the order of the report", columns, rows }.draw()
 }
 
 fn channels(layer: &MapsLayer) -> Markup {

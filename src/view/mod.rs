@@ -9,6 +9,7 @@ pub mod cka;
 pub mod compare;
 mod diff;
 mod distance;
+mod drawing;
 mod features;
 pub mod fid;
 mod forms;
@@ -25,6 +26,7 @@ pub mod probe;
 mod provenance;
 pub mod saliency;
 mod sensitivity;
+mod sights;
 mod stitch;
 pub mod table;
 pub mod track;
@@ -33,11 +35,13 @@ mod words;
 use std::path::Path;
 
 pub use check::{closing, reason};
+pub use drawing::{ColourRange, PictureFormat};
 pub use forms::{Form, to_json};
 use serde::Serialize;
+pub use sights::Sights;
 
+use crate::render::RenderError;
 use crate::render::html::{self, Markup, Notice, Section, html};
-use crate::render::{Heatmap, RenderError, Sheet};
 use crate::report::{AnyReport, Report, with_report};
 
 /// What is particular to one kind of report.
@@ -59,6 +63,10 @@ pub struct Place<'a> {
     pub path: &'a Path,
     /// Its place among the reports, from 0.
     pub index: usize,
+    /// Its name in links: `cka-seeds`.
+    pub link: &'a str,
+    /// The small pictures of its page.
+    pub sights: &'a Sights,
 }
 
 impl Place<'_> {
@@ -78,6 +86,11 @@ pub trait View: Tables {
     /// The picture that shows most of it, from what the report holds; `None` of a kind whose pictures need more.
     fn main_picture(&self, _: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
         None
+    }
+
+    /// Whether its pictures show what the page does not draw itself: images, and what was made of them.
+    fn has_sheets(&self) -> bool {
+        false
     }
 }
 
@@ -99,51 +112,6 @@ pub trait Tables {
     }
 }
 
-/// How a picture is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PictureFormat {
-    /// Pixels.
-    Png,
-    /// Shapes.
-    Svg,
-}
-
-impl PictureFormat {
-    /// A drawing in this format.
-    ///
-    /// # Errors
-    /// It is too large for one.
-    fn draw(
-        self,
-        svg: impl FnOnce() -> String,
-        png: impl FnOnce() -> Result<Vec<u8>, RenderError>,
-    ) -> Result<Vec<u8>, RenderError> {
-        match self {
-            Self::Png => png(),
-            Self::Svg => Ok(svg().into_bytes()),
-        }
-    }
-
-    fn heatmap(self, heatmap: &Heatmap<'_>) -> Result<Vec<u8>, RenderError> {
-        self.draw(|| heatmap.to_svg(), || heatmap.to_png())
-    }
-
-    fn sheet(self, sheet: &Sheet<'_>) -> Result<Vec<u8>, RenderError> {
-        match self {
-            Self::Png => sheet.to_png(),
-            Self::Svg => sheet.to_svg().map(String::into_bytes),
-        }
-    }
-
-    /// Refuses a sheet that a PNG has no room for: of its pictures, the sizes are enough.
-    fn check_sheet(self, sheet: &Sheet<'_>) -> Result<(), RenderError> {
-        match self {
-            Self::Png => sheet.check_size(),
-            Self::Svg => Ok(()),
-        }
-    }
-}
-
 /// A kind of report with a picture of its own.
 pub trait Plot {
     /// What to do where a picture is too large.
@@ -158,7 +126,7 @@ pub trait Plot {
 
 /// The section of a report, and its warnings.
 pub fn section(report: &AnyReport, place: Place<'_>) -> (Section, Vec<Notice>) {
-    with_report!(report, report => whole(report, place, report.content(place)))
+    with_report!(report, report => whole(report, place, report.content(place), report.has_sheets()))
 }
 
 /// A section with what all kinds have in common.
@@ -166,6 +134,7 @@ fn whole<S: Serialize, R>(
     report: &Report<S, R>,
     place: Place<'_>,
     content: Content,
+    has_sheets: bool,
 ) -> (Section, Vec<Notice>) {
     let notice = |warning: &crate::report::Warning| Notice {
         text: warning.text.clone(),
@@ -174,14 +143,27 @@ fn whole<S: Serialize, R>(
     };
     let body = html! {
         (content.body)
-        (pictures::of(report, place.path))
+        @if has_sheets { (pictures::of(report, place.path)) }
         h3 { "How it was made" }
+        @if let Some(line) = &report.command { (html::command(line)) }
         (html::folded("Settings", &provenance::settings(&report.settings)))
         (html::folded("Inputs and versions", &provenance::inputs(report, place.path)))
     };
     let Content { kind, title, lead, .. } = content;
     let kind = kind.to_owned();
-    (Section { kind, title, lead, body }, report.warnings.iter().map(notice).collect())
+    let words = searched(report, place);
+    (
+        Section { id: place.link.to_owned(), words, kind, title, lead, body },
+        report.warnings.iter().map(notice).collect(),
+    )
+}
+
+/// What a section is found by: its file, and its models and data.
+fn searched<S, R>(report: &Report<S, R>, place: Place<'_>) -> String {
+    let mut words = vec![place.path.display().to_string(), report.schema.name.clone()];
+    words.extend(report.inputs.names());
+    words.extend(report.inputs.data.iter().map(|data| data.path.clone()));
+    words.join(" ")
 }
 
 /// The last part of a path as it was given.

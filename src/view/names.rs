@@ -16,6 +16,15 @@ pub fn few(what: &str, names: &[&str]) -> String {
     }
 }
 
+/// Whether a prediction is right, where there is a label to tell.
+pub fn right(label: Option<&str>, predicted: Option<&str>) -> &'static str {
+    match (label, predicted) {
+        (Some(label), Some(predicted)) if label == predicted => "right",
+        (Some(_), Some(_)) => "wrong",
+        _ => "",
+    }
+}
+
 /// The first names, and how many more there are.
 pub fn listed(names: &[&str]) -> String {
     match names.len().saturating_sub(LISTED) {

@@ -1,8 +1,9 @@
 //! One page from many reports.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use super::{Place, file_name, pictures, section};
+use super::{Place, Sights, file_name, pictures, section};
 use crate::error::Result;
 use crate::render::html::{Page, Section};
 use crate::report::AnyReport;
@@ -15,9 +16,12 @@ use crate::report::AnyReport;
 pub fn of_reports(reports: &[PathBuf], images: &[PathBuf], title: Option<&str>) -> Result<String> {
     let mut sections = vec![];
     let mut notices = vec![];
+    let mut links = BTreeSet::new();
+    let sights = Sights::default();
     for (index, path) in reports.iter().enumerate() {
         let report = AnyReport::read_visible(path)?;
-        let (section, said) = section(&report, Place { path, index });
+        let link = link(report.kind(), path, &mut links);
+        let (section, said) = section(&report, Place { path, index, link: &link, sights: &sights });
         sections.push(section);
         notices.extend(said);
     }
@@ -34,6 +38,28 @@ pub fn of_reports(reports: &[PathBuf], images: &[PathBuf], title: Option<&str>) 
         footer: &footer(reports),
     };
     Ok(page.to_html())
+}
+
+/// The name of a report in links, unlike those before it: its kind and the name of its file, `cka-seeds`.
+fn link(kind: &str, path: &Path, taken: &mut BTreeSet<String>) -> String {
+    let stem = path.file_stem().map_or(String::new(), |stem| slug(&stem.to_string_lossy()));
+    let name = match stem.is_empty() || stem == kind || stem.starts_with(&format!("{kind}-")) {
+        true if stem.is_empty() => kind.to_owned(),
+        true => stem,
+        false => format!("{kind}-{stem}"),
+    };
+    let numbered = (2..).map(|count| format!("{name}-{count}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let free = free.unwrap_or(name);
+    taken.insert(free.clone());
+    free
+}
+
+/// Letters and digits in lower case, and a hyphen for all between them.
+fn slug(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let parts = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-")
 }
 
 /// What stands at the top: of a single report what it says of itself, of many what they are.
@@ -61,4 +87,20 @@ fn kinds(sections: &[Section]) -> String {
 fn footer(reports: &[PathBuf]) -> String {
     let names: Vec<String> = reports.iter().map(|p| file_name(&p.display().to_string())).collect();
     format!("Made by repsim {} from {}.", env!("CARGO_PKG_VERSION"), names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_kinds_with_names_and_each_another() {
+        let mut taken = BTreeSet::new();
+        let mut link = |kind, path: &str| link(kind, Path::new(path), &mut taken);
+        assert_eq!(link("cka", "runs/Seeds 1.json"), "cka-seeds-1");
+        assert_eq!(link("cka", "other/seeds_1.json"), "cka-seeds-1-2");
+        assert_eq!(link("cka", "cka.json"), "cka");
+        assert_eq!(link("fid", "fid-late.json"), "fid-late");
+        assert_eq!(link("maps", "…"), "maps");
+    }
 }

@@ -90,6 +90,7 @@ impl Plot for PairsReport {
             results.pairs.iter().map(|pair| matrix(&pair.results.cka)).collect();
         let marks: Vec<Vec<(usize, usize)>> =
             results.pairs.iter().map(|pair| pair.results.best_columns()).collect();
+        let format = format.over(values.iter().flatten().copied());
         let maps: Vec<Heatmap<'_>> = results
             .pairs
             .iter()
@@ -111,7 +112,7 @@ impl Plot for PairsReport {
             .collect();
         let of = |a: &String| {
             let own = results.pairs.iter().zip(&maps).filter(|(pair, _)| pair.a == *a);
-            own.map(|(_, map)| Tile::map(map)).collect::<Vec<_>>()
+            own.map(|(_, map)| format.coloured(map, Tile::map)).collect::<Vec<_>>()
         };
         let rows = results.models.iter().map(of).filter(|row| !row.is_empty()).collect();
         let picture = Tiles { title: "Centred kernel alignment of every pair", rows };

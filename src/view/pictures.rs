@@ -52,6 +52,8 @@ pub fn section(paths: &[PathBuf]) -> Result<Section> {
         paths.iter().map(|path| embedded(path, &file_name(&path.display().to_string()))).collect();
     let pictures = pictures?;
     Ok(Section {
+        id: "pictures".to_owned(),
+        words: String::new(),
         kind: "Pictures".to_owned(),
         title: "Pictures beside the reports".to_owned(),
         lead: "These were added when the page was made; no report says what they show.".to_owned(),

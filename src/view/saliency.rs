@@ -6,7 +6,8 @@ mod scale;
 mod tables;
 mod text;
 
-use super::{Content, Place, Tables, View, name_of, subjects, table, words};
+use super::names::right;
+use super::{Content, Place, Tables, View, name_of, sights, subjects, table, words};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
 use crate::report::saliency::{
@@ -44,10 +45,14 @@ impl View for SaliencyReport {
                 (sanity(self))
             }
             h3 { "Sample by sample" }
-            (images(self))
+            (images(self, place))
             @for line in grids(self) { p.small { (line) } }
         };
         Content { kind: "Saliency maps", title: subjects(self), lead: lead(self), body }
+    }
+
+    fn has_sheets(&self) -> bool {
+        true
     }
 }
 
@@ -211,21 +216,27 @@ fn sanity(report: &SaliencyReport) -> Markup {
     Table { caption, columns, rows: rows.collect() }.draw()
 }
 
-fn images(report: &SaliencyReport) -> Markup {
-    let rows = report.results.images.iter().flat_map(|image| of_image(report, image));
-    let columns = vec![
+fn images(report: &SaliencyReport, place: Place<'_>) -> Markup {
+    let all = &report.results.images;
+    let mut rows: Vec<Vec<Entry>> = all.iter().flat_map(|image| of_image(report, image)).collect();
+    let samples = all.iter().flat_map(|image| {
+        std::iter::repeat_n(image.sample.as_str(), of_image(report, image).len())
+    });
+    let mut columns = vec![
         Column::text("sample"),
-        Column::text("class"),
-        Column::text("map"),
-        Column::text("explained"),
+        Column::text("class").choice(),
+        Column::text("map").choice(),
+        Column::text("explained").choice(),
         Column::number("score"),
-        Column::text("predicted"),
+        Column::text("predicted").choice(),
+        Column::text("right").choice(),
         Column::number("probability"),
         Column::number("mass in highest tenth"),
         Column::number("entropy"),
     ];
+    sights::beside(&mut columns, &mut rows, samples, (place, report.inputs.data.as_ref()));
     let caption = "Each sample: what is explained of it, and how concentrated the map is";
-    Table { caption, columns, rows: rows.collect() }.draw()
+    Table { caption, columns, rows }.draw()
 }
 
 fn of_image(report: &SaliencyReport, image: &ImageResult) -> Vec<Vec<Entry>> {
@@ -245,6 +256,7 @@ fn of_image(report: &SaliencyReport, image: &ImageResult) -> Vec<Vec<Entry>> {
             Entry::text(said.target.as_deref().unwrap_or("–")),
             Entry::number(said.score.get(), 3),
             Entry::text(top.map_or("–", |top| top.class.as_str())),
+            Entry::text(right(image.label.as_deref(), top.map(|top| top.class.as_str()))),
             Entry::number(top.and_then(|top| top.probability.get()), 3),
             number(map.mass_in_top),
             number(map.entropy),

@@ -1,5 +1,7 @@
 //! The section of channels and perturbations.
 
+mod images;
+
 use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects, table, words};
 use crate::functional::Ablation;
@@ -19,7 +21,7 @@ const NAMED: usize = 6;
 
 impl View for SensitivityReport {
     /// A plot and a table of the channels of each layer, and how predictions hold.
-    fn content(&self, _: Place<'_>) -> Content {
+    fn content(&self, place: Place<'_>) -> Content {
         let results = &self.results;
         let zero = self.settings.ablations.first().is_none_or(|a| a.to_string() == "zero");
         let body = html! {
@@ -33,6 +35,8 @@ impl View for SensitivityReport {
                 h3 { "Under perturbation" }
                 (robustness(&results.robustness))
             }
+            h3 { "Image by image" }
+            (images::table(self, place))
         };
         Content {
             kind: "Importance and sensitivity",
@@ -180,7 +184,10 @@ fn table(layer: &LayerResult) -> Markup {
 
 fn caption(layer: &LayerResult) -> String {
     let correlation = |found: &CorrelationResult| {
-        let value = found.spearman.get().map_or("none".to_owned(), |r| format!("{r:.2}"));
+        let within = found.interval.map_or(String::new(), |(low, high)| {
+            format!(" (95 % interval {} to {})", decimal(low, 2), decimal(high, 2))
+        });
+        let value = found.spearman.get().map_or("none".to_owned(), |r| format!("{r:.2}{within}"));
         format!("; rank correlation with the channel at {}: {value}", found.ablation)
     };
     let correlations: String = layer.correlations.iter().map(correlation).collect();
@@ -261,7 +268,10 @@ fn subtitle(report: &SensitivityReport, ablation: Ablation, left: &[&LayerResult
     let of = |layer: &LayerResult| {
         let found = layer.correlations.iter().find(|c| c.ablation == ablation);
         let value = found.and_then(|c| c.spearman.get());
-        let value = value.map_or("undefined".to_owned(), |value| decimal(value, 2));
+        let within = found.and_then(|c| c.interval).map_or(String::new(), |(low, high)| {
+            format!(" (95 % interval {} to {})", decimal(low, 2), decimal(high, 2))
+        });
+        let value = value.map_or("undefined".to_owned(), |value| decimal(value, 2) + &within);
         format!("{value} in {}", layer.name)
     };
     let ranks: Vec<String> = results.layers.iter().map(of).collect();

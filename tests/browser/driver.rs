@@ -1,6 +1,7 @@
 //! A browser, driven through chromedriver.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine;
@@ -76,10 +77,12 @@ impl Browser {
 
     /// Clicks the first element of a selector, as a pointer does.
     pub fn click(&self, selector: &str) {
+        self.post(&format!("element/{}/click", self.find(selector)), &json!({}));
+    }
+
+    fn find(&self, selector: &str) -> String {
         let found = self.post("element", &json!({ "using": "css selector", "value": selector }));
-        let element =
-            found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
-        self.post(&format!("element/{element}/click"), &json!({}));
+        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
     }
 
     /// Presses keys one after the other, each by its code point of WebDriver.
@@ -100,6 +103,44 @@ impl Browser {
             "goog/cdp/execute",
             &json!({ "cmd": "Emulation.setEmulatedMedia", "params": params }),
         );
+    }
+
+    /// Types a text into the first element of a selector.
+    pub fn type_into(&self, selector: &str, text: &str) {
+        self.post(&format!("element/{}/value", self.find(selector)), &json!({ "text": text }));
+    }
+
+    /// The files that the page saves go there.
+    pub fn save_to(&self, folder: &Path) {
+        let params = json!({ "behavior": "allow", "downloadPath": folder });
+        self.post(
+            "goog/cdp/execute",
+            &json!({ "cmd": "Browser.setDownloadBehavior", "params": params }),
+        );
+    }
+
+    /// Whether scripts of pages run, from the next page on.
+    pub fn scripts(&self, run: bool) {
+        let params = json!({ "value": !run });
+        let cmd = "Emulation.setScriptExecutionDisabled";
+        self.post("goog/cdp/execute", &json!({ "cmd": cmd, "params": params }));
+    }
+
+    /// What axe-core finds that is serious or critical; none where it is not there, which is said loudly.
+    pub fn barriers(&self) -> Vec<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe-core/axe.min.js");
+        let Ok(axe) = std::fs::read_to_string(path) else {
+            let text = "\n*** SKIPPED: no axe-core; ./setup.sh --browser fetches it\n\n";
+            std::io::stderr().write_all(text.as_bytes()).unwrap();
+            return vec![];
+        };
+        self.run(&axe);
+        let script = "const done = arguments[arguments.length - 1]; \
+                      axe.run(document, { resultTypes: ['violations'] }).then(found => done(found.violations\
+                      .filter(v => ['serious', 'critical'].includes(v.impact))\
+                      .map(v => `${v.id}: ${v.nodes.length} × ${v.nodes[0].html.slice(0, 200)}`)))";
+        let found = self.post("execute/async", &json!({ "script": script, "args": [] }));
+        found.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     }
 
     /// Goes to another page.
@@ -127,7 +168,7 @@ impl Browser {
     /// Makes the window so wide, as a phone does.
     pub fn narrow(&self, width: u32) {
         let params =
-            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": true });
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600 });
         let command = "Emulation.setDeviceMetricsOverride";
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": params }));
     }

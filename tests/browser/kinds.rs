@@ -10,6 +10,9 @@ use crate::repsim;
 
 const PREPROCESSING: &str = "--preprocess raw --channels 3 --mean 0.2860 --std 0.3530";
 
+/// A phone, a tablet and a desk.
+const WIDTHS: [u32; 3] = [390, 820, 1440];
+
 /// A4 within its margins, in pixels.
 const PAPER: u32 = 673;
 
@@ -20,12 +23,12 @@ const KINDS: [(&str, &str, usize); 10] = [
     (
         "track",
         "track {a} {b} --data {here}/real {preprocess} --reference {b} --plot {here}/training.png",
-        3,
+        0,
     ),
     (
         "probe",
         "probe {a} {b} --data {here}/real {preprocess} --layers layer? --folds 3 --plot {here}/probes.png",
-        1,
+        0,
     ),
     ("pairs", "cka {a} {b} {a} --data {here}/real {preprocess} --layers layer?", 0),
     (
@@ -56,7 +59,7 @@ const KINDS: [(&str, &str, usize); 10] = [
         "sensitivity",
         "sensitivity {a} --data {here}/real --limit 12 {preprocess} --layer layer4 \
                      --plot {here}/sensitivity.png",
-        1,
+        0,
     ),
     (
         "distance",
@@ -124,6 +127,25 @@ fn too_wide(browser: &Browser, width: u32) -> Vec<String> {
     found.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
+/// What reaches beyond a screen and cannot be scrolled to; and boxes that scroll sideways and do not say so.
+fn cut(browser: &Browser, width: u32) -> Vec<String> {
+    let script = format!(
+        "const seen = e => e.getClientRects().length && getComputedStyle(e).visibility !== 'hidden'; \
+         const name = e => e.tagName + '.' + e.getAttribute('class') + ': ' + e.textContent.slice(0, 40); \
+         const all = [...document.querySelectorAll('main *, header *, footer *')].filter(e => !e.closest('.box, .hidden, .skip')); \
+         const out = all.filter(e => seen(e) && e.getBoundingClientRect().right > {width} + 1); \
+         const mute = [...document.querySelectorAll('.box')].filter(b => seen(b) && b.scrollWidth > b.clientWidth + 1 && \
+         !(b.previousElementSibling?.matches('.hint') && seen(b.previousElementSibling))); \
+         return [...out.map(name), ...mute.map(b => 'no hint at ' + name(b))]"
+    );
+    // Hints come when the browser has laid out the page.
+    let texts = || -> Vec<String> {
+        let found = browser.run(&script);
+        found.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    (0..20).map(|_| texts()).find(Vec::is_empty).unwrap_or_else(texts)
+}
+
 /// Keeps a picture of the page where `REPSIM_SCREENSHOTS` names a folder.
 fn keep(browser: &Browser, name: &str) {
     if let Some(folder) = std::env::var_os("REPSIM_SCREENSHOTS") {
@@ -140,14 +162,16 @@ fn pages_of_every_kind_fit_and_show_their_pictures() {
     for (name, url, pictures) in pages(&folder) {
         browser.medium("screen");
         browser.go(&url);
-        for width in [1200, 400] {
+        for width in WIDTHS {
             browser.narrow(width);
             assert!(body() <= u64::from(width), "{name} is {} wide on {width}", body());
+            assert_eq!(cut(&browser, width), Vec::<String>::new(), "{name} on {width}");
             keep(&browser, &format!("{name}-{width}"));
         }
-        let loaded =
-            "return [...document.images].filter(i => i.complete && i.naturalWidth > 0).length";
-        assert_eq!(browser.run(loaded), pictures, "{name}");
+        let unloaded = "return [...document.images].filter(i => !i.naturalWidth).length";
+        let shown = "return document.querySelectorAll('img.picture').length";
+        assert_eq!((browser.run(shown), browser.run(unloaded)), (pictures.into(), 0.into()), "{name}");
+        assert_eq!(browser.barriers(), Vec::<String>::new(), "{name}");
         browser.narrow(PAPER);
         browser.medium("print");
         assert_eq!(too_wide(&browser, PAPER), Vec::<String>::new(), "{name} in print");

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
 mod driver;
+mod figures;
 mod kinds;
 
 use std::path::{Path, PathBuf};

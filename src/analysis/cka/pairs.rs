@@ -204,6 +204,7 @@ impl Cka {
             warnings,
             timing: Timing::default(),
             pictures: vec![],
+            command: None,
         })
     }
 }

@@ -152,6 +152,7 @@ impl Compare {
             warnings: [seen.warnings, warnings].concat(),
             timing,
             pictures: vec![],
+            command: None,
         })
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use self::measured::Distances;
 use self::predictions::Judged;
-use self::results::{results, rows, warnings_of};
+use self::results::{farthest, results, rows, warnings_of};
 use super::fid::naming;
 use super::sets::{Collected, Keep, Sets, check_same};
 use super::shards::{Asked, Job, State, merged_sets, over_sets};
@@ -142,7 +142,8 @@ impl Distance {
         let form = sets.models().iter().find_map(|model| model.output).unwrap_or_default();
         let judged = Judged::of(&reference, &data, form);
         let rows = rows(&reference, &data, &distances, judged.as_ref().ok());
-        let results = results(self, &sets, (&reference, &data), &distances, &judged);
+        let mut results = results(self, &sets, (&reference, &data), &distances, &judged);
+        results.farthest = farthest(&rows);
         let mut warnings = sets.noticed();
         warnings.extend(sets.unused_model());
         warnings.extend(warnings_of(&results, &judged, &reference, &data));
@@ -159,6 +160,7 @@ impl Distance {
             results,
             warnings,
             pictures: vec![],
+            command: None,
             timing: Timing {
                 load: sets.features.loading,
                 decode: spent.decode,

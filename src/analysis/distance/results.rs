@@ -50,6 +50,7 @@ pub(super) fn results(
             in_class: distances.neighbour_in_class.as_deref().map(Spread::of),
         },
         prediction: judged.as_ref().ok().map(|judged| prediction(judged, distances)),
+        farthest: vec![],
         nulls: judged.as_ref().err().map(null).into_iter().collect(),
     }
 }
@@ -115,6 +116,16 @@ pub(super) fn rows(
         }
     };
     (0..data.names.len()).map(row).collect()
+}
+
+/// Samples that a report names.
+const FARTHEST: usize = 100;
+
+/// The rows of the samples that lie farthest, the first of equally far ones first.
+pub(super) fn farthest(rows: &[SampleRow]) -> Vec<SampleRow> {
+    let mut order: Vec<&SampleRow> = rows.iter().collect();
+    order.sort_by(|a, b| b.mahalanobis.total_cmp(&a.mahalanobis));
+    order.into_iter().take(FARTHEST).cloned().collect()
 }
 
 pub(super) fn warnings_of(

@@ -74,6 +74,7 @@ pub fn report(made: Made<'_>, done: Done, how: Keeping) -> FeaturesReport {
             ..Timing::default()
         },
         pictures: vec![],
+        command: None,
     }
 }
 

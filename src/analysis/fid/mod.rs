@@ -377,6 +377,7 @@ impl<'a> Run<'a> {
             },
             warnings,
             pictures: vec![],
+            command: None,
             timing: Timing {
                 load: sets.features.loading,
                 decode: spent.decode,

@@ -143,5 +143,6 @@ fn report(
         warnings,
         timing: Timing { passes: 1, ..Timing::default() },
         pictures: vec![],
+        command: None,
     })
 }

@@ -69,9 +69,18 @@ impl Run<'_> {
         let results = MapsResults { n, images: self.images(outcome), layers };
         let schema = SchemaId::current("maps");
         let tool = Tool::current(libtorch_version());
-        let pictures = vec![];
-        let report =
-            MapsReport { schema, tool, inputs, settings, results, warnings, timing, pictures };
+        let (pictures, command) = (vec![], None);
+        let report = MapsReport {
+            schema,
+            tool,
+            inputs,
+            settings,
+            results,
+            warnings,
+            timing,
+            pictures,
+            command,
+        };
         Ok((report, columns))
     }
 

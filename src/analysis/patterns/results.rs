@@ -87,6 +87,7 @@ impl Run<'_> {
             warnings,
             timing,
             pictures: vec![],
+            command: None,
         })
     }
 

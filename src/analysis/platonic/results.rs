@@ -73,6 +73,7 @@ fn whole(found: Found, asked: &Platonic, results: PlatonicResults) -> PlatonicRe
         warnings: found.warnings,
         timing: Timing::default(),
         pictures: vec![],
+        command: None,
     }
 }
 

@@ -66,6 +66,7 @@ pub fn report(
             ..Timing::default()
         },
         pictures: vec![],
+        command: None,
     })
 }
 

@@ -345,6 +345,7 @@ impl<'a> Collected<'a> {
             warnings,
             timing,
             pictures: vec![],
+            command: None,
         }
     }
 

@@ -54,6 +54,7 @@ pub fn report(
     warnings.extend(models.iter().filter_map(accuracy::of_probabilities));
     Report {
         pictures: vec![],
+        command: None,
         schema: SchemaId::current("sensitivity"),
         tool: Tool::current(libtorch_version()),
         inputs: Inputs { models, data: Some(data), ..asked.running.inputs() },

@@ -55,6 +55,7 @@ pub fn report(
     warnings.extend(accuracy::judge(&mut networks.records, &data.path, &judged, observer));
     Ok(Report {
         pictures: vec![],
+        command: None,
         schema: SchemaId::current("stitch"),
         tool: Tool::current(libtorch_version()),
         inputs: Inputs { models: networks.records, data: Some(data), ..asked.running.inputs() },

@@ -49,6 +49,7 @@ pub fn report(
         warnings: told.warnings,
         timing: told.timing,
         pictures: vec![],
+        command: None,
     })
 }
 

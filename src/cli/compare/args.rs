@@ -8,6 +8,7 @@ use crate::capture::Reduce;
 use crate::cli::args;
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
+use crate::cli::picture::RangeArgs;
 use crate::cli::results::ResultArgs;
 use crate::cli::sides::{SideArgs, SubjectArgs};
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ pub struct Args {
     /// FILE-MEASURE.png
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     pub plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub range: RangeArgs,
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = measures,
           default_value = "cka,procrustes,rsa,mutual-knn", help = help_of_measures(),
           help_heading = "Measure")]

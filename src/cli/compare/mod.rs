@@ -6,6 +6,7 @@ mod measuring;
 use super::output::{self, Messages};
 use super::status::Status;
 use super::{outputs, picture};
+use crate::cli::command;
 use crate::error::Result;
 
 pub use self::args::Args;
@@ -26,9 +27,9 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         picture::check(path)?;
         outputs::check(path)?;
     }
-    let mut report = request.run(messages)?;
+    let mut report = request.run(messages).map(command::signed)?;
     for (measure, path) in &pictures {
-        picture::draw(path, |format| report.plot(*measure, format), SMALLER)?;
+        picture::draw(path, |format| report.plot(*measure, args.range.over(format)), SMALLER)?;
         let shows = format!("{} of all pairs of layers", report.results.measures[*measure].name);
         report.pictures.push(picture::written(&shows, path, args.results.output.as_deref())?);
     }

@@ -8,6 +8,7 @@ use super::output::{self, Messages};
 use super::status::Status;
 use super::{outputs, picture};
 use crate::analysis::MapsSink;
+use crate::cli::command;
 use crate::data::npz_of_floats;
 use crate::error::Result;
 use crate::report::maps::MapsReport;
@@ -23,7 +24,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
     let gate = args.gate.prepare("maps", args.results.place()?)?;
     let mut files = Files { args, shown: None };
-    let mut report = request.run(messages, &mut files)?;
+    let mut report = request.run(messages, &mut files).map(command::signed)?;
     files.write(&mut report, request.scale)?;
     output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)

@@ -6,6 +6,7 @@ use super::output::{self, Messages};
 use super::picture;
 use super::status::Status;
 use crate::analysis::PatternsSink;
+use crate::cli::command;
 use crate::error::Result;
 use crate::report::patterns::PatternsReport;
 use crate::view::patterns::sheet::{Planned, SMALLER, Shown};
@@ -20,7 +21,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let request = args.request()?;
     let gate = args.gate.prepare("patterns", args.results.place()?)?;
     let mut files = Files { args, shown: None };
-    let mut report = request.run(messages, &mut files)?;
+    let mut report = request.run(messages, &mut files).map(command::signed)?;
     files.write(&mut report)?;
     output::show(&report, &args.results, messages)?;
     gate.finish(&report, Status::Done, messages)

@@ -8,6 +8,7 @@ use crate::cli::args::{self, DataArgs, ModelArgs, PreprocessArgs};
 use crate::cli::compare::{ChanceArgs, OptionArgs};
 use crate::cli::gate::GateArgs;
 use crate::cli::limits;
+use crate::cli::picture::RangeArgs;
 use crate::cli::results::ResultArgs;
 use crate::cli::sides::check_stored;
 use crate::error::Result;
@@ -28,6 +29,8 @@ pub struct Args {
     /// Draw the matrix, alike models side by side: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     pub plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub range: RangeArgs,
     /// How two models are compared: any measure of `repsim compare`, one that is not symmetric by the
     /// mean of both directions
     #[arg(long, value_name = "MEASURE", default_value = "mutual-knn", help_heading = "Measure")]

@@ -4,6 +4,7 @@ use super::layout::Layout;
 use super::scale::Scale;
 use super::{Heatmap, name};
 use crate::render::colormap::Rgb;
+use crate::render::stages::borders;
 use crate::render::style::{MISSING, WHITE, hatch};
 use crate::render::svg::{self, Anchor, Element, Rect};
 
@@ -25,6 +26,7 @@ pub(super) fn draw(map: &Heatmap<'_>, scale: &Scale, layout: &Layout) -> Element
         .attr("pointer-events", "none")
         .children(hatches(map, layout))
         .children(grid(map, layout))
+        .children(stages(map, layout))
         .children(values(map, scale, layout))
         .child(marks(map, layout));
     svg::group().child(coloured).child(over)
@@ -59,6 +61,24 @@ fn grid(map: &Heatmap<'_>, layout: &Layout) -> Option<Element> {
         .chain(columns.map(|x| [(x, plot.y), (x, plot.bottom())]));
     let lines = svg::lines(lines).stroke(WHITE, 0.6).attr("stroke-opacity", "0.45");
     (side >= LINED).then_some(lines)
+}
+
+/// Lines around the stages, white with a dark rim so that they show on any colour.
+fn stages(map: &Heatmap<'_>, layout: &Layout) -> Option<Element> {
+    let (plot, side) = (layout.plot, layout.grid.cell);
+    let [rows, columns] = &layout.grid.stages;
+    let rows = borders(rows, map.values.nrows()).into_iter().map(|row| plot.y + row as f64 * side);
+    let columns = borders(columns, map.values.ncols())
+        .into_iter()
+        .map(|column| plot.x + column as f64 * side);
+    let lines: Vec<_> = rows
+        .map(|y| [(plot.x, y), (plot.right(), y)])
+        .chain(columns.map(|x| [(x, plot.y), (x, plot.bottom())]))
+        .collect();
+    let width = (0.16 * side).clamp(0.4, 1.6);
+    let drawn = |colour, width| svg::lines(lines.iter().copied()).stroke(colour, width);
+    let both = svg::group().child(drawn(DARK, 1.9 * width)).child(drawn(WHITE, width));
+    (!lines.is_empty()).then_some(both)
 }
 
 /// The values in the cells, none where they have no room.

@@ -4,12 +4,16 @@
 use super::legend::Legend;
 use super::scale::Scale;
 use super::{Heatmap, legend};
+use crate::render::stages::{Stage, stages};
 use crate::render::style::{AXIS, GAP, Header, MARGIN, NAME, SMALL, TICK};
 use crate::render::svg::Rect;
 use crate::render::text;
 
 /// How far the colour bar's arrows reach out.
 pub(super) const ARROW: f64 = 9.0;
+
+/// The strip beside the names that the stages stand in.
+pub(super) const STAGE: f64 = 22.0;
 
 /// The least height of the colour bar, and its width.
 const BAR: (f64, f64) = (120.0, 14.0);
@@ -32,6 +36,8 @@ pub(super) struct Layout {
     pub legend: Legend,
     pub width: f64,
     pub height: f64,
+    /// The room of the names of rows and of columns, with that of their stages.
+    labels: [f64; 2],
 }
 
 impl Layout {
@@ -57,15 +63,25 @@ impl Layout {
             legend,
             width: (width + MARGIN).ceil(),
             height: (height + MARGIN).ceil(),
+            labels: [
+                grid.labels(map.rows, map.values.nrows()),
+                grid.labels(map.columns, map.values.ncols()),
+            ],
             grid,
         }
     }
 
-    /// The rectangle of a cell; row 0 is at the bottom.
+    /// The rectangle of a cell; row 0 is at the top.
     pub fn cell(&self, row: usize, column: usize) -> Rect {
         let side = self.grid.cell;
-        let (x, y) = (column as f64 * side, (row + 1) as f64 * side);
-        Rect { x: self.plot.x + x, y: self.plot.bottom() - y, width: side, height: side }
+        let (x, y) = (column as f64 * side, row as f64 * side);
+        Rect { x: self.plot.x + x, y: self.plot.y + y, width: side, height: side }
+    }
+
+    /// The middle of the strip with the stages of the rows, and of that with those of the columns.
+    pub fn strips(&self) -> (f64, f64) {
+        let [rows, columns] = self.labels;
+        (self.plot.x - rows + STAGE / 2.0, self.plot.bottom() + columns - STAGE / 2.0)
     }
 }
 
@@ -79,6 +95,8 @@ pub(super) struct Grid {
     pub label_step: usize,
     /// Font size of the values in the cells, none where they have no room.
     pub value_size: Option<f64>,
+    /// Layers that belong together, of rows and of columns.
+    pub stages: [Vec<Stage>; 2],
     /// The matrix' width and height.
     size: (f64, f64),
 }
@@ -92,6 +110,8 @@ impl Grid {
             label_size: (0.75 * cell).clamp(9.5, 11.0),
             label_step: (12.0 / cell).ceil().max(1.0) as usize,
             value_size: value_size(map, scale, cell),
+            stages: [(map.rows, rows), (map.columns, columns)]
+                .map(|(names, count)| stages(&names[..count.min(names.len())])),
             size: (columns.max(1) as f64 * cell, rows.max(1) as f64 * cell),
         }
     }
@@ -106,11 +126,12 @@ impl Grid {
         text::shorten(super::name(names, index), NAME)
     }
 
-    /// The room that `count` labels take, tick marks included.
+    /// The room that `count` labels take, tick marks and the strip of their stages included.
     fn labels(&self, names: &[String], count: usize) -> f64 {
         let widths =
             self.labelled(count).map(|i| text::width(&self.label(names, i), self.label_size));
-        widths.fold(0.0, f64::max) + TICK
+        let staged = !stages(&names[..count.min(names.len())]).is_empty();
+        widths.fold(0.0, f64::max) + TICK + if staged { STAGE } else { 0.0 }
     }
 }
 
@@ -118,7 +139,9 @@ impl Grid {
 fn cell_side(count: usize) -> f64 {
     let count = count.max(1) as f64;
     if count <= 160.0 {
-        (720.0 / count).floor().clamp(13.0, 44.0)
+        // Few layers get larger cells, so that the map fills the picture.
+        let few = (300.0 / count).floor().min(110.0);
+        (720.0 / count).floor().clamp(13.0, 44.0).max(few)
     } else {
         (2080.0 / count).max(1.0)
     }
@@ -131,7 +154,7 @@ fn value_size(map: &Heatmap<'_>, scale: &Scale, cell: f64) -> Option<f64> {
     }
     let widths = map.values.iter().map(|value| text::width(&scale.short(*value), 1.0));
     let size = (cell - 5.0) / widths.fold(1.0, f64::max);
-    Some(size.min(0.3 * cell).min(11.0)).filter(|size| *size >= 7.0)
+    Some(size.min(0.3 * cell).min(if cell > 44.0 { 14.0 } else { 11.0 })).filter(|size| *size >= 7.0)
 }
 
 /// Horizontal positions.

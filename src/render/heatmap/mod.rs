@@ -1,8 +1,9 @@
 //! A matrix of layers against layers as a heat map.
 //!
-//! Row 0 is at the bottom and column 0 at the left: depth grows upwards and to the right, so a
-//! network compared with itself has its diagonal from the lower left to the upper right, as the
-//! figures of Kornblith et al. (2019) and Nguyen et al. (2021) have it.
+//! Row 0 is at the top and column 0 at the left, as in a table and as in the pages of [`html`](super::html): depth
+//! grows downwards and to the right, so a network compared with itself has its diagonal from the upper left to the
+//! lower right. Layers that belong together by their names ([`stages`](super::stages)) have a bracket with their
+//! name, and lines around their cells.
 //!
 //! Cells shrink from 44 to 13 units as layers grow in number, so that every layer keeps a legible
 //! label up to 160 layers; beyond, labels are thinned and cells get smaller still. While a cell has

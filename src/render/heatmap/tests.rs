@@ -121,13 +121,13 @@ fn values_are_printed_where_they_fit() {
 }
 
 #[test]
-fn row_zero_is_at_the_bottom() {
+fn row_zero_is_at_the_top() {
     let (a, b, values) = ramp(3, 2);
     let map = map(&a, &b, &values);
     let layout = Layout::new(&map, &Scale::new(map.range, map.values));
     assert_eq!(layout.cell(0, 0).x, layout.plot.x);
-    assert_eq!(layout.cell(0, 0).bottom(), layout.plot.bottom());
-    assert_eq!(layout.cell(2, 1).y, layout.plot.y);
+    assert_eq!(layout.cell(0, 0).y, layout.plot.y);
+    assert_eq!(layout.cell(2, 1).bottom(), layout.plot.bottom());
     assert_eq!(layout.cell(2, 1).right(), layout.plot.right());
 }
 
@@ -191,6 +191,18 @@ fn a_png_is_twice_as_large_as_the_svg() {
     let pixmap = Pixmap::decode_png(&bytes).expect("decodes");
     assert_eq!(pixmap.width(), 2 * size.width() as u32);
     assert_eq!(pixmap.height(), 2 * size.height() as u32);
+}
+
+#[test]
+fn stages_are_named_where_names_show_them() {
+    let (a, _, values) = ramp(27, 27);
+    let svg = map(&a, &a, &values).to_svg();
+    for stage in ["layer0", "layer1", "layer2"] {
+        assert_eq!(svg.matches(&format!(">{stage}</text>")).count(), 2, "{stage}");
+    }
+    let flat: Vec<String> = (0..27).map(|i| format!("conv{i}")).collect();
+    let plain = map(&flat, &flat, &values);
+    assert!(Layout::new(&plain, &Scale::new(plain.range, plain.values)).grid.stages[0].is_empty());
 }
 
 #[test]

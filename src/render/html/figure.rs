@@ -59,6 +59,11 @@ pub fn facts(facts: &[(String, String)]) -> Markup {
     }
 }
 
+/// A command line, to be copied.
+pub fn command(line: &str) -> Markup {
+    html! { pre.command tabindex="0" role="region" aria-label="Command" { "$ " (line) } }
+}
+
 /// Something that is shown at a click.
 pub fn folded(title: &str, body: &Markup) -> Markup {
     html! { details { summary { (title) } (body) } }

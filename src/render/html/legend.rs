@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::matrix::SHARED;
 use crate::render::ColorMap;
 use crate::render::text;
 
@@ -12,7 +13,7 @@ const STEPS: usize = 100;
 const SHOWN: usize = 40;
 
 /// The first letter of the class of a colour map's cells.
-fn letter(colours: ColorMap) -> char {
+pub(super) fn letter(colours: ColorMap) -> char {
     match colours {
         ColorMap::Diverging => 'd',
         _ => 'q',
@@ -25,7 +26,8 @@ pub fn class(colours: ColorMap, fraction: f64) -> String {
     format!("{}{step}", letter(colours))
 }
 
-/// The style of all classes: paper, and black or white ink, whichever stands out more.
+/// The style of all classes: paper, and black or white ink, whichever stands out more; then the number of columns
+/// that the width of a page is shared among.
 pub fn classes() -> String {
     let maps = [ColorMap::Viridis, ColorMap::Diverging];
     let steps = maps.into_iter().flat_map(|map| (0..=STEPS).map(move |step| (map, step)));
@@ -34,7 +36,8 @@ pub fn classes() -> String {
         let (letter, paper, ink) = (letter(map), colour.hex(), colour.ink().hex());
         format!(".{letter}{step}{{background:{paper};color:{ink}}}\n")
     };
-    steps.map(rule).collect()
+    let shares = (1..=SHARED).map(|count| format!(".n{count}{{--n:{count}}}\n"));
+    steps.map(rule).chain(shares).collect()
 }
 
 /// A bar of a colour map between the ends of its range.
@@ -44,14 +47,14 @@ pub fn scale(colours: ColorMap, range: (f64, f64), label: &str) -> Markup {
         [range.0, range.1].map(|end| text::decimal(end, if end.fract() == 0.0 { 0 } else { 2 }));
     html! {
         span {
-            (label) " " (ends[0])
+            (label) " " b.end { (ends[0]) }
             svg width="160" height="12" viewBox="0 0 160 12" aria-hidden="true" {
                 @for i in 0..SHOWN {
                     rect x=(i as f64 * step) y="0" width=(step + 0.5) height="12"
                         fill=(colours.colour((i as f64 + 0.5) / SHOWN as f64).hex()) {}
                 }
             }
-            (ends[1])
+            b.end { (ends[1]) }
         }
     }
 }

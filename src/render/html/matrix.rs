@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use ndarray::ArrayView2;
 
 use super::legend;
+use crate::render::stages::{self, Stage, borders};
 use crate::render::{ColorMap, colormap, text};
 
 /// A matrix of things against things: a heat map that is a table, so that it can be read by
@@ -41,13 +42,66 @@ pub struct Matrix<'a> {
     pub reason: &'a dyn Fn(usize, usize) -> Option<usize>,
 }
 
-/// How large cells are, and whether they show their value.
+/// How small cells may get, and whether they show their value.
 fn size(columns: usize) -> &'static str {
     match columns {
-        0..=12 => "roomy",
-        13..=32 => "medium",
-        33..=90 => "dense",
+        0..=24 => "roomy",
+        25..=60 => "medium",
+        61..=120 => "dense",
         _ => "tiny",
+    }
+}
+
+/// The most columns that the width of a page is shared among; with more a map scrolls.
+pub(super) const SHARED: usize = 120;
+
+/// How much room the names of the rows take.
+fn room(names: &[String]) -> &'static str {
+    match names.iter().map(|name| name.chars().count()).max() {
+        None | Some(0..=9) => "short",
+        Some(10..=17) => "middling",
+        Some(_) => "wordy",
+    }
+}
+
+/// The layers that belong together, of rows and of columns, with what follows from them.
+struct Groups {
+    rows: Vec<Stage>,
+    columns: Vec<Stage>,
+    row_borders: Vec<usize>,
+    column_borders: Vec<usize>,
+}
+
+impl Groups {
+    fn of(rows: &[String], columns: &[String]) -> Self {
+        let (found, others) = (stages::stages(rows), stages::stages(columns));
+        let (row_borders, column_borders) =
+            (borders(&found, rows.len()), borders(&others, columns.len()));
+        Self { rows: found, columns: others, row_borders, column_borders }
+    }
+
+    /// Names of runs of so many layers, from the first to the last; none between stages.
+    fn runs(stages: &[Stage], count: usize) -> Vec<(Option<&str>, usize)> {
+        let (mut runs, mut end) = (vec![], 0);
+        for stage in stages {
+            runs.extend((stage.start > end).then_some((None, stage.start - end)));
+            runs.push((Some(stage.name.as_str()), stage.end - stage.start));
+            end = stage.end;
+        }
+        runs.extend((count > end).then_some((None, count - end)));
+        runs
+    }
+
+    /// The run that begins at a row, where one does.
+    fn run_at(&self, row: usize, count: usize) -> Option<(Option<&str>, usize)> {
+        let mut start = 0;
+        for (name, length) in Self::runs(&self.rows, count) {
+            if start == row {
+                return Some((name, length));
+            }
+            start += length;
+        }
+        None
     }
 }
 
@@ -55,15 +109,20 @@ impl Matrix<'_> {
     /// The table with its legend, and a line that says the value of a cell.
     pub fn draw(&self) -> Markup {
         let size = size(self.columns.len());
+        let groups = Groups::of(self.rows, self.columns);
+        let staged = if groups.rows.is_empty() { "" } else { " staged" };
+        let shared = self.columns.len().clamp(1, SHARED);
         html! {
-            figure {
+            figure.map {
                 p.caption #{ (self.id) "-caption" } { (self.caption) }
                 div.box {
-                    table #(self.id) class={ "heat " (size) } data-rows=(self.row_axis)
+                    table #(self.id) class={ "heat " (size) " " (room(self.rows)) (staged) " n" (shared) }
+                        data-low=(self.range.0) data-high=(self.range.1) data-reversed[self.reversed]
+                        data-colours=(legend::letter(self.colours)) data-rows=(self.row_axis)
                         data-columns=(self.column_axis) data-label=(self.label)
                         data-mark=(self.mark_label) aria-labelledby={ (self.id) "-caption" } {
-                        (self.head())
-                        tbody { @for i in 0..self.rows.len() { (self.row(i, size == "roomy")) } }
+                        (self.head(&groups))
+                        tbody { @for i in 0..self.rows.len() { (self.row(i, size == "roomy", &groups)) } }
                     }
                 }
                 output.readout #{ (self.id) "-read" } aria-live="polite" {}
@@ -73,28 +132,55 @@ impl Matrix<'_> {
         }
     }
 
-    fn head(&self) -> Markup {
+    fn head(&self, groups: &Groups) -> Markup {
+        let left = if groups.rows.is_empty() { "1" } else { "2" };
         html! {
-            thead { tr {
-                th.corner scope="row" { "↓ " (self.row_axis) br; "→ " (self.column_axis) }
-                @for name in self.columns { th scope="col" title=[long(name)] { span { (name) } } }
-            } }
-        }
-    }
-
-    fn row(&self, i: usize, roomy: bool) -> Markup {
-        html! {
-            tr {
-                th scope="row" title=[long(&self.rows[i])] { (self.rows[i]) }
-                @for j in 0..self.columns.len() { (self.cell(i, j, roomy)) }
+            thead {
+                @if !groups.columns.is_empty() {
+                    tr.stages {
+                        td.blank colspan=(left) {}
+                        @for (name, count) in Groups::runs(&groups.columns, self.columns.len()) {
+                            @match name {
+                                Some(name) => th scope="colgroup" colspan=(count) title=(name) { span { (name) } },
+                                None => td.blank colspan=(count) {},
+                            }
+                        }
+                    }
+                }
+                tr {
+                    th.corner scope="row" colspan=(left) { "↓ " (self.row_axis) br; "→ " (self.column_axis) }
+                    @for (j, name) in self.columns.iter().enumerate() {
+                        th.g[groups.column_borders.contains(&j)] scope="col" title=[long(name)] { span { (name) } }
+                    }
+                }
             }
         }
     }
 
-    fn cell(&self, i: usize, j: usize, roomy: bool) -> Markup {
+    fn row(&self, i: usize, roomy: bool, groups: &Groups) -> Markup {
+        html! {
+            tr.g[groups.row_borders.contains(&i)] {
+                @if !groups.rows.is_empty() {
+                    @match groups.run_at(i, self.rows.len()) {
+                        Some((Some(name), count)) => {
+                            th.stage scope="rowgroup" rowspan=(count) title=(name) { span { (name) } }
+                        },
+                        Some((None, count)) => td.blank rowspan=(count) {},
+                        None => {},
+                    }
+                }
+                th scope="row" title=[long(&self.rows[i])] { (self.rows[i]) }
+                @for j in 0..self.columns.len() {
+                    (self.cell((i, j), roomy, if groups.column_borders.contains(&j) { " g" } else { "" }))
+                }
+            }
+        }
+    }
+
+    fn cell(&self, (i, j): (usize, usize), roomy: bool, border: &str) -> Markup {
         let value = self.values[(i, j)];
         if !value.is_finite() {
-            return html! { td.none data-n=[(self.reason)(i, j)] { "–" } };
+            return html! { td class={ "none" (border) } data-n=[(self.reason)(i, j)] { "–" } };
         }
         let fraction = colormap::fraction(value, self.range);
         let fraction = if self.reversed { 1.0 - fraction } else { fraction };
@@ -103,9 +189,9 @@ impl Matrix<'_> {
         let exact = text::decimal(value, 4);
         html! {
             @if roomy {
-                td class={ (colour) (best) } data-v=(exact) { (text::decimal(value, 2)) }
+                td class={ (colour) (best) (border) } data-v=(exact) { (text::decimal(value, 2)) }
             } @else {
-                td class={ (colour) (best) } { (exact) }
+                td class={ (colour) (best) (border) } { (exact) }
             }
         }
     }

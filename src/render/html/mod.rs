@@ -2,8 +2,9 @@
 //!
 //! A page is put together from sections, and a section from [`Table`]s, [`Matrix`]es, [`Plot`]s,
 //! pictures and words. Everything can be read without a script; the script in the page adds that
-//! tables are sorted at a click on a heading, and that a matrix says the value under the pointer or
-//! under the cell that the arrow keys have moved to. A Content-Security-Policy in the page keeps it
+//! tables are sorted at a click on a heading and their rows chosen by what they hold, that a matrix says the value
+//! under the pointer or under the cell that the arrow keys have moved to and can be enlarged, that every figure can be
+//! saved (CSV, SVG, PNG), and that an index of many reports is searched. A Content-Security-Policy in the page keeps it
 //! from loading anything and from running any script but its own.
 //!
 //! Texts are escaped where they are put in (`maud`); there is no `style` attribute, which the policy
@@ -14,11 +15,12 @@ mod legend;
 mod matrix;
 mod page;
 mod plot;
+mod script;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use figure::{Picture, Words, facts, folded, words};
+pub use figure::{Picture, Words, command, facts, folded, words};
 pub use matrix::Matrix;
 pub use maud::{Markup, html};
 pub use page::{Notice, Page, Section};

@@ -6,9 +6,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::legend;
+use super::script::SCRIPT;
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
 
 /// A page.
 pub struct Page<'a> {
@@ -39,6 +39,10 @@ pub struct Notice {
 
 /// A part of a page.
 pub struct Section {
+    /// Its name in links, unlike that of any other: `cka-seeds`.
+    pub id: String,
+    /// What it is found by beside its title and kind: names of files.
+    pub words: String,
     /// What kind of thing it shows, in a word or two.
     pub kind: String,
     /// Its title.
@@ -68,8 +72,8 @@ impl Page<'_> {
                 body {
                     a.skip href="#main" { "Skip to the results" }
                     (self.header())
-                    main #main { @for (i, section) in self.sections.iter().enumerate() {
-                        (section.draw(i, self.sections.len() > 1))
+                    main #main { @for section in self.sections {
+                        (section.draw(self.sections.len() > 1))
                     } }
                     footer { p.small { (self.footer) } }
                     p.hidden #said role="status" {}
@@ -88,10 +92,10 @@ impl Page<'_> {
                 p.lead { (self.lead) }
                 (self.warnings())
                 @if self.sections.len() > 1 {
-                    nav aria-label="Sections" { ol { @for (i, section) in self.sections.iter().enumerate() {
-                        li {
-                            a href={ "#s" (i + 1) } { (self.link(i)) }
-                            @if !self.repeats(i) { " · " (section.kind) }
+                    nav.index aria-label="Reports" { ol { @for (i, section) in self.sections.iter().enumerate() {
+                        li data-words=(section.words) {
+                            a href={ "#" (section.id) } { (self.link(i)) }
+                            @if !self.repeats(i) { span.small { " · " (section.kind) } }
                         }
                     } } }
                 }
@@ -111,7 +115,7 @@ impl Page<'_> {
                         li {
                             (notice.text)
                             @if many {
-                                " " a href={ "#s" (notice.section + 1) } { (self.link(notice.section)) }
+                                " " a href={ "#" (self.id(notice.section)) } { (self.link(notice.section)) }
                             } @else if !notice.place.is_empty() && !notice.text.contains(&notice.place) {
                                 " " span.place { "(" (notice.place) ")" }
                             }
@@ -120,6 +124,10 @@ impl Page<'_> {
                 }
             }
         }
+    }
+
+    fn id(&self, index: usize) -> &str {
+        self.sections.get(index).map_or("", |section| &section.id)
     }
 
     /// Whether another section has the same title.
@@ -146,13 +154,16 @@ impl Page<'_> {
 
 impl Section {
     /// One among others says itself what it is; of a single one the page has said it.
-    fn draw(&self, index: usize, among_others: bool) -> Markup {
-        let id = format!("s{}", index + 1);
+    fn draw(&self, among_others: bool) -> Markup {
+        let id = &self.id;
         html! {
             section.report #(id) aria-labelledby={ (id) "-title" } {
                 @if among_others {
                     p.kicker { (self.kind) }
-                    h2 #{ (id) "-title" } { (self.title) }
+                    h2 #{ (id) "-title" } {
+                        (self.title) " "
+                        a.anchor href={ "#" (id) } aria-label={ "Link to " (self.title) ", " (self.kind) } { "#" }
+                    }
                     p.lead { (self.lead) }
                 } @else {
                     h2.hidden #{ (id) "-title" } { "Results" }

@@ -50,8 +50,6 @@ pub struct Point {
 
 /// A line to hold points against.
 pub enum Rule<'a> {
-    /// Where both axes have the same share of their length.
-    Diagonal(&'a str),
     /// At a height.
     Level(f64, &'a str),
 }
@@ -61,6 +59,8 @@ struct Axis {
     range: (f64, f64),
     ticks: Vec<(f64, String)>,
     ends: (f64, f64),
+    /// Names of 0, 1, 2, …, where it has them.
+    names: Vec<String>,
 }
 
 impl Axis {
@@ -69,7 +69,13 @@ impl Axis {
             0 => rounded(values),
             count => ((-0.5, count as f64 - 0.5), named(names)),
         };
-        Self { range, ticks, ends: (0.0, 0.0) }
+        Self { range, ticks, ends: (0.0, 0.0), names: names.to_vec() }
+    }
+
+    /// The value as it goes into a file: its name, where it has one.
+    fn named(&self, value: f64) -> String {
+        let place = (value >= 0.0 && value.fract() == 0.0).then_some(value as usize);
+        place.and_then(|place| self.names.get(place)).cloned().unwrap_or_else(|| value.to_string())
     }
 
     fn at(&self, value: f64) -> f64 {
@@ -124,10 +130,7 @@ impl Plot<'_> {
     fn axes(&self) -> (Axis, Axis) {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let xs: Vec<f64> = points().map(|p| p.x).collect();
-        let levels = self.rules.iter().filter_map(|rule| match rule {
-            Rule::Level(height, _) => Some(*height),
-            Rule::Diagonal(_) => None,
-        });
+        let levels = self.rules.iter().map(|Rule::Level(height, _)| *height);
         let ys: Vec<f64> = points().map(|p| p.y).chain(levels).collect();
         let (mut x, mut y) = (Axis::new(self.x_names, &xs), Axis::new(self.y_names, &ys));
         let below = if x.slanted() { 0.75 * x.widest() + 36.0 } else { 48.0 };
@@ -192,22 +195,17 @@ fn grid(x: &Axis, y: &Axis) -> Markup {
 impl Rule<'_> {
     fn draw(&self, x: &Axis, y: &Axis) -> Markup {
         let (left, right) = x.ends;
-        let (low, high, label) = match self {
-            Self::Diagonal(label) => (y.ends.0, y.ends.1, label),
-            Self::Level(value, label) => (y.at(*value), y.at(*value), label),
-        };
+        let Self::Level(value, label) = self;
+        let height = y.at(*value);
         html! {
-            line.rule x1=(left) y1=(low) x2=(right) y2=(high) { title { (label) } }
+            line.rule x1=(left) y1=(height) x2=(right) y2=(height) { title { (label) } }
         }
     }
 
     /// The name of a level, over all that is drawn.
     fn name(&self, x: &Axis, y: &Axis) -> Markup {
-        html! {
-            @if let Self::Level(value, label) = self {
-                text.level x=(x.ends.1 - 6.0) y=(y.at(*value) - 6.0) text-anchor="end" { (label) }
-            }
-        }
+        let Self::Level(value, label) = self;
+        html! { text.level x=(x.ends.1 - 6.0) y=(y.at(*value) - 6.0) text-anchor="end" { (label) } }
     }
 }
 
@@ -222,10 +220,12 @@ impl Points<'_> {
         };
         let path: String = runs.map(line).collect();
         html! {
-            g class={ "s" (index) } {
+            g class={ "s" (index) } data-series=(self.name) {
                 @if !path.is_empty() { path d=(path) {} }
                 @for point in self.points.iter().filter(|p| is_known(p)) {
-                    circle cx=(x.at(point.x)) cy=(y.at(point.y)) r="4.5" { title { (point.label) } }
+                    circle cx=(x.at(point.x)) cy=(y.at(point.y)) r="4.5" data-x=(x.named(point.x)) data-y=(y.named(point.y)) {
+                        title { (point.label) }
+                    }
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::render::text;
+use crate::render::{style, text};
 
 /// Rows from which on a table scrolls within a box of its own.
 const LONG: usize = 24;
@@ -24,6 +24,10 @@ pub struct Table<'a> {
 pub struct Column {
     name: String,
     number: bool,
+    /// Whether rows are chosen by its values.
+    choice: bool,
+    /// Whether it holds pictures.
+    sight: bool,
 }
 
 /// What stands where a row and a column meet.
@@ -33,6 +37,7 @@ pub struct Entry {
     note: String,
     sort: Option<f64>,
     share: Option<f64>,
+    picture: Option<String>,
     tone: Tone,
 }
 
@@ -47,20 +52,48 @@ enum Tone {
 impl Column {
     /// A column of words.
     pub fn text(name: impl Into<String>) -> Self {
-        Self { name: name.into(), number: false }
+        Self { name: name.into(), number: false, choice: false, sight: false }
     }
 
     /// A column of numbers, the largest first when it is sorted.
     pub fn number(name: impl Into<String>) -> Self {
-        Self { name: name.into(), number: true }
+        Self { number: true, ..Self::text(name) }
     }
+
+    /// The same, with rows chosen by its values: classes, right or wrong.
+    pub fn choice(self) -> Self {
+        Self { choice: true, ..self }
+    }
+
+    /// A column of small pictures.
+    pub fn sight(name: impl Into<String>) -> Self {
+        Self { sight: true, ..Self::text(name) }
+    }
+}
+
+impl Column {
+    /// The heading; where bars begin elsewhere than at 0 it says so.
+    fn heading(&self, (low, high): (f64, f64)) -> Markup {
+        let said = (low > 0.0).then(|| format!("bars from {} to {}", short(low), short(high)));
+        html! {
+            th.n[self.number].choice[self.choice].sight[self.sight] scope="col" data-name=[said.as_ref().map(|_| &self.name)] {
+                (self.name)
+                @if let Some(said) = said { span.from { (said) } }
+            }
+        }
+    }
+}
+
+/// A round number without zeros behind it.
+fn short(value: f64) -> String {
+    text::decimal(value, 6).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 impl Entry {
     /// Words.
     pub fn text(text: impl Into<String>) -> Self {
         let (text, note) = (text.into(), String::new());
-        Self { text, note, sort: None, share: None, tone: Tone::Text }
+        Self { text, note, sort: None, share: None, picture: None, tone: Tone::Text }
     }
 
     /// A name from a file: a layer, a path.
@@ -96,7 +129,13 @@ impl Entry {
         Self { tone: Tone::Gone, note: reason.to_owned(), ..Self::text("–") }
     }
 
-    /// The same with a bar of this share, 0 to 1, of the column's width.
+    /// A small picture as an address of its data, or nothing.
+    pub fn picture(address: Option<String>) -> Self {
+        Self { picture: address, ..Self::text("") }
+    }
+
+    /// The same with a bar for this value, 0 to 1. The bars of a column begin at 0, or nearer to its values where
+    /// these lie close together; its heading says so then.
     pub fn bar(self, share: Option<f64>) -> Self {
         let share = share.filter(|s| s.is_finite()).map(|s| s.clamp(0.0, 1.0));
         Self { share, ..self }
@@ -107,20 +146,21 @@ impl Entry {
         Self { note: note.into(), ..self }
     }
 
-    fn draw(&self, number: bool) -> Markup {
+    fn draw(&self, number: bool, ends: (f64, f64)) -> Markup {
         let gone = self.tone == Tone::Gone;
         html! {
-            td.n[number].gone[gone] data-s=[self.sort] { (self.content()) }
+            td.n[number].gone[gone] data-s=[self.sort] { (self.content(ends)) }
         }
     }
 
-    fn content(&self) -> Markup {
+    fn content(&self, (low, high): (f64, f64)) -> Markup {
         html! {
+            @if let Some(address) = &self.picture { img.thumb src=(address) alt=""; }
             @if self.tone == Tone::Code { span.code { (self.text) } } @else { (self.text) }
             @if !self.note.is_empty() { span.note { (self.note) } }
             @if let Some(share) = self.share {
                 svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
-                    rect width=(text::decimal(100.0 * share, 1)) height="10" {}
+                    rect width=(text::decimal(100.0 * (share - low) / (high - low), 1)) height="10" {}
                 }
             }
         }
@@ -132,30 +172,48 @@ impl Table<'_> {
     pub fn draw(&self) -> Markup {
         let long = self.rows.len() > LONG;
         let wide = self.columns.len() >= WIDE;
+        let ends: Vec<(f64, f64)> =
+            (0..self.columns.len()).map(|column| self.ends(column)).collect();
         html! {
             figure {
                 div.box.long[long] tabindex="0" role="region" aria-label=(self.caption) {
                     table.list.wide[wide].sortable[self.rows.len() > 1] {
                         caption { (self.caption) }
-                        thead { tr { @for column in &self.columns {
-                            th.n[column.number] scope="col" { (column.name) }
+                        thead { tr { @for (column, ends) in self.columns.iter().zip(&ends) {
+                            (column.heading(*ends))
                         } } }
-                        tbody { @for row in &self.rows { (self.row(row)) } }
+                        tbody { @for row in &self.rows { (self.row(row, &ends)) } }
                     }
                 }
             }
         }
     }
 
-    fn row(&self, row: &[Entry]) -> Markup {
+    /// From where to where the bars of a column run: 0 to 1, or two round numbers around values that lie close
+    /// together and far from 0.
+    fn ends(&self, column: usize) -> (f64, f64) {
+        let shares = || self.rows.iter().filter_map(|row| row.get(column)?.share);
+        let Some((low, high)) = shares().reduce(f64::min).zip(shares().reduce(f64::max)) else {
+            return (0.0, 1.0);
+        };
+        let spread = high - low;
+        if spread <= 0.0 || low < 2.0 * spread {
+            return (0.0, 1.0);
+        }
+        let step = style::round_step(spread / 2.0);
+        let below = ((low / step).floor() - 1.0) * step;
+        (below.max(0.0), ((high / step).ceil() * step).min(1.0))
+    }
+
+    fn row(&self, row: &[Entry], ends: &[(f64, f64)]) -> Markup {
         html! {
             tr {
                 @if let Some((heading, rest)) = row.split_first() {
                     th.n[heading.tone == Tone::Number] scope="row" data-s=[heading.sort] {
-                        (heading.content())
+                        (heading.content(ends[0]))
                     }
-                    @for (entry, column) in rest.iter().zip(self.columns.iter().skip(1)) {
-                        (entry.draw(column.number))
+                    @for (entry, (column, ends)) in rest.iter().zip(self.columns.iter().zip(ends).skip(1)) {
+                        (entry.draw(column.number, *ends))
                     }
                 }
             }

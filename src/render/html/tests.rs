@@ -43,7 +43,7 @@ fn plot(names: &[String]) -> Markup {
         x_names: names,
         y_names: &[],
         series: &[series(NASTY), series("second")],
-        rules: &[Rule::Diagonal(NASTY), Rule::Level(2.0, NASTY)],
+        rules: &[Rule::Level(2.0, NASTY)],
     }
     .draw()
 }
@@ -71,7 +71,9 @@ fn page(count: usize) -> String {
         (Picture { caption: NASTY, mime: "image/png", bytes: b"pixels" }.draw())
         (folded(NASTY, &facts(&[(NASTY.to_owned(), NASTY.to_owned())])))
     };
-    let section = |body: Markup| Section {
+    let section = |id: &str, body: Markup| Section {
+        id: id.to_owned(),
+        words: NASTY.to_owned(),
         kind: NASTY.to_owned(),
         title: NASTY.to_owned(),
         lead: NASTY.to_owned(),
@@ -83,7 +85,7 @@ fn page(count: usize) -> String {
         title: NASTY,
         lead: NASTY,
         notices: &[notice],
-        sections: &[section(body), section(html! {})],
+        sections: &[section("one", body), section("two", html! {})],
         footer: NASTY,
     }
     .to_html()
@@ -149,14 +151,16 @@ fn ids_are_there_once() {
 
 #[test]
 fn no_two_links_read_the_same() {
-    let section = |kind: &str, title: &str| Section {
+    let section = |id: usize, kind: &str, title: &str| Section {
+        id: format!("s{id}"),
+        words: String::new(),
         kind: kind.to_owned(),
         title: title.to_owned(),
         lead: String::new(),
         body: html! {},
     };
-    let sections =
-        [("CKA", "a"), ("maps", "a"), ("maps", "a"), ("maps", "b")].map(|(k, t)| section(k, t));
+    let sections = [(1, "CKA", "a"), (2, "maps", "a"), (3, "maps", "a"), (4, "maps", "b")];
+    let sections = sections.map(|(i, k, t)| section(i, k, t));
     let page = Page {
         kicker: "",
         title: "",

@@ -7,12 +7,12 @@ use crate::render::text;
 /// Font size of a name, and its height.
 const SIZE: (f64, f64) = (9.5, 11.0);
 /// How far from the point's edge a name may lie; beyond the first, a line leads to it.
-const DISTANCES: [f64; 4] = [2.5, 14.0, 26.0, 40.0];
-/// What one more step of distance costs, in points covered.
+const DISTANCES: [f64; 7] = [2.5, 14.0, 26.0, 40.0, 58.0, 80.0, 110.0];
+/// What one more step of distance costs.
 const FARTHER: f64 = 1.5;
 /// How near another highlighted point may be before a reader could take the name for its own.
 const DOUBT: f64 = 5.0;
-/// What each such point costs, in points covered.
+/// What each such point costs, in the same measure.
 const CONFUSING: f64 = 2.0;
 /// The directions to look for room in, the best one first: right, left, up, down, then aslant.
 const DIRECTIONS: [(f64, f64); 8] = [
@@ -68,8 +68,8 @@ fn shift(direction: f64, length: f64) -> f64 {
     if direction == 0.0 { 0.0 } else { direction.signum() * length / 2.0 }
 }
 
-/// Places names, the first ones first, where they lie in the plot, cover no highlighted point and
-/// no other name and as few points as possible. Those without such a place are left out.
+/// Places names, the first ones first, where they lie in the plot and cover no point and no other name, near
+/// their own point and away from other highlighted ones. Those without such a place are left out.
 pub(super) fn place(
     named: Vec<((f64, f64), String)>,
     points: &[(f64, f64)],
@@ -86,16 +86,16 @@ pub(super) fn place(
                     && (other == *point || !name.line_points().any(|at| is_near(at, other, radius)))
             };
             is_inside(name.at, plot)
+                && !points.iter().any(|other| covers(name.at, *other, radius))
                 && named.iter().all(|(other, _)| leaves_free(*other))
                 && placed.iter().all(|other| are_apart(name, other))
         };
         let free = names.filter(|(_, name)| is_free(name));
         let cost = |step: usize, name: &Name| {
-            let covered = points.iter().filter(|point| covers(name.at, **point, radius)).count();
             let is_doubtful =
                 |other: (f64, f64)| other != *point && covers(name.at, other, radius + DOUBT);
             let doubtful = named.iter().filter(|(other, _)| is_doubtful(*other)).count();
-            covered as f64 + FARTHER * step as f64 + CONFUSING * doubtful as f64
+            FARTHER * step as f64 + CONFUSING * doubtful as f64
         };
         let costs = free.map(|(step, name)| (cost(step, &name), name));
         // The first of equally good ones is kept.

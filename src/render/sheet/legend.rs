@@ -83,22 +83,31 @@ impl Legend {
         widths.find(|width| self.placed(*width).1).unwrap_or(BAR.1)
     }
 
-    /// The label, shortened to the widest a bar can be.
-    fn label(&self) -> String {
-        words::shorten(&self.label, LABEL.0, BAR.1)
+    /// The label in lines, none wider than a bar can be.
+    fn label(&self) -> Vec<String> {
+        words::wrap(&self.label, LABEL.0, BAR.1)
     }
 
     /// The width of bar and label.
     pub(super) fn width(&self) -> f64 {
-        self.bar().max(text::width(&self.label(), LABEL.0))
+        let lines = self.label();
+        let widths = lines.iter().map(|line| text::width(line, LABEL.0));
+        widths.fold(self.bar(), f64::max)
     }
 
-    /// The height of every scale.
-    pub(super) const HEIGHT: f64 = LABEL.1 + BAR.2 + MARK + TICK.1;
+    /// The height of the label.
+    fn top(&self) -> f64 {
+        self.label().len().max(1) as f64 * LABEL.1
+    }
+
+    /// The height of label, bar and ticks.
+    fn height(&self) -> f64 {
+        self.top() + BAR.2 + MARK + TICK.1
+    }
 
     /// Draws it with its upper left corner at a point.
     pub(super) fn draw(&self, (x, y): (f64, f64)) -> Element {
-        let bar = Rect { x, y: y + LABEL.1, width: self.bar(), height: BAR.2 };
+        let bar = Rect { x, y: y + self.top(), width: self.bar(), height: BAR.2 };
         let ticks = self.placed(bar.width).0;
         let marks = ticks.iter().map(|(at, ..)| {
             let at = bar.x + at.clamp(0.4, bar.width - 0.4);
@@ -107,7 +116,7 @@ impl Legend {
         let middle = bar.bottom() + MARK + TICK.1 / 2.0;
         let texts = ticks.iter().map(|(_, left, text)| svg::label(x + left, middle, TICK.0, text));
         svg::group()
-            .child(svg::label(x, y + LABEL.1 / 2.0 - 1.0, LABEL.0, &self.label()).fill(TEXT))
+            .children(style::lines(&self.label(), (x, y - 1.0), LABEL).map(|line| line.fill(TEXT)))
             .child(steps(self.colours, bar))
             .child(svg::rect(bar).attr("fill", "none").stroke(FRAME, 0.8))
             .child(svg::lines(marks).stroke(FRAME, 0.8))
@@ -128,16 +137,17 @@ fn steps(colours: ColorMap, bar: Rect) -> Element {
 
 /// Where scales lie in an area of a width, from its upper left corner on, and the height they take.
 pub(super) fn place(legends: &[Legend], width: f64) -> (Vec<(f64, f64)>, f64) {
-    let (mut x, mut y) = (0.0, 0.0);
+    let (mut x, mut y, mut bottom) = (0.0, 0.0, 0.0_f64);
     let mut places = Vec::new();
     for legend in legends {
         if x > 0.0 && x + legend.width() > width {
-            (x, y) = (0.0, y + Legend::HEIGHT + GAP);
+            (x, y) = (0.0, bottom + GAP);
         }
         places.push((x, y));
+        bottom = bottom.max(y + legend.height());
         x += legend.width() + 3.0 * GAP;
     }
-    (places, if legends.is_empty() { 0.0 } else { y + Legend::HEIGHT })
+    (places, bottom)
 }
 
 #[cfg(test)]

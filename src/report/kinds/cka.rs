@@ -183,7 +183,17 @@ impl CkaReport {
             ..Timing::default()
         };
         let (schema, tool) = (SchemaId::current("cka"), Tool::current(libtorch));
-        Self { schema, tool, inputs, settings, results, warnings, timing, pictures: vec![] }
+        Self {
+            schema,
+            tool,
+            inputs,
+            settings,
+            results,
+            warnings,
+            timing,
+            pictures: vec![],
+            command: None,
+        }
     }
 }
 

@@ -66,6 +66,9 @@ pub struct DistanceResults {
     /// Whether the distances tell right predictions from wrong ones; `null` where that cannot be
     /// told, and `nulls` says why.
     pub prediction: Option<PredictionResult>,
+    /// The samples that lie farthest by the Mahalanobis distance, the farthest first, 100 at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub farthest: Vec<SampleRow>,
     /// Why values are `null`.
     pub nulls: Vec<NullValue>,
 }

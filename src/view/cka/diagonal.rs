@@ -104,7 +104,7 @@ pub(super) fn below(
         series: &series,
         lines: &[],
     };
-    let rows = vec![vec![Tile::map(map)], vec![Tile::curves(&chart)]];
+    let rows = vec![vec![format.coloured(map, Tile::map)], vec![Tile::curves(&chart)]];
     let picture = Tiles { title: map.title, rows };
     format.draw(|| picture.to_svg(), || picture.to_png())
 }

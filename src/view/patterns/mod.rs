@@ -3,7 +3,7 @@
 pub mod sheet;
 
 use super::table::Cell;
-use super::{Content, Place, Tables, View, names, subjects, table, words};
+use super::{Content, Place, Tables, View, names, sights, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::patterns::{
     Counterpart, MatchedChannel, NearestChannel, PatternsChannel, PatternsComparison,
@@ -15,7 +15,7 @@ const ROWS: usize = 40;
 
 impl View for PatternsReport {
     /// The channels of each layer, what they share with those of the other network, and which layers correspond.
-    fn content(&self, _: Place<'_>) -> Content {
+    fn content(&self, place: Place<'_>) -> Content {
         let results = &self.results;
         let body = html! {
             @for found in &results.comparisons {
@@ -31,10 +31,14 @@ impl View for PatternsReport {
             @for layer in results.layers.iter() {
                 h3 { "Channels of " span.code { (layer.layer) } }
                 p.small { "A unit depends on " (sheet::field_in_words(&layer.field)) "." }
-                (channels(layer, self))
+                (channels(layer, self, place))
             }
         };
         Content { kind: "Input patterns", title: subjects(self), lead: lead(self), body }
+    }
+
+    fn has_sheets(&self) -> bool {
+        true
     }
 }
 
@@ -188,13 +192,15 @@ fn counterparts(all: &[Counterpart]) -> Markup {
     Table { caption: "Which layers answer to the same patterns", columns, rows }.draw()
 }
 
-fn channels(layer: &PatternsLayer, report: &PatternsReport) -> Markup {
+fn channels(layer: &PatternsLayer, report: &PatternsReport, place: Place<'_>) -> Markup {
     let names = ["channel", "active in %", "in images in %", "largest"];
     let mut columns: Vec<Column> = names.into_iter().map(Column::number).collect();
     if report.results.no_classes.is_none() {
         columns.extend(["selectivity", "entropy in bits"].map(Column::number));
-        columns.extend([Column::text("prefers"), Column::text("classes of the top images")]);
+        columns
+            .extend([Column::text("prefers").choice(), Column::text("classes of the top images")]);
     }
+    columns.push(Column::text("top image"));
     let percent = |value: crate::report::Number| value.get().map(|share| 100.0 * share);
     let row = |channel: &PatternsChannel| {
         let mut row = vec![
@@ -213,10 +219,19 @@ fn channels(layer: &PatternsLayer, report: &PatternsReport) -> Markup {
             row.push(Entry::text(classes.preferred.clone().unwrap_or_default()));
             row.push(Entry::text(histogram(channel, report)));
         }
+        row.push(Entry::code(top(channel)));
         row
     };
     let caption = format!("{} of {} channels", layer.layer, layer.channels.len());
-    Table { caption: &caption, columns, rows: layer.channels.iter().map(row).collect() }.draw()
+    let mut rows: Vec<Vec<Entry>> = layer.channels.iter().map(row).collect();
+    let data = (place, report.inputs.data.as_ref());
+    sights::beside(&mut columns, &mut rows, layer.channels.iter().map(top), data);
+    Table { caption: &caption, columns, rows }.draw()
+}
+
+/// The image that drives a channel most.
+fn top(channel: &PatternsChannel) -> &str {
+    channel.top.first().map_or("", |patch| patch.sample.as_str())
 }
 
 /// The classes of the top images, the most frequent first.

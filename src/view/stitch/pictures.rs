@@ -91,7 +91,11 @@ fn named(report: &StitchReport, labels: &[String]) -> Vec<(usize, String)> {
 
 fn subtitle_of_scatter(report: &StitchReport) -> String {
     let rank = report.results.against.as_ref().and_then(|found| found.spearman.get());
-    let rank = rank.map_or("undefined".to_owned(), |value| decimal(value, 2));
+    let interval = report.results.against.as_ref().and_then(|found| found.interval);
+    let within = interval.map_or(String::new(), |(low, high)| {
+        format!(" (95 % interval {} to {})", decimal(low, 2), decimal(high, 2))
+    });
+    let rank = rank.map_or("undefined".to_owned(), |value| decimal(value, 2) + &within);
     format!("{} · rank correlation {rank} · ringed: where the two disagree most", subtitle(report))
 }
 

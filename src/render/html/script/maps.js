@@ -1,0 +1,137 @@
+// --- maps ---
+
+// The rows of values of a table, without its names; and the names of its columns.
+const rowsOf = (table) => Array.from(table.tBodies[0].rows);
+const valuesOf = (row) => Array.from(row.cells).filter((cell) => cell.tagName === "TD" && !cell.classList.contains("blank"));
+const namesOf = (table) => Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells).slice(1);
+const nameOf = (row) => row.querySelector("th[scope=row]");
+
+// The column of a cell: names and brackets stand before the values.
+function columnOf(table, cell) {
+  const row = cell.parentElement;
+  return cell.cellIndex - (row.cells.length - namesOf(table).length);
+}
+
+const valueOf = (cell) => Number((cell.dataset.v || cell.textContent).replace("−", "-"));
+
+function words(table, cell) {
+  const row = nameOf(cell.parentElement).textContent;
+  const column = namesOf(table)[columnOf(table, cell)].textContent;
+  const why = cell.dataset.n && document.getElementById(`${table.id}-n${cell.dataset.n}`);
+  const value = cell.dataset.v || cell.textContent;
+  const shown = cell.classList.contains("none")
+    ? `no value${why ? ` (${why.textContent})` : ""}`
+    : `${table.dataset.label} ${value}`;
+  const best = cell.classList.contains("best") ? `, ${table.dataset.mark}` : "";
+  return `${table.dataset.rows} ${row} × ${table.dataset.columns} ${column}: ${shown}${best}`;
+}
+
+function point(table, cell, read) {
+  for (const old of table.querySelectorAll(".on")) old.classList.remove("on");
+  nameOf(cell.parentElement).classList.add("on");
+  namesOf(table)[columnOf(table, cell)].classList.add("on");
+  read.textContent = words(table, cell);
+}
+
+function target(table, cell, event) {
+  const rows = rowsOf(table);
+  const place = [cell.parentElement.sectionRowIndex, columnOf(table, cell)];
+  const [last, width] = [rows.length - 1, namesOf(table).length - 1];
+  const whole = event.ctrlKey || event.metaKey;
+  const moves = {
+    ArrowUp: [place[0] - 1, place[1]], ArrowDown: [place[0] + 1, place[1]],
+    ArrowLeft: [place[0], place[1] - 1], ArrowRight: [place[0], place[1] + 1],
+    PageUp: [place[0] - 10, place[1]], PageDown: [place[0] + 10, place[1]],
+    Home: [whole ? 0 : place[0], 0], End: [whole ? last : place[0], width],
+  };
+  const to = moves[event.key];
+  if (!to) return null;
+  const within = (value, high) => Math.min(Math.max(value, 0), high);
+  return valuesOf(rows[within(to[0], last)])[within(to[1], width)];
+}
+
+function focus(table, cell) {
+  for (const old of table.querySelectorAll("td[tabindex]")) old.removeAttribute("tabindex");
+  cell.tabIndex = 0;
+  cell.focus();
+}
+
+// Colours over the range of the measure, or over the values of this map.
+function recolour(table, low, high) {
+  const letter = table.dataset.colours;
+  for (const row of rowsOf(table)) {
+    for (const cell of valuesOf(row)) {
+      if (cell.classList.contains("none")) continue;
+      let share = Math.min(Math.max((valueOf(cell) - low) / (high - low), 0), 1);
+      if ("reversed" in table.dataset) share = 1 - share;
+      const kept = Array.from(cell.classList).filter((name) => !/^[qd]\d+$/.test(name));
+      cell.className = [`${letter}${Math.round(100 * share)}`, ...kept].join(" ");
+    }
+  }
+  const ends = table.closest("figure").querySelectorAll(".legend .end");
+  const texts = [low, high].map((end) => (Number.isInteger(end) ? String(end) : end.toFixed(2)).replace("-", "−"));
+  if ("reversed" in table.dataset) texts.reverse();
+  ends.forEach((end, i) => { end.textContent = texts[i]; });
+}
+
+function extremes(table) {
+  const all = rowsOf(table).flatMap(valuesOf).filter((cell) => !cell.classList.contains("none")).map(valueOf);
+  return [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity)];
+}
+
+function colourButton(table) {
+  const whole = [Number(table.dataset.low), Number(table.dataset.high)];
+  const own = extremes(table);
+  if (!(own[0] < own[1])) return null;
+  const text = (range) => range.map((end) => String(Number(end.toFixed(2))).replace("-", "−")).join(" to ");
+  const button = make("button", { type: "button" }, `Colours over the values, ${text(own)}`);
+  button.setAttribute("aria-pressed", "false");
+  button.addEventListener("click", () => {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(on));
+    recolour(table, ...(on ? own : whole));
+    say.textContent = `colours from ${text(on ? own : whole)}`;
+  });
+  return button;
+}
+
+// Larger and smaller cells, in steps.
+function zoomButtons(table) {
+  let zoom = 1;
+  const set = (to) => {
+    zoom = Math.min(Math.max(to, 0.5), 8);
+    table.style.setProperty("--zoom", zoom);
+    say.textContent = `${Math.round(100 * zoom)} %`;
+  };
+  return [["−", "Smaller", 1 / 1.5], ["+", "Larger", 1.5]].map(([sign, name, factor]) => {
+    const button = make("button", { type: "button", title: name, "aria-label": name }, sign);
+    button.addEventListener("click", () => set(zoom * factor));
+    return button;
+  });
+}
+
+for (const table of document.querySelectorAll("table.heat")) {
+  const read = document.getElementById(`${table.id}-read`);
+  read.textContent = "Point at a cell, or move with the arrow keys, to read its value.";
+  table.setAttribute("role", "grid");
+  table.setAttribute("aria-readonly", "true");
+  valuesOf(rowsOf(table)[0])[0].tabIndex = 0;
+  const over = (event) => {
+    const cell = event.target.closest("td:not(.blank)");
+    if (cell && table.contains(cell)) point(table, cell, read);
+  };
+  table.addEventListener("pointerover", over);
+  table.addEventListener("focusin", over);
+  table.addEventListener("click", (event) => {
+    const cell = event.target.closest("td:not(.blank)");
+    if (cell) focus(table, cell);
+  });
+  table.addEventListener("keydown", (event) => {
+    const cell = event.target.closest("td");
+    const next = cell && target(table, cell, event);
+    if (!next) return;
+    event.preventDefault();
+    focus(table, next);
+  });
+  tools(table.closest("figure"), [colourButton(table), ...zoomButtons(table)]);
+}
