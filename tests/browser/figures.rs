@@ -29,12 +29,26 @@ fn page() -> (TempDir, String) {
         let mut files: Vec<_> = fs::read_dir(from).unwrap().map(|f| f.unwrap().path()).collect();
         files.sort();
         for file in &files[first..first + 4] {
-            fs::copy(file, here.join("images").join(class).join(file.file_name().unwrap())).unwrap();
+            fs::copy(file, here.join("images").join(class).join(file.file_name().unwrap()))
+                .unwrap();
         }
     }
     let (seeds, distance) = (at("seeds.json"), at("far.json"));
-    let (a, b, untrained, images) = (model("seed0"), model("mixup"), model("untrained"), at("images"));
-    let mut words = vec!["cka", &a, &b, "--data", &images, "--layers", "layer?", "--layers", "layer?.?", "--control", &untrained];
+    let (a, b, untrained, images) =
+        (model("seed0"), model("mixup"), model("untrained"), at("images"));
+    let mut words = vec![
+        "cka",
+        &a,
+        &b,
+        "--data",
+        &images,
+        "--layers",
+        "layer?",
+        "--layers",
+        "layer?.?",
+        "--control",
+        &untrained,
+    ];
     words.extend(PREPROCESSING);
     repsim(&[&words[..], &["-o", &seeds]].concat());
     let mut words = vec!["distance", &images, &images, "--model", &a];
@@ -103,7 +117,11 @@ fn figures_are_coloured_enlarged_and_saved() {
     let rows: Vec<&str> = csv.trim_end().lines().skip(1).collect();
     assert_eq!(rows.join("|"), browser.text(cells));
     let svg = String::from_utf8(saved(&here, "cka-seeds-1.svg")).unwrap();
-    assert!(svg.starts_with("<svg xmlns=") && svg.contains(">layer3</text>") && svg.contains("<title>A: "));
+    assert!(
+        svg.starts_with("<svg xmlns=")
+            && svg.contains(">layer3</text>")
+            && svg.contains("<title>A: ")
+    );
     assert!(saved(&here, "cka-seeds-1.png").starts_with(b"\x89PNG"));
 
     for kind in ["CSV", "SVG", "PNG"] {
@@ -123,7 +141,9 @@ fn figures_are_coloured_enlarged_and_saved() {
 fn maps_begin_with_the_input_and_mark_their_stages() {
     let (_folder, url) = page();
     let Some(browser) = Browser::open(&url) else { return };
-    let place = |script: &str| browser.run(&format!("const t = document.getElementById('r1cka'); {script}"));
+    let place = |script: &str| {
+        browser.run(&format!("const t = document.getElementById('r1cka'); {script}"))
+    };
     let first = place("return t.querySelector('tbody th[scope=row]').textContent");
     assert_eq!(first, "layer1.0");
     let stages = "return [[...t.querySelectorAll('th.stage')].map(s => s.textContent), \
@@ -142,16 +162,24 @@ fn reports_are_found_and_linked() {
     let top = "return document.getElementById('distance-far').getBoundingClientRect().top";
     assert!(browser.run(top).as_f64().unwrap().abs() < 100.0, "{}", browser.run(top));
     let shown = || {
-        browser.run("return [...document.querySelectorAll('nav.index li')].filter(i => !i.hidden).length")
+        browser.run(
+            "return [...document.querySelectorAll('nav.index li')].filter(i => !i.hidden).length",
+        )
     };
     assert_eq!(shown(), 2);
     browser.type_into("#find", "MIXUP align");
     assert_eq!(shown(), 1);
-    assert_eq!(browser.text("return document.getElementById('said').textContent"), "1 of 2 reports");
+    assert_eq!(
+        browser.text("return document.getElementById('said').textContent"),
+        "1 of 2 reports"
+    );
     browser.type_into("#find", "nothing of it");
     assert_eq!(shown(), 0);
     let command = browser.text("return document.querySelector('pre.command').textContent");
-    assert!(command.starts_with("$ repsim cka ") && command.contains("--layers 'layer?'"), "{command}");
+    assert!(
+        command.starts_with("$ repsim cka ") && command.contains("--layers 'layer?'"),
+        "{command}"
+    );
     browser.run("document.querySelector('pre.command + .tools button').click()");
     let copied = "return document.querySelector('pre.command + .tools button').textContent";
     let wanted = |text: String| text == "Copied" || text.starts_with("Selected");

@@ -170,7 +170,11 @@ fn pages_of_every_kind_fit_and_show_their_pictures() {
         }
         let unloaded = "return [...document.images].filter(i => !i.naturalWidth).length";
         let shown = "return document.querySelectorAll('img.picture').length";
-        assert_eq!((browser.run(shown), browser.run(unloaded)), (pictures.into(), 0.into()), "{name}");
+        assert_eq!(
+            (browser.run(shown), browser.run(unloaded)),
+            (pictures.into(), 0.into()),
+            "{name}"
+        );
         assert_eq!(browser.barriers(), Vec::<String>::new(), "{name}");
         browser.narrow(PAPER);
         browser.medium("print");

@@ -75,9 +75,9 @@ fn stages(map: &Heatmap<'_>, layout: &Layout) -> Option<Element> {
         .map(|y| [(plot.x, y), (plot.right(), y)])
         .chain(columns.map(|x| [(x, plot.y), (x, plot.bottom())]))
         .collect();
-    let width = (0.16 * side).clamp(0.4, 1.6);
+    let width = (0.12 * side).clamp(0.4, 1.2);
     let drawn = |colour, width| svg::lines(lines.iter().copied()).stroke(colour, width);
-    let both = svg::group().child(drawn(DARK, 1.9 * width)).child(drawn(WHITE, width));
+    let both = svg::group().child(drawn(DARK, 1.8 * width)).child(drawn(WHITE, width));
     (!lines.is_empty()).then_some(both)
 }
 

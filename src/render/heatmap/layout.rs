@@ -154,7 +154,8 @@ fn value_size(map: &Heatmap<'_>, scale: &Scale, cell: f64) -> Option<f64> {
     }
     let widths = map.values.iter().map(|value| text::width(&scale.short(*value), 1.0));
     let size = (cell - 5.0) / widths.fold(1.0, f64::max);
-    Some(size.min(0.3 * cell).min(if cell > 44.0 { 14.0 } else { 11.0 })).filter(|size| *size >= 7.0)
+    Some(size.min(0.3 * cell).min(if cell > 44.0 { 14.0 } else { 11.0 }))
+        .filter(|size| *size >= 7.0)
 }
 
 /// Horizontal positions.

@@ -178,7 +178,7 @@ impl Table<'_> {
             figure {
                 div.box.long[long] tabindex="0" role="region" aria-label=(self.caption) {
                     table.list.wide[wide].sortable[self.rows.len() > 1] {
-                        caption { (self.caption) }
+                        caption { span { (self.caption) } }
                         thead { tr { @for (column, ends) in self.columns.iter().zip(&ends) {
                             (column.heading(*ends))
                         } } }
