@@ -103,8 +103,11 @@ impl Plot for DistanceReport {
         let ticks: Vec<String> = (1..=points[0].len()).map(|i| i.to_string()).collect();
         let layer = results.layer.as_deref().unwrap_or("stored features");
         let subtitle = format!(
-            "{layer} · D = {} · {} samples against {} of the reference",
-            results.width, results.n, results.n_reference
+            "{layer} · D = {} · {} samples against {} of the reference · {}",
+            results.width,
+            results.n,
+            results.n_reference,
+            uncertainty(found)
         );
         let overall = format!("all: {:.1} %", 100.0 * found.accuracy);
         let rules = [Rule { value: found.accuracy, label: &overall }];
@@ -167,6 +170,14 @@ fn spreads(report: &DistanceReport) -> Markup {
     Table { caption: "How the distances are spread", columns, rows }.draw()
 }
 
+/// How far a point can lie off by chance: the half width of a 95 % interval of the accuracy of all in a group as
+/// large as the smallest.
+fn uncertainty(found: &PredictionResult) -> String {
+    let least = found.deciles.mahalanobis.iter().map(|group| group.count).min().unwrap_or(0).max(1);
+    let half = 1.96 * (found.accuracy * (1.0 - found.accuracy) / least as f64).sqrt();
+    format!("a point is of {least} samples or more: ±{:.0} points of accuracy (95 %)", 100.0 * half)
+}
+
 /// The scores that have tenths: name and groups.
 fn scores<'a>(report: &DistanceReport, found: &'a PredictionResult) -> [(String, &'a [Decile]); 3] {
     let deciles = &found.deciles;
@@ -196,8 +207,10 @@ fn accuracy(report: &DistanceReport, found: &PredictionResult) -> Markup {
     let names: Vec<String> = (1..=tenths).map(|i| i.to_string()).collect();
     let overall = format!("all: {:.1} %", 100.0 * found.accuracy);
     let plot = html::Plot {
-        caption: "Accuracy by tenths of the samples. A score that predicts errors falls from \
-                  left to right.",
+        caption: &format!(
+            "Accuracy by tenths of the samples. A score that predicts errors falls from left to right; {}.",
+            uncertainty(found)
+        ),
         x_label: "tenths of the samples, from the nearest to the farthest",
         y_label: "accuracy in %",
         x_names: &names,

@@ -152,8 +152,9 @@ fn whole<S: Serialize, R>(
     let Content { kind, title, lead, .. } = content;
     let kind = kind.to_owned();
     let words = searched(report, place);
+    let source = file_name(&place.path.display().to_string());
     (
-        Section { id: place.link.to_owned(), words, kind, title, lead, body },
+        Section { id: place.link.to_owned(), source, words, kind, title, lead, body },
         report.warnings.iter().map(notice).collect(),
     )
 }

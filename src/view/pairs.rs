@@ -82,7 +82,7 @@ impl Tables for PairsReport {
 impl Plot for PairsReport {
     const SMALLER: &'static str = "try .svg, fewer models, or fewer layers with --layers";
 
-    /// A map for each pair, a row a first model.
+    /// A map for each pair, in the order of the report.
     fn plot(&self, format: PictureFormat) -> Result<Vec<u8>, RenderError> {
         let results = &self.results;
         let summary = self.settings.summary(results.n);
@@ -110,14 +110,17 @@ impl Plot for PairsReport {
                 mark_label: "best match of each row",
             })
             .collect();
-        let of = |a: &String| {
-            let own = results.pairs.iter().zip(&maps).filter(|(pair, _)| pair.a == *a);
-            own.map(|(_, map)| format.coloured(map, Tile::map)).collect::<Vec<_>>()
-        };
-        let rows = results.models.iter().map(of).filter(|row| !row.is_empty()).collect();
+        let tiles: Vec<Tile> = maps.iter().map(|map| format.coloured(map, Tile::map)).collect();
+        let rows = tiles.chunks(in_a_row(tiles.len())).map(<[Tile]>::to_vec).collect();
         let picture = Tiles { title: "Centred kernel alignment of every pair", rows };
         format.draw(|| picture.to_svg(), || picture.to_png())
     }
+}
+
+/// Maps side by side: two to four, so that the last row is as full as can be.
+fn in_a_row(count: usize) -> usize {
+    let lacking = |columns: &usize| (columns - count % columns) % columns;
+    (2..=4).rev().min_by_key(lacking).unwrap_or(1)
 }
 
 /// A row and a column a model.

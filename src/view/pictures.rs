@@ -53,6 +53,7 @@ pub fn section(paths: &[PathBuf]) -> Result<Section> {
     let pictures = pictures?;
     Ok(Section {
         id: "pictures".to_owned(),
+        source: String::new(),
         words: String::new(),
         kind: "Pictures".to_owned(),
         title: "Pictures beside the reports".to_owned(),

@@ -41,7 +41,9 @@ pub struct Notice {
 pub struct Section {
     /// Its name in links, unlike that of any other: `cka-seeds`.
     pub id: String,
-    /// What it is found by beside its title and kind: names of files.
+    /// The file it is made from, in a word.
+    pub source: String,
+    /// What it is found by beside its title, kind and source: names of models and data.
     pub words: String,
     /// What kind of thing it shows, in a word or two.
     pub kind: String,
@@ -95,7 +97,10 @@ impl Page<'_> {
                     nav.index aria-label="Reports" { ol { @for (i, section) in self.sections.iter().enumerate() {
                         li data-words=(section.words) {
                             a href={ "#" (section.id) } { (self.link(i)) }
-                            @if !self.repeats(i) { span.small { " · " (section.kind) } }
+                            span.small {
+                                @if !self.repeats(i) { " · " (section.kind) }
+                                @if !section.source.is_empty() { " · " (section.source) }
+                            }
                         }
                     } } }
                 }

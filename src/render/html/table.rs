@@ -200,8 +200,8 @@ impl Table<'_> {
         if spread <= 0.0 || low < 2.0 * spread {
             return (0.0, 1.0);
         }
-        let step = style::round_step(spread / 2.0);
-        let below = ((low / step).floor() - 1.0) * step;
+        let step = style::round_step(spread / 4.0);
+        let below = ((low - spread / 8.0) / step).floor() * step;
         (below.max(0.0), ((high / step).ceil() * step).min(1.0))
     }
 

@@ -73,6 +73,7 @@ fn page(count: usize) -> String {
     };
     let section = |id: &str, body: Markup| Section {
         id: id.to_owned(),
+        source: NASTY.to_owned(),
         words: NASTY.to_owned(),
         kind: NASTY.to_owned(),
         title: NASTY.to_owned(),
@@ -153,6 +154,7 @@ fn ids_are_there_once() {
 fn no_two_links_read_the_same() {
     let section = |id: usize, kind: &str, title: &str| Section {
         id: format!("s{id}"),
+        source: String::new(),
         words: String::new(),
         kind: kind.to_owned(),
         title: title.to_owned(),

@@ -66,7 +66,17 @@ pub(super) fn subtitle(report: &ProbeReport) -> String {
         (None, share) => format!("fitted on {} %", 100.0 * share.unwrap_or_default()),
     };
     let scaled = if settings.standardize { "standardised" } else { "not scaled" };
-    format!("{} · {scaled} · {share} · n = {}", settings.reduce, results.n_measured)
+    let line = format!("{} · {scaled} · {share} · n = {}", settings.reduce, results.n_measured);
+    widest(report).map_or(line.clone(), |half| {
+        format!("{line} · 95 % intervals of at most ±{:.1} points", 100.0 * half)
+    })
+}
+
+/// Half the width of the widest interval of a score.
+fn widest(report: &ProbeReport) -> Option<f64> {
+    let layers = report.results.models.iter().flat_map(|model| &model.layers);
+    let intervals = layers.flat_map(|layer| &layer.probes).filter_map(|probe| probe.interval);
+    intervals.map(|(low, high)| (high - low) / 2.0).reduce(f64::max)
 }
 
 /// Layers by their names where all models have the same, else by their share of the way.

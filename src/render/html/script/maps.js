@@ -76,13 +76,16 @@ function recolour(table, low, high) {
 
 function extremes(table) {
   const all = rowsOf(table).flatMap(valuesOf).filter((cell) => !cell.classList.contains("none")).map(valueOf);
-  return [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity)];
+  const [low, high] = [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity)];
+  // Colours of either sign keep 0 in the middle.
+  const reach = Math.max(-low, high);
+  return table.dataset.colours === "d" ? [-reach, reach] : [low, high];
 }
 
 function colourButton(table) {
   const whole = [Number(table.dataset.low), Number(table.dataset.high)];
   const own = extremes(table);
-  if (!(own[0] < own[1])) return null;
+  if (!(own[0] < own[1]) || whole.every((end, i) => end === own[i])) return null;
   const text = (range) => range.map((end) => String(Number(end.toFixed(2))).replace("-", "−")).join(" to ");
   const button = make("button", { type: "button" }, `Colours over the values, ${text(own)}`);
   button.setAttribute("aria-pressed", "false");
