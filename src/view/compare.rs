@@ -220,7 +220,7 @@ pub fn layers(layers: &[LayerResult]) -> Markup {
         "class separation",
     ];
     columns.extend(names.map(Column::number));
-    columns.push(Column::text(""));
+    columns.push(Column::text("note"));
     let row = |layer: &LayerResult| {
         let zeros = layer.zeros.get().map(|share| 100.0 * share);
         vec![

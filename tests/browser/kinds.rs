@@ -130,7 +130,7 @@ fn too_wide(browser: &Browser, width: u32) -> Vec<String> {
 /// What reaches beyond a screen and cannot be scrolled to; and boxes that scroll sideways and do not say so.
 fn cut(browser: &Browser, width: u32) -> Vec<String> {
     let script = format!(
-        "const seen = e => e.getClientRects().length && getComputedStyle(e).visibility !== 'hidden'; \
+        "const seen = e => e.checkVisibility({{ visibilityProperty: true }}); \
          const name = e => e.tagName + '.' + e.getAttribute('class') + ': ' + e.textContent.slice(0, 40); \
          const all = [...document.querySelectorAll('main *, header *, footer *')].filter(e => !e.closest('.box, .hidden, .skip')); \
          const out = all.filter(e => seen(e) && e.getBoundingClientRect().right > {width} + 1); \

@@ -74,8 +74,8 @@ impl Page<'_> {
                 body {
                     a.skip href="#main" { "Skip to the results" }
                     (self.header())
-                    main #main { @for section in self.sections {
-                        (section.draw(self.sections.len() > 1))
+                    main #main { @for (i, section) in self.sections.iter().enumerate() {
+                        (section.draw(self.sections.len() > 1, &self.link(i)))
                     } }
                     footer { p.small { (self.footer) } }
                     p.hidden #said role="status" {}
@@ -159,15 +159,15 @@ impl Page<'_> {
 
 impl Section {
     /// One among others says itself what it is; of a single one the page has said it.
-    fn draw(&self, among_others: bool) -> Markup {
+    fn draw(&self, among_others: bool, link: &str) -> Markup {
         let id = &self.id;
         html! {
-            section.report #(id) aria-labelledby={ (id) "-title" } {
+            section.report #(id) aria-label=(if among_others { link } else { "Results" }) {
                 @if among_others {
                     p.kicker { (self.kind) }
                     h2 #{ (id) "-title" } {
                         (self.title) " "
-                        a.anchor href={ "#" (id) } aria-label={ "Link to " (self.title) ", " (self.kind) } { "#" }
+                        a.anchor href={ "#" (id) } aria-label={ "Link to " (link) } { "#" }
                     }
                     p.lead { (self.lead) }
                 } @else {

@@ -31,12 +31,13 @@ function sort(table, header, column) {
     rows.sort((a, b) => compare(keyOf(a, column), keyOf(b, column), sign));
   }
   body.append(...rows);
-  const name = header.textContent.trim();
+  const name = header.dataset.name || header.textContent.trim();
   say.textContent = next === "none" ? "in the order of the report" : `sorted by ${name}, ${next}`;
 }
 
 for (const table of document.querySelectorAll("table.sortable")) {
   Array.from(table.tHead.rows[0].cells).forEach((header, column) => {
+    if (header.classList.contains("sight")) return;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "sort";

@@ -181,6 +181,11 @@ function mapDrawing(figure) {
       }
     });
   });
+  // Between stages.
+  const across = heads.map((head, j) => [head, left + side * j]).filter(([head]) => head.classList.contains("g"));
+  const down = rows.map((row, i) => [row, top + side * i]).filter(([row]) => row.classList.contains("g"));
+  const borders = across.map(([, x]) => `M${x} ${top}v${height}`) + down.map(([, y]) => `M${left} ${y}h${width}`);
+  root.append(draw("path", { d: borders.replaceAll(",", ""), stroke: paperOf(), "stroke-width": 2, fill: "none" }));
   let at = 0;
   for (const run of table.querySelectorAll("tr.stages > :not(:first-child)")) {
     const [from, to] = [left + side * at, left + side * (at + run.colSpan)];
