@@ -62,7 +62,7 @@ fn every_kind_has_a_section() {
     ];
     for (i, kind) in kinds.iter().enumerate() {
         assert!(
-            page.contains(&format!("<p class=\"kicker\">{kind}</p><h2 id=\"s{}-title\">", i + 1)),
+            page.contains(&format!("<p class=\"kicker\">{kind}</p><h2 id=\"{}-title\">", names[i])),
             "{kind}"
         );
     }
@@ -195,4 +195,36 @@ fn what_is_no_report_is_told_and_nothing_is_written() {
     assert_eq!(fs::read_to_string(folder.path().join("cka.json")).unwrap(), whole);
     let said = fails(&format!("report {at}/cka.json -o {at}/none/page.html"));
     assert!(said.contains("its folder does not exist"), "{said}");
+}
+
+#[test]
+fn the_command_is_kept_and_the_range_of_colours_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    let line = format!(
+        "cka --features {{measures/features_a.npz}} {{measures/features_b.npz}} -o {at}/a.json --plot {at}/a.svg"
+    );
+    done(&format!("{line} --plot-range auto"));
+    let report: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("a.json")).unwrap()).unwrap();
+    let command = report["command"].as_str().unwrap();
+    assert!(command.starts_with("repsim cka --features "), "{command}");
+    assert!(command.ends_with("a.svg --plot-range auto"), "{command}");
+    let page = done(&format!("report {at}/a.json -o -")).stdout;
+    assert!(
+        page.contains("<section class=\"report\" id=\"cka-a\"")
+            && page.contains("$ repsim cka --features")
+    );
+    let picture = || fs::read_to_string(folder.path().join("a.svg")).unwrap();
+    assert!(picture().contains("colours over the values, "), "{}", &picture()[..2000]);
+    done(&format!("{line} --plot-range 0.25..0.75"));
+    assert!(picture().contains("colours from 0.25 to 0.75"));
+    for (range, said) in [
+        ("1..0", "1 is not below 0"),
+        ("low", "two numbers such as 0.5..1"),
+        ("0..inf", "two numbers"),
+    ] {
+        let told = fails(&format!("{line} --plot-range {range}"));
+        assert!(told.contains(said) && told.contains("--plot-range"), "{told}");
+    }
 }

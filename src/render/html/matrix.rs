@@ -121,6 +121,7 @@ impl Matrix<'_> {
                         data-colours=(legend::letter(self.colours)) data-rows=(self.row_axis)
                         data-columns=(self.column_axis) data-label=(self.label)
                         data-mark=(self.mark_label) aria-labelledby={ (self.id) "-caption" } {
+                        (self.widths(&groups))
                         (self.head(&groups))
                         tbody { @for i in 0..self.rows.len() { (self.row(i, size == "roomy", &groups)) } }
                     }
@@ -128,6 +129,17 @@ impl Matrix<'_> {
                 output.readout #{ (self.id) "-read" } aria-live="polite" {}
                 (self.legend())
                 (self.reasons())
+            }
+        }
+    }
+
+    /// The columns: of stages and names, and of values, which all have one width.
+    fn widths(&self, groups: &Groups) -> Markup {
+        html! {
+            colgroup {
+                @if !groups.rows.is_empty() { col.runs; }
+                col.names;
+                @if !self.columns.is_empty() { col.values span=(self.columns.len()); }
             }
         }
     }
