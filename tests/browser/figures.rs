@@ -62,12 +62,10 @@ fn page() -> (TempDir, String) {
 /// The file that a page saved, as soon as it is whole.
 fn saved(folder: &Path, name: &str) -> Vec<u8> {
     for _ in 0..200 {
-        if let Ok(bytes) = fs::read(folder.join(name)) {
-            if !bytes.is_empty() {
-                return bytes;
-            }
+        match fs::read(folder.join(name)) {
+            Ok(bytes) if !bytes.is_empty() => return bytes,
+            _ => std::thread::sleep(std::time::Duration::from_millis(50)),
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
     }
     panic!("{name} was not saved");
 }

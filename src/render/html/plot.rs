@@ -7,6 +7,8 @@ use crate::render::{style, text};
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 430.0;
 const SMALL: f64 = 12.0;
+/// Parts of a line between two points that a name is kept from.
+const STEPS: u32 = 12;
 /// Names at an axis, at most.
 const NAMES: usize = 18;
 
@@ -118,7 +120,7 @@ impl Plot<'_> {
                         (grid(&x, &y)) (self.titles(&x, &y))
                         @for rule in self.rules { (rule.draw(&x, &y)) }
                         @for (i, series) in self.series.iter().enumerate() { (series.draw(i, &x, &y)) }
-                        @for rule in self.rules { (rule.name(&x, &y)) }
+                        @for rule in self.rules { (rule.name((&x, &y), &self.marks(&x, &y))) }
                     }
                 }
                 (self.legend())
@@ -137,6 +139,26 @@ impl Plot<'_> {
         x.ends = (y.widest() + 40.0, WIDTH - 14.0);
         y.ends = (HEIGHT - below, 14.0);
         (x, y)
+    }
+
+    /// Where points lie, and places along the lines that join them.
+    fn marks(&self, x: &Axis, y: &Axis) -> Vec<(f64, f64)> {
+        let place = |point: &Point| (x.at(point.x), y.at(point.y));
+        let known = |(a, b): &(f64, f64)| a.is_finite() && b.is_finite();
+        let mut marks = vec![];
+        for series in self.series {
+            let all: Vec<(f64, f64)> = series.points.iter().map(place).collect();
+            marks.extend(all.iter().copied().filter(known));
+            let joined = all.windows(2).filter(|pair| series.joined && pair.iter().all(known));
+            for pair in joined {
+                let between = |share: f64| {
+                    let along = |from: f64, to: f64| from + share * (to - from);
+                    (along(pair[0].0, pair[1].0), along(pair[0].1, pair[1].1))
+                };
+                marks.extend((1..STEPS).map(|step| between(f64::from(step) / f64::from(STEPS))));
+            }
+        }
+        marks
     }
 
     fn titles(&self, x: &Axis, y: &Axis) -> Markup {
@@ -202,10 +224,23 @@ impl Rule<'_> {
         }
     }
 
-    /// The name of a level, over all that is drawn.
-    fn name(&self, x: &Axis, y: &Axis) -> Markup {
+    /// The name of a level above or below its line: where it lies on the fewest of these marks.
+    fn name(&self, (x, y): (&Axis, &Axis), marks: &[(f64, f64)]) -> Markup {
         let Self::Level(value, label) = self;
-        html! { text.level x=(x.ends.1 - 6.0) y=(y.at(*value) - 6.0) text-anchor="end" { (label) } }
+        let (width, height) = (text::width(label, SMALL), y.at(*value));
+        let (left, right) = (x.ends.0 + 6.0, x.ends.1 - 6.0 - width);
+        let across = [1.0, 0.0, 0.5, 0.75, 0.25].map(|share| left + share * (right - left));
+        let places = across.into_iter().flat_map(|at| [(at, height - 6.0), (at, height + 16.0)]);
+        let covered = |(at, base): &(f64, f64)| {
+            let lies = |(mark_x, mark_y): &&(f64, f64)| {
+                (at - 6.0..at + width + 6.0).contains(mark_x)
+                    && (base - 16.0..base + 7.0).contains(mark_y)
+            };
+            let outside = *base > y.ends.0 - 2.0 || *base - 12.0 < y.ends.1;
+            marks.iter().filter(lies).count() + if outside { marks.len() } else { 0 }
+        };
+        let (at, base) = places.min_by_key(covered).unwrap_or((right, height - 6.0));
+        html! { text.level x=(at) y=(base) { (label) } }
     }
 }
 
