@@ -126,7 +126,7 @@ pub trait Plot {
 
 /// The section of a report, and its warnings.
 pub fn section(report: &AnyReport, place: Place<'_>) -> (Section, Vec<Notice>) {
-    with_report!(report, report => whole(report, place, report.content(place), report.has_sheets()))
+    with_report!(report, report => whole(report, place, report.content(place)))
 }
 
 /// A section with what all kinds have in common.
@@ -134,8 +134,10 @@ fn whole<S: Serialize, R>(
     report: &Report<S, R>,
     place: Place<'_>,
     content: Content,
-    has_sheets: bool,
-) -> (Section, Vec<Notice>) {
+) -> (Section, Vec<Notice>)
+where
+    Report<S, R>: View,
+{
     let notice = |warning: &crate::report::Warning| Notice {
         text: warning.text.clone(),
         place: warning.place.clone(),
@@ -143,7 +145,7 @@ fn whole<S: Serialize, R>(
     };
     let body = html! {
         (content.body)
-        @if has_sheets { (pictures::of(report, place.path)) }
+        @if report.has_sheets() { (pictures::of(report, place.path)) }
         h3 { "How it was made" }
         @if let Some(line) = &report.command { (html::command(line)) }
         (html::folded("Settings", &provenance::settings(&report.settings)))

@@ -51,7 +51,7 @@ fn page() -> (TempDir, String) {
     ];
     words.extend(PREPROCESSING);
     repsim(&[&words[..], &["-o", &seeds]].concat());
-    let mut words = vec!["distance", &images, &images, "--model", &a];
+    let mut words = vec!["distance", &images, &images, "--model", &a, "--k", "3"];
     words.extend(PREPROCESSING);
     repsim(&[&words[..], &["-o", &distance]].concat());
     let page = at("page.html");
