@@ -64,7 +64,7 @@ pub fn beside<'a>(
     if pictures.iter().all(Option::is_none) {
         return;
     }
-    columns.insert(1, Column::sight("image"));
+    columns.insert(1, Column::sight("picture"));
     for (row, picture) in rows.iter_mut().zip(pictures) {
         row.insert(1, Entry::picture(picture));
     }

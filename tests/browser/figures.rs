@@ -190,7 +190,7 @@ fn samples_are_seen_and_chosen() {
     let Some(browser) = Browser::open(&url) else { return };
     let script = "return [...document.querySelectorAll('#distance-far img.thumb')]\
                   .map(i => i.naturalWidth + 'x' + i.naturalHeight)";
-    assert_eq!(browser.run(script), json!(vec!["28x28"; 8]));
+    assert_eq!(browser.run(script), json!(vec!["32x32"; 8]));
     let rows = "const t = document.querySelector('#distance-far img.thumb').closest('table'); \
                 return [...t.tBodies[0].rows].filter(r => r.getClientRects().length).map(r => r.cells[0].textContent.split('/')[0])";
     let choose = "const box = document.querySelector('#distance-far img.thumb').closest('figure'); \

@@ -62,7 +62,7 @@ function plotRows(plot) {
 
 // --- drawings ---
 
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = document.createRange().createContextualFragment("<svg></svg>").firstChild.namespaceURI;
 
 function draw(name, attributes, text) {
   const element = document.createElementNS(SVG, name);
