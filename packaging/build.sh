@@ -40,7 +40,8 @@ install_tools() {
 
 build_own() {
   ./setup.sh
-  cargo build --release --bin repsim
+  # With a bench dependencies have the features that tests need, and are not compiled twice where both are built.
+  cargo build --release --bin repsim --bench measures
   libtorch=$CHECKOUT/.libtorch/torch program=$CHECKOUT/target/release/repsim
 }
 
