@@ -119,11 +119,12 @@ build_archive() {
   ls -l "$DIST/$name.tar.xz"
 }
 
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) # no time of building in what is built
-export SOURCE_DATE_EPOCH
 mkdir -p "$WORK"
 install_tools
 if [ "$torch" = "$own" ]; then build_own; else build_other; fi
+# No time of building in what is packed; set before, it would have C libraries compiled again.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
 rm -rf "$WORK/plain"
 case $what in
   wheel)
