@@ -9,12 +9,13 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "docs" / "src"
 BEFORE = "before.md"
 
-FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ \t]*$", re.M | re.S)
+FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```[ \t]*$", re.M | re.S)
 PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<file>[^)\s]+)\)", re.S)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FACTS = re.compile(r"^\{\{facts ([a-z0-9-]+)\}\}$", re.M)
@@ -59,7 +60,7 @@ class Page:
             after = fences[index + 1] if index + 1 < len(fences) else None
             follows = after is not None and after["info"].strip() == "text" and not self.text[fence.end() : after.start()].strip()
             shown, span = (after["body"], after.span("body")) if follows and after is not None else (None, None)
-            found.append(Block(fence["body"], "fails" in words, "norun" not in words, shown, span))
+            found.append(Block(dedent(fence["body"]), "fails" in words, "norun" not in words, shown, span))
         return found
 
     def prose(self) -> str:
