@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -34,6 +35,10 @@ MEAN, STD, CLASSES = 0.2860, 0.3530, 10
 BATCH, PEAK_RATE, MOMENTUM, WEIGHT_DECAY = 128, 0.1, 0.9, 5e-4
 STEPS = f"[preprocess]\nchannels = \"grey\"\nmean = [{MEAN}]\nstd = [{STD}]\n"
 CONVOLUTIONS = [f"conv{i}" for i in range(1, 9)]
+
+
+# What torch.export says of tensors that lie in one storage, as batch norms' may.
+warnings.filterwarnings("ignore", message="No complete tensor found")
 
 
 class Mistake(Exception):
@@ -224,9 +229,9 @@ def program() -> str:
     return found
 
 
-def repsim(*arguments: Any) -> dict[str, Any]:
+def repsim(*arguments: Any, threads: int = 2) -> dict[str, Any]:
     """The report of a command."""
-    command = [program(), *map(str, arguments), "--format", "json", "--quiet", "--no-config", "--threads", "2"]
+    command = [program(), *map(str, arguments), "--format", "json", "--quiet", "--no-config", "--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise Mistake(f"{' '.join(command)}\nended with {done.returncode}: {done.stderr.strip()}")
