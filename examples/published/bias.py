@@ -25,8 +25,7 @@ ESTIMATES = {
     f"minibatch of {BATCH}": ["--estimator", "minibatch", "--batch-size", BATCH],
 }
 TOGETHER = 20
-LAYER = "pool"
-SAMPLES = (50, 200, 1000)
+SAMPLES = (50, 200, 500)
 HALVES = 200
 COVERED = {
     "cka": ["--measures", "cka"],
@@ -83,15 +82,12 @@ def biases(draws: int) -> list[dict[str, Any]]:
 # --------------------------------------------------------------------------------- coverage of intervals
 
 
-def population() -> tuple[list[np.ndarray], list[Path]]:
+def population() -> list[np.ndarray]:
     """What the last hidden layers of two networks give for all 70,000 images."""
     parts = [common.load(split) for split in ("train", "t10k")]
     images = common.save_images("all", *(np.concatenate(part) for part in zip(*parts)))
-    folders = []
-    for path in common.networks([Recipe(0), Recipe(1)]):
-        folders.append(common.WORK / "features" / f"{path.stem}-all-images")
-        repsim("features", path, "--data", images, "--layers", LAYER, "--output", folders[-1])
-    return [np.load(folder / f"{LAYER}.npy").astype(np.float64) for folder in folders], folders
+    folders = [common.features(path, images) for path in common.networks([Recipe(0), Recipe(1)])]
+    return [np.load(folder / "pool.npy").astype(np.float64) for folder in folders]
 
 
 def values_of(files: list[Path], asked: list[str], halves: int, threads: int) -> dict[str, dict[str, Any]]:
@@ -117,7 +113,7 @@ def of_sample(rows: list[np.ndarray], n: int, number: int) -> dict[str, dict[str
 
 
 def coverage(draws: int) -> list[dict[str, Any]]:
-    rows, _ = population()
+    rows = population()
     whole = [save(f"{side}-all", {"a": part}) for side, part in zip("xy", rows)]
     true: dict[str, Any] = {}
     for asked in COVERED.values():
@@ -142,11 +138,11 @@ def row(measure: str, n: int, true: float, found: list[dict[str, Any]]) -> dict[
 
 def study() -> None:
     quick = common.options(__doc__).quick
-    draws, samples = (TOGETHER, 4) if quick else (200, 200)
+    draws, samples = (TOGETHER, 4) if quick else (200, 100)
     first = biases(draws)
     common.write("bias", quick, first, {"D": FEATURES, "draws": draws, "batch": BATCH, "table": first})
     second = coverage(samples)
-    common.write("coverage", quick, second, {"draws": samples, "halves": HALVES, "layer": LAYER, "table": second})
+    common.write("coverage", quick, second, {"draws": samples, "halves": HALVES, "layer": "pool", "table": second})
     draw(first, second, common.results_folder(quick) / "bias.png")
 
 

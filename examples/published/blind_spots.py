@@ -19,7 +19,12 @@ from common import PlainNet, Recipe, repsim
 
 SUBSET = 0
 DISTANCES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-DRAWN = ("cka", "cka, rbf 0.4", "rsa", "mutual-knn", "cca-r2")
+CKA = {
+    "cka, biased": ["--bias", "biased"],
+    "cka, rbf 0.4": ["--kernel", "rbf:0.4"],
+    "cka, rbf 0.4, biased": ["--kernel", "rbf:0.4", "--bias", "biased"],
+}
+DRAWN = ("cka", "cka, biased", "cka, rbf 0.4, biased", "rsa", "mutual-knn", "cca-r2")
 
 
 class Pool(nn.Module):
@@ -102,8 +107,10 @@ def compared(a: Path, b: Path, layer: str, limit: int) -> dict[str, float | None
     """Of every measure its value between the same layer of two networks, by channel means."""
     data = ["--data", common.test_images(), "--limit", limit, "--layers", layer, "--reduce", "gap"]
     measures = repsim("compare", a, b, *data, "--measures", "all")["results"]["measures"]
-    rbf = repsim("cka", a, b, *data, "--kernel", "rbf:0.4", "--estimator", "full")["results"]["cka"]
-    return {measure["name"]: measure["values"][0][0] for measure in measures} | {"cka, rbf 0.4": rbf[0][0]}
+    cka = {
+        name: repsim("cka", a, b, *data, "--estimator", "full", *how)["results"]["cka"][0][0] for name, how in CKA.items()
+    }
+    return cka | {measure["name"]: measure["values"][0][0] for measure in measures}
 
 
 class Originals:
@@ -146,7 +153,7 @@ def study() -> None:
         kind: [of.compare(f"{kind} {d:g}", shifted(of.network(), d, margin, of.hidden), "pool") for d in DISTANCES]
         for kind, margin in (("class moved", 0.0), ("one sample moved", alone))
     }
-    table = [row(measure, found, seeds) for measure in seeds["pool"]]
+    table = [row(measure, found, seeds) for measure in sorted(seeds["pool"], key=["cka", *seeds["pool"]].index)]
     settings = {"n": limit, "moved": int((top > 0).sum()), "distances": DISTANCES}
     common.write("blind-spots", quick, table, {**settings, "table": table, "changes": found, "seeds": seeds, "curves": curves})
     draw(curves, common.results_folder(quick) / "blind-spots.png")

@@ -30,11 +30,14 @@ ROOT = HERE.parents[1]
 WORK = Path(os.environ.get("PUBLISHED_WORK", ROOT / "target" / "published"))
 RESULTS = HERE / "results"
 DATA = Path(os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
-IDX = "{}-{}-ubyte.gz"
 MEAN, STD, CLASSES = 0.2860, 0.3530, 10
 BATCH, PEAK_RATE, MOMENTUM, WEIGHT_DECAY = 128, 0.1, 0.9, 5e-4
 STEPS = f"[preprocess]\nchannels = \"grey\"\nmean = [{MEAN}]\nstd = [{STD}]\n"
 CONVOLUTIONS = [f"conv{i}" for i in range(1, 9)]
+MEASURES = (
+    "cka hsic rsa rdm-cosine procrustes procrustes-angle shape-metric svcca pwcca cca-r2 linear-regression mutual-knn "
+    "cknna jaccard second-order-cosine aligned-cosine hard-correlation soft-matching distance-correlation"
+).split()
 
 
 # What torch.export says of tensors that lie in one storage, as batch norms' may.
@@ -48,14 +51,21 @@ class Mistake(Exception):
 # ---------------------------------------------------------------------------------------------- data
 
 
+def idx(name: str, kind: str) -> Path:
+    """A file of Fashion-MNIST, packed or not."""
+    packed = DATA / f"{name}-{kind}-ubyte.gz"
+    for path in (packed, packed.with_suffix("")):
+        if path.is_file():
+            return path
+    raise Mistake(
+        f"there is no {packed}: install Debian's package dataset-fashion-mnist, or set FASHION_MNIST to a folder "
+        "with the four files of https://github.com/zalandoresearch/fashion-mnist"
+    )
+
+
 def read_idx(name: str, kind: str, axes: int) -> np.ndarray:
-    path = DATA / IDX.format(name, kind)
-    if not path.is_file():
-        raise Mistake(
-            f"there is no {path}: install Debian's package dataset-fashion-mnist, or set FASHION_MNIST to a folder "
-            "with the four files of https://github.com/zalandoresearch/fashion-mnist"
-        )
-    raw = gzip.decompress(path.read_bytes())
+    path = idx(name, kind)
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     shape = np.frombuffer(raw, ">i4", axes, 4)
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
 
@@ -67,7 +77,7 @@ def load(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def test_images() -> Path:
     """The test set as repsim reads it."""
-    return DATA / IDX.format("t10k", "images-idx3")
+    return idx("t10k", "images-idx3")
 
 
 def save_images(name: str, images: np.ndarray, labels: np.ndarray) -> Path:
@@ -229,13 +239,25 @@ def program() -> str:
     return found
 
 
-def repsim(*arguments: Any, threads: int = 2) -> dict[str, Any]:
-    """The report of a command."""
-    command = [program(), *map(str, arguments), "--format", "json", "--quiet", "--no-config", "--threads", str(threads)]
+def call(*arguments: Any, threads: int = 2) -> str:
+    """What a command prints."""
+    command = [program(), *map(str, arguments), "--quiet", "--no-config", "--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise Mistake(f"{' '.join(command)}\nended with {done.returncode}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def repsim(*arguments: Any, threads: int = 2) -> Any:
+    """The report of a command."""
+    return json.loads(call(*arguments, "--format", "json", threads=threads))
+
+
+def features(path: Path, data: Path, *options: Any) -> Path:
+    """The folder of what the last hidden layer of a network gives for the data."""
+    folder = WORK / "features" / "-".join([path.stem, data.stem.split(".")[0], *map(str, options)])
+    call("features", path, "--data", data, "--layers", "pool", *options, "--output", folder)
+    return folder
 
 
 # ------------------------------------------------------------------------------------------- results

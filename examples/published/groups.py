@@ -14,12 +14,8 @@ from typing import Any
 import numpy as np
 
 import common
-from common import Recipe, repsim
+from common import MEASURES, Recipe, repsim
 
-MEASURES = (
-    "cka hsic rsa rdm-cosine procrustes procrustes-angle shape-metric svcca pwcca cca-r2 linear-regression mutual-knn "
-    "cknna jaccard second-order-cosine aligned-cosine hard-correlation soft-matching distance-correlation"
-).split()
 TESTS: dict[str, tuple[str, list[float]]] = {
     "shortcut": ("shortcut", [0.0, 0.5, 1.0]),
     "random labels": ("random_labels", [0.0, 0.5, 1.0]),
@@ -40,20 +36,13 @@ def marked_images(limit: int) -> Path:
 def alignments(groups: list[Group], data: Path, limit: int) -> tuple[dict[str, np.ndarray], list[float]]:
     """Of each measure how alike all networks are, larger for more alike, and their accuracies."""
     paths = common.networks([recipe for group in groups for recipe in group])
-    kept = [keep(path, data, limit) for path in paths]
+    kept = [common.features(path, data, "--limit", limit) for path in paths]
     found: dict[str, np.ndarray] = {}
     for measure in MEASURES:
         results = repsim("platonic", *kept, "--measure", measure)["results"]
         values = np.array(results["measure"]["values"], float)
         found[measure] = values if results["measure"]["facts"]["larger_is_more_alike"] else -values
     return found, [model["accuracy"] for model in results["models"]]
-
-
-def keep(path: Path, data: Path, limit: int) -> Path:
-    """What the last hidden layer gives for the data, as repsim keeps it."""
-    folder = common.WORK / "features" / f"{path.stem}-{data.stem.split('.')[0]}-{limit}"
-    repsim("features", path, "--data", data, "--limit", limit, "--layers", "pool", "--output", folder)
-    return folder
 
 
 def average_precision(within: np.ndarray, between: np.ndarray) -> float:
@@ -105,7 +94,7 @@ def means(values: np.ndarray, groups: list[Group]) -> np.ndarray:
 
 def study() -> None:
     quick = common.options(__doc__).quick
-    seeds, limit = (2, 200) if quick else (5, 2000)
+    seeds, limit = (2, 200) if quick else (3, 1000)
     found = {name: test(name, seeds, limit) for name in TESTS}
     ranks = {measure: mean_rank(measure, found) for measure in MEASURES}
     table = [row(measure, found, ranks) for measure in sorted(MEASURES, key=lambda measure: ranks[measure])]

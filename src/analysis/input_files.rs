@@ -140,7 +140,13 @@ pub fn whole_path(path: &Path) -> PathBuf {
 /// Whether a file in a folder may be read though it is not a picture: weights, their index, MNIST's files.
 fn is_data(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    ends(path, &DATA) || name.ends_with(".index.json") || name.ends_with("-ubyte")
+    ends(path, &DATA) || name.ends_with(".index.json") || is_idx(path)
+}
+
+/// Whether a file is named as one of MNIST's, packed or not.
+fn is_idx(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.ends_with("-ubyte") || name.ends_with("-ubyte.gz")
 }
 
 /// What is read beside a file: the files of an index of weights, the names of CIFAR-10's classes, the labels
@@ -154,7 +160,8 @@ fn companions(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(parent(path)).into_iter().flatten().flatten();
     let belongs = |path: &PathBuf| match index {
         true => ends(path, &["safetensors", "bin"]),
-        false => path.to_string_lossy().ends_with(if batch { ".meta.txt" } else { "-ubyte" }),
+        false if batch => path.to_string_lossy().ends_with(".meta.txt"),
+        false => is_idx(path),
     };
     let found = entries.map(|entry| entry.path()).filter(belongs);
     found.filter_map(|path| path.canonicalize().ok()).collect()

@@ -1,6 +1,7 @@
 //! The operating system's wall alone: archives whose code was not judged reach no file and write none.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -131,4 +132,27 @@ fn what_a_run_needs_is_reached_by_whatever_way() {
     assert!(folder.path().join("out/there.json").is_file());
     assert!(folder.path().join("r.json").is_symlink());
     assert_eq!(files_in(&folder.path().join("new/overlays")).len(), 2);
+}
+
+#[test]
+fn labels_beside_packed_images_are_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, lengths: &[u32], bytes: &[u8]| {
+        let mut file = vec![0, 0, 8, lengths.len() as u8];
+        file.extend(lengths.iter().flat_map(|n| n.to_be_bytes()));
+        file.extend(bytes);
+        let mut writer = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        writer.write_all(&file).unwrap();
+        fs::write(folder.path().join(name), writer.finish().unwrap()).unwrap();
+    };
+    let pixels: Vec<u8> = (0..6 * 32 * 32).map(|i| (i * i % 251) as u8).collect();
+    put("t10k-images-idx3-ubyte.gz", &[6, 32, 32], &pixels);
+    put("t10k-labels-idx1-ubyte.gz", &[6], &[0, 1, 2, 0, 1, 2]);
+    let net = path("tiny_resnet_scripted.pt");
+    let data = "--data t10k-images-idx3-ubyte.gz --channels rgb --layers layer1 --json";
+    let run = within(folder.path(), &format!("cka {} {data}", net.display()));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let classes = report["inputs"]["data"]["classes"].as_array().map_or(0, Vec::len);
+    assert_eq!(classes, 3, "{}", report["inputs"]["data"]);
 }
