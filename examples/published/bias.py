@@ -45,6 +45,7 @@ def gaussian(n: int, true: float, draw: np.random.Generator) -> tuple[np.ndarray
 
 def estimates(n: int, true: float, draws: int) -> dict[str, np.ndarray]:
     """CKA of each draw by each estimator; as many draws as layers in a file, of which the diagonal counts."""
+    common.say(f"estimates of {true:g} from {n} samples")
     draw = np.random.default_rng([n, int(100 * true)])
     found: dict[str, list[float]] = {name: [] for name in ESTIMATES}
     for _ in range(draws // TOGETHER):
@@ -120,6 +121,7 @@ def coverage(draws: int) -> list[dict[str, Any]]:
         true |= values_of(whole, asked, 0, threads=2)
     table = []
     for n in SAMPLES:
+        common.say(f"intervals from {n} samples")
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda number: of_sample(rows, n, number), range(draws)))
         table += [row(measure, n, true[measure]["value"], [of[measure] for of in found]) for measure in true]

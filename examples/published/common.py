@@ -233,9 +233,10 @@ def trained(recipe: Recipe) -> PlainNet:
 def program() -> str:
     """`REPSIM`, the release build of this checkout, or what is on the PATH."""
     built = ROOT / "target" / "release" / "repsim"
-    found = os.environ.get("REPSIM") or (str(built) if built.is_file() else shutil.which("repsim"))
+    named = os.environ.get("REPSIM") or (str(built) if built.is_file() else "repsim")
+    found = shutil.which(named)
     if not found:
-        raise Mistake("there is no repsim: build it (cargo build --release), or set REPSIM to the program")
+        raise Mistake(f"there is no program {named}: build it (cargo build --release), or set REPSIM to it")
     return found
 
 
@@ -282,8 +283,19 @@ def write(name: str, quick: bool, table: list[dict[str, Any]], report: dict[str,
         rows.writeheader()
         rows.writerows(table)
     (folder / f"{name}.md").write_text(markdown(table))
+    if not quick:
+        place_in_readme(name, table)
     print(markdown(table), end="")
     say(f"wrote {folder}/{name}.json, .csv, .md")
+
+
+def place_in_readme(name: str, table: list[dict[str, Any]]) -> None:
+    """Puts the table between the marks that the README has for it."""
+    path, begin, end = HERE / "README.md", f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    text = path.read_text()
+    if begin in text and end in text:
+        before, after = text.split(begin)[0], text.split(end)[1]
+        path.write_text(f"{before}{begin}\n{markdown(table)}\n{end}{after}")
 
 
 def results_folder(quick: bool) -> Path:
@@ -306,6 +318,8 @@ def shown(value: Any) -> str:
 def run(study: Any) -> None:
     """Runs a study; a mistake is one line and exit code 2."""
     try:
+        program()
+        test_images()
         study()
     except Mistake as mistake:
         print(f"error: {mistake}", file=sys.stderr)

@@ -58,6 +58,7 @@ def measured(paths: list[Path], how: str, limit: int) -> dict[str, list[np.ndarr
     found: dict[str, list[np.ndarray | None]] = {}
     measures = "all" if how != "whole maps" else ",".join(name for name in common.MEASURES if name not in UNITS)
     for a, b in combinations(paths, 2):
+        common.say(f"{how}: {a.stem} and {b.stem}")
         report = repsim("compare", a, b, *data, "--measures", measures, *reduction)
         for measure in report["results"]["measures"]:
             off = misses(matrix(measure["values"]), measure["facts"]["larger_is_more_alike"])

@@ -39,6 +39,7 @@ def alignments(groups: list[Group], data: Path, limit: int) -> tuple[dict[str, n
     kept = [common.features(path, data, "--limit", limit) for path in paths]
     found: dict[str, np.ndarray] = {}
     for measure in MEASURES:
+        common.say(f"{len(kept)} networks by {measure}")
         results = repsim("platonic", *kept, "--measure", measure)["results"]
         values = np.array(results["measure"]["values"], float)
         found[measure] = values if results["measure"]["facts"]["larger_is_more_alike"] else -values

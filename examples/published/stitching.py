@@ -22,6 +22,7 @@ Report = dict[str, Any]
 def stitched(a: Path, b: Path, fit: str, limit: int) -> list[dict[str, Any]]:
     """Of each layer what the stitch from A to the same layer of B loses, in percent points."""
     found = []
+    common.say(f"{a.stem} into {b.stem}, {fit}")
     for layer in LAYERS:
         data = ["--data", common.test_images(), "--limit", limit, "--seed", 0]
         of = ["--layer-a", layer, "--layer-b", layer, "--fit", fit, "--against", "cka"]
