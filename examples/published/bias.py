@@ -74,7 +74,7 @@ def biases(draws: int) -> list[dict[str, Any]]:
             table.append(
                 {
                     "features": kind, "true CKA": f"{true:g}", "n": n, "n/D": f"{ratio:g}",
-                    **{name: f"{values.mean():.3f} ± {values.std(ddof=1):.3f}".replace("-", "−") for name, values in found.items()},
+                    **{name: f"{common.number(values.mean())} ± {common.number(values.std(ddof=1))}" for name, values in found.items()},
                 }  # fmt: skip
             )
     return table
@@ -101,6 +101,17 @@ def values_of(files: list[Path], asked: list[str], halves: int, threads: int) ->
     }
 
 
+def of_population(rows: list[np.ndarray]) -> dict[str, float]:
+    """The measures of all images; CKA from sums of products of features, which needs no matrix of 70,000 squared."""
+    whole = [save(f"{side}-all", {"a": part}) for side, part in zip("xy", rows)]
+    found = {}
+    for bias in ("unbiased", "biased"):
+        cka = repsim("cka", "--features", *whole, "--estimator", "full", "--bias", bias)["results"]["cka"]
+        found["cka" if bias == "unbiased" else "cka, biased"] = cka[0][0]
+    others = values_of(whole, COVERED["others"], 0, threads=2)
+    return found | {measure: of["value"] for measure, of in others.items()}
+
+
 def of_sample(rows: list[np.ndarray], n: int, number: int) -> dict[str, dict[str, Any]]:
     """The measures of one random sample of n images."""
     chosen = np.random.default_rng([n, number]).choice(len(rows[0]), n, replace=False)
@@ -115,16 +126,13 @@ def of_sample(rows: list[np.ndarray], n: int, number: int) -> dict[str, dict[str
 
 def coverage(draws: int) -> list[dict[str, Any]]:
     rows = population()
-    whole = [save(f"{side}-all", {"a": part}) for side, part in zip("xy", rows)]
-    true: dict[str, Any] = {}
-    for asked in COVERED.values():
-        true |= values_of(whole, asked, 0, threads=2)
+    true = of_population(rows)
     table = []
     for n in SAMPLES:
         common.say(f"intervals from {n} samples")
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda number: of_sample(rows, n, number), range(draws)))
-        table += [row(measure, n, true[measure]["value"], [of[measure] for of in found]) for measure in true]
+        table += [row(measure, n, true[measure], [of[measure] for of in found]) for measure in true]
     return sorted(table, key=lambda line: list(true).index(line["measure"]))
 
 

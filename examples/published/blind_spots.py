@@ -7,6 +7,7 @@ with the original by every measure. A network from another seed shows how much a
 """
 
 import copy
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import common
 from common import PlainNet, Recipe, repsim
 
 SUBSET = 0
-DISTANCES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+SPREAD, CONDITION = 1.0, 30.0
+SHOWN = {"class moved": 4.0, "one sample moved": 64.0}
+DISTANCES = {"class moved": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0), "one sample moved": (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)}
 CKA = {
     "cka, biased": ["--bias", "biased"],
     "cka, rbf 0.4": ["--kernel", "rbf:0.4"],
@@ -141,20 +144,19 @@ def study() -> None:
     limit = 200 if quick else 1000
     of = Originals(limit)
     top = margins(of.logits, SUBSET).sort(descending=True).values
-    alone = float(top[:2].mean())
+    margin = {"class moved": 0.0, "one sample moved": float(top[:2].mean())}
     found = {
-        "channels scaled": of.compare("channels scaled", scaled_channels(of.network(), 1.0), "conv4"),
-        "linear map": of.compare("linear map", mapped(of.network(), 30.0), "pool"),
-        "class moved": of.compare("class moved", shifted(of.network(), 4.0, 0.0, of.hidden), "pool"),
-        "one sample moved": of.compare("one sample moved", shifted(of.network(), 16.0, alone, of.hidden), "pool"),
+        "channels scaled": of.compare("channels scaled", scaled_channels(of.network(), SPREAD), "conv4"),
+        "linear map": of.compare("linear map", mapped(of.network(), CONDITION), "pool"),
     }
-    seeds = {layer: compared(of.path, of.other, layer, limit) for layer in ("conv4", "pool")}
     curves = {
-        kind: [of.compare(f"{kind} {d:g}", shifted(of.network(), d, margin, of.hidden), "pool") for d in DISTANCES]
-        for kind, margin in (("class moved", 0.0), ("one sample moved", alone))
+        kind: [of.compare(f"{kind} {d:g}", shifted(of.network(), d, margin[kind], of.hidden), "pool") for d in distances]
+        for kind, distances in DISTANCES.items()
     }
+    found |= {f"{kind} by {d:g}": curves[kind][DISTANCES[kind].index(d)] for kind, d in SHOWN.items()}
+    seeds = {layer: compared(of.path, of.other, layer, limit) for layer in ("conv4", "pool")}
     table = [row(measure, found, seeds) for measure in sorted(seeds["pool"], key=["cka", *seeds["pool"]].index)]
-    settings = {"n": limit, "moved": int((top > 0).sum()), "distances": DISTANCES}
+    settings = {"n": limit, "moved": int((top > 0).sum()), "distances": DISTANCES, "spread": SPREAD, "condition": CONDITION}
     common.write("blind-spots", quick, table, {**settings, "table": table, "changes": found, "seeds": seeds, "curves": curves})
     draw(curves, common.results_folder(quick) / "blind-spots.png")
 
@@ -172,8 +174,9 @@ def draw(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
 
     figure, panels = pyplot.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
     for panel, (kind, found) in zip(panels, curves.items()):
+        markers = cycle(["o-", "s--", "^-", "v-", "D-", "x--"])
         for measure in DRAWN:
-            panel.plot(DISTANCES, [of[measure] for of in found], "o-", label=measure)
+            panel.plot(DISTANCES[kind], [of[measure] for of in found], next(markers), label=measure, alpha=0.8)
         panel.set(title=kind, xscale="log", xlabel="distance (root mean square deviations of the layer)", ylim=(-0.05, 1.05))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("similarity to the network that was not changed")

@@ -312,7 +312,12 @@ def markdown(table: list[dict[str, Any]]) -> str:
 def shown(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.3f}".replace("-", "−") if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Without a sign where it rounds to 0."""
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def run(study: Any) -> None:

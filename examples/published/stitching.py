@@ -70,11 +70,7 @@ def row(i: int, found: dict[str, Any]) -> dict[str, Any]:
         **{f"{kind}, trained": mean(of["trained"], "penalty") for kind, of in found.items() if kind != "two seeds"},
     }
     cka = f"{mean(seeds['direct'], 'cka')[i]:.2f}"
-    return {"layer": LAYERS[i], **{name: points(values[i]) for name, values in cells.items()}, "CKA of two seeds": cka}
-
-
-def points(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−")
+    return {"layer": LAYERS[i], **{name: common.number(values[i], 1) for name, values in cells.items()}, "CKA of two seeds": cka}
 
 
 def draw(found: dict[str, Any], path: Path) -> None:

@@ -3,8 +3,12 @@
 //! Layers that fill few directions, or whose samples are nearly all alike, mislead every measure of
 //! two layers.
 
+use ndarray::s;
+
 use super::absence::Absence;
 use super::representation::Representation;
+use crate::linalg::centre_columns;
+use crate::linalg::distances::{row_blocks, squared_distances};
 
 /// Share of the largest ratios that TwoNN leaves out.
 const DISCARDED: f64 = 0.1;
@@ -70,27 +74,47 @@ pub fn participation_ratio(layer: &Representation) -> Result<f64, Absence> {
 /// # Errors
 /// Fewer than three samples that differ, or all ratios are 1.
 pub fn intrinsic_dimension(layer: &Representation) -> Result<f64, Absence> {
-    let squares = layer.squared_distances();
-    let n = squares.order();
+    let n = layer.samples();
     if n < 3 {
         return Err(Absence::TooFew { samples: n, needs: 3 });
     }
-    let ratio = |i: usize| {
-        let others = (0..n).filter(|&j| j != i).map(|j| squares.get(i, j));
-        let nearer = |(one, two): (f64, f64), d: f64| match d {
-            d if d < one => (d, one),
-            d => (one, two.min(d)),
-        };
-        let (one, two) = others.fold((f64::INFINITY, f64::INFINITY), nearer);
-        (two / one).sqrt()
-    };
-    let mut ratios: Vec<f64> = (0..n).map(ratio).filter(|r| r.is_finite()).collect();
+    let ratio = |[one, two]: [f64; 2]| (two / one).sqrt();
+    let mut ratios: Vec<f64> =
+        two_nearest(layer).into_iter().map(ratio).filter(|r| r.is_finite()).collect();
     ratios.sort_unstable_by(f64::total_cmp);
     let kept = (ratios.len() as f64 * (1.0 - DISCARDED)) as usize;
     if kept < 2 {
         return Err(Absence::TooFew { samples: ratios.len(), needs: 3 });
     }
     slope(&ratios, kept)
+}
+
+/// The squared distances of each sample to its first and its second neighbour. Of features they are computed for so
+/// many samples at a time that no n×n matrix is needed.
+fn two_nearest(layer: &Representation) -> Vec<[f64; 2]> {
+    let n = layer.samples();
+    let Ok(features) = layer.features() else {
+        let squares = layer.squared_distances();
+        return (0..n).map(|i| least_two(i, (0..n).map(|j| squares.get(i, j)))).collect();
+    };
+    let mut rows = features.to_owned();
+    centre_columns(&mut rows);
+    let mut found = Vec::with_capacity(n);
+    for block in row_blocks(n, n) {
+        let squares = squared_distances(rows.slice(s![block.clone(), ..]), rows.view());
+        let own = block.zip(squares.rows());
+        found.extend(own.map(|(i, row)| least_two(i, row.iter().copied())));
+    }
+    found
+}
+
+/// The least two of the distances of a sample, that to itself left out.
+fn least_two(own: usize, distances: impl Iterator<Item = f64>) -> [f64; 2] {
+    let others = distances.enumerate().filter(|(j, _)| *j != own).map(|(_, d)| d);
+    others.fold([f64::INFINITY; 2], |[one, two], d| match d {
+        d if d < one => [d, one],
+        d => [one, two.min(d)],
+    })
 }
 
 fn slope(ratios: &[f64], kept: usize) -> Result<f64, Absence> {

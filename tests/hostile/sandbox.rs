@@ -149,7 +149,7 @@ fn labels_beside_packed_images_are_reached() {
     put("t10k-images-idx3-ubyte.gz", &[6, 32, 32], &pixels);
     put("t10k-labels-idx1-ubyte.gz", &[6], &[0, 1, 2, 0, 1, 2]);
     let net = path("tiny_resnet_scripted.pt");
-    let data = "--data t10k-images-idx3-ubyte.gz --channels rgb --layers layer1 --json";
+    let data = "--data t10k-images-idx3-ubyte.gz --channels rgb --layers layer1 --format json";
     let run = within(folder.path(), &format!("cka {} {data}", net.display()));
     assert_eq!(run.code, 0, "{}", run.stderr);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
