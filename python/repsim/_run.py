@@ -172,19 +172,28 @@ class Screen:
         return b"".join(printed).decode("utf-8", "replace"), plain(self.said)
 
     def show(self, said: IO[bytes]) -> None:
+        held = ""
         while True:
             try:
                 piece = said.read(4096)
             except OSError:  # the other end of a terminal is closed
-                return
-            if not piece:
-                return
+                piece = b""
             text = piece.decode("utf-8", "replace")
             self.said += text
-            if self.unsaid:
-                text = re.sub(f"[^\\n]*{re.escape(self.unsaid)}[^\\n]*\\n", "", text)
-            sys.stderr.write(text if self.rows else for_notebook(text))
+            shown, held = self.shown(held + text, bool(piece))
+            sys.stderr.write(shown if self.rows else for_notebook(shown))
             sys.stderr.flush()
+            if not piece:
+                return
+
+    def shown(self, text: str, goes_on: bool) -> tuple[str, str]:
+        """What is shown of a text, and the start of a line that may be one of those that are not; bars are no lines."""
+        if not self.unsaid:
+            return text, ""
+        lines, end, rest = text.rpartition("\n")
+        if not goes_on or "\r" in rest:
+            lines, end, rest = text, "", ""
+        return re.sub(f"[^\\n]*{re.escape(self.unsaid)}[^\\n]*\\n", "", lines + end), rest
 
 
 def read_all(source: IO[bytes], pieces: list[bytes]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from conftest import A, B, IMAGES, PREPROCESSING
 
 import repsim
-from repsim._run import arguments, for_notebook, plain
+from repsim._run import Screen, arguments, for_notebook, plain
 
 
 def test_options_have_one_rule() -> None:
@@ -88,6 +88,15 @@ def test_what_the_program_says_is_passed_on(capsys: pytest.CaptureFixture[str], 
     assert "a.json (report)" in capsys.readouterr().err
     repsim.run("layers", A)
     assert capsys.readouterr().err == ""
+
+
+def test_lines_are_left_out_however_they_arrive() -> None:
+    screen = Screen(0, 0, rows=True)
+    screen.unsaid = "/tmp/x.json"
+    assert screen.shown("a\nwrote /tm", True) == ("a\n", "wrote /tm")
+    assert screen.shown("wrote /tmp/x.json (report)\nb", True) == ("", "b")
+    assert screen.shown("\r### 1/2", True) == ("\r### 1/2", "")
+    assert screen.shown("the end", False) == ("the end", "")
 
 
 def test_bars_move_in_notebooks() -> None:
