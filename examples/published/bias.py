@@ -2,7 +2,7 @@
 
 First, CKA of Gaussian features whose true CKA is known: the mean and the spread of the biased, the unbiased and the
 minibatch estimate over many draws, for several numbers of samples n and features D. Then, two trained networks over
-70,000 images, which are the population: of random samples of it, how often the 95 % interval of `repsim compare
+10,000 images, which are the population: of random samples of it, how often the 95 % interval of `repsim compare
 --subsamples` holds the value of the population.
 """
 
@@ -84,10 +84,8 @@ def biases(draws: int) -> list[dict[str, Any]]:
 
 
 def population() -> list[np.ndarray]:
-    """What the last hidden layers of two networks give for all 70,000 images."""
-    parts = [common.load(split) for split in ("train", "t10k")]
-    images = common.save_images("all", *(np.concatenate(part) for part in zip(*parts)))
-    folders = [common.features(path, images) for path in common.networks([Recipe(0), Recipe(1)])]
+    """What the last hidden layers of two networks give for all test images."""
+    folders = [common.features(path, common.test_images()) for path in common.networks([Recipe(0), Recipe(1)])]
     return [np.load(folder / "pool.npy").astype(np.float64) for folder in folders]
 
 
@@ -99,17 +97,6 @@ def values_of(files: list[Path], asked: list[str], halves: int, threads: int) ->
     return {
         of["name"] + biased: {"value": of["values"][0][0], "interval": of.get("intervals", [[None]])[0][0]} for of in measures
     }
-
-
-def of_population(rows: list[np.ndarray]) -> dict[str, float]:
-    """The measures of all images; CKA from sums of products of features, which needs no matrix of 70,000 squared."""
-    whole = [save(f"{side}-all", {"a": part}) for side, part in zip("xy", rows)]
-    found = {}
-    for bias in ("unbiased", "biased"):
-        cka = repsim("cka", "--features", *whole, "--estimator", "full", "--bias", bias)["results"]["cka"]
-        found["cka" if bias == "unbiased" else "cka, biased"] = cka[0][0]
-    others = values_of(whole, COVERED["others"], 0, threads=2)
-    return found | {measure: of["value"] for measure, of in others.items()}
 
 
 def of_sample(rows: list[np.ndarray], n: int, number: int) -> dict[str, dict[str, Any]]:
@@ -126,13 +113,16 @@ def of_sample(rows: list[np.ndarray], n: int, number: int) -> dict[str, dict[str
 
 def coverage(draws: int) -> list[dict[str, Any]]:
     rows = population()
-    true = of_population(rows)
+    whole = [save(f"{side}-all", {"a": part}) for side, part in zip("xy", rows)]
+    true: dict[str, Any] = {}
+    for asked in COVERED.values():
+        true |= values_of(whole, asked, 0, threads=2)
     table = []
     for n in SAMPLES:
         common.say(f"intervals from {n} samples")
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda number: of_sample(rows, n, number), range(draws)))
-        table += [row(measure, n, true[measure], [of[measure] for of in found]) for measure in true]
+        table += [row(measure, n, true[measure]["value"], [of[measure] for of in found]) for measure in true]
     return sorted(table, key=lambda line: list(true).index(line["measure"]))
 
 

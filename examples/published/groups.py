@@ -95,7 +95,7 @@ def means(values: np.ndarray, groups: list[Group]) -> np.ndarray:
 
 def study() -> None:
     quick = common.options(__doc__).quick
-    seeds, limit = (2, 200) if quick else (3, 1000)
+    seeds, limit = (2, 200) if quick else (4, 1000)
     found = {name: test(name, seeds, limit) for name in TESTS}
     ranks = {measure: mean_rank(measure, found) for measure in MEASURES}
     table = [row(measure, found, ranks) for measure in sorted(MEASURES, key=lambda measure: ranks[measure])]
