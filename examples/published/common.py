@@ -35,7 +35,7 @@ BATCH, PEAK_RATE, MOMENTUM, WEIGHT_DECAY = 128, 0.1, 0.9, 5e-4
 STEPS = f"[preprocess]\nchannels = \"grey\"\nmean = [{MEAN}]\nstd = [{STD}]\n"
 CONVOLUTIONS = [f"conv{i}" for i in range(1, 9)]
 MEASURES = (
-    "cka hsic rsa rdm-cosine procrustes procrustes-angle shape-metric svcca pwcca cca-r2 linear-regression mutual-knn "
+    "cka hsic rsa rdm-cosine procrustes procrustes-angle size-and-shape shape-metric svcca pwcca cca-r2 linear-regression mutual-knn "
     "cknna jaccard second-order-cosine aligned-cosine hard-correlation soft-matching distance-correlation"
 ).split()
 
