@@ -11,7 +11,6 @@ use super::judge::{Judge, Judged, Naming};
 use super::part::Reading;
 use super::placed::{Placed, Placing};
 use super::shared::{self, Shared};
-use super::watched::{LayersSeen, Watched};
 use super::{Progress, Reduce, Timing, Tokens};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
@@ -374,7 +373,7 @@ impl Feed for ModelFeed<'_> {
             draws::begin_batch(place);
             place += 1;
             streams.fork()?;
-            self.run(&placed, &streams, (&mut *consumer, &mut *progress), timing)?;
+            self.run(&placed, &streams, consumer, timing)?;
             if self.apart {
                 batches.fetch(&streams, timing);
             }
@@ -398,7 +397,7 @@ impl ModelFeed<'_> {
         &mut self,
         placed: &Placed,
         streams: &Streams,
-        (consumer, progress): (&mut dyn Consumer, &mut dyn Progress),
+        consumer: &mut dyn Consumer,
         timing: &mut Timing,
     ) -> Result<()> {
         let Placed { batch, inputs, masks } = placed;
@@ -411,8 +410,6 @@ impl ModelFeed<'_> {
             let at = Place { subject: 0, layer: 0, samples, tokens, name, indices, single, same };
             consumer.input(at, input)?;
         }
-        let running = self.subjects.iter().enumerate().filter(|(i, _)| consumer.wants(*i));
-        let (mut seen, of) = (0, running.map(|(_, subject)| subject.layers.len()).sum());
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
                 let indices = &batch.indices;
@@ -423,11 +420,7 @@ impl ModelFeed<'_> {
                 let name = &name;
                 let at =
                     Place { subject: i, layer: 0, samples, tokens, name, indices, single, same };
-                let model = subject.model.path().display().to_string();
-                let told = LayersSeen { model: &model, samples: batch.len(), seen, of };
-                let watched = &mut Watched { consumer, progress, at: told };
-                let output = subject.run(&inputs[subject.input], at, watched, timing)?;
-                seen += subject.layers.len();
+                let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
                 match &output {
                     Some(output) if self.apart && self.judges[i].wants(output, batch.len()) => {
                         self.unread.push((i, indices.clone(), output.detach().copy()));

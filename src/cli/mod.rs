@@ -1,7 +1,6 @@
 //! The command line: what may be given, what is run, and all that is printed.
 
 mod args;
-mod bars;
 mod check;
 mod cka;
 mod command;
@@ -43,7 +42,6 @@ mod stats;
 mod status;
 mod stitch;
 mod target;
-mod terminal;
 mod track;
 mod usage;
 mod version;
@@ -168,7 +166,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<OsString> = arguments.into_iter().collect();
     output::choose_colours(&given);
     command::remember(&given);
-    terminal::look(&given);
     let added = shard::several(given).and_then(|(given, mut devices)| {
         let added = defaults::added(given, &declared(), !devices.is_empty())?;
         if let Some(list) = added.devices {
@@ -330,10 +327,15 @@ fn not_understood(error: &clap::Error, arguments: &[OsString]) -> u8 {
 /// Prints help, on standard error where it was not asked for.
 fn help(error: &clap::Error) -> u8 {
     if error.use_stderr() {
-        output::say_help(&error.render());
+        // Nothing is left to do if even this cannot be printed.
+        let _ = error.print();
         return FAILED;
     }
-    printed(output::print_help(&error.render()))
+    let done = match native::stdout_was_closed() {
+        true => Err(std::io::Error::other("it is closed")),
+        false => error.print(),
+    };
+    printed(done.map_err(|e| Error::io("write", output::STDOUT, e)))
 }
 
 /// The exit code of what did nothing but print.

@@ -7,22 +7,11 @@ use crate::report;
 /// Options of `repsim schema`.
 #[derive(clap::Args)]
 pub struct Args {
-    #[arg(help = format!("Which: {} [default: list them]", report::schema_names().join(", ")))]
-    name: Option<String>,
+    #[arg(help = format!("Which: {}", report::schema_names().join(", ")))]
+    name: String,
 }
 
-/// Prints the JSON Schema of a report or of a policy, or lists all.
-///
-/// # Errors
-/// There is no such schema, or standard output is closed.
+/// Prints the JSON Schema of a report or of a policy.
 pub fn run(args: &Args) -> Result<()> {
-    match &args.name {
-        Some(name) => print(&report::schema(name)?),
-        None => print(&list()),
-    }
-}
-
-fn list() -> String {
-    let line = |(name, what): (&str, &str)| format!("{name:<12} {what}\n");
-    report::schema_lines().into_iter().map(line).collect()
+    print(report::schema(&args.name)?)
 }

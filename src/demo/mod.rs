@@ -14,7 +14,8 @@ use crate::frechet::Metric;
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
 use crate::report::{Provisional, command_line, write_atomically};
-use crate::view::{PictureFormat, Plot, Screen, Tables, page, to_json};
+use crate::view::fid::table_within;
+use crate::view::{PictureFormat, Plot, Tables, page, to_json};
 
 pub use explain::explained;
 
@@ -44,8 +45,8 @@ pub struct Demo<'a> {
     pub folder: &'a Path,
     /// Shows a piece of text.
     pub show: &'a dyn Fn(&str) -> Result<()>,
-    /// What the text is shown on.
-    pub screen: Screen,
+    /// Letters that a line has room for.
+    pub width: usize,
     /// Who follows the runs.
     pub observer: &'a dyn Observer,
 }
@@ -129,7 +130,7 @@ impl Demo<'_> {
     }
 
     fn say(&self, text: &str) -> Result<()> {
-        (self.show)(&format!("{}\n", self.screen.lines(text)))
+        (self.show)(&format!("{text}\n"))
     }
 
     fn path(&self, name: &str) -> String {
@@ -149,7 +150,7 @@ impl Demo<'_> {
             "*.*",
         ])?;
         let report = layers_of(model).run()?;
-        self.say(&report.text(&self.screen))
+        self.say(&report.text())
     }
 
     fn compare(&self, other: &str, name: &str) -> Result<CkaReport> {
@@ -166,7 +167,7 @@ impl Demo<'_> {
         let drawn = drawn.map_err(|e| Error::file("draw", &picture, e, CkaReport::SMALLER))?;
         write_atomically(picture.as_ref(), &drawn)?;
         write_report(&found, &report)?;
-        self.say(&found.text(&self.screen))?;
+        self.say(&found.text())?;
         Ok(found)
     }
 
@@ -192,7 +193,7 @@ impl Demo<'_> {
         let mut found = scores(&model, &images, &paths).run(self.observer, &mut |_| Ok(()))?;
         found.command = Some(command(&words));
         write_report(&found, &report)?;
-        self.say(&found.text(&self.screen))?;
+        self.say(&table_within(&found, self.width))?;
         Ok(found)
     }
 
@@ -213,7 +214,7 @@ impl Demo<'_> {
 
     /// Prints a command that does what comes next.
     fn show_command(&self, words: &[&str]) -> Result<()> {
-        (self.show)(&format!("$ {}\n\n", command(words)))
+        self.say(&format!("$ {}\n", command(words)))
     }
 }
 

@@ -62,7 +62,6 @@ mod report;
 mod reports;
 mod saliency;
 mod saliency_inputs;
-mod screen;
 mod seeds;
 mod sensitivity;
 mod shards;

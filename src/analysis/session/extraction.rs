@@ -85,8 +85,6 @@ pub struct Features<'a> {
     pub layout: Option<ArrayLayout>,
     /// Names of the model's outputs, where more is known than the classes of a set.
     pub naming: Naming,
-    /// Which set the model runs over next, from 1, of how many; `None` of a single one.
-    pub place: Option<(usize, usize)>,
 }
 
 /// A model ready to run.
@@ -141,17 +139,7 @@ impl<'a> Features<'a> {
     /// Nothing is loaded yet.
     pub fn new(args: &'a Extraction, observer: &'a dyn Observer) -> Self {
         let (timing, naming) = (Timing::default(), Naming::default());
-        let (ready, place) = (None, None);
-        Self {
-            args,
-            observer,
-            ready,
-            timing,
-            loading: 0.0,
-            layout: args.load.layout,
-            naming,
-            place,
-        }
+        Self { args, observer, ready: None, timing, loading: 0.0, layout: args.load.layout, naming }
     }
 
     /// What the report says of the model, once it was needed.
@@ -373,9 +361,6 @@ impl<'a> Features<'a> {
         let (preprocess, naming) = (&ready.preprocess, &self.naming);
         let pass = Pass { dataset, preprocess, load, logits, naming };
         let bar = &mut *self.observer.passes();
-        if let Some((set, sets)) = self.place {
-            bar.about(&format!("set {set} of {sets}"));
-        }
         ready.extractor.run(&pass, sink, bar, &mut self.timing)
     }
 }
