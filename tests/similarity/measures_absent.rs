@@ -242,6 +242,17 @@ fn a_layer_alone_has_known_values() {
     assert!((1.8..2.2).contains(&dimension), "{dimension}");
 }
 
+/// Neighbours are looked for among 2,100 samples in two blocks of them; of a Gram matrix in one.
+#[test]
+fn the_intrinsic_dimension_is_that_of_all_distances() {
+    let x = Random::new(47).matrix(2100, 3);
+    let sums = x.rows().into_iter().map(|row| row.sum()).collect();
+    let whole = Representation::from_gram(gram(x.view()), sums, 3, options()).unwrap();
+    let wanted = layer::intrinsic_dimension(&whole).unwrap();
+    let found = layer::intrinsic_dimension(&made(&x)).unwrap();
+    assert!((found - wanted).abs() <= REFERENCE * wanted, "{found} {wanted}");
+}
+
 #[test]
 fn reasons_are_one_line() {
     let x = noise(20, 30);
