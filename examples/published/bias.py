@@ -150,7 +150,7 @@ def draw(first: list[dict[str, Any]], second: list[dict[str, Any]], path: Path) 
     """Estimates over n/D, and coverage over n."""
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+    figure, panels = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     for panel, (kind, true) in zip(panels, TRUE.items()):
         lines = [line for line in first if line["features"] == kind]
         for shift, name in zip((0.94, 1, 1.06), ESTIMATES):
@@ -163,8 +163,10 @@ def draw(first: list[dict[str, Any]], second: list[dict[str, Any]], path: Path) 
         lines = [line for line in second if line["measure"] == measure and line["coverage"] != "–"]
         panels[2].plot([line["n"] for line in lines], [float(line["coverage"].split()[0]) for line in lines], "o-", label=measure)
     panels[2].axhline(95, color="0.3", linestyle="--")
-    panels[2].set(xscale="log", xlabel="n", ylabel="intervals that hold the true value (%)", title="95 % intervals", ylim=(-3, 103))
-    panels[2].legend(fontsize=7)
+    panels[2].set(xscale="log", xlabel="n", ylabel="hold the value of the population (%)", title="95 % intervals", ylim=(-3, 103))
+    panels[2].set_xticks(SAMPLES, [str(n) for n in SAMPLES])
+    panels[2].minorticks_off()
+    panels[2].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=80)
 
 
