@@ -11,6 +11,7 @@ use super::judge::{Judge, Judged, Naming};
 use super::part::Reading;
 use super::placed::{Placed, Placing};
 use super::shared::{self, Shared};
+use super::watched::{LayersSeen, Watched};
 use super::{Progress, Reduce, Timing, Tokens};
 use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
@@ -373,7 +374,7 @@ impl Feed for ModelFeed<'_> {
             draws::begin_batch(place);
             place += 1;
             streams.fork()?;
-            self.run(&placed, &streams, consumer, timing)?;
+            self.run(&placed, &streams, (&mut *consumer, &mut *progress), timing)?;
             if self.apart {
                 batches.fetch(&streams, timing);
             }
@@ -397,7 +398,7 @@ impl ModelFeed<'_> {
         &mut self,
         placed: &Placed,
         streams: &Streams,
-        consumer: &mut dyn Consumer,
+        (consumer, progress): (&mut dyn Consumer, &mut dyn Progress),
         timing: &mut Timing,
     ) -> Result<()> {
         let Placed { batch, inputs, masks } = placed;
@@ -410,6 +411,8 @@ impl ModelFeed<'_> {
             let at = Place { subject: 0, layer: 0, samples, tokens, name, indices, single, same };
             consumer.input(at, input)?;
         }
+        let running = self.subjects.iter().enumerate().filter(|(i, _)| consumer.wants(*i));
+        let (mut seen, of) = (0, running.map(|(_, subject)| subject.layers.len()).sum());
         for (i, subject) in self.subjects.iter_mut().enumerate() {
             if consumer.wants(i) {
                 let indices = &batch.indices;
@@ -420,7 +423,11 @@ impl ModelFeed<'_> {
                 let name = &name;
                 let at =
                     Place { subject: i, layer: 0, samples, tokens, name, indices, single, same };
-                let output = subject.run(&inputs[subject.input], at, consumer, timing)?;
+                let model = subject.model.path().display().to_string();
+                let told = LayersSeen { model: &model, samples: batch.len(), seen, of };
+                let watched = &mut Watched { consumer, progress, at: told };
+                let output = subject.run(&inputs[subject.input], at, watched, timing)?;
+                seen += subject.layers.len();
                 match &output {
                     Some(output) if self.apart && self.judges[i].wants(output, batch.len()) => {
                         self.unread.push((i, indices.clone(), output.detach().copy()));

@@ -35,6 +35,7 @@ mod seen;
 mod shared;
 mod spatial;
 pub mod stored;
+mod watched;
 
 pub use averaged::Averaged;
 pub use batches::{each_batch, first_samples};
@@ -45,6 +46,7 @@ pub use placed::{to_tensor, token_mask};
 pub use plan::bytes_text;
 pub use projection::distortion;
 pub use reduce::{Reduce, Tokens};
+pub use watched::LayersSeen;
 
 /// Told how far a run has come.
 pub trait Progress {
@@ -52,6 +54,10 @@ pub trait Progress {
     fn begin(&mut self, pass: usize, passes: usize, images: usize);
     /// So many images more are done.
     fn advance(&mut self, images: usize);
+    /// A layer has run on the batch that is worked on.
+    fn layer(&mut self, _at: LayersSeen<'_>) {}
+    /// What the passes that begin next are over: `set 2 of 5`.
+    fn about(&mut self, _what: &str) {}
     /// The passes are over.
     fn end(&mut self);
 }

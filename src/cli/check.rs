@@ -10,7 +10,7 @@ use super::status::Status;
 use crate::check::{CheckReport, Verdict, draft};
 use crate::error::{Error, Result};
 use crate::view::table::Table;
-use crate::view::{Form, Tables};
+use crate::view::{Form, Screen, Tables};
 
 /// Options of `repsim check`.
 #[derive(clap::Args)]
@@ -105,8 +105,8 @@ impl Tables for Checked<'_> {
         self.verdict.tables()
     }
 
-    fn text(&self) -> String {
-        self.verdict.text()
+    fn text(&self, screen: &Screen) -> String {
+        self.verdict.text(screen)
     }
 }
 

@@ -86,9 +86,10 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     let gate = args.gate.prepare("cka", args.results.place()?)?;
     let request = args.request()?;
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
+    let observer = messages.without_asides(args.results.format.is_none());
     let report = match args.shard.states()? {
-        Some(states) => request.merged(states, messages).map(command::signed)?,
-        None => request.run(messages).map(command::signed)?,
+        Some(states) => request.merged(states, &observer).map(command::signed)?,
+        None => request.run(&observer).map(command::signed)?,
     };
     if let Some(path) = &args.plot {
         picture::plot_over(&report, path, &args.range)?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::output::{self, Messages};
+use super::terminal;
 use crate::demo::Demo;
 use crate::error::Result;
 
@@ -19,8 +20,8 @@ pub struct Args {
 /// # Errors
 /// As [`Demo::run`].
 pub fn run(args: &Args, messages: &Messages) -> Result<()> {
-    let width = output::width().unwrap_or(usize::MAX);
-    Demo { folder: &args.folder, show: &output::print, width, observer: messages }.run()
+    let screen = terminal::screen().clone();
+    Demo { folder: &args.folder, show: &output::print, screen, observer: messages }.run()
 }
 
 #[cfg(test)]

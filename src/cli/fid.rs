@@ -10,14 +10,14 @@ use super::output::{self, Messages};
 use super::results::check_apart;
 use super::shard::ShardArgs;
 use super::status::Status;
-use super::{outputs, picture};
+use super::{outputs, picture, terminal};
 use crate::analysis::{Fid, Job, Spatial};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::frechet::{Metric, inception};
 use crate::report::fid::{Candidate, FidReport};
 use crate::view::Form;
-use crate::view::fid::{Rows, table_within};
+use crate::view::fid::Rows;
 
 /// Options of `repsim fid`.
 #[derive(clap::Args)]
@@ -198,9 +198,9 @@ impl Format {
     fn whole(self, report: &FidReport) -> Result<String> {
         match (self.rows(), self) {
             (Some(rows), _) => rows.all(report),
-            (_, Self::Table) => Ok(format!("{}\n", table(report))),
-            (_, Self::Md) => Form::Md.write(report),
-            _ => Form::Json.write(report),
+            (_, Self::Table) => Form::Table.write(report, terminal::screen()),
+            (_, Self::Md) => Form::Md.write(report, terminal::screen()),
+            _ => Form::Json.write(report, terminal::screen()),
         }
     }
 }
@@ -334,9 +334,4 @@ impl Args {
         }
         status
     }
-}
-
-/// A row a candidate, for people, within the width of the terminal.
-pub fn table(report: &FidReport) -> String {
-    table_within(report, output::width().unwrap_or(usize::MAX))
 }

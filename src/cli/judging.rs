@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::{self, Messages};
 use super::status::Status;
-use super::{outputs, picture};
+use super::{outputs, picture, terminal};
 use crate::check::{Document, NewCandidates, Outcome, Policy, Verdict, annotations, judge, junit};
 use crate::error::{Error, Result};
 use crate::files::{self, MOST_BY_HAND};
@@ -201,9 +201,10 @@ impl Judging {
     /// # Errors
     /// Standard output is closed.
     pub fn tell(&self, verdict: &Verdict, place: Place, messages: &Messages) -> Result<()> {
+        let screen = terminal::screen();
         let mut text = if self.github { annotations(verdict) } else { String::new() };
         match messages.is_quiet() {
-            false => text.push_str(&format!("{}\n", verdict.text())),
+            false => text.push_str(&format!("{}\n", screen.lines(&verdict.text(screen)))),
             true if verdict.outcome() == Outcome::Passed => {}
             true => text.push_str(&format!("{}\n", closing(verdict))),
         }

@@ -8,6 +8,19 @@ use clap_mangen::Man;
 use super::{output, outputs};
 use crate::error::{Error, Result};
 
+/// The date of the pages: that of the version, so that the same program writes the same pages.
+const DATE: &str = "2026-11-29";
+
+/// What ends every page.
+const EXIT_STATUS: &str = r#".SH "EXIT STATUS"
+0 done, or a check passed; 1 a check found drift; 2 the run could not be done; 129, 130 or 143 ended by a signal.
+.SH "ENVIRONMENT"
+\fBCOLUMNS\fR: the width of tables, where it is not that of the terminal.
+\fBLC_ALL\fR, \fBLC_CTYPE\fR, \fBLANG\fR: tables and messages are plain ASCII in a locale without UTF\-8.
+.SH "FILES"
+\fIMODEL\fR\fB.repsim.toml\fR beside a model states its preprocessing.
+"#;
+
 /// Options of `repsim completions`.
 #[derive(clap::Args)]
 pub struct CompletionsArgs {
@@ -67,7 +80,8 @@ fn pages(mut command: clap::Command) -> Result<Vec<(String, String)>> {
 fn page(command: &clap::Command) -> Result<(String, String)> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let mut text = vec![];
-    let man = Man::new(command.clone()).title(name.to_uppercase());
+    let man =
+        Man::new(command.clone()).title(name.to_uppercase()).date(DATE).manual("repsim manual");
     man.render(&mut text).map_err(|e| Error::io("write", "the manual", e))?;
-    Ok((name, String::from_utf8_lossy(&text).into_owned()))
+    Ok((name, String::from_utf8_lossy(&text).into_owned() + EXIT_STATUS))
 }

@@ -1,6 +1,7 @@
 //! The command line: what may be given, what is run, and all that is printed.
 
 mod args;
+mod bars;
 mod check;
 mod cka;
 mod command;
@@ -42,6 +43,7 @@ mod stats;
 mod status;
 mod stitch;
 mod target;
+mod terminal;
 mod track;
 mod usage;
 mod version;
@@ -166,6 +168,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<OsString> = arguments.into_iter().collect();
     output::choose_colours(&given);
     command::remember(&given);
+    terminal::look(&given);
     let added = shard::several(given).and_then(|(given, mut devices)| {
         let added = defaults::added(given, &declared(), !devices.is_empty())?;
         if let Some(list) = added.devices {
@@ -327,15 +330,10 @@ fn not_understood(error: &clap::Error, arguments: &[OsString]) -> u8 {
 /// Prints help, on standard error where it was not asked for.
 fn help(error: &clap::Error) -> u8 {
     if error.use_stderr() {
-        // Nothing is left to do if even this cannot be printed.
-        let _ = error.print();
+        output::say_help(&error.render());
         return FAILED;
     }
-    let done = match native::stdout_was_closed() {
-        true => Err(std::io::Error::other("it is closed")),
-        false => error.print(),
-    };
-    printed(done.map_err(|e| Error::io("write", output::STDOUT, e)))
+    printed(output::print_help(&error.render()))
 }
 
 /// The exit code of what did nothing but print.

@@ -1,14 +1,16 @@
-//! Messages, progress bars and tables.
+//! Messages, tables, and what they are shown on.
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use clap::builder::StyledStr;
 
+use super::bars::{self, PassBar, StepsBar};
 use super::outputs;
 use super::results::ResultArgs;
+use super::terminal::screen;
 use crate::analysis::{Observer, Silent, Steps};
 use crate::capture::Progress;
 use crate::error::{Error, Result, visible, visible_lines};
@@ -27,12 +29,19 @@ pub const STDOUT: &str = "standard output";
 pub struct Messages {
     quiet: bool,
     verbose: bool,
+    /// Whether the results say themselves what stands beside them.
+    told: bool,
 }
 
 impl Messages {
     /// Says less with `quiet`, more with `verbose`.
     pub fn new(quiet: bool, verbose: bool) -> Self {
-        Self { quiet, verbose }
+        Self { quiet, verbose, told: false }
+    }
+
+    /// The same, without what stands beside results where their table says it itself.
+    pub fn without_asides(self, told: bool) -> Self {
+        Self { told, ..self }
     }
 
     /// Why the run could not be done; all that libtorch said only with `--verbose`.
@@ -80,12 +89,6 @@ impl Messages {
     pub fn shows_tables(self) -> bool {
         !self.quiet && std::io::stdout().is_terminal()
     }
-
-    /// A progress bar, where somebody looks at standard error.
-    fn bar(self) -> Bar {
-        let shown = !self.quiet && std::io::stderr().is_terminal();
-        Bar { bar: None, shown }
-    }
 }
 
 impl Observer for Messages {
@@ -98,7 +101,7 @@ impl Observer for Messages {
     }
 
     fn aside(&self, text: &str) {
-        if self.verbose || self.shows_tables() {
+        if self.verbose || (self.shows_tables() && !self.told) {
             tell(&visible(text));
         }
     }
@@ -112,88 +115,14 @@ impl Observer for Messages {
     }
 
     fn passes(&self) -> Box<dyn Progress> {
-        Box::new(self.bar())
+        Box::new(PassBar::new(!self.quiet && bars::are_seen()))
     }
 
     fn steps(&self, what: &str, count: usize) -> Box<dyn Steps> {
-        if self.quiet || !std::io::stderr().is_terminal() {
-            return Box::new(Silent);
+        match self.quiet || !bars::are_seen() {
+            true => Box::new(Silent),
+            false => Box::new(StepsBar::new(what, count)),
         }
-        let target = ProgressDrawTarget::stderr_with_hz(8);
-        let bar = ProgressBar::with_draw_target(Some(count as u64), target);
-        let style = format!("{{bar:32}} {{pos}}/{{len}} {what}  {{left}}");
-        if let Ok(style) = ProgressStyle::with_template(&style) {
-            bar.set_style(style.with_key("left", time_left));
-        }
-        bar.enable_steady_tick(Duration::from_millis(250));
-        Box::new(StepsBar(bar))
-    }
-}
-
-/// A progress bar over so many steps of one kind, gone when it is dropped.
-struct StepsBar(ProgressBar);
-
-impl Steps for StepsBar {
-    fn advance(&self) {
-        self.0.inc(1);
-    }
-}
-
-impl Drop for StepsBar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-/// A progress bar over the images of a pass.
-struct Bar {
-    bar: Option<ProgressBar>,
-    shown: bool,
-}
-
-impl Progress for Bar {
-    fn begin(&mut self, pass: usize, passes: usize, images: usize) {
-        self.end();
-        if !self.shown {
-            return;
-        }
-        let target = ProgressDrawTarget::stderr_with_hz(8);
-        let bar = ProgressBar::with_draw_target(Some(images as u64), target);
-        let style = "{msg}{bar:32} {pos}/{len} images  {speed}  {left}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            let style = style.with_key("speed", images_a_second);
-            bar.set_style(style.with_key("left", time_left));
-        }
-        if passes > 1 {
-            bar.set_message(format!("pass {pass}/{passes} "));
-        }
-        bar.enable_steady_tick(Duration::from_millis(250));
-        self.bar = Some(bar);
-    }
-
-    fn advance(&mut self, images: usize) {
-        if let Some(bar) = &self.bar {
-            bar.inc(images as u64);
-        }
-    }
-
-    fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Nothing before the first batch is done: the speed is not known then.
-fn images_a_second(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
-    if state.pos() > 0 {
-        let _ = write!(out, "{:.1} images/s", state.per_sec());
-    }
-}
-
-fn time_left(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
-    if state.pos() > 0 {
-        let _ = write!(out, "{:#} left", indicatif::HumanDuration(state.eta()));
     }
 }
 
@@ -212,7 +141,7 @@ pub fn choose_colours(arguments: &[OsString]) {
 /// Says a line on standard error. Where nobody can hear it the run goes on: its files and its exit code
 /// still tell.
 fn tell(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", screen().letters.of(text));
 }
 
 /// Prints text to standard output. Whoever reads that through a pipe and has seen enough misses nothing of the
@@ -225,6 +154,24 @@ pub fn print(text: &str) -> Result<()> {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         result => result,
     }
+}
+
+/// Prints help, with colours where standard output shows them.
+///
+/// # Errors
+/// As [`print_row`].
+pub fn print_help(help: &StyledStr) -> Result<()> {
+    let printed = match native::stdout_was_closed() {
+        true => Err(std::io::Error::other("it is closed")),
+        false => write!(anstream::stdout(), "{}", screen().letters.of(&help.ansi().to_string())),
+    };
+    printed.map_err(|e| Error::io("write", STDOUT, e))
+}
+
+/// Shows help that was not asked for, on standard error.
+pub fn say_help(help: &StyledStr) {
+    // Nothing is left to do if even this cannot be printed.
+    let _ = write!(anstream::stderr(), "{}", screen().letters.of(&help.ansi().to_string()));
 }
 
 /// The same for a result of many of which nothing but standard output will tell.
@@ -301,11 +248,13 @@ pub fn write_forms<T: serde::Serialize + Tables>(
     printed: Option<Form>,
 ) -> Result<()> {
     match place {
-        Some(path) if path == Path::new("-") => print(&Form::Json.write(report)?)?,
-        Some(path) => outputs::write(path, Form::of_file(path).write(report)?.as_bytes())?,
+        Some(path) if path == Path::new("-") => print(&Form::Json.write(report, screen())?)?,
+        Some(path) => {
+            outputs::write(path, Form::of_file(path).write(report, screen())?.as_bytes())?
+        }
         None => {}
     }
-    printed.map_or(Ok(()), |form| print(&form.write(report)?))
+    printed.map_or(Ok(()), |form| print(&form.write(report, screen())?))
 }
 
 /// The letters of an error that are shown, from its beginning and from its end.
@@ -321,10 +270,4 @@ fn shown(error: &str) -> String {
     let first: String = error.chars().take(SHOWN[0]).collect();
     let last: String = error.chars().skip(count - SHOWN[1]).collect();
     format!("{first} … {last}")
-}
-
-/// Columns of the terminal that standard output is, if it is one.
-pub fn width() -> Option<usize> {
-    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
-    Some(usize::from(width.0))
 }

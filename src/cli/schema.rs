@@ -7,11 +7,22 @@ use crate::report;
 /// Options of `repsim schema`.
 #[derive(clap::Args)]
 pub struct Args {
-    #[arg(help = format!("Which: {}", report::schema_names().join(", ")))]
-    name: String,
+    #[arg(help = format!("Which: {} [default: list them]", report::schema_names().join(", ")))]
+    name: Option<String>,
 }
 
-/// Prints the JSON Schema of a report or of a policy.
+/// Prints the JSON Schema of a report or of a policy, or lists all.
+///
+/// # Errors
+/// There is no such schema, or standard output is closed.
 pub fn run(args: &Args) -> Result<()> {
-    print(report::schema(&args.name)?)
+    match &args.name {
+        Some(name) => print(&report::schema(name)?),
+        None => print(&list()),
+    }
+}
+
+fn list() -> String {
+    let line = |(name, what): (&str, &str)| format!("{name:<12} {what}\n");
+    report::schema_lines().into_iter().map(line).collect()
 }

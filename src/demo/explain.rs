@@ -58,7 +58,7 @@ impl Demo<'_> {
         let (path, shown) = (Path::new(&sheet), Path::new(&sheet));
         found.pictures = vec![PictureFile::written(shows, path, shown, beside)?];
         write_report(&found, &report)?;
-        self.say(&comparison(&found, &["Pearson"]))?;
+        self.say(&comparison(&found, &["Pearson"], &self.screen))?;
         Ok(found)
     }
 }

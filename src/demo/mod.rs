@@ -14,8 +14,7 @@ use crate::frechet::Metric;
 use crate::report::cka::CkaReport;
 use crate::report::fid::FidReport;
 use crate::report::{Provisional, command_line, write_atomically};
-use crate::view::fid::table_within;
-use crate::view::{PictureFormat, Plot, Tables, page, to_json};
+use crate::view::{PictureFormat, Plot, Screen, Tables, page, to_json};
 
 pub use explain::explained;
 
@@ -45,8 +44,8 @@ pub struct Demo<'a> {
     pub folder: &'a Path,
     /// Shows a piece of text.
     pub show: &'a dyn Fn(&str) -> Result<()>,
-    /// Letters that a line has room for.
-    pub width: usize,
+    /// What the text is shown on.
+    pub screen: Screen,
     /// Who follows the runs.
     pub observer: &'a dyn Observer,
 }
@@ -130,7 +129,7 @@ impl Demo<'_> {
     }
 
     fn say(&self, text: &str) -> Result<()> {
-        (self.show)(&format!("{text}\n"))
+        (self.show)(&format!("{}\n", self.screen.lines(text)))
     }
 
     fn path(&self, name: &str) -> String {
@@ -150,7 +149,7 @@ impl Demo<'_> {
             "*.*",
         ])?;
         let report = layers_of(model).run()?;
-        self.say(&report.text())
+        self.say(&report.text(&self.screen))
     }
 
     fn compare(&self, other: &str, name: &str) -> Result<CkaReport> {
@@ -167,7 +166,7 @@ impl Demo<'_> {
         let drawn = drawn.map_err(|e| Error::file("draw", &picture, e, CkaReport::SMALLER))?;
         write_atomically(picture.as_ref(), &drawn)?;
         write_report(&found, &report)?;
-        self.say(&found.text())?;
+        self.say(&found.text(&self.screen))?;
         Ok(found)
     }
 
@@ -193,7 +192,7 @@ impl Demo<'_> {
         let mut found = scores(&model, &images, &paths).run(self.observer, &mut |_| Ok(()))?;
         found.command = Some(command(&words));
         write_report(&found, &report)?;
-        self.say(&table_within(&found, self.width))?;
+        self.say(&found.text(&self.screen))?;
         Ok(found)
     }
 
@@ -214,7 +213,7 @@ impl Demo<'_> {
 
     /// Prints a command that does what comes next.
     fn show_command(&self, words: &[&str]) -> Result<()> {
-        self.say(&format!("$ {}\n", command(words)))
+        (self.show)(&format!("$ {}\n\n", command(words)))
     }
 }
 

@@ -31,7 +31,7 @@ pub use provenance::{
     LayerInfo, ModelInput, SetInput, StatisticsInput, WeightsInput, sha256_of_file,
 };
 pub use read::text_of;
-pub use schema::{schema, schema_names};
+pub use schema::{schema, schema_lines, schema_names};
 pub use settings::{ChanceSettings, ReadSettings};
 pub use staging::{Sink, Staging, anchor};
 pub use write::{check_writable, write_atomically};

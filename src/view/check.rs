@@ -1,7 +1,7 @@
 //! What came of a check, as tables and in words.
 
-use super::Tables;
 use super::table::{self, Cell, Table};
+use super::{Screen, Tables};
 use crate::check::{Finding, Outcome, Told, Verdict, told};
 use crate::error::visible;
 use crate::report::Number;
@@ -30,8 +30,8 @@ impl Tables for Verdict {
     }
 
     /// What did not pass: the values that drifted as a table, the rest in words.
-    fn text(&self) -> String {
-        let mut text = failures(self);
+    fn text(&self, screen: &Screen) -> String {
+        let mut text = failures(self, screen);
         for note in self.notes() {
             text.push_str(&format!("{}\n", visible(&note)));
         }
@@ -57,7 +57,7 @@ pub fn closing(verdict: &Verdict) -> String {
     format!("{}: {}", verdict.outcome().word(), verdict.summary())
 }
 
-fn failures(verdict: &Verdict) -> String {
+fn failures(verdict: &Verdict, screen: &Screen) -> String {
     let outcome = |line: &Told<'_>| line.largest().map(|finding| finding.outcome);
     let (drifted, unchecked): (Vec<Told<'_>>, Vec<Told<'_>>) =
         told(verdict).into_iter().partition(|line| outcome(line) == Some(Outcome::Drifted));
@@ -73,7 +73,8 @@ fn failures(verdict: &Verdict) -> String {
         let mut table = table::new(&header);
         drifted.iter().take(ROWS).for_each(|line| table.add_row(grouped(line)));
         table.align_right(&[1, 2, 3, 4, 5]);
-        text.push_str(&format!("{table}\n{}", more(drifted.len())));
+        table.keep_first(&[0, 1, 3, 4]);
+        text.push_str(&format!("{}\n{}", screen.table(&table), more(drifted.len())));
     }
     text
 }

@@ -1,11 +1,12 @@
 //! The section of a comparison by CKA.
 
 mod diagonal;
+mod figures;
 
 use ndarray::Array2;
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects, table, words};
+use super::{Content, PictureFormat, Place, Plot, Screen, Tables, View, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::cka::{CkaReport, ControlResult, Null};
@@ -66,15 +67,12 @@ impl Tables for CkaReport {
             table.add_row(row);
         }
         table.align_right(&(2..names.len()).collect::<Vec<_>>());
+        table.keep_first(&[0, 2, 1]);
         vec![table]
     }
 
-    fn text(&self) -> String {
-        let table = self.tables()[0].to_string();
-        match self.settings.choice() {
-            Some(choice) => format!("{table}\n{choice}"),
-            None => table,
-        }
+    fn text(&self, screen: &Screen) -> String {
+        format!("{}\n{}", screen.table(&self.tables()[0]), figures::lines(self))
     }
 }
 

@@ -5,7 +5,7 @@ mod outputs;
 use ndarray::Array2;
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Tables, View, subjects, table};
+use super::{Content, PictureFormat, Place, Screen, Tables, View, subjects, table};
 use crate::capture::Reduce;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
@@ -56,8 +56,8 @@ impl Tables for CompareReport {
         [matches_table(self)].into_iter().chain(outputs).chain([alone]).collect()
     }
 
-    fn text(&self) -> String {
-        let tables: Vec<String> = self.tables().iter().map(ToString::to_string).collect();
+    fn text(&self, screen: &Screen) -> String {
+        let tables: Vec<String> = self.tables().iter().map(|table| screen.table(table)).collect();
         tables.join("\n\n")
     }
 }

@@ -1,8 +1,8 @@
 //! What changed between two reports, as tables.
 
-use super::Tables;
 use super::check::cell;
 use super::table::{self, Cell, Table};
+use super::{Screen, Tables};
 use crate::check::{Change, DiffReport, Outcome};
 
 /// Changes that people are shown.
@@ -15,11 +15,11 @@ impl Tables for DiffReport {
     }
 
     /// What the changes may come from, the largest of them, and how many there are.
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let mut text: String = self.conditions.iter().map(|c| format!("{c}\n")).collect();
         let (changed, shown) = (self.changes.len(), self.changes.len().min(ROWS));
         if changed > 0 {
-            text.push_str(&format!("{}\n", table(&self.changes[..shown])));
+            text.push_str(&format!("{}\n", screen.table(&table(&self.changes[..shown]))));
         }
         if changed > shown {
             text.push_str(&format!("({} more)\n", changed - shown));
@@ -101,7 +101,7 @@ mod tests {
             ],
             unchanged: 3,
         })
-        .text();
+        .text(&Screen::default());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "k: 5, now 3");
         assert!(lines[2].contains("-2.5") && lines[2].trim_end().ends_with("improved"), "{text}");

@@ -3,7 +3,7 @@
 mod samples;
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, Tables, View, table, words};
+use super::{Content, PictureFormat, Place, Plot, Screen, Tables, View, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
 use crate::render::{Chart, RenderError, Rule, Series};
 use crate::report::Number;
@@ -66,7 +66,7 @@ impl Tables for DistanceReport {
         vec![table]
     }
 
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let results = &self.results;
         let accuracy = results.prediction.as_ref();
         let accuracy = accuracy.map_or_else(String::new, |p| {
@@ -74,7 +74,7 @@ impl Tables for DistanceReport {
         });
         format!(
             "{}\n{:.1} % of the samples lie beyond 95 % of the reference's own{accuracy}",
-            self.tables()[0],
+            screen.table(&self.tables()[0]),
             100.0 * results.mahalanobis.beyond_reference
         )
     }

@@ -2,7 +2,7 @@
 
 use super::names::counted;
 use super::table::Cell;
-use super::{Content, Place, Tables, View, subjects, table};
+use super::{Content, Place, Screen, Tables, View, subjects, table};
 use crate::render::html::{Column, Entry, Table, html};
 use crate::report::features::{FeaturesReport, KeptLayer};
 use crate::torchscript::shape_text;
@@ -33,8 +33,8 @@ impl Tables for FeaturesReport {
         vec![table]
     }
 
-    fn text(&self) -> String {
-        let tables = self.tables().iter().map(ToString::to_string).collect::<String>();
+    fn text(&self, screen: &Screen) -> String {
+        let tables = self.tables().iter().map(|table| screen.table(table)).collect::<String>();
         format!("{tables}\n{}", self.lead())
     }
 }

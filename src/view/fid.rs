@@ -5,7 +5,7 @@ mod rows;
 use std::collections::BTreeSet;
 
 use super::table::Cell;
-use super::{Content, Place, Tables, View, file_name, table, words};
+use super::{Content, Place, Screen, Tables, View, file_name, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::fid::{Candidate, FidReport};
 
@@ -40,8 +40,8 @@ impl Tables for FidReport {
         vec![table]
     }
 
-    fn text(&self) -> String {
-        table_within(self, usize::MAX)
+    fn text(&self, screen: &Screen) -> String {
+        screen.table(&self.tables()[0])
     }
 
     /// As it is written while the scores come in.
@@ -189,9 +189,6 @@ fn why(candidate: &Candidate, column: &str) -> String {
     reason.cloned().unwrap_or_default()
 }
 
-/// Characters of a candidate's name that a narrow table leaves at least.
-const LEAST: usize = 12;
-
 fn header(report: &FidReport) -> Vec<String> {
     let columns = Candidate::columns(&report.settings.metrics);
     let mut header = vec!["candidate".to_owned(), "n".to_owned()];
@@ -211,41 +208,6 @@ fn rows(report: &FidReport) -> Vec<Vec<Cell>> {
         rows.push(cells);
     }
     rows
-}
-
-/// A row a candidate, within so many columns; a line a number where a row does not fit.
-pub fn table_within(report: &FidReport, width: usize) -> String {
-    let (header, rows) = (header(report), rows(report));
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let numbers: Vec<usize> = (1..header.len()).collect();
-    let longest = |&i: &usize| {
-        let cells = rows.iter().map(|row| row[i].to_string().chars().count());
-        2 + cells.chain([header[i].chars().count()]).max().unwrap_or(0)
-    };
-    let beside: usize = numbers.iter().map(longest).sum();
-    if beside + 2 + LEAST > width {
-        return below_each_other(&header, &rows);
-    }
-    let room = width.saturating_sub(beside + 2);
-    let mut table = table::new(&header);
-    for mut cells in rows {
-        cells[0] = table::shortened(&cells[0].to_string(), room).into();
-        table.add_row(cells);
-    }
-    table.align_right(&numbers);
-    table.to_string()
-}
-
-/// A line a number under each name, where a row does not fit.
-fn below_each_other(header: &[&str], rows: &[Vec<Cell>]) -> String {
-    let longest = header.iter().map(|title| title.chars().count()).max().unwrap_or(0);
-    let mut lines = vec![];
-    for row in rows {
-        lines.push(row[0].to_string());
-        let numbers = header.iter().zip(row).skip(1);
-        lines.extend(numbers.map(|(title, cell)| format!("  {title:longest$}  {cell:>12}")));
-    }
-    lines.join("\n")
 }
 
 fn title(column: &str) -> String {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Tables;
 use super::table::Table;
+use super::{Screen, Tables};
 use crate::error::{Error, Result, visible_json};
 
 /// A form of results.
@@ -35,11 +35,11 @@ impl Form {
         }
     }
 
-    /// A report in this form.
+    /// A report in this form; `screen` counts where people read it.
     ///
     /// # Errors
     /// It cannot be written as JSON.
-    pub fn write<T: Serialize + Tables>(self, report: &T) -> Result<String> {
+    pub fn write<T: Serialize + Tables>(self, report: &T, screen: &Screen) -> Result<String> {
         Ok(match self {
             Self::Json => format!("{}\n", to_json(report)?),
             Self::Csv => report.separated(b',')?,
@@ -48,7 +48,7 @@ impl Form {
                 let tables: Vec<String> = report.tables().iter().map(Table::markdown).collect();
                 tables.join("\n")
             }
-            Self::Table => format!("{}\n", report.text()),
+            Self::Table => format!("{}\n", screen.lines(&report.text(screen))),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::names::{counted, listed};
 use super::table::Cell;
-use super::{Content, Place, Tables, View, subjects, table};
+use super::{Content, Place, Screen, Tables, View, subjects, table};
 use crate::error::visible;
 use crate::render::html::{Column, Entry, Table, html};
 use crate::report::LayerInfo;
@@ -54,11 +54,11 @@ impl Tables for LayersReport {
         vec![table_of(&self.results.layers)]
     }
 
-    fn text(&self) -> String {
-        let table = table_of(&self.results.layers);
+    fn text(&self, screen: &Screen) -> String {
+        let table = screen.table(&table_of(&self.results.layers));
         match takes(&self.results.inputs) {
             Some(takes) => format!("{table}\nforward takes {takes}"),
-            None => table.to_string(),
+            None => table,
         }
     }
 }
@@ -118,6 +118,7 @@ fn table_of(layers: &[LayerInfo]) -> table::Table {
         table.add_row(row);
     }
     table.align_right(&[4, 5, 6]);
+    table.keep_first(&[0, 3, 5, 1, 2]);
     table
 }
 

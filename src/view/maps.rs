@@ -3,7 +3,7 @@
 pub mod sheet;
 
 use super::table::Cell;
-use super::{Content, Place, Tables, View, sights, subjects, table, words};
+use super::{Content, Place, Screen, Tables, View, sights, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::Number;
 use crate::report::maps::{
@@ -48,9 +48,9 @@ impl Tables for MapsReport {
         vec![table]
     }
 
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let matchings: String = self.results.layers.iter().map(matching).collect();
-        format!("{}\n{matchings}", self.tables()[0])
+        format!("{}\n{matchings}", screen.table(&self.tables()[0]))
     }
 }
 

@@ -14,6 +14,7 @@ mod features;
 pub mod fid;
 mod forms;
 pub mod layers;
+mod letters;
 pub mod maps;
 pub mod measures;
 pub mod names;
@@ -25,6 +26,7 @@ pub mod platonic;
 pub mod probe;
 mod provenance;
 pub mod saliency;
+mod screen;
 mod sensitivity;
 mod sights;
 mod stitch;
@@ -37,6 +39,8 @@ use std::path::Path;
 pub use check::{closing, reason};
 pub use drawing::{ColourRange, PictureFormat};
 pub use forms::{Form, to_json};
+pub use letters::Letters;
+pub use screen::Screen;
 use serde::Serialize;
 pub use sights::Sights;
 
@@ -100,7 +104,7 @@ pub trait Tables {
     fn tables(&self) -> Vec<table::Table>;
 
     /// Its tables with words around them, for a terminal.
-    fn text(&self) -> String;
+    fn text(&self, screen: &Screen) -> String;
 
     /// Its main table for programs, values apart by a comma or a tab.
     ///

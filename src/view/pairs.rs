@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::table::{self, Cell};
-use super::{Content, PictureFormat, Place, Plot, Tables, View, words};
+use super::{Content, PictureFormat, Place, Plot, Screen, Tables, View, words};
 use crate::render::html::{self, Markup, Matrix, html};
 use crate::render::{ColorMap, Heatmap, RenderError, Tile, Tiles};
 use crate::report::Number;
@@ -73,9 +73,9 @@ impl Tables for PairsReport {
         vec![table, means(self)]
     }
 
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let choice = self.settings.choice().map_or(String::new(), |choice| format!("\n{choice}"));
-        format!("Mean CKA of corresponding layers\n{}{choice}", means(self))
+        format!("Mean CKA of corresponding layers\n{}{choice}", screen.table(&means(self)))
     }
 }
 

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::compare::{beside, chance, colour_range, summary};
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, Tables, View, compare, table};
+use super::{Content, PictureFormat, Place, Plot, Screen, Tables, View, compare, table};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Point, Points, Table, html};
 use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::compare::LayerResult;
@@ -72,9 +72,9 @@ impl Tables for PlatonicReport {
         vec![table]
     }
 
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let line = correlation(&self.results).map_or(String::new(), |line| format!("\n{line}"));
-        format!("{}{line}", self.tables()[0])
+        format!("{}{line}", screen.table(&self.tables()[0]))
     }
 }
 

@@ -7,7 +7,7 @@ mod tables;
 mod text;
 
 use super::names::right;
-use super::{Content, Place, Tables, View, name_of, sights, subjects, table, words};
+use super::{Content, Place, Screen, Tables, View, name_of, sights, subjects, table, words};
 use crate::render::ColorMap;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, html};
 use crate::report::saliency::{
@@ -62,8 +62,8 @@ impl Tables for SaliencyReport {
         text::tables(self)
     }
 
-    fn text(&self) -> String {
-        text::all(self)
+    fn text(&self, screen: &Screen) -> String {
+        text::all(self, screen)
     }
 }
 

@@ -3,7 +3,7 @@
 mod images;
 
 use super::table::Cell;
-use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects, table, words};
+use super::{Content, PictureFormat, Place, Plot, Screen, Tables, View, subjects, table, words};
 use crate::functional::Ablation;
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
 use crate::render::text::decimal;
@@ -59,10 +59,10 @@ impl Tables for SensitivityReport {
     }
 
     /// The most important channels of each layer, how the two orders agree, and how predictions hold.
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let ablations = &self.settings.ablations;
-        let layers = self.results.layers.iter().map(|layer| layer_text(layer, ablations));
-        let robustness = robustness_text(self);
+        let layers = self.results.layers.iter().map(|layer| layer_text(layer, ablations, screen));
+        let robustness = robustness_text(self, screen);
         format!("{}\n{}{robustness}", intact(self), layers.collect::<String>())
     }
 }
@@ -335,7 +335,7 @@ fn channels_table(report: &SensitivityReport) -> table::Table {
 }
 
 /// The most important channels of a layer, and how the two orders agree.
-fn layer_text(layer: &LayerResult, ablations: &[Ablation]) -> String {
+fn layer_text(layer: &LayerResult, ablations: &[Ablation], screen: &Screen) -> String {
     let header = channel_header(ablations);
     let mut table = table::new(&header);
     let mut order: Vec<&ChannelResult> = layer.channels.iter().collect();
@@ -358,7 +358,11 @@ fn layer_text(layer: &LayerResult, ablations: &[Ablation]) -> String {
         true => String::new(),
         false => lists(layer),
     };
-    format!("\n{}: {title} of {count}\n{table}\n{correlations}{lists}", layer.name)
+    format!(
+        "\n{}: {title} of {count}\n{table}\n{correlations}{lists}",
+        layer.name,
+        table = screen.table(&table)
+    )
 }
 
 fn row_text(channel: &ChannelResult, ablations: &[Ablation]) -> Vec<Cell> {
@@ -402,11 +406,11 @@ fn lists(layer: &LayerResult) -> String {
     )
 }
 
-fn robustness_text(report: &SensitivityReport) -> String {
+fn robustness_text(report: &SensitivityReport, screen: &Screen) -> String {
     if report.results.robustness.is_empty() {
         return String::new();
     }
-    let table = robustness_table(report);
+    let table = screen.table(&robustness_table(report));
     format!("\npredictions under perturbation of pixels in 0…1\n{table}\n")
 }
 

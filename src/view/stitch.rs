@@ -7,7 +7,9 @@ mod terminal;
 use ndarray::Array2;
 
 use super::names::counted;
-use super::{Content, PictureFormat, Place, Plot as _, Tables, View, subjects, table, words};
+use super::{
+    Content, PictureFormat, Place, Plot as _, Screen, Tables, View, subjects, table, words,
+};
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Plot, Point, Points, Table, html};
 use crate::render::{ColorMap, RenderError};
 use crate::report::Number;
@@ -46,8 +48,8 @@ impl Tables for StitchReport {
         terminal::tables(self)
     }
 
-    fn text(&self) -> String {
-        terminal::text(self)
+    fn text(&self, screen: &Screen) -> String {
+        terminal::text(self, screen)
     }
 }
 

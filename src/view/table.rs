@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthStr;
+
+use super::letters::Letters;
 use crate::error::visible;
 
 /// A table whose cells each stay on their line.
@@ -13,6 +16,8 @@ pub struct Table {
     rows: Vec<Vec<Cell>>,
     /// Columns of numbers.
     right: Vec<usize>,
+    /// Columns before all others where there is no room for all, the most important first.
+    first: Vec<usize>,
 }
 
 /// A cell as people see it, and of numbers what files for programs hold: all their digits.
@@ -82,13 +87,76 @@ impl std::fmt::Display for Cell {
 /// A table with a header.
 pub fn new<T: ToString>(header: &[T]) -> Table {
     let header = header.iter().map(|name| visible(&name.to_string()).into_owned()).collect();
-    Table { header, names: None, rows: vec![], right: vec![] }
+    Table { header, names: None, rows: vec![], right: vec![], first: vec![] }
 }
 
 impl Table {
     /// Aligns columns of numbers.
     pub fn align_right(&mut self, columns: &[usize]) {
         self.right.extend(columns);
+    }
+
+    /// States which columns are the most important, the most important first: the others are left out before them where
+    /// a screen has no room for all. Without it they are so in their order.
+    pub fn keep_first(&mut self, columns: &[usize]) {
+        self.first = columns.to_vec();
+    }
+
+    /// The columns, the most important first.
+    pub(super) fn by_importance(&self) -> Vec<usize> {
+        let rest = (0..self.header.len()).filter(|i| !self.first.contains(i));
+        self.first.iter().copied().filter(|&i| i < self.header.len()).chain(rest).collect()
+    }
+
+    /// The least room for a column whose names, or above numbers whose heading, may be cut to so many letters.
+    pub(super) fn least(&self, column: usize, name: usize, heading: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| Some(row.get(column)?.shown.width()));
+        let (cells, title) = (cells.max().unwrap_or(0), self.header[column].width());
+        match self.right.contains(&column) {
+            true => cells.max(title.min(heading)),
+            false => cells.max(title).min(name),
+        }
+    }
+
+    /// What a column is called, in words that tell it from the others.
+    pub(super) fn title(&self, column: usize) -> &str {
+        self.names.as_ref().map_or(&self.header[column], |names| &names[column])
+    }
+
+    /// The same in the letters of a screen.
+    pub(super) fn in_letters(&self, letters: &Letters) -> Self {
+        let words = |all: &[String]| all.iter().map(|word| letters.of(word).into_owned()).collect();
+        let cell = |cell: &Cell| Cell { shown: letters.of(&cell.shown).into_owned(), exact: None };
+        let row = |row: &Vec<Cell>| row.iter().map(cell).collect();
+        Self {
+            header: words(&self.header),
+            names: self.names.as_deref().map(words),
+            rows: self.rows.iter().map(row).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The room that each column takes.
+    pub(super) fn widths(&self) -> Vec<usize> {
+        let cells =
+            |i: usize| self.rows.iter().filter_map(move |row| Some(row.get(i)?.shown.width()));
+        let width =
+            |(i, title): (usize, &String)| cells(i).chain([title.width()]).max().unwrap_or(0);
+        self.header.iter().enumerate().map(width).collect()
+    }
+
+    /// Some of the columns, with text that is cut as is said for a column of them.
+    pub(super) fn part(&self, columns: &[usize], cut: impl Fn(usize, &str) -> String) -> Self {
+        let cell = |(k, &i): (usize, &usize), row: &[Cell]| Cell::from(cut(k, &row[i].shown));
+        let row = |row: &Vec<Cell>| columns.iter().enumerate().map(|at| cell(at, row)).collect();
+        let right = columns.iter().enumerate().filter(|(_, i)| self.right.contains(i));
+        Self {
+            header: columns.iter().enumerate().map(|(k, &i)| cut(k, &self.header[i])).collect(),
+            names: None,
+            rows: self.rows.iter().map(row).collect(),
+            right: right.map(|(k, _)| k).collect(),
+            first: vec![],
+        }
     }
 
     /// Names of the columns for programs, each another one.
@@ -153,18 +221,6 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// A name in no more than so many characters: its end, which tells files apart, after `…`.
-pub fn shortened(name: &str, room: usize) -> String {
-    let count = name.chars().count();
-    match count > room {
-        true => {
-            let end: String = name.chars().skip(count + 1 - room.max(1)).collect();
-            format!("…{end}")
-        }
-        false => name.to_owned(),
-    }
-}
-
 /// A number with its thousands apart: `11,689,512`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -201,11 +257,5 @@ mod tests {
     #[test]
     fn thousands_are_apart() {
         assert_eq!([0, 999, 1000, 11_689_512].map(thousands), ["0", "999", "1,000", "11,689,512"]);
-    }
-
-    #[test]
-    fn names_keep_their_end() {
-        assert_eq!(shortened("a/b/noise-0.1.npy", 10), "…e-0.1.npy");
-        assert_eq!((shortened("abc", 3), shortened("abcd", 3)), ("abc".into(), "…cd".into()));
     }
 }

@@ -62,6 +62,7 @@ mod report;
 mod reports;
 mod saliency;
 mod saliency_inputs;
+mod screen;
 mod seeds;
 mod sensitivity;
 mod shards;

@@ -26,6 +26,9 @@ fn every_command_has_a_page() {
     let main = done("man").stdout;
     assert!(main.contains(".TH REPSIM 1"), "{main}");
     assert!(main.contains("repsim\\-cka"), "{main}");
+    for part in ["2026", "repsim 0.1", "EXIT STATUS", "FILES"] {
+        assert!(main.contains(part), "{part}: {main}");
+    }
     let cka = done("man cka").stdout;
     assert!(cka.contains(".TH REPSIM-CKA 1") && cka.contains("\\-\\-plot"), "{cka}");
     refused(&repsim(["man", "nothing"]), &["no command 'nothing'", "cka", "fid"]);

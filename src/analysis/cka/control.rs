@@ -25,7 +25,8 @@ impl Cka {
         if running.output_keys.len() == 2 {
             running.output_keys[1] = None;
         }
-        let found = self.of_pair(sides).compared(&OnlyPasses(observer))?;
+        let about = format!("control {}", path.display());
+        let found = self.of_pair(sides).compared(&OnlyPasses { observer, about })?;
         let (models, files) = (&found.inputs.models, &found.inputs.features);
         let of_model = models.get(1).map(|model| (model.path.clone(), model.sha256.clone()));
         let of_file = files.get(1).map(|file| (file.path.clone(), file.sha256.clone()));
@@ -49,10 +50,16 @@ impl Cka {
 }
 
 /// Follows how far the passes are: what is said of A and of the data was said.
-pub(super) struct OnlyPasses<'a>(pub &'a dyn Observer);
+pub(super) struct OnlyPasses<'a> {
+    pub observer: &'a dyn Observer,
+    /// What the passes are over.
+    pub about: String,
+}
 
 impl Observer for OnlyPasses<'_> {
     fn passes(&self) -> Box<dyn Progress> {
-        self.0.passes()
+        let mut passes = self.observer.passes();
+        passes.about(&self.about);
+        passes
     }
 }

@@ -142,13 +142,15 @@ impl Cka {
         let weights = weights_of(&self.sides.running, models.len())?;
         let mut made: Vec<CkaReport> = vec![];
         let mut records = vec![None; models.len()];
-        for (i, j) in pairs(models.len()) {
+        let all = pairs(models.len()).len();
+        for (place, (i, j)) in pairs(models.len()).into_iter().enumerate() {
+            let about = format!("pair {} of {all}", place + 1);
             let mut sides = self.sides.clone();
             sides.models = vec![models[i].clone(), models[j].clone()];
             if !sides.running.weights.is_empty() {
                 sides.running.weights = vec![weights[i].clone(), weights[j].clone()];
             }
-            let mut report = self.of_pair(sides).compared(&OnlyPasses(observer))?;
+            let mut report = self.of_pair(sides).compared(&OnlyPasses { observer, about })?;
             for (place, record) in [i, j].into_iter().zip(report.inputs.models.drain(..)) {
                 records[place].get_or_insert(record);
             }

@@ -128,10 +128,12 @@ impl Distance {
         native::set_threads(threads);
         sets.check_axes(&[&self.reference, &self.data])?;
         self.check_labels(&sets)?;
+        sets.features.place = Some((1, 2));
         let reference = sets.with_layout(&self.reference, self.reference_layout, |sets| {
             sets.collect(&self.reference, false)
         })?;
         sets.features.naming = Naming::Known(reference.classes.clone());
+        sets.features.place = Some((2, 2));
         let data = sets.collect(&self.data, true)?;
         self.check_origins(&reference, &data)?;
         self.check_widths(&reference, &data)?;

@@ -187,6 +187,8 @@ impl Fid {
         let others = self.held_out.iter().chain(&self.candidates);
         let all: Vec<&PathBuf> = std::iter::once(&self.reference).chain(others).collect();
         sets.check_axes(&all)?;
+        let places = &mut (1..).map(|set| Some((set, all.len())));
+        sets.features.place = places.next().flatten();
         let reference = sets.with_layout(&self.reference, self.reference_layout, |sets| {
             sets.measure(&self.reference).map_err(|e| naming(&self.reference, e))
         })?;
@@ -194,7 +196,10 @@ impl Fid {
         let mut run = Run::new(self, &reference, observer);
         run.warn(sets.noticed());
         run.take_spatial(spatial);
-        let held_out = self.held_out.as_ref().map(|path| run.held_out(path, &mut sets));
+        let held_out = self.held_out.as_ref().map(|path| {
+            sets.features.place = places.next().flatten();
+            run.held_out(path, &mut sets)
+        });
         let held_out = held_out.transpose()?;
         let scoring = Instant::now();
         let held_out = held_out.as_ref().map(|measured| &measured.set);
@@ -203,6 +208,7 @@ impl Fid {
         run.alone = native::with_blas_threads(threads, || scorer.alone());
         run.comparing += scoring.elapsed().as_secs_f64();
         for path in &self.candidates {
+            sets.features.place = places.next().flatten();
             let row = run.candidate(path, &scorer, &mut sets);
             tell(&row)?;
             run.rows.push(row);

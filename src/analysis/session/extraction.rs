@@ -85,6 +85,8 @@ pub struct Features<'a> {
     pub layout: Option<ArrayLayout>,
     /// Names of the model's outputs, where more is known than the classes of a set.
     pub naming: Naming,
+    /// Which set the model runs over next, from 1, of how many; `None` of a single one.
+    pub place: Option<(usize, usize)>,
 }
 
 /// A model ready to run.
@@ -139,7 +141,17 @@ impl<'a> Features<'a> {
     /// Nothing is loaded yet.
     pub fn new(args: &'a Extraction, observer: &'a dyn Observer) -> Self {
         let (timing, naming) = (Timing::default(), Naming::default());
-        Self { args, observer, ready: None, timing, loading: 0.0, layout: args.load.layout, naming }
+        let (ready, place) = (None, None);
+        Self {
+            args,
+            observer,
+            ready,
+            timing,
+            loading: 0.0,
+            layout: args.load.layout,
+            naming,
+            place,
+        }
     }
 
     /// What the report says of the model, once it was needed.
@@ -361,6 +373,9 @@ impl<'a> Features<'a> {
         let (preprocess, naming) = (&ready.preprocess, &self.naming);
         let pass = Pass { dataset, preprocess, load, logits, naming };
         let bar = &mut *self.observer.passes();
+        if let Some((set, sets)) = self.place {
+            bar.about(&format!("set {set} of {sets}"));
+        }
         ready.extractor.run(&pass, sink, bar, &mut self.timing)
     }
 }

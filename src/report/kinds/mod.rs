@@ -18,7 +18,7 @@ mod report {
 }
 
 use repsim::view::table::Table;
-use repsim::view::{Content, Place, Tables, View};
+use repsim::view::{Content, Place, Screen, Tables, View};
 use report::{AnyReport, with_report};
 
 #[derive(Debug, Clone, PartialEq, serde::Deserialize, schemars::JsonSchema)]
@@ -29,7 +29,7 @@ impl Tables for ToyReport {
         vec![]
     }
 
-    fn text(&self) -> String {
+    fn text(&self, _: &Screen) -> String {
         String::new()
     }
 }

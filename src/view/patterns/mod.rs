@@ -3,7 +3,7 @@
 pub mod sheet;
 
 use super::table::Cell;
-use super::{Content, Place, Tables, View, names, sights, subjects, table, words};
+use super::{Content, Place, Screen, Tables, View, names, sights, subjects, table, words};
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::patterns::{
     Counterpart, MatchedChannel, NearestChannel, PatternsChannel, PatternsComparison,
@@ -55,16 +55,16 @@ impl Tables for PatternsReport {
         tables
     }
 
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let layers = self.results.layers.iter().chain(&self.results.layers_b);
         let count: usize = layers.map(|layer| layer.channels.len()).sum();
         let more = count.saturating_sub(ROWS);
-        let mut text = all_channels(self, ROWS).to_string();
+        let mut text = screen.table(&all_channels(self, ROWS));
         if more > 0 {
             text += &format!("\n… and {more} more channels in the report");
         }
         if !self.results.comparisons.is_empty() {
-            text += &format!("\n\n{}", all_matched(self, ROWS));
+            text += &format!("\n\n{}", screen.table(&all_matched(self, ROWS)));
         }
         for found in &self.results.comparisons {
             text += &format!("\n{} with {}: {}", found.layer_a, found.layer_b, summary(found));

@@ -4,7 +4,7 @@ mod page;
 mod pictures;
 
 use super::table::{self, Cell};
-use super::{Content, PictureFormat, Place, Plot, Tables, View, subjects};
+use super::{Content, PictureFormat, Place, Plot, Screen, Tables, View, subjects};
 use crate::render::RenderError;
 use crate::report::Number;
 use crate::report::probe::{ProbeLayer, ProbeModel, ProbeReport, ProbeResults, ProbeScore, Task};
@@ -35,13 +35,13 @@ impl Tables for ProbeReport {
         [scores(self), parts(self)].into_iter().chain(against).collect()
     }
 
-    fn text(&self) -> String {
+    fn text(&self, screen: &Screen) -> String {
         let against =
             self.results.against.as_ref().map(|found| match found.disagreements.is_empty() {
                 true => format!("\n{}\n", together(found)),
-                false => format!("\n{}\n{}", together(found), disagreements(self)),
+                false => format!("\n{}\n{}", together(found), screen.table(&disagreements(self))),
             });
-        format!("{}\n{}{}", lead(self), scores(self), against.unwrap_or_default())
+        format!("{}\n{}{}", lead(self), screen.table(&scores(self)), against.unwrap_or_default())
     }
 }
 
@@ -164,6 +164,9 @@ fn scores(report: &ProbeReport) -> table::Table {
     let first = if several { 2 } else { 1 };
     let numbers = (first..header.len() - 1).filter(|i| header[*i] != "probe");
     table.align_right(&numbers.collect::<Vec<_>>());
+    let important = ["model", "layer", name, "control", "selectivity", "probe"];
+    let place = |title: &&str| header.iter().position(|known| known == title);
+    table.keep_first(&important.iter().filter_map(place).collect::<Vec<_>>());
     table
 }
 

@@ -6,27 +6,27 @@ use super::text::MEASURES;
 use crate::report::saliency::{
     ColumnInfo, FaithfulnessResult, ImageResult, Mean, PairResult, SaliencyReport, SanityResult,
 };
-use crate::view::table;
+use crate::view::{Screen, table};
 
 /// Images whose numbers are listed one by one.
 const IMAGES: usize = 1;
 
 /// All tables that the report has something for, each after a line that says what it is.
-pub fn all(report: &SaliencyReport) -> String {
+pub fn all(report: &SaliencyReport, screen: &Screen) -> String {
     let results = &report.results;
     let names: Vec<&str> = results.columns.iter().map(|c| c.name.as_str()).collect();
     [
-        pairs(&results.comparison),
-        completeness(&results.images, &results.columns),
-        finite(&results.images),
-        faithfulness(&results.faithfulness),
-        sanity(&results.sanity, &names),
+        pairs(&results.comparison, screen),
+        completeness(&results.images, &results.columns, screen),
+        finite(&results.images, screen),
+        faithfulness(&results.faithfulness, screen),
+        sanity(&results.sanity, &names, screen),
     ]
     .concat()
 }
 
 /// The means of every pair with their intervals, and why some are not there.
-fn pairs(pairs: &[PairResult]) -> String {
+fn pairs(pairs: &[PairResult], screen: &Screen) -> String {
     let mut header = vec!["map", "against"];
     header.extend(MEASURES.map(|(name, _)| name));
     let row = |pair: &PairResult| {
@@ -39,6 +39,7 @@ fn pairs(pairs: &[PairResult]) -> String {
         &header,
         2,
         pairs.iter().map(row).collect(),
+        screen,
     );
     for pair in pairs {
         let reasons = MEASURES.iter().filter_map(|(_, value)| value(pair).reason.as_deref());
@@ -54,7 +55,7 @@ fn pairs(pairs: &[PairResult]) -> String {
 }
 
 /// How far integrated gradients are from adding up to S(x) − S(baseline), for each model.
-fn completeness(images: &[ImageResult], columns: &[ColumnInfo]) -> String {
+fn completeness(images: &[ImageResult], columns: &[ColumnInfo], screen: &Screen) -> String {
     let models = columns.last().map_or(0, |column| column.model + 1);
     let rows = (0..models).filter_map(|model| {
         let said = images.iter().filter_map(|image| image.predictions.get(model));
@@ -66,11 +67,11 @@ fn completeness(images: &[ImageResult], columns: &[ColumnInfo]) -> String {
         Some(vec![(model + 1).to_string(), digits(average), digits(most), count])
     });
     let title = "Completeness of integrated gradients, |sum of the map − (S(x) − S(baseline))|:";
-    section(title, &["model", "mean", "largest", "samples"], 1, rows.collect())
+    section(title, &["model", "mean", "largest", "samples"], 1, rows.collect(), screen)
 }
 
 /// The difference quotients of the first images, h after h.
-fn finite(images: &[ImageResult]) -> String {
+fn finite(images: &[ImageResult], screen: &Screen) -> String {
     let listed = || images.iter().filter(|image| !image.finite_differences.is_empty());
     let series = listed().take(IMAGES).flat_map(|image| {
         image.finite_differences.iter().map(move |series| (&image.sample, series))
@@ -90,7 +91,7 @@ fn finite(images: &[ImageResult]) -> String {
     let header =
         ["image", "model", "patch", "h", "(S(x+h) − S(x))/h", "autograd", "relative error", ""];
     let title = "The derivative from its definition, beside that of autograd:";
-    let mut text = section(title, &header, 3, rows.collect());
+    let mut text = section(title, &header, 3, rows.collect(), screen);
     let more = listed().count().saturating_sub(IMAGES);
     if more > 0 {
         let _ = writeln!(text, "({more} more)");
@@ -99,7 +100,7 @@ fn finite(images: &[ImageResult]) -> String {
 }
 
 /// Deletion and insertion beside those of a random order.
-fn faithfulness(found: &[FaithfulnessResult]) -> String {
+fn faithfulness(found: &[FaithfulnessResult], screen: &Screen) -> String {
     let row = |one: &FaithfulnessResult| {
         let mut row = vec![one.column.clone(), format!("{:?}", one.fill).to_lowercase()];
         let means = [&one.deletion, &one.random_deletion, &one.insertion, &one.random_insertion];
@@ -109,7 +110,7 @@ fn faithfulness(found: &[FaithfulnessResult]) -> String {
     let header = ["map", "fill", "deletion", "in random order", "insertion", "in random order"];
     let title = "Area under the class's probability as pixels are taken away (smaller is better) and put \
                  in (larger is better), the highest of the map first:";
-    let mut text = section(title, &header, 2, found.iter().map(row).collect());
+    let mut text = section(title, &header, 2, found.iter().map(row).collect(), screen);
     for one in found {
         if let Some(reason) = &one.deletion.reason {
             let fill = format!("{:?}", one.fill).to_lowercase();
@@ -120,7 +121,7 @@ fn faithfulness(found: &[FaithfulnessResult]) -> String {
 }
 
 /// How alike maps are before and after weights were re-initialised, stage after stage.
-fn sanity(found: &[SanityResult], columns: &[&str]) -> String {
+fn sanity(found: &[SanityResult], columns: &[&str], screen: &Screen) -> String {
     let of_columns = columns.iter().flat_map(|name| found.iter().filter(|s| s.column == *name));
     let row = |one: &SanityResult| {
         let means = [&one.spearman, &one.ssim].map(mean);
@@ -131,11 +132,17 @@ fn sanity(found: &[SanityResult], columns: &[&str]) -> String {
     let title = "The map before and after weights are re-initialised from the output layer down, near 0 where it depends on \
                  them:";
     let header = ["map", "re-initialised down to", "Spearman", "SSIM"];
-    section(title, &header, 2, of_columns.map(row).collect())
+    section(title, &header, 2, of_columns.map(row).collect(), screen)
 }
 
 /// A line and a table under it, whose first columns are names; nothing without rows.
-fn section(title: &str, header: &[&str], names: usize, rows: Vec<Vec<String>>) -> String {
+fn section(
+    title: &str,
+    header: &[&str],
+    names: usize,
+    rows: Vec<Vec<String>>,
+    screen: &Screen,
+) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -144,7 +151,7 @@ fn section(title: &str, header: &[&str], names: usize, rows: Vec<Vec<String>>) -
         table.add_row(row);
     });
     table.align_right(&(names..header.len()).collect::<Vec<_>>());
-    format!("\n{title}\n{table}\n")
+    format!("\n{title}\n{}\n", screen.table(&table))
 }
 
 /// A mean with its interval.
@@ -196,10 +203,10 @@ mod tests {
             ssim: none("maps are small"),
             overlap: none("maps are small"),
         };
-        let text = pairs(&[pair]);
+        let text = pairs(&[pair], &Screen::default());
         assert!(text.contains("0.500 [0.400, 0.600]") && text.contains("0.250 [0.150, 0.350]"));
         assert_eq!(text.matches("a against b: maps are small").count(), 1, "{text}");
-        assert_eq!(pairs(&[]), "");
+        assert_eq!(pairs(&[], &Screen::default()), "");
     }
 
     #[test]
@@ -225,7 +232,7 @@ mod tests {
             maps: vec![],
             finite_differences: vec![series.clone()],
         };
-        let text = finite(&["a", "b", "c", "d"].map(image));
+        let text = finite(&["a", "b", "c", "d"].map(image), &Screen::default());
         let of_a: Vec<&str> = text.lines().filter(|line| line.trim().starts_with("a ")).collect();
         assert_eq!(of_a.len(), 3, "{text}");
         assert!(
@@ -246,7 +253,7 @@ mod tests {
             random_deletion: some(0.4),
             random_insertion: none("the probability of the class is not finite"),
         };
-        let text = faithfulness(&[one]);
+        let text = faithfulness(&[one], &Screen::default());
         for part in ["gradcam", "blur", "0.200 [", "0.800 [", "0.400 ["] {
             assert!(text.contains(part), "{text}");
         }
@@ -256,7 +263,11 @@ mod tests {
             spearman: some(0.3),
             ssim: some(0.1),
         };
-        let text = sanity(&[stage("a", "fc"), stage("b", "fc"), stage("a", "layer4")], &["a", "b"]);
+        let text = sanity(
+            &[stage("a", "fc"), stage("b", "fc"), stage("a", "layer4")],
+            &["a", "b"],
+            &Screen::default(),
+        );
         let stages: Vec<&str> =
             text.lines().skip(3).filter_map(|l| l.split_whitespace().nth(1)).collect();
         assert_eq!(stages, ["fc", "layer4", "fc"], "{text}");

@@ -3,6 +3,7 @@
 use super::columns::{headings, shared_method};
 use super::tables;
 use crate::report::saliency::{Measure, SaliencyReport, matrix};
+use crate::view::Screen;
 use crate::view::table::{self, Cell, Table};
 
 /// The measures by which maps are compared.
@@ -20,9 +21,9 @@ const WIDTH: usize = 80;
 const ROWS: usize = 20;
 
 /// All tables.
-pub fn all(report: &SaliencyReport) -> String {
-    let alike = comparison(report, &MEASURES.map(|(name, _)| name));
-    format!("{}\n{alike}{}", images(report), tables::all(report))
+pub fn all(report: &SaliencyReport, screen: &Screen) -> String {
+    let alike = comparison(report, &MEASURES.map(|(name, _)| name), screen);
+    format!("{}\n{alike}{}", images(report, screen), tables::all(report, screen))
 }
 
 /// Each image with what is explained of it; then how alike the maps are by each measure.
@@ -33,10 +34,10 @@ pub fn tables(report: &SaliencyReport) -> Vec<Table> {
 }
 
 /// The first images.
-fn images(report: &SaliencyReport) -> String {
+fn images(report: &SaliencyReport, screen: &Screen) -> String {
     let more = report.results.images.len().saturating_sub(ROWS);
     let rest = if more > 0 { format!("\n({more} more)") } else { String::new() };
-    format!("{}{rest}\n", image_table(report, ROWS))
+    format!("{}{rest}\n", screen.table(&image_table(report, ROWS)))
 }
 
 fn image_table(report: &SaliencyReport, most: usize) -> Table {
@@ -65,14 +66,14 @@ fn image_table(report: &SaliencyReport, most: usize) -> Table {
 
 /// How alike the maps are, as a matrix for each measure named: `Pearson`, `Spearman`, `SSIM`, `overlap
 /// of the top 10 %`.
-pub fn comparison(report: &SaliencyReport, wanted: &[&str]) -> String {
+pub fn comparison(report: &SaliencyReport, wanted: &[&str], screen: &Screen) -> String {
     if report.results.comparison.is_empty() {
         return String::new();
     }
     let method = shared_method(&report.results.columns);
     let of = method.map_or_else(String::new, |method| format!(" of {method}"));
     let part = |(name, value): &(&str, Measure)| {
-        format!("\n{name}{of}, mean over samples:\n{}\n", one(report, *value))
+        format!("\n{name}{of}, mean over samples:\n{}\n", screen.table(&one(report, *value)))
     };
     MEASURES.iter().filter(|(name, _)| wanted.contains(name)).map(part).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::report::Number;
 use crate::report::stitch::{AgainstResult, ControlResult, PairResult, StitchReport};
+use crate::view::Screen;
 use crate::view::names::counted;
 use crate::view::table::{self, Cell, Table};
 
@@ -17,17 +18,17 @@ pub fn tables(report: &StitchReport) -> Vec<Table> {
 }
 
 /// The pairs beside their controls, how the loss went, and where structure disagrees.
-pub fn text(report: &StitchReport) -> String {
+pub fn text(report: &StitchReport, screen: &Screen) -> String {
     let losses = losses(report).map(|line| format!("\n{line}"));
     let against = report.results.against.as_ref();
-    let against = against.map(|found| format!("\n{}", disagreeing(found)));
+    let against = against.map(|found| format!("\n{}", disagreeing(found, screen)));
     let after = losses.into_iter().chain(against).collect::<String>();
     let rest = report.results.pairs.len().saturating_sub(ROWS);
     let rest = match rest {
         0 => String::new(),
         rest => format!("\nthe best of {}; the report has {rest} more", report.results.pairs.len()),
     };
-    format!("{}\n{}{rest}{after}", head(report), pairs(report, ROWS))
+    format!("{}\n{}{rest}{after}", head(report), screen.table(&pairs(report, ROWS)))
 }
 
 fn head(report: &StitchReport) -> String {
@@ -67,6 +68,8 @@ fn pairs(report: &StitchReport, most: usize) -> Table {
         table.add_row(row(pair, labelled, with_cka));
     }
     table.align_right(&(2..header.len()).collect::<Vec<_>>());
+    let control = header.iter().position(|title| *title == "random A");
+    table.keep_first(&[0, 1, 2].into_iter().chain(control).collect::<Vec<_>>());
     table
 }
 
@@ -98,7 +101,7 @@ fn losses(report: &StitchReport) -> Option<String> {
     Some(format!("loss by epoch: {}", losses.join(", ")))
 }
 
-fn disagreeing(found: &AgainstResult) -> String {
+fn disagreeing(found: &AgainstResult, screen: &Screen) -> String {
     let interval = found.interval.map(|(low, high)| format!(" ({low:.2} to {high:.2})"));
     let rank = found.spearman.get().map_or("not defined".to_owned(), |r| format!("{r:.2}"));
     let mut lines = format!(
@@ -111,7 +114,7 @@ fn disagreeing(found: &AgainstResult) -> String {
         return lines + "\n";
     }
     lines.push_str("\nwhere they disagree most:\n");
-    lines + &disagreements(found, DISAGREEING).to_string()
+    lines + &screen.table(&disagreements(found, DISAGREEING))
 }
 
 /// The pairs that stitching and CKA rank most differently.

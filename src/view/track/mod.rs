@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 pub use self::pictures::Picture;
 use super::table::{self, Cell};
-use super::{Content, PictureFormat, Place, Tables, View};
+use super::{Content, PictureFormat, Place, Screen, Tables, View};
 use crate::render::RenderError;
 use crate::report::Number;
 use crate::report::track::{LayerTrack, TrackReport, TrackResults};
@@ -51,8 +51,13 @@ impl Tables for TrackReport {
         vec![values(self), layers(self), checkpoints(self)]
     }
 
-    fn text(&self) -> String {
-        format!("{}\n\n{}\n\n{}", layers(self), checkpoints(self), order(&self.results))
+    fn text(&self, screen: &Screen) -> String {
+        format!(
+            "{}\n\n{}\n\n{}",
+            screen.table(&layers(self)),
+            screen.table(&checkpoints(self)),
+            order(&self.results)
+        )
     }
 }
 
