@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn what_operators_show_is_what_further_runs_show() {
-        for name in ["plain.pt", "traced.pt", "plain.pt2"] {
+        for name in ["plain.pt", "traced.pt", "plain.pt2", "strided.pt"] {
             let (mut model, layers, input) = probed(name, 4);
             assert!(model.handle.keeps_samples_apart() && model.trial.is_none(), "{name}");
             let shown: Vec<_> = layers.iter().map(|l| (l.axes, l.dependence)).collect();

@@ -175,6 +175,7 @@ class Judge {
   bool is_known(const Value* value) {
     if (constants_.of(value)) return true;
     const Node* node = value->node();
+    if (node->kind() == prim::unchecked_cast) return is_known(node->input());
     if (node->kind() == prim::If && constants_.taken(node)) return is_known(taken_block(node)->outputs()[value->offset()]);
     // What is None in the list of sizes becomes what the map has.
     if (node->kind().toQualString() == std::string("aten::list_with_default")) return is_known(node->input(0));

@@ -23,6 +23,12 @@ bool is_known(const IValue& argument) {
   return argument.isNone() || argument.isScalar() || argument.isString() || argument.isObject();
 }
 
+// Whether a list that the graph makes is None, which it never is: functions with an optional list ask.
+bool is_question_of_none(const Node* node) {
+  if (node->kind() != aten::__is__ && node->kind() != aten::__isnot__) return false;
+  return node->input(0)->node()->kind() == prim::ListConstruct && node->input(1)->mustBeNone();
+}
+
 // What no operator makes a long text of.
 bool is_short_text(const IValue& argument) {
   return argument.isString() && argument.toStringRef().size() <= 1000;
@@ -56,6 +62,7 @@ std::optional<IValue> Constants::find(const Value* value) {
     return block ? of(node->blocks().at(*block)->outputs().at(value->offset())) : std::nullopt;
   }
   if (node->kind() == prim::unchecked_cast) return of(node->input());
+  if (is_question_of_none(node)) return node->kind() == aten::__isnot__;
   return computed(node);
 }
 

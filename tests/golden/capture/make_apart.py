@@ -68,6 +68,9 @@ def main():
     plain, two = Plain().eval(), torch.rand(2, 3, 4, 4)
     save_archive(torch.jit.script(plain), HERE / "plain.pt")
     save_archive(torch.jit.trace(plain, two), HERE / "traced.pt")
+    # The script of a pooling module asks whether its stride is None.
+    strided = nn.Sequential(nn.MaxPool2d(3, 2, 1), plain).eval()
+    save_archive(torch.jit.script(strided), HERE / "strided.pt")
     batch = ({0: torch.export.Dim.DYNAMIC},)
     save_program(torch.export.export(plain, (two,), dynamic_shapes=batch), HERE / "plain.pt2")
     small = torch.rand(2, 3, 2, 2)
