@@ -202,6 +202,6 @@ mod tests {
     fn names_are_cut_in_the_middle() {
         assert_eq!(shortened("a/b/noise-0.1.npy", 10, "…"), "a/b….1.npy");
         assert_eq!(shortened("abc", 3, "…"), "abc");
-        assert_eq!(shortened("日本日本日本", 7, "…"), "日…本");
+        assert_eq!(shortened("日本日本日本", 7, "…"), "日…日本");
     }
 }
