@@ -1,5 +1,5 @@
-//! Inputs are opened here: what is not a file is told for what it is, and room is asked for before it is
-//! taken.
+//! Inputs are opened here: what is not a file is named for what it is, and memory is requested before it
+//! is taken.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};
@@ -158,7 +158,7 @@ pub fn room(bytes: usize) -> Result<Vec<u8>, String> {
     Ok(room)
 }
 
-/// Room for so many items that a file announces; none of it is touched yet.
+/// Room for so many items that a file announces, not touched yet.
 ///
 /// # Errors
 /// They do not fit into the memory that is free.
@@ -239,7 +239,7 @@ impl Section {
         Ok(Self::new(file, 0..length))
     }
 
-    /// The same bytes once more, from the first on.
+    /// The same bytes again, from the first on.
     ///
     /// # Errors
     /// There is no further handle of the file.
@@ -320,7 +320,7 @@ fn no_room(bytes: u64) -> String {
 /// The part of this machine's memory below which it counts as used up.
 const LEAST_FREE: u64 = 50;
 
-/// Whether next to nothing of this machine's memory is free, where that is known.
+/// Whether almost no memory of this machine is free, where that is known.
 pub fn is_memory_used_up() -> bool {
     let whole = memory("MemTotal:");
     free_memory().zip(whole).is_some_and(|(free, whole)| free < whole / LEAST_FREE)

@@ -43,7 +43,7 @@
 //! * [`stats`], [`linalg`]: accumulators over batches, and the linear algebra under them.
 //! * [`similarity`]: CKA and HSIC, as formulas.
 //! * [`frechet`]: distances of distributions: FID and its relatives.
-//! * [`novelty`]: how far samples lie from a reference, and what that tells of predictions.
+//! * [`novelty`]: how far samples lie from a reference, and what that says about predictions.
 //! * [`probe`]: how well classes can be read out of features, by simple models fitted on a part of the samples.
 //! * [`classifier`]: what a classifier's output says, and how often it is right beside chance.
 //! * [`saliency`]: which pixels a prediction rests on, and how alike two maps are.

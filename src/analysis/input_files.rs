@@ -14,7 +14,7 @@ use crate::report::{behind_links, is_replaceable, parent};
 /// Endings of files in a folder that may be weights or samples, beside pictures.
 const DATA: [&str; 5] = ["safetensors", "bin", "pt", "pth", "gz"];
 
-/// What a run reads, without links; nothing of it is written to.
+/// What a run reads, without links; none of it is written to.
 #[derive(Debug, Default)]
 pub struct InputFiles {
     /// Files.

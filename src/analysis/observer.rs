@@ -1,4 +1,4 @@
-//! Who follows a run: what is decided on the way, how far it is, what to be careful of.
+//! The observer of a run: what was decided on the way, how far it is, and its warnings.
 
 use crate::capture::Progress;
 pub use crate::capture::Silent;
@@ -10,7 +10,7 @@ pub trait Observer {
     /// What a person may want to know: which layers were taken, which preprocessing.
     fn note(&self, _text: &str) {}
 
-    /// What was decided on the way.
+    /// What was decided during the run.
     fn detail(&self, _text: &str) {}
 
     /// What stands beside the results: how often a classifier is right.

@@ -86,7 +86,7 @@ impl Averaged {
         pairs.filter(|(_, (s, a))| **s <= ROUNDING * constant * **a).map(|(c, _)| c).collect()
     }
 
-    /// Puts the mean over the samples in the place of the columns of n×C channel means that are rounding.
+    /// Puts the mean over the samples in place of the columns of n×C channel means that are rounding.
     pub fn settle(&self, features: &mut Array2<f64>, constant: f64) {
         let mean = features.mean_axis(Axis(0)).unwrap_or_default();
         if mean.len() != self.squares.len() {

@@ -68,7 +68,7 @@ pub struct Chosen {
     pub estimator: Estimator,
     /// Why, where the choice was left open.
     pub reason: Option<String>,
-    /// Sums of products of features in the place of Gram matrices, which give the same.
+    /// Sums of products of features in place of Gram matrices, which give the same.
     pub from_features: bool,
     /// Batches of the models whose rows are one batch of HSIC.
     pub gathered: usize,

@@ -32,7 +32,7 @@ pub struct Subject {
     pub input: usize,
 }
 
-/// The data a run goes over.
+/// The data of a run.
 #[derive(Clone)]
 pub struct Source<'a> {
     /// The samples.
@@ -207,7 +207,7 @@ pub trait Feed {
         None
     }
 
-    /// Takes what was read elsewhere in the place of a pass.
+    /// Takes what was read elsewhere in place of a pass.
     fn replay(&mut self, _reading: &Reading) {}
 
     /// The samples that models run over; `None` of stored representations.

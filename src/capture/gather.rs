@@ -35,8 +35,8 @@ const COLOURS: u64 = 3;
 pub struct Gathered {
     /// D.
     pub width: usize,
-    /// n×D, or why there are none. Columns that are constant but for the rounding of the type that they were computed in
-    /// are constant: what reads them out would read how samples were rounded.
+    /// n×D, or why there are none. Columns that are constant except for the rounding of the type that they were
+    /// computed in are constant: what reads them out would read how samples were rounded.
     pub rows: Result<Array2<f64>, String>,
     /// The scatter relative to the squared norm of the mean below which they count as constant.
     pub constant: f64,
@@ -144,8 +144,8 @@ impl State {
     }
 }
 
-/// Rows with the mean over the samples in the place of each column that is constant but for rounding: by what it is a mean
-/// of (see [`Averaged`]), or by its own size.
+/// Rows with the mean over the samples in place of each column that is constant except for rounding: by what it is a
+/// mean of (see [`Averaged`]), or by its own size.
 fn settled(mut rows: Array2<f64>, averaged: &Averaged, constant: f64) -> Array2<f64> {
     averaged.settle(&mut rows, constant);
     let mean = rows.mean_axis(Axis(0)).unwrap_or_default();

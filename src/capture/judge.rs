@@ -96,7 +96,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Takes what was counted elsewhere in the place of a pass over the data.
+    /// Takes what was counted elsewhere in place of a pass over the data.
     pub fn restore(&mut self, dataset: &Dataset, tally: &Tally) {
         self.tally = tally.clone();
         if tally.rows() > 0 {

@@ -1,4 +1,4 @@
-//! Outputs of layers that an earlier run wrote, in the place of the model that gave them.
+//! Outputs of layers that an earlier run wrote, in place of the model that gave them.
 
 use std::ops::Range;
 use std::time::Instant;

@@ -183,7 +183,7 @@ pub(super) fn of_one_size(left: &Tensor, right: &Tensor) -> Result<(Tensor, Tens
     Ok((tensors::resized(left, size)?, tensors::resized(right, size)?))
 }
 
-/// Which positions of N×K×1×T maps are no padding, where they have one a token.
+/// Which positions of N×K×1×T maps are not padding, where they have one a token.
 fn mask_of(maps: &Tensor, mask: Option<&Tensor>) -> Option<Tensor> {
     let (mask, shape) = (mask?, maps.size());
     let fits = shape[2] == 1 && mask.size() == [shape[0], shape[3]];

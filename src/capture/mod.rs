@@ -62,7 +62,7 @@ pub trait Progress {
     fn end(&mut self);
 }
 
-/// No one is told.
+/// Nothing is reported.
 pub struct Silent;
 
 impl Progress for Silent {

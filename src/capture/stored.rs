@@ -1,4 +1,4 @@
-//! Stored representations in the place of models.
+//! Stored representations in place of models.
 
 use ndarray::{ArrayD, ArrayViewD};
 use tch::{Kind, Tensor};

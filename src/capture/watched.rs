@@ -20,7 +20,7 @@ pub struct LayersSeen<'a> {
     pub of: usize,
 }
 
-/// A consumer, with someone who is told of each layer that it was given.
+/// A consumer, and an observer that is called for each layer that the consumer was given.
 pub(super) struct Watched<'a> {
     /// What looks at the layers.
     pub consumer: &'a mut dyn Consumer,

@@ -11,7 +11,7 @@ use crate::report::SetInput;
 pub(super) struct Condition {
     what: String,
     value: String,
-    /// Whether it tells the data apart: forgiven where other data are meant.
+    /// Whether it identifies the data: allowed to differ where other data are meant.
     data: bool,
     /// Whether it counts only where both reports have it.
     shared: bool,
@@ -31,7 +31,7 @@ pub struct Difference {
     pub report: Option<String>,
     /// In the baseline.
     pub baseline: Option<String>,
-    /// Whether it tells the data apart.
+    /// Whether it identifies the data.
     pub data: bool,
     /// Where it does, the settings of the data that differ: which, in the report, in the baseline.
     pub settings: Vec<(String, String, String)>,
@@ -91,7 +91,7 @@ const NONE: &str = "none";
 /// How the names of conditions begin that compare hashes of samples.
 const FINGERPRINT: &str = "fingerprint";
 
-/// What tells the samples of a set apart, in whichever form they were given.
+/// What identifies the samples of a set, in whichever form they were given.
 pub(super) fn same_samples(set: &SetInput) -> &str {
     match set {
         SetInput::Statistics(file) => match &file.origin {

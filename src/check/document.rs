@@ -1,4 +1,4 @@
-//! A report made ready to be held against another.
+//! A report prepared for a comparison with another.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -116,7 +116,7 @@ impl Policy {
         self.rules.is_empty() || !self.tolerances.is_empty()
     }
 
-    /// Whether it says nothing of any value, so that the defaults count.
+    /// Whether it mentions no value, so that the defaults count.
     pub(super) fn is_default(&self) -> bool {
         self.rules.is_empty() && self.tolerances.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What came of a check.
+//! The outcome of a check.
 
 use std::path::Path;
 
@@ -81,7 +81,7 @@ pub struct Counts {
     pub moved: usize,
 }
 
-/// What came of holding a report against a baseline and a policy.
+/// The outcome of checking a report against a baseline and a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     findings: Vec<Finding>,

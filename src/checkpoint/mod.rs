@@ -5,8 +5,8 @@
 //! torch.save: zip, chain of pickles ─► state dicts (name → type, shape, place) ─► fit ─► elements
 //! ```
 //!
-//! The kind of a file is told by its content. Of a pickle only tensors, containers, numbers and texts are
-//! built; whatever else it holds (an optimiser's state, options of a script) is passed over.
+//! The kind of a file is detected from its content. Of a pickle only tensors, containers, numbers and
+//! texts are built; whatever else it holds (an optimiser's state, options of a script) is passed over.
 
 mod dicts;
 mod dtype;

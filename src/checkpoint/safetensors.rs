@@ -22,7 +22,7 @@ pub(super) fn is_one(first: &[u8]) -> bool {
 /// Reads the header.
 ///
 /// # Errors
-/// It is damaged, or tells of more than the file holds.
+/// It is damaged, or announces more than the file holds.
 pub(super) fn read(mut file: &File, source: usize) -> Result<StateDict, Flaw> {
     let end = file.metadata().map_err(|e| e.to_string())?.len();
     let mut length = [0; 8];

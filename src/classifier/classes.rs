@@ -60,8 +60,8 @@ pub fn numbered(
     }
 }
 
-/// The class of each sample, 0 or 1, for a network with a single output, which speaks for the second of
-/// two classes: of names in their order, of numbers 1.
+/// The class of each sample, 0 or 1, for a network with a single output, which is the score of the
+/// second of two classes: of names in their order, of numbers 1.
 ///
 /// # Errors
 /// Why that is not known: no labels, or other than two classes.

@@ -148,7 +148,7 @@ pub struct Added {
     pub words: Vec<OsString>,
     /// What to say of the defaults.
     pub told: Vec<String>,
-    /// A list of devices in the place of one, which is not among the words.
+    /// A list of devices in place of one, which is not among the words.
     pub devices: Option<String>,
 }
 
@@ -211,7 +211,7 @@ fn file(own: &ArgMatches) -> Result<Option<PathBuf>> {
 }
 
 /// Refuses a file that was found and not given where another user may have put it: it belongs neither to the user
-/// nor to root, nor to whom root acts for through sudo.
+/// nor to root, nor to the user whom root acts for through sudo.
 fn refuse_foreign(path: &Path) -> Result<()> {
     let user = native::user();
     let sudo = std::env::var("SUDO_UID").ok().and_then(|id| id.parse().ok());

@@ -104,7 +104,7 @@ fn draw(path: &Path, report: &DistanceReport) -> Result<()> {
     picture::plot(report, path)
 }
 
-/// Checks that the format of a file of rows can be told.
+/// Checks that the format of a file of rows is known.
 fn check_rows(path: &Path) -> Result<()> {
     match picture::is(path, "jsonl") || picture::is(path, "csv") {
         true => Ok(()),

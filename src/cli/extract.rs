@@ -11,7 +11,8 @@ use crate::error::Result;
 /// Where features come from.
 #[derive(clap::Args)]
 pub struct ExtractArgs {
-    /// The model that gives the features of images, of arrays for its inputs or of texts: .pt2 of torch.export, or TorchScript
+    /// The model that gives the features of images, of arrays for its inputs or of texts: .pt2 of torch.export, or
+    /// TorchScript
     #[arg(long, value_name = "MODEL", help_heading = "Features")]
     pub model: Option<PathBuf>,
     /// The layer whose output they are, or NAME:input for the input of the last linear layer; of

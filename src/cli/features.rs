@@ -18,7 +18,7 @@ pub struct Args {
     /// The model: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The folder to write: a file a layer and features.json; one that an earlier run left unfinished is gone on with
+    /// The folder to write: a file a layer and features.json; one that an earlier run left unfinished is continued
     #[arg(id = "features_folder", long = "output", short = 'o', value_name = "FOLDER")]
     output: PathBuf,
     #[command(flatten)]

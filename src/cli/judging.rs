@@ -1,4 +1,4 @@
-//! Holding a report against a baseline and a policy, and telling what came of it.
+//! Checks a report against a baseline and a policy, and prints the verdict.
 
 use std::path::{Path, PathBuf};
 
@@ -120,14 +120,14 @@ impl JudgingArgs {
         }
     }
 
-    /// Tells machines that there is no verdict: in the JUnit file, so that none of an earlier run
-    /// stands there, and as an annotation. `name` is the command's.
+    /// Writes for machines that there is no verdict: in the JUnit file, so that none of an earlier
+    /// run stands there, and as an annotation. `name` is the command's.
     pub fn tell_failure(&self, name: &str, error: &Error, messages: &Messages) {
         let verdict = Verdict::not_made(&error.to_string());
         if self.annotates() {
             annotations(&verdict).lines().for_each(|line| messages.say(line));
         }
-        // A name that is refused is another file's, and what is wrong with it has been told.
+        // A name that is refused is another file's, and what is wrong with it has been reported.
         let path = self.junit.as_deref().filter(|path| check_ending(path, "xml").is_ok());
         let written = path.map_or(Ok(()), |path| write_junit(path, &verdict, name));
         match written.and_then(|()| outputs::commit()) {

@@ -107,7 +107,7 @@ enum Command {
     Check(Box<check::Args>),
     /// List what changed between two reports, the largest first
     Diff(diff::Args),
-    /// Write what layers give to a folder, which other commands then take in the place of the model
+    /// Write what layers give to a folder, which other commands then take in place of the model
     Features(Box<features::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
@@ -222,7 +222,7 @@ impl Command {
         )
     }
 
-    /// The name of a command that is to check its report, and how that is told.
+    /// The name of a command that is to check its report, and how the verdict is printed.
     fn judging(&self) -> Option<(&'static str, &judging::JudgingArgs)> {
         let (name, judging) = match self {
             Self::Check(args) => ("check", args.judging()),

@@ -144,8 +144,8 @@ fn tell(text: &str) {
     let _ = writeln!(anstream::stderr(), "{}", screen().letters.of(text));
 }
 
-/// Prints text to standard output. Whoever reads that through a pipe and has seen enough misses nothing of the
-/// run beside it: the text is dropped then.
+/// Prints text to standard output. A reader that closed its pipe does not end the run: the text is
+/// dropped then.
 ///
 /// # Errors
 /// Standard output is closed, or takes no more.
@@ -174,7 +174,7 @@ pub fn say_help(help: &StyledStr) {
     let _ = write!(anstream::stderr(), "{}", screen().letters.of(&help.ansi().to_string()));
 }
 
-/// The same for a result of many of which nothing but standard output will tell.
+/// The same for one result of many that goes only to standard output.
 ///
 /// # Errors
 /// As [`print`], or nobody reads any more.

@@ -19,8 +19,8 @@ use crate::probe::{Grids, Kind};
 /// Options of `repsim probe`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Models: .pt2 of torch.export, or TorchScript; or folders of repsim features. The first is the one that others are
-    /// held against
+    /// Models: .pt2 of torch.export, or TorchScript; or folders of repsim features. The first is the one that others
+    /// are held against
     #[arg(value_name = "MODEL", required_unless_present = "features")]
     models: Vec<PathBuf>,
     /// Probe stored representations instead: .npz, .npy or .safetensors files, rows matched by index
@@ -57,7 +57,7 @@ struct ProbeArgs {
     /// ridge,knn,nearest-mean; with --targets ridge]
     #[arg(long, value_name = "PROBES", value_delimiter = ',', help_heading = "Probes")]
     probe: Vec<Kind>,
-    /// Read numbers out in the place of classes, by ridge regression: a table with a header, a row a sample, the name of
+    /// Read numbers out in place of classes, by ridge regression: a table with a header, a row a sample, the name of
     /// the sample first
     #[arg(long, value_name = "FILE.csv", help_heading = "Probes")]
     targets: Option<PathBuf>,
@@ -73,12 +73,12 @@ struct ProbeArgs {
     /// Fit on all folds but one and measure on that, for each of so many, which hold each class evenly [default: 5]
     #[arg(long, value_name = "K", value_parser = limits::FOLDS, help_heading = "Probes")]
     folds: Option<usize>,
-    /// Fit on this share of each class, and measure on the others, in the place of folds
+    /// Fit on this share of each class, and measure on the others, in place of folds
     #[arg(long, value_name = "SHARE", value_parser = limits::INNER_SHARE, conflicts_with = "folds",
           help_heading = "Probes")]
     fit_fraction: Option<f64>,
-    /// Penalties of ridge regression, comma-separated: that with the smallest error of leaving each sample to fit on out
-    /// is taken (RidgeCV) [default: 0.01,0.1,1,10,100,1000,10000,100000]
+    /// Penalties of ridge regression, comma-separated: that with the smallest error of leaving each sample to fit on
+    /// out is taken (RidgeCV) [default: 0.01,0.1,1,10,100,1000,10000,100000]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = limits::RIDGE, help_heading = "Probes")]
     alpha: Vec<f64>,
     /// Inverse strengths C of logistic regression, comma-separated: that with the best accuracy over folds of the
@@ -88,8 +88,8 @@ struct ProbeArgs {
     /// These folds [default: 3]
     #[arg(long, value_name = "K", value_parser = limits::FOLDS, help_heading = "Probes")]
     inner_folds: Option<usize>,
-    /// Shuffle the labels so often, and fit the probes to each: their mean is what selectivity is held against, with its
-    /// standard deviation [default: 5; with logistic 1]
+    /// Shuffle the labels so often, and fit the probes to each: their mean is what selectivity is held against, with
+    /// its standard deviation [default: 5; with logistic 1]
     #[arg(long, value_name = "N", value_parser = limits::SHUFFLES, help_heading = "Probes")]
     shuffles: Option<usize>,
     /// Neighbours of knn [default: 5]

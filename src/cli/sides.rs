@@ -1,4 +1,5 @@
-//! Options of A, and of a B that may be missing or be told less: what `cka` and `compare` share.
+//! Options of A, and of a B that may be missing or have fewer options: what `cka` and `compare`
+//! share.
 
 use std::path::PathBuf;
 
@@ -9,8 +10,8 @@ use crate::error::{Error, Result};
 /// What is compared.
 #[derive(clap::Args)]
 pub struct SubjectArgs {
-    /// Models (.pt2 of torch.export, or TorchScript), or folders of repsim features: one, which is compared with itself,
-    /// two, or of `repsim cka` more, of which every pair is compared
+    /// Models (.pt2 of torch.export, or TorchScript), or folders of repsim features: one, which is compared with
+    /// itself, two, or of `repsim cka` more, of which every pair is compared
     #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
     pub models: Vec<PathBuf>,
     /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an

@@ -15,8 +15,8 @@ const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 /// What a shell adds to the number of the signal that ended a program.
 const EXIT: i32 = 128;
 
-/// From now on each of [`ENDING`] removes what the run has written and not put in its place, and ends the process with 128
-/// and its number; a second one ends it at once. Those that whoever started the process has it ignore (`nohup`)
+/// From now on each of [`ENDING`] removes what the run has written and not put in its place, and ends the process with
+/// 128 and its number; a second one ends it at once. Those that whoever started the process has it ignore (`nohup`)
 /// stay ignored. A file that grows beyond the limit of the shell becomes an error of writing it.
 ///
 /// Before that `also` is called. Of several calls the first counts.

@@ -19,8 +19,8 @@ use crate::functional::stitching::Ridge;
 /// Options of `repsim stitch`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Models (.pt2 of torch.export, or TorchScript): A, which runs up to a layer, and B, which goes on behind one. With one,
-    /// it is stitched to itself
+    /// Models (.pt2 of torch.export, or TorchScript): A, which runs up to a layer, and B, which goes on behind one.
+    /// With one, it is stitched to itself
     #[arg(value_name = "MODEL", num_args = 1..=2, required = true)]
     models: Vec<PathBuf>,
     #[command(flatten)]

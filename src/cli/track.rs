@@ -118,7 +118,7 @@ impl Args {
         })
     }
 
-    /// The files; one architecture stands for as many as there are weights over it.
+    /// The files; one architecture counts once for each file of weights.
     fn checkpoints(&self) -> Vec<PathBuf> {
         let files = Expanded::all(&self.checkpoints);
         match (files.as_slice(), self.run.weights.each().len()) {

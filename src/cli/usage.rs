@@ -83,7 +83,7 @@ fn of_values(text: &str) -> Option<String> {
     Some(if fits { list.to_owned() } else { names.join(", ") })
 }
 
-/// The beginning of a text that stands for itself: up to the details, and no more than a line.
+/// The beginning of a text that can be read alone: up to the details, and no more than a line.
 fn first_clause(text: &str) -> &str {
     let ends = |list: &[&str]| {
         let found = list.iter().flat_map(|end| text.match_indices(end).map(|(at, _)| at));

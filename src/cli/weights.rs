@@ -1,4 +1,4 @@
-//! `--weights` and the like: which checkpoint goes over which model.
+//! `--weights` and its relatives: which checkpoint is loaded into which model.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::analysis::ChosenWeights;
 use crate::error::{Error, Result};
 use crate::view::names::counted;
 
-/// Which weights go over the models.
+/// Which weights are loaded into the models.
 #[derive(Args, Default)]
 pub struct WeightsArgs {
     /// Weights to load into the model: .safetensors (or its index or folder), or a state dict written by torch.save;
@@ -32,7 +32,7 @@ pub struct WeightsArgs {
     pub partial_weights: bool,
 }
 
-/// What stands in the place of a file where a model keeps its weights.
+/// What stands in place of a file where a model keeps its weights.
 const NONE: &str = "none";
 
 impl WeightsArgs {

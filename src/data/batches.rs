@@ -182,7 +182,7 @@ pub struct Batches {
     dataset: Dataset,
     shapes: Vec<Vec<usize>>,
     fingerprint: bool,
-    /// Whether digests are told one by one.
+    /// Whether digests are reported one by one.
     partial: bool,
     progress: Arc<Mutex<Progress>>,
     stop: Arc<AtomicBool>,

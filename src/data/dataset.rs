@@ -69,7 +69,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// As [`Dataset::open_inputs`], but for labels.
+    /// As [`Dataset::open_inputs`], except for labels.
     pub fn open_for_samples(path: &Path, layout: Option<ArrayLayout>) -> Result<Self> {
         Self::opened(path, Opening { layout, without_wrong_labels: true, several: true })
     }

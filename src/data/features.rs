@@ -113,7 +113,7 @@ pub fn load_features(path: &Path) -> Result<Vec<Feature>> {
 ///
 /// # Errors
 ///
-/// The file is damaged, or what is called so are no classes.
+/// The file is damaged, or what has that name does not hold classes.
 pub fn load_classes(path: &Path, samples: usize) -> Result<Option<Vec<usize>>> {
     let mut file = arrays(path)?;
     match file.names().iter().any(|name| name == LABELS) {
@@ -127,7 +127,7 @@ pub fn load_classes(path: &Path, samples: usize) -> Result<Option<Vec<usize>>> {
 pub struct StoredSet {
     /// A row a sample.
     pub feature: StoredFeature,
-    /// The class of each sample, or why what is there are no classes.
+    /// The class of each sample, or why what is there does not hold classes.
     pub labels: Result<Option<Vec<usize>>>,
     /// Whether the rows can be nothing but pictures: bytes of three or four axes, or other integers in
     /// the shape of pictures.

@@ -117,7 +117,7 @@ pub struct LayerWriter {
 }
 
 impl LayerWriter {
-    /// Begins a file of `expected` rows, in the place of one that is there.
+    /// Begins a file of `expected` rows, in place of one that is there.
     ///
     /// # Errors
     /// It cannot be written.
@@ -260,8 +260,8 @@ pub fn in_hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A file of rows that is read in pieces: by positioned reads, and not by a memory map, of which a page that the disk or
-/// the network does not give, or that another process cuts off, ends the process instead of being an error.
+/// A file of rows that is read in pieces: by positioned reads, and not by a memory map, of which a page that the disk
+/// or the network does not give, or that another process cuts off, ends the process instead of being an error.
 #[derive(Debug, Clone)]
 pub struct LayerReader {
     stored: Stored,

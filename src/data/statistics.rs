@@ -91,7 +91,7 @@ impl Statistics {
 
     /// Reads a file of statistics, compressed or not, of float32 or float64.
     ///
-    /// A covariance that is symmetric but for rounding becomes (σ + σᵀ)/2. Whether it is positive
+    /// A covariance that is symmetric except for rounding becomes (σ + σᵀ)/2. Whether it is positive
     /// semi-definite is not looked at.
     ///
     /// # Errors

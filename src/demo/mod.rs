@@ -261,7 +261,6 @@ pub fn scores(model: &str, reference: &str, candidates: &[String]) -> Fid {
     fid
 }
 
-/// A word as a shell takes it: between quotation marks where it holds what a shell would read.
 fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))
 }

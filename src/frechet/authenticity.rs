@@ -1,4 +1,4 @@
-//! AuthPct: the share of generated samples that are no copies of training samples.
+//! AuthPct: the share of generated samples that are not copies of training samples.
 
 use ndarray::{ArrayView2, s};
 

@@ -43,7 +43,7 @@ pub enum Metric {
     Isc,
     /// The Vendi Score (Friedman & Dieng 2023).
     Vendi,
-    /// The share of samples that are no copies (Alaa et al. 2022).
+    /// The share of samples that are not copies (Alaa et al. 2022).
     Authpct,
     /// The test of data copying (Meehan et al. 2020).
     Ct,
@@ -126,7 +126,8 @@ pub struct Settings {
     pub metrics: Vec<Metric>,
     /// Subsets of KID.
     pub kid: kid::Settings,
-    /// The neighbour whose distance is the radius of a sample, for precision and the like.
+    /// The neighbour whose distance is the radius of a sample, for precision, recall, density and
+    /// coverage.
     pub k: usize,
     /// How samples are split for the Inception Score.
     pub isc: inception::Settings,
@@ -199,7 +200,7 @@ pub struct Scores {
     pub classes: Vec<ClassDistance>,
     /// Their mean.
     pub class_fid: Option<f64>,
-    /// Percent of the samples that are no copies.
+    /// Percent of the samples that are not copies.
     pub authpct: Option<f64>,
     /// The test of data copying.
     pub copying: Option<Copying>,

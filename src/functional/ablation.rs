@@ -76,7 +76,7 @@ impl Ablator {
         self.tail.is_some()
     }
 
-    /// The logits, N×K, under each of the changes. `told` is called for every N images that are done.
+    /// The logits, N×K, under each of the changes. `told` is called after every N images.
     ///
     /// # Errors
     /// The model does not run on the input, or gives no N×K logits.

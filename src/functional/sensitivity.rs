@@ -16,10 +16,10 @@ const PART: usize = 1 << 22;
 /// sensitivity_c = mean |∂S/∂A_c| · std A_c
 /// ```
 ///
-/// with A the layer's output seen as N×C×positions (all tokens of a layer that gives tokens, without padding); the mean and the deviation (over n) are taken over all
-/// images and positions. To first order it is how far the score moves when every value of the channel
-/// moves, by itself, by what is usual for the channel. The sums merge, so that batches of any size
-/// give the same up to rounding in float64.
+/// with A the layer's output seen as N×C×positions (all tokens of a layer that gives tokens, without padding); the mean
+/// and the deviation (over n) are taken over all images and positions. To first order it is how far the score moves
+/// when every value of the channel moves, by itself, by what is usual for the channel. The sums merge, so that batches
+/// of any size give the same up to rounding in float64.
 #[derive(Debug, Clone)]
 pub struct Sensitivity {
     slopes: Array1<f64>,

@@ -20,7 +20,7 @@ const CLOSE: f64 = 1e-5;
 ///
 /// The subtraction cancels where rows lie closer to each other than to the origin. Centre both
 /// sides about a common point first, so that few do; entries below 10⁻⁵ of ‖xᵢ‖² + ‖yⱼ‖² are
-/// computed anew as Σ(xᵢ − yⱼ)², at the price of that sum. So no entry is negative, equal rows are
+/// computed again as Σ(xᵢ − yⱼ)², at the price of that sum. So no entry is negative, equal rows are
 /// exactly 0 apart, and the relative error stays below 10⁻⁹. NaN in a row stays NaN.
 ///
 /// # Panics

@@ -27,7 +27,7 @@ impl Tridiagonal {
         let mut reflections = vec![0.0; order];
         let mut call = |work: &mut [f64]| {
             let mut info = 0;
-            // SAFETY: A is n×n, the other arrays have n numbers and `work` as many as are told.
+            // SAFETY: A is n×n, the other arrays have n numbers and `work` has as many as stated.
             unsafe {
                 dsytrd_(
                     &UPPER,
@@ -85,7 +85,7 @@ pub fn eigenvectors(
     let mut values = vec![0.0; order];
     let mut call = |work: &mut [f64], whole: &mut [c_int]| {
         let mut info = 0;
-        // SAFETY: A is n×n, W has n numbers, the others as many as are told.
+        // SAFETY: A is n×n, W has n numbers, the others have as many as stated.
         unsafe {
             dsyevd_(
                 &VECTORS,

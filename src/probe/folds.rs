@@ -11,7 +11,7 @@ pub struct Part {
     pub held_out: Vec<usize>,
 }
 
-/// So many random folds, each of which is held out once, with as many samples of each class in each, but for one:
+/// So many random folds, each of which is held out once, with as many samples of each class in each, except for one:
 /// the samples of a class are dealt out in random order, going on where the class before it ended.
 pub fn folds(labels: &[usize], count: usize, draws: &mut Draws) -> Vec<Part> {
     let mut fold_of = vec![0; labels.len()];

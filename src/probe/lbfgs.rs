@@ -46,9 +46,9 @@ struct Point {
     gradient: Array2<f64>,
 }
 
-/// Minimises a convex function of the entries of a matrix by limited-memory BFGS (Liu & Nocedal 1989) with 10 pairs and steps that meet the weak
-/// Wolfe conditions. `evaluate` gives value and gradient. Near the minimum, where differences of values are rounding,
-/// slopes decide (approximate Wolfe conditions, Hager & Zhang 2005).
+/// Minimises a convex function of the entries of a matrix by limited-memory BFGS (Liu & Nocedal 1989) with 10 pairs and
+/// steps that meet the weak Wolfe conditions. `evaluate` gives value and gradient. Near the minimum, where differences
+/// of values are rounding, slopes decide (approximate Wolfe conditions, Hager & Zhang 2005).
 pub fn minimise(
     start: Array2<f64>,
     stop: Stop,

@@ -1,7 +1,7 @@
 //! Probes: how well classes or numbers can be read out of features, by simple models fitted on a part of the samples.
 //!
 //! Linear ones (ridge, multinomial logistic), k nearest neighbours and nearest class means, as scikit-learn defines
-//! them, in float64. Formulas only: nothing of networks, files or printing.
+//! them, in float64. Formulas only: no networks, files or printing.
 
 mod evaluate;
 mod folds;

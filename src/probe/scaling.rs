@@ -11,7 +11,7 @@ pub struct Scaling {
 
 impl Scaling {
     /// Mean and standard deviation of each column of n×D features, with divisor n, as scikit-learn's
-    /// `StandardScaler`; a column that is constant but for rounding is divided by 1:
+    /// `StandardScaler`; a column that is constant except for rounding is divided by 1:
     ///
     /// ```text
     /// σ² ≤ n·ε·σ² + (n·ε·μ)²

@@ -4,7 +4,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::linalg::{Singular, eigenvectors};
 
-/// How many times as large the largest column may be as the smallest, where products of columns keep the digits of both.
+/// How many times as large the largest column may be as the smallest, where products of columns keep the digits of
+/// both.
 const LOPSIDED: f64 = 1e5;
 
 /// Centred n×D features X = Z·Vᵀ with orthonormal V, D×r, and ZᵀZ = diag(s²): a rotation, which changes no
@@ -22,9 +23,9 @@ pub struct Span {
 }
 
 impl Span {
-    /// Of features, which need not be centred. Directions with s² ≤ max(n, D)·ε·s₁² are rounding and left out. Columns of very
-    /// different size are taken apart as they are, for their products would lose the digits of the small ones; directions
-    /// with s ≤ max(n, D)·ε·s₁ are left out there.
+    /// Of features, which need not be centred. Directions with s² ≤ max(n, D)·ε·s₁² are rounding and left out. Columns
+    /// of very different size are taken apart as they are, for their products would lose the digits of the small ones;
+    /// directions with s ≤ max(n, D)·ε·s₁ are left out there.
     ///
     /// # Errors
     /// LAPACK's iteration did not converge.

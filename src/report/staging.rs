@@ -142,7 +142,7 @@ impl Staging {
     ///
     /// # Errors
     /// A folder cannot be made, a file's place is that of a folder, or a file cannot be moved: all is as it
-    /// was before then, but for what devices and pipes were sent.
+    /// was before then; what devices and pipes were sent stays sent.
     pub fn commit(self) -> Result<()> {
         for Staged { path, place, held } in &self.files {
             if let Held::Bytes(bytes) = held {

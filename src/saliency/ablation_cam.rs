@@ -7,15 +7,15 @@ use super::target::Classes;
 use crate::error::Result;
 use crate::torchscript::{Answer, Axes, Model, no_tensor, tensors};
 
-/// The map of each image, N×h×w, at the resolution of the layer, cut at 0 (Desai & Ramaswamy 2020). With S the score and Sₖ
-/// the score where channel k of the layer is 0:
+/// The map of each image, N×h×w, at the resolution of the layer, cut at 0 (Desai & Ramaswamy 2020). With S the score
+/// and Sₖ the score where channel k of the layer is 0:
 ///
 /// ```text
 /// ReLU(Σₖ wₖAₖ)      wₖ = (S − Sₖ)/S
 /// ```
 ///
-/// `maps` are the channels A of `layer`, N×K×h×w. The network runs once a channel. (pytorch-grad-cam, which fills channels
-/// with −10⁷ where a layer has negative values, agrees at layers behind a ReLU.)
+/// `maps` are the channels A of `layer`, N×K×h×w. The network runs once a channel. (pytorch-grad-cam, which fills
+/// channels with −10⁷ where a layer has negative values, agrees at layers behind a ReLU.)
 ///
 /// # Errors
 /// The network does not run.

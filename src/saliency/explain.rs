@@ -385,7 +385,7 @@ pub fn forward(model: &mut Model, input: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// An image of the baseline's colour in the place of every image.
+/// An image of the baseline's colour in place of every image.
 ///
 /// # Errors
 /// It has neither one value nor one a channel.

@@ -38,8 +38,9 @@ pub struct Curves {
     pub insertion: f64,
 }
 
-/// Deletion and insertion of one image (Petsiuk, Das & Saenko 2018): the probability of the class after each of [`STEPS`] equal parts of the pixels, in the order given, and the area by the
-/// trapezoidal rule. The steps go through the network `batch` at a time.
+/// Deletion and insertion of one image (Petsiuk, Das & Saenko 2018): the probability of the class after each of
+/// [`STEPS`] equal parts of the pixels, in the order given, and the area by the trapezoidal rule. The steps go through
+/// the network `batch` at a time.
 ///
 /// `form` says what the network's outputs are, `input` is 1×C×H×W and `order` all H·W pixels by row.
 ///

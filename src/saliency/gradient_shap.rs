@@ -17,8 +17,8 @@ pub struct Draw {
     pub noise: Option<Tensor>,
 }
 
-/// The map of each image, N×H×W, summed over channels (Lundberg & Lee 2017; Erion et al. 2021), as captum's `GradientShap`
-/// has it. With x₀ the baseline and, of each of the draws, noise ε and a share t of the way:
+/// The map of each image, N×H×W, summed over channels (Lundberg & Lee 2017; Erion et al. 2021), as captum's
+/// `GradientShap` has it. With x₀ the baseline and, of each of the draws, noise ε and a share t of the way:
 ///
 /// ```text
 /// mean of (x + ε − x₀) · ∂S/∂x(x₀ + t·(x + ε − x₀))

@@ -27,8 +27,8 @@ pub fn masks(seed: u64, count: usize, patches: usize) -> Vec<f32> {
     (0..count * patches).map(&mut bit).collect()
 }
 
-/// The coefficient of each patch, N×K (Ribeiro, Singh & Guestrin 2016), as captum's `Lime` has them. Of each image, with
-/// its P masks z, the scores S(z), and c(z) the cosine between the values of the image and those that z leaves:
+/// The coefficient of each patch, N×K (Ribeiro, Singh & Guestrin 2016), as captum's `Lime` has them. Of each image,
+/// with its P masks z, the scores S(z), and c(z) the cosine between the values of the image and those that z leaves:
 ///
 /// ```text
 /// w(z)  exp(−(1 − c(z))²/2), scaled to a mean of 1
@@ -50,8 +50,8 @@ pub fn lime(masks: &Tensor, found: &Coalitions, alpha: f64) -> Result<Tensor> {
     Ok(Tensor::stack(&all, 0))
 }
 
-/// The coefficients of a Lasso with an intercept, of P×K numbers: what scikit-learn's `Lasso(alpha)` fits with these sample
-/// weights, by coordinate descent over the products of the columns.
+/// The coefficients of a Lasso with an intercept, of P×K numbers: what scikit-learn's `Lasso(alpha)` fits with these
+/// sample weights, by coordinate descent over the products of the columns.
 fn lasso(x: &Tensor, y: &Tensor, weights: &Tensor, alpha: f64) -> Result<Tensor> {
     let count = x.size()[0] as f64;
     let w = (weights * count / weights.sum(Kind::Double)).unsqueeze(1);

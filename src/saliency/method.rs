@@ -52,13 +52,14 @@ pub enum Method {
     /// The fall of the score where a window over a pixel is filled in (Zeiler & Fergus 2014),
     /// averaged over the windows that hold the pixel.
     Occlusion,
-    /// The mean of (x + ε − x₀) · ∂S/∂x(x₀ + t(x + ε − x₀)) over random t and noise ε, summed over channels (Lundberg & Lee
-    /// 2017).
+    /// The mean of (x + ε − x₀) · ∂S/∂x(x₀ + t(x + ε − x₀)) over random t and noise ε, summed over channels (Lundberg &
+    /// Lee 2017).
     GradientShap,
-    /// The coefficients of a sparse linear model of the score, of images of which random patches are filled in (Ribeiro,
-    /// Singh & Guestrin 2016).
+    /// The coefficients of a sparse linear model of the score, of images of which random patches are filled in
+    /// (Ribeiro, Singh & Guestrin 2016).
     Lime,
-    /// The Shapley values of patches, by a weighted regression over images of which some are filled in (Lundberg & Lee 2017).
+    /// The Shapley values of patches, by a weighted regression over images of which some are filled in (Lundberg & Lee
+    /// 2017).
     KernelShap,
 }
 

@@ -29,7 +29,7 @@ impl Patches {
     /// Those of N×C×H×W images.
     ///
     /// # Errors
-    /// They are no images, or a patch is larger than an image.
+    /// They are not images, or a patch is larger than an image.
     pub fn of(images: &Tensor, side: usize) -> Result<Self> {
         let (_, _, height, width) = images.size4().map_err(|_| {
             let problem = format!("patches are of images, and the input has {} axes", images.dim());
@@ -67,8 +67,8 @@ impl Patches {
     }
 }
 
-/// Runs a network over images of which the patches that a mask leaves out are filled in. `masks` is P×N×K, 1 where a patch
-/// is there and 0 where it is filled in. Up to `batch` copies go through the network together.
+/// Runs a network over images of which the patches that a mask leaves out are filled in. `masks` is P×N×K, 1 where a
+/// patch is there and 0 where it is filled in. Up to `batch` copies go through the network together.
 ///
 /// # Errors
 /// The network does not run.

@@ -19,8 +19,8 @@ const EPSILON: f64 = 1e-8;
 /// map  ReLU(Σₖ wₖAₖ)
 /// ```
 ///
-/// as pytorch-grad-cam computes it; the paper takes S(x · Mₖ) − S(0), of which the softmax is the same. The network runs
-/// K times for each image, up to `batch` copies together.
+/// as pytorch-grad-cam computes it; the paper takes S(x · Mₖ) − S(0), of which the softmax is the same. The network
+/// runs K times for each image, up to `batch` copies together.
 ///
 /// # Errors
 /// The network does not run on the masked images.

@@ -23,8 +23,8 @@ impl Subsets {
     /// (K − 1) / (C(K, k)·k·(K − k))   for k patches
     /// ```
     ///
-    /// where those are no more than `most`; without, as many as these drawn at random, each beside its complement, where k
-    /// has the probability that the weights of all subsets of k patches sum to, and each subset counts as much.
+    /// where those are no more than `most`; without, as many as these drawn at random, each beside its complement,
+    /// where k has the probability that the weights of all subsets of k patches sum to, and each subset counts as much.
     pub fn of(patches: usize, most: usize, seed: u64) -> Self {
         let all = u32::try_from(patches).ok().and_then(|k| 1usize.checked_shl(k));
         match all.map(|all| all.saturating_sub(2)).filter(|all| *all <= most) {
@@ -87,15 +87,15 @@ fn choose(patches: usize, k: usize) -> f64 {
     (1..=k).map(|i| (patches - k + i) as f64 / i as f64).product()
 }
 
-/// The Shapley value of each of K patches for one image: with P masks z, their weights w, and v(z) the score less that of the
-/// image of which all patches are filled in,
+/// The Shapley value of each of K patches for one image: with P masks z, their weights w, and v(z) the score less that
+/// of the image of which all patches are filled in,
 ///
 /// ```text
 /// φ   least Σ w(z)·(v(z) − Σₖ φₖzₖ)²   where Σₖ φₖ is the v of the whole image
 /// ```
 ///
-/// exactly the Shapley values where all subsets are there (Lundberg & Lee 2017). captum's `KernelShap` gives none and all of
-/// the patches a weight of 10⁶ in the place of the constraint.
+/// exactly the Shapley values where all subsets are there (Lundberg & Lee 2017). captum's `KernelShap` gives none and
+/// all of the patches a weight of 10⁶ in place of the constraint.
 ///
 /// # Errors
 /// There are fewer masks than patches, or the numbers cannot be worked with.

@@ -16,7 +16,7 @@ pub enum Target {
     Class(usize),
     /// The logit of the image's true class.
     Label,
-    /// The logit of one class less that of another: what speaks for the one against the other.
+    /// The logit of one class less that of another: the evidence for the one against the other.
     Contrast(usize, usize),
 }
 

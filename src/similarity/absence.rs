@@ -83,7 +83,7 @@ pub enum Absence<S = usize> {
 }
 
 impl Absence {
-    /// The reason in words, a sample by its name in the place of its number.
+    /// The reason in words, a sample by its name in place of its number.
     pub fn of_samples(&self, names: &[String]) -> String {
         let sample = match self {
             Self::NotFinite(i)

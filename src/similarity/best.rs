@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView1};
 
-/// Values this close are equal but for rounding.
+/// Values this close are equal except for rounding.
 const TIE: f64 = 1e-9;
 
 /// Values of a measure between layers, a row a layer of A, a column a layer of B.

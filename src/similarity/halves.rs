@@ -7,7 +7,7 @@ use crate::stats::{Draws, percentiles};
 
 /// The share of halves that may have no value: one in so many.
 const FEW: usize = 10;
-/// Values this close are equal but for rounding.
+/// Values this close are equal except for rounding.
 const EQUAL: f64 = 1e-9;
 
 /// An interval over samples, as (low, high), from `count` random halves of them.
@@ -28,12 +28,11 @@ const EQUAL: f64 = 1e-9;
 /// their percentile intervals seldom hold the value that they are made for.
 ///
 /// Halves for which the measure is undefined are left out. There is no interval where halves are too
-/// small to tell of the whole: where the two layers together fill all directions of a half, so that
-/// canonical correlations are 1 whatever the data (of linear regression, where the layer that explains
-/// fills half of them), where a half has fewer than 2k + 2 samples for k
-/// neighbours, or where all halves give one value that is not that of the whole. Of measures of
-/// directions it is somewhat short (80 to 95 of 100 at a level of 0.95) where a half has not far more
-/// samples than features.
+/// too small to stand for the whole: where the two layers together fill all directions of a half, so
+/// that canonical correlations are 1 whatever the data (of linear regression, where the layer that
+/// explains fills half of them), where a half has fewer than 2k + 2 samples for k neighbours, or where
+/// all halves give one value that is not that of the whole. Of measures of directions it is somewhat
+/// short (80 to 95 of 100 at a level of 0.95) where a half has not far more samples than features.
 ///
 /// # Errors
 /// Why the measure has no value for the samples as they are, or for more than a tenth of the halves, or

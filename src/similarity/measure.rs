@@ -54,8 +54,8 @@ measures! {
     Procrustes: catalogue::PROCRUSTES;
     /// The Procrustes angle arccos‖XᵀY‖_*, in radians (Williams et al. 2021).
     ProcrustesAngle: catalogue::PROCRUSTES_ANGLE;
-    /// The Procrustes distance of size and shape √(‖X‖² + ‖Y‖² − 2‖XᵀY‖_*) of centred features, not scaled; the narrower
-    /// layer is padded with zeros (Williams et al. 2021).
+    /// The Procrustes distance of size and shape √(‖X‖² + ‖Y‖² − 2‖XᵀY‖_*) of centred features, not scaled; the
+    /// narrower layer is padded with zeros (Williams et al. 2021).
     SizeAndShape: catalogue::SIZE_AND_SHAPE;
     /// The angular shape metric of Williams et al. (2021) after partial whitening,
     ///
@@ -88,8 +88,8 @@ measures! {
     /// Second-order cosine similarity (Hamilton et al. 2016): the mean over samples of the cosine of their cosine
     /// distances 1 − cos to all samples that are among the k nearest in either layer.
     SecondOrderCosine: catalogue::SECOND_ORDER_COSINE;
-    /// Aligned cosine similarity (Hamilton et al. 2016): the mean over samples of cos(Qᵀxᵢ, yᵢ), with Q the orthogonal map
-    /// that turns the features, not centred, best onto each other (Schönemann 1966); the narrower layer is padded
+    /// Aligned cosine similarity (Hamilton et al. 2016): the mean over samples of cos(Qᵀxᵢ, yᵢ), with Q the orthogonal
+    /// map that turns the features, not centred, best onto each other (Schönemann 1966); the narrower layer is padded
     /// with zeros.
     AlignedCosine: catalogue::ALIGNED_COSINE;
     /// Hard correlation match (Li et al. 2015): the mean correlation of units that are matched one to one, each of the
@@ -131,8 +131,8 @@ impl Measure {
         Ok((self.one_way(pair)? + self.one_way(&pair.swapped(inverse.as_deref()))?) / 2.0)
     }
 
-    /// Its value for a part of the samples, in the size that it has of `samples`: a distance summed over samples grows with
-    /// the root of their number.
+    /// Its value for a part of the samples, in the size that it has of `samples`: a distance summed over samples grows
+    /// with the root of their number.
     ///
     /// # Errors
     /// Why there is none.

@@ -1,11 +1,11 @@
-//! What measures are told.
+//! Options of measures.
 
 use serde::Serialize;
 
 use super::hsic::Bias;
 use crate::error::{Error, Result};
 
-/// What a measure can be told.
+/// The options of a measure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Options {
     /// k of the neighbour measures.

@@ -54,7 +54,7 @@ impl<'a> Pair<'a> {
     }
 
     /// The same layers with row i of A beside row `order[i]` of B: nothing of either is computed
-    /// anew. `order` must hold each sample once.
+    /// again. `order` must hold each sample once.
     pub fn permuted<'b>(&self, order: &'b [usize]) -> Pair<'b>
     where
         'a: 'b,
@@ -245,8 +245,8 @@ impl<'a> Pair<'a> {
         Ok(explained / right.values.iter().map(|s| s * s).sum::<f64>())
     }
 
-    /// The mean over samples of the cosine after the best orthogonal map, with factors F of the features, FFᵀ = XXᵀ: with
-    /// FᵀG = UΣVᵀ the rows of FU and GV are compared.
+    /// The mean over samples of the cosine after the best orthogonal map, with factors F of the features, FFᵀ = XXᵀ:
+    /// with FᵀG = UΣVᵀ the rows of FU and GV are compared.
     pub(super) fn aligned_cosine(&self) -> Result<f64, Absence> {
         let (left, right) = (self.a.uncentred_factor()?, self.b.uncentred_factor()?);
         let right: CowArray<'_, f64, Ix2> = match self.order {

@@ -188,7 +188,7 @@ impl Representation {
         }
     }
 
-    /// The same, told of each sample which is the first that is the same; it must not be measured yet.
+    /// The same, given for each sample the first one that equals it; it must not be measured yet.
     pub fn with_copies(self, copies: &[usize]) -> Self {
         Self { copies: Some(copies.to_vec()), ..self }
     }

@@ -79,7 +79,7 @@ impl<'a> Layers<'a> {
 }
 
 impl Plan {
-    /// Rounds of pairs and of halves that [`table`] tells of as done.
+    /// Rounds of pairs and of halves that [`table`] reports as done.
     pub fn steps(&self, a: usize, b: Option<usize>) -> usize {
         self.jobs(a, b).len() + self.halves
     }

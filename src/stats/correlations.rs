@@ -120,7 +120,7 @@ impl Channels {
         own.zip_mut_with(&rows.t(), |own, &value| *own = value.into());
         own -= &self.origin.view().insert_axis(Axis(1));
         let mean = take_mean(&mut centred, count);
-        // What rounding left of the mean, taken out once more.
+        // What rounding left of the mean, removed in a second step.
         let mean = mean + take_mean(&mut centred, count);
         let apart = mean - &self.mean;
         centred.column_mut(count).assign(&(&apart * weight(seen, count)));

@@ -78,7 +78,7 @@ impl Moments {
         own -= &self.origin;
         let mean = own.sum_axis(Axis(0)) / count as f64;
         own -= &mean;
-        // What rounding left of the mean, taken out once more.
+        // What rounding left of the mean, removed in a second step.
         let rest = own.sum_axis(Axis(0)) / count as f64;
         own -= &rest;
         self.join(count, &(mean + rest), &mut shifted);

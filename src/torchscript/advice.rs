@@ -168,7 +168,7 @@ fn is_of_device(said: &str) -> bool {
     absent.iter().any(|text| said.contains(text))
 }
 
-/// Whether whole numbers are wanted in the place of floats.
+/// Whether whole numbers are wanted in place of floats.
 fn takes_integers(gist: &str) -> bool {
     let wanted =
         ["scalar types: Long, Int", "tensors used as indices must be long", "scalar type Long"];

@@ -1,4 +1,5 @@
-//! What kind of archive a model path names, told before anything of it runs; and loading one of TorchScript.
+//! What kind of archive a model path names, determined before anything in it runs; and loading one of
+//! TorchScript.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -21,7 +22,7 @@ use super::sealed::Sealed;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Bytes that tell what a file is.
+/// Bytes that identify the type of a file.
 const FIRST: usize = 64;
 
 /// Stack for the deepest code that is let through, which libtorch's parser and compiler need.
@@ -116,7 +117,7 @@ pub fn load(path: &Path, file: File, trust: bool) -> Result<(Handle, Vec<String>
     }
 }
 
-/// What came of work on a thread of its own.
+/// The outcome of work on a thread of its own.
 enum Loading<T> {
     Done(T),
     Crashed,

@@ -2,14 +2,14 @@
 
 use tch::Tensor;
 
-/// How it was told which axis holds the channels.
+/// How it was detected which axis holds the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// By the operators that made the output.
     Operator,
     /// By `--channel-axis`.
     Given,
-    /// By nothing but the number of axes: the last of three, the first behind the samples of more.
+    /// Only by the number of axes: the last of three, the first behind the samples of more.
     Guessed,
 }
 
@@ -40,13 +40,13 @@ impl By {
 pub struct Axes {
     /// The axis with one entry a sample.
     pub samples: usize,
-    /// The axis of the channels, as the layer gives its output; `None` where there is nothing but the
+    /// The axis of the channels, as the layer gives its output; `None` where there is only the
     /// samples.
     pub channels: Option<usize>,
-    /// How the channels were told.
+    /// How the channels were detected.
     pub told: By,
     /// How many tokens in front of the others come from a parameter and not from the input: class and
-    /// register tokens. `None` where the output is not N×T×D (in any order) or it cannot be told.
+    /// register tokens. `None` where the output is not N×T×D (in any order) or it is not known.
     pub class_tokens: Option<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Axes {
     }
 
     /// From the shapes of one or two runs with different numbers of samples, and what the operators of
-    /// the first told: the axis of the samples, of the channels, the class tokens.
+    /// the first detected: the axis of the samples, of the channels, the class tokens.
     pub(super) fn found(
         first: &Shown<'_>,
         second: Option<&Shown<'_>>,
@@ -104,7 +104,7 @@ impl Axes {
         permuted(output, &self.order(output.dim()))
     }
 
-    /// The inverse of [`Axes::canonical`]: what stands in the place of the layer's output, a view.
+    /// The inverse of [`Axes::canonical`]: what stands in place of the layer's output, a view.
     pub fn restore(&self, canonical: &Tensor) -> Tensor {
         let order = self.order(canonical.dim());
         let mut inverse = order.clone();
@@ -136,14 +136,15 @@ fn guess(rank: usize, samples: usize) -> Option<usize> {
     if rank == 3 { others.next_back() } else { others.next() }
 }
 
-/// The axis that follows the number of samples; of several the one the operators tell, or the first.
+/// The axis that follows the number of samples; of several the one that the operators show, or the
+/// first.
 fn samples_axis(first: &Shown<'_>, second: Option<&Shown<'_>>, told: Option<usize>) -> usize {
     let is =
         |shown: &Shown<'_>, axis: usize| shown.shape.get(axis) == Some(&(shown.samples as i64));
     let second = second.filter(|shown| shown.shape.len() == first.shape.len());
     let follows = |axis: &usize| is(first, *axis) && second.is_none_or(|shown| is(shown, *axis));
     let told = told.filter(follows);
-    // One run alone cannot tell the samples from another axis of the same size.
+    // One run alone cannot distinguish the samples from another axis of the same size.
     let seen = second.and_then(|_| (0..first.shape.len()).find(follows));
     told.or(seen).unwrap_or(0)
 }

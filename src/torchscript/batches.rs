@@ -19,8 +19,8 @@ pub(super) struct Part {
     size: Option<i64>,
 }
 
-/// The parts of a batch with one entry a sample on an axis, for a model that takes so many samples at
-/// once; all of it where it takes any number.
+/// The parts of a batch with one entry per sample on an axis, for a model that takes so many samples
+/// at once; all of it where it takes any number.
 pub(super) fn parts_of(input: &Tensor, axis: usize, fixed: Option<i64>) -> Vec<Part> {
     let samples = input.size().get(axis).copied().unwrap_or(1);
     let Some(size) = fixed.filter(|&size| size > 0 && size != samples) else {

@@ -11,11 +11,10 @@ const DEPTH: usize = 2;
 /// Children of one type that make a module a container of blocks.
 const REPEATED: usize = 3;
 
-/// Marks the layers taken by default: all modules down to depth two, and, however deep they lie, the
-/// children of a module that is opened; of layers that give one tensor only the one that finishes
-/// first, and of a module that gives a tuple the first tensor. A module is opened where at least three of its children are blocks of one type, or all of
-/// them, where there are two. A block is a module that holds two or more layers with weights beside
-/// norms.
+/// Marks the layers taken by default: all modules down to depth two, and, however deep they lie, the children of a
+/// module that is opened; of layers that give one tensor only the one that finishes first, and of a module that gives a
+/// tuple the first tensor. A module is opened where at least three of its children are blocks of one type, or all of
+/// them, where there are two. A block is a module that holds two or more layers with weights beside norms.
 pub(super) fn mark(layers: &mut [Layer], modules: &[RawLayer]) {
     let tree = Tree::new(modules);
     let opened = tree.opened();

@@ -67,7 +67,7 @@ pub(super) fn excerpt(output: &Tensor, (samples, row): (i64, i64), axis: usize) 
     part.f_nan_to_num(None, None, None).ok()
 }
 
-/// Whether two excerpts are apart by more than a share of the largest value.
+/// Whether two excerpts differ by more than a share of the largest value.
 pub(super) fn differ(one: &Tensor, other: &Tensor, share: f64) -> bool {
     if one.size() != other.size() || one.numel() == 0 {
         return one.size() != other.size();

@@ -1,9 +1,9 @@
 //! The random numbers that models draw in evaluation: the same for every model, pass and command.
 //!
-//! Before every batch, and before every run of a model that draws, libtorch's generator is set by two
-//! numbers, the seed that was asked for and the place of the batch in the data. So two copies of one network draw the same, whichever runs
-//! first, and a batch that runs again (for another part of its layers, for another step along a path)
-//! meets the same network.
+//! Before every batch, and before every run of a model that draws, libtorch's generator is set by two numbers, the seed
+//! that was asked for and the place of the batch in the data. So two copies of one network draw the same, whichever
+//! runs first, and a batch that runs again (for another part of its layers, for another step along a path) meets the
+//! same network.
 //!
 //! The generator is one for the process. A model that draws keeps it while it runs, so that models on several
 //! threads do not disturb each other.

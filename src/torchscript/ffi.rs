@@ -265,7 +265,7 @@ impl Handle {
         }
     }
 
-    /// Draws the parameter of a name anew.
+    /// Re-initialises the parameter of a name.
     ///
     /// # Errors
     /// What libtorch said.
@@ -312,8 +312,8 @@ impl Handle {
         })
     }
 
-    /// What the last probe told of the axes of the output that was the `call`-th (from 0) to be handed
-    /// to the hook: samples, channels, and how many tokens in front do not come from the input.
+    /// What the last probe found about the axes of the output that was the `call`-th (from 0) to be
+    /// handed to the hook: samples, channels, and how many tokens in front do not come from the input.
     pub fn probed_axes(&self, call: usize) -> [Option<usize>; 3] {
         let mut axes = [-1; 3];
         // SAFETY: the handle is valid and there is room for three numbers; any call may be asked for.
@@ -361,7 +361,8 @@ impl Handle {
         if failed == 0 { Ok(note) } else { Err(error.unwrap_or_default()) }
     }
 
-    /// Runs the prepared model, before that as it was loaded; the output is `None` where it is not a tensor or the hook stopped.
+    /// Runs the prepared model, before that as it was loaded; the output is `None` where it is not a tensor or the hook
+    /// stopped.
     ///
     /// # Errors
     /// What libtorch said, or the hook's error.

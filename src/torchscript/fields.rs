@@ -21,10 +21,10 @@ pub struct FollowedField {
 }
 
 impl Model {
-    /// Follows the rows and columns of images N×C×H×W, which the model takes in a shape, through the operators of a run up to some layers: kernels,
-    /// strides, paddings and dilations of convolutions and pooling, over branches the box that holds the boxes
-    /// of all. Exact for what the operators can pass on, whatever the weights are. To be called before
-    /// [`Model::prepare`].
+    /// Follows the rows and columns of images N×C×H×W, which the model takes in a shape, through the operators of a run
+    /// up to some layers: kernels, strides, paddings and dilations of convolutions and pooling, over branches the box
+    /// that holds the boxes of all. Exact for what the operators can pass on, whatever the weights are. To be called
+    /// before [`Model::prepare`].
     ///
     /// # Errors
     /// The model does not run on the input.

@@ -1,4 +1,5 @@
-//! Files of other formats that are given as models, told by what is in them, and what to do with them.
+//! Files of other formats that are given as models, recognised by what is in them, and what to do with
+//! them.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -154,7 +155,7 @@ pub fn of_zip(path: &Path) -> Option<Foreign> {
     has(&|_| true).then(|| Foreign::new("it is a zip archive without a program", remedy))
 }
 
-/// What a folder holds that is given in the place of a file.
+/// What a folder holds that is given instead of a file.
 pub fn of_folder(path: &Path) -> Foreign {
     let has = |name: &str| path.join(name).is_file();
     if has("saved_model.pb") {

@@ -150,13 +150,13 @@ fn of_row(channels: i64, count: i64, asked: Option<Grid>) -> Result<MapView, NoM
 /// The tokens of a sample.
 struct Tokens {
     count: i64,
-    /// How many stand in front for the whole image, where the graph tells.
+    /// How many stand in front for the whole image, where the graph shows it.
     class_tokens: Option<usize>,
 }
 
 impl Tokens {
     /// How many may stand in front of the patches, the likelier first. A class token that has attended
-    /// to the image is not told from others.
+    /// to the image cannot be distinguished from others.
     fn in_front(&self) -> Vec<i64> {
         match self.class_tokens {
             None | Some(0) => vec![0, 1],

@@ -11,7 +11,7 @@ use super::defaults::depth;
 use super::dependence::Dependence;
 use crate::error::{Error, Result, check_glob};
 
-/// What a layer is, told from its class or operator.
+/// What a layer is, by its class or operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {

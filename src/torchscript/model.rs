@@ -306,7 +306,7 @@ impl Model {
         self.handle.set_output(index);
     }
 
-    /// The parts whose parameters can be drawn anew, in the order in which they run: the children of
+    /// The parts whose parameters can be re-initialised, in the order in which they run: the children of
     /// the deepest module that alone holds all parameters, and first the parameters it holds itself.
     ///
     /// # Errors

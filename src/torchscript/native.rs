@@ -206,7 +206,7 @@ unsafe fn stack_pointer(context: *mut libc::c_void) -> Option<usize> {
 }
 
 /// Makes glibc keep freed memory and asks for huge pages. By default it maps and unmaps every
-/// large activation anew, and the page faults cost more than the arithmetic. To be called before
+/// large activation again, and the page faults cost more than the arithmetic. To be called before
 /// anything else runs.
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -272,7 +272,7 @@ impl Model {
         Ok(())
     }
 
-    /// Puts the other type to try in the place of each that is not certain; returns whether there is one.
+    /// Puts the other type to try in place of each that is not certain; returns whether there is one.
     pub fn swap_types(&mut self) -> bool {
         let mut any = false;
         for part in self.packing.parts.iter_mut().filter(|part| part.other.is_some()) {

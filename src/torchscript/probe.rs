@@ -39,12 +39,12 @@ struct Listening<'a> {
 const NO_VIEW: &str = "view size is not compatible with input tensor's size and stride";
 
 impl Model {
-    /// Runs the model as it was loaded and returns all layers that ran, in the order in which they
-    /// finished. A second run with one sample more, where the model allows it, tells the axis of the
-    /// samples; another on the first sample in other company and with other random numbers shows which
-    /// layers depend on these. Where all operators are known to keep samples apart, one run on the first sample
-    /// takes the place of both. Whether it takes batches of one size only is found out, too. To be called
-    /// before [`Model::prepare`].
+    /// Runs the model as it was loaded and returns all layers that ran, in the order in which they finished. A
+    /// second run with one more sample, where the model allows it, shows the axis of the samples; another on
+    /// the first sample in other company and with other random numbers shows which layers depend on these.
+    /// Where all operators are known to keep samples apart, one run on the first sample takes the place of
+    /// both. Whether it takes batches of one size only is found out, too. To be called before
+    /// [`Model::prepare`].
     ///
     /// # Errors
     /// The model does not run on this input.
@@ -227,8 +227,8 @@ impl Model {
     }
 
     /// The first sample second, in a batch of one more where the model takes that: its values are the same
-    /// but for rounding, unless they go by its place, by others' or by their number. Those of random
-    /// numbers are others there.
+    /// except for rounding, unless they depend on its place, on other samples or on their number. Those of
+    /// random numbers differ there.
     fn at_another_place(
         &mut self,
         input: &Tensor,
@@ -383,7 +383,7 @@ fn size_of_state(error: &Error) -> Option<i64> {
     size?.parse().ok().filter(|&size| size > 0)
 }
 
-/// The samples with the last of them once more before them.
+/// The samples, preceded by a copy of the last one.
 fn one_more(samples: &Tensor) -> Result<Tensor> {
     let last = samples.size().first().map_or(0, |&count| count - 1);
     Tensor::f_cat(&[&samples.narrow(0, last, 1), samples], 0)

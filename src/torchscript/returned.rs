@@ -21,7 +21,7 @@ pub enum Returned {
 }
 
 impl Model {
-    /// What it returns for an input: the archive is judged and loaded once more, and run on the CPU.
+    /// What it returns for an input: the archive is judged and loaded again, and run on the CPU.
     pub fn returned(&self, input: &Tensor) -> Returned {
         let Interface { outputs, tensors, .. } = self.interface();
         if outputs.len() > 1 {

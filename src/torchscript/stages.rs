@@ -1,6 +1,6 @@
-//! The parts of a network whose parameters are drawn anew one after the other.
+//! The parts of a network whose parameters are re-initialised one after the other.
 
-/// Parameters that are drawn anew together.
+/// Parameters that are re-initialised together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// The module, or `own parameters` for those that no module of the network holds

@@ -83,7 +83,7 @@ impl Tail {
 
     /// Indices, among the layers prepared, of those behind the cut that a hook is called for, in
     /// ascending order. A layer that runs both before and behind the cut, on both sides in branches
-    /// or loops, is not among them: which of its calls are behind cannot be told.
+    /// or loops, is not among them: which of its calls come later is not known.
     pub fn heard(&self) -> Vec<usize> {
         self.taps.numbers()
     }

@@ -35,7 +35,7 @@ pub fn from_rows(data: &[f32], shape: &[usize]) -> Result<Tensor> {
 /// A float32 tensor on a CUDA device over `data`, which is copied there by the current stream.
 ///
 /// # Errors
-/// The shape does not fit the data, or it is no CUDA device.
+/// The shape does not fit the data, or it is not a CUDA device.
 pub fn on_device(data: &[f32], shape: &[usize], device: tch::Device) -> Result<Tensor> {
     let shape: Vec<i64> = shape.iter().map(|&s| s as i64).collect();
     let found = match device {

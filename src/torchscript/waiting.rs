@@ -23,8 +23,8 @@ pub fn told() -> String {
     }
 }
 
-/// Starts the process anew with `OMP_WAIT_POLICY=passive` where the environment says nothing of how
-/// threads wait. It returns where there is nothing to do or the process cannot be started anew.
+/// Starts the process again with `OMP_WAIT_POLICY=passive` where the environment says nothing of how
+/// threads wait. It returns where there is nothing to do or the process cannot be started again.
 ///
 /// # Safety
 /// `argv` and `envp` are the arrays that the process got, and no other thread runs.

@@ -1,4 +1,4 @@
-//! What came of a check, as tables and in words.
+//! The outcome of a check, as tables and in words.
 
 use super::table::{self, Cell, Table};
 use super::{Screen, Tables};

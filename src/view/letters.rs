@@ -8,7 +8,7 @@ pub enum Letters {
     /// All of Unicode.
     #[default]
     Unicode,
-    /// ASCII, but for the names given: names of files stay as they are.
+    /// ASCII, except in the names given: names of files stay as they are.
     Ascii(Vec<String>),
 }
 
@@ -16,8 +16,8 @@ pub enum Letters {
 const WORDS: [(&str, &str); 2] = [("Fréchet", "Frechet"), ("Schölkopf", "Schoelkopf")];
 
 impl Letters {
-    /// The letters of a locale, by the values of `LC_ALL`, `LC_CTYPE` and `LANG`: the first that is not empty counts. ASCII
-    /// where that names no UTF-8, and all of Unicode where none is set. `names` stay as they are.
+    /// The letters of a locale, by the values of `LC_ALL`, `LC_CTYPE` and `LANG`: the first that is not empty counts.
+    /// ASCII where that names no UTF-8, and all of Unicode where none is set. `names` stay as they are.
     pub fn of_locale(values: [Option<String>; 3], names: impl Iterator<Item = String>) -> Self {
         let locale = values.into_iter().flatten().find(|value| !value.is_empty());
         let is_utf8 = |locale: String| {
@@ -47,7 +47,7 @@ impl Letters {
     }
 }
 
-/// A text without what we draw, but for the names in it.
+/// A text in plain ASCII, except for the names in it.
 fn plain(text: &str, names: &[String]) -> String {
     let found = names.iter().filter_map(|name| Some((text.find(name.as_str())?, name)));
     if let Some((start, name)) = found.min_by_key(|&(start, name)| (start, usize::MAX - name.len()))

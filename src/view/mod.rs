@@ -106,7 +106,7 @@ pub trait Tables {
     /// Its tables with words around them, for a terminal.
     fn text(&self, screen: &Screen) -> String;
 
-    /// Its main table for programs, values apart by a comma or a tab.
+    /// Its main table for programs, values separated by a comma or a tab.
     ///
     /// # Errors
     /// It cannot be written.

@@ -5,7 +5,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::letters::Letters;
 use super::table::Table;
 
-/// The least width that is told from none: a name and a number beside each other.
+/// The smallest width that counts as one: a name and a number beside each other.
 const NARROWEST: usize = 20;
 
 /// A name of a table is cut no shorter than this while columns can be left out.
@@ -48,7 +48,8 @@ impl Screen {
         }
     }
 
-    /// Text with lines that the screen has room for, broken between words. Lines of tables, which begin with a space, stay.
+    /// Text with lines that the screen has room for, broken between words. Lines of tables, which begin with a space,
+    /// stay.
     pub fn lines(&self, text: &str) -> String {
         let text = self.letters.of(text);
         let Some(width) = self.width else { return text.into_owned() };
@@ -132,7 +133,7 @@ fn taken(letters: impl Iterator<Item = char>, room: usize) -> Vec<char> {
     letters.take_while(fits).collect()
 }
 
-/// A line as several of no more than so many columns, but for words that are longer.
+/// A line broken into several of at most so many columns; longer words stay whole.
 fn broken(line: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for (i, word) in line.split(' ').enumerate() {

@@ -16,7 +16,7 @@ pub struct Table {
     rows: Vec<Vec<Cell>>,
     /// Columns of numbers.
     right: Vec<usize>,
-    /// Columns before all others where there is no room for all, the most important first.
+    /// Columns that are kept where there is no room for all, the most important first.
     first: Vec<usize>,
 }
 
@@ -145,7 +145,7 @@ impl Table {
         self.header.iter().enumerate().map(width).collect()
     }
 
-    /// Some of the columns, with text that is cut as is said for a column of them.
+    /// Some of the columns, with text cut by `cut`, which gets the column and the text.
     pub(super) fn part(&self, columns: &[usize], cut: impl Fn(usize, &str) -> String) -> Self {
         let cell = |(k, &i): (usize, &usize), row: &[Cell]| Cell::from(cut(k, &row[i].shown));
         let row = |row: &Vec<Cell>| columns.iter().enumerate().map(|at| cell(at, row)).collect();
@@ -169,8 +169,8 @@ impl Table {
         self.rows.push(row.into_iter().map(Into::into).collect());
     }
 
-    /// Values apart by a comma or a tab, a row a line under a header (RFC 4180), numbers with all their digits; a
-    /// cell without a value, shown as `-`, is empty.
+    /// Values separated by a comma or a tab, one row per line under a header (RFC 4180), numbers with all their
+    /// digits; a cell without a value, shown as `-`, is empty.
     pub fn separated(&self, separator: u8) -> String {
         let rows = self.rows.iter().map(|row| row.iter().map(Cell::exact).collect());
         separated(
@@ -194,7 +194,7 @@ impl Table {
     }
 }
 
-/// Rows of values apart by a comma or a tab, quoted where they hold one (RFC 4180).
+/// Rows of values separated by a comma or a tab, quoted where they hold one (RFC 4180).
 pub fn separated(rows: impl IntoIterator<Item = Vec<String>>, separator: u8) -> String {
     let mut text = csv::WriterBuilder::new().delimiter(separator).from_writer(vec![]);
     for row in rows {

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::report::cka::ControlResult;
 
 impl Cka {
-    /// A with a control in the place of B: its own weights, and the layers that A's patterns choose of it.
+    /// A with a control in place of B: its own weights, and the layers that A's patterns choose of it.
     pub(super) fn control(&self, path: &Path, observer: &dyn Observer) -> Result<ControlResult> {
         let mut sides = self.sides.clone();
         let stored = !sides.features.is_empty();

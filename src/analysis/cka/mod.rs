@@ -155,7 +155,7 @@ impl Cka {
         }
     }
 
-    /// How samples are read: the seed of the run is told also where their order follows from it.
+    /// How samples are read: the seed of the run is passed also where their order follows from it.
     fn read(&self, samples: usize) -> ReadSettings {
         let run = self.sides.running.seed;
         let read = self.sides.data.load.recorded(run);

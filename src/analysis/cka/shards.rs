@@ -79,7 +79,7 @@ impl Cka {
         Ok(report)
     }
 
-    /// What all shards have in common, but for the number of blocks.
+    /// What all shards have in common, except for the number of blocks.
     fn facts(&self, known: &Known<'_>) -> Result<Facts> {
         // What is divided is averaged over batches, whether that was asked for or chosen.
         let estimator = Estimator::Minibatch;

@@ -186,7 +186,7 @@ fn difference(name: &str, a: &Value, b: &Value) -> Option<(String, String, Strin
     }
 }
 
-/// What is within a group goes by its own name, but for what has none.
+/// What is within a group has its own name; what has none keeps the group's.
 fn name_of<'a>(group: &'a str, key: &'a str) -> &'a str {
     if key.is_empty() { group } else { key }
 }

@@ -45,7 +45,7 @@ use crate::report::features::FeaturesReport;
 pub struct Features {
     /// The model.
     pub model: PathBuf,
-    /// The folder, which is made; one that an earlier run left unfinished is gone on with.
+    /// The folder, which is made; one that an earlier run left unfinished is continued.
     pub folder: PathBuf,
     /// Names or globs of the layers; empty for the default ones and the input of the last linear layer.
     pub layers: Vec<String>,
@@ -108,7 +108,7 @@ impl Features {
 
     /// Writes what a shard has of the batches to the folder, which is a part of the whole then, and gives its state.
     /// That belongs into the folder, as [`State::PART`]: where it is there the shard is done, and only looked at; else
-    /// what a run that was stopped left of it is gone on with.
+    /// what a run that was stopped left of it is continued.
     ///
     /// # Errors
     /// As [`Features::run`]; the run cannot be divided, or the folder holds another part.

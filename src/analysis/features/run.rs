@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
 }
 
 /// Keeps what an earlier run wrote of the same samples, and gives how many batches that are. A model that keeps
-/// changes of its own from batch to batch begins anew.
+/// changes of its own from batch to batch begins again.
 fn go_on(
     files: &mut KeptFiles<'_>,
     journal: &mut Journal,

@@ -34,7 +34,7 @@ impl Fid {
     /// first channels (Nash et al. 2021; 7 of `mixed_6/conv` of FID's Inception in the guided-diffusion suite).
     ///
     /// # Errors
-    /// The layer has no positions or fewer channels, or a set is no data of the model.
+    /// The layer has no positions or fewer channels, or a set is not data for the model.
     pub(super) fn spatial_distances(&self, observer: &dyn Observer) -> Result<Option<FidReport>> {
         let Some(spatial) = &self.spatial else { return Ok(None) };
         if self.extraction.model.is_none() {

@@ -14,13 +14,13 @@ const SAMPLES: i64 = 2;
 /// Shape of a sample where nothing says it.
 const IMAGE: [i64; 3] = [3, 224, 224];
 
-/// A size that an archive leaves open, but for the channels and sides of images.
+/// A size that an archive leaves open; the channels and sides of images are not meant.
 const OPEN: i64 = 8;
 
 /// No input that a model is tried on has more values, whatever an archive says.
 const MOST_VALUES: i64 = 1 << 29;
 
-/// What came of running a model.
+/// The outcome of running a model.
 pub enum Tried {
     /// The layers that ran, and the shape of a sample of the first tensor.
     Ran(Vec<Layer>, Vec<i64>),

@@ -75,7 +75,7 @@ pub struct Patterns {
     pub bottom: usize,
     /// Those with the largest of each class.
     pub class_patches: usize,
-    /// Correlation from which on matched channels count as highly correlated.
+    /// Correlation from which matched channels count as highly correlated.
     pub correlated: f64,
     /// Most channels of a layer on the sheet.
     pub rows: usize,

@@ -254,7 +254,7 @@ fn not_exact(layer: &PatternsLayer, of: &str) -> Option<Warning> {
     Some(Warning::new(code, of, text))
 }
 
-/// Warns of channels with values that are no numbers: the samples that have them are not among the patches.
+/// Warns of channels with values that are not numbers: the samples that have them are not among the patches.
 fn not_finite(layer: &PatternsLayer, of: &str) -> Option<Warning> {
     let is_finite = |c: &&PatternsChannel| c.mean.get().is_some();
     let count = layer.channels.len() - layer.channels.iter().filter(is_finite).count();

@@ -65,7 +65,7 @@ pub struct Probe {
     pub features: Vec<PathBuf>,
     /// The class of each row of these, a line each.
     pub classes: Option<PathBuf>,
-    /// A table with a row a sample, its name first: the numbers to read out in the place of classes.
+    /// A table with a row a sample, its name first: the numbers to read out in place of classes.
     pub targets: Option<PathBuf>,
     /// The probes, each once.
     pub kinds: Vec<Kind>,
@@ -79,8 +79,8 @@ pub struct Probe {
     pub neighbours: usize,
     /// Whether features are brought to mean 0 and variance 1.
     pub standardize: bool,
-    /// How often labels are shuffled, and probes fitted to them; [`SHUFFLES`] times where nothing is said, and once with
-    /// logistic regression, whose fits take long.
+    /// How often labels are shuffled, and probes fitted to them; [`SHUFFLES`] times where nothing is said, and once
+    /// with logistic regression, whose fits take long.
     pub shuffles: Option<usize>,
     /// What the probes are held against besides.
     pub control: ProbeControl,

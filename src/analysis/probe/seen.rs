@@ -433,7 +433,7 @@ fn of_givers(
     }
 }
 
-/// Arrays in the place of models, a file each.
+/// Arrays in place of models, a file each.
 fn arrays(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
     native::set_threads(asked.running.threads());
     let selection = Selection::new(&asked.layers)?;

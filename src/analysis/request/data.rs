@@ -57,8 +57,8 @@ impl Data {
         Self { path: Some(path.into()), ..Self::default() }
     }
 
-    /// Opens the data set and takes the subset asked for, a random one where there is a seed: images, an array, an array for each of several
-    /// inputs, or texts.
+    /// Opens the data set and takes the subset asked for, a random one where there is a seed: images, an array, an
+    /// array for each of several inputs, or texts.
     ///
     /// # Errors
     /// No data was given, or it cannot be opened.

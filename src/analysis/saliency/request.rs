@@ -67,7 +67,8 @@ pub struct Saliency {
     pub steps: usize,
     /// What that path begins from, and what occlusion, LIME and KernelSHAP fill in.
     pub baseline: Baseline,
-    /// Side of the windows of occlusion and of the patches of LIME and KernelSHAP, in pixels; an eighth of the image where nothing is said.
+    /// Side of the windows of occlusion and of the patches of LIME and KernelSHAP, in pixels; an eighth of the image
+    /// where nothing is said.
     pub window: Option<usize>,
     /// From one window to the next, in pixels; half a window where nothing is said.
     pub stride: Option<usize>,

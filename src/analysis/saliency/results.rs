@@ -58,7 +58,7 @@ pub struct Collected<'a> {
     batch: Vec<Array3<f32>>,
     /// The images of the batch at hand, where they are shown.
     pictures: Vec<Image>,
-    /// Which tokens of the batch at hand are no padding.
+    /// Which tokens of the batch at hand are not padding.
     tokens: Tokens,
     /// Images of the batch at hand.
     in_batch: usize,
@@ -126,7 +126,7 @@ impl<'a> Collected<'a> {
         self.images.extend(new.collect::<Vec<_>>());
     }
 
-    /// Finds in what the first model takes what there is to see, where the samples are no images.
+    /// Finds in what the first model takes what there is to see, where the samples are not images.
     ///
     /// # Errors
     /// What libtorch said.

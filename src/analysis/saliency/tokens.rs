@@ -1,4 +1,4 @@
-//! Which positions of maps of tokens are no padding.
+//! Which positions of maps of tokens are not padding.
 
 use ndarray::{Array3, ArrayView2, Axis, CowArray, Ix2};
 use tch::{Device, Tensor};

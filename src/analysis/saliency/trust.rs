@@ -107,7 +107,7 @@ impl Faithfulness {
     }
 }
 
-/// The first batch of one model, which the test of random weights goes over again.
+/// The first batch of one model, over which the test of random weights runs again.
 pub struct Kept {
     /// Hash of the model's file.
     pub sha256: String,
@@ -117,7 +117,7 @@ pub struct Kept {
     pub layers: Vec<String>,
     /// What the network was given.
     pub input: Tensor,
-    /// Which of its tokens are no padding.
+    /// Which of its tokens are not padding.
     pub tokens: Tokens,
     /// Positions in the data set.
     pub indices: Vec<usize>,

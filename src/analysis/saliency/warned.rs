@@ -52,8 +52,8 @@ pub fn blank(images: &[ImageResult], columns: &[ColumnInfo], count: usize) -> Op
     Some(Warning::new("degenerate-map", &column.name, text))
 }
 
-/// Warns of maps of Ablation-CAM for scores that are not above 0: its weights (S − Sₖ)/S are divided by the score, so that
-/// below 0 the channels that speak against the class have the positive ones.
+/// Warns of maps of Ablation-CAM for scores that are not above 0: its weights (S − Sₖ)/S are divided by the score, so
+/// that below 0 the channels that speak against the class have the positive ones.
 pub fn turned(images: &[ImageResult], columns: &[ColumnInfo]) -> Option<Warning> {
     let is_turned = |image: &&ImageResult, column: &ColumnInfo| {
         let score = image.predictions.get(column.model).and_then(|p| p.score.get());

@@ -10,7 +10,7 @@ use crate::data::{Channels, Preprocess, Preset};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Ending of the name in the place of the model's.
+/// Ending of the name in place of the model's.
 const ENDING: &str = "repsim.toml";
 
 /// The most bytes of such a file.

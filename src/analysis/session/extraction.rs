@@ -329,7 +329,7 @@ impl<'a> Features<'a> {
         Ok(summary)
     }
 
-    /// The same over the samples at some positions, of which nothing is said.
+    /// The same over the samples at some positions, without messages.
     ///
     /// # Errors
     /// As [`Features::run`].
@@ -344,7 +344,7 @@ impl<'a> Features<'a> {
         Ok(Reading::new(&summary, vec![judged.tally]).took(self.timing.since(&before)))
     }
 
-    /// Takes what was read elsewhere in the place of a run over a data set.
+    /// Takes what was read elsewhere in place of a run over a data set.
     ///
     /// # Errors
     /// No model was given, or it does not fit the data.

@@ -1,4 +1,4 @@
-//! Which input of a network is looked at, where the data are no pictures.
+//! Which input of a network is looked at, where the data are not pictures.
 
 use crate::data::{Dataset, InputArray};
 use crate::error::{Error, Result};

@@ -130,7 +130,7 @@ impl Folder {
     }
 
     /// The layers wanted, to be given reduced so: where none is named all but inputs of linear layers, and of the
-    /// others those that it takes; a warning tells of those that are left out.
+    /// others those that it takes; a warning names those that are left out.
     ///
     /// # Errors
     /// A pattern chooses none.

@@ -1,4 +1,4 @@
-//! Folders of features in the place of one model, of both, or of many.
+//! Folders of features in place of one model, of both, or of many.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -190,7 +190,7 @@ pub fn refuse_missing<'a>(models: impl IntoIterator<Item = &'a PathBuf> + Clone)
     Err(Error::file("load", path, "there is no such file or folder", remedy))
 }
 
-/// Refuses what was said of how models run where all are folders of features: nothing would come of it, and the report
+/// Refuses options about how models run where all are folders of features: they would have no effect, and the report
 /// would say it. Of a path where nothing is: [`refuse_missing`].
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub struct PatchesOf {
     pub subject: Subject,
     /// How each layer is seen.
     pub views: Vec<UnitView>,
-    /// The receptive fields of each layer, or why they cannot be told.
+    /// The receptive fields of each layer, or why they are not known.
     pub fields: Vec<Result<Fields, String>>,
     /// The places of the layers in the order in which they were named.
     pub order: Vec<usize>,
@@ -133,7 +133,7 @@ fn unit_view(model: &Model, layer: &Layer, folding: &Folding) -> Result<UnitView
     }
 }
 
-/// The receptive fields of layers, or why they cannot be told: the input followed through the operators.
+/// The receptive fields of layers, or why they are not known: the input followed through the operators.
 fn fields(
     model: &mut Model,
     (images, samples): (&Tensor, &Tensor),

@@ -73,7 +73,7 @@ impl Found<'_> {
         for layer in chosen {
             match MapView::of(&layer, &folding) {
                 Ok(_) => layers.push(layer),
-                // What a pattern takes along is left out; what was named is told of.
+                // What a pattern takes along is left out; what was named is reported.
                 Err(why) => {
                     let is_named = asked.names.contains(&layer.name);
                     if refused.is_none() || is_named {

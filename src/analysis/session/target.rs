@@ -1,4 +1,4 @@
-//! The score of a classifier that commands look at, and the classes it tells apart.
+//! The score of a classifier that commands look at, and the classes that it distinguishes.
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ pub struct Aim {
     pub target: Target,
     /// The classes of the samples by the numbers of the logits, or why they are not known.
     pub labels: Result<Vec<usize>, String>,
-    /// Of a single output, which of two classes each sample is of: 1 where the output speaks for it.
+    /// Of a single output, which of two classes each sample is of: 1 where the output predicts it.
     pub sides: Option<Vec<usize>>,
     /// What its outputs are, by those of the first samples.
     pub form: OutputForm,
@@ -120,7 +120,7 @@ impl Aiming {
 }
 
 /// The classes of the samples by the numbers of the logits, or why they are not known; and of a single
-/// logit the two sides that it tells apart.
+/// logit the two sides that it distinguishes.
 fn known(
     dataset: &Dataset,
     classes: &Classes<'_>,
@@ -189,7 +189,7 @@ impl Classes<'_> {
         (self.names.is_empty() && known > 0 && self.count > 1).then(|| unlike(self.count, known))
     }
 
-    /// Two classes apart by a comma.
+    /// Two classes separated by a comma.
     fn contrast(&self, pair: &str) -> Result<Target> {
         let (a, b) = pair.split_once(',').ok_or_else(|| {
             let problem = format!("--contrast {pair} is not a pair of classes");

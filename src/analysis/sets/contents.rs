@@ -83,7 +83,7 @@ impl Sets<'_> {
         Ok(Contents::Features(set))
     }
 
-    /// Refuses what was said of a model where none runs and features are those of a folder.
+    /// Refuses options of a model where none runs because the features come from a folder.
     fn refuse_running(&self, path: &Path) -> Result<()> {
         if self.args.model.is_some() {
             return Ok(());

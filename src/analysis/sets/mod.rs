@@ -110,7 +110,7 @@ pub struct Sets<'a> {
     pub factoring: f64,
     /// Whether enlarged images were reported: once is enough for sets that are resized alike.
     told_enlarged: bool,
-    /// What shards gathered of the sets of images, in their order, in the place of runs over them.
+    /// What shards gathered of the sets of images, in their order, in place of runs over them.
     given: VecDeque<Piece<SetSums>>,
     scale: Scale,
     warnings: Vec<Warning>,
@@ -406,7 +406,7 @@ impl<'a> Sets<'a> {
             Keep::Few => n <= d && self.held + 8 * n * d <= self.args.memory,
             Keep::Moments => false,
         };
-        // Samples that are no more than features serve in the place of a covariance.
+        // Samples that are no more than features serve in place of a covariance.
         let enough = n <= d || self.keep == Keep::Rows;
         let covariance = !samples || !enough || self.keep == Keep::Classes;
         let square = if covariance { 8 * MATRICES * d * d } else { 0 };

@@ -60,8 +60,8 @@ impl Sets<'_> {
         self
     }
 
-    /// What shards look at of a path, ready for it: images with the model, or a folder of features; `None` where it holds
-    /// arrays of features or statistics, which are read when shards are merged.
+    /// What shards look at of a path, ready for it: images with the model, or a folder of features; `None` where it
+    /// holds arrays of features or statistics, which are read when shards are merged.
     ///
     /// # Errors
     /// It cannot be opened, or the model does not run on it.

@@ -33,7 +33,7 @@ pub(super) struct Rows(#[serde(with = "packed")] pub(super) Array2<f64>);
 pub(super) struct Gathering {
     width: usize,
     sums: SetSums,
-    /// Samples that came, of which nothing tells where they are.
+    /// Samples that came, whose position is not known.
     done: usize,
     /// The block that the last batch belonged to.
     block: Option<(usize, Moments)>,

@@ -23,7 +23,7 @@ pub struct Fact {
 pub struct Facts(Vec<Fact>);
 
 impl Facts {
-    /// The program, and the settings that a report holds, but for the device.
+    /// The program, and the settings that a report holds, except for the device.
     ///
     /// # Errors
     /// The settings cannot be written.

@@ -2,7 +2,7 @@
 //!
 //! The samples are divided into blocks of whole batches, as many whatever the number of shards, and each shard looks
 //! at some of them that follow each other. What it gathered is its [`State`]. A merged run is the same request again:
-//! it opens the data and the models, and takes the sums of the states in the place of a pass over the samples.
+//! it opens the data and the models, and takes the sums of the states in place of a pass over the samples.
 //!
 //! ```
 //! use repsim::analysis::{Cka, Job, Shard, Silent};
@@ -132,7 +132,7 @@ impl Job<'_> {
     }
 }
 
-/// Goes over blocks, some at a time, from where `done` ends; `keep` is given all so far, but for the last time, and
+/// Runs over blocks, some at a time, from where `done` ends; `keep` is given all so far, except for the last time, and
 /// gives it back.
 pub(in crate::analysis) fn in_steps<T: Sum>(
     target: Range<usize>,

@@ -72,7 +72,7 @@ pub struct Head {
     pub run: Facts,
 }
 
-/// What was gathered: nothing of a set of which a shard has no block.
+/// What was gathered; empty for a set of which a shard has no block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Body {
@@ -145,7 +145,7 @@ impl State {
     /// Reads the file of a state, or of a folder that of its part.
     ///
     /// # Errors
-    /// It cannot be read, is no state, is one of a newer version, or is damaged.
+    /// It cannot be read, is not a state, is one of a newer version, or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         if path.is_dir() {
             let part = path.join(Self::PART);

@@ -39,7 +39,7 @@ pub struct Samples<'a> {
     pub execution: &'a Execution,
 }
 
-/// What was noticed on the way.
+/// What was noticed during the run.
 #[derive(Default)]
 pub struct Told {
     pub warnings: Vec<Warning>,
@@ -212,7 +212,7 @@ impl Stage<'_> {
         self.whole(seen, (names, outcome), (data, warnings))
     }
 
-    /// Reads a folder of features in the place of a checkpoint.
+    /// Reads a folder of features in place of a checkpoint.
     fn read(&mut self, path: &Path, running: &Running) -> Result<Seen> {
         let asked = self.asked;
         let mut running = running.clone();
@@ -268,7 +268,7 @@ impl Stage<'_> {
     }
 }
 
-/// The path that tells a checkpoint from others: that of its weights, or of the folder of its features.
+/// The path that identifies a checkpoint: that of its weights, or of the folder of its features.
 pub fn path_of(record: &ModelInput) -> &str {
     match &record.features {
         Some(folder) => &folder.path,

@@ -9,7 +9,7 @@ const RANKED: usize = 3;
 /// What rounding may take a value beyond the tolerance.
 const ROUNDING: f64 = 1e-12;
 
-/// The first checkpoint from which on all values lie within `tolerance` of the last one, that of the last
+/// The first checkpoint from which all values lie within `tolerance` of the last one, that of the last
 /// checkpoint with itself. One without a value does not.
 ///
 /// # Errors

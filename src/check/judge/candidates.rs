@@ -61,7 +61,7 @@ impl Candidates {
         (self.new, self.gone)
     }
 
-    /// What came of the new ones.
+    /// The outcome for the new ones.
     pub fn findings(&self, against: &Against<'_>) -> Vec<Finding> {
         let told = |name: &String| {
             let problem =

@@ -11,7 +11,7 @@ use crate::check::values::Entry;
 use crate::check::verdict::{Finding, Outcome, shown};
 use crate::report::Number;
 
-/// What came of one rule: a finding a value that it is about.
+/// The outcome of one rule: one finding for each value that it is about.
 pub(super) fn of_rule(rule: &Rule, report: &Document, baseline: Option<&Document>) -> Vec<Finding> {
     let told = |problem: String| vec![unchecked(&subject_of(rule), Some(rule), &problem)];
     let held = match (rule.movement, baseline) {

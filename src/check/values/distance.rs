@@ -33,7 +33,7 @@ fn entries(results: &DistanceResults) -> Vec<Entry> {
     entries
 }
 
-/// What the distances tell of predictions; nothing without predictions.
+/// What the distances say about predictions; nothing without predictions.
 fn of_predictions(results: &DistanceResults) -> Vec<Entry> {
     let Some(found) = &results.prediction else { return vec![] };
     let why = results.nulls.first().map(|null| null.reason.as_str());

@@ -13,7 +13,7 @@ impl Values for FeaturesReport {
             Entry::new("elements", &[&layer.name], (elements as f64).into())
         });
         let mut content = Content::new(MAIN, entries.collect());
-        // Of shapes alone nobody sees that they are another network's.
+        // Shapes alone do not show that they are another network's.
         let models = self.inputs.models.iter();
         content.conditions.extend(models.map(|model| Condition::new("model", model.identity())));
         content

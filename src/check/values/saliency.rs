@@ -32,7 +32,7 @@ impl Values for SaliencyReport {
     }
 }
 
-/// Why a report that says nothing of it has no value.
+/// Why a report that does not mention it has no value.
 const CONSTANT: &str = "the maps of every image are constant or degenerate";
 
 fn entry(measure: &'static str, place: &[&str], value: &Mean) -> Entry {

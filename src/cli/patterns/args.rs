@@ -83,7 +83,7 @@ pub struct UnitArgs {
     /// Keep the K images of each class with its largest values, too; on the sheet a row a class
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Patches")]
     pub class_patches: Option<usize>,
-    /// Correlation from which on matched channels with different patterns are listed
+    /// Correlation from which matched channels with different patterns are listed
     #[arg(long, value_name = "R", default_value_t = 0.5, value_parser = limits::SHARE,
           requires = "other", help_heading = "Patches")]
     pub correlated: f64,

@@ -112,8 +112,8 @@ pub struct ChoiceArgs {
     /// The same of gradient-shap [default: 0]
     #[arg(long, value_name = "SHARE", value_parser = limits::NOISE, help_heading = "Method")]
     pub shap_noise: Option<f64>,
-    /// Copies of an image with patches filled in, for lime and kernel-shap, whose patches are squares of --window pixels;
-    /// kernel-shap takes all subsets of the patches where those are no more [default: 512]
+    /// Copies of an image with patches filled in, for lime and kernel-shap, whose patches are squares of --window
+    /// pixels; kernel-shap takes all subsets of the patches where those are no more [default: 512]
     #[arg(long, value_name = "N", value_parser = limits::PERTURBATIONS, help_heading = "Method")]
     pub perturbations: Option<usize>,
     /// How strongly lime leaves patches out: the α of its Lasso, in the unit of the score [default: 0.01]
@@ -127,12 +127,12 @@ pub struct ChoiceArgs {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = limits::STEPS,
           help_heading = "Method")]
     pub steps: usize,
-    /// What the paths of integrated-gradients and gradient-shap begin from, and what occlusion, lime and kernel-shap fill
-    /// in: black, or mean (zeros of the network's input)
+    /// What the paths of integrated-gradients and gradient-shap begin from, and what occlusion, lime and kernel-shap
+    /// fill in: black, or mean (zeros of the network's input)
     #[arg(long, value_name = "COLOUR", default_value = "black", help_heading = "Method")]
     pub baseline: BaselineArg,
-    /// Side of the windows of occlusion, and of the patches of lime and kernel-shap, in pixels [default: an eighth of the
-    /// image]
+    /// Side of the windows of occlusion, and of the patches of lime and kernel-shap, in pixels [default: an eighth of
+    /// the image]
     #[arg(long, value_name = "N", value_parser = limits::SIDE, help_heading = "Method")]
     pub window: Option<usize>,
     /// Pixels from one window of occlusion to the next [default: half a window]

@@ -144,7 +144,7 @@ struct Running<'a> {
 /// How long it is waited until processes are looked at again.
 const BETWEEN: Duration = Duration::from_millis(20);
 
-/// How long processes have to end when they are told to.
+/// How long processes have to end after a signal.
 const TO_END: Duration = Duration::from_secs(5);
 
 impl<'a> Running<'a> {

@@ -44,7 +44,7 @@ pub fn taken() -> Vec<String> {
     TAKEN.get().cloned().unwrap_or_default()
 }
 
-/// The command line itself, but that of a shard with its number in it, and in the place of `merge` that of the run
+/// The command line itself, but that of a shard with its number in it, and in place of `merge` that of the run
 /// whose states are merged.
 ///
 /// # Errors
@@ -205,7 +205,7 @@ fn of_folder(path: &Path) -> PathBuf {
 }
 
 /// The first word of a command line that no shard was asked for with: a command that has none, or an option that names
-/// a file to write. A state may come from anywhere, and merging it writes what `merge` was told and nothing else.
+/// a file to write. A state may come from anywhere, and merging it writes only what `merge` was given.
 fn foreign<'a>(command: &'a String, run: &'a [String], commands: &Command) -> Option<&'a String> {
     let named = |command: &Command, name: &str| -> Option<Arg> {
         command.get_arguments().find(|option| option.get_long() == Some(name)).cloned()

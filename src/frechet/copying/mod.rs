@@ -40,9 +40,9 @@ pub struct Copying {
 }
 
 impl Split {
-    /// Training and held-out samples, n×D and m×D: a row a sample. Of more than 64 features the first 64 principal components of the
-    /// training samples are taken. Cells are found by k-means++ from ten beginnings by `seed`, of which the best is
-    /// kept.
+    /// Training and held-out samples, n×D and m×D: a row a sample. Of more than 64 features the first 64 principal
+    /// components of the training samples are taken. Cells are found by k-means++ from ten beginnings by `seed`, of
+    /// which the best is kept.
     ///
     /// # Errors
     /// Too few samples, or a cell without held-out ones.
@@ -82,8 +82,9 @@ impl Split {
         Ok(Self { components, cells, training, held_out })
     }
 
-    /// The three-sample test of data copying (Meehan et al. 2020) of generated samples, as dgm-eval computes it. In each
-    /// cell, with distances L to the nearest training sample of the cell, n held-out samples P and m generated ones Q:
+    /// The three-sample test of data copying (Meehan et al. 2020) of generated samples, as dgm-eval computes it. In
+    /// each cell, with distances L to the nearest training sample of the cell, n held-out samples P and m generated
+    /// ones Q:
     ///
     /// ```text
     /// U = #{L(Q) > L(P)} + ½·#{L(Q) = L(P)}        Z = (U − (nm/2 − ½)) / √(nm(n+m+1)/12)

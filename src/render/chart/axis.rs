@@ -187,7 +187,7 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Whether two values are the same but for rounding.
+/// Whether two values are the same except for rounding.
 fn is_one(low: f64, high: f64) -> bool {
     high - low <= ROUNDING * low.abs().max(high.abs())
 }

@@ -1,9 +1,10 @@
 //! Curves over a common axis as a line chart.
 //!
 //! Every series has a colour of the palette by Okabe and Ito (2008), which colour-blind people tell
-//! apart, and a marker of its own, which is told apart in grey. Points that are not finite break
-//! the line; a point with no neighbour keeps its marker. Where points are dense, only some carry a
-//! marker. In a browser every point tells its series, its place and its value under the pointer.
+//! apart, and a marker of its own, which can be distinguished in grey. Points that are not finite
+//! break the line; a point with no neighbour keeps its marker. Where points are dense, only some
+//! carry a marker. In a browser every point tells its series, its place and its value under the
+//! pointer.
 //!
 //! The legend lies under the plot and the names of reference lines at its right, so that no text
 //! lies on a curve.

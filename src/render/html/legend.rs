@@ -6,7 +6,7 @@ use super::matrix::SHARED;
 use crate::render::ColorMap;
 use crate::render::text;
 
-/// Steps of a colour map in a page: enough that none can be told from the next.
+/// Steps of a colour map in a page: enough that neighbours cannot be distinguished.
 const STEPS: usize = 100;
 
 /// Colours a scale is drawn with.

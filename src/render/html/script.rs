@@ -1,4 +1,5 @@
-//! The script of a page, from its parts: what all use, then tables, maps, what can be taken away and found, and the screen or paper.
+//! The script of a page, from its parts: what all use, then tables, maps, what can be taken away and found, and the
+//! screen or paper.
 
 /// All parts, in the order in which they run.
 pub(super) const SCRIPT: &str = concat!(

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use crate::render::{style, text};
 
-/// Rows from which on a table scrolls within a box of its own.
+/// Rows from which a table scrolls within a box of its own.
 const LONG: usize = 24;
 
-/// Columns from which on bars and notes stand under their numbers, to save width.
+/// Columns from which bars and notes stand under their numbers, to save width.
 const WIDE: usize = 8;
 
 /// A table: the first entry of a row is its heading.

@@ -161,8 +161,8 @@ impl Sheet<'_> {
         png::from_svg(&self.to_svg()?, SCALE)
     }
 
-    /// Whether its size is that of a PNG, which can be told from the sizes of the pictures alone:
-    /// their pixels are not looked at.
+    /// Whether its size is that of a PNG, which follows from the sizes of the pictures alone: their
+    /// pixels are not looked at.
     ///
     /// # Errors
     ///

@@ -155,7 +155,7 @@ impl SideLayer {
     }
 }
 
-/// A share of noise in a biased value from which on it is warned of.
+/// The share of noise in a biased value from which a warning is given.
 const NOTABLE_BIAS: f64 = 0.1;
 
 impl CkaReport {

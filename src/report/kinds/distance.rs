@@ -64,7 +64,7 @@ pub struct DistanceResults {
     /// Distance from the k-th nearest sample of the reference.
     pub neighbour: NeighbourResult,
     /// Whether the distances tell right predictions from wrong ones; `null` where that cannot be
-    /// told, and `nulls` says why.
+    /// known, and `nulls` says why.
     pub prediction: Option<PredictionResult>,
     /// The samples that lie farthest by the Mahalanobis distance, the farthest first, 100 at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -26,7 +26,8 @@ pub struct FidSettings {
     /// What was done to images; values from different resizings must not be compared. Without
     /// images nothing was.
     pub preprocess: Option<Preprocess>,
-    /// The neighbour whose distance is the radius of a sample, for precision and the like.
+    /// The neighbour whose distance is the radius of a sample, for precision, recall, density and
+    /// coverage.
     pub k: usize,
     /// Subsets of KID.
     pub kid_subsets: usize,
@@ -191,7 +192,7 @@ pub struct Candidate {
     /// The Vendi Score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendi: Option<Number>,
-    /// Percent of the candidate's samples that are no copies of the reference's.
+    /// Percent of the candidate's samples that are not copies of the reference's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authpct: Option<Number>,
     /// C_T: far below 0 for copies of the reference.

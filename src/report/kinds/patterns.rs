@@ -29,7 +29,7 @@ pub struct PatternsSettings {
     pub bottom: usize,
     /// Those with the largest of each class.
     pub class_patches: usize,
-    /// Correlation from which on a channel counts as highly correlated with its partner.
+    /// Correlation from which a channel counts as highly correlated with its partner.
     pub correlated: f64,
     /// Most rows of the sheet a layer.
     pub rows: usize,
@@ -146,7 +146,7 @@ pub struct PatternsChannel {
     /// Whether it has values below zero: class means, and with them selectivity, are then those of values that
     /// partly cancel.
     pub below_zero: bool,
-    /// What it tells of classes.
+    /// What it says about classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<ClassFigures>,
     /// The images with its largest values, the largest first, each with the position of that; fewer than asked
@@ -160,7 +160,7 @@ pub struct PatternsChannel {
     pub by_class: Vec<Vec<Patch>>,
 }
 
-/// What a channel tells of classes.
+/// What a channel says about classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassFigures {
     /// How many of the top images are of each class.

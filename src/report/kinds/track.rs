@@ -113,7 +113,7 @@ pub struct LayerTrack {
     /// Each checkpoint with the reference, at the layer of the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_reference: Option<Vec<Number>>,
-    /// Place, from 0, of the first checkpoint from which on the layer stays within the tolerance of the
+    /// Place, from 0, of the first checkpoint from which the layer stays within the tolerance of the
     /// last one; a checkpoint without a value is not within it.
     pub settled: Option<usize>,
     /// The name of that checkpoint.

@@ -1,9 +1,9 @@
 //! Which values of a `torch.export` program are the outputs of its modules.
 //!
 //! Each node says in which calls of modules it runs (`nn_module_stack`, outermost first: key, dotted
-//! path and class; the keys of two calls of one module differ). A module's output is what its nodes
-//! make and nodes outside of it use, or the program returns. The tap belongs behind its last node. Which
-//! place it has in the tuple that the module gives is told by [`Orders`].
+//! path and class; the keys of two calls of one module differ). A module's output is what its nodes make
+//! and nodes outside of it use, or the program returns. The tap belongs behind its last node. Which
+//! place it has in the tuple that the module gives is determined by [`Orders`].
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,7 +1,7 @@
 //! Which places the outputs of a module have in the tuple that it gives.
 //!
 //! A program keeps this for the modules of `preserve_module_call_signature` alone. What recurrent layers
-//! and attention of `torch.nn` give is told from the operators that make it.
+//! and attention of `torch.nn` give is inferred from the operators that make it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,7 +20,7 @@ pub enum Order {
     Made(Vec<String>),
 }
 
-/// What tells the places of outputs.
+/// What determines the places of outputs.
 pub struct Orders<'a> {
     nodes: &'a [Node],
     /// The node that makes a value, and its place among what that node gives.
@@ -113,7 +113,7 @@ impl<'a> Orders<'a> {
     }
 }
 
-/// Operators that only arrange values anew, and the mean over the heads of an attention.
+/// Operators that only rearrange values, and the mean over the heads of an attention.
 const SAME_VALUES: [&str; 16] = [
     "_unsafe_view",
     "alias",

@@ -130,7 +130,7 @@ impl Flat {
         new
     }
 
-    /// Puts the nodes of a region in the place of the node that runs it.
+    /// Puts the nodes of a region in place of the node that runs it.
     fn region(&mut self, kind: &str, node: Node, names: &mut Names) -> Result<(), Refusal> {
         let (graph, given) = inlined(kind, &node)?;
         self.regions += 1;

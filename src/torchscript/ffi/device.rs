@@ -1,4 +1,4 @@
-//! What devices are asked, and told, beside what tch offers.
+//! Queries and settings of devices beyond what tch offers.
 #![expect(unsafe_code, reason = "this is where C++ is called")]
 
 use std::ffi::{c_char, c_int};
@@ -131,7 +131,7 @@ impl StreamsHandle {
             Which::Own(place) => i64::try_from(place).unwrap_or(i64::MAX),
         };
         let mut error = ptr::null_mut();
-        // SAFETY: the handle is valid; what is no stream is an error.
+        // SAFETY: the handle is valid; anything that is not a stream is an error.
         unsafe { repsim_use_stream(self.0.as_ptr(), which, &mut error) };
         take(error).map_or(Ok(()), Err)
     }

@@ -25,7 +25,7 @@ unsafe extern "C" {
     fn repsim_embeddings(model: *const Opaque, error: *mut *mut c_char) -> *mut c_char;
 }
 
-/// An argument of `forward`, as the shim tells it.
+/// An argument of `forward`, as the shim reports it.
 pub struct RawArgument {
     /// Its name.
     pub name: String,

@@ -35,7 +35,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
-/// What came of loading an archive.
+/// The outcome of loading an archive.
 pub enum Loaded {
     /// The model, and what is not known to compute only (there by permission).
     Model(Handle, Vec<String>),

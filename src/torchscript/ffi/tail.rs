@@ -41,7 +41,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// What came of cutting a model.
+/// The outcome of cutting a model.
 pub enum Parted {
     /// The part behind the layer.
     Tail(TailHandle),
@@ -100,7 +100,7 @@ impl Handle {
 
 impl TailHandle {
     /// The number of the call that a layer's first tap in the tail is; `None` where there is none
-    /// or it cannot be told.
+    /// or it is not known.
     pub fn first_call(&self, layer: usize) -> Option<usize> {
         // SAFETY: the handle is valid; any number of a layer may be asked for.
         let call = unsafe { repsim_tail_first_call(self.0.as_ptr(), layer) };

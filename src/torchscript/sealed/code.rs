@@ -1,7 +1,7 @@
-//! How deeply the code of an archive nests: told by one pass over its characters, before libtorch's parser
-//! and compiler see it, which call themselves for everything that nests.
+//! How deeply the code of an archive nests: found in one pass over its characters, before libtorch's
+//! parser and compiler see it, which call themselves for everything that nests.
 //!
-//! Tokens, comments, strings and lines are told apart as `torch/csrc/jit/frontend/lexer.h` does.
+//! Tokens, comments, strings and lines are distinguished as `torch/csrc/jit/frontend/lexer.h` does.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
 //! How deeply the values of a pickle of TorchScript hold one another, what classes it names, and whether its
-//! tensors lie within their records: told without making any of them.
+//! tensors lie within their records: checked without making any of them.
 //!
 //! The opcodes are those that `torch/csrc/jit/serialization/unpickler.cpp` reads.
 
@@ -178,7 +178,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Puts what is called, or made of a state, in the place of its arguments.
+    /// Puts what is called, or made of a state, in place of its arguments.
     fn call(&mut self) -> Done {
         let items = self.last(2)?;
         if let Value::Name(name) = &items[0].value {

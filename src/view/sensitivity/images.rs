@@ -5,7 +5,7 @@ use crate::report::sensitivity::{ImageResult, SensitivityReport};
 use crate::view::names::right;
 use crate::view::{Place, sights};
 
-/// The score of each image, and the strength from which on a perturbation changes its prediction.
+/// The score of each image, and the strength from which a perturbation changes its prediction.
 pub(super) fn table(report: &SensitivityReport, place: Place<'_>) -> Markup {
     let all = &report.results.images;
     let mut columns = vec![
