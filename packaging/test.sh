@@ -65,6 +65,10 @@ needed = Requirement(next(iter(requires("repsim-torch"))))
 assert needed.name == "torch" and needed.specifier.contains(version("torch")), (str(needed), version("torch"))
 assert not needed.specifier.contains("2.12.1")
 PY
+cuda=$(find "$SITE/nvidia" -name 'libcudart.so*')
+mv "$cuda" "$WORK/"
+refuses "${cuda##*/}: install PyTorch with all its dependencies" "$repsim" --version
+mv "$WORK/${cuda##*/}" "$cuda"
 grep -q "libtorch .* in $(realpath "$SITE")/torch/lib" <("$repsim" --version) || fail "--version: $("$repsim" --version)"
 for path in "$CHECKOUT" "$HOME"; do
   ! grep -qF "$path/" "$SITE/repsim/_bin/repsim" || fail "the program holds $path"

@@ -109,5 +109,12 @@ def explain_loader(said: str) -> str:
             f"{BUILT_VERSION} of PyPI"
         )
     if missing:
-        return f"a library of PyTorch is missing, {missing.group(1).strip()}: install PyTorch with all it depends on"
+        return missing_libraries([missing.group(1).strip()])
     return " ".join(said.split())[:400] or "the program could not be started"
+
+
+def missing_libraries(names: list[str]) -> str:
+    """What to do about libraries that the loader did not find, in one line."""
+    what = "a library that PyTorch needs is" if len(names) == 1 else "libraries that PyTorch needs are"
+    wanted = f"pip install --force-reinstall 'torch=={series(BUILT_VERSION)}.*'"
+    return f"{what} missing, {', '.join(names[:4])}{', …' if len(names) > 4 else ''}: install PyTorch with all its dependencies ({wanted})"

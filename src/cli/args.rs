@@ -63,7 +63,7 @@ pub struct TextArgs {
     /// Read the data as texts, one sample a line, and tokenize them with this tokenizer.json
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub tokenizer: Option<PathBuf>,
-    /// Length in tokens that texts are cut or padded to [default: that of the longest]
+    /// Length, in tokens, that texts are cut or padded to [default: that of the longest]
     #[arg(long, value_name = "N", requires = "tokenizer", help_heading = "Data",
           value_parser = limits::TOKENS)]
     pub max_length: Option<usize>,
@@ -72,7 +72,8 @@ pub struct TextArgs {
 /// How samples are chosen and read.
 #[derive(Args)]
 pub struct LoadArgs {
-    /// Use at most N samples: of all classes evenly, the first of each, or random ones with --seed
+    /// Use at most N samples, evenly from all classes: the first of each, or random ones with
+    /// --seed
     #[arg(long, short = 'n', value_name = "N", help_heading = "Data", value_parser = limits::COUNT)]
     pub limit: Option<usize>,
     /// Samples in a batch
@@ -93,9 +94,9 @@ pub struct LoadArgs {
 /// What is done to the samples, for both models.
 #[derive(Args)]
 pub struct PreprocessArgs {
-    /// Steps to begin from: imagenet, cifar10, raw, or own, those of MODEL.repsim.toml beside the model
-    /// [default: own where that file is, else imagenet for image folders, cifar10 for CIFAR-10 files, else
-    /// raw]
+    /// Steps to begin from: imagenet, cifar10, raw, or own (those of MODEL.repsim.toml beside the model)
+    /// [default: own where there is that file, else imagenet for image folders, cifar10 for CIFAR-10
+    /// files, else raw]
     #[arg(long, value_name = "PRESET", value_parser = preset, help_heading = "Preprocessing")]
     pub preprocess: Option<Preset>,
     /// Resize: the shorter side (256), HEIGHTxWIDTH, none, or as FID tools do: clean (clean-fid) or
@@ -183,8 +184,8 @@ pub struct PreprocessBArgs {
 /// How models are loaded and run.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Where to run: auto, cpu, cuda or cuda:N; for commands with --shard also cuda:all, or several with commas: a
-    /// process on each, which works on a part of the samples
+    /// Where to run: auto, cpu, cuda or cuda:N; commands with --shard also take cuda:all or a comma-separated
+    /// list, and run one process per device, each on a part of the samples
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Models",
           value_parser = limits::device)]
     pub device: DeviceChoice,
@@ -203,7 +204,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "SEED", help_heading = "Random numbers", value_parser = limits::SEED,
           hide_short_help = true)]
     pub draw_seed: Option<u64>,
-    /// Let a model that changes its own buffers or attributes keep the changes from run to run [default: each run
+    /// Let a model that changes its own buffers or attributes keep these changes between runs [default: each run
     /// begins with what the archive holds]
     #[arg(long, help_heading = "Models")]
     pub keep_state: bool,
@@ -223,22 +224,22 @@ pub struct ModelArgs {
     /// Floating-point type to compute in, where it is not the file's: f32, f16, bf16 or f64
     #[arg(long, value_name = "TYPE", value_enum, help_heading = "Models")]
     pub dtype: Option<FloatArg>,
-    /// How exactly the models compute: f32 (each in its own type), tf32 (CUDA: products of float32 from 11 significant
-    /// bits), f16 or bf16 (weights and activations of 16 bits). Sums over what they give stay in float32 and float64
+    /// Precision of the models: f32 (each in its own type), tf32 (CUDA: float32 products from 11 significant bits),
+    /// f16 or bf16 (weights and activations of 16 bits). Sums over their outputs stay in float32 and float64
     #[arg(long, value_name = "HOW", default_value = "f32", help_heading = "Models")]
     pub precision: Precision,
-    /// Which part of what a model returns is its output: a key of a dictionary, a name or index in a tuple, with dots
-    /// for nested parts: logits, state.0
+    /// Which part of a model's return value is its output: a key of a dictionary, a name or index in a tuple, with
+    /// dots for nested parts: logits, state.0
     #[arg(long, value_name = "KEY", help_heading = "Models")]
     pub output_key: Option<String>,
-    /// The same for model A, where the models differ in it
+    /// --output-key of model A, where the models differ
     #[arg(long, value_name = "KEY", conflicts_with = "output_key", help_heading = "Models")]
     pub output_key_a: Option<String>,
     /// The same for model B
     #[arg(long, value_name = "KEY", conflicts_with = "output_key", help_heading = "Models")]
     pub output_key_b: Option<String>,
-    /// Which axis of a layer's output holds the channels, where that is detected wrongly or not at all: LAYER by name
-    /// or glob, AXIS counted from 0, the axis of the samples; may be repeated
+    /// Which axis of a layer's output holds the channels, where it is detected wrongly or not at all: LAYER by name
+    /// or glob, AXIS from 0 (the samples); may be repeated
     #[arg(long, value_name = "LAYER=AXIS", value_parser = given::channel_axis, help_heading = "Layers")]
     pub channel_axis: Vec<ChannelAxis>,
 }
@@ -285,8 +286,8 @@ pub struct LayerArgs {
 #[derive(Args)]
 pub struct ReduceArgs {
     /// Rows of features: flatten (a sample's whole feature map), gap (its channel means), spatial
-    /// (each position, or token, a row); of tokens also tokens-mean (without class tokens), cls (the
-    /// first token), last
+    /// (each position, or token, a row); for tokens also tokens-mean (without class tokens), cls
+    /// (the first token), last
     #[arg(long, value_name = "HOW", default_value = "flatten", help_heading = "Measure")]
     pub reduce: Reduce,
 }

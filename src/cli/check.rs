@@ -16,7 +16,7 @@ use crate::view::{Form, Screen, Tables};
 #[derive(clap::Args)]
 #[command(after_help = RULES)]
 pub struct Args {
-    /// The report to check; for --write-policy several, of repeated runs
+    /// The report to check; with --write-policy several, from repeated runs
     #[arg(value_name = "REPORT", required = true)]
     reports: Vec<PathBuf>,
     /// The report to check against
@@ -33,8 +33,8 @@ pub struct Args {
     /// Print the verdict as JSON
     #[arg(long, hide = true, conflicts_with = "format")]
     json: bool,
-    /// Draft a policy instead: tolerances of 3 σ from the spread over the reports. As with every
-    /// output, a file that is there is overwritten
+    /// Draft a policy instead: tolerances of 3 σ from the spread over the reports. An existing file
+    /// is overwritten, as with every output
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = [
         "baseline", "output", "format", "json", "policy", "allow_different_data", "junit", "github"
     ])]

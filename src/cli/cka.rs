@@ -29,8 +29,8 @@ pub struct Args {
     plot: Option<PathBuf>,
     #[command(flatten)]
     range: picture::RangeArgs,
-    /// Compare the layers of A with the corresponding ones of this model too, such as an untrained one: a line to read
-    /// the diagonal against, in the page and below the map of --plot; A runs again for each; may be repeated
+    /// Also compare the layers of A with the corresponding ones of this model, such as an untrained one: a line to
+    /// read the diagonal against, in the page and below the map of --plot. A runs again for each; may be repeated
     #[arg(long, value_name = "MODEL")]
     control: Vec<PathBuf>,
     #[command(flatten)]

@@ -22,7 +22,7 @@ use crate::report::rows;
 #[derive(clap::Args)]
 pub struct Args {
     /// What the model knows: a folder of images (sub-folders are classes), or an array of images or
-    /// of features (.npy, .npz, .safetensors; `labels` beside it are classes)
+    /// of features (.npy, .npz, .safetensors; an array `labels` beside it holds the classes)
     #[arg(value_name = "REFERENCE")]
     reference: PathBuf,
     /// The samples to measure, in any of these forms
@@ -30,17 +30,17 @@ pub struct Args {
     data: PathBuf,
     #[command(flatten)]
     results: ResultArgs,
-    /// Write a row a sample: FILE.jsonl or FILE.csv
+    /// Write one row per sample to FILE.jsonl or FILE.csv
     #[arg(long, value_name = "FILE")]
     per_sample: Option<PathBuf>,
     /// Draw accuracy against distance: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE")]
     plot: Option<PathBuf>,
-    /// Which nearest neighbour's distance is taken
+    /// Which nearest neighbour's distance is used
     #[arg(long, value_name = "K", default_value_t = 10, help_heading = "Measure",
           value_parser = limits::COUNT)]
     k: usize,
-    /// As --layout, for the reference alone
+    /// As --layout, for the reference only
     #[arg(long, value_name = "ORDER", help_heading = "Data")]
     reference_layout: Option<ArrayLayout>,
     #[command(flatten)]

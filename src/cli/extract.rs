@@ -15,13 +15,13 @@ pub struct ExtractArgs {
     /// TorchScript
     #[arg(long, value_name = "MODEL", help_heading = "Features")]
     pub model: Option<PathBuf>,
-    /// The layer whose output they are, or NAME:input for the input of the last linear layer; of
+    /// The layer whose output is used, or NAME:input for the input of the last linear layer; in
     /// files with several arrays, the array [default: the input of the last linear layer; what an
     /// extractor for FID returns]
     #[arg(long, short, value_name = "NAME", alias = "layer", help_heading = "Features")]
     pub layers: Option<String>,
-    /// From a feature map to a row: gap (its channel means), flatten (all of it), or of tokens
-    /// tokens-mean (without class tokens), cls (the first), last
+    /// How a feature map becomes a row: gap (its channel means), flatten (all of it); for tokens
+    /// also tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "gap", help_heading = "Features",
           value_parser = args::one_row)]
     pub reduce: Reduce,

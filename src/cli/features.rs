@@ -18,18 +18,18 @@ pub struct Args {
     /// The model: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The folder to write: a file a layer and features.json; one that an earlier run left unfinished is continued
+    /// The folder to write: one file per layer, and features.json; an unfinished one is continued
     #[arg(id = "features_folder", long = "output", short = 'o', value_name = "FOLDER")]
     output: PathBuf,
     #[command(flatten)]
     layers: LayerArgs,
-    /// What becomes of outputs: flatten (kept whole: later commands take any --reduce of them), gap (channel means),
-    /// or of tokens tokens-mean, cls, last
+    /// How outputs are stored: flatten (whole, so that later commands can use any --reduce), gap (channel means);
+    /// for tokens also tokens-mean, cls, last
     #[arg(long, value_name = "HOW", default_value = "flatten", help_heading = "Files",
           value_parser = args::one_row)]
     reduce: Reduce,
-    /// Type of the numbers in the files: f32, f16, bf16 (as .safetensors, which NumPy's format has not) or f64
-    /// [default: f32, and f64 of what is computed in it]
+    /// Type of the numbers in the files: f32, f16, bf16 (as .safetensors, for NumPy's format has no such type)
+    /// or f64 [default: f32, or f64 for layers computed in it]
     #[arg(
         id = "file_dtype",
         long = "dtype",

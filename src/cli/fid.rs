@@ -29,24 +29,24 @@ pub struct Args {
     /// Sets in any of these forms
     #[arg(value_name = "CANDIDATE", required = true)]
     candidates: Vec<PathBuf>,
-    /// Write the report to FILE.json, or a row a candidate to FILE.csv, .tsv, .jsonl or .md; - for standard
-    /// output
+    /// Write the report to FILE.json, or one row per candidate to FILE.csv, .tsv, .jsonl or .md; - for
+    /// standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What standard output gets: json (the report), table, md, or a row a candidate as csv, tsv or jsonl
-    /// [default: table on a terminal, else json, nothing with --output]
+    /// What standard output gets: json (the report), table, md, or one row per candidate as csv, tsv or
+    /// jsonl [default: table on a terminal, else json, nothing with --output]
     #[arg(long, short, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
     /// Exit with 1 if a candidate's score, by the first of --metrics that is a distance, is above this
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = limits::VALUE)]
     fail_above: Option<f64>,
-    /// Cache mean and covariance of image sets in a folder, by their content (not for metrics that need samples, and
-    /// not for sets of which files were left out)
+    /// Cache mean and covariance of image sets in this folder, keyed by their content (not for metrics that need
+    /// samples, nor for sets with skipped files)
     #[arg(long, value_name = "DIR")]
     stats_cache: Option<PathBuf>,
     #[command(flatten)]
     measure: MeasureArgs,
-    /// As --layout, for the reference alone
+    /// As --layout, for the reference only
     #[arg(long, value_name = "ORDER", help_heading = "Data")]
     reference_layout: Option<ArrayLayout>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ struct MeasureArgs {
         help_heading = "Measure"
     )]
     metrics: Vec<Metric>,
-    /// The neighbour whose distance is a sample's radius, for prdc
+    /// Which nearest neighbour's distance is the radius around a sample, for prdc
     #[arg(long, value_name = "K", default_value_t = 5, help_heading = "Measure",
           value_parser = limits::COUNT)]
     k: usize,
@@ -79,11 +79,11 @@ struct MeasureArgs {
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Measure",
           value_parser = limits::SUBSETS)]
     kid_subsets: usize,
-    /// Samples in a subset of KID, fewer where a set has fewer
+    /// Samples in a subset of KID; smaller sets use all of theirs
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measure",
           value_parser = limits::TWO_OR_MORE)]
     kid_subset_size: usize,
-    /// Parts of the samples for isc
+    /// Number of parts that isc splits the samples into
     #[arg(long, value_name = "N", help_heading = "Measure", value_parser = limits::SUBSETS,
           hide_short_help = true)]
     isc_splits: Option<usize>,
@@ -94,10 +94,10 @@ struct MeasureArgs {
     /// training set
     #[arg(long, value_name = "SET", help_heading = "Measure")]
     held_out: Option<PathBuf>,
-    /// The layer of sfid, in a pass of its own
+    /// The layer of sfid, which takes a separate pass
     #[arg(long, value_name = "NAME", help_heading = "Measure")]
     sfid_layer: Option<String>,
-    /// How many of its channels are taken, the first ones [default: 7]
+    /// How many of its channels are used, from the first [default: 7]
     #[arg(long, value_name = "N", help_heading = "Measure", value_parser = limits::COUNT,
           hide_short_help = true)]
     sfid_channels: Option<usize>,
@@ -165,13 +165,13 @@ enum Format {
     Table,
     /// The report.
     Json,
-    /// A candidate a line, as JSON.
+    /// One line of JSON per candidate.
     Jsonl,
-    /// A candidate a line, values separated by commas, under a header.
+    /// One line per candidate, values separated by commas, under a header.
     Csv,
-    /// A candidate a line, values separated by tabs, under a header.
+    /// One line per candidate, values separated by tabs, under a header.
     Tsv,
-    /// A table of Markdown.
+    /// A table in Markdown.
     Md,
 }
 

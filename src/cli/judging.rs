@@ -20,8 +20,7 @@ pub struct JudgingArgs {
     #[arg(long, value_name = "FILE.toml", help_heading = "Check")]
     pub policy: Option<PathBuf>,
     /// What to do with candidates of fid that are not in the baseline: hold (they must not be worse than the worst of
-    /// the baseline), ignore or fail; those that are missing are named, and count as failures with fail [default:
-    /// hold]
+    /// the baseline), ignore or fail; missing ones are named, and fail with fail [default: hold]
     #[arg(long, value_name = "WHAT", value_enum, help_heading = "Check")]
     pub new_candidates: Option<New>,
     /// Compare reports of different samples

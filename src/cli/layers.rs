@@ -20,8 +20,8 @@ use crate::view::layers::remarks;
 pub struct Args {
     /// An archive of TorchScript or torch.export
     model: PathBuf,
-    /// Shape of one sample of the first input: 3x224x224, or 16 for a vector [default: what the archive
-    /// says, else 3x224x224]
+    /// Shape of one sample of the first input: 3x224x224, or 16 for a vector [default: as stated in the
+    /// archive, else 3x224x224]
     #[arg(long, value_name = "SHAPE", value_parser = shape)]
     input_size: Option<Shape>,
     /// Print the report as JSON instead of a table

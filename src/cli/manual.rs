@@ -31,10 +31,10 @@ pub struct CompletionsArgs {
 /// Options of `repsim man`.
 #[derive(clap::Args)]
 pub struct ManArgs {
-    /// Of which command; without one of repsim as a whole
+    /// The command; without one, the page of repsim as a whole
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
-    /// Write the pages of all commands to a folder: repsim.1, repsim-cka.1, …
+    /// Write the pages of all commands to this folder: repsim.1, repsim-cka.1, …
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     folder: Option<PathBuf>,
 }

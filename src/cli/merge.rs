@@ -11,20 +11,20 @@ pub struct Args {
     /// The state of each shard, in any order
     #[arg(value_name = "STATE", required = true)]
     states: Vec<PathBuf>,
-    /// Write what the run would have written: the report to FILE.json, or its table to FILE.csv, .tsv or .md; of
-    /// stats the statistics to FILE.npz
+    /// Write what the whole run would have written: the report to FILE.json, or its table to FILE.csv, .tsv or
+    /// .md; for `stats` the statistics to FILE.npz
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What standard output gets, as --format of the run: json, table, md, csv or tsv [default: as the run has it]
+    /// What standard output gets, as --format of the run: json, table, md, csv or tsv [default: that of the run]
     #[arg(long, short, value_name = "FORMAT")]
     format: Option<String>,
     /// Draw the picture of the run: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE")]
     plot: Option<PathBuf>,
-    /// Write a row a sample, of repsim distance: FILE.jsonl or FILE.csv
+    /// For `repsim distance`, write one row per sample to FILE.jsonl or FILE.csv
     #[arg(long, value_name = "FILE")]
     per_sample: Option<PathBuf>,
-    /// Where the models are made ready, which are not run over the samples: auto, cpu, cuda or cuda:N [default: as in
+    /// Where the models are prepared (they do not run over the samples): auto, cpu, cuda or cuda:N [default: as in
     /// the first shard]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,

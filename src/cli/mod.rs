@@ -107,19 +107,19 @@ enum Command {
     Check(Box<check::Args>),
     /// List what changed between two reports, the largest first
     Diff(diff::Args),
-    /// Write what layers give to a folder, which other commands then take in place of the model
+    /// Write the outputs of layers to a folder, which other commands take instead of the model
     Features(Box<features::Args>),
     /// Write mean and covariance of features to a file that FID tools read
     Stats(Box<stats::Args>),
     /// Make the report of a run from the states of its shards
     Merge(Box<merge::Args>),
-    /// Turn reports into one HTML page, or one of them into tables or a picture
+    /// Turn reports into one HTML page, or a single report into tables or a picture
     Report(report::Args),
-    /// Try it: compare three small networks that come with repsim, on 500 images
+    /// Try it: compare small networks that come with repsim, on 500 images
     Demo(demo::Args),
     /// Print the JSON Schema of a report
     Schema(schema::Args),
-    /// Print the completions of a shell
+    /// Print completions for a shell
     Completions(manual::CompletionsArgs),
     /// Print the manual page of repsim or of a command
     Man(manual::ManArgs),

@@ -11,8 +11,8 @@ use crate::view::{ColourRange, PictureFormat, Plot};
 /// Which values have which colours in maps.
 #[derive(clap::Args)]
 pub struct RangeArgs {
-    /// Values at the ends of the colours of maps: full (the bounds of the measure), auto (the smallest and the largest
-    /// value of the picture, which its subtitle says), or two numbers
+    /// Values at the ends of the colour scale: full (the bounds of the measure), auto (the smallest and the largest
+    /// value in the picture; its subtitle says so), or two numbers
     #[arg(
         long,
         value_name = "full|auto|LOW..HIGH",

@@ -19,11 +19,12 @@ use crate::probe::{Grids, Kind};
 /// Options of `repsim probe`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Models: .pt2 of torch.export, or TorchScript; or folders of repsim features. The first is the one that others
-    /// are held against
+    /// Models (.pt2 of torch.export, or TorchScript), or folders of `repsim features`. The others are compared with
+    /// the first
     #[arg(value_name = "MODEL", required_unless_present = "features")]
     models: Vec<PathBuf>,
-    /// Probe stored representations instead: .npz, .npy or .safetensors files, rows matched by index
+    /// Probe stored representations instead: .npz, .npy or .safetensors files; rows of one index are
+    /// the same sample
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
     features: Vec<PathBuf>,
     #[command(flatten)]
@@ -53,15 +54,15 @@ pub struct Args {
 #[derive(clap::Args)]
 struct ProbeArgs {
     /// The probes, comma-separated: ridge (as scikit-learn's RidgeClassifier), logistic (LogisticRegression by L-BFGS,
-    /// slower), knn (KNeighborsClassifier: of equal votes the lowest class), nearest-mean (NearestCentroid) [default:
+    /// slower), knn (KNeighborsClassifier; ties go to the lowest class), nearest-mean (NearestCentroid) [default:
     /// ridge,knn,nearest-mean; with --targets ridge]
     #[arg(long, value_name = "PROBES", value_delimiter = ',', help_heading = "Probes")]
     probe: Vec<Kind>,
-    /// Read numbers out in place of classes, by ridge regression: a table with a header, a row a sample, the name of
-    /// the sample first
+    /// Predict numbers instead of classes, by ridge regression: a table with a header and one row per sample, the
+    /// name of the sample first
     #[arg(long, value_name = "FILE.csv", help_heading = "Probes")]
     targets: Option<PathBuf>,
-    /// The class of each row of --features, a line each [default: the array 'labels' beside them]
+    /// The class of each row of --features, one per line [default: the array 'labels' beside them]
     #[arg(
         long,
         value_name = "FILE",
@@ -70,37 +71,38 @@ struct ProbeArgs {
         help_heading = "Probes"
     )]
     classes: Option<PathBuf>,
-    /// Fit on all folds but one and measure on that, for each of so many, which hold each class evenly [default: 5]
+    /// Number of folds for cross-validation, stratified by class: each is measured by probes that are fitted on the
+    /// others [default: 5]
     #[arg(long, value_name = "K", value_parser = limits::FOLDS, help_heading = "Probes")]
     folds: Option<usize>,
-    /// Fit on this share of each class, and measure on the others, in place of folds
+    /// Instead of folds, fit on this share of each class and measure on the rest
     #[arg(long, value_name = "SHARE", value_parser = limits::INNER_SHARE, conflicts_with = "folds",
           help_heading = "Probes")]
     fit_fraction: Option<f64>,
-    /// Penalties of ridge regression, comma-separated: that with the smallest error of leaving each sample to fit on
-    /// out is taken (RidgeCV) [default: 0.01,0.1,1,10,100,1000,10000,100000]
+    /// Penalties of ridge regression, comma-separated: the one with the smallest leave-one-out error on the samples
+    /// to fit on is taken (RidgeCV) [default: 0.01,0.1,1,10,100,1000,10000,100000]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = limits::RIDGE, help_heading = "Probes")]
     alpha: Vec<f64>,
-    /// Inverse strengths C of logistic regression, comma-separated: that with the best accuracy over folds of the
-    /// samples to fit on is taken [default: 0.0001,0.001,0.01,0.1,1,10]
+    /// Inverse strengths C of logistic regression, comma-separated: the one with the best cross-validated
+    /// accuracy on the samples to fit on is taken [default: 0.0001,0.001,0.01,0.1,1,10]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = limits::COST, help_heading = "Probes")]
     cost: Vec<f64>,
-    /// These folds [default: 3]
+    /// Number of folds in which --cost is chosen [default: 3]
     #[arg(long, value_name = "K", value_parser = limits::FOLDS, help_heading = "Probes")]
     inner_folds: Option<usize>,
-    /// Shuffle the labels so often, and fit the probes to each: their mean is what selectivity is held against, with
-    /// its standard deviation [default: 5; with logistic 1]
+    /// How many times to shuffle the labels and fit the probes to them: selectivity is the score minus the mean of
+    /// these, reported with their standard deviation [default: 5; with logistic 1]
     #[arg(long, value_name = "N", value_parser = limits::SHUFFLES, help_heading = "Probes")]
     shuffles: Option<usize>,
     /// Neighbours of knn [default: 5]
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Probes")]
     neighbours: Option<usize>,
-    /// Leave features as they are; without it they are brought to mean 0 and variance 1 by the samples that are
-    /// fitted on (StandardScaler)
+    /// Leave features as they are. By default they are scaled to mean 0 and variance 1 on the samples to fit on
+    /// (StandardScaler)
     #[arg(long, help_heading = "Probes")]
     no_standardize: bool,
-    /// Rows of features: gap (means over positions), flatten (a sample's whole feature map), or of tokens tokens-mean
-    /// (without class tokens), cls (the first), last
+    /// Rows of features: gap (means over positions), flatten (a sample's whole feature map); for tokens also
+    /// tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "gap", value_parser = args::one_row, help_heading = "Probes")]
     reduce: Reduce,
     /// Memory for the rows of all layers
@@ -115,7 +117,7 @@ struct ProbeArgs {
 /// What probes are held against.
 #[derive(clap::Args)]
 struct ControlArgs {
-    /// Probe this model too, at the layers of the same names: one that was not trained, or a folder of its features
+    /// Also probe this model at the layers of the same names: an untrained one, or a folder of its features
     /// [default: each model with re-initialised weights]
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["features", "no_control"], help_heading = "Controls")]
     control: Option<PathBuf>,

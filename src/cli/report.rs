@@ -17,8 +17,8 @@ pub struct Args {
     /// Reports that repsim wrote with -o
     #[arg(required = true, value_name = "REPORT.json")]
     reports: Vec<PathBuf>,
-    /// Write the page to FILE.html, or of one report the main table to FILE.csv or .tsv, or all tables to FILE.md;
-    /// - is the page on standard output
+    /// Write the page to FILE.html; of a single report also the main table to FILE.csv or .tsv, or all tables to
+    /// FILE.md. With - the page goes to standard output
     #[arg(long, short, value_name = "FILE", required_unless_present_any = ["format", "plot"])]
     output: Option<PathBuf>,
     /// Print one report as its run would have: json (the report), table, or the main table as csv or tsv, all tables as
@@ -31,7 +31,7 @@ pub struct Args {
     /// The title of the page
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
-    /// Put a picture into the page, below the reports: a .png, .jpg, .webp or .svg
+    /// Add a picture below the reports: a .png, .jpg, .webp or .svg
     #[arg(long, value_name = "FILE")]
     picture: Vec<PathBuf>,
 }

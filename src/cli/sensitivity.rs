@@ -24,7 +24,7 @@ pub struct Args {
     model: PathBuf,
     #[command(flatten)]
     results: ResultArgs,
-    /// Draw importance against sensitivity, a point a channel: FILE.png or FILE.svg
+    /// Draw importance against sensitivity, one point per channel: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Layers whose channels are probed, by name or glob; fc:input is what goes into a linear layer;
@@ -62,7 +62,8 @@ struct PerturbationArgs {
     /// all]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Perturbation")]
     perturb: Option<Vec<OrNone<Perturbation>>>,
-    /// Largest change of a pixel by fgsm and pgd, of pixels in 0..1: a comma-separated list of 8/255 or 0.03
+    /// Largest changes of a pixel by fgsm and pgd, for pixels in 0..1: a comma-separated list such as
+    /// 8/255,0.03
     #[arg(
         long,
         value_name = "LIST",
@@ -73,7 +74,7 @@ struct PerturbationArgs {
         help_heading = "Perturbation"
     )]
     epsilon: Vec<f64>,
-    /// Standard deviations of the noise, of pixels in 0..1
+    /// Standard deviations of the noise, for pixels in 0..1
     #[arg(
         long,
         value_name = "LIST",

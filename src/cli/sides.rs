@@ -10,12 +10,12 @@ use crate::error::{Error, Result};
 /// What is compared.
 #[derive(clap::Args)]
 pub struct SubjectArgs {
-    /// Models (.pt2 of torch.export, or TorchScript), or folders of repsim features: one, which is compared with
-    /// itself, two, or of `repsim cka` more, of which every pair is compared
+    /// Models (.pt2 of torch.export, or TorchScript), or folders of `repsim features`: one is compared with
+    /// itself, two with each other; of more, which only `repsim cka` takes, every pair
     #[arg(value_name = "MODEL", num_args = 1.., required_unless_present = "features")]
     pub models: Vec<PathBuf>,
-    /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with an
-    /// array a layer, rows matched by index
+    /// Compare stored representations instead: one or two .npz, .npy or .safetensors files with one
+    /// array per layer; rows of one index are the same sample
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
     pub features: Vec<PathBuf>,
 }
@@ -25,7 +25,7 @@ pub struct SubjectArgs {
 pub struct SideArgs {
     #[command(flatten)]
     layers: LayerArgs,
-    /// Layers of B, where they are others than those of A
+    /// Layers of B, where they differ from those of A
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, help_heading = "Layers")]
     layers_b: Vec<String>,
     #[command(flatten)]

@@ -19,29 +19,29 @@ use crate::functional::stitching::Ridge;
 /// Options of `repsim stitch`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Models (.pt2 of torch.export, or TorchScript): A, which runs up to a layer, and B, which goes on behind one.
-    /// With one, it is stitched to itself
+    /// Models (.pt2 of torch.export, or TorchScript): A, which runs up to a layer, and B, which continues after
+    /// one. A single model is stitched to itself
     #[arg(value_name = "MODEL", num_args = 1..=2, required = true)]
     models: Vec<PathBuf>,
     #[command(flatten)]
     results: ResultArgs,
-    /// Draw accuracy (agreement without labels) of all pairs: FILE.png or FILE.svg
+    /// Draw the accuracy of all pairs (without labels, the agreement): FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "heatmap")]
     plot: Option<PathBuf>,
     #[command(flatten)]
     range: picture::RangeArgs,
-    /// Draw stitching against CKA, a point a pair: FILE.png or FILE.svg
+    /// Draw stitching against CKA, one point per pair: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", requires = "against")]
     scatter: Option<PathBuf>,
     /// One layer of A
     #[arg(long, value_name = "NAME", requires = "layer_b", conflicts_with_all = ["layers", "layers_b"],
           help_heading = "Layers")]
     layer_a: Option<String>,
-    /// One layer of B, whose output that of A's takes the place of
+    /// One layer of B, whose output is replaced by that of A's layer
     #[arg(long, value_name = "NAME", requires = "layer_a", help_heading = "Layers")]
     layer_b: Option<String>,
-    /// All pairs of these layers, by name or glob: 'layer?'; may be repeated [default: no matrix, but
-    /// each layer of A with that of the same name in B]
+    /// All pairs of these layers, by name or glob: 'layer?'; may be repeated [default: only each
+    /// layer of A with that of the same name in B]
     #[arg(
         long,
         short,
@@ -50,7 +50,7 @@ pub struct Args {
         help_heading = "Layers"
     )]
     layers: Vec<String>,
-    /// Layers of B, where they are others than those of A
+    /// Layers of B, where they differ from those of A
     #[arg(
         long,
         value_name = "PATTERN",
@@ -61,8 +61,8 @@ pub struct Args {
     layers_b: Vec<String>,
     #[command(flatten)]
     fit: FitArgs,
-    /// Names of the classes, a line for each logit [default: the sub-folders of the data, where they
-    /// are as many as the logits]
+    /// Names of the classes, one line per logit [default: the sub-folders of the data, if there are
+    /// as many as logits]
     #[arg(long, value_name = "FILE", help_heading = "Models")]
     labels: Option<PathBuf>,
     /// Index, from 0, of the output in the tuple that the models return
@@ -83,12 +83,12 @@ pub struct Args {
 /// How stitches are fitted.
 #[derive(clap::Args)]
 struct FitArgs {
-    /// direct: least squares on activations; trained: from there by Adam on the labels, which can rate
-    /// distant layers too high, and whose last digits depend on --threads; identity: nothing, for layers
-    /// of one shape
+    /// direct: least squares on activations; trained: continues from there by Adam on the labels, which
+    /// can rate distant layers too high, and whose last digits depend on --threads; identity: no map,
+    /// for layers of the same shape
     #[arg(long, value_name = "HOW", default_value = "direct", help_heading = "Stitch")]
     fit: FitKind,
-    /// Share of the samples to fit on; the others are measured on
+    /// Share of the samples to fit on; the rest are used to measure
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = limits::INNER_SHARE,
           help_heading = "Stitch")]
     fit_fraction: f64,
@@ -96,8 +96,8 @@ struct FitArgs {
     #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
           hide_short_help = true)]
     split_seed: Option<u64>,
-    /// Ridge of the least squares, relative to the mean variance of A's directions; auto takes the one
-    /// that does best on a fifth of the samples to fit on [default: auto]
+    /// Ridge of the least squares, relative to the mean variance of A's directions; auto takes the
+    /// best one on a fifth of the samples to fit on [default: auto]
     #[arg(long, value_name = "RIDGE", allow_hyphen_values = true, value_parser = limits::ridge, help_heading = "Stitch")]
     ridge: Option<Ridge>,
     /// Passes of Adam over the samples, with --fit trained [default: 3]
@@ -110,11 +110,11 @@ struct FitArgs {
     #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
           hide_short_help = true)]
     train_seed: Option<u64>,
-    /// Seed of the weights of the random network that stitches are compared with [default: follows from --seed]
+    /// Seed of the weights of the random network, which is the control [default: follows from --seed]
     #[arg(long, value_name = "SEED", value_parser = limits::SEED, help_heading = "Random numbers",
           hide_short_help = true)]
     control_seed: Option<u64>,
-    /// Also measure how alike the same pairs are on the same samples: cka
+    /// Also measure how similar the same pairs are on the same samples: cka
     #[arg(long, value_name = "MEASURE", help_heading = "Stitch")]
     against: Option<Against>,
 }

@@ -8,18 +8,18 @@ use crate::analysis::{Aiming, Score};
 /// Which score of a classifier is looked at.
 #[derive(clap::Args)]
 pub struct TargetArgs {
-    /// The class whose logit is examined, by number or name [default: the predicted one]
+    /// The class whose logit is explained, by number or name [default: the predicted one]
     #[arg(long, value_name = "CLASS", help_heading = "Target")]
     class: Option<String>,
-    /// Examine the logit of each image's true class
+    /// Explain the logit of each image's true class
     #[arg(long, conflicts_with = "class", help_heading = "Target")]
     true_class: bool,
-    /// Examine the difference of the logits of two classes: A,B
+    /// Explain the difference between the logits of two classes: A,B
     #[arg(long, value_name = "A,B", conflicts_with_all = ["class", "true_class"],
           help_heading = "Target")]
     contrast: Option<String>,
-    /// Names of the classes, a line for each logit [default: the sub-folders of the data, where they are
-    /// as many as the logits]
+    /// Names of the classes, one line per logit [default: the sub-folders of the data, if there are as
+    /// many as logits]
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     labels: Option<PathBuf>,
     /// Index, from 0, of the output in the tuple that the model returns (-o, --output is the file of the report)

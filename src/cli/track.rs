@@ -22,8 +22,8 @@ use crate::view::track::Picture;
 #[derive(clap::Args)]
 pub struct Args {
     /// Two or more checkpoints in the order of the training: models (.pt2 of torch.export, or TorchScript), folders of
-    /// repsim features, or a glob in quotation marks ('run/epoch*.pt': epoch2 before epoch10); or one model, with a
-    /// --weights for each
+    /// repsim features, or a quoted glob ('run/epoch*.pt': epoch2 before epoch10); or one model, with one --weights
+    /// per checkpoint
     #[arg(value_name = "CHECKPOINT", required = true, value_parser = Expanded::parser())]
     checkpoints: Vec<Expanded>,
     #[command(flatten)]
@@ -34,22 +34,22 @@ pub struct Args {
     plot: Option<PathBuf>,
     #[command(flatten)]
     range: picture::RangeArgs,
-    /// Hold all checkpoints against this model too, at the layers of the same names
+    /// Also compare all checkpoints with this model, at the layers of the same names
     #[arg(long, value_name = "MODEL")]
     reference: Option<PathBuf>,
     /// The layer at which all checkpoints are compared with each other [default: the last one]
     #[arg(long, value_name = "LAYER", help_heading = "Layers")]
     at: Option<String>,
-    /// How layers are compared: any measure of `repsim compare`, one that is not symmetric by the mean of both
+    /// How layers are compared: any measure of `repsim compare`; where it is not symmetric, the mean of both
     /// directions
     #[arg(long, value_name = "MEASURE", default_value = "cka", help_heading = "Measure")]
     measure: Measure,
-    /// A layer has settled where it stays within this of the value that the last checkpoint has with itself (1 of CKA)
+    /// A layer has settled once it stays within this of the value that the last checkpoint has with itself (1 for CKA)
     #[arg(long, value_name = "NUMBER", default_value_t = 0.05, value_parser = limits::RIDGE,
           help_heading = "Measure")]
     tolerance: f64,
-    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means), or of tokens
-    /// tokens-mean (without class tokens), cls (the first), last
+    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means); for tokens
+    /// also tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "flatten", value_parser = args::one_row,
           help_heading = "Measure")]
     reduce: Reduce,

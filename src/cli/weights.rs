@@ -13,11 +13,11 @@ use crate::view::names::counted;
 #[derive(Args, Default)]
 pub struct WeightsArgs {
     /// Weights to load into the model: .safetensors (or its index or folder), or a state dict written by torch.save;
-    /// with several models once for each in their order, 'none' for one that keeps its own; a glob in quotation marks
-    /// stands for its files, e2 before e10
+    /// with several models, once per model in the same order, 'none' for one that keeps its own; a quoted glob stands
+    /// for its files, e2 before e10
     #[arg(long, value_name = "FILE", value_parser = Expanded::parser(), help_heading = "Models")]
     pub weights: Vec<Expanded>,
-    /// Weights to load into model A, where there are two
+    /// Weights to load into model A, where there are two models
     #[arg(long, value_name = "FILE", conflicts_with = "weights", help_heading = "Models")]
     pub weights_a: Option<PathBuf>,
     /// Weights to load into model B

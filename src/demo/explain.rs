@@ -25,9 +25,9 @@ blanked out), Mixup (two images are blended) and CutMix (a square is pasted from
 /// What the numbers say, and what they do not.
 pub const MEANING: &str = "
 What the numbers mean: a map says where there are features that raise the score of the class. At
-layer4 it has 4x4 values, so it tells parts of a garment apart and no edges. That maps differ does not
-mean that predictions do, nor which network is right. One network a training cannot tell its effect
-from chance; the second seed stands beside as a measure of chance. Whether the prediction rests on what
+layer4 it has 4x4 values: enough to tell parts of a garment apart, but not edges. Different maps do not
+mean different predictions, and do not say which network is right. With one network per training its
+effect cannot be told from chance; the second seed is there as a measure of chance. Whether the prediction rests on what
 a map shows is tested by --faithfulness and --sanity.
 ";
 
@@ -58,7 +58,7 @@ impl Demo<'_> {
         let (path, shown) = (Path::new(&sheet), Path::new(&sheet));
         found.pictures = vec![PictureFile::written(shows, path, shown, beside)?];
         write_report(&found, &report)?;
-        self.say(&comparison(&found, &["Pearson"], &self.screen))?;
+        self.say(comparison(&found, &["Pearson"], &self.screen).trim_start_matches('\n'))?;
         Ok(found)
     }
 }

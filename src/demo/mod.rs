@@ -115,7 +115,7 @@ impl Demo<'_> {
         let page = self.page()?;
         let folder = self.folder.display();
         made.keep();
-        self.say(&format!("\nEverything is in {folder}; {page} is a page of all reports to read."))
+        self.say(&format!("Everything is in {folder}; {page} is a page of all reports to read."))
     }
 
     fn unpack(&self) -> Result<()> {
@@ -132,8 +132,13 @@ impl Demo<'_> {
         (self.show)(&format!("{}\n", self.screen.lines(text)))
     }
 
+    /// A path as commands take it, which is not an option.
     fn path(&self, name: &str) -> String {
-        self.folder.join(name).display().to_string()
+        let path = self.folder.join(name).display().to_string();
+        match path.starts_with('-') {
+            true => format!("./{path}"),
+            false => path,
+        }
     }
 
     fn layers(&self) -> Result<()> {

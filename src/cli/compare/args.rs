@@ -32,12 +32,12 @@ pub struct Args {
           default_value = "cka,procrustes,rsa,mutual-knn", help = help_of_measures(),
           help_heading = "Measure")]
     pub measures: Vec<Asked>,
-    /// Reduce each layer to its first K principal components before it is measured: makes the
-    /// measures by canonical correlations mean something where samples are few
+    /// Reduce each layer to its first K principal components before measuring: with few samples,
+    /// measures by canonical correlations mean nothing without it
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Measure")]
     pub pca: Option<usize>,
-    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means), or of
-    /// tokens tokens-mean (without class tokens), cls (the first), last
+    /// Rows of features: flatten (a sample's whole feature map), gap (its channel means); for
+    /// tokens also tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "flatten", value_parser = args::one_row,
           help_heading = "Measure")]
     pub reduce: Reduce,

@@ -32,12 +32,13 @@ pub struct OptionArgs {
 /// How values are held against chance.
 #[derive(clap::Args)]
 pub struct ChanceArgs {
-    /// Compare each value with P random orders of the samples: p-value and calibrated value
+    /// Compare each value with those of P random permutations of the samples: p-value and
+    /// calibrated value
     #[arg(long, value_name = "P", default_value_t = 0, help_heading = "Chance",
           value_parser = limits::DRAWS)]
     permutations: usize,
-    /// Give each value an interval over samples, from B random halves of them: drawn without replacement, as copies
-    /// of samples would make layers look more alike
+    /// Give each value an interval over samples, from B random halves of them, drawn without replacement (copies of
+    /// samples would make layers look more alike)
     #[arg(long, value_name = "B", alias = "bootstrap", default_value_t = 0, help_heading = "Chance",
           value_parser = limits::DRAWS)]
     subsamples: usize,

@@ -32,8 +32,8 @@ pub struct Args {
         help_heading = "Layers"
     )]
     pub layers: Vec<String>,
-    /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
-    /// their number fits the proportions of the image]
+    /// Rows and columns into which a layer's tokens are folded, without the class token: 14x14
+    /// [default: what fits the number of tokens and the proportions of the image]
     #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Layers")]
     pub grid: Option<Grid>,
     #[command(flatten)]
@@ -75,8 +75,8 @@ pub struct ChannelArgs {
 /// Another model beside it.
 #[derive(clap::Args)]
 pub struct MatchArgs {
-    /// Show beside each channel the one of this model whose maps correlate most with its own, over
-    /// all images
+    /// Beside each channel, show the channel of this model whose maps correlate most with its maps,
+    /// over all images
     #[arg(long = "match", value_name = "MODEL_B", help_heading = "Matching")]
     pub model_b: Option<PathBuf>,
     /// Layers of MODEL_B, one for each of --layers, in that order [default: those of the same name]
@@ -93,21 +93,21 @@ pub struct MatchArgs {
 /// What is written beside the report.
 #[derive(clap::Args)]
 pub struct FileArgs {
-    /// Draw one picture, a row an image and a column a channel: FILE.png or FILE.svg
+    /// Draw one picture, with one row per image and one column per channel: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "sheet", help_heading = "Files")]
     pub plot: Option<PathBuf>,
     /// Images shown, spread evenly over the data; the first is the reference
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = limits::ROWS,
           help_heading = "Files")]
     pub rows: usize,
-    /// What colours are relative to: channel (its range over the images shown, so that rows can be
-    /// compared), map (each for itself) or layer (so that channels can be compared)
+    /// Range of the colours: channel (of the channel over the images shown, so that rows can be
+    /// compared), map (of each map alone) or layer (so that channels can be compared)
     #[arg(long, value_name = "RANGE", default_value = "channel", help_heading = "Files")]
     pub scale: ScaleArg,
     /// Colours: viridis, magma, grey, jet
     #[arg(long, value_name = "NAME", default_value = "viridis", help_heading = "Files")]
     pub colormap: ColorMap,
-    /// Write the maps shown: FILE.npz with a float32 array N×K×H×W a layer
+    /// Write the maps shown to FILE.npz, one float32 array N×K×H×W per layer
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub maps: Option<PathBuf>,
 }

@@ -17,8 +17,8 @@ pub struct Args {
     /// A model: .pt2 of torch.export, or TorchScript
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Another: its channels are matched with those of MODEL by the correlation of their maps, and held against
-    /// them by the patches that drive both
+    /// A second model: its channels are matched with those of MODEL by the correlation of their maps, and
+    /// compared by the patches that drive both
     #[arg(value_name = "OTHER")]
     pub other: Option<PathBuf>,
     #[command(flatten)]
@@ -44,8 +44,8 @@ pub struct Args {
 /// Which units are looked at, and what is kept of each.
 #[derive(clap::Args)]
 pub struct UnitArgs {
-    /// Layers, by name or glob; may be repeated. Of a layer without positions a patch is the whole image
-    /// [default: the last with a spatial map that the output depends on]
+    /// Layers, by name or glob; may be repeated. For a layer without positions a patch is the whole
+    /// image [default: the last with a spatial map that the output depends on]
     #[arg(
         long,
         short,
@@ -64,26 +64,28 @@ pub struct UnitArgs {
         help_heading = "Layers"
     )]
     pub layers_b: Vec<String>,
-    /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
-    /// their number fits the proportions of the image]
+    /// Rows and columns into which a layer's tokens are folded, without the class token: 14x14
+    /// [default: what fits the number of tokens and the proportions of the image]
     #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Layers")]
     pub grid: Option<Grid>,
     /// Report these channels of MODEL, by number from 0: 3,7,12 [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = limits::NUMBER,
           help_heading = "Layers")]
     pub pick: Vec<usize>,
-    /// Images that are kept of each channel: those with its largest values, each with the position of that [default: 9,
-    /// or all where there are fewer]
+    /// Images kept per channel: those with its largest values, each with the position of the maximum [default: 9, or
+    /// all where there are fewer]
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Patches")]
     pub top: Option<usize>,
-    /// Keep the K images with its smallest values, too; behind a ReLU these are often 0, and of equal values the
-    /// first images
+    /// Also keep the K images with its smallest values; after a ReLU these are often 0, and ties go to the first
+    /// images
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Patches")]
     pub bottom: Option<usize>,
-    /// Keep the K images of each class with its largest values, too; on the sheet a row a class
+    /// Also keep the K images of each class with its largest values; on the sheet, one row per
+    /// class
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Patches")]
     pub class_patches: Option<usize>,
-    /// Correlation from which matched channels with different patterns are listed
+    /// Correlation from which matched channels count as alike and are listed where their patterns
+    /// differ
     #[arg(long, value_name = "R", default_value_t = 0.5, value_parser = limits::SHARE,
           requires = "other", help_heading = "Patches")]
     pub correlated: f64,
@@ -92,10 +94,11 @@ pub struct UnitArgs {
 /// What is written beside the report.
 #[derive(clap::Args)]
 pub struct FileArgs {
-    /// Draw the patches, a row a channel, with OTHER beside those of its partner: FILE.png or FILE.svg
+    /// Draw the patches, one row per channel, with OTHER next to those of its partner: FILE.png or
+    /// FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "sheet", help_heading = "Files")]
     pub plot: Option<PathBuf>,
-    /// Most channels of a layer on the sheet, where none are picked
+    /// Largest number of channels of a layer on the sheet, where none are picked
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = limits::ROWS,
           help_heading = "Files")]
     pub rows: usize,

@@ -17,11 +17,11 @@ use crate::similarity::{Measure, Options};
 /// Options of `repsim platonic`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Two or more models: .pt2 of torch.export, or TorchScript; or folders of repsim features
+    /// Two or more models (.pt2 of torch.export, or TorchScript), or folders of `repsim features`
     #[arg(value_name = "MODEL", required_unless_present = "features")]
     pub models: Vec<PathBuf>,
-    /// Align stored representations instead: .npz, .npy or .safetensors files, an array a model,
-    /// rows matched by index
+    /// Align stored representations instead: .npz, .npy or .safetensors files with one array per
+    /// model; rows of one index are the same sample
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["models", "data"])]
     pub features: Vec<PathBuf>,
     #[command(flatten)]
@@ -31,15 +31,15 @@ pub struct Args {
     pub plot: Option<PathBuf>,
     #[command(flatten)]
     pub range: RangeArgs,
-    /// How two models are compared: any measure of `repsim compare`, one that is not symmetric by the
+    /// How two models are compared: any measure of `repsim compare`; where it is not symmetric, the
     /// mean of both directions
     #[arg(long, value_name = "MEASURE", default_value = "mutual-knn", help_heading = "Measure")]
     pub measure: Measure,
-    /// Reduce each layer to its first K principal components before it is measured
+    /// Reduce each layer to its first K principal components before measuring
     #[arg(long, value_name = "K", value_parser = limits::COUNT, help_heading = "Measure")]
     pub pca: Option<usize>,
-    /// Rows of features: gap (means over positions), flatten (a sample's whole feature map), or of
-    /// tokens tokens-mean (without class tokens), cls (the first), last
+    /// Rows of features: gap (means over positions), flatten (a sample's whole feature map); for
+    /// tokens also tokens-mean (without class tokens), cls (the first), last
     #[arg(long, value_name = "HOW", default_value = "gap", value_parser = args::one_row,
           help_heading = "Measure")]
     pub reduce: Reduce,
@@ -51,8 +51,8 @@ pub struct Args {
     /// last linear layer; of stored representations every array]
     #[arg(long, short, value_name = "NAME", alias = "layer", help_heading = "Layers")]
     pub layers: Vec<String>,
-    /// Names of the classes, a line for each logit, for the accuracies [default: the sub-folders of the
-    /// data in the order of their names, where they are as many as the logits]
+    /// Names of the classes, one line per logit, for the accuracies [default: the sub-folders of the
+    /// data in alphabetical order, if there are as many as logits]
     #[arg(long, value_name = "FILE", help_heading = "Models")]
     pub labels: Option<PathBuf>,
     /// Index, from 0, of the logits in the tuple that a model returns (-o, --output is the file of the report)

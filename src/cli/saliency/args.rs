@@ -24,10 +24,10 @@ pub struct Args {
     pub models: Vec<PathBuf>,
     #[command(flatten)]
     pub results: ResultArgs,
-    /// How maps are made, a comma-separated list: gradient, gradient-x-input, smoothgrad,
-    /// integrated-gradients, gradcam, hirescam, layercam, gradcam++, xgradcam, eigencam, scorecam, ablationcam,
-    /// occlusion, gradient-shap, lime, kernel-shap;
-    /// finite-difference gives no map but the derivative from its definition at the pixels of --patch
+    /// How maps are made, a comma-separated list: gradient, gradient-x-input, smoothgrad, integrated-gradients,
+    /// gradcam, hirescam, layercam, gradcam++, xgradcam, eigencam, scorecam, ablationcam, occlusion,
+    /// gradient-shap, lime, kernel-shap; finite-difference gives, instead of a map, the derivative by its
+    /// definition at the pixels of --patch
     #[arg(
         long,
         value_name = "LIST",
@@ -44,12 +44,12 @@ pub struct Args {
     /// the output depends on; of a vision transformer the last norm of all tokens]
     #[arg(long, short, value_name = "NAME", alias = "layer", help_heading = "Method")]
     pub layers: Vec<String>,
-    /// Rows and columns that a layer's tokens fold to, the class token left out: 14x14 [default: where
-    /// their number fits the proportions of the image]
+    /// Rows and columns into which a layer's tokens are folded, without the class token: 14x14
+    /// [default: what fits the number of tokens and the proportions of the image]
     #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = limits::grid, help_heading = "Method")]
     pub grid: Option<Grid>,
-    /// Which input of a network of several is explained [default: the only one of floats; without any the
-    /// token ids, by the gradient of their embedding]
+    /// For a network with several inputs, the one to explain [default: the only one of floats; if there
+    /// is none the token ids, by the gradient of their embedding]
     #[arg(long, value_name = "NAME", help_heading = "Method")]
     pub of: Option<String>,
     #[command(flatten)]
@@ -109,14 +109,14 @@ pub struct ChoiceArgs {
     /// Standard deviation of the noise of smoothgrad, as a share of the range of the image's values
     #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = limits::NOISE, help_heading = "Method")]
     pub noise: f64,
-    /// The same of gradient-shap [default: 0]
+    /// The same for gradient-shap [default: 0]
     #[arg(long, value_name = "SHARE", value_parser = limits::NOISE, help_heading = "Method")]
     pub shap_noise: Option<f64>,
     /// Copies of an image with patches filled in, for lime and kernel-shap, whose patches are squares of --window
-    /// pixels; kernel-shap takes all subsets of the patches where those are no more [default: 512]
+    /// pixels; kernel-shap takes all subsets of the patches if there are no more than this [default: 512]
     #[arg(long, value_name = "N", value_parser = limits::PERTURBATIONS, help_heading = "Method")]
     pub perturbations: Option<usize>,
-    /// How strongly lime leaves patches out: the α of its Lasso, in the unit of the score [default: 0.01]
+    /// Sparsity of lime: the α of its Lasso, in the unit of the score [default: 0.01]
     #[arg(long, value_name = "NUMBER", value_parser = limits::LIME_ALPHA, help_heading = "Method")]
     pub lime_alpha: Option<f64>,
     /// Seed of the noise, the resampling and the re-initialised parameters [default: follows from --seed]
@@ -143,35 +143,35 @@ pub struct ChoiceArgs {
 /// The colour that stands for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum BaselineArg {
-    /// Bytes of 0, whatever the preprocessing makes of them.
+    /// Pixels of 0 before the preprocessing.
     Black,
-    /// Zeros of what the network takes: the mean colour where a mean is subtracted.
+    /// Zeros in the network's input: the mean colour where a mean is subtracted.
     Mean,
 }
 
 /// What is written beside the report.
 #[derive(clap::Args)]
 pub struct FileArgs {
-    /// Write the maps: FILE.npz with a float32 array N×H×W a model and method
+    /// Write the maps to FILE.npz, one float32 array N×H×W per model and method
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub maps: Option<PathBuf>,
     /// Size of the maps in --maps: input, or layer (a class activation map unscaled)
     #[arg(long, value_name = "SIZE", default_value = "input", help_heading = "Files")]
     pub map_size: MapSize,
-    /// Write every map over its image as PNG to a folder
+    /// Write every map over its image, as PNG, to this folder
     #[arg(long, value_name = "DIR", help_heading = "Files")]
     pub images: Option<PathBuf>,
-    /// Draw one picture, a row an image and a column a map: FILE.png or FILE.svg
+    /// Draw one picture, with one row per image and one column per map: FILE.png or FILE.svg
     #[arg(long, short, value_name = "FILE", alias = "sheet", help_heading = "Files")]
     pub plot: Option<PathBuf>,
     /// Images in the picture, spread evenly over the data
     #[arg(long, value_name = "N", alias = "sheet-rows", default_value_t = 8,
           value_parser = limits::ROWS, help_heading = "Files")]
     pub rows: usize,
-    /// Colours of the overlays: viridis, magma, grey, jet; signed maps have a diverging scale
+    /// Colours of the overlays: viridis, magma, grey or jet; signed maps have a diverging scale
     #[arg(long, value_name = "NAME", default_value = "viridis", help_heading = "Files")]
     pub colormap: ColorMap,
-    /// How much of an overlay is map, 0 to 1
+    /// Opacity of the map in an overlay, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = limits::SHARE, help_heading = "Files")]
     pub opacity: f64,
 }

@@ -28,16 +28,17 @@ pub use self::line::{expanded, taken as command};
 /// Which part of the samples a run looks at.
 #[derive(clap::Args)]
 pub struct ShardArgs {
-    /// Run shard I of N over its part of the samples, and write its state to the file of -o (of features its part of
-    /// the folder to that folder): I counts from 0; auto
-    /// takes both from SLURM, torchrun, Open MPI, PMI, a Kubernetes indexed job or an AWS Batch array. `repsim merge`
-    /// makes the report of all states. In the name of the file {shard} stands for I, {shards} for N
+    /// Run shard I of N, with I from 0, over its part of the samples, and write its state to the file of -o
+    /// (`features` writes its part of the folder there); auto takes both numbers from SLURM, torchrun, Open MPI, PMI,
+    /// a Kubernetes indexed job or an AWS Batch array. `repsim merge` makes the report of all states. In the name of
+    /// the file, {shard} stands for I and {shards} for N
     #[arg(long, value_name = "I/N", help_heading = "Many machines")]
     shard: Option<Choice>,
-    /// Go on where the shard was stopped: from the state that it kept last, FILE.partial (features goes on anyway)
+    /// Continue where the shard was stopped, from the last state that it kept, FILE.partial (`features` always
+    /// does)
     #[arg(long, requires = "shard", help_heading = "Many machines")]
     resume: bool,
-    /// Seconds between two such states, about; 0 keeps one after each block of batches
+    /// Approximate seconds between two kept states; 0 keeps one after each block of batches
     #[arg(
         long,
         value_name = "SECONDS",
