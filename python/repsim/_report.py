@@ -139,7 +139,13 @@ class Report(Mapping[str, Any]):
             return Picture(Path(path).read_bytes())
         with tempfile.TemporaryDirectory(prefix="repsim-") as folder:
             drawn = Path(folder) / "picture.svg"
-            self._ask(plot=str(drawn))
+            try:
+                self._ask(plot=str(drawn))
+            except RepsimError as error:
+                why = str(error).removeprefix(f"failed to draw {drawn}: ")
+                why = why.replace("give --plot to the run itself", "give plot=FILE to repsim.run")
+                why = why.replace("its numbers are printed by -f table", "its numbers are report.table()")
+                raise RepsimError(f"{self.path} cannot be drawn: {why}", error.code, error.output) from None
             return Picture(drawn.read_bytes())
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -34,7 +34,7 @@ RUNS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "stitch": (("stitch", A, B), {**FEW, "layer_a": "layer4", "layer_b": "layer4"}),
 }
 
-DRAWN = {"cka", "pairs", "compare", "platonic", "probe", "track", "distance", "sensitivity"}
+DRAWN = {"layers", "fid", "cka", "pairs", "compare", "platonic", "probe", "track", "distance", "sensitivity"}
 """Kinds whose main picture can be made of their report alone."""
 
 
@@ -52,8 +52,8 @@ def test_a_report_gives_what_its_run_printed(kind: str, tmp_path: Path) -> None:
     assert "srcdoc=" in report._repr_html_() and "<html" in report.page()
     if kind in DRAWN:
         assert report.plot().format == "svg"
-    if kind in ("maps", "saliency", "patterns", "layers", "fid"):
-        with pytest.raises(repsim.RepsimError, match="does not hold what its pictures show"):
+    if kind in ("maps", "saliency", "patterns"):
+        with pytest.raises(repsim.RepsimError, match="does not hold the images that its picture shows; give plot=FILE"):
             report.plot()
 
 

@@ -75,8 +75,14 @@ fn of_one(args: &Args, printed: Option<Form>, table: Option<&Path>) -> Result<()
 fn plot(report: &AnyReport, place: &Path) -> Result<()> {
     let format = picture::format_of(place);
     let Some(drawn) = with_report!(report, report => report.main_picture(format)) else {
-        let problem = format!("a report of {} does not hold what its pictures show", report.kind());
-        return Err(Error::file("draw", place, problem, "give --plot to the run itself"));
+        let (what, remedy) = match with_report!(report, report => report.has_sheets()) {
+            true => {
+                ("does not hold the images that its picture shows", "give --plot to the run itself")
+            }
+            false => ("has no picture", "its numbers are printed by -f table"),
+        };
+        let problem = format!("a report of {} {what}", report.kind());
+        return Err(Error::file("draw", place, problem, remedy));
     };
     picture::draw(place, |_| drawn, SMALLER)
 }

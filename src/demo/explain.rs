@@ -27,8 +27,8 @@ pub const MEANING: &str = "
 What the numbers mean: a map says where there are features that raise the score of the class. At
 layer4 it has 4x4 values: enough to tell parts of a garment apart, but not edges. Different maps do not
 mean different predictions, and do not say which network is right. With one network per training its
-effect cannot be told from chance; the second seed is there as a measure of chance. Whether the prediction rests on what
-a map shows is tested by --faithfulness and --sanity.
+effect cannot be told from chance; the second seed is there as a measure of chance. Whether the
+prediction rests on what a map shows is tested by --faithfulness and --sanity.
 ";
 
 impl Demo<'_> {

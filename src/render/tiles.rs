@@ -24,7 +24,7 @@ pub struct Tile {
 ///     x_ticks: &[],
 ///     y_range: Some((0.0, 1.0)),
 ///     percent: false,
-///     series: &[Series { name: "b.pt", points: &[(0.0, 1.0), (1.0, 0.9)], dashed: false }],
+///     series: &[Series { name: "b.pt", points: &[(0.0, 1.0), (1.0, 0.9)], ..Series::default() }],
 ///     lines: &[],
 /// };
 /// let rows = vec![vec![Tile::curves(&chart)], vec![Tile::curves(&chart); 2]];

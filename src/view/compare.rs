@@ -8,6 +8,7 @@ use super::table::Cell;
 use super::{Content, PictureFormat, Place, Screen, Tables, View, subjects, table};
 use crate::capture::Reduce;
 use crate::render::html::{self, Column, Entry, Markup, Matrix, Table, Words, html};
+use crate::render::text::decimal;
 use crate::render::{ColorMap, Heatmap, RenderError};
 use crate::report::Number;
 use crate::report::compare::{CompareReport, LayerResult, MeasureFacts, MeasureResult, PairNull};
@@ -298,7 +299,16 @@ pub fn summary(found: &MeasureResult, reduce: Reduce, pca: Option<usize>, n: usi
         false => "smaller is more alike",
     };
     let pca = pca.map_or(String::new(), |k| format!(" · {k} components"));
-    format!("{alike} · {reduce}{pca} · n = {n}")
+    format!("{alike} · {reduce}{pca} · n = {n}{}", uncertainty(found))
+}
+
+/// Half the width of the widest interval over samples, where there are intervals.
+fn uncertainty(found: &MeasureResult) -> String {
+    let pairs = found.intervals.iter().flatten().flatten();
+    let widths = pairs.filter_map(|[low, high]| Some((high.get()? - low.get()?) / 2.0));
+    widths.reduce(f64::max).map_or(String::new(), |half| {
+        format!(" · intervals over samples of at most ±{}", decimal(half, 2))
+    })
 }
 
 fn matches_table(report: &CompareReport) -> table::Table {

@@ -4,6 +4,7 @@ mod samples;
 
 use super::table::Cell;
 use super::{Content, PictureFormat, Place, Plot, Screen, Tables, View, table, words};
+use crate::functional::wilson;
 use crate::render::html::{self, Column, Entry, Markup, Point, Points, Table, html};
 use crate::render::{Chart, RenderError, Rule, Series};
 use crate::report::Number;
@@ -91,6 +92,7 @@ impl Plot for DistanceReport {
         let groups =
             [&found.deciles.mahalanobis, &found.deciles.neighbour, &found.deciles.confidence];
         let points = groups.map(|group| heights(group));
+        let intervals = groups.map(|group| intervals(group));
         let neighbour = format!("distance of neighbour {}", results.neighbour.k);
         let names =
             ["Mahalanobis distance", neighbour.as_str(), "1 − softmax probability (baseline)"];
@@ -98,7 +100,12 @@ impl Plot for DistanceReport {
             .iter()
             .zip(names)
             .enumerate()
-            .map(|(i, (points, name))| Series { name, points, dashed: i == 2 })
+            .map(|(i, (points, name))| Series {
+                name,
+                points,
+                dashed: i == 2,
+                intervals: &intervals[i],
+            })
             .collect();
         let ticks: Vec<String> = (1..=points[0].len()).map(|i| i.to_string()).collect();
         let layer = results.layer.as_deref().unwrap_or("stored features");
@@ -170,12 +177,18 @@ fn spreads(report: &DistanceReport) -> Markup {
     Table { caption: "How the distances are spread", columns, rows }.draw()
 }
 
-/// How far a point can lie off by chance: the half width of a 95 % interval of the accuracy of all in a group as
-/// large as the smallest.
+/// What the bars are.
 fn uncertainty(found: &PredictionResult) -> String {
-    let least = found.deciles.mahalanobis.iter().map(|group| group.count).min().unwrap_or(0).max(1);
-    let half = 1.96 * (found.accuracy * (1.0 - found.accuracy) / least as f64).sqrt();
-    format!("a point is of {least} samples or more: ±{:.0} points of accuracy (95 %)", 100.0 * half)
+    let least = found.deciles.mahalanobis.iter().map(|group| group.count).min().unwrap_or(0);
+    format!("each point {least} samples or more, with its 95 % interval")
+}
+
+/// The 95 % interval of the accuracy of each group, by Wilson's score.
+fn intervals(groups: &[Decile]) -> Vec<(f64, f64)> {
+    let right = |group: &Decile| (group.accuracy * group.count as f64).round() as usize;
+    let interval =
+        |group: &Decile| wilson(right(group), group.count).unwrap_or((f64::NAN, f64::NAN));
+    groups.iter().map(interval).collect()
 }
 
 /// The scores that have tenths: name and groups.
@@ -200,7 +213,9 @@ fn accuracy(report: &DistanceReport, found: &PredictionResult) -> Markup {
         .map(|(name, groups)| {
             let points =
                 groups.iter().enumerate().map(|(i, group)| point(name, i, group)).collect();
-            Points { name, points, joined: true }
+            let scaled = |(low, high): (f64, f64)| (100.0 * low, 100.0 * high);
+            let intervals = intervals(groups).into_iter().map(scaled).collect();
+            Points { name, points, joined: true, intervals }
         })
         .collect();
     let tenths = scores.iter().map(|(_, groups)| groups.len()).max().unwrap_or(0);

@@ -4,8 +4,10 @@ mod rows;
 
 use std::collections::BTreeSet;
 
+use super::dots::{Charts, Dots};
 use super::table::Cell;
-use super::{Content, Place, Screen, Tables, View, file_name, table, words};
+use super::{Content, PictureFormat, Place, Screen, Tables, View, file_name, table, words};
+use crate::render::RenderError;
 use crate::render::html::{self, Column, Entry, Markup, Table, html};
 use crate::report::fid::{Candidate, FidReport};
 
@@ -28,6 +30,53 @@ impl View for FidReport {
         };
         Content { kind: "Distance of image sets", title, lead: lead(self), body }
     }
+
+    /// Each candidate's scores, a chart a metric, with deviations over subsets and splits.
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        let results = &self.results;
+        let names: Vec<String> =
+            results.candidates.iter().map(|c| short(&c.path, &results.candidates)).collect();
+        let columns = Candidate::columns(&self.settings.metrics);
+        let drawn =
+            columns.iter().filter(|name| !name.ends_with("_term") && !name.ends_with("_std"));
+        let headings: Vec<(&str, String)> = drawn.map(|name| (*name, axis(name))).collect();
+        let layer = results.layer.as_deref().unwrap_or("stored features");
+        let charts = Charts {
+            title: &format!("Scores against {}", file_name(&results.reference.path)),
+            subtitle: &format!("{layer} · D = {}{}", results.width, samples(self)),
+            x_label: "set",
+            names: &names,
+            dots: headings.iter().map(|(name, heading)| dots(self, name, heading)).collect(),
+        };
+        Some(charts.draw(format))
+    }
+}
+
+/// What stands at the axis of a column.
+fn axis(column: &str) -> String {
+    let deviation = match column {
+        "kid" => " ± deviation over subsets",
+        "isc" => " ± deviation over splits",
+        _ => "",
+    };
+    heading(column) + deviation
+}
+
+/// How many samples there are of the reference.
+fn samples(report: &FidReport) -> String {
+    report.results.reference.n.map_or(String::new(), |n| format!(" · reference n = {n}"))
+}
+
+/// The values of a column.
+fn dots<'a>(report: &FidReport, column: &str, label: &'a str) -> Dots<'a> {
+    let value = |candidate: &Candidate| {
+        let value = candidate.value(column).unwrap_or(f64::NAN);
+        let deviation = candidate.value(&format!("{column}_std")).unwrap_or(f64::NAN);
+        (value, (value - deviation, value + deviation))
+    };
+    let metric = Candidate::metric_of(column);
+    let level = metric.filter(|metric| metric.is_distance()).map(|_| ("no difference", 0.0));
+    Dots { label, values: report.results.candidates.iter().map(value).collect(), level }
 }
 
 impl Tables for FidReport {

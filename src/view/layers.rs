@@ -1,9 +1,11 @@
 //! The section of a list of layers.
 
+use super::dots::{Charts, Dots};
 use super::names::{counted, listed};
 use super::table::Cell;
-use super::{Content, Place, Screen, Tables, View, subjects, table};
+use super::{Content, PictureFormat, Place, Screen, Tables, View, subjects, table};
 use crate::error::visible;
+use crate::render::RenderError;
 use crate::render::html::{Column, Entry, Table, html};
 use crate::report::LayerInfo;
 use crate::report::layers::{LayersReport, NoTensor, WantedInput};
@@ -45,6 +47,29 @@ impl View for LayersReport {
             }
         };
         Content { kind: "Layers of a network", title: subjects(self), lead, body }
+    }
+
+    /// Parameters and values of each layer.
+    fn main_picture(&self, format: PictureFormat) -> Option<Result<Vec<u8>, RenderError>> {
+        let layers = &self.results.layers;
+        let names: Vec<String> = layers.iter().map(|layer| layer.name.clone()).collect();
+        let dots = |label, of: fn(&LayerInfo) -> f64| {
+            let values = layers.iter().map(|layer| (of(layer), (f64::NAN, f64::NAN))).collect();
+            Dots { label, values, level: Some(("", 0.0)) }
+        };
+        let parameters = dots("parameters", |layer| layer.parameters as f64);
+        let values = dots("values of one sample's output", |layer| match layer.shape.as_slice() {
+            [] => f64::NAN,
+            sides => sides.iter().map(|&side| side as f64).product(),
+        });
+        let charts = Charts {
+            title: &format!("Sizes of the layers of {}", subjects(self)),
+            subtitle: &format!("input {}", shape_text(&self.settings.input_size)),
+            x_label: "layer",
+            names: &names,
+            dots: vec![parameters, values],
+        };
+        Some(charts.draw(format))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod cka;
 pub mod compare;
 mod diff;
 mod distance;
+mod dots;
 mod drawing;
 mod features;
 pub mod fid;

@@ -143,7 +143,7 @@ fn plot(report: &PlatonicReport) -> Markup {
         y_label: &y_label,
         x_names: &[],
         y_names: &[],
-        series: &[Points { name: "models", points, joined: false }],
+        series: &[Points { name: "models", points, joined: false, intervals: vec![] }],
         rules: &[],
     };
     html! {

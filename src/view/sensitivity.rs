@@ -160,7 +160,7 @@ fn plot(layer: &LayerResult, zero: bool) -> Markup {
         y_label: if zero { "fall of the score at 0" } else { "fall of the score at the mean" },
         x_names: &[],
         y_names: &[],
-        series: &[Points { name: "channels", points, joined: false }],
+        series: &[Points { name: "channels", points, joined: false, intervals: vec![] }],
         rules: &[],
     };
     plot.draw()

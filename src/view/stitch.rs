@@ -198,7 +198,7 @@ fn plot(report: &StitchReport, against: &AgainstResult) -> Markup {
         y_label: what,
         x_names: &[],
         y_names: &[],
-        series: &[Points { name: "pairs", points, joined: false }],
+        series: &[Points { name: "pairs", points, joined: false, intervals: vec![] }],
         rules: &[],
     };
     plot.draw()

@@ -153,10 +153,15 @@ fn a_single_report_gives_its_tables_and_its_picture() {
         ("cka.json {}/cka.json -f csv", "those of one report, not of 2"),
         ("cka.json -f csv -o -", "both want standard output"),
         ("cka.json --plot {}/a.pdf", "end its name in .png or .svg"),
-        ("layers.json --plot {}/b.png", "layers does not hold what its pictures show"),
+        ("maps.json --plot {}/b.png", "maps does not hold the images that its picture shows"),
         ("cka.json", "--output"),
     ];
     done(&format!("layers {{tiny_resnet_scripted.pt}} -o {at}/layers.json"));
+    done(&format!("report {at}/layers.json --plot {at}/sizes.svg"));
+    assert!(read("sizes.svg").contains("parameters") && read("sizes.svg").contains("layer4"));
+    done(&format!(
+        "maps {{tiny_resnet_scripted.pt}} --data {{tiny_resnet.npy}} --preprocess raw --layers layer1 -o {at}/maps.json"
+    ));
     let before = files_in(folder.path());
     for (words, expected) in cases {
         let line = format!("report {at}/{}", words.replace("{}", &at.to_string()));

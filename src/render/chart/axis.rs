@@ -1,6 +1,6 @@
 //! Axes: their ranges, their ticks, and how their values are written.
 
-use super::Chart;
+use super::{Chart, Series};
 use crate::render::style::{NAME, SMALL, round_step};
 use crate::render::{colormap, text};
 
@@ -59,7 +59,9 @@ impl Axis {
     /// The y axis of a chart.
     pub fn y(chart: &Chart<'_>) -> Self {
         let values = chart.points().map(|(_, y)| y);
-        let extent = extent(values.chain(chart.rules().map(|rule| rule.value)));
+        let bars = chart.series.iter().flat_map(Series::bars);
+        let ends = bars.flat_map(|(_, (low, high))| [low, high]);
+        let extent = extent(values.chain(ends).chain(chart.rules().map(|rule| rule.value)));
         let (range, step) = y_range(chart, extent);
         let style = Style::new(range, step, chart.percent);
         Self { range, ticks: ticks(range, step, &style), turned: false, style }

@@ -8,17 +8,20 @@ use crate::render::svg::{self, Element};
 const DENSE: f64 = 13.0;
 /// About the distance of markers where points are closer.
 const SPARSE: f64 = 36.0;
+/// From the bar of one series to that of the next at the same place.
+const BESIDE: f64 = 3.0;
+/// Half the width of the ends of a bar.
+const END: f64 = 2.5;
 /// How far around a point its tooltip shows.
 const NEAR: f64 = 6.0;
 
 /// Draws all series, the first one lowest.
 pub(super) fn draw(chart: &Chart<'_>, layout: &Layout) -> Element {
     let lines = chart.series.iter().enumerate().map(|(index, series)| {
-        svg::group().children(line(series, index, layout)).children(markers(
-            chart,
-            (index, series),
-            layout,
-        ))
+        svg::group()
+            .child(bars(chart, (index, series), layout))
+            .children(line(series, index, layout))
+            .children(markers(chart, (index, series), layout))
     });
     // Tooltips lie over everything, so that no other series keeps the pointer from them.
     let tooltips = svg::group()
@@ -34,6 +37,21 @@ fn line(series: &Series<'_>, index: usize, layout: &Layout) -> Option<Element> {
     let data: String = runs.flat_map(|run| run.iter().enumerate()).map(command(layout)).collect();
     let line = Element::new("path").attr("d", &data).attr("fill", "none");
     (!data.is_empty()).then(|| marker::stroke(line, index, series.dashed))
+}
+
+/// The intervals of a series as bars with ends; those of several series lie side by side.
+fn bars(chart: &Chart<'_>, (index, series): (usize, &Series<'_>), layout: &Layout) -> Element {
+    let has_bars = |series: &&Series<'_>| series.bars().next().is_some();
+    let count = chart.series.iter().filter(has_bars).count();
+    let before = chart.series[..index].iter().filter(has_bars).count();
+    let shift = BESIDE * (before as f64 - (count.max(1) - 1) as f64 / 2.0);
+    let bars = series.bars().flat_map(|(x, (low, high))| {
+        let ((x, low), (_, high)) = (layout.at((x, low)), layout.at((x, high)));
+        let x = x + shift;
+        let end = |y: f64| [(x - END, y), (x + END, y)];
+        [[(x, low), (x, high)], end(low), end(high)]
+    });
+    svg::lines(bars).stroke(marker::colour(index), 1.2).num("opacity", 0.6)
 }
 
 /// The path command that leads to a point of a run.

@@ -40,7 +40,7 @@ const PLOT: (f64, f64) = (580.0, 310.0);
 ///     x_ticks: &deciles,
 ///     y_range: None,
 ///     percent: true,
-///     series: &[Series { name: "a.pt", points: &[(0.0, 0.98), (2.0, 0.91)], dashed: false }],
+///     series: &[Series { name: "a.pt", points: &[(0.0, 0.98), (2.0, 0.91)], ..Series::default() }],
 ///     lines: &[Rule { label: "overall", value: 0.95 }],
 /// };
 /// assert!(chart.to_svg().contains("a.pt · 3: 91.00 %"));
@@ -73,10 +73,10 @@ pub struct Chart<'a> {
 ///
 /// ```
 /// # use repsim::render::Series;
-/// let chance = Series { name: "chance", points: &[(0.0, 0.1), (9.0, 0.1)], dashed: true };
+/// let chance = Series { name: "chance", points: &[(0.0, 0.1), (9.0, 0.1)], dashed: true, ..Series::default() };
 /// assert!(chance.dashed);
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Series<'a> {
     /// What the legend calls it, shortened in the middle beyond 40 characters; a series with an
     /// empty name is not in the legend.
@@ -86,6 +86,17 @@ pub struct Series<'a> {
     pub points: &'a [(f64, f64)],
     /// Whether the line is dashed, as a baseline's is.
     pub dashed: bool,
+    /// The interval of each point, its lower and its upper end, drawn as a bar; fewer than points, or one that is not
+    /// finite, where there is none.
+    pub intervals: &'a [(f64, f64)],
+}
+
+impl<'a> Series<'a> {
+    /// The intervals that are drawn, each with its place along x.
+    fn bars(&self) -> impl Iterator<Item = (f64, (f64, f64))> + use<'a> {
+        let bars = self.points.iter().zip(self.intervals).filter(|(point, _)| is_drawn(point));
+        bars.map(|(point, interval)| (point.0, *interval)).filter(|(_, ends)| is_drawn(ends))
+    }
 }
 
 /// A horizontal reference line of a [`Chart`], dotted and named at its right end.

@@ -23,7 +23,7 @@ fn chart<'a>(series: &'a [Series<'a>], lines: &'a [Rule<'a>]) -> Chart<'a> {
 }
 
 fn series<'a>(points: &'a [(f64, f64)]) -> Series<'a> {
-    Series { name: "a.pt", points, dashed: false }
+    Series { name: "a.pt", points, ..Series::default() }
 }
 
 fn wave(count: usize, shift: f64) -> Vec<(f64, f64)> {

@@ -38,6 +38,9 @@ pub struct Points<'a> {
     pub points: Vec<Point>,
     /// Whether a line goes through them.
     pub joined: bool,
+    /// The interval of each point, its lower and its upper end; fewer than points, or one that is not finite, where
+    /// there is none.
+    pub intervals: Vec<(f64, f64)>,
 }
 
 /// A point.
@@ -133,7 +136,9 @@ impl Plot<'_> {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let xs: Vec<f64> = points().map(|p| p.x).collect();
         let levels = self.rules.iter().map(|Rule::Level(height, _)| *height);
-        let ys: Vec<f64> = points().map(|p| p.y).chain(levels).collect();
+        let ends = self.series.iter().flat_map(|series| &series.intervals);
+        let ends = ends.flat_map(|(low, high)| [*low, *high]);
+        let ys: Vec<f64> = points().map(|p| p.y).chain(ends).chain(levels).collect();
         let (mut x, mut y) = (Axis::new(self.x_names, &xs), Axis::new(self.y_names, &ys));
         let below = if x.slanted() { 0.75 * x.widest() + 36.0 } else { 48.0 };
         x.ends = (y.widest() + 40.0, WIDTH - 14.0);
@@ -245,6 +250,13 @@ impl Rule<'_> {
 }
 
 impl Points<'_> {
+    /// The intervals: where each begins and ends.
+    fn bars(&self, x: &Axis, y: &Axis) -> Vec<[f64; 4]> {
+        let all = self.points.iter().zip(&self.intervals);
+        let places = all.map(|(p, (low, high))| [x.at(p.x), y.at(*low), x.at(p.x), y.at(*high)]);
+        places.filter(|bar| bar.iter().all(|end| end.is_finite())).collect()
+    }
+
     fn draw(&self, index: usize, x: &Axis, y: &Axis) -> Markup {
         let is_known = |p: &Point| p.x.is_finite() && p.y.is_finite();
         let runs = self.points.split(|p| !is_known(p)).filter(|run| self.joined && run.len() > 1);
@@ -256,6 +268,9 @@ impl Points<'_> {
         let path: String = runs.map(line).collect();
         html! {
             g class={ "s" (index) } data-series=(self.name) {
+                @for [left, low, right, high] in self.bars(x, y) {
+                    line.bar x1=(left) y1=(low) x2=(right) y2=(high) {}
+                }
                 @if !path.is_empty() { path d=(path) {} }
                 @for point in self.points.iter().filter(|p| is_known(p)) {
                     circle cx=(x.at(point.x)) cy=(y.at(point.y)) r="4.5" data-x=(x.named(point.x)) data-y=(y.named(point.y)) {

@@ -75,7 +75,7 @@ pub struct Scatter<'a> {
 impl Scatter<'_> {
     /// The picture as SVG, complete in itself. Equal plots give equal bytes.
     pub fn to_svg(&self) -> String {
-        let series = [Series { name: "", points: self.points, dashed: false }];
+        let series = [Series { name: "", points: self.points, ..Series::default() }];
         let chart = self.chart(&series);
         let layout = Layout::new(&chart, PLOT, self.entries());
         let drawing = svg::document(layout.width, layout.height, self.title)

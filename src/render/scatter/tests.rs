@@ -86,7 +86,7 @@ fn a_name_with_room_stands_beside_its_point() {
     let points = [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)];
     let highlighted = [(2, "the middle".to_owned()), (9, "none".to_owned())];
     let scatter = Scatter { points: &points, highlighted: &highlighted, ..EMPTY };
-    let series = [Series { name: "", points: &points, dashed: false }];
+    let series = [Series { name: "", points: &points, ..Series::default() }];
     let layout = Layout::new(&scatter.chart(&series), PLOT, vec![]);
     let names = scatter.names(&layout);
     let (x, y) = layout.at(points[2]);

@@ -45,7 +45,12 @@ pub(super) fn plot(report: &CkaReport, a: &str, lines: &[Line]) -> Markup {
     let drawn: Vec<Points<'_>> = lines
         .iter()
         .take(LINES)
-        .map(|line| Points { name: &line.name, points: series(line), joined: true })
+        .map(|line| Points {
+            name: &line.name,
+            points: series(line),
+            joined: true,
+            intervals: vec![],
+        })
         .collect();
     let alone = match lines {
         [one] => format!(" with {}", one.name),
@@ -91,7 +96,12 @@ pub(super) fn below(
     let series: Vec<Series<'_>> = lines
         .iter()
         .zip(&points)
-        .map(|(line, points)| Series { name: &line.name, points, dashed: line.control })
+        .map(|(line, points)| Series {
+            name: &line.name,
+            points,
+            dashed: line.control,
+            ..Series::default()
+        })
         .collect();
     let chart = Chart {
         title: "Corresponding layers",

@@ -5,6 +5,7 @@ use std::fmt;
 use ndarray::{Array4, ArrayView2, ArrayView3, Axis};
 
 use crate::render::sheet::{CELL, Legend, Row};
+use crate::render::text::decimal;
 use crate::render::{Cell, ColorMap, Image, RenderError, Sheet, paint};
 use crate::report::maps::MapsReport;
 use crate::view::PictureFormat;
@@ -101,9 +102,11 @@ impl Columns {
             Scale::Layer => range(self.maps.iter()),
         };
         let (height, width) = map.dim();
-        let matched = correlation.map(|r| format!("r {r:.2}").replace('-', "−"));
-        let matched = matched.map_or(String::new(), |r| format!(" · {r}"));
-        let caption = format!("ch {channel} · {height}×{width}{matched}\n{}", extremes(map));
+        let (size, ends) = (format!("{height}×{width}"), extremes(map));
+        let caption = match correlation {
+            Some(r) => format!("ch {channel} · r {}\n{size} · {ends}", decimal(r, 2)),
+            None => format!("ch {channel} · {size}\n{ends}"),
+        };
         let picture = paint(map, range.unwrap_or((0.0, 1.0)), look.colours);
         Cell::Picture { image: picture, caption, flag: flag(own) }
     }

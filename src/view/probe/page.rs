@@ -76,6 +76,7 @@ fn curves(report: &ProbeReport) -> Markup {
             name: &line.name,
             points: line.points.iter().map(|&at| point(&line.name, at)).collect(),
             joined: true,
+            intervals: line.intervals.clone(),
         })
         .collect();
     let rules: Vec<Rule<'_>> =
@@ -202,7 +203,12 @@ fn disagreements(results: &ProbeResults, against: &ProbeAgainst) -> Markup {
     };
     let others = results.models.iter().skip(1).take(LINES);
     let series: Vec<Points<'_>> = others
-        .map(|model| Points { name: &model.name, points: series(model), joined: false })
+        .map(|model| Points {
+            name: &model.name,
+            points: series(model),
+            joined: false,
+            intervals: vec![],
+        })
         .collect();
     let x_label = format!("CKA with {}", against.reference);
     let plot = html::Plot {

@@ -11,8 +11,13 @@ use crate::view::{PictureFormat, Plot};
 pub(super) struct Line {
     pub name: String,
     pub points: Vec<(f64, f64)>,
+    /// The interval of each point; not finite where it has none.
+    pub intervals: Vec<(f64, f64)>,
     pub dashed: bool,
 }
+
+/// A score and its interval.
+type Score = fn(&ProbeScore) -> (Number, Option<(f64, f64)>);
 
 /// What runs to the right.
 pub(super) struct Depth {
@@ -30,7 +35,12 @@ impl Plot for ProbeReport {
         let (depth, lines) = (depth(self), lines(self));
         let series: Vec<Series<'_>> = lines
             .iter()
-            .map(|line| Series { name: &line.name, points: &line.points, dashed: line.dashed })
+            .map(|line| Series {
+                name: &line.name,
+                points: &line.points,
+                dashed: line.dashed,
+                intervals: &line.intervals,
+            })
             .collect();
         let levels = levels(self);
         let rules: Vec<Rule<'_>> =
@@ -68,7 +78,7 @@ pub(super) fn subtitle(report: &ProbeReport) -> String {
     let scaled = if settings.standardize { "standardised" } else { "not scaled" };
     let line = format!("{} · {scaled} · {share} · n = {}", settings.reduce, results.n_measured);
     widest(report).map_or(line.clone(), |half| {
-        format!("{line} · 95 % intervals of at most ±{:.1} points", 100.0 * half)
+        format!("{line} · 95 % intervals, of at most ±{:.1} points", 100.0 * half)
     })
 }
 
@@ -109,17 +119,23 @@ pub(super) fn levels(report: &ProbeReport) -> Vec<(String, f64)> {
     [chance].into_iter().chain(pixels).collect()
 }
 
+/// No interval.
+const NONE: (f64, f64) = (f64::NAN, f64::NAN);
+const SCORE: Score = |found| (found.score, found.interval);
+const CONTROL: Score = |found| (found.control, found.control_interval);
+
 /// What is drawn, at most eight lines.
 pub(super) fn lines(report: &ProbeReport) -> Vec<Line> {
     let models = &report.results.models;
     let named = !depth(report).names.is_empty();
-    let line = |model: &ProbeModel, probe: usize, name: String, of: fn(&ProbeScore) -> Number| {
+    let line = |model: &ProbeModel, probe: usize, name: String, of: Score| {
         let last = (model.layers.len().max(2) - 1) as f64;
-        let point = |(l, layer): (usize, &crate::report::probe::ProbeLayer)| {
-            let x = if named { l as f64 } else { l as f64 / last };
-            (x, layer.probes.get(probe).and_then(|found| of(found).get()).unwrap_or(f64::NAN))
-        };
-        Line { name, points: model.layers.iter().enumerate().map(point).collect(), dashed: false }
+        let x = |l: usize| if named { l as f64 } else { l as f64 / last };
+        let found = model.layers.iter().map(|layer| layer.probes.get(probe).map(of));
+        let ends = found.clone().map(|one| one.and_then(|(_, ends)| ends).unwrap_or(NONE));
+        let values = found.map(|one| one.and_then(|(value, _)| value.get()).unwrap_or(f64::NAN));
+        let points = values.enumerate().map(|(l, y)| (x(l), y)).collect();
+        Line { name, points, intervals: ends.collect(), dashed: false }
     };
     let dashed = |line: Line| Line { dashed: true, ..line };
     let mut lines = vec![];
@@ -127,21 +143,22 @@ pub(super) fn lines(report: &ProbeReport) -> Vec<Line> {
         [model] => {
             let probes = model.layers.first().map_or(&[][..], |layer| &layer.probes);
             for (i, probe) in probes.iter().enumerate() {
-                lines.push(line(model, i, probe.probe.clone(), |found| found.score));
+                lines.push(line(model, i, probe.probe.clone(), SCORE));
             }
             if let Some(first) = probes.first() {
                 let name = |what: &str| format!("{}, {what}", first.probe);
                 if let Some(control) = &model.control {
-                    lines.push(dashed(line(model, 0, name(control), |found| found.control)));
+                    lines.push(dashed(line(model, 0, name(control), CONTROL)));
                 }
-                lines.push(dashed(line(model, 0, name("shuffled"), |found| found.shuffled)));
+                lines
+                    .push(dashed(line(model, 0, name("shuffled"), |found| (found.shuffled, None))));
             }
         }
         many => {
-            lines.extend(many.iter().map(|model| line(model, 0, model.name.clone(), |f| f.score)));
+            lines.extend(many.iter().map(|model| line(model, 0, model.name.clone(), SCORE)));
             let control = |model: &ProbeModel| {
                 let name = format!("{}, {}", model.name, model.control.as_ref()?);
-                Some(dashed(line(model, 0, name, |found| found.control)))
+                Some(dashed(line(model, 0, name, CONTROL)))
             };
             if many.len() <= 4 {
                 lines.extend(many.iter().filter_map(control));

@@ -41,7 +41,7 @@ pub fn single(report: &StitchReport, pair: &PairResult) -> Markup {
         y_label: &y_label,
         x_names: &names,
         y_names: &[],
-        series: &[Points { name: "", points, joined: false }],
+        series: &[Points { name: "", points, joined: false, intervals: vec![] }],
         rules: &[],
     };
     plot.draw()
@@ -72,7 +72,7 @@ pub fn losses(report: &StitchReport) -> Markup {
     };
     let series: Vec<Points<'_>> = shown
         .iter()
-        .map(|one| Points { name: &one.0, points: points(one), joined: true })
+        .map(|one| Points { name: &one.0, points: points(one), joined: true, intervals: vec![] })
         .collect();
     let count = shown.iter().map(|(_, losses)| losses.len()).max().unwrap_or(0);
     let epochs: Vec<String> = (1..=count).map(|epoch| epoch.to_string()).collect();

@@ -105,9 +105,21 @@ fn subtitle(report: &StitchReport) -> String {
     let own = share(results.accuracy_a).zip(share(results.accuracy_b));
     let own = own.map_or(String::new(), |(a, b)| format!(" · alone A {a}, B {b}"));
     format!(
-        "{} fit on {} samples · measured on {} others{own} · compatible, not the same",
-        report.settings.fit, results.n_fit, results.n
+        "{} fit on {} samples · measured on {} others{}{own} · compatible, not the same",
+        report.settings.fit,
+        results.n_fit,
+        results.n,
+        uncertainty(report)
     )
+}
+
+/// Half the width of the widest interval of an accuracy.
+fn uncertainty(report: &StitchReport) -> String {
+    let intervals = report.results.pairs.iter().filter_map(|pair| pair.interval);
+    let half = intervals.map(|(low, high)| (high - low) / 2.0).reduce(f64::max);
+    half.map_or(String::new(), |half| {
+        format!(" (95 % intervals of at most ±{:.0} points)", 100.0 * half)
+    })
 }
 
 fn label(a: &str, b: &str) -> String {

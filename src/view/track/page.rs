@@ -149,9 +149,14 @@ fn lines(report: &TrackReport, field: &Field) -> Markup {
         let layer = &results.layers[l];
         let values = (field.of)(layer).iter().enumerate();
         let points = values.map(|(i, v)| point(&layer.name, i, v.get())).collect();
-        series.push(Points { name: &layer.name, points, joined: true });
+        series.push(Points { name: &layer.name, points, joined: true, intervals: vec![] });
     }
-    series.extend(accuracy.map(|points| Points { name: "accuracy", points, joined: true }));
+    series.extend(accuracy.map(|points| Points {
+        name: "accuracy",
+        points,
+        joined: true,
+        intervals: vec![],
+    }));
     let many = match shown.len() < results.layers.len() {
         true => format!(" {} of {} layers, evenly by depth.", shown.len(), results.layers.len()),
         false => String::new(),
@@ -199,7 +204,7 @@ fn settling(report: &TrackReport) -> Markup {
         y_label: "settles at",
         x_names: &rows,
         y_names: &results.names(),
-        series: &[Points { name: "layers", points, joined: true }],
+        series: &[Points { name: "layers", points, joined: true, intervals: vec![] }],
         rules: &[],
     };
     plot.draw()

@@ -68,17 +68,27 @@ impl TrackReport {
             .layers
             .iter()
             .zip(&layers)
-            .map(|(layer, points)| Series { name: &layer.name, points, dashed: false })
+            .map(|(layer, points)| Series { name: &layer.name, points, ..Series::default() })
             .collect();
         // A share stands beside values from 0 to 1, and beside no others.
-        if bounded(self) && accuracy.iter().any(|(_, v)| v.is_finite()) {
-            series.push(Series { name: "accuracy", points: &accuracy, dashed: true });
+        let beside = bounded(self) && accuracy.iter().any(|(_, v)| v.is_finite());
+        if beside {
+            series.push(Series {
+                name: "accuracy",
+                points: &accuracy,
+                dashed: true,
+                ..Series::default()
+            });
         }
         let chart = Chart {
             title: &format!("{} of each layer with the last checkpoint", results.measure),
             subtitle: &summary(self),
             x_label: "checkpoint",
-            y_label: &results.measure,
+            y_label: &format!(
+                "{}{}",
+                results.measure,
+                if beside { ", accuracy (dashed)" } else { "" }
+            ),
             x_ticks: &results.names(),
             y_range: bounded(self).then_some((0.0, 1.0)),
             percent: false,
