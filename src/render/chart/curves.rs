@@ -18,17 +18,21 @@ const NEAR: f64 = 6.0;
 /// Draws all series, the first one lowest.
 pub(super) fn draw(chart: &Chart<'_>, layout: &Layout) -> Element {
     let lines = chart.series.iter().enumerate().map(|(index, series)| {
-        svg::group()
-            .child(bars(chart, (index, series), layout))
-            .children(line(series, index, layout))
-            .children(markers(chart, (index, series), layout))
+        svg::group().children(line(series, index, layout)).children(markers(
+            chart,
+            (index, series),
+            layout,
+        ))
     });
+    // Under all lines, so that no bar lies on a marker.
+    let bars = chart.series.iter().enumerate().map(|series| bars(chart, series, layout));
     // Tooltips lie over everything, so that no other series keeps the pointer from them.
     let tooltips = svg::group()
         .attr("fill", "none")
         .attr("pointer-events", "all")
         .children(chart.series.iter().flat_map(|series| tooltips(chart, series, layout)));
-    svg::group().child(svg::group().attr("pointer-events", "none").children(lines)).child(tooltips)
+    let lines = svg::group().attr("pointer-events", "none").children(bars).children(lines);
+    svg::group().child(lines).child(tooltips)
 }
 
 /// The line of a series, broken where points are not finite; none where it has no length.

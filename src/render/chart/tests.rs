@@ -301,3 +301,20 @@ fn equal_charts_give_equal_bytes() {
     assert_eq!(chart.to_svg(), chart.to_svg());
     assert_eq!(chart.to_png().expect("drawn"), chart.to_png().expect("drawn"));
 }
+
+#[test]
+fn intervals_lie_beside_each_other_within_the_plot() {
+    let points = [(0.0, 0.5), (1.0, f64::NAN), (2.0, 0.7)];
+    let intervals = [(0.2, 0.9), (0.1, 0.3), (0.6, 1.4)];
+    let all = ["a", "b"].map(|name| Series { name, intervals: &intervals, ..series(&points) });
+    let chart = chart(&all, &[]);
+    assert_tidy(&chart);
+    let layout = Layout::new(&chart, PLOT, vec![]);
+    assert!(layout.y.range.0 <= 0.2 && layout.y.range.1 >= 1.4, "{:?}", layout.y.range);
+    // A bar and its two ends for each point that is there, in the colour of its series.
+    let svg = chart.to_svg();
+    let bars: Vec<&str> =
+        svg.split("<path").filter(|path| path.contains("opacity=\"0.6\"")).collect();
+    assert_eq!(bars.len(), 2, "{svg}");
+    assert!(bars.iter().all(|bar| bar.matches('M').count() == 6) && bars[0] != bars[1], "{bars:?}");
+}

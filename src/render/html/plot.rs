@@ -9,6 +9,8 @@ const HEIGHT: f64 = 430.0;
 const SMALL: f64 = 12.0;
 /// Parts of a line between two points that a name is kept from.
 const STEPS: u32 = 12;
+/// From the interval of one series to that of another at the same place.
+const BESIDE: f64 = 2.5;
 /// Names at an axis, at most.
 const NAMES: usize = 18;
 
@@ -251,9 +253,9 @@ impl Rule<'_> {
 
 impl Points<'_> {
     /// The intervals: where each begins and ends.
-    fn bars(&self, x: &Axis, y: &Axis) -> Vec<[f64; 4]> {
+    fn bars(&self, x: &Axis, y: &Axis) -> Vec<[f64; 3]> {
         let all = self.points.iter().zip(&self.intervals);
-        let places = all.map(|(p, (low, high))| [x.at(p.x), y.at(*low), x.at(p.x), y.at(*high)]);
+        let places = all.map(|(p, (low, high))| [x.at(p.x), y.at(*low), y.at(*high)]);
         places.filter(|bar| bar.iter().all(|end| end.is_finite())).collect()
     }
 
@@ -266,10 +268,13 @@ impl Points<'_> {
             format!("M{}", places.join("L"))
         };
         let path: String = runs.map(line).collect();
+        // Intervals of several series at one place lie side by side.
+        let side = if index.is_multiple_of(2) { BESIDE } else { -BESIDE };
+        let shift = side * index.div_ceil(2) as f64;
         html! {
             g class={ "s" (index) } data-series=(self.name) {
-                @for [left, low, right, high] in self.bars(x, y) {
-                    line.bar x1=(left) y1=(low) x2=(right) y2=(high) {}
+                @for [at, low, high] in self.bars(x, y) {
+                    line.bar x1=(at + shift) y1=(low) x2=(at + shift) y2=(high) {}
                 }
                 @if !path.is_empty() { path d=(path) {} }
                 @for point in self.points.iter().filter(|p| is_known(p)) {
