@@ -338,6 +338,9 @@ fn matches_table(report: &CompareReport) -> table::Table {
     let texts = |column: &usize| (column - 1) % each != 1;
     let numbers: Vec<usize> = (1..=each * results.measures.len()).filter(texts).collect();
     table.align_right(&numbers);
+    // Values and layers of all measures before what stands beside them.
+    let of_each = |place: usize| (0..results.measures.len()).map(move |m| 1 + each * m + place);
+    table.keep_first(&[0].into_iter().chain(of_each(0)).chain(of_each(1)).collect::<Vec<_>>());
     table
 }
 

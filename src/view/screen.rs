@@ -78,9 +78,9 @@ impl Screen {
         let left: Vec<&str> = left.map(|i| table.title(i)).collect();
         match left.len() {
             0 => shown,
-            1 => format!("{shown}\n(no room for the column {}; -f csv has it)", left[0]),
+            1 => format!("{shown}\n(no room for the column {}; -f md has it)", left[0]),
             n => {
-                format!("{shown}\n(no room for {n} columns: {}; -f csv has them)", left.join(", "))
+                format!("{shown}\n(no room for {n} columns: {}; -f md has them)", left.join(", "))
             }
         }
     }
@@ -183,7 +183,7 @@ mod tests {
         }
         let shown = Screen::new(30, Letters::Unicode).table(&wide());
         assert!(shown.ends_with(
-            "(no room for 3 columns: best match in B, a control, another; -f csv has them)"
+            "(no room for 3 columns: best match in B, a control, another; -f md has them)"
         ));
         assert!(shown.contains("on "), "names keep their end: {shown}");
         let shown = Screen::new(1, Letters::Ascii(vec![])).table(&wide());

@@ -25,7 +25,7 @@ fn tables_fit_and_say_what_they_leave_out() {
         let (text, _) = shown(&line, &[("COLUMNS", columns)]);
         let table = text.lines().filter(|line| line.starts_with(' '));
         assert!(table.map(|line| line.trim_end().chars().count()).max() <= Some(widest), "{text}");
-        assert!(text.contains("-f csv") || text.contains("-f\ncsv"), "{text}");
+        assert!(text.contains("-f md") || text.contains("-f\nmd"), "{text}");
     }
     for columns in ["200", "0", "garbage", ""] {
         assert_eq!(shown(&line, &[("COLUMNS", columns), ("TERM", "dumb")]).0, whole, "{columns}");
