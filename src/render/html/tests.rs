@@ -35,7 +35,12 @@ fn matrix(names: &[String], values: &Array2<f64>) -> Markup {
 
 fn plot(names: &[String]) -> Markup {
     let point = |i: usize| Point { x: i as f64, y: (i * i % 7) as f64, label: NASTY.to_owned() };
-    let series = |name| Points { name, points: (0..5).map(point).collect(), joined: true };
+    let series = |name| Points {
+        name,
+        points: (0..5).map(point).collect(),
+        joined: true,
+        intervals: vec![],
+    };
     Plot {
         caption: NASTY,
         x_label: NASTY,
