@@ -160,7 +160,8 @@ fn a_single_report_gives_its_tables_and_its_picture() {
     done(&format!("report {at}/layers.json --plot {at}/sizes.svg"));
     assert!(read("sizes.svg").contains("parameters") && read("sizes.svg").contains("layer4"));
     done(&format!(
-        "maps {{tiny_resnet_scripted.pt}} --data {{tiny_resnet.npy}} --preprocess raw --layers layer1 -o {at}/maps.json"
+        "maps {{tiny_resnet_scripted.pt}} --data {{tiny_resnet.npy}} --preprocess raw --float-range keep \
+         --layers layer1 -o {at}/maps.json"
     ));
     let before = files_in(folder.path());
     for (words, expected) in cases {
