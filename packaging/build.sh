@@ -12,7 +12,8 @@ readonly TOOLS=$WORK/tools DIST=$WORK/dist
 own=$(sed -n 's/^readonly TORCH=//p' setup.sh)
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 readonly own version
-readonly -A CRATES=([2.11]=0.24 [2.12]=0.25 [2.13]=0.26) # of tch, bound to a series of PyTorch each
+# The tch of each series of PyTorch. There is none for 2.12: that of 2.11 compiles with it too.
+readonly -A CRATES=([2.11]=0.24 [2.12]=0.24 [2.13]=0.26)
 
 die() { echo "packaging/build.sh: $*" >&2; exit 2; }
 
@@ -52,7 +53,7 @@ build_other() { # in a copy of the last commit, bound to the other PyTorch
   sed -i "s/^\(tch\|torch-sys\) = \"[0-9.]*\"/\1 = \"${CRATES[$series]}\"/" "$folder/src/Cargo.toml"
   if [ -d "$folder/libtorch" ]; then mv "$folder/libtorch" "$folder/src/.libtorch"; fi
   (cd "$folder/src" && ./setup.sh && cargo update -q -p tch -p torch-sys &&
-    LIBTORCH=$PWD/.libtorch/torch CARGO_TARGET_DIR=$folder/target cargo build --release --bin repsim)
+    LIBTORCH=$PWD/.libtorch/torch LIBTORCH_BYPASS_VERSION_CHECK=1 CARGO_TARGET_DIR=$folder/target cargo build --release --bin repsim)
   mv "$folder/src/.libtorch" "$folder/libtorch" # kept for the next time
   libtorch=$folder/libtorch/torch program=$folder/target/release/repsim
 }
