@@ -35,6 +35,8 @@ pub struct Wanted {
     pub components: Option<usize>,
     /// Bytes for features, Gram matrices and what the measures keep.
     pub memory: u64,
+    /// How many layers are measured at a time, fewer where the memory does not suffice.
+    pub threads: usize,
     /// How many halves of the samples will be measured at a time, for intervals.
     pub halves: usize,
     /// Whether layers no wider than there are samples become Gram matrices too: of these HSIC is what
@@ -64,6 +66,8 @@ pub struct Outcome {
     pub indices: Vec<usize>,
     /// What two models gave for all samples, where that was wanted and both gave a row of N×K outputs.
     pub outputs: Option<OutputPair>,
+    /// How many layers the memory lets be measured at a time.
+    pub threads: usize,
     /// Passes over the data.
     pub passes: usize,
     /// Where the time went.
@@ -99,7 +103,8 @@ pub fn represent(
     let copies = |s: usize, l: usize| feed.copies(s, l);
     let layers = plan.made(grams, &mut kept, wanted, &copies);
     let outputs = kept.outputs.whole(kept.done);
-    Ok(Outcome { layers, names: kept.names, indices: kept.indices, outputs, passes, timing })
+    let (names, indices, threads) = (kept.names, kept.indices, plan.threads);
+    Ok(Outcome { layers, names, indices, outputs, threads, passes, timing })
 }
 
 /// Of each sample the first that is the same to a layer of a subject.
@@ -111,6 +116,8 @@ struct Plan {
     widths: Vec<Vec<usize>>,
     /// D of those that become Gram matrices, 0 for the others.
     grams: Vec<Vec<usize>>,
+    /// How many layers can be measured at a time.
+    threads: usize,
     /// Rows that the passes keep.
     rows: usize,
     passes: Vec<Vec<Part>>,
@@ -121,12 +128,17 @@ impl Plan {
         let of = |layers: &Vec<Vec<i64>>| layers.iter().map(|s| wanted.reduce.width(s)).collect();
         let widths: Vec<Vec<usize>> = feed.shapes().iter().map(of).collect();
         let n = feed.samples();
-        let beside: u64 = widths.iter().flatten().map(|&width| wanted.bytes(n, width)).sum();
+        let kept: u64 = widths.iter().flatten().map(|&width| wanted.bytes(n, width)).sum();
+        let working = wanted.working_bytes(n, &widths);
+        // Half of what is left is for the features.
+        let fit = wanted.memory.saturating_sub(kept) / 2 / working.max(1);
+        let threads = (fit as usize).clamp(1, wanted.threads.max(1));
+        let beside = kept + working * threads as u64;
         let too_large = || too_large(widths.iter().map(Vec::len).sum(), n, beside, wanted.memory);
         let room = wanted.memory.checked_sub(beside).ok_or_else(too_large)?;
         let (grams, left) = match wanted.grams {
             true => (widths.clone(), room),
-            false => split(&widths, n, room, wanted.takes_units()),
+            false => split(&widths, n, room, &|width| wanted.takes_units(width)),
         };
         let needs = Needs { widths: &grams, samples: n, batch: feed.batch_size(), memory: left };
         let mut passes = needs.passes().map_err(|_| too_large())?;
@@ -134,7 +146,7 @@ impl Plan {
             passes.push(vec![]);
         }
         let rows = needs.kept_rows();
-        Ok(Self { grams, rows, passes, widths })
+        Ok(Self { grams, threads, rows, passes, widths })
     }
 
     fn is_gram(&self, at: &Place<'_>) -> bool {
@@ -171,8 +183,16 @@ impl Plan {
 }
 
 impl Wanted {
-    fn takes_units(&self) -> bool {
-        self.components.is_none() && self.measures.iter().any(|m| m.takes_units())
+    /// Whether a layer of so many features is kept as these, however many they are.
+    fn takes_units(&self, width: usize) -> bool {
+        self.components.is_none() && self.measures.iter().any(|m| m.takes_units_of(width))
+    }
+
+    /// What a thread takes besides while it makes what measures keep of a layer.
+    fn working_bytes(&self, samples: usize, widths: &[Vec<usize>]) -> u64 {
+        let width = |width: usize| self.components.map_or(width, |most| most.min(width));
+        let of = |&all: &usize| similarity::working_bytes(&self.measures, samples, width(all));
+        widths.iter().flatten().map(of).max().unwrap_or(0)
     }
 
     /// What measures keep of a layer.
@@ -180,7 +200,7 @@ impl Wanted {
         let width = self.components.map_or(width, |most| most.min(width));
         let kept = |samples: usize| similarity::kept_bytes(&self.measures, samples, width);
         let half = samples / 2;
-        let columns = if self.takes_units() { width } else { width.min(half) };
+        let columns = if self.takes_units(width) { width } else { width.min(half) };
         let source = 8 * (half * columns) as u64;
         kept(samples) + self.halves as u64 * (source + kept(half))
     }
@@ -192,7 +212,7 @@ fn split(
     widths: &[Vec<usize>],
     samples: usize,
     memory: u64,
-    units: bool,
+    units: &dyn Fn(usize) -> bool,
 ) -> (Vec<Vec<usize>>, u64) {
     let mut order: Vec<(usize, usize, usize)> = vec![];
     for (s, layers) in widths.iter().enumerate() {
@@ -208,7 +228,7 @@ fn split(
     for (width, s, l) in order {
         let bytes = 8 * (samples * width) as u64;
         let after = (taken - matrix).saturating_add(bytes);
-        if bytes <= matrix || (width <= samples || units) && after <= share {
+        if bytes <= matrix || (width <= samples || units(width)) && after <= share {
             taken = after;
             features += bytes;
             grams[s][l] = 0;
@@ -219,7 +239,7 @@ fn split(
 
 fn too_large(layers: usize, samples: usize, beside: u64, memory: u64) -> Error {
     let problem = format!(
-        "the measures keep {} of {layers} layers over {samples} samples, and --memory is {}",
+        "the measures take {} for {layers} layers over {samples} samples, and --memory is {}",
         bytes_text(beside),
         bytes_text(memory)
     );

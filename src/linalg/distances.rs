@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
+
+use super::PackedSymmetric;
 
 /// Bytes that a block of rows takes, about.
 const BLOCK_BYTES: usize = 32 << 20;
@@ -39,6 +41,17 @@ pub fn squared_distances(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Arra
         }
     }
     distances
+}
+
+/// The same between the rows of one matrix: some rows at a time, so that no square is made.
+pub fn squared_distances_within(x: ArrayView2<'_, f64>) -> PackedSymmetric {
+    let n = x.nrows();
+    let mut packed = PackedSymmetric::with_order(n);
+    for block in row_blocks(n, n) {
+        let before = x.slice(s![..block.end, ..]);
+        packed.push_rows(squared_distances(x.slice(s![block, ..]), before).view());
+    }
+    packed
 }
 
 /// Σ(x − y)² of two rows, free of cancellation.

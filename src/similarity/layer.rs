@@ -3,6 +3,8 @@
 //! Layers that fill few directions, or whose samples are nearly all alike, mislead every measure of
 //! two layers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ndarray::s;
 
 use super::absence::Absence;
@@ -10,6 +12,8 @@ use super::representation::Representation;
 use crate::linalg::centre_columns;
 use crate::linalg::distances::{row_blocks, squared_distances};
 
+/// Mean 1 − cos of samples below which it is rounding.
+const ALIKE: f64 = 1e-14;
 /// Share of the largest ratios that TwoNN leaves out.
 const DISCARDED: f64 = 0.1;
 
@@ -209,20 +213,13 @@ pub fn class_separation(layer: &Representation, labels: &[usize]) -> Result<f64,
     if labels.len() != n {
         return Err(Absence::TooFew { samples: labels.len(), needs: n });
     }
-    let cosines = layer.cosines()?;
-    let mut counts = std::collections::BTreeMap::<usize, f64>::new();
-    labels.iter().for_each(|label| *counts.entry(*label).or_default() += 1.0);
-    if counts.len() < 2 {
+    let classes: BTreeSet<usize> = labels.iter().copied().collect();
+    if classes.len() < 2 {
+        layer.norms()?;
         return Err(Absence::OneClass);
     }
-    let weights: Vec<f64> = labels.iter().map(|label| 1.0 / counts[label]).collect();
-    let (mut within, mut total) = (0.0, 0.0);
-    for i in 0..n {
-        for j in 0..i {
-            let d = 2.0 * weights[i] * weights[j] * (1.0 - cosines.get(i, j));
-            total += d;
-            within += if labels[i] == labels[j] { d } else { 0.0 };
-        }
-    }
-    if total > 0.0 { Ok(1.0 - within * counts.len() as f64 / total) } else { Err(Absence::Singles) }
+    let places: BTreeMap<usize, usize> = classes.into_iter().zip(0..).collect();
+    let of: Vec<usize> = labels.iter().map(|label| places[label]).collect();
+    let [within, all] = layer.spread(&of, places.len())?;
+    if all > ALIKE { Ok(1.0 - within / all) } else { Err(Absence::Singles) }
 }

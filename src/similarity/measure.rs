@@ -114,6 +114,29 @@ impl Measure {
         matches!(self, Self::Pwcca | Self::SoftMatching | Self::HardCorrelation)
     }
 
+    /// Whether it is of all pairs of samples, so that matrices over the samples are made.
+    const fn takes_matrix(self) -> bool {
+        matches!(
+            self,
+            Self::Cka
+                | Self::Hsic
+                | Self::Rsa
+                | Self::RdmCosine
+                | Self::DistanceCorrelation
+                | Self::SecondOrderCosine
+        )
+    }
+
+    /// Whether it matches units one by one: up to [`MOST_UNITS`](super::MOST_UNITS) of them.
+    pub const fn matches_units(self) -> bool {
+        matches!(self, Self::SoftMatching | Self::HardCorrelation)
+    }
+
+    /// Whether it takes the features themselves of a layer of so many.
+    pub const fn takes_units_of(self, features: usize) -> bool {
+        self.takes_units() && !(self.matches_units() && features > super::MOST_UNITS)
+    }
+
     /// Whether swapping the layers changes nothing, with these options.
     pub fn is_symmetric(self, options: &Options) -> bool {
         options.both_ways || self.facts().symmetric
@@ -216,8 +239,18 @@ pub fn kept_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 
             * directions
         + any(&[Measure::AlignedCosine]) * n * directions
         + any(&[Measure::Pwcca]) * directions * d
-        + any(&[Measure::SoftMatching, Measure::HardCorrelation]) * n * d;
+        + u64::from(measures.iter().any(|m| m.matches_units() && m.takes_units_of(features)))
+            * n
+            * d;
     matrices * PackedSymmetric::bytes(samples) + 8 * numbers
+}
+
+/// Bytes that a thread takes besides while it makes what a layer of n samples and D features keeps: two matrices over the
+/// samples, where a measure is of those, or the centred features and their singular vectors.
+pub fn working_bytes(measures: &[Measure], samples: usize, features: usize) -> u64 {
+    let rows = 2 * 8 * samples as u64 * samples.min(features) as u64;
+    let whole = measures.iter().any(|measure| measure.takes_matrix());
+    rows.max(if whole { 2 * PackedSymmetric::bytes(samples) } else { 0 })
 }
 
 /// A value at most [`BEYOND`] past an end of the range, which rounding does, becomes that end.

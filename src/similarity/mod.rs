@@ -34,7 +34,7 @@ pub use facts::{CKA, Facts, Invariance, Tolerance};
 pub use halves::interval;
 pub use hsic::{Bias, hsic_of_features};
 pub use kernel::Kernel;
-pub use measure::{MEASURES, Measure, kept_bytes};
+pub use measure::{MEASURES, Measure, kept_bytes, working_bytes};
 pub use null::{Null, null};
 pub use options::Options;
 pub use pair::{MOST_UNITS, Pair, components_for};

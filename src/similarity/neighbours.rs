@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ndarray::ArrayView1;
+
 use super::absence::Absence;
 use super::inner::place;
 use crate::linalg::PackedSymmetric;
@@ -11,6 +13,7 @@ use crate::linalg::PackedSymmetric;
 pub(super) struct Neighbours {
     /// Of each sample its neighbours and how similar they are, the nearest first.
     lists: Vec<Vec<(usize, f64)>>,
+    k: usize,
 }
 
 /// A sample i, one of its neighbours in both representations, and the similarity in each.
@@ -21,32 +24,30 @@ struct Shared {
 }
 
 impl Neighbours {
-    /// Of a matrix of similarities. Of equally near samples the first are taken.
+    /// None yet: k of each of so many samples are to be added.
     ///
     /// # Errors
     /// There are not more than k samples.
-    pub(super) fn of(similarities: &PackedSymmetric, k: usize) -> Result<Self, Absence> {
-        let samples = similarities.order();
-        if k == 0 || samples <= k {
-            return Err(Absence::TooFew { samples, needs: k + 1 });
+    pub(super) fn within(samples: usize, k: usize) -> Result<Self, Absence> {
+        match k == 0 || samples <= k {
+            true => Err(Absence::TooFew { samples, needs: k + 1 }),
+            false => Ok(Self { lists: Vec::with_capacity(samples), k }),
         }
-        let nearest = |i: usize| {
-            let others = (0..samples).filter(|&j| j != i);
-            let mut list: Vec<_> = others.map(|j| (j, similarities.get(i, j))).collect();
-            let nearer =
-                |x: &(usize, f64), y: &(usize, f64)| y.1.total_cmp(&x.1).then(x.0.cmp(&y.0));
-            if k < list.len() {
-                list.select_nth_unstable_by(k, nearer);
-                list.truncate(k);
-            }
-            list.sort_unstable_by(nearer);
-            list
-        };
-        Ok(Self { lists: (0..samples).map(nearest).collect() })
     }
 
-    fn k(&self) -> usize {
-        self.lists.first().map_or(0, Vec::len)
+    /// Adds the next sample, by its similarities with all. Of equally near samples the first are taken.
+    pub(super) fn add(&mut self, similarities: ArrayView1<'_, f64>) {
+        let own = self.lists.len();
+        let others = similarities.iter().copied().enumerate().filter(|(j, _)| *j != own);
+        let mut list: Vec<(usize, f64)> = others.collect();
+        let nearer = |x: &(usize, f64), y: &(usize, f64)| y.1.total_cmp(&x.1).then(x.0.cmp(&y.0));
+        if self.k < list.len() {
+            list.select_nth_unstable_by(self.k, nearer);
+            list.truncate(self.k);
+        }
+        list.sort_unstable_by(nearer);
+        list.shrink_to_fit();
+        self.lists.push(list);
     }
 
     /// The neighbours that sample i shares with sample π(i) of the other.
@@ -104,13 +105,13 @@ impl Neighbours {
 
     /// Mean over samples of |N_A ∩ N_B|/k (Huh et al. 2024).
     pub(super) fn mutual(&self, other: &Self, order: Option<&[usize]>) -> f64 {
-        let k = self.k().max(other.k()) as f64;
+        let k = self.k.max(other.k) as f64;
         self.mean(other, order, |common| common / k)
     }
 
     /// Mean over samples of |N_A ∩ N_B|/|N_A ∪ N_B|.
     pub(super) fn jaccard(&self, other: &Self, order: Option<&[usize]>) -> f64 {
-        let both = (self.k() + other.k()) as f64;
+        let both = (self.k + other.k) as f64;
         self.mean(other, order, |common| common / (both - common))
     }
 

@@ -1,6 +1,7 @@
 //! Two representations side by side, and the measures of them.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2, s};
@@ -12,10 +13,12 @@ use super::matching::one_to_one;
 use super::representation::Representation;
 use super::transport::{column_distances, least_cost};
 use crate::error::{Error, Result as Checked};
+use crate::linalg::distances::row_blocks;
 use crate::linalg::{RootTrace, Spectrum, left_singular, nuclear_norm, singular_values};
 
-/// The most units that are matched one by one.
-pub const MOST_UNITS: usize = 4096;
+/// The most units that are matched one by one: the time grows with their cube, and a pair of layers of so many takes up
+/// to half a minute.
+pub const MOST_UNITS: usize = 2048;
 
 /// Below this order singular values take no longer than eigenvalues.
 const SMALL: usize = 32;
@@ -256,20 +259,21 @@ impl<'a> Pair<'a> {
         let (u, _, vt) =
             left.t().dot(&right).svddc(JobSvd::Some).map_err(|_| Absence::NotConverged)?;
         let (u, vt) = u.zip(vt).ok_or(Absence::NotConverged)?;
-        let (turned, onto) = (left.dot(&u), right.dot(&vt.t()));
-        let norms = |rows: ArrayView2<'_, f64>| rows.map_axis(Axis(1), |row| row.dot(&row).sqrt());
-        let cosines =
-            (turned * onto).sum_axis(Axis(1)) / (norms(left.view()) * norms(right.view()));
-        Ok(cosines.sum() / cosines.len() as f64)
+        Ok(mean_cosine((left.view(), u.view()), (right.view(), vt.t())))
+    }
+
+    /// Units that can be matched one by one.
+    fn units(&self) -> Result<(&'a Array2<f64>, &'a Array2<f64>), Absence> {
+        let features = self.a.width().max(self.b.width());
+        match features > MOST_UNITS {
+            true => Err(Absence::TooWide { features, most: MOST_UNITS }),
+            false => Ok((self.a.units()?, self.b.units()?)),
+        }
     }
 
     /// The mean correlation of units in the best one-to-one matching.
     pub(super) fn hard_correlation(&self) -> Result<f64, Absence> {
-        let features = self.a.width().max(self.b.width());
-        let (left, right) = (self.a.units()?, self.b.units()?);
-        if features > MOST_UNITS {
-            return Err(Absence::TooWide { features, most: MOST_UNITS });
-        }
+        let (left, right) = self.units()?;
         let correlations = match self.order {
             None => left.t().dot(right),
             Some(order) => left.t().dot(&right.select(Axis(0), order)),
@@ -280,11 +284,7 @@ impl<'a> Pair<'a> {
 
     /// √min_P Σ Pᵢⱼ‖xᵢ − yⱼ‖² over soft matchings of units.
     pub(super) fn soft_matching(&self) -> Result<f64, Absence> {
-        let features = self.a.width().max(self.b.width());
-        let (left, right) = (self.a.units()?, self.b.units()?);
-        if features > MOST_UNITS {
-            return Err(Absence::TooWide { features, most: MOST_UNITS });
-        }
+        let (left, right) = self.units()?;
         let costs = match self.order {
             None => column_distances(left.view(), right.view()),
             Some(order) => column_distances(left.view(), right.select(Axis(0), order).view()),
@@ -302,6 +302,21 @@ impl<'a> Pair<'a> {
         let filled = self.a.spectrum()?.rank() + self.b.spectrum()?.rank();
         Ok(filled.saturating_sub(directions))
     }
+}
+
+/// The mean over rows of the cosine of the rows of FU and GV, with U and V orthogonal: some rows at a time.
+fn mean_cosine(
+    (left, u): (ArrayView2<'_, f64>, ArrayView2<'_, f64>),
+    (right, v): (ArrayView2<'_, f64>, ArrayView2<'_, f64>),
+) -> f64 {
+    let norms = |rows: ArrayView2<'_, f64>| rows.map_axis(Axis(1), |row| row.dot(&row).sqrt());
+    let of = |rows: Range<usize>| {
+        let (left, right) = (left.slice(s![rows.clone(), ..]), right.slice(s![rows, ..]));
+        let products = (left.dot(&u) * right.dot(&v)).sum_axis(Axis(1));
+        (products / (norms(left) * norms(right))).sum()
+    };
+    let (n, columns) = (left.nrows(), left.ncols().max(right.ncols()));
+    row_blocks(n, columns).map(of).sum::<f64>() / n as f64
 }
 
 /// √ΣF².

@@ -1,9 +1,11 @@
 //! A layer made ready to be compared with many others.
 
+mod angles;
+
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use super::absence::Absence;
 use super::cka::CONSTANT;
@@ -11,7 +13,7 @@ use super::inner::Centred;
 use super::neighbours::Neighbours;
 use super::options::Options;
 use super::rdm::Rdm;
-use crate::linalg::distances::squared_distances;
+use crate::linalg::distances::squared_distances_within;
 use crate::linalg::{Centring, PackedSymmetric, Spectrum, centre_columns, gram, root_of_centred};
 
 /// What a layer gave.
@@ -363,62 +365,10 @@ impl Representation {
         kept(&self.ranks, || self.rdm()?.ranked())
     }
 
-    /// The k nearest neighbours of each sample by the cosine of their angle.
-    ///
-    /// # Errors
-    /// k distinct samples or fewer, a sample whose features are all zero, or angles that are rounding.
-    pub(super) fn neighbours(&self) -> Result<&Neighbours, Absence> {
-        let (samples, k) = (self.distinct(), self.options.neighbours);
-        kept(&self.neighbours, || match samples < self.samples() && samples <= k {
-            true => Err(Absence::TooFewDistinct { samples, needs: k + 1 }),
-            false => Neighbours::of(&self.cosines()?, k),
-        })
-    }
-
-    /// F, n×r with FFᵀ = XXᵀ, of features that are not centred: the features themselves where they are no more than
-    /// samples.
-    ///
-    /// # Errors
-    /// As [`Representation::cosines`], or no convergence.
-    pub(super) fn uncentred_factor(&self) -> Result<&Array2<f64>, Absence> {
-        kept(&self.uncentred, || {
-            self.angles()?;
-            match &self.source {
-                Source::Features(x) if (2..=x.nrows()).contains(&x.ncols()) => Ok(x.to_owned()),
-                source => {
-                    let found = Spectrum::of_gram(&source.products());
-                    let found = found.map_err(|_| Absence::NotConverged)?;
-                    let factor = &found.basis * &Array1::from_vec(found.values);
-                    // LAPACK's wrapper refuses the strides of some matrices of one row or column.
-                    Ok(concatenate![Axis(1), factor, Array2::zeros((factor.nrows(), 1))])
-                }
-            }
-        })
-    }
-
-    /// The same as [`Representation::cosines`], kept.
-    ///
-    /// # Errors
-    /// As there.
-    pub(super) fn angles(&self) -> Result<&PackedSymmetric, Absence> {
-        kept(&self.angles, || self.cosines())
-    }
-
-    /// Cosines of the angles between samples, not centred.
-    ///
-    /// # Errors
-    /// A sample whose features are all zero, or angles that are rounding.
-    pub(super) fn cosines(&self) -> Result<PackedSymmetric, Absence> {
-        if self.far { Err(Absence::FarOff) } else { self.source.cosines() }
-    }
-
     /// Squared Euclidean distances between samples.
     pub(super) fn squared_distances(&self) -> PackedSymmetric {
         match &self.source {
-            Source::Features(features) => {
-                let rows = centred(features);
-                PackedSymmetric::from_square(squared_distances(rows.view(), rows.view()).view())
-            }
+            Source::Features(features) => squared_distances_within(centred(features).view()),
             Source::Gram { products: Products { gram: k, .. }, .. } => {
                 let squared = |i, j| (k.get(i, i) + k.get(j, j) - 2.0 * k.get(i, j)).max(0.0);
                 PackedSymmetric::from_fn(k.order(), squared)
@@ -491,7 +441,7 @@ impl Source {
         };
         match (0..norms.len()).find(|&i| products.get(i, i) <= least * norms[i]) {
             Some(sample) => Err(otherwise.unwrap_or(Absence::ConstantSample(sample))),
-            None => Ok(over_diagonal(&products)),
+            None => Ok(over_diagonal(products)),
         }
     }
 
@@ -504,14 +454,6 @@ impl Source {
             }
         }
     }
-
-    fn cosines(&self) -> Result<PackedSymmetric, Absence> {
-        let products = self.products();
-        match products.diagonal().position(|norm| norm <= 0.0) {
-            Some(sample) => Err(Absence::ZeroSample(sample)),
-            None => Ok(over_diagonal(&products)),
-        }
-    }
 }
 
 /// Σ‖xᵢ − μ‖² and n‖μ‖² of the rows of a matrix.
@@ -522,9 +464,12 @@ fn scatter_of(x: &Array2<f64>) -> (f64, f64) {
 }
 
 /// Kᵢⱼ/√(KᵢᵢKⱼⱼ).
-fn over_diagonal(products: &PackedSymmetric) -> PackedSymmetric {
+fn over_diagonal(mut products: PackedSymmetric) -> PackedSymmetric {
     let norms: Vec<f64> = products.diagonal().map(f64::sqrt).collect();
-    PackedSymmetric::from_fn(products.order(), |i, j| products.get(i, j) / norms[i] / norms[j])
+    for (i, norm) in norms.iter().enumerate() {
+        products.row_mut(i).iter_mut().zip(&norms).for_each(|(v, other)| *v = *v / norm / other);
+    }
+    products
 }
 
 fn squared_norms(rows: &Array2<f64>) -> Vec<f64> {

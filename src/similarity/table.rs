@@ -79,6 +79,11 @@ impl<'a> Layers<'a> {
 }
 
 impl Plan {
+    /// The same with no more threads than these.
+    pub fn within(&self, threads: usize) -> Self {
+        Self { threads: self.threads.min(threads), ..self.clone() }
+    }
+
     /// Rounds of pairs and of halves that [`table`] reports as done.
     pub fn steps(&self, a: usize, b: Option<usize>) -> usize {
         self.jobs(a, b).len() + self.halves

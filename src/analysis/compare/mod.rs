@@ -1,5 +1,6 @@
 //! How alike layers are by several measures, and what each layer is like alone.
 
+mod cautions;
 mod chance;
 mod nulls;
 mod outputs;
@@ -105,6 +106,7 @@ impl Compare {
             measures: self.measures.clone(),
             components: self.components,
             memory: self.memory,
+            threads: self.sides.running.threads(),
             halves: self.chance.at_a_time(self.sides.running.threads()),
             grams: false,
             outputs: self.takes_outputs(),
@@ -119,6 +121,7 @@ impl Compare {
     ) -> Result<CompareReport> {
         let measuring = Instant::now();
         let outcome = &mut seen.found;
+        let plan = &plan.within(outcome.threads);
         let of = |labels: Vec<usize>| outcome.indices.iter().map(|&i| labels[i]).collect();
         let labels: Option<Vec<usize>> = seen.labels.map(of);
         let captured = std::mem::take(&mut outcome.layers);
@@ -225,6 +228,13 @@ impl Measuring for Compare {
 
     fn check(&self, samples: usize) -> Result<()> {
         check_components(self.components, samples)
+    }
+
+    fn tell(&self, feed: &dyn Feed, observer: &dyn Observer) -> Result<()> {
+        let of = |layers: &Vec<Vec<i64>>| layers.iter().map(|s| self.reduce.width(s)).collect();
+        let widths: Vec<Vec<usize>> = feed.shapes().iter().map(of).collect();
+        cautions::tell_units(&self.measures, &widths, self.components, observer);
+        Ok(())
     }
 
     fn measure(&self, feed: &mut dyn Feed, progress: &mut dyn Progress) -> Result<Outcome> {

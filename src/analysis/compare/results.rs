@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::cautions;
 use super::nulls::{self, no_chance, no_values, nothing};
 use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::capture::represent::Captured;
@@ -144,6 +145,9 @@ impl Compared<'_> {
         let mut warnings = self.null_layers();
         warnings.extend(no_values(&measures));
         warnings.extend(self.forced());
+        let made: Vec<&Representation> =
+            self.sides.iter().flat_map(|side| side.made.iter().flatten()).collect();
+        warnings.extend(cautions::biased(&self.plan.measures, &made, self.plan.halves > 0));
         warnings.extend(no_chance(&measures));
         warnings.extend(compressed(&layers));
         let (layers_a, layers_b) = (self.names[0].clone(), self.names_b().to_vec());

@@ -136,6 +136,7 @@ impl Platonic {
             measures: vec![self.measure],
             components: self.components,
             memory: self.memory,
+            threads: self.running.threads(),
             halves: self.chance.at_a_time(self.running.threads()),
             grams: false,
             outputs: false,

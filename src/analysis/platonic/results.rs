@@ -31,6 +31,7 @@ pub fn report(
     observer: &dyn Observer,
 ) -> Result<PlatonicReport> {
     let measuring = Instant::now();
+    let plan = &plan.within(found.outcome.threads);
     let captured = std::mem::take(&mut found.outcome.layers).into_iter().flatten().collect();
     let side = Layers::of(captured, found.labels.as_deref(), asked.components, plan.threads);
     let made: Vec<_> = side.made.iter().map(|m| m.as_ref().ok()).collect();

@@ -340,6 +340,7 @@ impl Sides {
         let mut feed = StoredFeed::with_axes(&arrays, measuring.stored_batch(rows, &widths))?;
         let warnings = duplicates::of_features(&named, &feed);
         drop(arrays);
+        measuring.tell(&feed, observer)?;
         let found = measuring.measure(&mut feed, &mut *observer.passes())?;
         let inputs = Inputs { features, ..self.running.inputs() };
         let device = "cpu".to_owned();

@@ -289,6 +289,7 @@ fn wanted(asked: &Track, held: u64) -> Wanted {
         measures: vec![asked.measure],
         components: None,
         memory: asked.memory - held,
+        threads: 1,
         halves: 0,
         grams: memory::of_products(asked.measure),
         outputs: false,
