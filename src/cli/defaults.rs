@@ -4,6 +4,7 @@
 //! given goes before the environment, that before the section of the command, and that before `[defaults]`.
 
 use std::any::TypeId;
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use toml::{Table, Value};
 
 use super::usage::what;
 use crate::analysis::Features;
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files::{self, MOST_BY_HAND};
 use crate::report::DefaultsInput;
@@ -132,10 +134,14 @@ pub fn added(given: Vec<OsString>, commands: &Command, has_devices: bool) -> Res
         all.extend(of_file(&path, command, commands)?);
     }
     // What else applies depends on whether there is a model.
-    all.sort_by_key(|found| (needs(&found.option).is_some(), found.option != "model"));
+    // and on what the samples are.
+    let first = ["model", "data", "tokenizer"];
+    let is_first = |option: &str| first.contains(&option);
+    all.sort_by_key(|found| (needs(&found.option).is_some(), !is_first(&found.option)));
     let (taken, unset) = (vec![], if has_devices { vec![DEVICE.to_owned()] } else { vec![] });
     let added = Added { words: given, told, devices: None };
-    let mut line = Line { added, command, commands, own, taken, unset, record: None };
+    let (record, rows) = (None, OnceCell::new());
+    let mut line = Line { added, command, commands, own, taken, unset, record, rows };
     all.into_iter().try_for_each(|found| line.add(found))?;
     line.record.map_or(Ok(()), |record| TAKEN.set(record)).ok();
     Ok(line.added)
@@ -321,6 +327,8 @@ struct Line<'a> {
     unset: Vec<String>,
     /// Those that came from a file.
     record: Option<DefaultsInput>,
+    /// Whether samples are rows of numbers, once that was looked at.
+    rows: OnceCell<bool>,
 }
 
 impl Line<'_> {
@@ -421,6 +429,35 @@ impl Line<'_> {
         paths.peek().is_some() && paths.all(Features::is_whole)
     }
 
+    /// Whether what is for images means nothing: of stored features, of folders of features, and preprocessing also of
+    /// samples that are rows of numbers. Which samples are taken means something of those, and beside folders where they
+    /// are given.
+    fn has_no_images(&self, stored: bool, option: &str) -> bool {
+        let data = option_of(self.command, "data").is_some_and(|data| self.is_given(data));
+        let of = |name: &str| option_of(self.command, name).and_then(Arg::get_help_heading);
+        match of(option) {
+            _ if stored => true,
+            Some("Data") => option != "batch-size" && self.has_folders_only() && !data,
+            _ => self.has_folders_only() || *self.rows.get_or_init(|| self.has_rows()),
+        }
+    }
+
+    /// Whether the samples are texts, tokens or other rows of numbers. A file that cannot be read is left to the run.
+    fn has_rows(&self) -> bool {
+        let given = option_of(self.command, "data")
+            .and_then(|data| self.own.get_raw(data.get_id().as_str()))
+            .map(|paths| paths.map(PathBuf::from).collect::<Vec<_>>());
+        let taken = || {
+            let words = self.added.words.iter();
+            words.filter_map(|word| Some(word.to_str()?.strip_prefix("--data=")?.into())).collect()
+        };
+        let paths: Vec<PathBuf> = given.unwrap_or_else(taken);
+        let is_rows = |path: &PathBuf| {
+            path.is_file() && Dataset::open_inputs(path, None).is_ok_and(|data| !data.has_images())
+        };
+        self.is_there("tokenizer") || paths.iter().any(is_rows)
+    }
+
     /// Whether an option means nothing beside what is there: steps beside a preset from elsewhere, what is for
     /// images where features are stored, what is for B where there is none.
     fn clashes(&self, option: &Arg, (place, of_list): (&Place, bool)) -> bool {
@@ -442,7 +479,7 @@ impl Line<'_> {
             || (several && (!is_divided || self.is_there("shard")))
             || (OF_MODELS.contains(&name) && (stored || self.has_folders_only()))
             || (group == "Preprocessing" && preset)
-            || (OF_IMAGES.contains(&group) && stored)
+            || (OF_IMAGES.contains(&group) && self.has_no_images(stored, name))
             || (for_b && single)
     }
 }

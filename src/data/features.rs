@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// What the array of classes is called that lies beside those of features.
 pub const CLASSES: &str = LABELS;
 
+/// What the array of a model's own outputs is called that lies beside those of features.
+pub const LOGITS: &str = "logits";
+
 /// One layer's representation: a row a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feature {
@@ -134,8 +137,8 @@ pub struct StoredSet {
     pub is_pictures: bool,
 }
 
-/// Opens the one array of features of a file: that named, else `images`, the only one, or `arr_0`
-/// beside the classes `arr_1`.
+/// Opens the one array of features of a file: that named, else `images`, the only one beside classes and [`LOGITS`], or
+/// `arr_0` beside the classes `arr_1`.
 ///
 /// # Errors
 ///
@@ -151,12 +154,21 @@ pub fn open_set(path: &Path, wanted: Option<&str>) -> Result<StoredSet> {
             let labels = names.iter().find(|other| *other == LABELS && *other != name).cloned();
             (name.to_owned(), beside.map_or(labels, |(_, labels)| labels))
         }
-        (None, Err(_)) => return Err(no_array(path, &names, wanted)),
+        (None, Err(_)) => match features_alone(&names).filter(|_| wanted.is_none()) {
+            Some(name) => (name, names.iter().find(|name| *name == LABELS).cloned()),
+            None => return Err(no_array(path, &names, wanted)),
+        },
     };
     let stored = file.array(&name)?;
     let labels = labelled.map(|name| labels(&file.array(&name)?, &stored.shape)).transpose();
     let is_pictures = is_pictures(&stored);
     Ok(StoredSet { feature: feature(stored)?, labels, is_pictures })
+}
+
+/// The one array that is neither classes nor logits.
+fn features_alone(names: &[String]) -> Option<String> {
+    let mut others = names.iter().filter(|name| *name != LABELS && *name != LOGITS);
+    others.next().filter(|_| others.next().is_none()).cloned()
 }
 
 fn no_array(path: &Path, names: &[String], wanted: Option<&str>) -> Error {

@@ -13,6 +13,13 @@ use crate::report::fid::{Candidate, FidReport};
 
 pub use rows::Rows;
 
+/// The first columns, whoever reads them.
+const CANDIDATE: &str = "candidate";
+const COUNT: &str = "n";
+
+/// The ending of the column of a standard deviation.
+const SPREAD: &str = "_std";
+
 impl View for FidReport {
     /// A table of the candidates with a bar a metric.
     fn content(&self, _: Place<'_>) -> Content {
@@ -129,12 +136,17 @@ fn nearest(report: &FidReport) -> Option<(String, String, f64)> {
 }
 
 fn candidates(report: &FidReport) -> Markup {
-    let names = Candidate::columns(&report.settings.metrics);
-    let names: Vec<&str> = names.into_iter().filter(|name| !name.ends_with("_std")).collect();
+    let all = Candidate::columns(&report.settings.metrics);
+    let names: Vec<&'static str> =
+        all.iter().copied().filter(|name| !name.ends_with(SPREAD)).collect();
     let candidates = &report.results.candidates;
     let most: Vec<f64> = names.iter().map(|name| most(candidates, name)).collect();
-    let mut columns = vec![Column::text("set"), Column::number("n")];
-    columns.extend(names.iter().map(|name| Column::number(heading(name))));
+    let column = |name: &&'static str| {
+        let spread = all.iter().find(|other| other.strip_suffix(SPREAD) == Some(*name));
+        Column::number(heading(name)).saved_as(name, spread.copied())
+    };
+    let mut columns = vec![Column::text(CANDIDATE), Column::number(COUNT)];
+    columns.extend(names.iter().map(column));
     let name = |candidate: &Candidate| short(&candidate.path, candidates);
     let row = |candidate: &Candidate| {
         let n = candidate.n.map_or_else(|| Entry::gone(""), Entry::count);
@@ -187,10 +199,14 @@ fn short(path: &str, candidates: &[Candidate]) -> String {
     if same > 1 { path.to_owned() } else { name }
 }
 
+/// What a column of [`Candidate::columns`] is called where people read: on the page and at the terminal.
 fn heading(column: &str) -> String {
+    if let Some(of) = column.strip_suffix(SPREAD) {
+        return format!("{} ±", heading(of));
+    }
     match column {
         "fid" => "FID",
-        "mean_term" => "‖Δμ‖²",
+        "mean_term" => "mean term",
         "trace_term" => "trace term",
         "kid" => "KID",
         "fid_inf" => "FID∞",
@@ -225,7 +241,7 @@ fn entry(candidate: &Candidate, column: &str, most: f64) -> Entry {
     let share = (most > 0.0).then_some(value / most);
     let decimals = if column.starts_with("kid") { 6 } else { 4 };
     let entry = Entry::number(Some(value), decimals).bar(share);
-    match candidate.value(&format!("{column}_std")) {
+    match candidate.value(&format!("{column}{SPREAD}")) {
         Some(std) => entry.note(format!("± {std:.decimals$}")),
         None => entry,
     }
@@ -240,8 +256,8 @@ fn why(candidate: &Candidate, column: &str) -> String {
 
 fn header(report: &FidReport) -> Vec<String> {
     let columns = Candidate::columns(&report.settings.metrics);
-    let mut header = vec!["candidate".to_owned(), "n".to_owned()];
-    header.extend(columns.iter().map(|column| title(column)));
+    let mut header = vec![CANDIDATE.to_owned(), COUNT.to_owned()];
+    header.extend(columns.iter().map(|column| heading(column)));
     header
 }
 
@@ -257,14 +273,4 @@ fn rows(report: &FidReport) -> Vec<Vec<Cell>> {
         rows.push(cells);
     }
     rows
-}
-
-fn title(column: &str) -> String {
-    match column {
-        "mean_term" | "trace_term" => column.replace('_', " "),
-        other => match other.strip_suffix("_std") {
-            Some(of) => format!("{} ±", heading(of)),
-            None => heading(other),
-        },
-    }
 }

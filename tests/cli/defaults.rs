@@ -184,3 +184,32 @@ fn colours_come_where_they_are_asked_for() {
     assert!(!coloured("cka nothing.pt --color never", &[("CLICOLOR_FORCE", "1")]));
     assert!(!coloured("cka nothing.pt", &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]));
 }
+
+/// Steps for images mean nothing of folders of features and of samples that are rows of numbers: from a file that was found
+/// they are left out, and said; given, they are refused.
+#[test]
+fn steps_for_images_do_not_apply_to_other_samples() {
+    let files =
+        with_file("[defaults]\nresize = \"8\"\nmean = 0.5\nstd = 0.5\nlimit = 5\nworkers = 1\n");
+    let features = "features {tiny_resnet_scripted.pt} --data data.npy --preprocess raw --no-config -n 6 \
+                    --layers layer3 --layers layer4 -o kept";
+    assert_eq!(run_in(&files, features, &[]).code, 0);
+    for line in ["cka kept", "compare kept --measures procrustes"] {
+        let run = run_in(&files, &format!("{line} -v"), &[]);
+        let found = report(&run);
+        assert_eq!(
+            (&found["results"]["n"], &found["inputs"]["defaults"]),
+            (&json!(6), &Value::Null)
+        );
+        let said = run.stderr.matches(" does not apply here").count();
+        assert_eq!(said, 5, "{}", run.stderr);
+        let run = run_in(&files, &format!("{line} --resize 8"), &[]);
+        assert!(run.code == 2 && run.stderr.contains("preprocessing was given"), "{}", run.stderr);
+    }
+    let rows = "cka {mlp.pt} --data {mlp.npy} -v";
+    let run = run_in(&files, rows, &[]);
+    assert_eq!(report(&run)["results"]["n"], 5);
+    assert!(run.stderr.contains("--mean=0.5 of [defaults] in"), "{}", run.stderr);
+    let run = run_in(&files, &format!("{rows} --resize 8"), &[]);
+    assert!(run.code == 2 && run.stderr.contains("rows of numbers"), "{}", run.stderr);
+}

@@ -68,6 +68,7 @@ mod sensitivity;
 mod shards;
 mod sigmoids;
 mod stitch;
+mod stored;
 mod support;
 mod tokens;
 mod tolerances;

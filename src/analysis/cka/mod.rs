@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::analysis::Observer;
 use crate::analysis::request::over_data;
-use crate::analysis::session::kept_sides::refuse_running;
+use crate::analysis::session::kept_sides::{refuse_running, refuse_running_beside_arrays};
 use crate::analysis::session::notices::{Absent, of_absent_layers};
 use crate::analysis::session::sides::{Measuring, Seen, Sides};
 use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
@@ -96,6 +96,9 @@ impl Cka {
         let started = Instant::now();
         let all = self.sides.models.iter().chain(&self.controls);
         refuse_running(all, &self.sides.running, self.sides.output_index)?;
+        if !self.sides.features.is_empty() {
+            refuse_running_beside_arrays(&self.sides.running, &self.sides.data, true)?;
+        }
         if let Some(path) = self.controls.iter().find(|path| !path.exists()) {
             let remedy = "give --control the path of a model";
             return Err(Error::file("load", path, "there is no such file", remedy));

@@ -14,7 +14,7 @@ pub(in crate::analysis) use self::chance::check_components;
 pub(in crate::analysis) use self::results::{Compared, Layers};
 use crate::analysis::Observer;
 use crate::analysis::request::over_data;
-use crate::analysis::session::kept_sides::refuse_running;
+use crate::analysis::session::kept_sides::{refuse_running, refuse_running_beside_arrays};
 use crate::analysis::session::sides::{Measuring, Seen, Sides};
 use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::{Feed, Progress, Reduce};
@@ -91,6 +91,9 @@ impl Compare {
     pub fn run(&self, observer: &dyn Observer) -> Result<CompareReport> {
         let started = Instant::now();
         refuse_running(&self.sides.models, &self.sides.running, self.sides.output_index)?;
+        if !self.sides.features.is_empty() {
+            refuse_running_beside_arrays(&self.sides.running, &self.sides.data, false)?;
+        }
         let plan = self.chance.plan((&self.measures, self.options), &self.sides.running)?;
         let seen = self.sides.see(self, observer)?;
         let mut report = self.compared(seen, &plan, observer)?;
@@ -122,7 +125,10 @@ impl Compare {
         let measuring = Instant::now();
         let outcome = &mut seen.found;
         let plan = &plan.within(outcome.threads);
-        let of = |labels: Vec<usize>| outcome.indices.iter().map(|&i| labels[i]).collect();
+        let of = |labels: Vec<usize>| match self.sides.features.is_empty() {
+            true => outcome.indices.iter().map(|&i| labels[i]).collect(),
+            false => labels,
+        };
         let labels: Option<Vec<usize>> = seen.labels.map(of);
         let captured = std::mem::take(&mut outcome.layers);
         let sides: Vec<Layers> = captured

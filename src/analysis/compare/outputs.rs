@@ -68,7 +68,9 @@ pub(super) fn results(
         Ok(compared) => compared,
         Err(why) => return Ok(Some(without(&why))),
     };
-    let right = labels.filter(|_| are_judged(inputs)).map(|labels| of_right(&compared, labels));
+    let fit = |labels: &&[usize]| labels.iter().all(|label| *label < compared.outputs.max(2));
+    let judged = labels.filter(|_| are_judged(inputs)).filter(fit);
+    let right = judged.map(|labels| of_right(&compared, labels));
     Ok(Some(Said { compared, right, seed }.results()))
 }
 

@@ -9,7 +9,7 @@ pub use self::spatial::Spatial;
 use super::sets::{Keep, Measured, Sets, Wanted, check_same};
 use super::shards::{Asked, Job, State, merged_sets, over_sets};
 use crate::analysis::session::extraction::Extraction;
-use crate::analysis::{Draw, Observer, Silent};
+use crate::analysis::{Draw, Loading, Observer, Silent};
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::frechet::{Alone, Metric, Scorer, Settings, inception, kid};
@@ -165,6 +165,7 @@ impl Fid {
     fn keep(&self) -> Keep {
         let settings = self.settings();
         match (&self.cache, settings.need_samples()) {
+            (_, false) if !settings.need_covariance() => Keep::Nothing,
             (_, true) if !settings.need_covariance() => Keep::Rows,
             (_, true) => Keep::Samples,
             (Some(_), false) => Keep::Moments,
@@ -215,9 +216,26 @@ impl Fid {
         }
         run.warn_of_numbers();
         run.warn(sets.unused_model());
+        run.warn(self.unused_options(&run.inputs));
         let mut report = run.report(&sets);
         report.timing.total = started.elapsed().as_secs_f64();
         Ok(report)
+    }
+
+    /// What was said of how images are read, where all sets are stored.
+    fn unused_options(&self, sets: &[SetInput]) -> Option<Warning> {
+        if sets.iter().any(|set| matches!(set, SetInput::Images(_))) {
+            return None;
+        }
+        let usual = Loading::default();
+        let given = [
+            ("--batch-size", self.extraction.load.batch_size != usual.batch_size),
+            ("preprocessing", self.extraction.preprocessing.any()),
+        ];
+        let (option, _) = given.iter().find(|(_, is_given)| *is_given)?;
+        let text =
+            format!("{option} was given and not used: all sets are statistics or stored features");
+        Some(Warning::new("unused-option", option, text))
     }
 
     fn settings(&self) -> Settings {

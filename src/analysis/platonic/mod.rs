@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::compare::{Chance, check_components};
 use crate::analysis::request::over_data;
 use crate::analysis::session::axes::{self, ChannelAxes};
-use crate::analysis::session::kept_sides::Asked;
+use crate::analysis::session::kept_sides::{Asked, refuse_running_beside_arrays};
 use crate::analysis::session::models::Listening;
 use crate::analysis::session::target::{BY_LINE, names_in_order};
 use crate::analysis::session::{accuracy, beside, duplicates, load_all, notices, stored};
@@ -103,6 +103,9 @@ impl Platonic {
     pub fn run(&self, observer: &dyn Observer) -> Result<PlatonicReport> {
         let started = Instant::now();
         self.check()?;
+        if !self.features.is_empty() {
+            refuse_running_beside_arrays(&self.running, &self.data, false)?;
+        }
         let measures = std::slice::from_ref(&self.measure);
         let plan = self.chance.plan((measures, self.options), &self.running)?;
         let found = match self.features.is_empty() {
@@ -286,15 +289,18 @@ fn stored(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
         .collect::<Result<_>>()?;
     let channel_axes = ChannelAxes::new(&asked.running.channel_axes, asked.features.len());
     let files = stored::load(&asked.features, &selections)?;
+    let labels = stored::labels_beside(&files)?;
     let files = stored::with_axes(files, &channel_axes, asked.reduce)?;
     let records = files.iter().map(stored::record).collect::<Result<_>>()?;
-    let (mut names, mut layers, mut arrays) = (vec![], vec![], vec![]);
+    let (mut names, mut layers, mut arrays, mut accuracy) = (vec![], vec![], vec![], vec![]);
     for file in files {
         let several = file.arrays.len() > 1;
         let path = file.path.display().to_string();
+        let right = stored::accuracy(&file.path, labels.as_deref())?;
         for (name, layer) in file.arrays {
             names.push(if several { format!("{path}:{name}") } else { path.clone() });
             layers.push(name);
+            accuracy.push(right.clone());
             arrays.push(vec![layer]);
         }
     }
@@ -305,14 +311,13 @@ fn stored(asked: &Platonic, observer: &dyn Observer) -> Result<Found> {
     drop(arrays);
     let outcome = represent(&mut feed, &asked.wanted(), &mut *observer.passes())?;
     let inputs = Inputs { features: records, ..asked.running.inputs() };
-    let accuracy = names.iter().map(|_| Err("stored features have no logits".to_owned())).collect();
     Ok(Found {
         inputs,
         names: unique(names),
         layers,
         outcome,
         accuracy,
-        labels: None,
+        labels,
         warnings: warnings.into_iter().collect(),
         loading: 0.0,
         device: "cpu".to_owned(),

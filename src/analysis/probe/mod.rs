@@ -175,7 +175,7 @@ impl Probe {
             return Err(Error::file("load", path, "there is no such file", remedy));
         }
         if !self.features.is_empty() {
-            refuse_running_beside_arrays(&self.running)?;
+            refuse_running_beside_arrays(&self.running, &self.data, false)?;
         }
         refuse_running(self.models.iter().chain(control), &self.running, self.output_index)
     }

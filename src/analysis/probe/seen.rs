@@ -19,7 +19,7 @@ use crate::capture::gather::{self, Gathered, Outcome, Wanted};
 use crate::capture::stored::StoredFeed;
 use crate::capture::{Feed, ModelFeed, Naming, Source, Subject, first_samples};
 use crate::data::Dataset;
-use crate::data::features::{CLASSES, load_classes};
+use crate::data::features::CLASSES;
 use crate::error::{Error, Result};
 use crate::report::{DataInput, Inputs, ModelInput, Warning};
 use crate::torchscript::{Execution, Selection, device, native};
@@ -148,21 +148,10 @@ impl Probe {
     fn stored_labels(&self, files: &[stored::Stored]) -> Result<Option<Vec<usize>>> {
         let rows = files.iter().flat_map(|(_, arrays)| arrays).map(|array| array.values.shape()[0]);
         let samples = rows.min().unwrap_or(0);
-        let given = self.classes.is_some() || self.targets.is_some();
-        let mut found: Option<(&Path, Vec<usize>)> = None;
-        for (path, _) in files.iter().filter(|_| !given) {
-            let Some(labels) = load_classes(path, samples)? else { continue };
-            match &found {
-                Some((first, known)) if *known != labels => {
-                    let problem = format!("its {CLASSES} are not those of {}", first.display());
-                    let remedy = "save the same samples in the same order in both";
-                    return Err(Error::file("match", path, problem, remedy));
-                }
-                Some(_) => {}
-                None => found = Some((path, labels)),
-            }
+        match self.classes.is_some() || self.targets.is_some() {
+            true => Ok(None),
+            false => stored::labels(files.iter().map(|(path, _)| path.as_path()), samples),
         }
-        Ok(found.map(|(_, labels)| labels))
     }
 
     /// Refuses layers of at least as many features as samples to fit on, without a penalty.
@@ -451,8 +440,8 @@ fn arrays(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
     let warnings = duplicates::of_fit_features(&named, &feed);
     drop(arrays);
     let outcome = gather::gather(&mut feed, asked.wanted(false), &mut *observer.passes())?;
-    let unknown = "stored features have no logits".to_owned();
-    let accuracy = own.iter().map(|_| Err(unknown.clone())).collect();
+    let right = |(path, _): &(PathBuf, Vec<String>)| stored::accuracy(path, labels.as_deref());
+    let accuracy = named.iter().map(right).collect::<Result<_>>()?;
     let why = "stored features have no weights that could be re-initialised".to_owned();
     let controls = vec![Err(why); own.len()];
     let names = named.into_iter().map(|(_, names)| names);

@@ -112,7 +112,8 @@ impl Texts {
 impl Loading {
     /// Whether anything was said that only images have; the batch size is not that.
     pub fn any(&self) -> bool {
-        self.limit.is_some() || self.layout.is_some() || self.skip_unreadable
+        let read = self.layout.is_some() || self.skip_unreadable || self.workers.is_some();
+        self.limit.is_some() || read
     }
 
     /// The same for a report of a run with this seed.

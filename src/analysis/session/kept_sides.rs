@@ -1,6 +1,6 @@
 //! Folders of features in place of one model, of both, or of many.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::kept::{Chosen, Folder};
@@ -216,18 +216,44 @@ pub fn refuse_running<'a>(
     ))
 }
 
-/// Refuses what was said of how models run where there are stored representations in their place.
+/// Refuses what was said of how models run, and samples are read for them, where there are stored representations in their
+/// place. Of these `batches` may be taken.
 ///
 /// # Errors
 /// Names the option.
-pub fn refuse_running_beside_arrays(running: &Running) -> Result<()> {
-    let option = option_of_models(running, None);
-    let option = option.or(running.draw_seed.map(|_| "--draw-seed"));
-    match option {
+pub fn refuse_running_beside_arrays(running: &Running, data: &Data, batches: bool) -> Result<()> {
+    let sized = data.load.batch_size != Data::default().load.batch_size;
+    let given = [
+        ("--trust-model", running.trust),
+        ("--draw-seed", running.draw_seed.is_some()),
+        ("--tokenizer", data.texts.tokenizer.is_some()),
+        ("--workers", data.load.workers.is_some()),
+        ("--batch-size", sized && !batches),
+    ];
+    let given = given.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option);
+    match option_of_models(running, None).or(given) {
         None => Ok(()),
         Some(option) => Err(Error::usage(
             format!("{option} is given, and no model runs beside --features"),
             "leave it out",
+        )),
+    }
+}
+
+/// Refuses what was said of how models run where a file holds features or statistics, and no model is given.
+///
+/// # Errors
+/// Names the option.
+pub fn refuse_running_without(
+    path: &Path,
+    running: &Running,
+    output_index: Option<usize>,
+) -> Result<()> {
+    match option_of_models(running, output_index) {
+        None => Ok(()),
+        Some(option) => Err(Error::usage(
+            format!("{option} is given, and no model runs: {} is no set of images", path.display()),
+            "leave it out, or name a model with --model",
         )),
     }
 }

@@ -329,6 +329,11 @@ impl Sides {
         let reduce = measuring.reduce();
         let channel_axes = ChannelAxes::new(&self.running.channel_axes, self.features.len());
         let files = stored::load(&self.features, &selections(&self.layers, &self.layers_b)?)?;
+        let labels = stored::labels_beside(&files)?;
+        if labels.is_some() {
+            observer
+                .note("labels beside the features are the classes of the samples, and no layer");
+        }
         let files = stored::with_axes(files, &channel_axes, reduce)?;
         let features = files.iter().map(stored::record).collect::<Result<_>>()?;
         let sides = files.iter().map(|file| stored_side(file, reduce)).collect();
@@ -344,7 +349,7 @@ impl Sides {
         let found = measuring.measure(&mut feed, &mut *observer.passes())?;
         let inputs = Inputs { features, ..self.running.inputs() };
         let device = "cpu".to_owned();
-        Ok(Seen { inputs, sides, found, labels: None, warnings, loading: 0.0, device })
+        Ok(Seen { inputs, sides, found, labels, warnings, loading: 0.0, device })
     }
 }
 

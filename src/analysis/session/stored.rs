@@ -2,18 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use super::axes::ChannelAxes;
 use crate::capture::Reduce;
 use crate::capture::stored::StoredLayer;
-use crate::data::features::{Feature, load_chosen, load_features};
+use crate::data::features::{CLASSES, Feature, LOGITS, load_chosen, load_classes, load_features};
 use crate::error::{Error, Result};
 use crate::report::{ArrayInfo, FeatureInput, sha256_of_file};
 use crate::torchscript::{By, Selection};
-
-/// What the array of a model's own outputs is called beside those of features.
-const LOGITS: &str = "logits";
 
 /// A file of arrays, and those wanted of it.
 pub type Stored = (PathBuf, Vec<Feature>);
@@ -30,12 +27,100 @@ pub fn load(paths: &[PathBuf], selections: &[Selection]) -> Result<Vec<Stored>> 
     Ok(files)
 }
 
-/// The arrays wanted: all, or those whose names the patterns choose.
+/// The arrays wanted: all, or those whose names the patterns choose. The classes of the samples are no layer, unless they
+/// are named.
 fn chosen(path: &Path, wanted: &Selection) -> Result<Vec<Feature>> {
-    match wanted.patterns().is_empty() {
-        true => load_features(path),
-        false => load_chosen(path, &mut |names| wanted.choose_names(names, path)),
+    let mut found = match wanted.patterns().is_empty() {
+        true => load_features(path)?,
+        false => load_chosen(path, &mut |names| wanted.choose_names(names, path))?,
+    };
+    let named = wanted.patterns().contains(&CLASSES);
+    found.retain(|array| named || !is_classes(array));
+    match found.is_empty() {
+        false => Ok(found),
+        true => {
+            let problem = format!("it holds {CLASSES}, and no other array that was chosen");
+            let remedy = "save an array of features a layer, or choose them with --layers";
+            Err(Error::file("take features from", path, problem, remedy))
+        }
     }
+}
+
+/// Whether an array is that of the classes of the samples: whole numbers, one a sample.
+fn is_classes(array: &Feature) -> bool {
+    let whole = |value: &f64| *value >= 0.0 && value.fract() == 0.0;
+    array.name == CLASSES
+        && array.values.len() == array.values.shape()[0]
+        && array.values.iter().all(whole)
+}
+
+/// The classes of the samples that files hold beside their features, where any does; several have to agree.
+///
+/// # Errors
+/// A file cannot be read, what is called so are no classes, or two files hold different ones.
+pub fn labels<'a>(
+    paths: impl IntoIterator<Item = &'a Path>,
+    samples: usize,
+) -> Result<Option<Vec<usize>>> {
+    let mut found: Option<(&Path, Vec<usize>)> = None;
+    for path in paths {
+        let Some(labels) = load_classes(path, samples)? else { continue };
+        match &found {
+            Some((first, known)) if *known != labels => {
+                let problem = format!("its {CLASSES} are not those of {}", first.display());
+                let remedy = "save the same samples in the same order in both";
+                return Err(Error::file("match", path, problem, remedy));
+            }
+            Some(_) => {}
+            None => found = Some((path, labels)),
+        }
+    }
+    Ok(found.map(|(_, labels)| labels))
+}
+
+/// The same of files whose layers are compared: what is called so and are no classes is a layer among others.
+///
+/// # Errors
+/// A file cannot be read, or two files hold different classes.
+pub fn labels_beside(files: &[Stored]) -> Result<Option<Vec<usize>>> {
+    let rows = files.iter().flat_map(|(_, arrays)| arrays).map(|array| array.values.shape()[0]);
+    let samples = rows.min().unwrap_or(0);
+    let is_kept = |(_, arrays): &&Stored| arrays.iter().all(|array| array.name != CLASSES);
+    labels(files.iter().filter(is_kept).map(|(path, _)| path.as_path()), samples)
+}
+
+/// The share of samples of which the largest of the logits that a file holds is that of their class, or why that is not
+/// known.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn accuracy(path: &Path, labels: Option<&[usize]>) -> Result<Result<f64, String>> {
+    let Some(logits) = logits_of(path)? else {
+        return Ok(Err(format!("the file holds no array {LOGITS}")));
+    };
+    let Some(labels) = labels else {
+        return Ok(Err("the classes of the samples are not known".to_owned()));
+    };
+    let most = labels.iter().max().map_or(0, |most| most + 1);
+    if logits.nrows() != labels.len() || logits.ncols() < most.max(2) {
+        let (rows, columns) = logits.dim();
+        return Ok(Err(format!(
+            "{LOGITS} are {rows}x{columns}, for {} samples of {most} classes",
+            labels.len()
+        )));
+    }
+    if logits.iter().any(|value| value.is_nan()) {
+        return Ok(Err(format!("{LOGITS} hold NaN")));
+    }
+    let right =
+        logits.rows().into_iter().zip(labels).filter(|(row, label)| largest(*row) == **label);
+    Ok(Ok(right.count() as f64 / labels.len() as f64))
+}
+
+/// The place of the largest value, of equals the first.
+fn largest(row: ArrayView1<'_, f64>) -> usize {
+    let places = row.iter().enumerate();
+    places.fold((0, f64::NEG_INFINITY), |best, (i, v)| if *v > best.1 { (i, *v) } else { best }).0
 }
 
 fn check_rows(files: &[Stored]) -> Result<()> {
@@ -103,15 +188,20 @@ fn check_reduce(path: &Path, name: &str, layer: &StoredLayer, reduce: Reduce) ->
 /// # Errors
 /// A file cannot be read.
 pub fn logits(paths: &[PathBuf]) -> Result<Option<[Array2<f64>; 2]>> {
-    let of = |path: &PathBuf| -> Result<Option<Array2<f64>>> {
-        let all = |names: &[&str]| (0..names.len()).filter(|&i| names[i] == LOGITS).collect();
-        let found = load_chosen(path, &mut |names| Ok(all(names)))?.into_iter().next();
-        Ok(found.and_then(|found| found.values.into_dimensionality().ok()))
-    };
     match paths {
-        [a, b] => Ok(of(a)?.zip(of(b)?).map(|(a, b)| [a, b])),
+        [a, b] => Ok(logits_of(a)?.zip(logits_of(b)?).map(|(a, b)| [a, b])),
         _ => Ok(None),
     }
+}
+
+/// What the model gave whose features a file holds: its array `logits`, a row a sample, where it has one.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn logits_of(path: &Path) -> Result<Option<Array2<f64>>> {
+    let all = |names: &[&str]| (0..names.len()).filter(|&i| names[i] == LOGITS).collect();
+    let found = load_chosen(path, &mut |names| Ok(all(names)))?.into_iter().next();
+    Ok(found.and_then(|found| found.values.into_dimensionality().ok()))
 }
 
 /// How many features a row of each array has.

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{SetSums, Sets};
 use crate::classifier::OutputForm;
 use crate::data::Dataset;
+use crate::data::features::LOGITS;
 use crate::error::{Error, Result};
 use crate::frechet::Beside;
 use crate::frechet::inception::Outputs;
@@ -85,10 +86,20 @@ pub(super) fn named(labels: Option<&[usize]>, classes: &[String]) -> Result<Vec<
     Ok(labels.iter().map(name).collect())
 }
 
-/// Of stored features.
-pub(super) fn of_features(labels: Option<&[usize]>) -> Beside {
-    Beside {
-        outputs: Err("it is given by features alone, and it needs the logits of a model".to_owned()),
-        classes: named(labels, &[]),
-    }
+/// Of stored features of so many samples, with the logits that lie beside them.
+pub(super) fn of_features(
+    samples: usize,
+    labels: Option<&[usize]>,
+    logits: Option<ndarray::Array2<f64>>,
+) -> Beside {
+    let outputs = match logits {
+        Some(rows) if rows.nrows() == samples => Ok(Outputs { rows, are_probabilities: false }),
+        Some(rows) => {
+            Err(format!("the array {LOGITS} has {} rows for {samples} samples", rows.nrows()))
+        }
+        None => Err(format!(
+            "it is given by features alone, and it needs the logits of a model (an array {LOGITS} beside them)"
+        )),
+    };
+    Beside { outputs, classes: named(labels, &[]) }
 }

@@ -6,7 +6,7 @@ use super::{Keep, Sets};
 use crate::analysis::session::extraction::is_array;
 use crate::analysis::session::kept::Folder;
 use crate::analysis::session::kept_names::refuse_index;
-use crate::analysis::session::kept_sides::refuse_running;
+use crate::analysis::session::kept_sides::{refuse_running, refuse_running_without};
 use crate::data::features::{StoredSet, open_set};
 use crate::data::statistics::Statistics;
 use crate::data::{ArrayLayout, Dataset};
@@ -80,6 +80,8 @@ impl Sets<'_> {
             return self.open(path).map(Contents::Images);
         }
         self.refuse_options(path)?;
+        self.refuse_steps(path, "take them when the features are written")?;
+        refuse_running_without(path, &self.args.running, self.args.output_index)?;
         Ok(Contents::Features(set))
     }
 
@@ -88,11 +90,17 @@ impl Sets<'_> {
         if self.args.model.is_some() {
             return Ok(());
         }
+        self.refuse_steps(path, "give --preprocess and the like to repsim features")?;
+        refuse_running([&path.to_owned()], &self.args.running, self.args.output_index)
+    }
+
+    /// Refuses steps for images where features are stored.
+    fn refuse_steps(&self, path: &Path, remedy: &str) -> Result<()> {
         if self.args.preprocessing.any() {
             let problem = format!("{} holds features, not images", path.display());
-            return Err(Error::usage(problem, "give --preprocess and the like to repsim features"));
+            return Err(Error::usage(problem, remedy));
         }
-        refuse_running([&path.to_owned()], &self.args.running, self.args.output_index)
+        Ok(())
     }
 
     /// Refuses options that features do not have.

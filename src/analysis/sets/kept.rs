@@ -123,7 +123,7 @@ impl Sets<'_> {
         let beside =
             Beside { outputs, classes: named(results.labels.as_deref(), &results.classes) };
         let (rows, moments) = sums.whole(width);
-        let set = FeatureSet { beside, ..self.fit(&folder.path, rows, moments.as_ref())? };
+        let set = FeatureSet { beside, ..self.fit((&folder.path, width), rows, moments.as_ref())? };
         let (count, input) = (Some(subject.samples), SetInput::Images(folder.data.clone()));
         Ok(Measured { set, moments, count, origin, input })
     }

@@ -4,6 +4,7 @@ mod beside;
 mod cache;
 mod collect;
 mod contents;
+mod fitting;
 mod kept;
 mod memory;
 mod origin;
@@ -25,7 +26,8 @@ use self::scale::Scale;
 use self::watch::Watch;
 use crate::analysis::Observer;
 use crate::analysis::session::extraction::{Extraction, Features};
-use crate::analysis::session::{ChannelAxes, duplicates, notices};
+use crate::analysis::session::kept_sides::refuse_running_without;
+use crate::analysis::session::{ChannelAxes, duplicates, notices, stored};
 use crate::capture::Averaged;
 use crate::capture::extract::reduced;
 use crate::capture::part::Piece;
@@ -33,7 +35,7 @@ use crate::data::features::{StoredFeature, StoredSet};
 use crate::data::statistics::{Origin, Statistics};
 use crate::data::{Dataset, Enlarged, Summary};
 use crate::error::{Error, Result};
-use crate::frechet::{Beside, FeatureSet, Gaussian, mean_of};
+use crate::frechet::{Beside, FeatureSet, Gaussian};
 use crate::report::{
     ArrayInfo, DataInput, FeatureInput, SetInput, StatisticsInput, Tool, Warning, sha256_of_file,
 };
@@ -76,6 +78,8 @@ pub enum Keep {
     Moments,
     /// The features of every sample, and a covariance within classes.
     Classes,
+    /// Nothing of the features: all that is measured is of another layer.
+    Nothing,
 }
 
 impl Keep {
@@ -216,6 +220,9 @@ impl<'a> Sets<'a> {
     }
 
     fn statistics(&mut self, path: &Path) -> Result<Measured> {
+        if self.args.model.is_none() {
+            refuse_running_without(path, &self.args.running, self.args.output_index)?;
+        }
         let statistics = Statistics::load(path)?;
         let input = SetInput::Statistics(StatisticsInput {
             path: path.display().to_string(),
@@ -235,8 +242,8 @@ impl<'a> Sets<'a> {
         Ok(Measured { set, moments: None, count: samples, origin, input })
     }
 
-    fn stored_features(&mut self, path: &Path, stored: &StoredSet) -> Result<Measured> {
-        let feature = &stored.feature;
+    fn stored_features(&mut self, path: &Path, found: &StoredSet) -> Result<Measured> {
+        let feature = &found.feature;
         let (axes, width) = self.axes_of(path, feature)?;
         let count = feature.count();
         let plan = self.plan(count, width)?;
@@ -259,9 +266,10 @@ impl<'a> Sets<'a> {
             return Err(Error::file("take features from", path, problem, remedy));
         }
         let input = feature_input(path, feature, axes)?;
-        let labels = stored.labels.as_ref().ok().and_then(|labels| labels.as_deref());
-        let beside = beside::of_features(labels);
-        let set = FeatureSet { beside, ..self.fit(path, rows, moments.as_ref())? };
+        let labels = found.labels.as_ref().ok().and_then(|labels| labels.as_deref());
+        let logits = if self.wanted.outputs { stored::logits_of(path)? } else { None };
+        let beside = beside::of_features(count, labels, logits);
+        let set = FeatureSet { beside, ..self.fit((path, width), rows, moments.as_ref())? };
         Ok(Measured { set, moments, count: Some(count), origin: None, input })
     }
 
@@ -307,7 +315,9 @@ impl<'a> Sets<'a> {
     fn images(&mut self, dataset: &Dataset) -> Result<Measured> {
         let width = self.features.prepare(dataset)?.width;
         let key = match &self.cache {
-            Some(_) if !self.keep.keeps_rows() => Some(self.fingerprinted(dataset)?),
+            Some(_) if !self.keep.keeps_rows() && self.keep != Keep::Nothing => {
+                Some(self.fingerprinted(dataset)?)
+            }
             _ => None,
         };
         let (key, copies) = key.unzip();
@@ -343,7 +353,8 @@ impl<'a> Sets<'a> {
                 self.warnings.push(Warning::new("not-cached", dataset.path().display(), text));
             }
         }
-        let set = FeatureSet { beside, ..self.fit(dataset.path(), rows, moments.as_ref())? };
+        let set =
+            FeatureSet { beside, ..self.fit((dataset.path(), width), rows, moments.as_ref())? };
         Ok(Measured { set, moments, count: Some(count), origin, input })
     }
 
@@ -368,33 +379,6 @@ impl<'a> Sets<'a> {
         Ok(())
     }
 
-    /// The Gaussian of a set: from its samples where those are no more than features, else from
-    /// their covariance.
-    fn fit(
-        &mut self,
-        path: &Path,
-        rows: Option<Array2<f64>>,
-        moments: Option<&Moments>,
-    ) -> Result<FeatureSet> {
-        if self.keep == Keep::Rows
-            && let Some(rows) = rows
-        {
-            let mean = mean_of(rows.view()).map_err(|e| of_values(path, e))?;
-            let beside = Beside::default();
-            return Ok(FeatureSet { mean, gaussian: None, rows: Some(rows), beside });
-        }
-        let gaussian = self.timed(|| match (&rows, moments) {
-            (Some(rows), _) if rows.nrows() <= rows.ncols() => Gaussian::of_samples(rows.view()),
-            (_, Some(moments)) => Gaussian::of_moments(moments),
-            (Some(rows), None) => Gaussian::of_samples(rows.view()),
-            (None, None) => Err(Error::usage("no samples", "give at least 2")),
-        });
-        let gaussian = gaussian.map_err(|e| of_file(path, e))?;
-        let rows = rows.filter(|_| self.keep.keeps_rows());
-        let mean = gaussian.mean().to_owned();
-        Ok(FeatureSet { mean, gaussian: Some(gaussian), rows, beside: Beside::default() })
-    }
-
     /// What is kept of a set of so many samples.
     ///
     /// # Errors
@@ -404,11 +388,12 @@ impl<'a> Sets<'a> {
         let samples = match self.keep {
             Keep::Samples | Keep::Rows | Keep::Classes => true,
             Keep::Few => n <= d && self.held + 8 * n * d <= self.args.memory,
-            Keep::Moments => false,
+            Keep::Moments | Keep::Nothing => false,
         };
         // Samples that are no more than features serve in place of a covariance.
         let enough = n <= d || self.keep == Keep::Rows;
         let covariance = !samples || !enough || self.keep == Keep::Classes;
+        let covariance = covariance && self.keep != Keep::Nothing;
         let square = if covariance { 8 * MATRICES * d * d } else { 0 };
         let rows = if samples { 8 * n * d } else { 0 };
         let (needed, left) = (square + rows, self.args.memory.saturating_sub(self.held));
@@ -519,16 +504,6 @@ fn check_finite(path: &Path, (name, first): (&str, usize), rows: &Array2<f64>) -
         let problem = format!("row {} of array {name} is NaN or infinite", first + row);
         Err(Error::file("take features from", path, problem, "leave that sample out"))
     })
-}
-
-/// The same where no covariance is taken.
-fn of_values(path: &Path, error: Error) -> Error {
-    match error {
-        Error::Usage { problem, remedy } => {
-            Error::file("take features from", path, problem, remedy)
-        }
-        other => other,
-    }
 }
 
 /// Puts the file's name before what was wrong with its numbers.

@@ -28,6 +28,10 @@ pub struct Column {
     choice: bool,
     /// Whether it holds pictures.
     sight: bool,
+    /// What it is called in a file, where that is another name.
+    id: Option<&'static str>,
+    /// The same of the number that stands beside its own behind ±.
+    beside: Option<&'static str>,
 }
 
 /// What stands where a row and a column meet.
@@ -52,7 +56,8 @@ enum Tone {
 impl Column {
     /// A column of words.
     pub fn text(name: impl Into<String>) -> Self {
-        Self { name: name.into(), number: false, choice: false, sight: false }
+        let (number, choice, sight) = (false, false, false);
+        Self { name: name.into(), number, choice, sight, id: None, beside: None }
     }
 
     /// A column of numbers, the largest first when it is sorted.
@@ -63,6 +68,11 @@ impl Column {
     /// The same, with rows chosen by its values: classes, right or wrong.
     pub fn choice(self) -> Self {
         Self { choice: true, ..self }
+    }
+
+    /// The same, called so in files that are saved from the page, and what stands behind ± so.
+    pub fn saved_as(self, id: &'static str, beside: Option<&'static str>) -> Self {
+        Self { id: Some(id), beside, ..self }
     }
 
     /// A column of small pictures.
@@ -76,7 +86,8 @@ impl Column {
     fn heading(&self, (low, high): (f64, f64)) -> Markup {
         let said = (low > 0.0).then(|| format!("bars from {} to {}", short(low), short(high)));
         html! {
-            th.n[self.number].choice[self.choice].sight[self.sight] scope="col" data-name=[said.as_ref().map(|_| &self.name)] {
+            th.n[self.number].choice[self.choice].sight[self.sight] scope="col" data-name=[said.as_ref().map(|_| &self.name)]
+                data-id=[self.id] data-beside=[self.beside] {
                 (self.name)
                 @if let Some(said) = said { span.from { (said) } }
             }

@@ -42,7 +42,7 @@ impl Rows {
 
 /// The first row of the table for scripts.
 fn header(metrics: &[Metric]) -> Vec<String> {
-    let mut columns = vec!["candidate", "n"];
+    let mut columns = vec![super::CANDIDATE, super::COUNT];
     columns.extend(Candidate::columns(metrics));
     columns.push("error");
     columns.into_iter().map(str::to_owned).collect()

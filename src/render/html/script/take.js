@@ -39,9 +39,10 @@ function tableRows(table) {
   const shown = heads.map((_, i) => i).filter((i) => !heads[i].classList.contains("sight"));
   const noted = new Set(shown.filter((i) => parts.some((row) => row[i][1])));
   const spread = (i, value, beside) => (noted.has(i) ? [value, beside] : [value]);
-  const name = (i) => (heads[i].dataset.name || heads[i].textContent).trim();
-  const head = shown.flatMap((i) => spread(i, name(i), `${name(i)}, beside it`));
-  return [head, ...parts.map((row) => shown.flatMap((i) => spread(i, ...row[i])))];
+  const name = (i) => (heads[i].dataset.id || heads[i].dataset.name || heads[i].textContent).trim();
+  const head = shown.flatMap((i) => spread(i, name(i), heads[i].dataset.beside || `${name(i)}, beside it`));
+  const number = (i, beside) => (heads[i].dataset.beside ? beside.replace(/^±\s*/, "") : beside);
+  return [head, ...parts.map((row) => shown.flatMap((i) => spread(i, row[i][0], number(i, row[i][1]))))];
 }
 
 function mapRows(table) {
