@@ -58,7 +58,15 @@ const VALUES: usize = 120;
 
 /// Lets `-h` say the first clause of what `--help` says of each option, and leave out the options for B.
 pub fn with_short_help(command: Command) -> Command {
-    command.mut_subcommands(|command| command.mut_args(shortened))
+    command.mut_subcommands(|command| command.mut_args(|option| shortened(negative(option))))
+}
+
+/// Takes -1 behind an option for its value, so that what is wrong is said of that.
+fn negative(option: Arg) -> Arg {
+    match option.is_positional() || !option.get_action().takes_values() {
+        true => option,
+        false => option.allow_negative_numbers(true),
+    }
 }
 
 fn shortened(option: Arg) -> Arg {

@@ -93,7 +93,7 @@ fn of_gram_matrices_the_same_values() {
     }
     let units = format!("{FEATURES} --measures soft-matching");
     assert_eq!(measures(&report(&units))[0]["nulls"], json!([]));
-    let narrow = report(&format!("{units} --memory 264160"));
+    let narrow = report(&format!("{units} --memory 321760"));
     let nulls = measures(&narrow)[0]["nulls"].to_string();
     assert!(nulls.contains("only their Gram matrix was kept") && nulls.contains("wide"), "{nulls}");
     fails(&format!("{units} --memory 1000"), &["--memory is 1000 B", "--limit"]);

@@ -190,8 +190,8 @@ fn colours_come_where_they_are_asked_for() {
 #[test]
 fn steps_for_images_do_not_apply_to_other_samples() {
     let files =
-        with_file("[defaults]\nresize = \"8\"\nmean = 0.5\nstd = 0.5\nlimit = 5\nworkers = 1\n");
-    let features = "features {tiny_resnet_scripted.pt} --data data.npy --preprocess raw --no-config -n 6 \
+        with_file("[defaults]\nresize = \"8\"\nmean = 0.5\nstd = 0.5\nlimit = 4\nworkers = 1\n");
+    let features = "features {tiny_resnet_scripted.pt} --data data.npy --preprocess raw --no-config \
                     --layers layer3 --layers layer4 -o kept";
     assert_eq!(run_in(&files, features, &[]).code, 0);
     for line in ["cka kept", "compare kept --measures procrustes"] {
@@ -199,7 +199,7 @@ fn steps_for_images_do_not_apply_to_other_samples() {
         let found = report(&run);
         assert_eq!(
             (&found["results"]["n"], &found["inputs"]["defaults"]),
-            (&json!(6), &Value::Null)
+            (&json!(5), &Value::Null)
         );
         let said = run.stderr.matches(" does not apply here").count();
         assert_eq!(said, 5, "{}", run.stderr);
@@ -208,7 +208,7 @@ fn steps_for_images_do_not_apply_to_other_samples() {
     }
     let rows = "cka {mlp.pt} --data {mlp.npy} -v";
     let run = run_in(&files, rows, &[]);
-    assert_eq!(report(&run)["results"]["n"], 5);
+    assert_eq!(report(&run)["results"]["n"], 4);
     assert!(run.stderr.contains("--mean=0.5 of [defaults] in"), "{}", run.stderr);
     let run = run_in(&files, &format!("{rows} --resize 8"), &[]);
     assert!(run.code == 2 && run.stderr.contains("rows of numbers"), "{}", run.stderr);

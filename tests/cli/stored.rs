@@ -145,6 +145,7 @@ fn units_are_matched_up_to_a_number_that_is_said_before() {
         null(&measures[0]).contains("2049 features") && null(&measures[1]).contains("up to 2048")
     );
     assert!(measures[2]["values"][0][0].is_number());
+    fails(&format!("compare --features {file} --pca -1"), &["invalid value '-1' for '--pca <K>'"]);
     let line = format!("compare --features {file} --measures hard-correlation,cka --pca 4");
     let run = done(&line);
     assert!(!run.stderr.contains("no value"), "{}", run.stderr);
