@@ -105,7 +105,8 @@ pub fn shapley(masks: &Tensor, values: &Tensor, weights: &Tensor, whole: f64) ->
         return Ok(Tensor::from_slice(&[whole]));
     }
     if count < patches {
-        let problem = format!("{count} perturbations are too few for {patches} patches");
+        let are = if count == 1 { "perturbation is" } else { "perturbations are" };
+        let problem = format!("{count} {are} too few for {patches} patches");
         return Err(Error::usage(problem, "give more --perturbations, or a larger --window"));
     }
     let masks = masks.to_kind(Kind::Double);

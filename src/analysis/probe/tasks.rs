@@ -200,7 +200,8 @@ const ONE_A_LINE: &str = "give the class of each sample, a line each";
 fn listed(path: &Path, samples: usize) -> Result<(Vec<usize>, Vec<String>)> {
     let lines = names_in_order(path, ONE_A_LINE)?;
     if lines.len() != samples {
-        let problem = format!("it has {} lines, and there are {samples} samples", lines.len());
+        let problem =
+            format!("it has {}, and there are {samples} samples", counted(lines.len(), "line"));
         return Err(Error::file("read", path, problem, ONE_A_LINE));
     }
     let mut names = lines.clone();
@@ -265,7 +266,10 @@ fn missing(
 ) -> Error {
     let count = samples.iter().filter(|name| !rows.contains_key(*name)).count();
     let problem = match count == samples.len() {
-        true => format!("none of its {} names is that of a sample, such as {sample}", rows.len()),
+        true if rows.is_empty() => "it has a header and no rows".to_owned(),
+        true => {
+            format!("none of its {} is that of a sample, such as {sample}", counted(rows.len(), "name"))
+        }
         false => format!("it has no row for {}, such as {sample}", counted(count, "sample")),
     };
     Error::file(
