@@ -12,11 +12,11 @@ const ENOUGH: usize = 10;
 const QUICK: f64 = 2.0;
 
 /// Says, before anything runs, of measures that match units one by one, which layers they leave out, and where they take
-/// long.
+/// long; each pair is matched in so many `rounds`.
 pub fn tell_units(
     measures: &[Measure],
     widths: &[Vec<usize>],
-    components: Option<usize>,
+    (components, rounds): (Option<usize>, usize),
     observer: &dyn Observer,
 ) {
     let matching: Vec<String> =
@@ -37,10 +37,10 @@ pub fn tell_units(
             counted(all.len(), "layer")
         ));
     }
-    let work = work(&widths) * matching.len() as f64;
-    if work > QUICK {
+    if work(&widths) * (matching.len() * rounds) as f64 > QUICK {
         observer.note(&format!(
-            "{names}: many units are matched one by one, which takes minutes; --reduce gap or fewer --layers are faster"
+            "{names}: many units are matched one by one, and again for each permutation and each half of the samples, which \
+             takes minutes; --reduce gap or fewer --layers are faster"
         ));
     }
 }

@@ -239,7 +239,8 @@ impl Measuring for Compare {
     fn tell(&self, feed: &dyn Feed, observer: &dyn Observer) -> Result<()> {
         let of = |layers: &Vec<Vec<i64>>| layers.iter().map(|s| self.reduce.width(s)).collect();
         let widths: Vec<Vec<usize>> = feed.shapes().iter().map(of).collect();
-        cautions::tell_units(&self.measures, &widths, self.components, observer);
+        let rounds = 1 + self.chance.permutations + self.chance.halves;
+        cautions::tell_units(&self.measures, &widths, (self.components, rounds), observer);
         Ok(())
     }
 

@@ -268,7 +268,10 @@ fn missing(
     let problem = match count == samples.len() {
         true if rows.is_empty() => "it has a header and no rows".to_owned(),
         true => {
-            format!("none of its {} is that of a sample, such as {sample}", counted(rows.len(), "name"))
+            format!(
+                "none of its {} is that of a sample, such as {sample}",
+                counted(rows.len(), "name")
+            )
         }
         false => format!("it has no row for {}, such as {sample}", counted(count, "sample")),
     };
