@@ -105,6 +105,14 @@ fn classes_beside_features_are_no_layer_and_judge_the_logits() {
     // Named, they are a layer as any other.
     let named = report(&format!("cka --features {a} --layers labels --layers x"));
     assert_eq!(named["results"]["layers_a"].as_array().unwrap().len(), 2);
+    // What is called so and holds no classes is a layer.
+    let file = folder.path().join("d.npz");
+    let mut writer = NpzWriter::new(File::create(&file).unwrap());
+    writer.add_array("x", &noise(30, 4, 0)).unwrap();
+    writer.add_array("labels", &noise(30, 2, 1)).unwrap();
+    writer.finish().unwrap();
+    let found = report(&format!("cka --features {}", file.display()));
+    assert_eq!(found["results"]["layers_a"], serde_json::json!(["x", "labels"]));
     let probed = report(&format!("probe --features {b} --probe nearest-mean"));
     assert_eq!(probed["results"]["models"][0]["accuracy"], second);
     let aligned = report(&format!("platonic --features {a} {b} --layers x"));

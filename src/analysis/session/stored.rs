@@ -35,7 +35,7 @@ fn chosen(path: &Path, wanted: &Selection) -> Result<Vec<Feature>> {
         false => load_chosen(path, &mut |names| wanted.choose_names(names, path))?,
     };
     let named = wanted.patterns().contains(&CLASSES);
-    found.retain(|array| named || !is_classes(array));
+    found.retain(|array| named || array.name != CLASSES || classes_of(path).is_none());
     match found.is_empty() {
         false => Ok(found),
         true => {
@@ -46,12 +46,12 @@ fn chosen(path: &Path, wanted: &Selection) -> Result<Vec<Feature>> {
     }
 }
 
-/// Whether an array is that of the classes of the samples: whole numbers, one a sample.
-fn is_classes(array: &Feature) -> bool {
-    let whole = |value: &f64| *value >= 0.0 && value.fract() == 0.0;
-    array.name == CLASSES
-        && array.values.len() == array.values.shape()[0]
-        && array.values.iter().all(whole)
+/// The classes that a file holds, where it has an array of that name which is one of classes: whole numbers or one-hot, as
+/// beside pictures. Texts and other numbers are none.
+fn classes_of(path: &Path) -> Option<Vec<usize>> {
+    let all = |names: &[&str]| (0..names.len()).filter(|&i| names[i] == CLASSES).collect();
+    let found = load_chosen(path, &mut |names| Ok(all(names))).ok()?.into_iter().next()?;
+    load_classes(path, found.values.shape()[0]).ok().flatten()
 }
 
 /// The classes of the samples that files hold beside their features, where any does; several have to agree.
@@ -85,8 +85,8 @@ pub fn labels<'a>(
 pub fn labels_beside(files: &[Stored]) -> Result<Option<Vec<usize>>> {
     let rows = files.iter().flat_map(|(_, arrays)| arrays).map(|array| array.values.shape()[0]);
     let samples = rows.min().unwrap_or(0);
-    let is_kept = |(_, arrays): &&Stored| arrays.iter().all(|array| array.name != CLASSES);
-    labels(files.iter().filter(is_kept).map(|(path, _)| path.as_path()), samples)
+    let holds = |path: &&Path| classes_of(path).is_some();
+    labels(files.iter().map(|(path, _)| path.as_path()).filter(holds), samples)
 }
 
 /// The share of samples of which the largest of the logits that a file holds is that of their class, or why that is not
