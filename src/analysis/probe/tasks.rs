@@ -267,12 +267,7 @@ fn missing(
     let count = samples.iter().filter(|name| !rows.contains_key(*name)).count();
     let problem = match count == samples.len() {
         true if rows.is_empty() => "it has a header and no rows".to_owned(),
-        true => {
-            format!(
-                "none of its {} is that of a sample, such as {sample}",
-                counted(rows.len(), "name")
-            )
-        }
+        true => format!("none of its {} names is that of a sample, such as {sample}", rows.len()),
         false => format!("it has no row for {}, such as {sample}", counted(count, "sample")),
     };
     Error::file(
