@@ -71,6 +71,7 @@ fn the_engine_finds_equal_rows() {
         measures: vec![Measure::LinearRegression],
         components: None,
         memory: 1 << 30,
+        threads: 2,
         halves: 0,
         grams: false,
         outputs: false,
