@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::feed::{Consumer, Feed, ModelFeed, Place};
 use super::maps::{of_one_size, positions};
 use super::{Progress, Timing};
+use crate::data::Classes;
 use crate::error::Result;
 use crate::patterns::{End, Extremes, Peak};
 use crate::stats::{Channel, ChannelMoments, ChannelSums, Correlations};
@@ -55,8 +56,15 @@ pub struct Wanted {
     pub bottom: usize,
     /// Those with the largest within each class.
     pub of_class: usize,
-    /// The class of each sample of the data, and how many classes there are.
-    pub labels: Option<(Vec<usize>, usize)>,
+    /// The classes of the samples, where they are known.
+    pub classes: Option<Classes>,
+}
+
+impl Wanted {
+    /// How many classes there are; 0 where they are not known.
+    pub fn class_count(&self) -> usize {
+        self.classes.as_ref().map_or(0, |classes| classes.names.len())
+    }
 }
 
 /// One channel of a layer.
@@ -160,7 +168,7 @@ fn places(numbers: &Tensor) -> Result<Array2<f32>> {
 impl State {
     fn new(channels: usize, wanted: &Wanted) -> Self {
         let some = |end, keep| vec![Extremes::new(end, keep); channels];
-        let classes = wanted.labels.as_ref().map_or(0, |(_, classes)| *classes);
+        let classes = wanted.class_count();
         Self {
             moments: ChannelMoments::new(channels),
             top: some(End::Largest, wanted.top),
@@ -179,7 +187,7 @@ impl State {
     fn add(&mut self, maps: &Tensor, indices: &[usize], wanted: &Wanted) -> Result<()> {
         let flat = maps.flatten(2, -1).to_device(Device::Cpu).to_kind(Kind::Float);
         let largest = Ends::of(&flat, End::Largest)?;
-        let labels = wanted.labels.as_ref().map(|(labels, _)| labels.as_slice());
+        let labels = wanted.classes.as_ref().map(|classes| classes.labels.as_slice());
         for (row, &sample) in indices.iter().enumerate() {
             for channel in 0..self.top.len() {
                 let peak = largest.peak(row, channel, sample);
@@ -245,7 +253,7 @@ impl<'a> Collector<'a> {
             wanted,
             layers: shapes.iter().map(|layers| layers.iter().map(state).collect()).collect(),
             correlations: wanted.pairs.iter().map(correlations).collect(),
-            class_counts: vec![0; wanted.labels.as_ref().map_or(0, |(_, classes)| *classes)],
+            class_counts: vec![0; wanted.class_count()],
         }
     }
 
@@ -278,8 +286,8 @@ impl Consumer for Collector<'_> {
         let paired = self.is_paired(at);
         let maps = self.wanted.views[at.subject][at.layer].maps(output);
         let first = at.subject == 0 && at.layer == 0;
-        if let Some((labels, _)) = self.wanted.labels.as_ref().filter(|_| first) {
-            at.indices.iter().for_each(|&sample| self.class_counts[labels[sample]] += 1);
+        if let Some(classes) = self.wanted.classes.as_ref().filter(|_| first) {
+            at.indices.iter().for_each(|&sample| self.class_counts[classes.labels[sample]] += 1);
         }
         let state = &mut self.layers[at.subject][at.layer];
         let rows: Array2<f32> = positions(&maps, None)?;

@@ -11,6 +11,7 @@
 //! representations, which need none of this, and [`statistics`] their means and covariances.
 
 mod batches;
+mod classes;
 mod dataset;
 pub mod degrade;
 mod dtype;
@@ -26,6 +27,7 @@ pub mod statistics;
 mod transform;
 
 pub use batches::{Batch, Batches, Enlarged, InputBatch, Layout, LoadOptions, Skipped, Summary};
+pub use classes::Classes;
 pub use dataset::{Dataset, mixed_order};
 pub use fingerprint::{Digest, copies, digest};
 pub use layer_file::{FloatFormat, LayerHead, LayerMark, LayerReader, LayerWriter, in_hexadecimal};

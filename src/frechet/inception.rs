@@ -52,7 +52,7 @@ pub struct Inception {
 /// ⌊(i+1)N/S⌋. Shuffled, the order is that of `numpy.random.RandomState(2020).permutation(N)`.
 ///
 /// # Errors
-/// Fewer than two classes, more splits than samples, or outputs that are not finite.
+/// Fewer than two classes, fewer than two samples a split, or outputs that are not finite.
 pub fn inception(outputs: &Outputs, settings: Settings) -> Result<Inception, String> {
     let (n, classes) = outputs.rows.dim();
     let Settings { splits, shuffle } = settings;
@@ -61,8 +61,10 @@ pub fn inception(outputs: &Outputs, settings: Settings) -> Result<Inception, Str
             "the model gives {classes} number a sample, and it needs 2 classes or more"
         ));
     }
-    if splits < 1 || splits > n {
-        return Err(format!("{n} samples cannot be split into {splits} parts (--isc-splits)"));
+    if splits < 1 || n < 2 * splits {
+        return Err(format!(
+            "{n} samples cannot be split into {splits} parts of 2 or more, and the score of one sample is 1 (--isc-splits)"
+        ));
     }
     if outputs.rows.iter().any(|v| !v.is_finite()) {
         return Err("the model's output is NaN or infinite for a sample".to_owned());

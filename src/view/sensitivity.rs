@@ -438,9 +438,7 @@ fn range(row: &RobustnessResult) -> Cell {
 }
 
 fn number(value: Number) -> Cell {
-    // Rounded first, and 0 added, that no −0 is shown.
-    let rounded = |value: f64| (1e4 * value).round() / 1e4 + 0.0;
-    Cell::of(value.get(), |value| format!("{:.4}", rounded(value)))
+    Cell::number(value.get(), 4)
 }
 
 fn share(value: Number) -> Cell {

@@ -27,10 +27,18 @@ pub struct Cell {
     exact: Option<String>,
 }
 
+/// `0.00` of `-0.00`.
+fn without_sign_of_zero(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|digit| matches!(digit, '0' | '.')) => zero.to_owned(),
+        _ => text,
+    }
+}
+
 impl Cell {
     /// A number with so many digits behind the point; `-` where there is none.
     pub fn number(value: Option<f64>, digits: usize) -> Self {
-        Self::of(value, |value| format!("{value:.digits$}"))
+        Self::of(value, |value| without_sign_of_zero(format!("{value:.digits$}")))
     }
 
     /// A share from 0 to 1, shown in percent with so many digits behind the point.

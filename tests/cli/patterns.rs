@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use ndarray::Array4;
-use ndarray_npy::{read_npy, write_npy};
+use ndarray::{Array1, Array4, s};
+use ndarray_npy::{NpzWriter, read_npy, write_npy};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -177,6 +177,41 @@ fn layers_that_see_parts_of_other_sizes_share_no_places_and_that_is_said() {
     let text = warning.expect("it is said")["text"].as_str().unwrap();
     assert!(text.contains("conv1 in A sees 4 %") && text.contains("layer2 in B 100 %"), "{text}");
     assert_eq!(found["results"]["comparisons"][0]["mean_same_place"], 0.0);
+    let whole = report(&format!(
+        "patterns {NETS} --data {} {STEPS} --layer layer2 --top 3",
+        data.path().display()
+    ));
+    let codes: Vec<&Value> = list(&whole["warnings"]).iter().map(|one| &one["code"]).collect();
+    assert!(codes.contains(&&"fields-whole".into()), "{codes:?}");
+}
+
+#[test]
+fn labels_beside_arrays_are_classes_of_any_number() {
+    let (data, folder) = (images(12, 2), tempfile::tempdir().unwrap());
+    let file = folder.path().join("labelled.npz");
+    let all: Array4<u8> = read_npy(path("patterns/images.npy")).unwrap();
+    let mut archive = NpzWriter::new(fs::File::create(&file).unwrap());
+    archive.add_array("images", &all.slice(s![..12, .., .., ..])).unwrap();
+    let label = |i: usize| if i < 6 { 3_i64 } else { 1_000_000_000_000 };
+    archive.add_array("labels", &Array1::from_shape_fn(12, label)).unwrap();
+    archive.finish().unwrap();
+    let classes = |data: &std::path::Path| {
+        let line = format!(
+            "patterns {{patterns/a.pt}} --data {} {STEPS} --layer layer1 --top 3 --class-patches 1",
+            data.display()
+        );
+        let found = report(&line)["results"].clone();
+        let counts: Vec<Value> =
+            list(&found["classes"]).iter().map(|c| c["count"].clone()).collect();
+        let channels = list(&found["layers"][0]["channels"]).clone();
+        let parts = ["histogram", "means", "selectivity"];
+        let figures = channels.iter().map(|c| parts.map(|part| c["classes"][part].clone()));
+        let by_class = channels.iter().map(|c| list(&c["by_class"]).len()).collect::<Vec<_>>();
+        (counts, figures.collect::<Vec<_>>(), by_class, found["classes"][1]["name"].clone())
+    };
+    let (named, numbered) = (classes(data.path()), classes(&file));
+    assert_eq!((&named.0, &named.1, &named.2), (&numbered.0, &numbered.1, &numbered.2));
+    assert_eq!((named.3, numbered.3), ("c1".into(), "1000000000000".into()));
 }
 
 #[test]

@@ -169,6 +169,9 @@ fn arrays_are_probed_and_the_same_command_gives_the_same_results() {
     ended(&run, 2, &["SHA-256 of the classes"]);
 }
 
+/// Labels are numbers of any size, of which not all occur.
+const LARGE: i64 = 1_000_000_000_000;
+
 /// A file of float32 arrays whose samples differ by rounding alone, by their class, and of those classes.
 fn rounded(file: &Path, classes: &[u8]) {
     let n = classes.len();
@@ -185,7 +188,9 @@ fn rounded(file: &Path, classes: &[u8]) {
     writer.add_array("means", &means).unwrap();
     writer.add_array("columns", &columns).unwrap();
     writer.add_array("told", &told).unwrap();
-    writer.add_array("labels", &Array1::from_iter(classes.iter().map(|&c| i64::from(c)))).unwrap();
+    writer
+        .add_array("labels", &Array1::from_iter(classes.iter().map(|&c| LARGE * i64::from(c))))
+        .unwrap();
     writer.finish().unwrap();
 }
 

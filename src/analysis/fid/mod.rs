@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::frechet::{Alone, Metric, Scorer, Settings, inception, kid};
 use crate::report::fid::{
     Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
-    saturated_kernel, short_extrapolation, small_subsets,
+    saturated_kernel, short_extrapolation, small_splits, small_subsets,
 };
 use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning};
 use crate::torchscript::{libtorch_version, native};
@@ -337,6 +337,7 @@ impl<'a> Run<'a> {
             self.warn(few_samples(&sets, width));
         }
         self.warn(small_subsets(&self.rows, self.args.kid_subset_size));
+        self.warn(small_splits(&self.rows, self.args.isc.splits));
         self.warn(short_extrapolation(&self.rows, width));
         self.warn(null_metrics(&self.rows));
     }

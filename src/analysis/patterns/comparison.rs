@@ -56,6 +56,19 @@ impl Sides<'_> {
         self.run.opened.subjects[model].layers[layer].name.clone()
     }
 
+    /// Warns of layers whose units all see the whole image, where every shared image is shared at one place.
+    pub fn everywhere(&self, (a, b): (usize, usize)) -> Option<Warning> {
+        let told = &self.run.told;
+        let are_whole = told[0][a].fields.are_whole() && told[1][b].fields.are_whole();
+        let text = format!(
+            "each unit of {} in A and of {} in B sees the whole image: \"the same place\" says no more than that an \
+             image is shared; name earlier layers for places",
+            self.name((0, a)),
+            self.name((1, b)),
+        );
+        are_whole.then(|| Warning::new("fields-whole", self.name((0, a)), text))
+    }
+
     /// Warns of layers whose units see parts of so different sizes that no two of them can lie at one place.
     pub fn unlike(&self, (a, b): (usize, usize)) -> Option<Warning> {
         let told = &self.run.told;

@@ -220,10 +220,10 @@ impl Patterns {
         let mut opened = self.listen((dataset, &samples), (&execution, observer))?;
         beside::tell(&self.preprocessing, &preprocess, observer);
         self.check_channels(&opened)?;
-        if sink.wants_patches() {
-            sink.begin(&self.planned(&opened, dataset))?;
-        }
         let wanted = self.wanted(dataset, &opened)?;
+        if sink.wants_patches() {
+            sink.begin(&self.planned(&opened, &wanted))?;
+        }
         let loading = loading.elapsed().as_secs_f64();
         let mut feed = ModelFeed::new(&mut opened.subjects, source);
         let outcome = collect(&mut feed, &wanted, &mut *observer.passes())?;
@@ -238,7 +238,8 @@ impl Patterns {
         let mut records = std::mem::take(&mut opened.records);
         warnings.extend(accuracy::judge(&mut records, &data.path, &judged, observer));
         let inputs = Inputs { models: records, data: Some(data), ..self.running.inputs() };
-        let run = Run { asked: self, dataset, opened: &opened, told: &told };
+        let classes = wanted.classes.as_ref();
+        let run = Run { asked: self, dataset, classes, opened: &opened, told: &told };
         let of_run = (inputs, warnings, device::name(execution.device), loading);
         let report = run.report((&wanted, &outcome), of_run)?;
         if sink.wants_patches() {
@@ -321,20 +322,19 @@ impl Patterns {
     }
 
     fn wanted(&self, dataset: &Dataset, opened: &Opened) -> Result<Wanted> {
-        let labels = dataset.labels().map(|labels| (labels.to_vec(), dataset.classes().len()));
         Ok(Wanted {
             views: opened.sides.iter().map(|side| side.views.clone()).collect(),
             pairs: opened.pairs()?,
             top: self.tops(),
             bottom: self.bottom,
             of_class: self.class_patches,
-            labels,
+            classes: dataset.numbered_classes(),
         })
     }
 
     /// How large the sheet will be at most.
-    fn planned(&self, opened: &Opened, dataset: &Dataset) -> Planned {
-        let classes = if self.class_patches > 0 { dataset.classes().len() } else { 0 };
+    fn planned(&self, opened: &Opened, wanted: &Wanted) -> Planned {
+        let classes = if self.class_patches > 0 { wanted.class_count() } else { 0 };
         let layers = opened.subjects[0].layers.iter();
         let shown = |channels: usize| match self.pick.len() {
             0 => channels.min(self.rows),

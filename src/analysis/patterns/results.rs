@@ -4,7 +4,7 @@ use super::comparison::{Sides, counterparts};
 use super::{AllTold, Opened, Patterns};
 use crate::analysis::session::spatial::in_report;
 use crate::capture::patterns::{ChannelPeaks, Outcome, UnitView, Wanted};
-use crate::data::{Dataset, Preprocess};
+use crate::data::{Classes, Dataset, Preprocess};
 use crate::error::Result;
 use crate::patterns::{Peak, Window, class_selectivity, entropy};
 use crate::report::patterns::{
@@ -21,6 +21,8 @@ pub struct Run<'a> {
     pub asked: &'a Patterns,
     /// The data.
     pub dataset: &'a Dataset,
+    /// The classes of its samples, where they are known.
+    pub classes: Option<&'a Classes>,
     /// The models.
     pub opened: &'a Opened,
     /// What their units depend on.
@@ -54,15 +56,15 @@ impl Run<'_> {
         }
         let sides = Sides { run: self, outcome };
         warnings.extend(wanted.pairs.iter().filter_map(|pair| sides.unlike(*pair)));
+        warnings.extend(wanted.pairs.iter().filter_map(|pair| sides.everywhere(*pair)));
         let pairs = wanted.pairs.iter().zip(&outcome.correlations);
         let comparisons = pairs.map(|(pair, r)| sides.compare(*pair, r.view())).collect();
         let counterparts = counterparts(&sides);
         let preprocess = inputs.data.as_ref().map_or(vec![], |data| data.preprocess.clone());
-        let labels = wanted.labels.as_ref();
         let results = PatternsResults {
             n: outcome.samples,
             classes: self.classes(outcome),
-            no_classes: labels.is_none().then(|| "the data have no labels".to_owned()),
+            no_classes: self.classes.is_none().then(|| "the data have no labels".to_owned()),
             layers,
             layers_b,
             comparisons,
@@ -114,9 +116,9 @@ impl Run<'_> {
     }
 
     fn classes(&self, outcome: &Outcome) -> Vec<PatternsClass> {
-        let name = |class: usize| self.dataset.class_name(class);
-        let counts = outcome.class_counts.iter().enumerate();
-        counts.map(|(class, &count)| PatternsClass { name: name(class), count }).collect()
+        let names = self.classes.iter().flat_map(|classes| &classes.names).cloned();
+        let counts = outcome.class_counts.iter();
+        names.zip(counts).map(|(name, &count)| PatternsClass { name, count }).collect()
     }
 
     /// The layers of a model in the order in which they were named.
@@ -189,13 +191,13 @@ impl Run<'_> {
 
     /// The class of a sample, where that is known.
     pub fn label(&self, sample: usize) -> Option<String> {
-        self.dataset.labels().map(|labels| self.dataset.class_name(labels[sample]))
+        self.classes.map(|classes| classes.of_sample(sample).to_owned())
     }
 
     fn figures(&self, found: &ChannelPeaks, top: &[Peak], outcome: &Outcome) -> ClassFigures {
         let counts = &outcome.class_counts;
         let mut histogram = vec![0; counts.len()];
-        for label in top.iter().filter_map(|peak| Some(self.dataset.labels()?[peak.sample])) {
+        for label in top.iter().filter_map(|peak| Some(self.classes?.labels[peak.sample])) {
             histogram[label] += 1;
         }
         let seen = |class: &usize| counts[*class] > 0;
@@ -212,7 +214,9 @@ impl Run<'_> {
             means: found.class_means.iter().map(|&mean| mean.into()).collect(),
             selectivity: index.ok().into(),
             reason: index.err().map(str::to_owned),
-            preferred: best.filter(|_| differ).map(|class| self.dataset.class_name(class)),
+            preferred: best
+                .filter(|_| differ)
+                .and_then(|class| Some(self.classes?.names[class].clone())),
         }
     }
 }

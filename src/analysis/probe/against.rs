@@ -11,6 +11,9 @@ use crate::similarity::{Measure, Options, Pair, Representation, each};
 /// Layers that are listed.
 const LISTED: usize = 10;
 
+/// Layers from which a rank correlation is given: of two it is 1 or −1 whatever the data.
+const FEWEST: usize = 4;
+
 /// Unbiased linear CKA of the layers of each model but the first with those of the same names in the first.
 pub struct Against {
     /// By model and layer; empty of one model.
@@ -91,7 +94,7 @@ impl Against {
             reference: first.name.clone(),
             probe: probe.to_owned(),
             layers,
-            spearman: correlation(&ckas, &near, 0).spearman.into(),
+            spearman: correlation(&ckas, &near, 0).spearman.filter(|_| layers >= FEWEST).into(),
             disagreements: all,
         })
     }

@@ -1,5 +1,6 @@
 //! One pass over the data: the rows of the layers of all models, of the controls, and the pixels.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -58,7 +59,7 @@ pub struct Seen {
     /// The class of each sample, where it is known.
     pub labels: Option<Vec<usize>>,
     /// Names of the classes by their numbers.
-    pub classes: Vec<String>,
+    pub classes: BTreeMap<usize, String>,
     /// Names of the samples.
     pub samples: Vec<String>,
     pub warnings: Vec<Warning>,
@@ -269,10 +270,9 @@ fn models(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
     })
 }
 
-/// Names of the classes up to the highest that occurs.
-fn classes_of(labels: Option<&[usize]>, name: impl Fn(usize) -> String) -> Vec<String> {
-    let most = labels.and_then(|labels| labels.iter().max()).map_or(0, |most| most + 1);
-    (0..most).map(name).collect()
+/// Names of the classes that occur, by their numbers.
+fn classes_of(labels: Option<&[usize]>, name: impl Fn(usize) -> String) -> BTreeMap<usize, String> {
+    labels.unwrap_or_default().iter().map(|&class| (class, name(class))).collect()
 }
 
 /// Models with re-initialised weights, listened to at the same layers.
@@ -448,7 +448,7 @@ fn arrays(asked: &Probe, observer: &dyn Observer) -> Result<Seen> {
     let all = names.zip(outcome.layers).map(|(names, rows)| layers(names, rows)).collect();
     Ok(Seen {
         labels,
-        classes: vec![],
+        classes: BTreeMap::new(),
         models: together((own, accuracy), all, controls),
         pixels: Err("stored features have no pixels".to_owned()),
         samples: outcome.names,

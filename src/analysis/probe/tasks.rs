@@ -1,6 +1,6 @@
 //! What is read out: classes or numbers, which samples are fitted on, and shuffled ones.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use ndarray::{Array2, Axis};
@@ -88,13 +88,13 @@ impl Truth {
         }
         let given = asked.classes.as_deref().map(|path| listed(path, samples)).transpose()?;
         let (labels, names) = match &given {
-            Some((labels, names)) => (Some(labels.as_slice()), names.as_slice()),
-            None => (seen.labels.as_deref(), seen.classes.as_slice()),
+            Some((labels, names)) => (Some(labels.as_slice()), names),
+            None => (seen.labels.as_deref(), &seen.classes),
         };
         let place = asked.classes.as_ref().or(asked.data.path.as_ref()).or(asked.models.first());
         let place =
             place.or(asked.features.first()).map_or(String::new(), |p| p.display().to_string());
-        let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let name = |class: usize| names.get(&class).cloned().unwrap_or_else(|| class.to_string());
         check_labels(labels, &name, (asked.share, &place))?;
         let (labels, classes) = dense(labels.unwrap_or_default(), &name);
         let parts = asked.share.parts(&labels, seed);
@@ -145,11 +145,9 @@ pub fn check_labels(
              --features), or give numbers with --targets FILE.csv",
         );
     };
-    let classes = labels.iter().max().map_or(0, |most| most + 1);
-    let mut counts = vec![0_usize; classes];
-    labels.iter().for_each(|&label| counts[label] += 1);
-    let known: Vec<(usize, usize)> =
-        counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    labels.iter().for_each(|&label| *counts.entry(label).or_default() += 1);
+    let known: Vec<(usize, usize)> = counts.into_iter().collect();
     let smallest = known.iter().min_by_key(|(_, count)| *count);
     let Some(&(class, count)) = smallest.filter(|_| known.len() > 1) else {
         let one = known.first().map_or("none".to_owned(), |(class, _)| name(*class));
@@ -197,7 +195,7 @@ const ONE_A_LINE: &str = "give the class of each sample, a line each";
 
 /// The class of each sample by a file with a line each, and the names of the classes: in their order, by number where
 /// all are numbers.
-fn listed(path: &Path, samples: usize) -> Result<(Vec<usize>, Vec<String>)> {
+fn listed(path: &Path, samples: usize) -> Result<(Vec<usize>, BTreeMap<usize, String>)> {
     let lines = names_in_order(path, ONE_A_LINE)?;
     if lines.len() != samples {
         let problem =
@@ -208,7 +206,7 @@ fn listed(path: &Path, samples: usize) -> Result<(Vec<usize>, Vec<String>)> {
     names.sort_by_key(|name| (name.parse::<i64>().ok().map_or((1, 0), |n| (0, n)), name.clone()));
     names.dedup();
     let place = |line: &String| names.iter().position(|name| name == line).unwrap_or_default();
-    Ok((lines.iter().map(place).collect(), names))
+    Ok((lines.iter().map(place).collect(), names.into_iter().enumerate().collect()))
 }
 
 /// What to do about a table of targets.

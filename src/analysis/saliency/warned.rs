@@ -37,8 +37,8 @@ pub fn blank(images: &[ImageResult], columns: &[ColumnInfo], count: usize) -> Op
         _ if first_broken => "it is not finite",
         Method::Gradient | Method::SmoothGrad => "its gradient is zero",
         method if method.is_cam() && of_class_token => {
-            "the score does not depend on its tokens, as behind the last block, where the class token alone \
-             is read: name a layer within that block, such as its first norm"
+            "nothing in its tokens speaks for the class, or the score does not read them (behind the last block the \
+             class token alone is read: name a layer within that block, such as its first norm)"
         }
         method if method.is_cam() => "nothing in it speaks for the class",
         _ => "it is zero everywhere",

@@ -415,6 +415,20 @@ pub fn small_subsets(rows: &[Candidate], asked: usize) -> Option<Warning> {
     Some(Warning::new("small-subsets", places(rows.iter().filter(small)), text))
 }
 
+/// Warns of Inception Scores that the number of samples in a split bounds: with m samples it is at most m.
+pub fn small_splits(rows: &[Candidate], splits: usize) -> Option<Warning> {
+    let held = |row: &Candidate| Some((row.n? / splits.max(1), row.isc?.get()?));
+    let small = |row: &&Candidate| held(row).is_some_and(|(m, score)| (m as f64) < 10.0 * score);
+    let first = rows.iter().find(small)?;
+    let (samples, score) = held(first)?;
+    let text = format!(
+        "the Inception Score of {} is {score:.2} in splits of {samples} samples, where it can be no more than \
+         {samples} and is too low; use more samples or fewer --isc-splits",
+        and_others(&first.path, rows.iter().filter(small).count())
+    );
+    Some(Warning::new("small-splits", places(rows.iter().filter(small)), text))
+}
+
 /// Warns where FID∞ is read off numbers of samples at which its bias is not linear.
 pub fn short_extrapolation(rows: &[Candidate], width: usize) -> Option<Warning> {
     let short = |row: &&Candidate| {
