@@ -88,7 +88,9 @@ fn features_that_no_model_is_run_for_are_of_none() {
     let kept = "features {tiny_resnet_scripted.pt} --data {tiny_resnet.npy} --preprocess raw -l fc";
     assert_eq!(run(kept, &["-o", &folder]).code, 0);
     let rows = format!("{folder}/fc.npy");
-    let arrays = run("fid", &[&rows, &rows, "--precision", "bf16", "--format", "json"]);
+    let arrays = run("fid", &[&rows, &rows, "--precision", "bf16"]);
+    refused(&arrays, &["--precision is given", "no model runs"]);
+    let arrays = run("fid", &[&rows, &rows, "--format", "json"]);
     let arrays: Value = serde_json::from_str(&arrays.stdout).unwrap();
     assert_eq!(arrays["settings"].get("precision"), None);
     for option in ["--precision=bf16", "--no-optimize", "--output-index=1", "--preprocess=raw"] {
