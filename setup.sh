@@ -15,6 +15,9 @@ readonly WHEELS=${XDG_CACHE_HOME:-$HOME/.cache}/repsim/wheels
 die() { echo "setup.sh: $*" >&2; exit 2; }
 say() { echo "setup.sh: $*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
+have_openblas() { # not every distribution has a file for pkg-config in its package
+  pkg-config --exists openblas 2>/dev/null || c++ -shared -o /dev/null -x c++ /dev/null -lopenblas 2>/dev/null
+}
 
 flavour=cpu browser=
 for option in "$@"; do
@@ -49,7 +52,7 @@ missing_debian() {
   [ "$(uname -m)" != x86_64 ] || have nasm || missing+=(nasm) # and its fast paths on this processor
   have python3 || missing+=(python3)
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-  pkg-config --exists openblas 2>/dev/null || missing+=(libopenblas-dev)
+  have_openblas || missing+=(libopenblas-dev)
 }
 
 install_debian() {
@@ -176,4 +179,4 @@ have cargo || die "no Rust toolchain; install one from https://rustup.rs (1.90 o
 if [ "${platform%%_*}" = manylinux ]; then install_debian; else check_macos; fi
 installed || fetch_libtorch
 [ -z "$browser" ] || { install_browser; install_axe; }
-say "ready: libtorch $(cat "$DEST/installed") in .libtorch, OpenBLAS $(pkg-config --modversion openblas)"
+say "ready: libtorch $(cat "$DEST/installed") in .libtorch, OpenBLAS $(pkg-config --modversion openblas 2>/dev/null || echo of the system)"

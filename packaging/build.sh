@@ -56,6 +56,7 @@ build_other() { # in a copy of the last commit, bound to the other PyTorch
     LIBTORCH=$PWD/.libtorch/torch LIBTORCH_BYPASS_VERSION_CHECK=1 CARGO_TARGET_DIR=$folder/target cargo build --release --bin repsim)
   mv "$folder/src/.libtorch" "$folder/libtorch" # kept for the next time
   libtorch=$folder/libtorch/torch program=$folder/target/release/repsim
+  export REPSIM_SOURCE=$folder/src # whose crates the licences are of
 }
 
 prepare() { # prepare FOLDER RUNPATH: the program without debug information, and without a path of this machine
@@ -74,8 +75,8 @@ fields() { # __version__ and git_version of the PyTorch that was built with
 }
 
 build_wheel() {
-  local stage=$WORK/stage built commit wheel_version=$version
-  [ "$torch" = "$own" ] || wheel_version+=+torch$series
+  # Every wheel names its PyTorch: a version without such a label would rank below all that have one.
+  local stage=$WORK/stage built commit wheel_version=$version+torch$series
   read -r built commit < <(fields)
   rm -rf "$stage" && cp -r python "$stage"
   find "$stage" \( -name __pycache__ -o -name '.*_cache' \) -prune -exec rm -rf {} +

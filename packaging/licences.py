@@ -17,7 +17,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(os.environ.get("REPSIM_SOURCE") or Path(__file__).resolve().parent.parent)
+"""What is packed was compiled from here; its lock file names the crates."""
 NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "UNLICENSE", "COPYRIGHT")
 PACKAGES = {"OpenBLAS": "libopenblas0-pthread", "GCC": "libgfortran5"}
 RULE = "\n" + "=" * 100 + "\n"
@@ -25,9 +26,9 @@ RULE = "\n" + "=" * 100 + "\n"
 
 def crates() -> list[dict[str, Any]]:
     """The crates that are compiled into the program, its own aside."""
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--offline"]
+    command = ["cargo", "metadata", "--format-version", "1", "--locked"]
     command += ["--filter-platform", f"{os.uname().machine}-unknown-linux-gnu"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    told = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     whole = json.loads(told.stdout)
     nodes = {node["id"]: node for node in whole["resolve"]["nodes"]}
     used, waiting = set(), [whole["resolve"]["root"]]

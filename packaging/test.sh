@@ -33,7 +33,8 @@ rm -f target/packaging/dist/repsim_torch-*.whl
 packaging/build.sh
 wheel=$(find target/packaging/dist -name 'repsim_torch-*.whl')
 [ "$(stat -c %s "$wheel")" -lt $((40 << 20)) ] || fail "$wheel has more than 40 MB"
-[[ $wheel == *-py3-none-manylinux_2_[0-9]*_x86_64.whl ]] || fail "the tag of $wheel is not manylinux"
+[[ $wheel == */repsim_torch-*+torch2.13-py3-none-manylinux_2_[0-9]*_x86_64.whl ]] ||
+  fail "the name of $wheel does not tell its PyTorch, or the tag is not manylinux"
 
 # --- without a PyTorch, and with wrong ones -----------------------------------------------------------
 

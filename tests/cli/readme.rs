@@ -12,7 +12,7 @@ use crate::support::{path, repsim};
 
 /// What the commands install, build and test repsim with: `packaging/test.sh` tries the first, and that the last work is
 /// what runs this test.
-const SET_UP: &str = "pip install repsim_torch-0.1.0-py3-none-manylinux_2_35_x86_64.whl\n\
+const SET_UP: &str = "pip install repsim_torch-0.1.0+torch2.13-*.whl\n\
                       repsim demo\n\n\
                       tar xf repsim-0.1.0-linux-x86_64.tar.xz\n\
                       repsim-0.1.0-linux-x86_64/repsim demo\n\n\
