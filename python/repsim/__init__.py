@@ -54,9 +54,12 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     """Imports what is asked for when it is asked for: the ``repsim`` command needs none of it, and starts at once."""
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("repsim-torch")
+        try:
+            return version("repsim-torch")
+        except PackageNotFoundError:
+            return "0+checkout"
     if name not in _MODULES:
         raise AttributeError(f"module 'repsim' has no attribute {name!r}")
     from importlib import import_module

@@ -41,7 +41,11 @@ def export(
     finally:
         for one, training in modes.items():
             one.training = training
-    torch.export.save(program, path)
+    try:
+        with open(path, "wb") as file:
+            torch.export.save(program, file)
+    except OSError as error:
+        raise RepsimError(f"{path} cannot be written: {error.strerror or error}") from None
     return path
 
 

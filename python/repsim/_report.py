@@ -18,7 +18,19 @@ from ._binary import RepsimError
 if TYPE_CHECKING:
     import pandas
 
-Value = Union[str, float, None]
+Value = Union[str, int, float, None]
+
+NAMES = frozenset(
+    [
+        "A", "B", "A up to", "B behind", "best match in B", "candidate", "checkpoint", "corresponding layer of B",
+        "error", "explains", "file", "image", "kind", "layer", "layer of A", "map", "model", "most alike", "output",
+        "prefers", "probe", "same layer of B", "settled", "shape", "strength", "top image", "type", "what",
+    ]
+)
+"""Columns of the tables that hold words, whatever these look like: a layer may be called 0, a class 1e3."""
+
+COUNTS = frozenset(["channel", "channel axis", "D", "in B", "n", "parameters", "runs"])
+"""Columns of whole numbers."""
 
 HEIGHT = 640
 """Pixels of a report in a notebook; it scrolls."""
@@ -35,6 +47,8 @@ def load(path: str | os.PathLike[str]) -> Report:
         raise RepsimError(f"{path} is not a report of repsim: it is not JSON ({error})") from None
     if not isinstance(contents, dict) or not isinstance(contents.get("schema"), dict):
         raise RepsimError(f"{path} is not a report of repsim: it has no schema")
+    if not isinstance(contents["schema"].get("name"), str):
+        raise RepsimError(f"{path} is not a report of repsim: its schema has no name")
     return Report(contents, path)
 
 
@@ -81,10 +95,17 @@ class Report(Mapping[str, Any]):
         """Its page, in a frame of its own."""
         try:
             page = self.page()
-        except RepsimError:
-            return f"<pre>{html.escape(self.text())}</pre>"
+        except RepsimError as error:
+            return f"<pre>{html.escape(self._instead(error))}</pre>"
         frame = f'width="100%" height="{HEIGHT}" style="border: 0"'
         return f'<iframe title="repsim report" srcdoc="{html.escape(page)}" {frame}></iframe>'
+
+    def _instead(self, error: RepsimError) -> str:
+        """Its tables where it has no page, and what is wrong where it has none either."""
+        try:
+            return self.text() if self.kind in OWN_TABLES else str(error)
+        except (KeyError, TypeError, AttributeError):
+            return str(error)
 
     def page(self) -> str:
         """Its page, as ``repsim report`` makes it."""
@@ -101,7 +122,7 @@ class Report(Mapping[str, Any]):
         if self.kind in OWN_TABLES:
             return OWN_TABLES[self.kind](self._contents)
         rows = csv.DictReader(io.StringIO(self._ask(format="csv")))
-        return [{name: as_value(cell) for name, cell in row.items()} for row in rows]
+        return [{name: as_value(name, cell) for name, cell in row.items()} for row in rows]
 
     def to_frame(self) -> pandas.DataFrame:
         """The main table as a data frame."""
@@ -112,13 +133,15 @@ class Report(Mapping[str, Any]):
         return pandas.DataFrame(self.table())
 
     def scalars(self) -> dict[str, float]:
-        """The numbers of the main table by the words of their row and the name of their column."""
+        """The numbers of the main table by what tells their row from the others and the name of their column."""
         found: dict[str, float] = {}
-        for row in self.table():
-            words = [cell for cell in row.values() if isinstance(cell, str)]
+        rows = self.table()
+        keys = keys_of(rows)
+        for row in rows:
+            words = [str(row[name]) for name in keys if row[name] is not None]
             for name, cell in row.items():
-                if isinstance(cell, float):
-                    key = "/".join([self.kind, *words[:1], name])
+                if isinstance(cell, (int, float)) and name not in keys:
+                    key = "/".join([self.kind, *words, name])
                     while key in found:
                         key += "+"
                     found[key] = cell
@@ -135,23 +158,33 @@ class Report(Mapping[str, Any]):
         if self.kind in OWN_TABLES:
             raise RepsimError(f"a report of {self.kind} has no picture")
         if path is not None:
-            self._ask(plot=str(path))
-            return Picture(Path(path).read_bytes())
+            return self._drawn(Path(path))
         with tempfile.TemporaryDirectory(prefix="repsim-") as folder:
-            drawn = Path(folder) / "picture.svg"
-            try:
-                self._ask(plot=str(drawn))
-            except RepsimError as error:
-                why = str(error).removeprefix(f"failed to draw {drawn}: ")
-                why = why.replace("give --plot to the run itself", "give plot=FILE to repsim.run")
-                why = why.replace("its numbers are printed by -f table", "its numbers are report.table()")
-                raise RepsimError(f"{self.path} cannot be drawn: {why}", error.code, error.output) from None
-            return Picture(drawn.read_bytes())
+            return self._drawn(Path(folder) / "picture.svg")
+
+    def _drawn(self, path: Path) -> Picture:
+        try:
+            self._ask(plot=str(path))
+        except RepsimError as error:
+            why = str(error).removeprefix(f"failed to draw {path}: ")
+            if why == str(error):
+                raise
+            why = why.replace("give --plot to the run itself", "give plot=FILE to repsim.run")
+            why = why.replace("its numbers are printed by -f table", "its numbers are report.table()")
+            raise RepsimError(f"{self.path} cannot be drawn: {why}", error.code, error.output) from None
+        return Picture(path.read_bytes())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes a copy of its JSON."""
+        """Writes a copy of its JSON. Raises RepsimError where that cannot be written."""
         path = Path(path)
-        path.write_bytes(self.path.read_bytes())
+        try:
+            contents = self.path.read_bytes()
+        except OSError as error:
+            raise RepsimError(f"{self.path} cannot be read: {error.strerror}") from None
+        try:
+            path.write_bytes(contents)
+        except OSError as error:
+            raise RepsimError(f"{path} cannot be written: {error.strerror}") from None
         return path
 
     def _pictures(self) -> list[Path]:
@@ -191,7 +224,10 @@ class Picture:
         path = Path(path)
         if path.suffix.lower() != f".{self.format}":
             raise RepsimError(f"{path} would hold .{self.format}: name it so, or take report.plot(path)")
-        path.write_bytes(self.data)
+        try:
+            path.write_bytes(self.data)
+        except OSError as error:
+            raise RepsimError(f"{path} cannot be written: {error.strerror}") from None
         return path
 
     def _repr_png_(self) -> bytes | None:
@@ -201,14 +237,31 @@ class Picture:
         return self.data.decode("utf-8") if self.format == "svg" else None
 
 
-def as_value(cell: str | None) -> Value:
-    """The number that a cell holds, its text, or nothing."""
+def as_value(column: str, cell: str | None) -> Value:
+    """What a cell of a column holds: its words, a number, or nothing."""
     if not cell:
         return None
+    if column in NAMES or column.endswith(" with"):
+        return cell
     try:
-        return float(cell)
+        return int(cell) if column in COUNTS else float(cell)
     except ValueError:
         return cell
+
+
+def keys_of(rows: list[dict[str, Value]]) -> list[str]:
+    """The fewest columns from the left that tell rows apart; none of measured values."""
+    taken: list[str] = []
+    found = 0
+    for column in rows[0] if rows else ():
+        if any(isinstance(row[column], float) for row in rows):
+            continue
+        distinct = len({tuple(str(row[name]) for name in (*taken, column)) for row in rows})
+        if not taken or distinct > found:
+            taken, found = [*taken, column], distinct
+        if found == len(rows):
+            break
+    return taken
 
 
 def check_table(contents: dict[str, Any]) -> list[dict[str, Value]]:

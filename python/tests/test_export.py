@@ -48,6 +48,7 @@ def test_what_cannot_be_exported_is_told(tmp_path: Path) -> None:
         (torch.rand(2, 4), tmp_path / "a.pt", "end in .pt2"),
         (torch.rand(2, 4), tmp_path / "none/a.pt2", "no folder"),
         (torch.tensor(1.0), tmp_path / "a.pt2", "first axis"),
+        (torch.rand(1, 3, 8, 8), Path("/proc/a.pt2"), "/proc/a.pt2 cannot be written"),
     ):
         with pytest.raises(repsim.RepsimError, match=said):
             repsim.export(network(), example, path)

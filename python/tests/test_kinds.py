@@ -12,7 +12,7 @@ import pytest
 from conftest import A, B, C, IMAGES, PREPROCESSING
 
 import repsim
-from repsim._report import as_value
+from repsim._report import keys_of
 
 FEW: dict[str, Any] = {"data": IMAGES, "limit": 20, **PREPROCESSING}
 LAYERS = {"layers": ["layer3", "layer4"]}
@@ -46,15 +46,45 @@ def test_a_report_gives_what_its_run_printed(kind: str, tmp_path: Path) -> None:
     report = repsim.load(path)
     assert report.kind == kind and report.passed
     rows = list(csv.DictReader(io.StringIO(printed)))
-    assert rows and report.table() == [{name: as_value(cell) for name, cell in row.items()} for row in rows]
+    table = report.table()
+    assert rows and [list(row) for row in table] == [list(row) for row in rows]
+    for row, cells in zip(table, rows):
+        for name, value in row.items():
+            assert cells[name] == "" if value is None else value == type(value)(cells[name])
     frame = report.to_frame()
     assert list(frame.columns) == list(rows[0]) and len(frame) == len(rows)
     assert "srcdoc=" in report._repr_html_() and "<html" in report.page()
     if kind in DRAWN:
         assert report.plot().format == "svg"
     if kind in ("maps", "saliency", "patterns"):
-        with pytest.raises(repsim.RepsimError, match="does not hold the images that its picture shows; give plot=FILE"):
-            report.plot()
+        for place in (None, tmp_path / "picture.png"):
+            with pytest.raises(repsim.RepsimError, match="the images that its picture shows; give plot=FILE"):
+                report.plot(place)
+
+
+def test_names_stay_words_and_counts_are_whole(cka: repsim.Report, tmp_path: Path) -> None:
+    contents = json.loads(cka.path.read_text())
+    results = contents["results"]
+    results["layers_a"], results["layers_b"] = ["0", "1e3"], ["0", "1e3"]
+    path = tmp_path / "named.json"
+    path.write_text(json.dumps(contents))
+    report = repsim.load(path)
+    assert [row["layer of A"] for row in report.table()] == ["0", "1e3"]
+    assert set(report.scalars()) == {"cka/0/CKA", "cka/1e3/CKA"}
+    assert report.scalars()["cka/0/CKA"] == max(results["cka"][0])
+    (first, *_) = repsim.run("layers", A, input_size="3x32x32").table()
+    assert type(first["parameters"]) is int and type(first["runs"]) is int and first["layer"] == "conv1"
+
+
+def test_rows_are_told_apart_by_the_fewest_columns() -> None:
+    rows: list[dict[str, Any]] = [
+        {"model": model, "layer": layer, "D": 8, "probe": probe, "accuracy": 0.5}
+        for model in ("a", "b")
+        for layer in ("0", "1")
+        for probe in ("ridge", "nearest")
+    ]
+    assert keys_of(rows) == ["model", "layer", "probe"]
+    assert keys_of(rows[:1]) == ["model"] and keys_of([]) == []
 
 
 def test_features_are_a_folder(tmp_path: Path) -> None:
@@ -81,8 +111,10 @@ def test_checks_and_differences_have_the_tables_of_their_commands(cka: repsim.Re
             printed = repsim.call(*words, format="csv", **options)
         except repsim.RepsimError as drifted:
             printed = drifted.printed
-        rows = [{k: as_value(v) for k, v in row.items()} for row in csv.DictReader(io.StringIO(printed))]
-        assert rows and report.table() == rows
+        rows = list(csv.DictReader(io.StringIO(printed)))
+        said = [{k: "" if v is None else v for k, v in row.items()} for row in report.table()]
+        assert rows and [list(row) for row in said] == [list(row) for row in rows]
+        assert all(value == type(value)(cells[k]) for row, cells in zip(said, rows) for k, value in row.items())
         assert len(report.to_frame()) == len(rows) and "layer3" in report._repr_html_()
         with pytest.raises(repsim.RepsimError, match="has no picture"):
             report.plot()

@@ -39,6 +39,14 @@ def test_a_report_lives_without_a_file_of_its_own(tmp_path: Path) -> None:
     assert drawn.format == "png" and drawn.data == (tmp_path / "map.png").read_bytes()
     with pytest.raises(repsim.RepsimError, match="name it so"):
         drawn.save(tmp_path / "map.svg")
+    with pytest.raises(repsim.RepsimError, match="/proc/kept.json cannot be written"):
+        report.save("/proc/kept.json")
+    copy = repsim.load(kept)
+    kept.unlink()
+    assert "kept.json is gone" in copy._repr_html_()
+    kept.write_text('{"schema": {"name": "check", "version": 1}}')
+    assert "<pre>" in repsim.load(kept)._repr_html_()
+    assert repsim.__version__
 
 
 def test_the_picture_of_the_run_is_shown(tmp_path: Path) -> None:
@@ -75,7 +83,7 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[
     with pytest.raises(repsim.RepsimError, match="unrecognized subcommand"):
         repsim.run("ckaa", A)
     bad = tmp_path / "bad.json"
-    for text, said in (("{", "not JSON"), ("[]", "no schema")):
+    for text, said in (("{", "not JSON"), ("[]", "no schema"), ('{"schema": {}}', "no name")):
         bad.write_text(text)
         with pytest.raises(repsim.RepsimError, match=said):
             repsim.load(bad)
