@@ -28,7 +28,12 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(8);
     let bar = ProgressBar::with_draw_target(Some(length), target);
     let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0);
-    let template = template.replace("{bar}", if width < 90 { "{bar:12}" } else { "{bar:32}" });
+    let long = match width {
+        0..70 => "{bar:6}",
+        70..90 => "{bar:12}",
+        _ => "{bar:32}",
+    };
+    let template = template.replace("{bar}", long);
     if let Ok(style) = ProgressStyle::with_template(&template) {
         let style = match screen().letters {
             Letters::Unicode => style,

@@ -80,8 +80,8 @@ fn pages(mut command: clap::Command) -> Result<Vec<(String, String)>> {
 fn page(command: &clap::Command) -> Result<(String, String)> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let mut text = vec![];
-    let man =
-        Man::new(command.clone()).title(name.to_uppercase()).date(DATE).manual("repsim manual");
+    let man = Man::new(command.clone()).title(name.to_uppercase()).date(DATE);
+    let man = man.source(concat!("repsim ", env!("CARGO_PKG_VERSION"))).manual("repsim manual");
     man.render(&mut text).map_err(|e| Error::io("write", "the manual", e))?;
     Ok((name, String::from_utf8_lossy(&text).into_owned() + EXIT_STATUS))
 }

@@ -183,7 +183,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return FAILED;
         }
     };
-    let parsed = declared().try_get_matches_from(&arguments);
+    let commands = usage::in_letters(declared(), &terminal::screen().letters);
+    let parsed = commands.try_get_matches_from(&arguments);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,

@@ -69,7 +69,7 @@ impl Messages {
     /// What a person may want to know; not with `--quiet`.
     pub fn note(self, text: &str) {
         if !self.quiet {
-            tell(&visible(text));
+            tell(&fitted(&visible(text)));
         }
     }
 
@@ -102,7 +102,7 @@ impl Observer for Messages {
 
     fn aside(&self, text: &str) {
         if self.verbose || (self.shows_tables() && !self.told) {
-            tell(&visible(text));
+            tell(&fitted(&visible(text)));
         }
     }
 
@@ -135,6 +135,14 @@ pub fn choose_colours(arguments: &[OsString]) {
         Some("always") => anstream::ColorChoice::Always.write_global(),
         Some("never") => anstream::ColorChoice::Never.write_global(),
         _ => {}
+    }
+}
+
+/// A note in lines that a terminal has room for. What names a file that was written stays in one.
+fn fitted(text: &str) -> String {
+    match std::io::stderr().is_terminal() && !text.starts_with("wrote ") {
+        true => screen().lines(text),
+        false => text.to_owned(),
     }
 }
 

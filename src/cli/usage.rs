@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 
+use clap::builder::StyledStr;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error as Wrong};
 
 use crate::error::Error;
+use crate::view::Letters;
 
 /// Whether it is not a mistake but a text that was asked for.
 pub fn is_help(wrong: &Wrong) -> bool {
@@ -59,6 +61,38 @@ const VALUES: usize = 120;
 /// Lets `-h` say the first clause of what `--help` says of each option, and leave out the options for B.
 pub fn with_short_help(command: Command) -> Command {
     command.mut_subcommands(|command| command.mut_args(|option| shortened(negative(option))))
+}
+
+/// The same help in the letters of a screen, so that its lines are broken as they are shown.
+pub fn in_letters(command: Command, letters: &Letters) -> Command {
+    if *letters == Letters::Unicode {
+        return command;
+    }
+    let of = |text: &StyledStr| StyledStr::from(letters.of(&text.ansi().to_string()).into_owned());
+    let command = told_in(command, &of);
+    command.mut_subcommands(|command| told_in(command, &of))
+}
+
+fn told_in(command: Command, of: &impl Fn(&StyledStr) -> StyledStr) -> Command {
+    let after = command.get_after_help().map(of);
+    let long = command.get_after_long_help().map(of);
+    let (about, whole) = (command.get_about().map(of), command.get_long_about().map(of));
+    let command = put(command, about, |command, text| command.about(text));
+    let command = put(command, whole, |command, text| command.long_about(text));
+    let command = put(command, after, |command, text| command.after_help(text));
+    let command = put(command, long, |command, text| command.after_long_help(text));
+    command.mut_args(|option| {
+        let (short, long) = (option.get_help().map(of), option.get_long_help().map(of));
+        let option = put(option, short, |option, text| option.help(text));
+        put(option, long, |option, text| option.long_help(text))
+    })
+}
+
+fn put<T>(what: T, text: Option<StyledStr>, set: impl Fn(T, StyledStr) -> T) -> T {
+    match text {
+        Some(text) => set(what, text),
+        None => what,
+    }
 }
 
 /// Takes -1 behind an option for its value, so that what is wrong is said of that.

@@ -50,6 +50,13 @@ impl Tile {
         let (drawing, size) = chart.drawing();
         Self { drawing, size }
     }
+
+    /// Curves below this picture, as wide as it is where they are not wider.
+    #[must_use]
+    pub fn curves_below(&self, chart: &Chart<'_>) -> Self {
+        let (drawing, size) = chart.drawing_across(self.size.0);
+        Self { drawing, size }
+    }
 }
 
 impl Tiles<'_> {

@@ -276,7 +276,7 @@ fn deciles(report: &DistanceReport, found: &PredictionResult) -> Markup {
         Column::number("samples"),
         Column::number("from"),
         Column::number("to"),
-        Column::number("accuracy in %"),
+        Column::number("accuracy in %").whole(100.0),
     ];
     let caption = "The same in numbers: tenths of the samples by each score";
     Table { caption, columns, rows: rows.collect() }.draw()

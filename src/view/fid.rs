@@ -141,12 +141,13 @@ fn candidates(report: &FidReport) -> Markup {
         all.iter().copied().filter(|name| !name.ends_with(SPREAD)).collect();
     let candidates = &report.results.candidates;
     let most: Vec<f64> = names.iter().map(|name| most(candidates, name)).collect();
-    let column = |name: &&'static str| {
+    let column = |(name, most): (&&'static str, &f64)| {
         let spread = all.iter().find(|other| other.strip_suffix(SPREAD) == Some(*name));
-        Column::number(heading(name)).saved_as(name, spread.copied())
+        let column = Column::number(heading(name)).saved_as(name, spread.copied());
+        if *most > 0.0 { column.whole(*most) } else { column }
     };
     let mut columns = vec![Column::text(CANDIDATE), Column::number(COUNT)];
-    columns.extend(names.iter().map(column));
+    columns.extend(names.iter().zip(&most).map(column));
     let name = |candidate: &Candidate| short(&candidate.path, candidates);
     let row = |candidate: &Candidate| {
         let n = candidate.n.map_or_else(|| Entry::gone(""), Entry::count);
@@ -242,7 +243,7 @@ fn entry(candidate: &Candidate, column: &str, most: f64) -> Entry {
     let decimals = if column.starts_with("kid") { 6 } else { 4 };
     let entry = Entry::number(Some(value), decimals).bar(share);
     match candidate.value(&format!("{column}{SPREAD}")) {
-        Some(std) => entry.note(format!("± {std:.decimals$}")),
+        Some(std) => entry.plus_minus(std, decimals),
         None => entry,
     }
 }

@@ -109,9 +109,10 @@ fn figures_are_coloured_enlarged_and_saved() {
         browser.run(&format!("{}.click()", button("#r1cka", kind)));
     }
     let csv = String::from_utf8(saved(&here, "cka-seeds-1.csv")).unwrap();
+    assert!(csv.starts_with("A: ") && csv.lines().next().unwrap().contains(" / B: "), "{csv}");
     let cells = "return [...document.querySelectorAll('#r1cka tbody tr')].map(r => \
                  [r.querySelector('th[scope=row]').textContent, ...[...r.querySelectorAll('td:not(.blank)')]\
-                 .map(c => c.dataset.v || c.textContent)].join()).join('|')";
+                 .map(c => c.dataset.s || c.dataset.v || c.textContent)].join()).join('|')";
     let rows: Vec<&str> = csv.trim_end().lines().skip(1).collect();
     assert_eq!(rows.join("|"), browser.text(cells));
     let svg = String::from_utf8(saved(&here, "cka-seeds-1.svg")).unwrap();

@@ -31,6 +31,8 @@ fn every_command_has_a_page() {
     }
     let cka = done("man cka").stdout;
     assert!(cka.contains(".TH REPSIM-CKA 1") && cka.contains("\\-\\-plot"), "{cka}");
+    let first = cka.lines().find(|line| line.starts_with(".TH")).unwrap();
+    assert!(first.contains(env!("CARGO_PKG_VERSION")), "{first}");
     refused(&repsim(["man", "nothing"]), &["no command 'nothing'", "cka", "fid"]);
     let files = Files::new();
     done(&format!("man --folder {}", files.folder().display()));

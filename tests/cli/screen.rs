@@ -44,7 +44,8 @@ fn locales_without_utf_8_see_ascii_and_names_as_they_are() {
     }
     for command in ["cka", "fid", "layers", "compare", "saliency"] {
         let help = [command.to_owned(), "--help".to_owned()];
-        assert!(shown(&help, &[("LC_ALL", "C")]).0.is_ascii(), "{command}");
+        let text = shown(&help, &[("LC_ALL", "C"), ("COLUMNS", "60")]).0;
+        assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 60), "{command}: {text}");
     }
 }
 

@@ -122,7 +122,19 @@ impl Chart<'_> {
 
     /// The picture, with its width and height.
     pub(super) fn drawing(&self) -> (Element, (f64, f64)) {
-        let layout = Layout::new(self, PLOT, legend::entries(self));
+        self.drawn(Layout::new(self, PLOT, legend::entries(self)))
+    }
+
+    /// The same as wide as this, where it is not wider by itself.
+    pub(super) fn drawing_across(&self, width: f64) -> (Element, (f64, f64)) {
+        let laid = |plot: f64| Layout::new(self, (plot, PLOT.1), legend::entries(self));
+        let more = (width - laid(PLOT.0).width).max(0.0);
+        // Names that have more room may stand level, and reach over the end of the plot.
+        let over = (laid(PLOT.0 + more).width - width).max(0.0);
+        self.drawn(laid(PLOT.0 + (more - over).max(0.0)))
+    }
+
+    fn drawn(&self, layout: Layout) -> (Element, (f64, f64)) {
         let drawing = svg::document(layout.width, layout.height, self.title)
             .child(layout.header.draw())
             .child(axes::draw(self, &layout))

@@ -318,3 +318,16 @@ fn intervals_lie_beside_each_other_within_the_plot() {
     assert_eq!(bars.len(), 2, "{svg}");
     assert!(bars.iter().all(|bar| bar.matches('M').count() == 6) && bars[0] != bars[1], "{bars:?}");
 }
+
+#[test]
+fn curves_below_a_picture_are_as_wide() {
+    let (points, x_ticks) = (wave(74, 1.0), names(74, |i| format!("layer{i}.conv")));
+    let all = [series(&points)];
+    let chart = Chart { x_ticks: &x_ticks, ..chart(&all, &[]) };
+    let alone = chart.drawing().1;
+    for width in [900.0, 2498.0] {
+        let (_, (wide, _)) = chart.drawing_across(width);
+        assert!((width - 60.0..=width + 1.0).contains(&wide), "{wide} of {width}");
+    }
+    assert_eq!(chart.drawing_across(10.0).1, alone);
+}

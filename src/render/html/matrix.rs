@@ -198,12 +198,14 @@ impl Matrix<'_> {
         let fraction = if self.reversed { 1.0 - fraction } else { fraction };
         let colour = legend::class(self.colours, fraction);
         let best = if self.marks.contains(&(i, j)) { " best" } else { "" };
-        let exact = text::decimal(value, 4);
+        let said = text::decimal(value, 4);
+        // All digits, for files that are saved from the page.
+        let exact = Some(value.to_string()).filter(|exact| *exact != said);
         html! {
             @if roomy {
-                td class={ (colour) (best) (border) } data-v=(exact) { (text::decimal(value, 2)) }
+                td class={ (colour) (best) (border) } data-v=(said) data-s=[exact] { (text::decimal(value, 2)) }
             } @else {
-                td class={ (colour) (best) (border) } { (exact) }
+                td class={ (colour) (best) (border) } data-s=[exact] { (said) }
             }
         }
     }

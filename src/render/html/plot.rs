@@ -156,6 +156,10 @@ impl Plot<'_> {
         for series in self.series {
             let all: Vec<(f64, f64)> = series.points.iter().map(place).collect();
             marks.extend(all.iter().copied().filter(known));
+            marks.extend(series.bars(x, y).into_iter().flat_map(|[at, low, high]| {
+                let share = |step: u32| f64::from(step) / f64::from(STEPS);
+                (0..=STEPS).map(move |step| (at, low + share(step) * (high - low)))
+            }));
             let joined = all.windows(2).filter(|pair| series.joined && pair.iter().all(known));
             for pair in joined {
                 let between = |share: f64| {
@@ -252,6 +256,12 @@ impl Rule<'_> {
 }
 
 impl Points<'_> {
+    /// The interval of a point, where it has one.
+    fn interval(&self, point: usize) -> Option<(f64, f64)> {
+        let ends = self.intervals.get(point).copied();
+        ends.filter(|(low, high)| low.is_finite() && high.is_finite())
+    }
+
     /// The intervals: where each begins and ends.
     fn bars(&self, x: &Axis, y: &Axis) -> Vec<[f64; 3]> {
         let all = self.points.iter().zip(&self.intervals);
@@ -277,8 +287,10 @@ impl Points<'_> {
                     line.bar x1=(at + shift) y1=(low) x2=(at + shift) y2=(high) {}
                 }
                 @if !path.is_empty() { path d=(path) {} }
-                @for point in self.points.iter().filter(|p| is_known(p)) {
-                    circle cx=(x.at(point.x)) cy=(y.at(point.y)) r="4.5" data-x=(x.named(point.x)) data-y=(y.named(point.y)) {
+                @for (i, point) in self.points.iter().enumerate().filter(|(_, p)| is_known(p)) {
+                    @let (low, high) = self.interval(i).unzip();
+                    circle cx=(x.at(point.x)) cy=(y.at(point.y)) r="4.5" data-x=(x.named(point.x)) data-y=(y.named(point.y))
+                        data-low=[low] data-high=[high] {
                         title { (point.label) }
                     }
                 }

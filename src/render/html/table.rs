@@ -32,6 +32,8 @@ pub struct Column {
     id: Option<&'static str>,
     /// The same of the number that stands beside its own behind ±.
     beside: Option<&'static str>,
+    /// The value of a whole bar.
+    whole: f64,
 }
 
 /// What stands where a row and a column meet.
@@ -39,6 +41,8 @@ pub struct Column {
 pub struct Entry {
     text: String,
     note: String,
+    /// The number that the note tells, with all its digits.
+    noted: Option<f64>,
     sort: Option<f64>,
     share: Option<f64>,
     picture: Option<String>,
@@ -57,7 +61,7 @@ impl Column {
     /// A column of words.
     pub fn text(name: impl Into<String>) -> Self {
         let (number, choice, sight) = (false, false, false);
-        Self { name: name.into(), number, choice, sight, id: None, beside: None }
+        Self { name: name.into(), number, choice, sight, id: None, beside: None, whole: 1.0 }
     }
 
     /// A column of numbers, the largest first when it is sorted.
@@ -75,6 +79,11 @@ impl Column {
         Self { id: Some(id), beside, ..self }
     }
 
+    /// The same, with bars whose whole length is this value, where that is not 1.
+    pub fn whole(self, whole: f64) -> Self {
+        Self { whole, ..self }
+    }
+
     /// A column of small pictures.
     pub fn sight(name: impl Into<String>) -> Self {
         Self { sight: true, ..Self::text(name) }
@@ -84,7 +93,8 @@ impl Column {
 impl Column {
     /// The heading; where bars begin elsewhere than at 0 it says so.
     fn heading(&self, (low, high): (f64, f64)) -> Markup {
-        let said = (low > 0.0).then(|| format!("bars from {} to {}", short(low), short(high)));
+        let value = |share: f64| short(share * self.whole);
+        let said = (low > 0.0).then(|| format!("bars from {} to {}", value(low), value(high)));
         html! {
             th.n[self.number].choice[self.choice].sight[self.sight] scope="col" data-name=[said.as_ref().map(|_| &self.name)]
                 data-id=[self.id] data-beside=[self.beside] {
@@ -104,7 +114,8 @@ impl Entry {
     /// Words.
     pub fn text(text: impl Into<String>) -> Self {
         let (text, note) = (text.into(), String::new());
-        Self { text, note, sort: None, share: None, picture: None, tone: Tone::Text }
+        let (noted, sort, share, picture) = (None, None, None, None);
+        Self { text, note, noted, sort, share, picture, tone: Tone::Text }
     }
 
     /// A name from a file: a layer, a path.
@@ -157,6 +168,11 @@ impl Entry {
         Self { note: note.into(), ..self }
     }
 
+    /// The same with a number beside it behind ±.
+    pub fn plus_minus(self, deviation: f64, decimals: usize) -> Self {
+        Self { noted: Some(deviation), ..self.note(format!("± {deviation:.decimals$}")) }
+    }
+
     fn draw(&self, number: bool, ends: (f64, f64)) -> Markup {
         let gone = self.tone == Tone::Gone;
         html! {
@@ -168,7 +184,7 @@ impl Entry {
         html! {
             @if let Some(address) = &self.picture { img.thumb src=(address) alt=""; }
             @if self.tone == Tone::Code { span.code { (self.text) } } @else { (self.text) }
-            @if !self.note.is_empty() { span.note { (self.note) } }
+            @if !self.note.is_empty() { span.note data-s=[self.noted] { (self.note) } }
             @if let Some(share) = self.share {
                 svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
                     rect width=(text::decimal(100.0 * (share - low) / (high - low), 1)) height="10" {}
@@ -203,8 +219,9 @@ impl Table<'_> {
     /// From where to where the bars of a column run: 0 to 1, or two round numbers around values that lie close
     /// together and far from 0.
     fn ends(&self, column: usize) -> (f64, f64) {
-        let shares = || self.rows.iter().filter_map(|row| row.get(column)?.share);
-        let Some((low, high)) = shares().reduce(f64::min).zip(shares().reduce(f64::max)) else {
+        let whole = self.columns[column].whole;
+        let values = || self.rows.iter().filter_map(|row| Some(row.get(column)?.share? * whole));
+        let Some((low, high)) = values().reduce(f64::min).zip(values().reduce(f64::max)) else {
             return (0.0, 1.0);
         };
         let spread = high - low;
@@ -213,7 +230,9 @@ impl Table<'_> {
         }
         let step = style::round_step(spread / 4.0);
         let below = ((low - spread / 8.0) / step).floor() * step;
-        (below.max(0.0), ((high / step).ceil() * step).min(1.0))
+        // A value that is round stays so, whatever dividing by the whole did to its last digit.
+        let above = (high / step - 1e-9).ceil() * step;
+        (below.max(0.0) / whole, above / whole)
     }
 
     fn row(&self, row: &[Entry], ends: &[(f64, f64)]) -> Markup {

@@ -244,3 +244,55 @@ fn numbers_stand_out_in_cells() {
         }
     }
 }
+
+#[test]
+fn bars_are_told_in_the_values_of_their_column() {
+    let row = |name: &str, value: f64, most: f64| {
+        let value = Entry::number(Some(value), 1).bar(Some(value / most));
+        vec![Entry::text(name), value.plus_minus(0.123_456_789, 2)]
+    };
+    let table = |most: f64| Table {
+        caption: "accuracy",
+        columns: vec![Column::text("tenth"), Column::number("in %").whole(most)],
+        rows: vec![row("1", 75.0, most), row("2", 100.0, most)],
+    };
+    for most in [100.0, 123.4] {
+        let drawn = table(most).draw().into_string();
+        assert!(drawn.contains("bars from 70 to 100<"), "{drawn}");
+        assert!(drawn.contains("data-s=\"0.123456789\">± 0.12<"), "{drawn}");
+        assert!(drawn.contains("rect width=\"100.0\""), "{drawn}");
+    }
+}
+
+#[test]
+fn names_of_levels_keep_off_intervals_and_files_have_their_ends() {
+    let point = |i: usize| Point { x: i as f64, y: 3.0, label: String::new() };
+    let drawn = |low: f64| {
+        let series = [Points {
+            name: "a",
+            points: (0..9).map(point).collect(),
+            joined: false,
+            intervals: vec![(low, 3.0); 9],
+        }];
+        let (x_names, rules) = (names(9), [Rule::Level(1.0, "all")]);
+        let plot = Plot {
+            caption: "",
+            x_label: "",
+            y_label: "",
+            x_names: &x_names,
+            y_names: &[],
+            series: &series,
+            rules: &rules,
+        };
+        plot.draw().into_string()
+    };
+    let height = |page: &str, element: &str, key: &str| -> f64 {
+        let after = page.split(element).nth(1).and_then(|rest| rest.split(key).nth(1));
+        after.and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(f64::NAN)
+    };
+    // There is room below the level only: intervals begin just above it.
+    let page = drawn(1.02);
+    let (level, name) = (height(&page, "\"rule\"", "y1=\""), height(&page, "\"level\"", "y=\""));
+    assert!(name > level, "{page}");
+    assert!(page.contains("data-low=\"1.02\" data-high=\"3\""), "{page}");
+}

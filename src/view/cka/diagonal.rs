@@ -114,7 +114,9 @@ pub(super) fn below(
         series: &series,
         lines: &[],
     };
-    let rows = vec![vec![format.coloured(map, Tile::map)], vec![Tile::curves(&chart)]];
+    let map_tile = format.coloured(map, Tile::map);
+    let curves = map_tile.curves_below(&chart);
+    let rows = vec![vec![map_tile], vec![curves]];
     let picture = Tiles { title: map.title, rows };
     format.draw(|| picture.to_svg(), || picture.to_png())
 }

@@ -17,7 +17,7 @@ function save(name, blob) {
 }
 
 const quoted = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-const plain = (text) => text.trim().replace(/^−/, "-");
+const plain = (text) => text.trim().replaceAll("−", "-").replaceAll("\u00a0", " ");
 
 function saveCsv(figure, rows) {
   const text = rows.map((row) => row.map((value) => quoted(String(value))).join(",")).join("\r\n");
@@ -27,10 +27,11 @@ function saveCsv(figure, rows) {
 // The value of a cell with all its digits, and what stands beside it.
 function partsOf(cell) {
   const note = cell.querySelector(".note");
-  const beside = note ? note.textContent : "";
+  const beside = note ? note.dataset.s || plain(note.textContent) : "";
   if (cell.dataset.s !== undefined) return [cell.dataset.s, beside];
   const text = Array.from(cell.childNodes).filter((node) => node !== note).map((node) => node.textContent).join("");
-  return [cell.classList.contains("gone") ? "" : plain(text), beside];
+  const words = cell.querySelector(".code") ? text.trim() : plain(text);
+  return [cell.classList.contains("gone") ? "" : words, beside];
 }
 
 function tableRows(table) {
@@ -42,21 +43,29 @@ function tableRows(table) {
   const name = (i) => (heads[i].dataset.id || heads[i].dataset.name || heads[i].textContent).trim();
   const head = shown.flatMap((i) => spread(i, name(i), heads[i].dataset.beside || `${name(i)}, beside it`));
   const number = (i, beside) => (heads[i].dataset.beside ? beside.replace(/^±\s*/, "") : beside);
-  return [head, ...parts.map((row) => shown.flatMap((i) => spread(i, row[i][0], number(i, row[i][1]))))];
+  return [apart(head), ...parts.map((row) => shown.flatMap((i) => spread(i, row[i][0], number(i, row[i][1]))))];
+}
+
+// Names of columns, those that are there twice with that of the column before them.
+function apart(names) {
+  const twice = (name) => names.filter((other) => other === name).length > 1;
+  return names.map((name, i) => (i > 0 && twice(name) ? `${names[i - 1]}, ${name}` : name));
 }
 
 function mapRows(table) {
-  const head = [table.tHead.querySelector(".corner").textContent, ...namesOf(table).map((th) => th.textContent)];
-  const value = (cell) => (cell.classList.contains("none") ? "" : plain(cell.dataset.v || cell.textContent));
+  const head = [`${table.dataset.rows} / ${table.dataset.columns}`, ...namesOf(table).map((th) => th.textContent)];
+  const value = (cell) => (cell.classList.contains("none") ? "" : plain(cell.dataset.s || cell.dataset.v || cell.textContent));
   const row = (tr) => [nameOf(tr).textContent, ...valuesOf(tr).map(value)];
   return [head, ...rowsOf(table).map(row)];
 }
 
 function plotRows(plot) {
-  const rows = [["series", "x", "y", "what it is"]];
+  const ends = plot.querySelector("circle[data-low]") ? ["low", "high"] : [];
+  const rows = [["series", "x", "y", ...ends, "what it is"]];
   for (const mark of plot.querySelectorAll("circle[data-x]")) {
     const { series } = mark.parentElement.dataset;
-    rows.push([series, mark.dataset.x, mark.dataset.y, mark.querySelector("title").textContent]);
+    const interval = ends.map((end) => mark.dataset[end] || "");
+    rows.push([series, mark.dataset.x, mark.dataset.y, ...interval, mark.querySelector("title").textContent]);
   }
   return rows;
 }
