@@ -272,9 +272,9 @@ fn names_of_levels_keep_off_intervals_and_files_have_their_ends() {
             name: "a",
             points: (0..9).map(point).collect(),
             joined: false,
-            intervals: vec![(low, 3.0); 9],
+            intervals: (0..9).map(|i| (if i == 0 { 0.0 } else { low }, 3.0)).collect(),
         }];
-        let (x_names, rules) = (names(9), [Rule::Level(1.0, "all")]);
+        let (x_names, rules) = (names(9), [Rule::Level(1.0, "all: 93.0 %")]);
         let plot = Plot {
             caption: "",
             x_label: "",
@@ -290,7 +290,7 @@ fn names_of_levels_keep_off_intervals_and_files_have_their_ends() {
         let after = page.split(element).nth(1).and_then(|rest| rest.split(key).nth(1));
         after.and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(f64::NAN)
     };
-    // There is room below the level only: intervals begin just above it.
+    // There is room below the level only: all intervals but the first begin just above it.
     let page = drawn(1.02);
     let (level, name) = (height(&page, "\"rule\"", "y1=\""), height(&page, "\"level\"", "y=\""));
     assert!(name > level, "{page}");
