@@ -18,12 +18,9 @@ impl Classes {
         if labels.iter().all(|label| *label < names.len()) {
             return Self { labels: labels.to_vec(), names: names.to_vec() };
         }
-        let mut known = labels.to_vec();
-        known.sort_unstable();
-        known.dedup();
-        let place = |label: &usize| known.binary_search(label).unwrap_or_default();
-        let name = |label: &usize| names.get(*label).cloned().unwrap_or_else(|| label.to_string());
-        Self { labels: labels.iter().map(place).collect(), names: known.iter().map(name).collect() }
+        let (labels, known) = without_gaps(labels);
+        let name = |label: usize| names.get(label).cloned().unwrap_or_else(|| label.to_string());
+        Self { labels, names: known.into_iter().map(name).collect() }
     }
 
     /// The name of the class of a sample.
@@ -38,6 +35,15 @@ impl Dataset {
     pub fn numbered_classes(&self) -> Option<Classes> {
         Some(Classes::of(self.labels()?, self.classes()))
     }
+}
+
+/// Each label as its place among those that occur, and these in ascending order.
+pub fn without_gaps(labels: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let mut known = labels.to_vec();
+    known.sort_unstable();
+    known.dedup();
+    let place = |label: &usize| known.binary_search(label).unwrap_or_default();
+    (labels.iter().map(place).collect(), known)
 }
 
 #[cfg(test)]

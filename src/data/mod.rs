@@ -27,7 +27,7 @@ pub mod statistics;
 mod transform;
 
 pub use batches::{Batch, Batches, Enlarged, InputBatch, Layout, LoadOptions, Skipped, Summary};
-pub use classes::Classes;
+pub use classes::{Classes, without_gaps};
 pub use dataset::{Dataset, mixed_order};
 pub use fingerprint::{Digest, copies, digest};
 pub use layer_file::{FloatFormat, LayerHead, LayerMark, LayerReader, LayerWriter, in_hexadecimal};

@@ -129,4 +129,6 @@ fn what_scores_need_and_what_is_for_others() {
     let found = report(&format!("fid {images} {images} {TINY} --metrics isc --isc-splits 13"));
     let reason = rows(&found)[0]["nulls"][0]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("12 samples cannot be split into 13 parts"), "{reason}");
+    let found = report(&format!("fid {images} {images} {TINY} --metrics isc --isc-splits 2"));
+    assert!(warnings(&found).contains(&"small-splits"), "{:?}", warnings(&found));
 }

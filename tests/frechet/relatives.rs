@@ -58,6 +58,7 @@ fn the_inception_score_of_certain_and_of_equal_predictions() {
     assert_relative_eq!(of(Array2::from_elem((9, 3), 1.0 / 3.0)).unwrap().mean, 1.0);
     assert!(of(Array2::zeros((9, 1))).unwrap_err().contains("2 classes"));
     assert!(of(Array2::zeros((1, 3))).unwrap_err().contains("1 samples cannot be split into 2"));
+    assert!(of(Array2::zeros((3, 3))).unwrap_err().contains("3 samples cannot be split into 2"));
     assert!(of(Array2::from_elem((9, 3), f64::NAN)).unwrap_err().contains("NaN"));
 }
 

@@ -9,6 +9,7 @@ use super::seen::Seen;
 use super::{Probe, Share};
 use crate::analysis::Draw;
 use crate::analysis::session::target::names_in_order;
+use crate::data::without_gaps;
 use crate::error::{Error, Result};
 use crate::files::{self, MOST_TEXT};
 use crate::probe::{Kind, Part, folds, permuted_within, split};
@@ -119,13 +120,11 @@ impl Truth {
 
 /// Numbers of classes without gaps, and the classes that occur.
 fn dense(labels: &[usize], name: &dyn Fn(usize) -> String) -> (Vec<usize>, Vec<ProbeClass>) {
-    let mut known = labels.to_vec();
-    known.sort_unstable();
-    known.dedup();
-    let count = |class: usize| labels.iter().filter(|&&label| label == class).count();
-    let classes = known.iter().map(|&class| ProbeClass { name: name(class), count: count(class) });
-    let place = |label: &usize| known.binary_search(label).unwrap_or_default();
-    (labels.iter().map(place).collect(), classes.collect())
+    let (places, known) = without_gaps(labels);
+    let mut counts = vec![0; known.len()];
+    places.iter().for_each(|&place| counts[place] += 1);
+    let class = |(class, count)| ProbeClass { name: name(class), count };
+    (places, known.into_iter().zip(counts).map(class).collect())
 }
 
 /// Refuses labels that no probe can be fitted to and measured on.
