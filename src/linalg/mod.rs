@@ -13,6 +13,7 @@ mod ridge;
 mod root;
 mod root_trace;
 mod spectrum;
+mod threads;
 
 pub use centring::{CentredRows, Centring, centre_columns};
 pub use lapack::{eigenvalues, eigenvectors};
@@ -22,3 +23,4 @@ pub use psd::{Factor, Indefinite, RootTrace, Route, nuclear_norm};
 pub use ridge::RidgeSolver;
 pub use root::root_of_centred;
 pub use spectrum::{Singular, Spectrum, left_singular, singular_values};
+pub use threads::{serial, set_blas_threads, with_blas_threads};

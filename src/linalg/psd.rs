@@ -8,6 +8,7 @@ use ndarray_linalg::{Cholesky, UPLO};
 use super::lapack::{Tridiagonal, eigenvalues, eigenvectors};
 use super::root_trace::Roots;
 use super::singular_values;
+use super::threads::serial;
 
 /// Columns that are found one by one before the rest of the matrix is brought up to date.
 const BLOCK: usize = 64;
@@ -95,7 +96,7 @@ impl Factor {
         let scale = matrix.diag().mapv(|v| v.max(0.0).sqrt());
         let correlations = correlations(matrix, &scale);
         let tolerance = matrix.nrows() as f64 * f64::EPSILON;
-        let mut rows = match correlations.cholesky(UPLO::Lower) {
+        let mut rows = match serial(|| correlations.cholesky(UPLO::Lower)) {
             Ok(lower) if lower.diag().iter().all(|p| p * p > tolerance) => lower.reversed_axes(),
             _ => {
                 let (rows, left) = pivoted(correlations.clone(), tolerance);
@@ -291,19 +292,21 @@ fn pivoted(mut rest: Array2<f64>, tolerance: f64) -> (Array2<f64>, f64) {
     let (mut done, mut over) = (0, false);
     while !over && done < order {
         let start = done;
-        while done < order.min(start + BLOCK) {
-            let Some(pivot) = largest(diagonal.view(), &open).filter(|&p| diagonal[p] > tolerance)
-            else {
-                over = true;
-                break;
-            };
-            open[pivot] = false;
-            let row =
-                next_row(&rest, rows.slice(s![start..done, ..]), (pivot, diagonal[pivot]), &open);
-            diagonal.iter_mut().zip(&row).for_each(|(d, r)| *d -= r * r);
-            rows.row_mut(done).assign(&row);
-            done += 1;
-        }
+        serial(|| {
+            while done < order.min(start + BLOCK) {
+                let most = largest(diagonal.view(), &open);
+                let Some(pivot) = most.filter(|&p| diagonal[p] > tolerance) else {
+                    over = true;
+                    break;
+                };
+                open[pivot] = false;
+                let found = rows.slice(s![start..done, ..]);
+                let row = next_row(&rest, found, (pivot, diagonal[pivot]), &open);
+                diagonal.iter_mut().zip(&row).for_each(|(d, r)| *d -= r * r);
+                rows.row_mut(done).assign(&row);
+                done += 1;
+            }
+        });
         let block = rows.slice(s![start..done, ..]);
         general_mat_mul(-1.0, &block.t(), &block, 1.0, &mut rest);
     }

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, Axis, s};
 use ndarray_linalg::{Cholesky, UPLO};
 
 use super::PackedSymmetric;
+use super::threads::serial;
 
 /// F, n×(n−1), of a Gram matrix K whose rows sum to zero: FFᵀ = K. `None` where K fills fewer than n − 1
 /// directions.
@@ -22,7 +23,7 @@ pub fn root_of_centred(gram: &PackedSymmetric) -> Option<Array2<f64>> {
     });
     let largest = rest.diag().iter().copied().fold(0.0, f64::max);
     let rounding = n as f64 * f64::EPSILON * largest;
-    let lower = rest.cholesky(UPLO::Lower).ok()?;
+    let lower = serial(|| rest.cholesky(UPLO::Lower)).ok()?;
     lower
         .diag()
         .iter()

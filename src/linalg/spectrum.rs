@@ -6,6 +6,7 @@ use ndarray_linalg::{JobSvd, SVDDC};
 
 use super::PackedSymmetric;
 use super::lapack::eigenvectors;
+use super::threads::serial;
 
 /// The left half of X = U·diag(s)·Vᵀ, as far as the rank of X goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +24,7 @@ impl Spectrum {
     /// LAPACK's iteration did not converge (values that are not finite).
     pub fn of_rows(rows: ArrayView2<'_, f64>) -> Result<Self, LinalgError> {
         let (n, width) = rows.dim();
-        let (basis, values, _) = rows.svddc(JobSvd::Some)?;
+        let (basis, values, _) = serial(|| rows.svddc(JobSvd::Some))?;
         let basis = basis.unwrap_or_else(|| Array2::zeros((n, 0)));
         let values = values.to_vec();
         let rounding = n.max(width) as f64 * f64::EPSILON * values.first().unwrap_or(&0.0);
@@ -67,7 +68,7 @@ pub fn singular_values(matrix: ArrayView2<'_, f64>) -> Result<Vec<f64>, LinalgEr
     match matrix.dim() {
         (0, _) | (_, 0) => Ok(Vec::new()),
         (1, _) | (_, 1) => Ok(vec![matrix.iter().map(|v| v * v).sum::<f64>().sqrt()]),
-        _ => Ok(matrix.svddc(JobSvd::None)?.1.to_vec()),
+        _ => Ok(serial(|| matrix.svddc(JobSvd::None))?.1.to_vec()),
     }
 }
 
@@ -77,7 +78,7 @@ pub fn singular_values(matrix: ArrayView2<'_, f64>) -> Result<Vec<f64>, LinalgEr
 /// # Errors
 /// LAPACK's iteration did not converge (values that are not finite).
 pub fn left_singular(matrix: ArrayView2<'_, f64>) -> Result<(Array2<f64>, Vec<f64>), LinalgError> {
-    let (vectors, values, _) = matrix.svddc(JobSvd::Some)?;
+    let (vectors, values, _) = serial(|| matrix.svddc(JobSvd::Some))?;
     Ok((vectors.unwrap_or_else(|| Array2::zeros((matrix.nrows(), 0))), values.to_vec()))
 }
 
@@ -98,7 +99,7 @@ impl Singular {
     /// # Errors
     /// LAPACK's iteration did not converge (values that are not finite).
     pub fn of(matrix: ArrayView2<'_, f64>) -> Result<Self, LinalgError> {
-        let (left, values, right) = matrix.svddc(JobSvd::Some)?;
+        let (left, values, right) = serial(|| matrix.svddc(JobSvd::Some))?;
         let none = || Array2::zeros((0, 0));
         let right = right.unwrap_or_else(none).reversed_axes();
         Ok(Self { left: left.unwrap_or_else(none), values: values.to_vec(), right })

@@ -5,6 +5,7 @@ use ndarray_linalg::{Cholesky, Diag, SolveTriangularInto, UPLO};
 
 use crate::error::{Error, Result};
 use crate::linalg::distances::{row_blocks, squared_distance, squared_distances};
+use crate::linalg::serial;
 
 /// A covariance drawn towards a multiple of the identity.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,7 +154,7 @@ fn check(means: &Array2<f64>, covariance: ArrayView2<'_, f64>, samples: usize) -
 
 /// L⁻ᵀ of the covariance LLᵀ.
 fn whitening(covariance: &Array2<f64>) -> Result<Array2<f64>> {
-    let factor = covariance.cholesky(UPLO::Lower);
+    let factor = serial(|| covariance.cholesky(UPLO::Lower));
     let identity = Array2::eye(covariance.nrows());
     let inverse =
         factor.and_then(|l| l.solve_triangular_into(UPLO::Lower, Diag::NonUnit, identity));

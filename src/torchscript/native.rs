@@ -1,8 +1,12 @@
-//! Calls into the C library, the dynamic loader and OpenBLAS.
+//! Calls into the C library and the dynamic loader.
 #![expect(unsafe_code, reason = "these have no safe form")]
 
 use std::ffi::{CStr, CString, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::linalg::set_blas_threads;
+
+pub use crate::linalg::with_blas_threads;
 
 /// Whether the program has come to its own end.
 static ENDED: AtomicBool = AtomicBool::new(false);
@@ -260,22 +264,6 @@ static ASK_STDOUT: extern "C" fn() = ask_stdout;
 pub fn set_threads(threads: usize) {
     tch::set_num_threads(threads.clamp(1, 1024) as i32);
     set_blas_threads(1);
-}
-
-/// Runs linear algebra on so many threads of OpenBLAS, at a time when no network runs.
-pub fn with_blas_threads<T>(threads: usize, body: impl FnOnce() -> T) -> T {
-    set_blas_threads(threads);
-    let found = body();
-    set_blas_threads(1);
-    found
-}
-
-fn set_blas_threads(threads: usize) {
-    unsafe extern "C" {
-        fn openblas_set_num_threads(threads: c_int);
-    }
-    // SAFETY: it takes any positive number.
-    unsafe { openblas_set_num_threads(threads.clamp(1, 1024) as c_int) };
 }
 
 /// Opens a shared library for the life of the process, its symbols visible to all.

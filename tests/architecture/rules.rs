@@ -31,7 +31,7 @@ pub const RULES: &[Rule] = &[
     pure("novelty", &["error", "linalg", "classifier"]),
     pure("probe", &["linalg", "stats"]),
     pure("patterns", &[]),
-    rule("torchscript", &["error", "files", "checkpoint"]),
+    rule("torchscript", &["error", "files", "linalg", "checkpoint"]),
     rule("checkpoint", &["error", "files"]),
     rule("data", &["error", "files"]),
     rule("render", &["error"]),
