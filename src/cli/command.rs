@@ -15,7 +15,12 @@ pub fn remember(words: &[OsString]) {
     GIVEN.set(command_line(all)).ok();
 }
 
+/// The command line; none before it was [remembered](remember).
+pub fn given() -> Option<String> {
+    GIVEN.get().cloned()
+}
+
 /// The report with the command line that made it.
 pub fn signed<S, R>(report: Report<S, R>) -> Report<S, R> {
-    Report { command: GIVEN.get().cloned(), ..report }
+    Report { command: given(), ..report }
 }

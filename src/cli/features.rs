@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{self, DataArgs, LayerArgs, ModelArgs, OutputArgs, PreprocessArgs};
+use super::command;
 use super::limits;
 use super::output::Messages;
 use super::shard::ShardArgs;
@@ -89,6 +90,7 @@ impl Args {
             data: self.data.request(),
             preprocessing: self.preprocess.request(),
             running: self.run.request(1)?,
+            command: command::given(),
             ..Features::new(&self.model, &self.output)
         })
     }

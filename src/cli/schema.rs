@@ -1,6 +1,7 @@
 //! `repsim schema`.
 
 use super::output::print;
+use super::terminal::screen;
 use crate::error::Result;
 use crate::report;
 
@@ -23,6 +24,5 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn list() -> String {
-    let line = |(name, what): (&str, &str)| format!("{name:<12} {what}\n");
-    report::schema_lines().into_iter().map(line).collect()
+    screen().glossary(&report::schema_lines())
 }

@@ -1,6 +1,7 @@
 //! Reports: versioned results with all that is needed to trust and repeat them.
 
 mod accuracy;
+mod clock;
 mod command;
 mod hidden;
 mod kinds;
@@ -15,10 +16,12 @@ mod settings;
 mod staging;
 mod write;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::ModelAccuracy;
+pub use clock::Clock;
 pub use command::command_line;
 pub use hidden::{Provisional, end as remove_hidden};
 pub(crate) use kinds::with_report;
@@ -51,7 +54,7 @@ pub struct Report<S, R> {
     pub results: R,
     /// What a reader has to know.
     pub warnings: Vec<Warning>,
-    /// Where the time went, in seconds.
+    /// When it ran, and where the time went, in seconds.
     pub timing: Timing,
     /// Pictures that the run wrote beside the report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -100,9 +103,12 @@ impl Warning {
     }
 }
 
-/// Where the time of a run went, in seconds. The parts overlap: decoding runs on other threads.
+/// When a run began, and where its time went, in seconds. The parts overlap: decoding runs on other threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
+    /// When it began, in UTC (RFC 3339); of shards, when they were put together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
     /// From start to report.
     pub total: f64,
     /// Loading the models and making them ready.

@@ -155,9 +155,14 @@ fn classes(classes: &[ClassCount]) -> String {
 }
 
 fn time(timing: &Timing) -> String {
+    let began = timing.started.map(|at| format!("{} UTC; ", at.strftime("%F %T")));
     format!(
-        "{:.1} s in all; networks {:.1} s, measure {:.1} s, decoding {:.1} s over all threads",
-        timing.total, timing.forward, timing.measure, timing.decode
+        "{}{:.1} s in all; networks {:.1} s, measure {:.1} s, decoding {:.1} s over all threads",
+        began.unwrap_or_default(),
+        timing.total,
+        timing.forward,
+        timing.measure,
+        timing.decode
     )
 }
 

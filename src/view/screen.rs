@@ -48,6 +48,18 @@ impl Screen {
         }
     }
 
+    /// Names in a column, and beside each what it is, a line or as many as it takes.
+    pub fn glossary(&self, entries: &[(&str, &str)]) -> String {
+        let names = entries.iter().map(|(name, _)| name.width()).max().unwrap_or(0) + GAP;
+        let room = self.width.map(|width| width.saturating_sub(names).max(SHORTEST));
+        let entry = |(name, what): &(&str, &str)| {
+            let what = self.letters.of(what);
+            let lines = room.map_or_else(|| what.to_string(), |room| broken(&what, room));
+            format!("{name:names$}{}\n", lines.replace('\n', &format!("\n{:names$}", "")))
+        };
+        entries.iter().map(entry).collect()
+    }
+
     /// Text with lines that the screen has room for, broken between words. Lines of tables, which begin with a space,
     /// stay.
     pub fn lines(&self, text: &str) -> String {
@@ -161,6 +173,15 @@ mod tests {
         table.align_right(&[2, 3, 4]);
         table.keep_first(&[0, 2, 1]);
         table
+    }
+
+    #[test]
+    fn what_names_are_is_broken_beside_them() {
+        let entries = [("cka", "CKA of all layers"), ("compare", "Layers by several measures")];
+        let whole = "cka      CKA of all layers\ncompare  Layers by several measures\n";
+        assert_eq!(Screen::default().glossary(&entries), whole);
+        let narrow = "cka      CKA of all\n         layers\ncompare  Layers by\n         several\n         measures\n";
+        assert_eq!(Screen::new(20, Letters::Unicode).glossary(&entries), narrow);
     }
 
     fn widest(text: &str) -> usize {

@@ -1,5 +1,6 @@
 //! Reports: they validate against their schema, and say what they were made from.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::{done, path, pictures, report, repsim};
@@ -16,6 +17,19 @@ pub fn assert_valid(report: &Value, name: &str) {
     let errors: Vec<String> = validator.iter_errors(report).map(|e| e.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(report["schema"], json!({"name": name, "version": 1}));
+    if name != "check" {
+        assert_tells_its_run(report);
+    }
+}
+
+/// Asserts that a report says when it was made, just now in UTC to the second, and by what command line.
+#[track_caller]
+pub fn assert_tells_its_run(report: &Value) {
+    let started = report["timing"]["started"].as_str().unwrap();
+    assert_eq!(started.len(), "2026-11-29T13:20:05Z".len(), "{started}");
+    let ago = Timestamp::now().duration_since(started.parse().unwrap()).as_secs();
+    assert!((-1..3600).contains(&ago), "{started}");
+    assert!(report["command"].as_str().unwrap().starts_with("repsim "), "{}", report["command"]);
 }
 
 #[test]

@@ -6,7 +6,6 @@ mod pairs;
 mod shards;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use crate::analysis::Observer;
 use crate::analysis::request::over_data;
@@ -17,7 +16,7 @@ use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, CkaSettings, Side};
-use crate::report::{ReadSettings, Warning};
+use crate::report::{Clock, ReadSettings, Warning};
 use crate::similarity::{Bias, Kernel};
 use crate::torchscript::libtorch_version;
 
@@ -93,7 +92,7 @@ impl Cka {
     /// Settings that do not go together, files that cannot be read, a model that does not run on the data, or
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CkaReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         let all = self.sides.models.iter().chain(&self.controls);
         refuse_running(all, &self.sides.running, self.sides.output_index)?;
         if !self.sides.features.is_empty() {
@@ -104,30 +103,30 @@ impl Cka {
             return Err(Error::file("load", path, "there is no such file", remedy));
         }
         let report = self.of_pair(self.sides.clone()).compared(observer)?;
-        self.finished(report, started, observer)
+        self.finished(report, clock, observer)
     }
 
     /// The report of what was seen, with the controls.
     fn reported(
         &self,
         seen: Seen<Outcome>,
-        started: Instant,
+        clock: Clock,
         observer: &dyn Observer,
     ) -> Result<CkaReport> {
-        self.finished(self.assembled(seen), started, observer)
+        self.finished(self.assembled(seen), clock, observer)
     }
 
     fn finished(
         &self,
         mut report: CkaReport,
-        started: Instant,
+        clock: Clock,
         observer: &dyn Observer,
     ) -> Result<CkaReport> {
         report.results.check_values()?;
         for control in &self.controls {
             report.results.controls.push(self.control(control, observer)?);
         }
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

@@ -14,7 +14,7 @@ use crate::capture::{ModelFeed, Source};
 use crate::error::{Error, Result};
 use crate::report::cka::{CkaReport, Side, SideLayer};
 use crate::report::pairs::{PairsReport, PairsResults};
-use crate::report::{DataInput, Inputs, Report, SchemaId, Timing, Warning};
+use crate::report::{Clock, DataInput, Inputs, Report, SchemaId, Timing, Warning};
 use crate::torchscript::{Layer, Selection, device, libtorch_version};
 
 impl Cka {
@@ -24,7 +24,7 @@ impl Cka {
     /// # Errors
     /// As [`Cka::run`], and options for one of two models.
     pub fn run_pairs(&self, observer: &dyn Observer) -> Result<PairsReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.settings().check(self.sides.data.load.batch_size)?;
         self.check_pairs()?;
         refuse_running(&self.sides.models, &self.sides.running, self.sides.output_index)?;
@@ -33,7 +33,7 @@ impl Cka {
             false => self.together(observer)?,
         };
         let mut report = together.map_or_else(|| self.one_by_one(observer), Ok)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

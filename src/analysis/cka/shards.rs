@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use super::Cka;
 use crate::analysis::Observer;
@@ -15,6 +14,7 @@ use crate::capture::cka::{self as engine, Estimator, Outcome, Settings};
 use crate::capture::part::Piece;
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::{Error, Result};
+use crate::report::Clock;
 use crate::report::cka::{CkaReport, CkaSettings};
 
 /// A shard of a comparison.
@@ -65,7 +65,7 @@ impl Cka {
     /// # Errors
     /// As [`Cka::run`]; or the states are not those of all shards of this run.
     pub fn merged(&self, states: Vec<State>, observer: &dyn Observer) -> Result<CkaReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         refuse_missing(&self.sides.models)?;
         let states = Cell::new(ordered(states)?);
         let measuring = OfStates { cka: self, states, known: RefCell::default() };
@@ -74,7 +74,7 @@ impl Cka {
         if !device.is_empty() {
             seen.device = device;
         }
-        let mut report = self.reported(seen, started, observer)?;
+        let mut report = self.reported(seen, clock, observer)?;
         report.timing.total += report.timing.over_data();
         Ok(report)
     }

@@ -84,8 +84,7 @@ pub fn biased(
         };
         let text = format!(
             "{names} {verb} layers more alike than more samples would: {samples} samples are fewer than {ENOUGH} for each \
-             direction of {count} of {} (up to {most}){intervals}; examples/published has how far values are off \
-             (coverage); give more samples or --pca K, or compare values of one n alone",
+             direction of {count} of {} (up to {most}){intervals}; give more samples or --pca K, or compare values of one n alone",
             counted(layers.len(), "layer")
         );
         Warning::new("biased-estimate", &names, text)

@@ -20,7 +20,7 @@ use crate::capture::represent::{Outcome, Wanted, represent};
 use crate::capture::{Feed, Progress, Reduce};
 use crate::error::Result;
 use crate::report::compare::{CompareReport, CompareResults, CompareSettings, MeasureOptions};
-use crate::report::{Report, SchemaId, Timing, Tool};
+use crate::report::{Clock, Report, SchemaId, Timing, Tool};
 use crate::similarity::{Measure, Options, Plan, Representation, Table, table};
 use crate::torchscript::libtorch_version;
 
@@ -89,7 +89,7 @@ impl Compare {
     /// Settings that do not go together, files that cannot be read, a model that does not run on the data, or
     /// no pair of layers with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<CompareReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         refuse_running(&self.sides.models, &self.sides.running, self.sides.output_index)?;
         if !self.sides.features.is_empty() {
             refuse_running_beside_arrays(&self.sides.running, &self.sides.data, false)?;
@@ -97,7 +97,7 @@ impl Compare {
         let plan = self.chance.plan((&self.measures, self.options), &self.sides.running)?;
         let seen = self.sides.see(self, observer)?;
         let mut report = self.compared(seen, &plan, observer)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

@@ -19,7 +19,7 @@ use crate::capture::Naming;
 use crate::data::ArrayLayout;
 use crate::error::{Error, Result};
 use crate::report::distance::{DistanceReport, DistanceSettings, SampleRow};
-use crate::report::{Inputs, Report, SchemaId, Timing, Tool};
+use crate::report::{Clock, Inputs, Report, SchemaId, Timing, Tool};
 use crate::torchscript::{libtorch_version, native};
 
 /// Distances of single samples from a reference, in the features of one layer.
@@ -123,7 +123,7 @@ impl Distance {
         mut sets: Sets<'_>,
         observer: &dyn Observer,
     ) -> Result<(DistanceReport, Vec<SampleRow>)> {
-        let started = Instant::now();
+        let clock = Clock::start();
         let threads = self.extraction.running.threads();
         native::set_threads(threads);
         sets.check_axes(&[&self.reference, &self.data])?;
@@ -174,7 +174,7 @@ impl Distance {
                 ..Timing::default()
             },
         };
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok((report, rows))
     }

@@ -7,7 +7,6 @@ mod results;
 mod run;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use self::journal::Journal;
 use self::run::Run;
@@ -20,6 +19,7 @@ use crate::capture::Reduce;
 use crate::capture::keep::Keeping;
 use crate::data::FloatFormat;
 use crate::error::{Error, Result};
+use crate::report::Clock;
 use crate::report::features::FeaturesReport;
 
 /// The outputs of the layers of a model in a folder, a file a layer, with an index.
@@ -64,6 +64,8 @@ pub struct Features {
     pub preprocessing: Preprocessing,
     /// How the model is loaded and run.
     pub running: Running,
+    /// The command line that asks for it, for the index; none where a program does.
+    pub command: Option<String>,
 }
 
 over_data!(Features, data);
@@ -82,6 +84,7 @@ impl Features {
             data: Data::default(),
             preprocessing: Preprocessing::default(),
             running: Running::default(),
+            command: None,
         }
     }
 
@@ -91,13 +94,13 @@ impl Features {
     /// Settings that do not go together, files that cannot be read or written, a model that does not run on the
     /// data, numbers that the type does not hold, or a folder of something else: what of it is another.
     pub fn run(&self, observer: &dyn Observer) -> Result<FeaturesReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.check()?;
         let run = Run::prepare(self, observer)?;
         let (mut report, is_new) = run.write(observer)?;
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         if is_new {
-            report.timing.total = started.elapsed().as_secs_f64();
+            clock.stop(&mut report.timing);
             results::put(&self.folder, &report)?;
             Journal::forget(&self.folder);
             // What processes on several devices left before this run.
@@ -124,12 +127,13 @@ impl Features {
     /// The states are not those of all shards of this run, a file of a part is not there or damaged, or the folder
     /// holds something else or cannot be written.
     pub fn merged(&self, states: Vec<State>, observer: &dyn Observer) -> Result<FeaturesReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.check()?;
         let (mut report, is_new) = Run::prepare(self, observer)?.merge(states, observer)?;
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         if is_new {
-            report.timing.total = started.elapsed().as_secs_f64() + report.timing.over_data();
+            clock.stop(&mut report.timing);
+            report.timing.total += report.timing.over_data();
             results::put(&self.folder, &report)?;
             Journal::forget(&self.folder);
         }

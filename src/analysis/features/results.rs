@@ -32,6 +32,7 @@ pub struct Made<'a> {
     pub loading: f64,
     pub dataset: &'a Dataset,
     pub inputs: Inputs,
+    pub command: Option<String>,
 }
 
 /// The index of a folder.
@@ -74,7 +75,7 @@ pub fn report(made: Made<'_>, done: Done, how: Keeping) -> FeaturesReport {
             ..Timing::default()
         },
         pictures: vec![],
-        command: None,
+        command: made.command,
     }
 }
 

@@ -132,6 +132,7 @@ impl<'a> Run<'a> {
             loading: self.loading,
             dataset: &self.dataset,
             inputs: self.asked.running.inputs(),
+            command: self.asked.command.clone(),
         };
         results::report(made, done, self.asked.keeping())
     }

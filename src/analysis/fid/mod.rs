@@ -17,7 +17,7 @@ use crate::report::fid::{
     Candidate, FidReport, FidResults, FidSettings, Reference, few_samples, null_metrics,
     saturated_kernel, short_extrapolation, small_splits, small_subsets,
 };
-use crate::report::{Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning};
+use crate::report::{Clock, Inputs, Report, SchemaId, SetInput, Timing, Tool, Warning};
 use crate::torchscript::{libtorch_version, native};
 
 /// Distances of sets of samples from a reference, in the features of one layer.
@@ -179,7 +179,7 @@ impl Fid {
         observer: &dyn Observer,
         tell: &mut dyn FnMut(&Candidate) -> Result<()>,
     ) -> Result<FidReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         let threads = self.extraction.running.threads();
         native::set_threads(threads);
         let settings = self.settings();
@@ -218,7 +218,7 @@ impl Fid {
         run.warn(sets.unused_model());
         run.warn(self.unused_options(&run.inputs));
         let mut report = run.report(&sets);
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         Ok(report)
     }
 

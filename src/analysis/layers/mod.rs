@@ -3,7 +3,6 @@
 mod trial;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use self::trial::{Trial, Tried};
 use crate::analysis::Running;
@@ -13,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::report::layers::{
     Fused, LayersReport, LayersResults, LayersSettings, NoTensor, WantedInput,
 };
-use crate::report::{Inputs, Report, SchemaId, Timing, Tool, Warning};
+use crate::report::{Clock, Inputs, Report, SchemaId, Timing, Tool, Warning};
 use crate::torchscript::packing::Argument;
 use crate::torchscript::{Model, Selection, libtorch_version, native};
 
@@ -57,7 +56,7 @@ impl Layers {
     /// # Errors
     /// The model cannot be loaded, or does not run on the input that was given for it.
     pub fn run(&self) -> Result<LayersReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         native::set_threads(self.running.threads());
         let patterns = match self.layers.as_slice() {
             [] => vec!["**".to_owned()],
@@ -67,14 +66,14 @@ impl Layers {
         let mut loaded = load_all(std::slice::from_ref(&self.model), &self.running)?;
         let mut loaded =
             loaded.pop().ok_or_else(|| Error::usage("no model was given", "name one"))?;
-        let load = started.elapsed().as_secs_f64();
+        let load = clock.elapsed();
         let noticed = loaded.take_noticed();
         let trial = Trial { size: self.input_size.as_deref(), given: &self.running.inputs };
         let tried = trial.run(&mut loaded)?;
         let mut report = report(self, &loaded, tried, &selection)?;
         report.warnings.splice(0..0, noticed);
         report.timing.load = load;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.timing.forward = report.timing.total - load;
         Ok(report)
     }

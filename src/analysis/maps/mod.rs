@@ -21,7 +21,7 @@ use crate::data::{Dataset, LoadOptions, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::render::Image;
 use crate::report::maps::MapsReport;
-use crate::report::{DataInput, Inputs, ModelInput, Warning};
+use crate::report::{Clock, DataInput, Inputs, ModelInput, Warning};
 use crate::saliency::{Focus, images_of};
 use crate::torchscript::{Execution, Folding, Grid, MapView, device};
 use crate::view::maps::sheet::{Planned, Scale, Shown};
@@ -156,10 +156,10 @@ impl Maps {
     /// # Errors
     /// The models do not run on the data, have no such layers or channels, or what the sink says.
     pub fn run(&self, observer: &dyn Observer, sink: &mut dyn MapsSink) -> Result<MapsReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.shown().check()?;
         let mut report = self.look(observer, sink)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

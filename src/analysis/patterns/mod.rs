@@ -25,7 +25,7 @@ use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::patterns::Fields;
 use crate::report::patterns::PatternsReport;
-use crate::report::{DataInput, Inputs, ModelInput, Warning};
+use crate::report::{Clock, DataInput, Inputs, ModelInput, Warning};
 use crate::saliency::Focus;
 use crate::torchscript::{Execution, Grid, device};
 use crate::view::names::counted;
@@ -186,12 +186,12 @@ impl Patterns {
         observer: &dyn Observer,
         sink: &mut dyn PatternsSink,
     ) -> Result<PatternsReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         if !self.pick.is_empty() {
             MapChannels::These(self.pick.clone()).check()?;
         }
         let mut report = self.look(observer, sink)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

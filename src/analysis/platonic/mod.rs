@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::functional::checked_logits;
 use crate::report::compare::MeasureOptions;
 use crate::report::platonic::{PlatonicReport, PlatonicSettings};
-use crate::report::{DataInput, Inputs, ModelInput, Warning};
+use crate::report::{Clock, DataInput, Inputs, ModelInput, Warning};
 use crate::saliency::forward;
 use crate::similarity::{Measure, Options};
 use crate::torchscript::{Execution, Selection, device, native};
@@ -101,7 +101,7 @@ impl Platonic {
     /// Fewer than two models, settings that do not go together, files that cannot be read, a model that does
     /// not run on the data, or no pair with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<PlatonicReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.check()?;
         if !self.features.is_empty() {
             refuse_running_beside_arrays(&self.running, &self.data, false)?;
@@ -114,7 +114,7 @@ impl Platonic {
             false => stored(self, observer)?,
         };
         let mut report = results::report(found, self, &plan, observer)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

@@ -17,6 +17,7 @@ use crate::analysis::{Data, Draw, Observer, Preprocessing, Running};
 use crate::capture::Reduce;
 use crate::error::{Error, Result};
 use crate::probe::{Grids, Kind};
+use crate::report::Clock;
 use crate::report::probe::{ProbeReport, ProbeSettings};
 
 /// How often labels are shuffled.
@@ -141,14 +142,14 @@ impl Probe {
     /// Settings that do not go together, files that cannot be read, a model that does not run on the data, data
     /// without classes, with one class or with classes of fewer samples than folds, or no layer with a value.
     pub fn run(&self, observer: &dyn Observer) -> Result<ProbeReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.check()?;
         let mut seen = Seen::of(self, observer)?;
         let measuring = Instant::now();
         let truth = Truth::of(self, &seen)?;
         let mut report = results::report(self, &mut seen, &truth, observer)?;
         report.timing.distance = Some(measuring.elapsed().as_secs_f64());
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

@@ -21,7 +21,7 @@ use crate::classifier::OutputForm;
 use crate::data::{Batch, Dataset, Preprocess, Summary};
 use crate::error::{Error, Result};
 use crate::report::saliency::SaliencyReport;
-use crate::report::{ModelInput, Warning};
+use crate::report::{Clock, ModelInput, Warning};
 use crate::saliency::{Explainer, Images, Target, cam};
 use crate::torchscript::{Execution, Folding, MapView, device, draws, tensors};
 use crate::view::saliency::pictures::{Mapped, Planned};
@@ -108,10 +108,10 @@ impl Saliency {
         observer: &dyn Observer,
         sink: &mut dyn SaliencySink,
     ) -> Result<SaliencyReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.check()?;
         let mut report = self.explain(observer, sink)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

@@ -19,7 +19,7 @@ use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
 use crate::functional::{Ablation, Perturbation, Pixels, Robustness};
 use crate::report::sensitivity::{SensitivityReport, SensitivitySettings};
-use crate::report::{ModelInput, Warning};
+use crate::report::{Clock, ModelInput, Warning};
 use crate::saliency::Target;
 use crate::torchscript::device;
 
@@ -123,9 +123,9 @@ impl Sensitivity {
     /// Files that cannot be read, a model that does not run on the data, gives no N×K logits or cannot be
     /// differentiated, no such layer or class, or perturbations of data without pixels of a known range.
     pub fn run(&self, observer: &dyn Observer) -> Result<SensitivityReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         let mut report = self.examine(observer)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

@@ -21,6 +21,7 @@ use crate::analysis::request::over_data;
 use crate::capture::first_samples;
 use crate::error::{Error, Result};
 use crate::functional::stitching::Ridge;
+use crate::report::Clock;
 use crate::report::stitch::{StitchReport, StitchSettings};
 use crate::torchscript::{Selection, device};
 
@@ -204,9 +205,9 @@ impl Stitch {
     /// Files that cannot be read, a model that does not run on the data or gives no N×K logits, no such
     /// layer, no pair that can be stitched, too few samples to split, or training without labels.
     pub fn run(&self, observer: &dyn Observer) -> Result<StitchReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         let mut report = self.stitch(observer)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }

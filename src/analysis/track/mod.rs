@@ -7,7 +7,6 @@ mod settling;
 mod values;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use self::kept::{Samples, Seen, Stage, Told};
 use self::values::Followed;
@@ -18,6 +17,7 @@ use crate::analysis::{Data, Observer, Preprocessing, Running};
 use crate::capture::Reduce;
 use crate::data::{Dataset, Preprocess};
 use crate::error::{Error, Result};
+use crate::report::Clock;
 use crate::report::compare::MeasureOptions;
 use crate::report::track::{TrackReport, TrackSettings};
 use crate::similarity::{Measure, Options};
@@ -98,7 +98,7 @@ impl Track {
     /// Fewer than two checkpoints or one that is given twice, files that cannot be read, a checkpoint that does
     /// not run on the data, no layer that all have, more memory needed than allowed, or no value at all.
     pub fn run(&self, observer: &dyn Observer) -> Result<TrackReport> {
-        let started = Instant::now();
+        let clock = Clock::start();
         self.check()?;
         let all: Vec<PathBuf> = self.checkpoints.iter().chain(&self.reference).cloned().collect();
         let running: Vec<PathBuf> = all.into_iter().filter(|path| !path.is_dir()).collect();
@@ -113,7 +113,7 @@ impl Track {
         let mut stage = Stage { asked: self, data, selections, observer, told: Told::default() };
         let found = self.followed(&mut stage)?;
         let mut report = results::report(self, found, stage.told, observer)?;
-        report.timing.total = started.elapsed().as_secs_f64();
+        clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
     }
