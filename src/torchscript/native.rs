@@ -4,9 +4,7 @@
 use std::ffi::{CStr, CString, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::linalg::set_blas_threads;
-
-pub use crate::linalg::with_blas_threads;
+use crate::linalg;
 
 /// Whether the program has come to its own end.
 static ENDED: AtomicBool = AtomicBool::new(false);
@@ -263,7 +261,18 @@ static ASK_STDOUT: extern "C" fn() = ask_stdout;
 /// fight for the cores.
 pub fn set_threads(threads: usize) {
     tch::set_num_threads(threads.clamp(1, 1024) as i32);
-    set_blas_threads(1);
+    linalg::set_blas_threads(1);
+}
+
+/// Runs linear algebra at a time when no network runs: products on so many threads of OpenBLAS. libtorch's own rest: where
+/// it has a LAPACK, that is the one that is called, and its threads would wait for each other in every step of a
+/// factorization.
+pub fn with_blas_threads<T>(threads: usize, body: impl FnOnce() -> T) -> T {
+    let of_networks = tch::get_num_threads();
+    tch::set_num_threads(1);
+    let found = linalg::with_blas_threads(threads, body);
+    tch::set_num_threads(of_networks);
+    found
 }
 
 /// Opens a shared library for the life of the process, its symbols visible to all.

@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::report::compare::{CompareReport, CompareResults, CompareSettings, MeasureOptions};
 use crate::report::{Clock, Report, SchemaId, Timing, Tool};
 use crate::similarity::{Measure, Options, Plan, Representation, Table, table};
-use crate::torchscript::libtorch_version;
+use crate::torchscript::{libtorch_version, native};
 
 /// Several measures of all pairs of layers of two models, of one with itself, or of stored
 /// representations.
@@ -96,7 +96,9 @@ impl Compare {
         }
         let plan = self.chance.plan((&self.measures, self.options), &self.sides.running)?;
         let seen = self.sides.see(self, observer)?;
-        let mut report = self.compared(seen, &plan, observer)?;
+        // The threads are those of the pairs.
+        let compared = || self.compared(seen, &plan, observer);
+        let mut report = native::with_blas_threads(1, compared)?;
         clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)

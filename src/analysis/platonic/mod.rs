@@ -113,7 +113,9 @@ impl Platonic {
             true => models(self, observer)?,
             false => stored(self, observer)?,
         };
-        let mut report = results::report(found, self, &plan, observer)?;
+        // The threads are those of the pairs.
+        let compared = || results::report(found, self, &plan, observer);
+        let mut report = native::with_blas_threads(1, compared)?;
         clock.stop(&mut report.timing);
         report.warnings.iter().for_each(|warning| observer.warning(warning));
         Ok(report)
