@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::judging::{JudgingArgs, Place, check_ending, read};
+use super::judging::{CandidateArgs, JudgingArgs, Place, check_ending, read};
 use super::output::{self, Messages};
 use super::outputs;
 use super::results::{Format, ResultArgs};
@@ -41,6 +41,8 @@ pub struct Args {
     write_policy: Option<PathBuf>,
     #[command(flatten)]
     judging: JudgingArgs,
+    #[command(flatten)]
+    candidates: CandidateArgs,
 }
 
 const RULES: &str = "\
@@ -80,7 +82,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         format: args.format.or(args.json.then_some(Format::Json)),
     };
     let place = results.place()?;
-    let judging = args.judging.prepare(args.baseline.as_deref())?;
+    let judging = args.judging.prepare(args.baseline.as_deref(), args.candidates)?;
     let report = read(path)?;
     let verdict = judging.judge(&report)?;
     let form = results.form().filter(|form| *form != Form::Table);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::command;
 use super::extract::ExtractArgs;
 use super::gate::GateArgs;
+use super::judging::CandidateArgs;
 use super::limits;
 use super::output::{self, Messages};
 use super::results::check_apart;
@@ -55,6 +56,8 @@ pub struct Args {
     shard: ShardArgs,
     #[command(flatten)]
     pub gate: GateArgs,
+    #[command(flatten)]
+    new_candidates: CandidateArgs,
 }
 
 /// What is measured.
@@ -215,6 +218,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
         let refused = [
             ("--format", args.format.is_some()),
             ("--check or --update-baseline", args.gate.is_given()),
+            ("--new-candidates", args.new_candidates.choice.is_some()),
         ];
         let request = args.request()?;
         let work = |job: Job<'_>| request.shard(job, messages);
@@ -222,7 +226,7 @@ pub fn run(args: &Args, messages: &Messages) -> Result<Status> {
     }
     args.check()?;
     let request = args.request()?;
-    let gate = args.gate.prepare("fid", args.output.as_deref())?;
+    let gate = args.gate.prepare_for(args.new_candidates, "fid", args.output.as_deref())?;
     let (format, metrics) = (args.format(messages), args.metrics());
     let rows = format.and_then(Format::rows);
     // The header comes with the first row: where the reference fails nothing is printed.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::judging::{Judging, JudgingArgs, Place, check_ending};
+use super::judging::{CandidateArgs, Judging, JudgingArgs, Place, check_ending};
 use super::output::{self, Messages};
 use super::outputs::check_report_name;
 use super::status::Status;
@@ -47,7 +47,21 @@ impl GateArgs {
     /// # Errors
     /// Baseline or policy cannot be read or are of another kind, or a file cannot be written.
     pub fn prepare(&self, kind: &str, output: Option<&Path>) -> Result<Gate> {
-        if let (None, Some(option)) = (&self.check, self.judging.given()) {
+        self.prepare_for(CandidateArgs::default(), kind, output)
+    }
+
+    /// As [`GateArgs::prepare`], of a report with candidates.
+    ///
+    /// # Errors
+    /// As [`GateArgs::prepare`].
+    pub fn prepare_for(
+        &self,
+        candidates: CandidateArgs,
+        kind: &str,
+        output: Option<&Path>,
+    ) -> Result<Gate> {
+        let of_candidates = candidates.choice.map(|_| "--new-candidates");
+        if let (None, Some(option)) = (&self.check, self.judging.given().or(of_candidates)) {
             let problem = format!("{option} needs --check");
             return Err(Error::usage(problem, "add --check BASELINE.json, or leave it out"));
         }
@@ -56,7 +70,7 @@ impl GateArgs {
         let Some(path) = &self.check else {
             return Ok(Gate { judging: None, update: self.update_baseline.clone() });
         };
-        let judging = self.judging.prepare(Some(path))?;
+        let judging = self.judging.prepare(Some(path), candidates)?;
         match judging.baseline() {
             Some(baseline) if baseline.kind() != kind => {
                 let found = baseline.kind();

@@ -19,10 +19,6 @@ pub struct JudgingArgs {
     /// the others moved is reported (where a model is compared with itself, all are checked)
     #[arg(long, value_name = "FILE.toml", help_heading = "Check")]
     pub policy: Option<PathBuf>,
-    /// What to do with candidates of fid that are not in the baseline: hold (they must not be worse than the worst of
-    /// the baseline), ignore or fail; missing ones are named, and fail with fail [default: hold]
-    #[arg(long, value_name = "WHAT", value_enum, help_heading = "Check")]
-    pub new_candidates: Option<New>,
     /// Compare reports of different samples
     #[arg(long, help_heading = "Check")]
     pub allow_different_data: bool,
@@ -32,6 +28,40 @@ pub struct JudgingArgs {
     /// Print failures as annotations of GitHub Actions [default: where GITHUB_ACTIONS is set]
     #[arg(long, help_heading = "Check")]
     pub github: bool,
+}
+
+/// What the commands that know candidates are told of new ones.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct CandidateArgs {
+    /// What to do with candidates of fid that are not in the baseline: hold (they must not be worse than the worst of
+    /// the baseline), ignore or fail; missing ones are named, and fail with fail [default: hold]
+    #[arg(
+        id = "new_candidates",
+        long = "new-candidates",
+        value_name = "WHAT",
+        value_enum,
+        help_heading = "Check"
+    )]
+    pub choice: Option<New>,
+}
+
+impl CandidateArgs {
+    /// Refuses an option about candidates where there are none.
+    fn check(self, kind: Option<&str>) -> Result<()> {
+        match (self.choice, kind) {
+            (None, _) | (_, Some("fid")) => Ok(()),
+            (_, None) => Err(Error::usage(
+                "--new-candidates needs a baseline",
+                "give --baseline FILE, or leave the option out",
+            )),
+            (_, Some(kind)) => Err(Error::usage(
+                format!(
+                    "--new-candidates is for reports of fid, and the baseline is one of {kind}"
+                ),
+                "leave the option out",
+            )),
+        }
+    }
 }
 
 /// What becomes of candidates that the baseline does not have.
@@ -67,7 +97,6 @@ impl JudgingArgs {
     pub fn given(&self) -> Option<&'static str> {
         let options = [
             (self.policy.is_some(), "--policy"),
-            (self.new_candidates.is_some(), "--new-candidates"),
             (self.allow_different_data, "--allow-different-data"),
             (self.junit.is_some(), "--junit"),
             (self.github, "--github"),
@@ -80,13 +109,13 @@ impl JudgingArgs {
     /// # Errors
     /// They cannot be read, there is nothing to hold a report against, or the JUnit file cannot be
     /// written.
-    pub fn prepare(&self, baseline: Option<&Path>) -> Result<Judging> {
+    pub fn prepare(&self, baseline: Option<&Path>, of: CandidateArgs) -> Result<Judging> {
         let mut policy = match &self.policy {
             Some(path) => Policy::parse(&files::read_text(path, MOST_BY_HAND)?, path)?,
             None => Policy::default(),
         };
         policy.allow_different_data |= self.allow_different_data;
-        policy.new_candidates = self.new_candidates.map_or(policy.new_candidates, New::meaning);
+        policy.new_candidates = of.choice.map_or(policy.new_candidates, New::meaning);
         if baseline.is_none() && policy.needs_baseline() {
             let problem = match &self.policy {
                 Some(path) => format!("the policy {} needs a baseline", path.display()),
@@ -98,25 +127,8 @@ impl JudgingArgs {
         self.junit.as_deref().map_or(Ok(()), |path| check_ending(path, "xml"))?;
         let read = |path: &Path| Ok::<_, Error>((path.to_owned(), read(path)?));
         let baseline = baseline.map(read).transpose()?;
-        self.check_candidates(baseline.as_ref().map(|(_, document)| document.kind()))?;
+        of.check(baseline.as_ref().map(|(_, document)| document.kind()))?;
         Ok(Judging { policy, baseline, junit: self.junit.clone(), github: self.annotates() })
-    }
-
-    /// Refuses an option about candidates where there are none.
-    fn check_candidates(&self, kind: Option<&str>) -> Result<()> {
-        match (self.new_candidates, kind) {
-            (None, _) | (_, Some("fid")) => Ok(()),
-            (_, None) => Err(Error::usage(
-                "--new-candidates needs a baseline",
-                "give --baseline FILE, or leave the option out",
-            )),
-            (_, Some(kind)) => Err(Error::usage(
-                format!(
-                    "--new-candidates is for reports of fid, and the baseline is one of {kind}"
-                ),
-                "leave the option out",
-            )),
-        }
     }
 
     /// Writes for machines that there is no verdict: in the JUnit file, so that none of an earlier

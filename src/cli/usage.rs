@@ -58,19 +58,9 @@ const LINE: usize = 90;
 /// Letters of a list of values that is shown whole.
 const VALUES: usize = 120;
 
-/// The commands whose reports have candidates.
-const OF_CANDIDATES: [&str; 2] = ["check", "fid"];
-
-/// Lets `-h` say the first clause of what `--help` says of each option, and leave out the options for B. What is about
-/// candidates only the commands that have some tell of; the others refuse it in words of their own.
+/// Lets `-h` say the first clause of what `--help` says of each option, and leave out the options for B.
 pub fn with_short_help(command: Command) -> Command {
-    command.mut_subcommands(|command| {
-        let foreign = !OF_CANDIDATES.contains(&command.get_name());
-        command.mut_args(|option| {
-            let hidden = foreign && option.get_id() == "new_candidates";
-            shortened(negative(if hidden { option.hide(true) } else { option }))
-        })
-    })
+    command.mut_subcommands(|command| command.mut_args(|option| shortened(negative(option))))
 }
 
 /// The same help in the letters of a screen, so that its lines are broken as they are shown.

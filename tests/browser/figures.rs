@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use ndarray::Array2;
+use ndarray_npy::NpzWriter;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -133,6 +135,67 @@ fn figures_are_coloured_enlarged_and_saved() {
     browser.run(&format!("{}.click()", button("#cka-seeds table.list", "CSV")));
     let csv = String::from_utf8(saved(&here, "cka-seeds-3.csv")).unwrap();
     assert!(csv.starts_with("layer,depth,features D,best match in B,its CKA,"), "{csv}");
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+/// A page of 140 layers with each other.
+fn large_map() -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    let at = |name: &str| here.join(name).display().to_string();
+    let mut archive = NpzWriter::new(fs::File::create(here.join("deep.npz")).unwrap());
+    for layer in 0..140 {
+        let value = |(i, j): (usize, usize)| ((i * 7 + j * 3 + layer * i) as f64 * 0.37).sin();
+        let name = format!("encoder.block{layer}.attention");
+        archive.add_array(name, &Array2::from_shape_fn((16, 3), value)).unwrap();
+    }
+    archive.finish().unwrap();
+    repsim(&["cka", "--features", &at("deep.npz"), "-o", &at("deep.json")]);
+    repsim(&["report", &at("deep.json"), "-o", &at("deep.html")]);
+    (folder, format!("file://{}", at("deep.html")))
+}
+
+#[test]
+fn large_maps_show_names_and_values_where_one_looks() {
+    let (_folder, url) = large_map();
+    let Some(browser) = Browser::open(&url) else { return };
+    browser.narrow(1280);
+    let map = "const t = document.querySelector('table.heat'), b = t.parentElement;";
+    let run = |script: &str| browser.run(&format!("{map} {script}"));
+    let number = |script: &str| run(script).as_f64().unwrap();
+    run("b.scrollIntoView(); b.scrollTop = 400; b.scrollLeft = 100");
+    let top = "return t.tHead.getBoundingClientRect().top - b.getBoundingClientRect().top";
+    assert!(number(top).abs() < 1.5, "the names of columns are {} away", number(top));
+    // Row and column of the cell in the middle of those that are seen.
+    let middle = || {
+        let place = run(
+            "const f = t.querySelector('tbody td:not(.blank)'), r = b.getBoundingClientRect();\
+             const x = r.left + (f.offsetLeft + b.clientWidth) / 2, y = r.top + (f.offsetTop + b.clientHeight) / 2;\
+             const c = document.elementFromPoint(x, y).closest('td');\
+             return [c.parentElement.sectionRowIndex, c.cellIndex]",
+        );
+        [0, 1].map(|i| place[i].as_f64().unwrap())
+    };
+    let before = middle();
+    let look = "return [getComputedStyle(t.querySelector('tbody th[scope=row]')).fontSize,\
+                getComputedStyle(t.querySelector('td:not(.none):not(.blank)')).color === 'rgba(0, 0, 0, 0)'].join()";
+    assert!(browser.text(&format!("{map} {look}")).ends_with("true"));
+    for _ in 0..6 {
+        browser.run(&format!("{}.click()", button("table.heat", "+")));
+    }
+    let after = middle();
+    let far = |i: usize| (after[i] - before[i]).abs();
+    assert!(far(0) <= 1.0 && far(1) <= 1.0, "{before:?} became {after:?}");
+    assert_eq!(browser.text(&format!("{map} {look}")), "13px,false");
+    browser.run(&format!("{}.click()", button("table.heat", "Fit")));
+    let over = "return Math.max(t.offsetWidth - b.clientWidth, t.offsetHeight - 0.9 * innerHeight)";
+    assert!(number(over) < 2.0, "{} px are not seen", number(over));
+    // Whoever moves by keys sees the cell, and not a name over it.
+    run("t.querySelector('td[tabindex]').focus()");
+    browser.press(&['+', '+', '+', '+', '+', '+', '\u{E015}', '\u{E015}', '\u{E013}']);
+    let under = "const c = document.activeElement.getBoundingClientRect();\
+                 return document.elementFromPoint(c.left + c.width / 2, c.top + c.height / 2) === document.activeElement";
+    assert_eq!(run(under), json!(true));
     assert_eq!(browser.console(), Vec::<String>::new());
 }
 

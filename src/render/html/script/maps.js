@@ -53,6 +53,9 @@ function target(table, cell, event) {
 function focus(table, cell) {
   for (const old of table.querySelectorAll("td[tabindex]")) old.removeAttribute("tabindex");
   cell.tabIndex = 0;
+  // Names stay in sight, and nothing that has the focus lies under them.
+  const first = valuesOf(rowsOf(table)[0])[0];
+  table.parentElement.style.scrollPadding = `${first.offsetTop}px 0 0 ${first.offsetLeft}px`;
   cell.focus();
 }
 
@@ -98,27 +101,51 @@ function colourButton(table) {
   return button;
 }
 
-// Larger and smaller cells, in steps.
-function zoomButtons(table) {
+// Cells as wide as this have room for their values.
+const LEGIBLE = 50;
+
+// Larger and smaller cells, in steps, and as large as shows the whole map; what is in the middle stays there.
+function zooming(table) {
   let zoom = 1;
+  const box = table.parentElement;
+  const first = valuesOf(rowsOf(table)[0])[0];
+  const names = () => [first.offsetLeft, first.offsetTop];
+  const cells = () => [table.offsetWidth, table.offsetHeight].map((size, i) => size - names()[i]);
+  const seen = () => [box.clientWidth, box.clientHeight].map((size, i) => size - names()[i]);
   const set = (to) => {
-    zoom = Math.min(Math.max(to, 0.5), 8);
+    const [middle, old] = [seen().map((size) => size / 2), cells()];
+    const at = [box.scrollLeft + middle[0], box.scrollTop + middle[1]];
+    zoom = Math.min(Math.max(to, 0.1), 8);
     table.style.setProperty("--zoom", zoom);
+    table.classList.toggle("legible", first.offsetWidth >= LEGIBLE);
+    const [now, half] = [cells(), seen().map((size) => size / 2)];
+    box.scrollLeft = at[0] * now[0] / old[0] - half[0];
+    box.scrollTop = at[1] * now[1] / old[1] - half[1];
     say.textContent = `${Math.round(100 * zoom)} %`;
   };
-  return [["−", "Smaller", 1 / 1.5], ["+", "Larger", 1.5]].map(([sign, name, factor]) => {
+  const high = () => parseFloat(getComputedStyle(box).maxHeight) - names()[1];
+  const whole = () => Math.min(seen()[0] / cells()[0], high() / cells()[1]);
+  return { smaller: () => set(zoom / 1.5), larger: () => set(zoom * 1.5), fit: () => set(zoom * whole()) };
+}
+
+function zoomButtons(table, size) {
+  const choices = [["−", "Smaller", size.smaller], ["+", "Larger", size.larger]];
+  if (table.matches(".dense, .tiny")) choices.push(["Fit", "The whole map", size.fit]);
+  return choices.map(([sign, name, act]) => {
     const button = make("button", { type: "button", title: name, "aria-label": name }, sign);
-    button.addEventListener("click", () => set(zoom * factor));
+    button.addEventListener("click", act);
     return button;
   });
 }
 
 for (const table of document.querySelectorAll("table.heat")) {
   const read = document.getElementById(`${table.id}-read`);
-  read.textContent = "Point at a cell, or move with the arrow keys, to read its value.";
+  read.textContent = "Point at a cell, or move with the arrow keys, to read its value; + and − make cells larger and smaller.";
   table.setAttribute("role", "grid");
   table.setAttribute("aria-readonly", "true");
   valuesOf(rowsOf(table)[0])[0].tabIndex = 0;
+  const size = zooming(table);
+  const keys = { "+": size.larger, "=": size.larger, "-": size.smaller, "−": size.smaller };
   const over = (event) => {
     const cell = event.target.closest("td:not(.blank)");
     if (cell && table.contains(cell)) point(table, cell, read);
@@ -131,10 +158,12 @@ for (const table of document.querySelectorAll("table.heat")) {
   });
   table.addEventListener("keydown", (event) => {
     const cell = event.target.closest("td");
+    const resize = !event.ctrlKey && !event.metaKey && keys[event.key];
     const next = cell && target(table, cell, event);
-    if (!next) return;
+    if (!next && !resize) return;
     event.preventDefault();
-    focus(table, next);
+    if (next) focus(table, next);
+    else resize();
   });
-  tools(table.closest("figure"), [colourButton(table), ...zoomButtons(table)]);
+  tools(table.closest("figure"), [colourButton(table), ...zoomButtons(table, size)]);
 }
