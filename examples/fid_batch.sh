@@ -10,10 +10,10 @@
 #   fid.json           the whole report
 #   baseline.json      the report of the first run in which no set failed; remove it to start again
 # OPTIONS are further options of `repsim fid`, such as '--resize clean' or '--fail-above 30' (a bound for
-# all sets); REPSIM is the program.
+# all sets); CHECK are those of runs that have a baseline; REPSIM is the program.
 #
 # A set of a name that the baseline has must not score worse than there, one of a new name not worse than the
-# worst of the baseline (OPTIONS='--new-candidates ignore' only names it).
+# worst of the baseline (CHECK='--new-candidates ignore' only names it).
 #
 # Exit code, the highest that applies: 0 all sets scored, none worse than allowed; 1 a score is worse, or
 # above --fail-above; 2 something could not be done: a set failed, or the runs are not comparable. The other
@@ -35,7 +35,8 @@ read -r -a options <<< "${OPTIONS:-}"
 options+=(--model "$MODEL" --stats-cache "$results/cache")
 mkdir -p "$results/cache"
 if [ -e "$results/baseline.json" ]; then
-  options+=(--check "$results/baseline.json")
+  read -r -a checking <<< "${CHECK:-}"
+  options+=(--check "$results/baseline.json" "${checking[@]}")
 else
   options+=(--update-baseline "$results/baseline.json")
 fi

@@ -106,6 +106,15 @@ fn figures_are_coloured_enlarged_and_saved() {
     assert!((900.0..1160.0).contains(&fitting), "the map is {fitting} wide");
     browser.run(&format!("{}.click()", button("#r1cka", "+")));
     assert!(width() > 1.3 * fitting);
+    // Values that have no room are not cut: they are not there.
+    let times = |count: usize, sign: &str| {
+        (0..count).for_each(|_| drop(browser.run(&format!("{}.click()", button("#r1cka", sign)))));
+    };
+    let colour = "return getComputedStyle(document.querySelector('#r1cka td.best')).color";
+    times(5, "−");
+    assert_eq!(browser.text(colour), "rgba(0, 0, 0, 0)");
+    times(5, "+");
+    assert_ne!(browser.text(colour), "rgba(0, 0, 0, 0)");
 
     for kind in ["CSV", "SVG", "PNG"] {
         browser.run(&format!("{}.click()", button("#r1cka", kind)));
@@ -187,7 +196,9 @@ fn large_maps_show_names_and_values_where_one_looks() {
     let far = |i: usize| (after[i] - before[i]).abs();
     assert!(far(0) <= 1.0 && far(1) <= 1.0, "{before:?} became {after:?}");
     assert_eq!(browser.text(&format!("{map} {look}")), "13px,false");
-    browser.run(&format!("{}.click()", button("table.heat", "Fit")));
+    for _ in 0..2 {
+        browser.run(&format!("{}.click()", button("table.heat", "Fit")));
+    }
     let over = "return Math.max(t.offsetWidth - b.clientWidth, t.offsetHeight - 0.9 * innerHeight)";
     assert!(number(over) < 2.0, "{} px are not seen", number(over));
     // Whoever moves by keys sees the cell, and not a name over it.

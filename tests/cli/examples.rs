@@ -25,10 +25,15 @@ fn run(command: &mut Command) -> Run {
 
 /// Runs `fid_batch.sh` on two lists of example images.
 fn batch(results: &str, candidates: &[&Path]) -> Run {
+    batch_checking("", results, candidates)
+}
+
+fn batch_checking(check: &str, results: &str, candidates: &[&Path]) -> Run {
     let reference = images("reference");
     let mut command = Command::new(examples().join("fid_batch.sh"));
     command.arg(reference.path()).arg(results).args(candidates);
     command.env("REPSIM", env!("CARGO_BIN_EXE_repsim")).env("OPTIONS", STEPS);
+    command.env("CHECK", check);
     run(command.env("MODEL", path("models/fashion-seed0-scripted.pt")))
 }
 
@@ -62,7 +67,7 @@ fn the_batch_script_takes_failures_and_new_names() {
     let broken = files.folder().join("0-broken");
     fs::create_dir(&broken).unwrap();
     fs::write(broken.join("a.png"), "no picture").unwrap();
-    let first = batch(&results, &[&broken, near.path()]);
+    let first = batch_checking("--new-candidates ignore", &results, &[&broken, near.path()]);
     assert_eq!(first.code, 2, "{}", first.stderr);
     let last = first.stdout.lines().last().unwrap();
     assert!(last.starts_with(&broken.display().to_string()), "{}", first.stdout);
@@ -72,6 +77,8 @@ fn the_batch_script_takes_failures_and_new_names() {
     assert_eq!(worse.code, 1, "{}", worse.stderr);
     assert!(worse.stderr.contains("1 candidate not in the baseline"), "{}", worse.stderr);
     assert!(worse.stdout.contains(&far.path().display().to_string()), "{}", worse.stdout);
+    let named = batch_checking("--new-candidates ignore", &results, &[near.path(), far.path()]);
+    assert_eq!(named.code, 0, "{}", named.stderr);
     let failed = batch(&results, &[near.path(), &broken]);
     assert_eq!(failed.code, 2, "{}", failed.stderr);
     let last = failed.stdout.lines().last().unwrap();

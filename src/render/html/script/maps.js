@@ -101,8 +101,8 @@ function colourButton(table) {
   return button;
 }
 
-// Cells as wide as this have room for their values.
-const LEGIBLE = 50;
+// Cells as wide as this have room for their values: of large maps with all digits, of small ones with two.
+const [LEGIBLE, TWO_DIGITS] = [50, 28];
 
 // Larger and smaller cells, in steps, and as large as shows the whole map; what is in the middle stays there.
 function zooming(table) {
@@ -111,21 +111,29 @@ function zooming(table) {
   const first = valuesOf(rowsOf(table)[0])[0];
   const names = () => [first.offsetLeft, first.offsetTop];
   const cells = () => [table.offsetWidth, table.offsetHeight].map((size, i) => size - names()[i]);
-  const seen = () => [box.clientWidth, box.clientHeight].map((size, i) => size - names()[i]);
+  const free = () => [box.clientWidth, box.clientHeight].map((size, i) => size - names()[i]);
+  const middle = () => free().map((size, i) => Math.min(size, cells()[i]) / 2);
   const set = (to) => {
-    const [middle, old] = [seen().map((size) => size / 2), cells()];
-    const at = [box.scrollLeft + middle[0], box.scrollTop + middle[1]];
+    const [before, old] = [middle(), cells()];
+    const at = [box.scrollLeft + before[0], box.scrollTop + before[1]];
     zoom = Math.min(Math.max(to, 0.1), 8);
     table.style.setProperty("--zoom", zoom);
     table.classList.toggle("legible", first.offsetWidth >= LEGIBLE);
-    const [now, half] = [cells(), seen().map((size) => size / 2)];
+    table.classList.toggle("bare", first.offsetWidth < TWO_DIGITS);
+    const [now, half] = [cells(), middle()];
     box.scrollLeft = at[0] * now[0] / old[0] - half[0];
     box.scrollTop = at[1] * now[1] / old[1] - half[1];
+    if (table.contains(document.activeElement)) focus(table, document.activeElement);
     say.textContent = `${Math.round(100 * zoom)} %`;
   };
   const high = () => parseFloat(getComputedStyle(box).maxHeight) - names()[1];
-  const whole = () => Math.min(seen()[0] / cells()[0], high() / cells()[1]);
-  return { smaller: () => set(zoom / 1.5), larger: () => set(zoom * 1.5), fit: () => set(zoom * whole()) };
+  const whole = () => Math.min(free()[0] / cells()[0], high() / cells()[1]);
+  // Names grow with the cells, and pixels are whole: it takes a few turns.
+  const fit = () => {
+    for (let turn = 0; turn < 8; turn++) set(zoom * whole());
+    if (whole() < 1) set(zoom * whole());
+  };
+  return { smaller: () => set(zoom / 1.5), larger: () => set(zoom * 1.5), fit };
 }
 
 function zoomButtons(table, size) {
