@@ -36,7 +36,7 @@ options+=(--model "$MODEL" --stats-cache "$results/cache")
 mkdir -p "$results/cache"
 if [ -e "$results/baseline.json" ]; then
   read -r -a checking <<< "${CHECK:-}"
-  options+=(--check "$results/baseline.json" "${checking[@]}")
+  options+=(--check "$results/baseline.json" ${checking[@]+"${checking[@]}"})
 else
   options+=(--update-baseline "$results/baseline.json")
 fi

@@ -23,80 +23,41 @@ pub struct Tridiagonal {
 }
 
 impl Tridiagonal {
-    /// QᵀMQ of a symmetric n×n matrix, Q orthogonal.
+    /// QᵀMQ of a symmetric n×n matrix, Q orthogonal: of a large one by way of a band, which is then chased to this form
+    /// (Bischof, Lang & Sun 2000).
     ///
     /// # Errors
     /// The matrix is not square, or empty.
     pub fn of(matrix: Array2<f64>) -> Result<Self, LinalgError> {
-        let (a, n, order) = square(matrix)?;
-        serial(|| match order >= BANDED {
-            true => Self::by_band(a, n),
-            false => Self::at_once(a, n),
-        })
+        serial(|| Self::reduced(matrix))
     }
 
-    fn at_once(mut a: Vec<f64>, n: c_int) -> Result<Self, LinalgError> {
-        let order = n as usize;
-        let (mut diagonal, mut beside) = (vec![0.0; order], vec![0.0; order]);
-        let mut reflections = vec![0.0; order];
-        let mut call = |work: &mut [f64]| {
-            let mut info = 0;
-            // SAFETY: A is n×n, the other arrays have n numbers and `work` has as many as stated.
-            unsafe {
-                dsytrd_(
-                    &LOWER,
-                    &n,
-                    a.as_mut_ptr(),
-                    &n,
-                    diagonal.as_mut_ptr(),
-                    beside.as_mut_ptr(),
-                    reflections.as_mut_ptr(),
-                    work.as_mut_ptr(),
-                    &asked(work),
-                    &mut info,
-                );
-            }
-            checked(info, n)
-        };
-        let mut best = [0.0];
-        call(&mut best)?;
-        call(&mut vec![0.0; room(best[0] as usize)])?;
-        beside.truncate(order - 1);
-        Ok(Self { diagonal, beside })
-    }
-
-    /// By a band, which is then chased to a tridiagonal form (Bischof, Lang & Sun 2000).
-    fn by_band(mut a: Vec<f64>, n: c_int) -> Result<Self, LinalgError> {
-        let order = n as usize;
-        let (mut diagonal, mut beside) = (vec![0.0; order], vec![0.0; order]);
-        let mut reflections = vec![0.0; order];
+    fn reduced(matrix: Array2<f64>) -> Result<Self, LinalgError> {
+        let (mut a, n, order) = square(matrix)?;
+        let (mut d, mut e, mut tau) = (vec![0.0; order], vec![0.0; order], vec![0.0; order]);
         let mut call = |kept: &mut [f64], work: &mut [f64]| {
+            let (a, d, e, tau) = (a.as_mut_ptr(), d.as_mut_ptr(), e.as_mut_ptr(), tau.as_mut_ptr());
+            let (kept, most) = (kept.as_mut_ptr(), asked(kept));
+            let (work, room) = (work.as_mut_ptr(), asked(work));
             let mut info = 0;
-            // SAFETY: A is n×n, the diagonals and the reflections have n numbers, the others as many as stated.
+            // SAFETY: A is n×n, d, e and τ have n numbers, the others as many as stated.
             unsafe {
-                dsytrd_2stage_(
-                    &NO_VECTORS,
-                    &LOWER,
-                    &n,
-                    a.as_mut_ptr(),
-                    &n,
-                    diagonal.as_mut_ptr(),
-                    beside.as_mut_ptr(),
-                    reflections.as_mut_ptr(),
-                    kept.as_mut_ptr(),
-                    &asked(kept),
-                    work.as_mut_ptr(),
-                    &asked(work),
-                    &mut info,
-                );
+                if order < BANDED {
+                    dsytrd_(&LOWER, &n, a, &n, d, e, tau, work, &room, &mut info);
+                } else {
+                    let vectors = &NO_VECTORS;
+                    dsytrd_2stage_(
+                        vectors, &LOWER, &n, a, &n, d, e, tau, kept, &most, work, &room, &mut info,
+                    );
+                }
             }
             checked(info, n)
         };
         let (mut most, mut best) = ([0.0], [0.0]);
         call(&mut most, &mut best)?;
         call(&mut vec![0.0; room(most[0] as usize)], &mut vec![0.0; room(best[0] as usize)])?;
-        beside.truncate(order - 1);
-        Ok(Self { diagonal, beside })
+        e.truncate(order - 1);
+        Ok(Self { diagonal: d, beside: e })
     }
 
     /// Its eigenvalues, ascending.

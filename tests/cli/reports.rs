@@ -24,7 +24,7 @@ pub fn assert_valid(report: &Value, name: &str) {
 
 /// Asserts that a report says when it was made, just now in UTC to the second, and by what command line.
 #[track_caller]
-pub fn assert_tells_its_run(report: &Value) {
+fn assert_tells_its_run(report: &Value) {
     let started = report["timing"]["started"].as_str().unwrap();
     assert_eq!(started.len(), "2026-11-29T13:20:05Z".len(), "{started}");
     let ago = Timestamp::now().duration_since(started.parse().unwrap()).as_secs();
@@ -51,6 +51,17 @@ fn of_comparisons_validate() {
 fn of_layers_validate() {
     assert_valid(&report("layers {tiny_resnet_traced.pt} --input-size 3x16x16 --json"), "layers");
     assert_valid(&report("layers {control_flow.pt} --input-size 8 --json"), "layers");
+}
+
+#[test]
+fn of_kept_features_validate() {
+    let kept = tempfile::tempdir().unwrap();
+    let folder = kept.path().display();
+    done(&format!(
+        "features {{tiny_resnet_scripted.pt}} --data {{tiny_resnet.npy}} -o {folder}/kept"
+    ));
+    let index = std::fs::read_to_string(kept.path().join("kept/features.json")).unwrap();
+    assert_valid(&serde_json::from_str(&index).unwrap(), "features");
 }
 
 /// A schema that would take anything is none.

@@ -130,7 +130,7 @@ function zooming(table) {
   const whole = () => Math.min(free()[0] / cells()[0], high() / cells()[1]);
   // Names grow with the cells, and pixels are whole: it takes a few turns.
   const fit = () => {
-    for (let turn = 0; turn < 8; turn++) set(zoom * whole());
+    for (let turn = 0; turn < 8 && Math.abs(whole() - 1) > 0.005; turn++) set(zoom * whole());
     if (whole() < 1) set(zoom * whole());
   };
   return { smaller: () => set(zoom / 1.5), larger: () => set(zoom * 1.5), fit };
